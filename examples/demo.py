@@ -1,0 +1,197 @@
+"""
+Search pictures by text, by picture and by both.
+
+    python examples/demo.py
+
+Draws some fifty pictures, embeds them through the LangChain face into an embedded Qdrant on disk, asks about
+them and writes a gallery page. With ARK_API_KEY or DASHSCOPE_API_KEY set it uses the live service; without a
+key it starts the emulator, whose vectors are stand-ins.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TypeAlias, cast
+from unicodedata import combining, east_asian_width
+
+from langchain_qdrant import QdrantVectorStore
+from langchain_volc_dashscope import ArkEmbeddings, DashScopeEmbeddings
+from qdrant_client import QdrantClient
+from qdrant_client.models import Distance, PointStruct, VectorParams
+from volc_dashscope import EmbeddingError, Fused, Image
+from volc_dashscope.emulator import Emulator
+
+from draw_pictures import draw_all, save
+from gallery import Hit, Ranking, words, write_gallery
+from pictures.fruit import apple
+from pictures.home import chair
+from pictures.sheet import Drawing
+from pictures.things import boat
+
+ARK_MODEL = "doubao-embedding-vision-251215"
+DASHSCOPE_MODEL = "qwen3-vl-embedding"
+COLLECTION = "pictures"
+OUTPUT = Path("demo-output")
+TOP = 3
+
+TEXTS = (
+    "蓝色海景",
+    "blue seascape",
+    "香蕉",
+    "a red apple",
+    "夜空中的月亮",
+    "green sofa",
+    "雪山",
+    "sunset over the sea",
+    "黄色的椅子",
+    "a bunch of purple grapes",
+    "the flag of Sweden",
+    "一辆红色的汽车",
+)
+
+# Drawn for the question only: none of these is in the store.
+NEW_PICTURES: dict[str, Drawing] = {
+    "boat_with_red_sails": partial(
+        boat, sail=("#f0705a", "#d8443f"), hull=("#f4f1ea", "#c9c2b4"), x=84, size=0.7
+    ),
+    "small_teal_chair": partial(chair, colour=("#5fc3b8", "#2b8f88"), x=164, size=0.75),
+    "yellow_apple": partial(apple, skin=("#fbe36a", "#f2c53c", "#d89a24"), blush="#f0805a"),
+}
+
+CHANGES = (("this, but blue", "red_chair"), ("同样的水果，但是绿色的", "red_apple"))
+
+Face: TypeAlias = ArkEmbeddings | DashScopeEmbeddings
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A text, a picture, or both."""
+
+    text: str = ""
+    picture: Path | None = None
+
+    @property
+    def value(self) -> str | Image | Fused:
+        """What the face embeds."""
+        if self.picture is None:
+            return self.text
+        image = Image.from_path(self.picture)
+        return Fused(self.text, image) if self.text else image
+
+    @property
+    def label(self) -> str:
+        """What the table shows."""
+        return " + ".join(part for part in (self.picture and f"[{words(self.picture)}]", self.text) if part)
+
+
+@contextmanager
+def open_face() -> Iterator[tuple[Face, str]]:
+    """Open the face the environment has a key for, else one on an emulator, with a line that says which."""
+    if os.environ.get("ARK_API_KEY"):
+        yield ArkEmbeddings(model=ARK_MODEL), f"ARK_API_KEY is set: using {ARK_MODEL} live"
+    elif os.environ.get("DASHSCOPE_API_KEY"):
+        yield (
+            DashScopeEmbeddings(model=DASHSCOPE_MODEL),
+            f"DASHSCOPE_API_KEY is set: using {DASHSCOPE_MODEL} live",
+        )
+    else:
+        with Emulator() as emulator:
+            face = ArkEmbeddings(model=ARK_MODEL, base_url=emulator.ark_url, api_key="emulator")
+            where = emulator.ark_url.removesuffix("/api/v3")
+            note = f"no key set: using the protocol emulator at {where}"
+            yield face, f"{note} — its vectors are stand-ins, not a model"
+
+
+def build_store(client: QdrantClient, *, face: Face, pictures: Sequence[Path]) -> QdrantVectorStore:
+    """Make the collection anew and fill it. Vectors come from pixels; captions are stored beside them."""
+    if client.collection_exists(COLLECTION):
+        client.delete_collection(COLLECTION)
+    client.create_collection(COLLECTION, VectorParams(size=face.dimension, distance=Distance.COSINE))
+    vectors = face.embed_image([str(picture) for picture in pictures])
+    payloads = [{"page_content": words(path), "metadata": {"media_uri": str(path)}} for path in pictures]
+    points = [
+        PointStruct(id=number, vector=vector, payload=payload)
+        for number, (vector, payload) in enumerate(zip(vectors, payloads, strict=True))
+    ]
+    client.upsert(COLLECTION, points)
+    # The store would check the dimension by embedding "dummy_text", a billed request; it is known already.
+    return QdrantVectorStore(client, COLLECTION, embedding=face, validate_collection_config=False)
+
+
+def make_queries(pictures: Sequence[Path]) -> list[Query]:
+    """Return the questions, their own pictures drawn."""
+    stored = {picture.stem: picture for picture in pictures}
+    drawn = [save(drawing, OUTPUT / "queries" / f"{name}.png") for name, drawing in NEW_PICTURES.items()]
+    return [
+        *(Query(text) for text in TEXTS),
+        *(Query(picture=picture) for picture in drawn),
+        *(Query(text, stored[name]) for text, name in CHANGES),
+    ]
+
+
+def ask(store: QdrantVectorStore, query: Query) -> Ranking:
+    """Search the store, which hands the query to `embed_query` as it is."""
+    found = store.similarity_search_with_score(
+        cast("str", query.value), k=TOP
+    )  # typed str; our faces take pictures too
+    hits = [
+        Hit(rank, score, Path(document.metadata["media_uri"]), document.page_content)
+        for rank, (document, score) in enumerate(found, start=1)
+    ]
+    return Ranking(query.text, query.picture, hits)
+
+
+def print_rankings(labels: Sequence[str], rankings: Sequence[Ranking]) -> None:
+    """Print `query | rank | score | picture` in columns that stay aligned under Chinese."""
+    room = max(_columns(label) for label in labels)
+    print(f"{'query':<{room}} | rank | score  | picture")
+    for label, ranking in zip(labels, rankings, strict=True):
+        print(f"{'-' * room}-+------+--------+{'-' * 24}")
+        for hit in ranking.hits:
+            shown = label if hit.rank == 1 else ""
+            gap = " " * (room - _columns(shown))
+            print(f"{shown}{gap} | {hit.rank:>4} | {hit.score:>6.3f} | {hit.picture.name}")
+
+
+def _columns(text: str) -> int:
+    # Wide letters take two columns of a terminal, combining marks none.
+    return sum(0 if combining(letter) else 2 if east_asian_width(letter) in "WF" else 1 for letter in text)
+
+
+def run() -> None:
+    """Draw, embed, ask, show."""
+    with open_face() as (face, note):
+        print(note)
+        pictures = draw_all(OUTPUT / "pictures")
+        with closing(QdrantClient(path=str(OUTPUT / "qdrant"))) as client:
+            store = build_store(client, face=face, pictures=pictures)
+            print(f"{len(pictures)} pictures embedded, {face.dimension} dimensions each\n")
+            queries = make_queries(pictures)
+            rankings = [ask(store, query) for query in queries]
+    print_rankings([query.label for query in queries], rankings)
+    page = OUTPUT / "gallery.html"
+    write_gallery(page, title="Pictures found by text, by picture, and by both", note=note, rankings=rankings)
+    print(f"\ngallery: {page}")
+
+
+def main() -> int:
+    """Run the demo; one line and exit code 1 for an error of ours."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    try:
+        run()
+    except EmbeddingError as error:
+        print(f"demo: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

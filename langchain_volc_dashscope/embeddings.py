@@ -1,0 +1,175 @@
+"""`ArkEmbeddings` and `DashScopeEmbeddings`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from langchain_core.embeddings import Embeddings
+from langchain_core.rate_limiters import BaseRateLimiter
+from langchain_core.utils.utils import secret_from_env
+from pydantic import AliasChoices, Field, SecretStr
+
+from volc_dashscope import EmbeddingResult, Image, InputError, Item, Usage, Video
+from volc_dashscope.fields import ClientFields
+from volc_dashscope.models import Provider
+
+_URL_SCHEMES = ("http:", "https:", "data:", "oss:")
+
+
+class _Brake:
+    """LangChain's rate limiter in the core's words."""
+
+    def __init__(self, limiter: BaseRateLimiter) -> None:
+        self._limiter = limiter
+
+    def acquire(self) -> bool:
+        return self._limiter.acquire(blocking=True)
+
+    async def aacquire(self) -> bool:
+        return await self._limiter.aacquire(blocking=True)
+
+
+class _MultimodalEmbeddings(ClientFields, Embeddings):
+    """What both classes do; they differ in the service, its key and the default model."""
+
+    model: str = Field(validation_alias=AliasChoices("model", "model_name"))
+    rate_limiter: BaseRateLimiter | None = Field(default=None, exclude=True, repr=False)
+    show_progress_bar: bool = False
+
+    @property
+    def usage(self) -> Usage:
+        """What this object has been billed so far."""
+        return self._client.usage
+
+    def embed_documents(self, texts: Sequence[Item]) -> list[list[float]]:
+        """
+        Embed what is searched.
+
+        Args:
+            texts: Each a `str`, which is always text, or an `Image`, `Video`, `Frames` or `Fused` value.
+
+        Returns:
+            One vector per item, in order.
+
+        Raises:
+            InputError: An item does not fit the model. Nothing was sent.
+            BulkError: Some of many items failed; holds the rows that are done.
+        """
+        return _lists(self._client.embed(texts, progress=self.show_progress_bar))
+
+    def embed_query(self, text: Item) -> list[float]:
+        """Embed what is searched for: a `str`, an `Image`, a `Video` or a `Fused` of several."""
+        return _lists(self._client.embed([text], text_type="query"))[0]
+
+    async def aembed_documents(self, texts: Sequence[Item]) -> list[list[float]]:
+        """As `embed_documents`, awaited."""
+        return _lists(await self._client.aio.embed(texts, progress=self.show_progress_bar))
+
+    async def aembed_query(self, text: Item) -> list[float]:
+        """As `embed_query`, awaited."""
+        return _lists(await self._client.aio.embed([text], text_type="query"))[0]
+
+    def embed_image(self, uris: Sequence[str]) -> list[list[float]]:
+        """
+        Embed images to be searched.
+
+        Args:
+            uris: `http(s):`, `data:` and `oss:` are URLs; anything else is a path, inside `media_root` if set.
+        """
+        return _lists(self._client.embed([self._image(uri) for uri in _listed(uris)]))
+
+    async def aembed_image(self, uris: Sequence[str]) -> list[list[float]]:
+        """As `embed_image`, awaited."""
+        return _lists(await self._client.aio.embed([self._image(uri) for uri in _listed(uris)]))
+
+    def embed_images(self, uris: Sequence[str]) -> list[list[float]]:
+        """The other name stores call `embed_image` by."""
+        return self.embed_image(uris)
+
+    async def aembed_images(self, uris: Sequence[str]) -> list[list[float]]:
+        """The other name stores call `aembed_image` by."""
+        return await self.aembed_image(uris)
+
+    def embed_video(self, uris: Sequence[str]) -> list[list[float]]:
+        """Embed videos to be searched; `uris` as in `embed_image`."""
+        return _lists(self._client.embed([self._video(uri) for uri in _listed(uris)]))
+
+    async def aembed_video(self, uris: Sequence[str]) -> list[list[float]]:
+        """As `embed_video`, awaited."""
+        return _lists(await self._client.aio.embed([self._video(uri) for uri in _listed(uris)]))
+
+    def _image(self, uri: str) -> Image:
+        if str(uri).startswith(_URL_SCHEMES):
+            return Image.from_url(str(uri))
+        return Image.from_path(uri, root=self.media_root)
+
+    def _video(self, uri: str) -> Video:
+        if str(uri).startswith(_URL_SCHEMES):
+            return Video.from_url(str(uri))
+        return Video.from_path(uri, root=self.media_root)
+
+    def _limiter(self) -> Any:
+        return _Brake(self.rate_limiter) if self.rate_limiter is not None else self.limiter
+
+
+class ArkEmbeddings(_MultimodalEmbeddings):
+    """
+    Doubao embeddings of Volcengine Ark, for any LangChain chain or vector store.
+
+    One request is one vector; `max_concurrency` of them are in flight.
+
+    Args:
+        model: Model id, or an endpoint id `ep-…` together with `like=`.
+        api_key: Else the environment variable `ARK_API_KEY`.
+
+    Raises:
+        ConfigError: No key, or a setting the model does not have.
+    """
+
+    provider_name: ClassVar[Provider] = "ark"
+
+    model: str = Field(
+        default="doubao-embedding-vision-251215", validation_alias=AliasChoices("model", "model_name")
+    )
+    ark_api_key: SecretStr | None = Field(
+        alias="api_key", default_factory=secret_from_env("ARK_API_KEY", default=None), exclude=True
+    )
+
+    def _model_and_key(self) -> tuple[str, SecretStr | None]:
+        return self.model, self.ark_api_key
+
+
+class DashScopeEmbeddings(_MultimodalEmbeddings):
+    """
+    Qwen and Tongyi embeddings of Alibaba DashScope, for any LangChain chain or vector store.
+
+    Args:
+        model: "text-embedding-v4" for text, "qwen3-vl-embedding" for text, images and videos, and others.
+        api_key: Else the environment variable `DASHSCOPE_API_KEY`.
+
+    Raises:
+        ConfigError: No key, or a setting the model does not have.
+    """
+
+    provider_name: ClassVar[Provider] = "dashscope"
+
+    model: str = Field(default="qwen3-vl-embedding", validation_alias=AliasChoices("model", "model_name"))
+    dashscope_api_key: SecretStr | None = Field(
+        alias="api_key", default_factory=secret_from_env("DASHSCOPE_API_KEY", default=None), exclude=True
+    )
+
+    def _model_and_key(self) -> tuple[str, SecretStr | None]:
+        return self.model, self.dashscope_api_key
+
+
+def _listed(uris: Sequence[str]) -> Sequence[str]:
+    # One string where a list belongs would otherwise be taken letter by letter.
+    if isinstance(uris, str):
+        raise InputError("uris must be a list, got one str; pass [uri]")
+    return uris
+
+
+def _lists(result: EmbeddingResult) -> list[list[float]]:
+    vectors: list[list[float]] = result.vectors.tolist()
+    return vectors

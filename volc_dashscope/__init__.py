@@ -1,0 +1,56 @@
+"""Multimodal embeddings from Volcengine Ark and Alibaba DashScope: text, image, video, fused."""
+
+from __future__ import annotations
+
+from volc_dashscope.client import AsyncClient, Client
+from volc_dashscope.errors import (
+    AuthError,
+    BadReply,
+    BulkError,
+    ConfigError,
+    ContentError,
+    EmbeddingError,
+    InputError,
+    QuotaError,
+    RateLimitError,
+    RequestError,
+    ServiceError,
+    ServiceUnavailable,
+    TransportError,
+)
+from volc_dashscope.inputs import Frames, Fused, Image, Item, Part, Video
+from volc_dashscope.models import ModelCard, card, models
+from volc_dashscope.results import EmbeddingResult, SparseVector, Usage
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "AsyncClient",
+    "AuthError",
+    "BadReply",
+    "BulkError",
+    "Client",
+    "ConfigError",
+    "ContentError",
+    "EmbeddingError",
+    "EmbeddingResult",
+    "Frames",
+    "Fused",
+    "Image",
+    "InputError",
+    "Item",
+    "ModelCard",
+    "Part",
+    "QuotaError",
+    "RateLimitError",
+    "RequestError",
+    "ServiceError",
+    "ServiceUnavailable",
+    "SparseVector",
+    "TransportError",
+    "Usage",
+    "Video",
+    "__version__",
+    "card",
+    "models",
+]

@@ -1,0 +1,266 @@
+"""One call of many items: what to send, what came back, and what it means in the end. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from volc_dashscope import _plan
+from volc_dashscope._check import check_item, check_items, check_settings
+from volc_dashscope._feed import Feed
+from volc_dashscope._pace import Cost
+from volc_dashscope._wire import Ask, Batch, OnError, Reply, Request, Rows, Wire
+from volc_dashscope.errors import BadReply, BulkError, EmbeddingError, InputError
+from volc_dashscope.inputs import Item
+from volc_dashscope.results import EmbeddingResult, FloatArray, SparseVector, Usage
+
+_ON_ERROR = ("raise", "abort", "skip")
+_WINDOW_PER_WORKER = 4
+
+
+class Exchange:
+    """A batch as an operation of the flow."""
+
+    __slots__ = ("_ask", "_batch", "_wire", "cost")
+
+    def __init__(self, batch: Batch, ask: Ask, wire: Wire) -> None:
+        self._batch, self._ask, self._wire = batch, ask, wire
+        self.cost = Cost(1, sum(_plan.tokens(item, ask.card) for item in batch.items))
+
+    def build(self) -> Request:
+        return self._wire.build(self._batch, self._ask)
+
+    def read(self, reply: Reply) -> Rows | EmbeddingError:
+        return self._wire.read(reply, self._batch, self._ask)
+
+
+class Call:
+    """
+    The state of one `embed`.
+
+    Bad settings and bad items raise here, before anything is sent. The owner feeds `feed` to a fan-out, hands
+    every outcome to `take`, and asks for the `result`.
+    """
+
+    def __init__(self, items: Sequence[Item], ask: Ask, *, on_error: OnError, width: int) -> None:
+        if on_error not in _ON_ERROR:
+            raise InputError(f"on_error must be one of {', '.join(_ON_ERROR)}, got {on_error!r}")
+        check_settings(ask)
+        check_items(items, ask)
+        self._ask = ask
+        self.count = len(items)
+        self._on_error = on_error
+        self._table: FloatArray | None = None
+        self._sparse: list[SparseVector | None] | None = [None] * self.count if ask.sparse else None
+        self._multi: list[NDArray[np.float16] | None] | None = None
+        if ask.output_type == "multi":
+            self._multi = [None] * self.count
+        self.usage = Usage()
+        self._request_ids: list[str] = []
+        self._model: str | None = None
+        self._done = np.zeros(self.count, dtype=bool)
+        self._failures: dict[int, EmbeddingError] = {}
+        self._fatal: EmbeddingError | None = None
+        self.feed: Feed[Batch] = Feed(_plan.plan(enumerate(items), ask), width=width)
+
+    @property
+    def alone(self) -> bool:
+        """Whether there is one item only: it needs no workers and gets its own error."""
+        return self.count == 1
+
+    @property
+    def finished(self) -> int:
+        """Items that have a row or an error."""
+        return int(self._done.sum()) + len(self._failures)
+
+    @property
+    def aborted(self) -> bool:
+        """Whether the caller wants nothing more of this call, not even what is in flight."""
+        return self._on_error == "abort" and bool(self._failures)
+
+    def take(self, number: int, batch: Batch, outcome: Rows | BaseException) -> None:
+        """Store rows, or note why there are none; decides what may still start."""
+        again: tuple[Batch, ...] = ()
+        if isinstance(outcome, Rows):
+            self._store(batch, outcome)
+        elif not isinstance(outcome, EmbeddingError):
+            raise outcome
+        elif outcome.splittable and len(batch) > 1:
+            again = batch.halves()
+        else:
+            self._fail(batch, outcome)
+        self.feed.finish(number, again)
+
+    def result(self) -> EmbeddingResult:
+        """
+        Return the finished call.
+
+        Raises:
+            EmbeddingError: The only item failed, or the group was all-or-nothing.
+            BulkError: Some of many items failed.
+        """
+        for position in np.flatnonzero(~self._done).tolist():
+            self._failures.setdefault(position, self._unsent(position))
+        result = self._snapshot()
+        if not self._failures or self._on_error == "skip":
+            return result
+        first = self._failures[min(self._failures)]
+        if self._on_error == "abort":
+            raise self._fatal or first
+        if self.count == 1:
+            raise first
+        failed = len(self._failures)
+        raise BulkError(
+            f"{failed} of {self.count} items failed; the first: {first}",
+            result=result,
+            failures=self._failures,
+        ) from first
+
+    def _snapshot(self) -> EmbeddingResult:
+        table = self._table
+        if table is None:
+            width = (self._ask.expected or 0) if self._ask.dense else 0
+            table = np.full((self.count, width), np.nan, dtype=np.float32)
+        return EmbeddingResult(
+            vectors=table,
+            usage=self.usage,
+            request_ids=tuple(self._request_ids),
+            model=self._model or self._ask.model,
+            sparse=self._sparse,
+            multi=self._multi,
+            errors=dict(sorted(self._failures.items())),
+        )
+
+    def _store(self, batch: Batch, rows: Rows) -> None:
+        if rows.model is not None:
+            if self._model not in (None, rows.model):
+                mixed = f"replies of one call name two models, {self._model!r} and {rows.model!r}"
+                return self._fail(batch, BadReply(mixed, provider=self._ask.card.provider))
+            self._model = rows.model
+        where = list(batch.positions)
+        if rows.vectors is not None:
+            width = rows.vectors.shape[1]
+            if self._table is None:
+                self._table = np.full((self.count, width), np.nan, dtype=np.float32)
+            if self._table.shape[1] != width:
+                uneven = f"replies of one call have lengths {self._table.shape[1]} and {width}"
+                return self._fail(batch, BadReply(uneven, provider=self._ask.card.provider))
+            self._table[where] = rows.vectors
+        for offset, position in enumerate(where):
+            if self._sparse is not None and rows.sparse is not None:
+                self._sparse[position] = rows.sparse[offset]
+            if self._multi is not None and rows.multi is not None:
+                self._multi[position] = rows.multi[offset]
+        self._done[where] = True
+        self.usage += rows.usage
+        if rows.request_id:
+            self._request_ids.append(rows.request_id)
+        return None
+
+    def _fail(self, batch: Batch, error: EmbeddingError) -> None:
+        for position in batch.positions:
+            self._failures[position] = error
+        if error.account or self._on_error == "abort":
+            self._fatal = self._fatal or error
+            self.feed.halt()
+
+    def _unsent(self, position: int) -> EmbeddingError:
+        cause = self._fatal
+        if cause is None:
+            raise AssertionError(f"item {position} was neither embedded nor refused")
+        error = type(cause)(
+            f"item {position} was not sent, because: {cause}",
+            provider=cause.provider,
+            status=cause.status,
+            code=cause.code,
+            request_id=cause.request_id,
+            index=position,
+            account=cause.account,
+        )
+        error.__cause__ = cause
+        return error
+
+
+class Stream:
+    """
+    The state of one `stream`: as a `Call`, but over items that are read as they are needed.
+
+    Holds what is finished out of order, at most a window of batches, until `drain` can hand it on in order.
+    """
+
+    def __init__(self, items: Iterable[Item], ask: Ask, *, width: int) -> None:
+        check_settings(ask)
+        self._ask = ask
+        self._ended: dict[int, FloatArray | EmbeddingError] = {}
+        self._next = 0
+        self._fatal: EmbeddingError | None = None
+        self.usage = Usage()
+        self.feed: Feed[Batch] = Feed(
+            _plan.plan(self._checked(items), ask), width=width, window=_WINDOW_PER_WORKER * width
+        )
+
+    def take(self, number: int, batch: Batch, outcome: Rows | BaseException) -> None:
+        """Store rows or the error of a batch."""
+        again: tuple[Batch, ...] = ()
+        if isinstance(outcome, Rows) and outcome.vectors is not None:
+            self._ended.update(zip(batch.positions, outcome.vectors, strict=True))
+            self.usage += outcome.usage
+        elif not isinstance(outcome, EmbeddingError):
+            raise outcome if isinstance(outcome, BaseException) else AssertionError("rows without vectors")
+        elif outcome.splittable and len(batch) > 1:
+            again = batch.halves()
+        else:
+            self._ended.update(dict.fromkeys(batch.positions, outcome))
+            if outcome.account:
+                self._fatal = outcome
+                self.feed.halt()
+        self.feed.finish(number, again)
+
+    def drain(self) -> Iterator[tuple[int, FloatArray | EmbeddingError]]:
+        """Yield what is finished, in input order."""
+        while self._next in self._ended:
+            yield self._next, self._ended.pop(self._next)
+            self._next += 1
+
+    def end(self) -> None:
+        """Raise the account error that stopped the stream, if one did."""
+        if self._fatal is not None:
+            raise self._fatal
+
+    def _checked(self, items: Iterable[Item]) -> Iterator[tuple[int, Item]]:
+        for index, item in enumerate(items):
+            try:
+                check_item(item, self._ask)
+            except InputError as error:
+                self._ended[index] = InputError(f"item {index}: {error}", index=index)
+            else:
+                yield index, item
+
+
+def items_of(given: Iterable[Item]) -> Sequence[Item]:
+    """
+    Return the caller's items as a sequence. An open text file gives one item a line.
+
+    Raises:
+        InputError: A bare `str` (pass a list), or an empty line of a file.
+    """
+    if isinstance(given, str | bytes):
+        raise InputError(f"items must be a list, got one {type(given).__name__}; pass [text]")
+    try:
+        return list(_lines(given) if hasattr(given, "readline") else given)
+    except TypeError as error:
+        raise InputError(
+            f"items must be a list of str, Image, Video or Fused, got {type(given).__name__}"
+        ) from error
+
+
+def _lines(file: Iterable[Item]) -> Iterator[Item]:
+    for number, line in enumerate(file):
+        if not isinstance(line, str):
+            raise InputError("open the file in text mode, with its encoding")
+        text = line.rstrip("\r\n")
+        if not text:
+            raise InputError(f"line {number + 1} of the file is empty", index=number)
+        yield text

@@ -1,0 +1,208 @@
+"""Key, region, URL: where a client talks to and as whom. The only reader of `os.environ`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from volc_dashscope import models
+from volc_dashscope._wire import Secret
+from volc_dashscope.errors import ConfigError
+from volc_dashscope.models import ModelCard, Provider, Route
+
+_KEY_VARIABLE = {"ark": "ARK_API_KEY", "dashscope": "DASHSCOPE_API_KEY"}
+_URL_VARIABLES = {
+    "ark": ("ARK_BASE_URL",),
+    "dashscope": ("DASHSCOPE_BASE_URL", "DASHSCOPE_HTTP_BASE_URL"),
+}
+_NATIVE_PATH = {"ark": "/api/v3", "dashscope": "/api/v1"}
+_OPENAI_PATH = "/compatible-mode/v1"
+_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+# Regions with a host of their own; the others are reached per workspace.
+_HOSTS: dict[str, dict[str, str]] = {
+    "ark": {
+        "cn-beijing": "https://ark.cn-beijing.volces.com",
+        "ap-southeast-1": "https://ark.ap-southeast.bytepluses.com",
+    },
+    "dashscope": {
+        "cn-beijing": "https://dashscope.aliyuncs.com",
+        "cn-beijing-finance": "https://dashscope-finance.aliyuncs.com",
+        "ap-southeast-1": "https://dashscope-intl.aliyuncs.com",
+        "cn-hongkong": "https://cn-hongkong.dashscope.aliyuncs.com",
+    },
+}
+_WORKSPACE_REGIONS = (
+    "cn-beijing",
+    "ap-southeast-1",
+    "cn-hongkong",
+    "us-east-1",
+    "eu-central-1",
+    "ap-northeast-1",
+)
+
+
+def find_card(
+    model: str, *, provider: Provider | None, like: str | None, card: ModelCard | None
+) -> ModelCard:
+    """
+    Return the row that says what `model` can do.
+
+    A card passed in wins, then `like`, then the table, then a permissive card for `provider`.
+
+    Raises:
+        ConfigError: The name is unknown and neither `like`, `card` nor `provider` says what it is.
+    """
+    if not isinstance(model, str) or not model.strip():
+        raise ConfigError(f"model must be a model or endpoint id, got {model!r}")
+    found = card
+    if found is None and like is not None:
+        found = models.card(like)
+        if found is None:
+            raise ConfigError(f"like={like!r} is not in the table of models: {_names()}")
+    if found is None:
+        found = models.card(model)
+    if found is None:
+        if provider is None:
+            raise ConfigError(
+                f"{model!r} is not in the table of models; say which model it is like "
+                f'(like="doubao-embedding-vision-251215"), or whose it is (provider="ark" or "dashscope")'
+            )
+        found = _permissive(model, provider)
+    if provider is not None and provider != found.provider:
+        raise ConfigError(f"{found.name} is served by {found.provider}, not by {provider!r}")
+    if not found.ready:
+        raise ConfigError(f"{found.name} cannot be used: {found.note}")
+    return found.renamed(model)
+
+
+def find_key(provider: Provider, given: str | None, environ: Mapping[str, str] = os.environ) -> Secret:
+    """
+    Return the key: the argument, else the service's environment variable.
+
+    White space around a key is dropped (files end in a newline). A key is never printed.
+
+    Raises:
+        ConfigError: No key, or one that cannot stand in a header.
+    """
+    variable = _KEY_VARIABLE[provider]
+    origin = "api_key"
+    if given is None:
+        given, origin = environ.get(variable), f"the environment variable {variable}"
+    key = (given or "").strip()
+    if not key:
+        raise ConfigError(f"no API key: pass api_key or set the environment variable {variable}")
+    if not key.isascii() or not key.isprintable() or " " in key:
+        raise ConfigError(
+            f"{origin} holds a character that cannot stand in a header (a line break, a space or a "
+            f"non-ASCII character); copy the key again (it is not shown here)"
+        )
+    return Secret(key)
+
+
+def find_url(
+    card: ModelCard,
+    *,
+    route: Route,
+    base_url: str | None,
+    region: str | None,
+    workspace: str | None,
+    environ: Mapping[str, str] = os.environ,
+) -> tuple[str, str]:
+    """
+    Return the base URL for `route` and a short name of the place, for messages about keys.
+
+    Raises:
+        ConfigError: An unknown region, a region that needs a workspace, or a URL that is not https
+            (plain http is for loopback only).
+    """
+    given = base_url or next(
+        (url for name in _URL_VARIABLES[card.provider] if (url := environ.get(name))), None
+    )
+    if given is None or (region is not None and base_url is None):
+        place = region or card.regions[0]
+        return _join(_host(card.provider, place, workspace), card, route), f"region {place}"
+    parts = urlsplit(given.strip())
+    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
+        raise ConfigError(
+            f"base_url must start with https:// (http:// is for 127.0.0.1 only), got scheme {parts.scheme!r}"
+        )
+    if not parts.hostname or parts.username or parts.password or parts.query or parts.fragment:
+        raise ConfigError("base_url must be a host and a path, without credentials or a query")
+    return _join(given.strip().rstrip("/"), card, route), f"host {parts.hostname}"
+
+
+def _join(root: str, card: ModelCard, route: Route) -> str:
+    native = card.api_path or _NATIVE_PATH[card.provider]
+    if route == "openai" and card.provider == "dashscope":
+        return root.removesuffix(_OPENAI_PATH).removesuffix(native) + _OPENAI_PATH
+    root = root.removesuffix(_OPENAI_PATH)
+    # A bare host gets the service's path; any path given is the user's own gateway and kept.
+    return root if urlsplit(root).path.strip("/") else root + native
+
+
+def _host(provider: Provider, region: str, workspace: str | None) -> str:
+    shared = _HOSTS[provider].get(region)
+    if shared is not None:
+        return shared
+    if provider == "dashscope" and region in _WORKSPACE_REGIONS:
+        if workspace is None:
+            raise ConfigError(f"region {region!r} has no shared host: pass workspace= as well")
+        return f"https://{_host_label(workspace)}.{region}.maas.aliyuncs.com"
+    known = sorted({*_HOSTS[provider], *(_WORKSPACE_REGIONS if provider == "dashscope" else ())})
+    raise ConfigError(f"region {region!r} is not known for {provider}; known: {', '.join(known)}")
+
+
+def _host_label(workspace: str) -> str:
+    if not workspace.isascii() or not workspace.replace("-", "").replace("_", "").isalnum():
+        raise ConfigError("workspace must be letters, digits, '-' and '_' only")
+    return workspace
+
+
+def _permissive(model: str, provider: Provider) -> ModelCard:
+    if provider not in _NATIVE_PATH:
+        raise ConfigError(f'provider must be "ark" or "dashscope", got {provider!r}')
+    ark = provider == "ark"
+    return ModelCard(
+        name=model,
+        provider=provider,
+        endpoint="multimodal",
+        dimensions=(),
+        default_dimension=None,
+        reduces="server",
+        modalities=models.TEXT_IMAGE_VIDEO if ark else models.ANY_MEDIA,
+        fusion="always" if ark else "object",
+        instruct=True,
+        sparse=ark,
+        multi_vector=ark,
+        video_knobs=ark,
+        source="",
+        as_of="",
+        note="not in the table: one item a request, nothing optional unless asked",
+        known=False,
+    )
+
+
+def _names() -> str:
+    return ", ".join(row.name for row in models.models() if row.ready)
+
+
+def find_headers(
+    provider: Provider, workspace: str | None, default_headers: Mapping[str, str] | None
+) -> dict[str, str]:
+    """
+    Return the headers of every request, without the key.
+
+    Raises:
+        ConfigError: A header that would replace the key, or a value that cannot stand in a header.
+    """
+    headers = dict(default_headers or {})
+    for name, value in headers.items():
+        if name.lower() == "authorization":
+            raise ConfigError("default_headers must not hold Authorization; pass api_key")
+        if not (name + value).isascii() or not (name + value).isprintable():
+            raise ConfigError(f"default_headers[{name!r}] holds a character that cannot stand in a header")
+    if workspace is not None and provider == "dashscope":
+        headers["X-DashScope-WorkSpace"] = _host_label(workspace)
+    return headers

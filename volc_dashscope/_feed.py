@@ -1,0 +1,63 @@
+"""Which job to start next, shared by the sync and the async fan-out. Pure."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from typing import Generic, TypeVar
+
+J = TypeVar("J")
+
+
+class Feed(Generic[J]):
+    """
+    Hands out jobs while at most `width` run and none is `window` or more ahead of the oldest unfinished one.
+
+    Args:
+        jobs: Read lazily, one at a time.
+        width: Jobs under way at once.
+        window: Distance that bounds what has to be remembered until the oldest job is done; None for no bound.
+    """
+
+    def __init__(self, jobs: Iterable[J], *, width: int, window: int | None = None) -> None:
+        self._jobs: Iterator[J] = iter(jobs)
+        self._again: deque[tuple[int, J]] = deque()
+        self._width = width
+        self._window = window
+        self._started = 0
+        self._running: dict[int, int] = {}
+        self._active = 0
+        self._halted = False
+
+    def ready(self) -> Iterator[tuple[int, J]]:
+        """Yield jobs that may start now, numbered in their order."""
+        while not self._halted and self._active < self._width:
+            if self._again:
+                number, job = self._again.popleft()
+            else:
+                if self._window is not None and self._ahead() >= self._window:
+                    return
+                try:
+                    job = next(self._jobs)
+                except StopIteration:
+                    return
+                number = self._started
+                self._started += 1
+            self._running[number] = self._running.get(number, 0) + 1
+            self._active += 1
+            yield number, job
+
+    def finish(self, number: int, again: Iterable[J] = ()) -> None:
+        """Note that a job ended; `again` are jobs that take its place, with its number."""
+        self._again.extend((number, job) for job in again)
+        self._running[number] -= 1
+        self._active -= 1
+        if not self._running[number] and not any(number == waiting for waiting, _ in self._again):
+            del self._running[number]
+
+    def halt(self) -> None:
+        """Start nothing more; what runs may finish."""
+        self._halted = True
+
+    def _ahead(self) -> int:
+        return self._started - min(self._running, default=self._started)

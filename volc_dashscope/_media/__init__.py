@@ -1,0 +1,34 @@
+"""
+What can be known of an image or a video without decoding it.
+
+Formats and MIME types by content, width and height from headers, data URIs, safe labels for URLs, and files
+opened inside a fence. Standard library only; nothing here fetches a URL.
+"""
+
+from volc_dashscope._media._files import open_fenced
+from volc_dashscope._media._formats import HEAD_BYTES, Kind, MediaType, agrees, recognise, sniff
+from volc_dashscope._media._measure import measure
+from volc_dashscope._media._sources import Inline, LocalFile, Remote, Source, source_of_url
+from volc_dashscope._media._urls import encode_data_uri, label_url, parse_data_uri
+from volc_dashscope._media._value import Media, mixed_digest
+
+__all__ = [
+    "HEAD_BYTES",
+    "Inline",
+    "Kind",
+    "LocalFile",
+    "Media",
+    "MediaType",
+    "Remote",
+    "Source",
+    "agrees",
+    "encode_data_uri",
+    "label_url",
+    "measure",
+    "mixed_digest",
+    "open_fenced",
+    "parse_data_uri",
+    "recognise",
+    "sniff",
+    "source_of_url",
+]

@@ -1,0 +1,93 @@
+"""Local files opened safely: regular ones only, and inside a fence when one is given."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+from typing import BinaryIO
+
+from volc_dashscope.errors import InputError
+
+# Without O_NONBLOCK a FIFO put in the file's place after the check would hang the caller.
+_FLAGS = os.O_RDONLY
+for _name in ("O_BINARY", "O_CLOEXEC", "O_NOCTTY", "O_NONBLOCK"):
+    _FLAGS |= getattr(os, _name, 0)
+_NAMED_KINDS = {
+    stat.S_IFDIR: "a directory",
+    stat.S_IFIFO: "a FIFO",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFSOCK: "a socket",
+}
+
+
+def open_fenced(path: Path, root: Path | None) -> BinaryIO:
+    """
+    Open a regular file for reading.
+
+    Args:
+        path: The file; symlinks and `..` are followed.
+        root: The directory that must hold it once they are followed; None means anywhere.
+
+    Raises:
+        InputError: It is missing, unreadable, not a regular file, or outside `root`.
+    """
+    try:
+        # Looked at before it is opened, because opening a device can have effects of its own.
+        real = os.path.realpath(path)
+        fence = None if root is None else _fence(root)
+        _require_inside(real, path, fence)
+        _require_regular(os.stat(real), path)
+        descriptor = os.open(real, _FLAGS)
+        try:
+            # And again through the descriptor, because the path may have been replaced meanwhile.
+            _require_regular(os.fstat(descriptor), path)
+            _require_inside(_opened_path(descriptor, real), path, fence)
+            return os.fdopen(descriptor, "rb")
+        except BaseException:
+            os.close(descriptor)
+            raise
+    except FileNotFoundError as exc:
+        raise InputError(f"file {show_path(path)} does not exist") from exc
+    except PermissionError as exc:
+        raise InputError(f"file {show_path(path)} cannot be read: permission denied") from exc
+    except OSError as exc:
+        raise InputError(f"file {show_path(path)} cannot be opened") from exc
+
+
+def show_path(path: Path) -> str:
+    """Quote a path for a message, unless it is so long that it is no path (content passed by mistake)."""
+    text = str(path)
+    return repr(text) if len(text) <= 255 else f"(a path of {len(text)} characters)"
+
+
+def _fence(root: Path) -> Path:
+    fence = Path(os.path.realpath(root))
+    if not fence.is_dir():
+        raise InputError(f"root {show_path(root)} is not a directory")
+    return fence
+
+
+def _require_inside(real: str, path: Path, fence: Path | None) -> None:
+    if fence is not None and not Path(real).is_relative_to(fence):
+        raise InputError(f"file {show_path(path)} is outside root {show_path(fence)} once links are followed")
+
+
+def _require_regular(status: os.stat_result, path: Path) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        kind = _NAMED_KINDS.get(stat.S_IFMT(status.st_mode), "special")
+        raise InputError(f"{show_path(path)} is {kind}; expected a regular file")
+    if status.st_size == 0:
+        raise InputError(f"file {show_path(path)} is empty")
+
+
+def _opened_path(descriptor: int, real: str) -> str:
+    """Return where the open file really is: the kernel's word on Linux, a second look elsewhere."""
+    try:
+        return os.readlink(f"/proc/self/fd/{descriptor}")
+    except OSError:
+        again = os.path.realpath(real)
+        if not os.path.samestat(os.stat(again), os.fstat(descriptor)):
+            raise InputError(f"file {show_path(Path(real))} was replaced while it was opened") from None
+        return again

@@ -1,0 +1,194 @@
+"""Where a medium comes from: a URL the service fetches, bytes in memory, or a local file."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import BinaryIO, ClassVar
+
+from volc_dashscope._media._files import open_fenced, show_path
+from volc_dashscope._media._formats import HEAD_BYTES, Kind, MediaType, recognise
+from volc_dashscope._media._measure import Reader, Size, measure
+from volc_dashscope._media._urls import check_url, label_url, parse_data_uri, scheme_of
+from volc_dashscope.errors import InputError
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Remote:
+    """A URL that the service fetches; nothing is known of what is behind it."""
+
+    url: str
+    media: ClassVar[None] = None
+    pixels: ClassVar[None] = None
+    size_bytes: ClassVar[None] = None
+    path: ClassVar[None] = None
+
+    def __post_init__(self) -> None:
+        check_url(self.url)
+
+    def __repr__(self) -> str:
+        return f"Remote({self.label()})"
+
+    @property
+    def digest(self) -> str:
+        return sha256(self.url.encode()).hexdigest()
+
+    def read(self) -> bytes:
+        raise InputError(f"{self.label()} is a URL; this library never fetches one")
+
+    def label(self) -> str:
+        return label_url(self.url)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Inline:
+    """Bytes in memory."""
+
+    data: bytes
+    media: MediaType = field(compare=False)
+    pixels: Size | None = field(compare=False)
+    _digest: str | None = field(init=False, compare=False)
+    url: ClassVar[None] = None
+    path: ClassVar[None] = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_digest", None)
+
+    @classmethod
+    def of(cls, data: bytes, kind: Kind, mime: str | None = None) -> Inline:
+        """Recognise and measure some bytes."""
+        if not isinstance(data, (bytes, bytearray, memoryview)):
+            raise InputError(f"expected bytes, got {type(data).__name__}")
+        data = bytes(data)
+        media = recognise(data[:HEAD_BYTES], kind, mime)
+        return cls(data, media, measure(data, media.format))
+
+    def __repr__(self) -> str:
+        return f"Inline({self.label()})"
+
+    @property
+    def size_bytes(self) -> int:
+        return len(self.data)
+
+    @property
+    def digest(self) -> str:
+        if self._digest is None:
+            object.__setattr__(self, "_digest", sha256(self.data).hexdigest())
+        return self._digest or ""
+
+    def read(self) -> bytes:
+        return self.data
+
+    def label(self) -> str:
+        return _label(self.media, self.pixels)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class LocalFile:
+    """
+    A file that was looked at once and is read just before it is sent.
+
+    Attributes:
+        path: Absolute, with its links not yet followed.
+        root: The directory it must stay in, or None.
+        modified: Time of last change, so that values of a replaced file are not equal.
+    """
+
+    path: Path
+    root: Path | None
+    size_bytes: int
+    modified: int
+    media: MediaType
+    pixels: Size | None
+    _digest: str | None = field(init=False, compare=False)
+    url: ClassVar[None] = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_digest", None)
+
+    @classmethod
+    def of(cls, path: str | os.PathLike[str], kind: Kind, root: str | os.PathLike[str] | None) -> LocalFile:
+        """Check the fence, the kind of file and the header; read no more than that."""
+        place = _absolute(path)
+        fence = None if root is None else _absolute(root)
+        with open_fenced(place, fence) as file:
+            status = os.fstat(file.fileno())
+            try:
+                media = recognise(file.read(HEAD_BYTES), kind, None)
+            except InputError as exc:
+                raise InputError(f"file {show_path(place)}: {exc}") from exc
+            pixels = measure(_reader(file, status.st_size), media.format)
+        return cls(place, fence, status.st_size, status.st_mtime_ns, media, pixels)
+
+    def __repr__(self) -> str:
+        return f"LocalFile({str(self.path)!r}, {_label(self.media, self.pixels)})"
+
+    @property
+    def digest(self) -> str:
+        if self._digest is None:
+            self.read()
+        return self._digest or ""
+
+    def read(self) -> bytes:
+        """
+        Return the whole file, checked again.
+
+        Raises:
+            InputError: It is gone, outside the fence, or not the file that was looked at.
+        """
+        with open_fenced(self.path, self.root) as file:
+            data = file.read(self.size_bytes + 1)
+        if len(data) != self.size_bytes:
+            raise InputError(f"file {show_path(self.path)} changed size since it was given; make a new value")
+        digest = sha256(data).hexdigest()
+        if self._digest not in (None, digest):
+            raise InputError(f"file {show_path(self.path)} changed since it was given; make a new value")
+        object.__setattr__(self, "_digest", digest)
+        return data
+
+    def label(self) -> str:
+        return f"{self.path.name!r} ({_label(self.media, self.pixels)})"
+
+
+Source = Remote | Inline | LocalFile
+
+
+def source_of_url(url: str, kind: Kind) -> Remote | Inline:
+    """Turn a URL into its source: a data URI is decoded, any other URL is kept as it is."""
+    if not isinstance(url, str):
+        raise InputError(f"expected a URL as str, got {type(url).__name__}")
+    if scheme_of(url) != "data":
+        return Remote(url)
+    mime, data = parse_data_uri(url)
+    return Inline.of(data, kind, mime)
+
+
+def _absolute(path: str | os.PathLike[str]) -> Path:
+    text = os.fspath(path) if isinstance(path, (str, os.PathLike)) else None
+    if not isinstance(text, str):
+        raise InputError(f"expected a path as str or Path, got {type(path).__name__}")
+    if scheme_of(text) in ("http", "https", "data", "oss", "file"):
+        raise InputError(f"a {scheme_of(text)}: URL is not a path; use from_url")
+    try:
+        possible = b"\0" not in os.fsencode(text)
+    except UnicodeEncodeError:
+        possible = False
+    if not possible:
+        raise InputError("the path holds a character that no file name can hold")
+    return Path(text).absolute()
+
+
+def _label(media: MediaType, pixels: Size | None) -> str:
+    return f"{media.mime} {pixels[0]}x{pixels[1]}" if pixels else media.mime
+
+
+def _reader(file: BinaryIO, size: int) -> Reader:
+    def at(offset: int, count: int) -> bytes:
+        if offset >= size:
+            return b""
+        file.seek(offset)
+        return file.read(count)
+
+    return at

@@ -1,0 +1,76 @@
+"""URLs and data URIs: what is accepted, and how one is shown without its secrets."""
+
+from __future__ import annotations
+
+import re
+from base64 import b64decode, b64encode
+from urllib.parse import urlsplit
+
+from volc_dashscope.errors import InputError
+
+ALLOWED = "http:, https:, data: or oss:"
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*(?=:)")
+_UNSAFE = re.compile(r"[\s\x00-\x20\x7f\ud800-\udfff]")
+_LABEL_LENGTH = 100
+
+
+def scheme_of(url: str) -> str:
+    """Return the scheme in lower case, or an empty string."""
+    found = _SCHEME.match(url)
+    return found[0].lower() if found else ""
+
+
+def check_url(url: str) -> str:
+    """
+    Return a URL the services can fetch, unchanged.
+
+    The URL is never quoted in the error: its query may hold a signature.
+    """
+    scheme = scheme_of(url)
+    if scheme not in ("http", "https", "oss"):
+        seen = f"scheme {scheme[:20]!r}" if len(scheme) > 1 else "no scheme"
+        raise InputError(f"a URL with {seen} cannot be used; allowed are {ALLOWED} (a local file: from_path)")
+    if _UNSAFE.search(url):
+        raise InputError(f"the {scheme} URL holds a space or control character; percent-encode it")
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port  # each raises for an impossible one
+    except ValueError:
+        # The cause would quote the user and password.
+        raise InputError(f"the {scheme} URL is malformed; expected {scheme}://host/path") from None
+    if not host:
+        raise InputError(f"the {scheme} URL names no host; expected {scheme}://host/path")
+    return url
+
+
+def label_url(url: str) -> str:
+    """Return scheme, host and path: no credentials, query or fragment."""
+    parts = urlsplit(url)
+    path = parts.path.partition(";")[0]
+    shown = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{path}"
+    return shown if len(shown) <= _LABEL_LENGTH else f"{shown[: _LABEL_LENGTH - 1]}…"
+
+
+def parse_data_uri(url: str) -> tuple[str, bytes]:
+    """
+    Return the MIME type and the bytes of `data:<mime>;base64,<data>`.
+
+    Raises:
+        InputError: The header is not that, or the base64 has a stray character or wrong padding.
+    """
+    header, comma, payload = url.partition(",")
+    mime, *parameters = header[len("data:") :].split(";")
+    if scheme_of(url) != "data" or not comma or not parameters or parameters[-1].strip().lower() != "base64":
+        raise InputError("the data URI is malformed; expected data:<mime>;base64,<data>")
+    try:
+        data = b64decode(payload, validate=True)
+    except ValueError as exc:
+        raise InputError("the data URI holds invalid base64; expected the standard alphabet, padded") from exc
+    if not data:
+        raise InputError("the data URI is empty")
+    return mime.strip().lower(), data
+
+
+def encode_data_uri(mime: str, data: bytes) -> bytes:
+    """Return `data:<mime>;base64,<data>` as the ASCII bytes a request body takes."""
+    return b"".join((b"data:", mime.encode("ascii"), b";base64,", b64encode(data)))

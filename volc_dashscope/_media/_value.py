@@ -1,0 +1,100 @@
+"""What an image and a video have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import ClassVar
+
+from volc_dashscope._media._formats import Kind
+from volc_dashscope._media._sources import Inline, LocalFile, Remote, Source
+from volc_dashscope.errors import InputError
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Media:
+    """
+    What `Image` and `Video` have in common; make one of those.
+
+    Equal values have the same source: the same URL, the same bytes, or the same unchanged file.
+    """
+
+    source: Source
+    kind: ClassVar[Kind]
+
+    def __post_init__(self) -> None:
+        name = type(self).__name__
+        if not isinstance(self.source, (Remote, Inline, LocalFile)):
+            raise InputError(f"use {name}.from_url, {name}.from_path or {name}.from_bytes")
+        if self.source.media is not None and self.source.media.kind != self.kind:
+            raise InputError(
+                f"{self.source.label()} is not {'an' if self.kind == 'image' else 'a'} {self.kind}"
+            )
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.label()})"
+
+    @property
+    def url(self) -> str | None:
+        """The URL the service fetches, or None if the bytes are sent."""
+        return self.source.url
+
+    @property
+    def inline(self) -> bool:
+        """Whether the bytes themselves are sent."""
+        return self.source.url is None
+
+    @property
+    def path(self) -> Path | None:
+        """The local file, as an absolute path."""
+        return self.source.path
+
+    @property
+    def format(self) -> str | None:
+        """Canonical format name by content, or None for a URL."""
+        return self.source.media.format if self.source.media else None
+
+    @property
+    def mime(self) -> str | None:
+        """MIME type by content, or None for a URL."""
+        return self.source.media.mime if self.source.media else None
+
+    @property
+    def size_bytes(self) -> int | None:
+        """Size of the file, or None for a URL."""
+        return self.source.size_bytes
+
+    @property
+    def width(self) -> int | None:
+        """Width in pixels, or None if unknown."""
+        return self.source.pixels[0] if self.source.pixels else None
+
+    @property
+    def height(self) -> int | None:
+        """Height in pixels, or None if unknown."""
+        return self.source.pixels[1] if self.source.pixels else None
+
+    @property
+    def digest(self) -> str:
+        """sha256, in hex, of the bytes that are sent, or of the URL. A file is read for it the first time."""
+        return self.source.digest
+
+    def read(self) -> bytes:
+        """Return the bytes to send. A file is read here, and checked to be the one that was given."""
+        return self.source.read()
+
+    def label(self) -> str:
+        """Name this in a message: no bytes, no query string."""
+        return self.source.label()
+
+
+def mixed_digest(tag: str, members: Iterable[str]) -> str:
+    """Return one digest for several strings in order; `tag` keeps kinds apart."""
+    mixed = sha256(tag.encode())
+    for member in members:
+        data = member.encode("utf-8", "surrogatepass")
+        # The length keeps ("ab", "c") and ("a", "bc") apart.
+        mixed.update(b"%d:" % len(data) + data)
+    return mixed.hexdigest()

@@ -1,0 +1,91 @@
+"""How long to wait before the next attempt, and whether there is one. Pure: clock and random come from outside."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+
+from volc_dashscope.errors import EmbeddingError
+
+_FIRST_PAUSE = 0.5
+_LONGEST_PAUSE = 20.0
+_LONGEST_HINT = 24 * 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """
+    Attempts and time one request may use.
+
+    Args:
+        max_attempts: Requests sent in all, the first included.
+        deadline: Seconds from the first attempt after which none is started.
+        random: Uniform numbers in [0, 1), for jitter.
+    """
+
+    max_attempts: int
+    deadline: float
+    random: Callable[[], float]
+
+    def after(self, error: EmbeddingError, attempt: int, elapsed: float) -> float | None:
+        """
+        Seconds to wait before the next attempt, or None to give up.
+
+        A server hint longer than the time left means None: sleeping would only delay the same failure.
+
+        Args:
+            attempt: How many requests have been sent so far, starting at 1.
+            elapsed: Seconds since the first of them.
+        """
+        if not error.retryable or attempt >= self.max_attempts:
+            return None
+        # Jitter upwards on a hint (never earlier than asked), downwards on our own guess.
+        if error.retry_after is not None:
+            pause = error.retry_after + self.random() * min(1.0, 0.1 * error.retry_after)
+        else:
+            ceiling = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0 ** (attempt - 1))
+            pause = ceiling * (0.5 + 0.5 * self.random())
+        return pause if elapsed + pause < self.deadline else None
+
+
+def retry_after(headers: Mapping[str, str], now: float) -> float | None:
+    """
+    Seconds a reply asks to wait: `retry-after-ms`, or `Retry-After` as seconds or an HTTP date.
+
+    Neither service documents sending it; DashScope's SDK honours both spellings, so they are honoured when
+    present. Anything unreadable, negative, or over a day is no hint.
+
+    Args:
+        headers: Reply headers with lower-case names.
+        now: Wall-clock second the reply arrived, for dates.
+    """
+    milliseconds = _number(headers.get("retry-after-ms"))
+    if milliseconds is not None:
+        return _sane(milliseconds / 1000)
+    value = headers.get("retry-after")
+    if value is None:
+        return None
+    seconds = _number(value)
+    if seconds is None:
+        try:
+            seconds = max(0.0, parsedate_to_datetime(value).timestamp() - now)
+        except (TypeError, ValueError, OverflowError):
+            return None
+    return _sane(seconds)
+
+
+def _number(value: str | None) -> float | None:
+    # float() also takes "1_0", "infinity" and Unicode digits; a header does not mean those.
+    text = (value or "").strip()
+    if not text or not text.isascii() or text.strip("0123456789.-+eE"):
+        return None
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def _sane(seconds: float) -> float | None:
+    return seconds if math.isfinite(seconds) and 0 <= seconds <= _LONGEST_HINT else None

@@ -1,0 +1,339 @@
+"""`Client` and `AsyncClient`: the same settings and decisions, carried out by threads or by tasks."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
+from contextlib import aclosing
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from volc_dashscope import _config
+from volc_dashscope._call import Call, Exchange, Stream, items_of
+from volc_dashscope._check import check_settings
+from volc_dashscope._flow import Flow, Terms, exchange
+from volc_dashscope._http import Home, Limiter, afan_out, arun, fan_out, run
+from volc_dashscope._pace import Pace
+from volc_dashscope._progress import Progress
+from volc_dashscope._retry import Retry
+from volc_dashscope._wire import Ask, Batch, OnError, OutputType, Rows, TextType
+from volc_dashscope.errors import ConfigError, EmbeddingError
+from volc_dashscope.inputs import Item
+from volc_dashscope.models import ModelCard, Provider, Route
+from volc_dashscope.providers import WIRES
+from volc_dashscope.results import EmbeddingResult, FloatArray, Usage
+
+if TYPE_CHECKING:
+    import httpx
+
+__all__ = ["AsyncClient", "Client"]
+
+
+class _Settings:
+    """
+    What both clients have in common.
+
+    Args:
+        model: Model id, snapshot or endpoint id. The row of that name says what it can do.
+        provider: "ark" or "dashscope", for a name the table does not have.
+        like: Name of the row to use for an endpoint id or a snapshot.
+        card: A row of your own instead.
+        route: "native", or "openai" for DashScope's compatible mode (text, no roles).
+        api_key: Else `ARK_API_KEY` or `DASHSCOPE_API_KEY`.
+        base_url: Else `ARK_BASE_URL` or `DASHSCOPE_BASE_URL`, else by `region`.
+        region: "cn-beijing", "ap-southeast-1", ...; keys are bound to one.
+        workspace: DashScope workspace id, sent as a header; regions without a shared host need it.
+        dimensions: Length of a vector; None for the model's default.
+        normalize: Divide rows by their L2 norm. No service promises unit length.
+        instruct: Task description for queries, where the model takes one.
+        target_modality: What is searched, for Ark's instruction; default "text/image/video".
+        query_instructions, document_instructions: Replace Ark's instruction string verbatim.
+        res_level, max_video_frames: DashScope request parameters of the models that have them.
+        max_concurrency: Requests in flight at once, over all threads and calls of this client.
+        requests_per_minute, tokens_per_minute: The account's limits; None learns them from throttles.
+        limiter: A brake of your own, asked before each request is sent.
+        max_attempts, deadline: Requests sent for one batch at most, and seconds in which they start.
+        timeout: Seconds one request may take.
+        default_headers: Sent with every request.
+        http_client, http_async_client: Your own httpx clients, used as they are and never closed.
+        extra_body: Fields merged into every request body as given, for what this library does not know.
+
+    Raises:
+        ConfigError: No key, an unknown model, a setting the model does not have.
+        InputError: An instruction for a model that takes none.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        *,
+        provider: Provider | None = None,
+        like: str | None = None,
+        card: ModelCard | None = None,
+        route: Route = "native",
+        api_key: str | None = None,
+        base_url: str | None = None,
+        region: str | None = None,
+        workspace: str | None = None,
+        dimensions: int | None = None,
+        normalize: bool = True,
+        instruct: str | None = None,
+        target_modality: str | None = None,
+        query_instructions: str | None = None,
+        document_instructions: str | None = None,
+        res_level: int | None = None,
+        max_video_frames: int | None = None,
+        max_concurrency: int = 8,
+        requests_per_minute: float | None = None,
+        tokens_per_minute: float | None = None,
+        limiter: Limiter | None = None,
+        max_attempts: int = 8,
+        deadline: float = 180.0,
+        timeout: float = 60.0,
+        default_headers: Mapping[str, str] | None = None,
+        http_client: httpx.Client | None = None,
+        http_async_client: httpx.AsyncClient | None = None,
+        extra_body: Mapping[str, object] | None = None,
+    ) -> None:
+        given = {
+            name: value for name, value in locals().items() if name not in ("self", "api_key", "__class__")
+        }
+        found = _config.find_card(model, provider=provider, like=like, card=card)
+        key = _config.find_key(found.provider, api_key)
+        self._given = {**given, "api_key": key if api_key is not None else None}
+        for name, number in (("max_concurrency", max_concurrency), ("max_attempts", max_attempts)):
+            if isinstance(number, bool) or not isinstance(number, int) or number < 1:
+                raise ConfigError(f"{name} must be a whole number from 1, got {number!r}")
+        for name, seconds in (("deadline", deadline), ("timeout", timeout)):
+            if not isinstance(seconds, int | float) or not seconds > 0:
+                raise ConfigError(f"{name} must be positive seconds, got {seconds!r}")
+        url, place = _config.find_url(
+            found, route=route, base_url=base_url, region=region, workspace=workspace
+        )
+        self._ask = Ask(
+            card=found,
+            model=model,
+            base_url=url,
+            place=place,
+            route=route,
+            headers=_config.find_headers(found.provider, workspace, default_headers),
+            dimension=dimensions,
+            normalize=normalize,
+            instruct=instruct,
+            target_modality=target_modality,
+            query_instructions=query_instructions,
+            document_instructions=document_instructions,
+            res_level=res_level,
+            max_video_frames=max_video_frames,
+            extra_body=dict(extra_body) if extra_body else None,
+        )
+        check_settings(self._ask)
+        self._wire = WIRES[found.provider]
+        self._terms = Terms(
+            Retry(max_attempts, deadline, random.Random().random),
+            Pace(requests_per_minute, tokens_per_minute),
+            time.monotonic,
+            found.provider,
+        )
+        self._home = Home(
+            key=key,
+            timeout=timeout,
+            width=max_concurrency,
+            limiter=limiter,
+            given=http_client,
+            given_async=http_async_client,
+        )
+        self._ledger = _Ledger()
+
+    @property
+    def card(self) -> ModelCard:
+        """The row that says what the model can do."""
+        return self._ask.card
+
+    @property
+    def dimension(self) -> int | None:
+        """Length of the rows; None for an unknown model until its first reply."""
+        return self._ask.expected or self._ledger.dimension
+
+    @property
+    def usage(self) -> Usage:
+        """What this client has been billed so far."""
+        return self._ledger.usage
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._ask.model!r}, {self._ask.place}, dimension={self.dimension})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self._given["http_client"] is not None or self._given["http_async_client"] is not None:
+            raise ConfigError("a client with an http_client handed in cannot be pickled or copied")
+        arguments = dict(self._given)
+        # An explicit key travels with the object; one from the environment is looked up where it arrives.
+        arguments["api_key"] = arguments["api_key"].reveal() if arguments["api_key"] is not None else None
+        return (_remake, (type(self), arguments))
+
+    def _call(
+        self, items: Iterable[Item], text_type: TextType | None, output_type: OutputType, on_error: OnError
+    ) -> tuple[Call, Ask]:
+        ask = replace(self._ask, text_type=text_type, output_type=output_type)
+        return Call(items_of(items), ask, on_error=on_error, width=self._home.width), ask
+
+    def _flow(self, batch: Batch, ask: Ask) -> Flow[Rows]:
+        return exchange(Exchange(batch, ask, self._wire), self._terms)
+
+
+class Client(_Settings):
+    __doc__ = _Settings.__doc__
+
+    def embed(
+        self,
+        items: Iterable[Item],
+        *,
+        text_type: TextType | None = "document",
+        output_type: OutputType = "dense",
+        on_error: OnError = "raise",
+        progress: bool = False,
+    ) -> EmbeddingResult:
+        """
+        Embed items and return float32 rows of shape (n, dimension) in their order.
+
+        Args:
+            items: str (always text), Image, Video, Frames or Fused; or an open text file, one item a line.
+            text_type: The role: "query", "document", or None where all items play the same one.
+            output_type: "dense", "sparse", "dense&sparse", or "multi" for token vectors beside the dense one.
+            on_error: "raise" finishes the others first and raises `BulkError`; "abort" stops at the first
+                failure; "skip" leaves NaN rows and lists `.errors`.
+            progress: Show a progress bar (needs tqdm).
+
+        Raises:
+            InputError: An item does not fit the model. Nothing was sent.
+            EmbeddingError: The only item failed.
+            BulkError: Some of many failed; holds the rows that are done.
+        """
+        call, ask = self._call(items, text_type, output_type, on_error)
+        with Progress(call.count, shown=progress) as bar:
+            for number, batch, outcome in fan_out(
+                call.feed, lambda batch, stop: run(self._flow(batch, ask), self._home, stop), alone=call.alone
+            ):
+                call.take(number, batch, outcome)
+                bar.advance(call.finished)
+                if call.aborted:
+                    break
+        return self._ledger.enter(call)
+
+    def stream(
+        self, items: Iterable[Item], *, text_type: TextType | None = "document"
+    ) -> Iterator[tuple[int, FloatArray | EmbeddingError]]:
+        """
+        Embed items as they are read and yield (index, row or error) in their order, in bounded memory.
+
+        Raises:
+            AuthError, QuotaError: The account cannot go on; what was finished has been yielded.
+        """
+        ask = replace(self._ask, text_type=text_type)
+        stream = Stream(items, ask, width=self._home.width)
+        for number, batch, outcome in fan_out(
+            stream.feed, lambda batch, stop: run(self._flow(batch, ask), self._home, stop)
+        ):
+            stream.take(number, batch, outcome)
+            yield from stream.drain()
+        self._ledger.add(stream.usage)
+        yield from stream.drain()
+        stream.end()
+
+    def close(self) -> None:
+        """Close the connections. Closing twice is allowed."""
+        self._home.close()
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    @property
+    def aio(self) -> AsyncClient:
+        """The asynchronous twin: the same settings, pace, usage and limits."""
+        twin = AsyncClient.__new__(AsyncClient)
+        twin.__dict__.update(self.__dict__)
+        return twin
+
+
+class AsyncClient(_Settings):
+    __doc__ = _Settings.__doc__
+
+    async def embed(
+        self,
+        items: Iterable[Item],
+        *,
+        text_type: TextType | None = "document",
+        output_type: OutputType = "dense",
+        on_error: OnError = "raise",
+        progress: bool = False,
+    ) -> EmbeddingResult:
+        """As `Client.embed`, awaited."""
+        call, ask = self._call(items, text_type, output_type, on_error)
+        with Progress(call.count, shown=progress) as bar:
+            outcomes = afan_out(
+                call.feed, lambda batch: arun(self._flow(batch, ask), self._home), alone=call.alone
+            )
+            async with aclosing(outcomes):
+                async for number, batch, outcome in outcomes:
+                    call.take(number, batch, outcome)
+                    bar.advance(call.finished)
+                    if call.aborted:
+                        break
+        return self._ledger.enter(call)
+
+    async def stream(
+        self, items: Iterable[Item], *, text_type: TextType | None = "document"
+    ) -> AsyncGenerator[tuple[int, FloatArray | EmbeddingError], None]:
+        """As `Client.stream`, awaited."""
+        ask = replace(self._ask, text_type=text_type)
+        stream = Stream(items, ask, width=self._home.width)
+        outcomes = afan_out(stream.feed, lambda batch: arun(self._flow(batch, ask), self._home))
+        async with aclosing(outcomes):
+            async for number, batch, outcome in outcomes:
+                stream.take(number, batch, outcome)
+                for ended in stream.drain():
+                    yield ended
+        self._ledger.add(stream.usage)
+        for ended in stream.drain():
+            yield ended
+        stream.end()
+
+    async def close(self) -> None:
+        """Close this event loop's connections. Closing twice is allowed."""
+        await self._home.aclose()
+
+    async def __aenter__(self) -> AsyncClient:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.close()
+
+
+class _Ledger:
+    """What a client has spent, and the dimension its replies had."""
+
+    def __init__(self) -> None:
+        self.usage = Usage()
+        self.dimension: int | None = None
+        self._lock = threading.Lock()
+
+    def add(self, usage: Usage) -> None:
+        with self._lock:
+            self.usage += usage
+
+    def enter(self, call: Call) -> EmbeddingResult:
+        """Book a call, whether it succeeded or not, and return its result or raise."""
+        self.add(call.usage)
+        result = call.result()
+        if result.vectors.shape[1]:
+            self.dimension = result.vectors.shape[1]
+        return result
+
+
+def _remake(kind: type[_Settings], arguments: dict[str, Any]) -> _Settings:
+    return kind(**arguments)

@@ -1,0 +1,67 @@
+"""`python -m volc_dashscope.emulator`: the emulator on a socket of this machine, until Ctrl-C."""
+
+# ruff: noqa: T201 - a command speaks to its user
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Sequence
+from threading import Event
+
+from volc_dashscope.emulator.emulator import Emulator
+from volc_dashscope.emulator.faults import parse
+
+
+def seconds(text: str) -> float:
+    """Return `50ms`, `0.05s` or `0.05` in seconds."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s)?", text.strip())
+    if match is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no duration; write 50ms or 0.05s")
+    return float(match[1]) / (1000 if match[2] == "ms" else 1)
+
+
+def plan(text: str) -> str:
+    """Return a fault plan that is known to be readable."""
+    try:
+        parse(text)
+    except ValueError as exc:
+        raise argparse.ArgumentTypeError(str(exc)) from exc
+    return text
+
+
+def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m volc_dashscope.emulator",
+        description="Emulate the embedding protocols of Volcengine Ark and Alibaba DashScope on 127.0.0.1.",
+    )
+    parser.add_argument("--port", type=int, default=8765, help="0 takes a free one (default %(default)s)")
+    parser.add_argument("--rpm", type=float, help="requests a minute for each model")
+    parser.add_argument("--tpm", type=float, help="tokens a minute for each model")
+    parser.add_argument("--latency", type=seconds, default=0.0, help="how long each answer takes, e.g. 50ms")
+    parser.add_argument("--faults", type=plan, help="what goes wrong, e.g. 429:5%%,reset:2%%")
+    parser.add_argument("--seed", type=int, default=0, help="fixes what chance decides")
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Serve until interrupted."""
+    options = arguments(argv)
+    emulator = Emulator(
+        options.faults, options.latency, options.rpm, options.tpm, options.seed, job_seconds=2.0
+    ).start(options.port)
+    print("emulator of the Ark and DashScope embedding protocols (not a model)")
+    print(f"ARK_BASE_URL={emulator.ark_url}")
+    print(f"DASHSCOPE_BASE_URL={emulator.dashscope_url}")
+    print(f"compatible mode: {emulator.compatible_url}", flush=True)
+    try:
+        Event().wait()
+    except KeyboardInterrupt:
+        print(f"{len(emulator.ledger)} requests answered")
+    finally:
+        emulator.stop()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,134 @@
+"""`Emulator`: the app with a clock, mounted in-process or on a socket."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from types import TracebackType
+
+import httpx
+
+from volc_dashscope.emulator import transport
+from volc_dashscope.emulator.app import App, Hook
+from volc_dashscope.emulator.faults import Choice, Faults, Plan
+from volc_dashscope.emulator.ledger import Ledger
+from volc_dashscope.emulator.server import Server
+
+
+class Emulator:
+    """
+    Both services, offline.
+
+    An emulator of the protocol, not a model: vectors are deterministic and modestly meaningful.
+
+    Args:
+        faults: A plan (see `volc_dashscope.emulator.faults`) or a `Faults`.
+        latency: Seconds every answer takes.
+        rpm: Requests a minute for each model, enforced by the second; None means no limit.
+        tpm: Tokens a minute, likewise.
+        seed: Fixes request ids and what chance decides.
+        aliases: More model names or endpoint ids, each with the model it stands for. Any other `ep-…` id
+            is doubao-embedding-vision-251215.
+        job_seconds: How long file jobs and batches take.
+        batch_errors_in_output: Failed lines of a batch go to its output file, as a live report has it.
+    """
+
+    def __init__(
+        self,
+        faults: Plan | Faults = None,
+        latency: float = 0,
+        rpm: float | None = None,
+        tpm: float | None = None,
+        seed: int = 0,
+        *,
+        aliases: Mapping[str, str] | None = None,
+        job_seconds: float = 0.0,
+        batch_errors_in_output: bool = False,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.app = App(
+            clock=clock,
+            faults=faults if isinstance(faults, Faults) else Faults(faults, seed=seed),
+            latency=latency,
+            rpm=rpm,
+            tpm=tpm,
+            seed=seed,
+            aliases=aliases,
+            job_seconds=job_seconds,
+            batch_errors_in_output=batch_errors_in_output,
+        )
+        self._clock = clock
+        self._server: Server | None = None
+
+    @property
+    def ledger(self) -> Ledger:
+        """Every request seen."""
+        return self.app.ledger
+
+    def http_client(self) -> httpx.Client:
+        """Return a sync client that reaches nothing but this emulator, whatever the host."""
+        return transport.client(self.app)
+
+    def http_async_client(self) -> httpx.AsyncClient:
+        """Return an async client that reaches nothing but this emulator, whatever the host."""
+        return transport.async_client(self.app)
+
+    def fail(self, *choices: Choice) -> None:
+        """Let the next requests fail, one entry each; None lets one pass."""
+        self.app.faults.add(*choices)
+
+    def reply_with(self, hook: Hook | None) -> None:
+        """
+        Let `hook(request, response)` have the last word on every reply.
+
+        It returns a `Response`, bytes for the body, anything that is JSON (sent under 200), or None to keep
+        the response it was given.
+        """
+        self.app.hook = hook
+
+    def publish(self, name: str, data: bytes) -> str:
+        """Keep a file for async jobs and return the `oss://` URL to submit."""
+        return self.app.uploads.put(name, data, self._clock())
+
+    def start(self, port: int = 0) -> Emulator:
+        """Listen on 127.0.0.1; port 0 takes a free one."""
+        if self._server is None:
+            self._server = Server(self.app, port)
+            self._server.start()
+        return self
+
+    def stop(self) -> None:
+        """Stop listening and close every connection."""
+        if self._server is not None:
+            self._server.stop()
+            self._server = None
+
+    def __enter__(self) -> Emulator:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def url(self) -> str:
+        """Scheme, host and port of the socket."""
+        if self._server is None:
+            raise RuntimeError("the emulator is not listening; call start() first")
+        return self._server.url
+
+    @property
+    def ark_url(self) -> str:
+        """Base URL of Ark."""
+        return f"{self.url}/api/v3"
+
+    @property
+    def dashscope_url(self) -> str:
+        """Base URL of native DashScope."""
+        return f"{self.url}/api/v1"
+
+    @property
+    def compatible_url(self) -> str:
+        """Base URL of DashScope's OpenAI-compatible routes."""
+        return f"{self.url}/compatible-mode/v1"

@@ -1,0 +1,56 @@
+"""How vectors are written into a reply: numbers, base64, and Ark's one-row-per-token form."""
+
+from __future__ import annotations
+
+import importlib
+from base64 import b64encode
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from volc_dashscope.emulator import tokens
+from volc_dashscope.emulator.exchange import Refusal
+from volc_dashscope.emulator.vectors import Part, TextPart, vector
+from volc_dashscope.models import ModelCard
+
+_MAX_ROWS = 256
+
+
+def embedded(
+    parts: Sequence[Part], row: ModelCard, size: int, *, role: str = "", instruction: str = ""
+) -> NDArray[np.float32]:
+    """Return the vector of the parts; a picture that cannot be decoded is the sender's fault."""
+    try:
+        return vector(parts, model=row.name, dimension=size, role=role, instruction=instruction)
+    except ValueError as exc:
+        raise Refusal(400, "InvalidParameter", "The image cannot be decoded.", "input") from exc
+
+
+def encoded(row: NDArray[np.float32], form: str | None) -> Any:
+    """Return the array itself, or base64 of little-endian float32: OpenAI's layout, no page gives one."""
+    if form != "base64":
+        return np.ascontiguousarray(row, dtype=np.float32)
+    return b64encode(row.astype("<f4").tobytes()).decode()
+
+
+def multi(parts: Sequence[Part], row: ModelCard, size: int, compression: str | None) -> Any:
+    """
+    Return the `multi_embedding` of Ark: token rows of `size` columns.
+
+    Compressed, it is base64 of the flat little-endian fp16 array (API page, 2026-08). Here each text token
+    has a row and each picture or video one.
+    """
+    pieces: list[Part] = []
+    for part in parts:
+        pieces += (
+            [TextPart(word) for word in tokens.words(part.text)] if isinstance(part, TextPart) else [part]
+        )
+    rows = np.stack([embedded([piece], row, size) for piece in pieces[:_MAX_ROWS]])
+    if compression is None:
+        return np.ascontiguousarray(rows)
+    flat = rows.astype("<f2").tobytes()
+    codec = importlib.import_module("blosc2" if compression == "blosc2" else "zstandard")
+    packed = codec.compress2(flat) if compression == "blosc2" else codec.compress(flat)
+    return b64encode(packed).decode()

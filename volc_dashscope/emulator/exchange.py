@@ -1,0 +1,121 @@
+"""What goes in and out of the emulator: a request, a response, and a refusal on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+from urllib.parse import parse_qsl
+
+import orjson
+
+Breakage = Literal["", "reset", "reset_body", "short"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """
+    One request as a service sees it.
+
+    Attributes:
+        headers: Names are lower-cased.
+        json: The parsed body; None when there is none or it is not JSON.
+        id: The request id this emulator gave it; the shape differs by service.
+        now: Unix time of arrival.
+        origin: Scheme, host and port under which this emulator was reached, for URLs inside replies.
+    """
+
+    method: str
+    path: str
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: bytes
+    id: str
+    now: float
+    origin: str
+    json: Any = None
+
+    @property
+    def key(self) -> str:
+        """The bearer token, or an empty string."""
+        scheme, _, token = self.headers.get("authorization", "").partition(" ")
+        return token.strip() if scheme.lower() == "bearer" else ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Response:
+    """
+    One answer, and what the network does to it.
+
+    Attributes:
+        tokens: Tokens billed for it.
+        delay: Seconds to hold it back.
+        breakage: "reset" resets the connection before the first byte, "reset_body" inside the body;
+            "short" closes it in an orderly way with half of the promised body sent.
+    """
+
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    tokens: int = 0
+    delay: float = 0.0
+    breakage: Breakage = ""
+
+    def with_headers(self, extra: Mapping[str, str]) -> Response:
+        """Return the same response with more headers; those it already has win."""
+        return replace(self, headers={**extra, **self.headers})
+
+    @property
+    def json(self) -> Any:
+        """The parsed body."""
+        return orjson.loads(self.body)
+
+    @property
+    def sent(self) -> bytes:
+        """The part of the body that is put on the wire."""
+        return self.body if not self.breakage else self.body[: len(self.body) // 2]
+
+
+Handler = Callable[[Request], Response]
+
+
+@dataclass(eq=False)
+class Refusal(Exception):
+    """
+    A service says no; each service spells it in its own body.
+
+    Attributes:
+        param: The field to blame (Ark only).
+        compatible: Code of the OpenAI-compatible spelling where it differs (DashScope only).
+        kind: `error.type` of that spelling.
+    """
+
+    status: int
+    code: str
+    message: str
+    param: str = ""
+    compatible: str = ""
+    kind: str = ""
+
+
+def reply(payload: Any, *, status: int = 200, tokens: int = 0) -> Response:
+    """Return `payload` as a JSON response; float32 arrays are written with their shortest digits."""
+    body = orjson.dumps(payload, option=orjson.OPT_SERIALIZE_NUMPY)
+    return Response(
+        status=status, headers={"content-type": "application/json; charset=utf-8"}, body=body, tokens=tokens
+    )
+
+
+def parsed(body: bytes, headers: Mapping[str, str]) -> Any:
+    """Return the JSON of a body, or None."""
+    if not body or headers.get("content-type", "").startswith("multipart/"):
+        return None
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return None
+
+
+def fields(query: str) -> dict[str, str]:
+    """Return a query string as a mapping; the last value of a repeated name wins."""
+    return dict(parse_qsl(query, keep_blank_values=True))

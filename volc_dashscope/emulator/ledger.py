@@ -1,0 +1,115 @@
+"""Every request the emulator has seen, for tests to read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """
+    One request and how it ended.
+
+    Attributes:
+        headers: Names are lower-cased.
+        body: The parsed JSON body, or None.
+        status: The HTTP status answered; 0 when the connection was broken before any byte.
+        tokens: Tokens billed, also when the answer was lost on its way.
+    """
+
+    method: str
+    path: str
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: Any
+    status: int
+    tokens: int
+
+    @property
+    def texts(self) -> list[str]:
+        """Texts in the body, in order, whatever the route."""
+        return list(_texts(self.body)) if isinstance(self.body, dict) else []
+
+
+class Ledger:
+    """A list of entries that many threads may write and read."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._entries: list[Entry] = []
+        self._in_flight = 0
+        self._in_flight_max = 0
+
+    @property
+    def requests(self) -> list[Entry]:
+        """All entries, in order of arrival."""
+        with self._lock:
+            return list(self._entries)
+
+    @property
+    def texts(self) -> list[str]:
+        """Every text of every request, in order of arrival."""
+        return [text for entry in self.requests for text in entry.texts]
+
+    @property
+    def statuses(self) -> list[int]:
+        """The status of every answer, in order of arrival."""
+        return [entry.status for entry in self.requests]
+
+    @property
+    def tokens(self) -> int:
+        """Tokens billed so far."""
+        return sum(entry.tokens for entry in self.requests)
+
+    @property
+    def in_flight_max(self) -> int:
+        """The most requests that were open at one time."""
+        with self._lock:
+            return self._in_flight_max
+
+    def clear(self) -> None:
+        """Forget everything; requests that are open stay counted."""
+        with self._lock:
+            self._entries.clear()
+            self._in_flight_max = self._in_flight
+
+    def add(self, entry: Entry) -> None:
+        """Write one entry."""
+        with self._lock:
+            self._entries.append(entry)
+
+    @contextmanager
+    def flight(self) -> Iterator[None]:
+        """Count a request as open for as long as the block runs."""
+        with self._lock:
+            self._in_flight += 1
+            self._in_flight_max = max(self._in_flight_max, self._in_flight)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._in_flight -= 1
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __iter__(self) -> Iterator[Entry]:
+        return iter(self.requests)
+
+    def __getitem__(self, index: int) -> Entry:
+        return self.requests[index]
+
+
+def _texts(body: dict[str, Any]) -> Iterator[str]:
+    content = body.get("input")
+    if isinstance(content, dict):
+        content = content.get("texts") or content.get("contents")
+    for part in [content] if isinstance(content, str) else content or ():
+        if isinstance(part, str):
+            yield part
+        elif isinstance(part, dict) and isinstance(part.get("text"), str):
+            yield part["text"]

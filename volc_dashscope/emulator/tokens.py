@@ -1,0 +1,74 @@
+"""
+What a request costs.
+
+Image and video formulas are those of the Ark guide (82379/1409291, section on tokens); the four `res_level`
+prices are DashScope's (multimodal-embedding-api-reference). No vendor publishes its tokenizer, so text is
+counted by a simple rule of this emulator: a Chinese, Japanese or Korean character is a token, any other word
+is one token for every four letters begun, and each other visible character is one.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+
+_TOKEN = re.compile(
+    r"[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff]"
+    r"|(?:(?![\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff])\w){1,4}"
+    r"|[^\w\s]"
+)
+_IMAGE_CAP = 1312
+_PIXELS_PER_TOKEN = 784
+_RES_LEVEL = (127, 402, 578, 1026)
+_FRAME_TOKENS = (128, 640)
+_FRAMES = (16, 640)
+_VIDEO_CAP = 80 * 1024
+
+# A link is never fetched, so its size is made up: 640 x 480 pixels, 30 seconds.
+LINK_SIZE = (640, 480)
+LINK_SECONDS = 30.0
+
+
+def text(value: str) -> int:
+    """Tokens of a text; spaces cost nothing."""
+    return len(words(value))
+
+
+def words(value: str) -> list[str]:
+    """The tokens themselves."""
+    return _TOKEN.findall(value)
+
+
+def image(width: int, height: int) -> int:
+    """Tokens of an image: min(w x h / 784, 1312), rounded up."""
+    return min(math.ceil(width * height / _PIXELS_PER_TOKEN), _IMAGE_CAP)
+
+
+def level(value: int) -> int:
+    """Tokens of an image at a `res_level`."""
+    return _RES_LEVEL[value]
+
+
+def video(
+    *,
+    seconds: float = LINK_SECONDS,
+    fps: float = 1.0,
+    frame_tokens: tuple[int, int] = _FRAME_TOKENS,
+    min_frames: int = _FRAMES[0],
+    budget: int = _VIDEO_CAP,
+) -> int:
+    """
+    Tokens of a video.
+
+    The page gives the two ends (640 frames of 128 tokens, 16 frames of 640) and says that between them the
+    total stays inside the window; here a frame gets an equal share of the window, within its bounds.
+    """
+    frames = max(min_frames, min(_FRAMES[1], round(seconds * fps)))
+    share = max(frame_tokens[0], min(frame_tokens[1], budget // frames))
+    return min(frames, max(min_frames, budget // share)) * share
+
+
+def cut(value: str, most: int) -> str:
+    """Return the first `most` tokens of a text."""
+    ends = [match.end() for match in _TOKEN.finditer(value)]
+    return value if len(ends) <= most else value[: ends[most - 1]]

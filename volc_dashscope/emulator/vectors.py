@@ -1,0 +1,227 @@
+"""
+Vectors for the emulator: deterministic, not unit length, and modestly meaningful. Not a model.
+
+Every item becomes one row of features: its words, the things a text names, and how it looks (`looks.py`). A fixed matrix
+of signs, seeded by the model's name, mixes the row into as many components as asked: a shorter vector is the beginning
+of the longer one, and two models share nothing.
+
+Features are rounded to multiples of 2**-12 and the matrix holds +1 and -1, so that every sum is exact in float32 and
+does not depend on the order in which a processor adds.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import blake2b
+from urllib.parse import unquote, urlsplit
+
+import numpy as np
+from numpy.typing import NDArray
+
+from volc_dashscope.emulator import looks, words
+from volc_dashscope.emulator.looks import Look
+from volc_dashscope.emulator.outlines import Row, unit
+
+
+@dataclass(frozen=True, slots=True)
+class TextPart:
+    """Words."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ImagePart:
+    """An encoded picture; its decoded pixels are the meaning."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class LinkPart:
+    """An "image" or "video" elsewhere, judged by the words of its URL and never fetched."""
+
+    url: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class VideoPart:
+    """An encoded video, which is not decoded: equal bytes are equal vectors, and that is all."""
+
+    data: bytes
+
+
+Part = TextPart | ImagePart | LinkPart | VideoPart
+
+_BLOCK = 4096  # components made at once; a longer vector takes several matrices
+_LEXICAL = 512
+_ROLE = 32
+_BIAS = 0.3  # every vector of a model leans the same way a little, as real ones do
+_VOCABULARY = 2**24
+_SEEN = 2000  # characters of a text that are searched for colours and things
+
+_RUN = re.compile(r"[a-z]+|[0-9]+|[\u3400-\u9fff]+|[^\W\d_a-z\u3400-\u9fff]+")
+_COMMON = frozenset(
+    "a an the of to in on at by for and or is are was be it its this that these those i you we they he she my your our do "
+    "does did how what when where which who why can could should with from as but than then into if not no some any "
+    "的 了 是 在 和 与 吗 呢 吧 我 你 他 它 们 这 那 个 有 如 何 怎 么 样 请 把 被 就 都 也 一 什 为 可 以 能 "
+    "com www https http jpg jpeg png gif webp mp4 mov avi oss".split()
+)
+
+
+def _digest(*parts: str | bytes) -> int:
+    state = blake2b(digest_size=8)
+    for part in parts:
+        data = part.encode("utf-8", "replace") if isinstance(part, str) else part
+        state.update(len(data).to_bytes(8, "little") + data)
+    return int.from_bytes(state.digest(), "little")
+
+
+def _signs(seed: int, count: int) -> NDArray[np.int8]:
+    """Return +1 and -1 from a seed, the same on every platform."""
+    raw = np.frombuffer(np.random.Generator(np.random.PCG64(seed)).bytes((count + 7) // 8), np.uint8)
+    return np.unpackbits(raw)[:count].astype(np.int8) * np.int8(2) - np.int8(1)
+
+
+@lru_cache(maxsize=4)
+def _matrix(model: str, block: int, features: int) -> NDArray[np.int8]:
+    return _signs(_digest(model, str(block)), features * _BLOCK).reshape(features, _BLOCK)
+
+
+@lru_cache(maxsize=1)
+def _concepts() -> dict[str, int]:
+    """Return the feature of each thing and group of things."""
+    table = words.things()
+    return {name: at for at, name in enumerate([*table, *sorted({f"group {thing.group}" for thing in table.values()})])}
+
+
+@lru_cache(maxsize=32768)
+def _slot(gram: str) -> tuple[int, float]:
+    number = _digest(gram)
+    return number % _LEXICAL, 1.0 if number & 1 << 40 else -1.0
+
+
+def _grams(text: str) -> Iterator[tuple[str, float]]:
+    """Yield the pieces of a text that it may share with another, each with its weight."""
+    for run in _RUN.findall(text.lower()):
+        if "\u3400" <= run[0] <= "\u9fff":
+            yield from ((char, 0.08 if char in _COMMON else 0.35) for char in run)
+            for pair in zip(run, run[1:], strict=False):
+                yield "".join(pair), 0.2 if pair[0] in _COMMON or pair[1] in _COMMON else 1.0
+        elif run in _COMMON:
+            yield run, 0.1
+        else:
+            yield re.sub(r"(?<=...)(ing|ed|es|s)$", "", run), 1.0
+            framed = f"^{run}$"
+            yield from ((framed[at : at + 3], 0.2) for at in range(len(framed) - 2))
+
+
+def _lexical(text: str) -> Row:
+    row = np.zeros(_LEXICAL)
+    for (gram, weight), times in Counter(_grams(text)).items():
+        at, sign = _slot(gram)
+        row[at] += sign * weight * times**0.5
+    return unit(row.astype(np.float32))
+
+
+def _named(reading: words.Reading) -> Row:
+    row, table, things = np.zeros(len(_concepts()), np.float32), _concepts(), words.things()
+    for name, _ in reading.things:
+        row[table[name]] += 1
+        row[table[f"group {things[name].group}"]] += np.float32(0.4)
+    return unit(row)
+
+
+def _wording(parts: Sequence[Part]) -> str:
+    """Return all words of an item: its texts, and what its links are called."""
+    texts = []
+    for part in parts:
+        if isinstance(part, TextPart):
+            texts.append(part.text)
+        elif isinstance(part, LinkPart):
+            address = urlsplit(part.url)
+            path = re.sub(r"\.\w{2,4}$", "", unquote(address.path))
+            texts.append(re.sub(r"[\W_]+", " ", path).strip() or part.url)
+    return "\n".join(texts)
+
+
+def _merge(pictures: list[Look], said: Look) -> Look:
+    """One look for pictures and words. Colours asked for in words replace a picture's; its outline stays."""
+    if not pictures:
+        return said
+    colour, layout, shape = (
+        np.mean([getattr(look, name) for look in pictures], axis=0, dtype=np.float32)
+        for name in ("colour", "layout", "shape")
+    )
+    kept, moved = (np.float32(0.15), np.float32(0.3)) if said.stated else (np.float32(1), np.float32(1))
+    return Look(
+        unit(kept * colour + (np.float32(1) if said.stated else np.float32(0.3)) * said.colour),
+        moved * layout + np.float32(0.5) * said.layout,
+        shape + np.float32(0.35) * said.shape,
+    )
+
+
+def _features(parts: Sequence[Part]) -> Row:
+    text = _wording(parts)
+    reading = words.read(text[:_SEEN])
+    seen = np.float32(min(2.5 * reading.coverage, 1) ** 0.5)
+    said = looks.described(reading)
+    pictures = [looks.picture(part.data) for part in parts if isinstance(part, ImagePart)]
+    look = _merge(pictures, said)
+    weight = np.float32(1) if pictures else seen
+    lexical = np.float32(1 - 0.35 * seen) * _lexical(text)
+    for part in parts:
+        if isinstance(part, VideoPart):
+            lexical += unit(_signs(_digest(part.data), _LEXICAL).astype(np.float32))
+    visual = weight * np.concatenate([look.colour, look.layout, look.shape])
+    return unit(np.concatenate([lexical, np.float32(0.7) * seen * _named(reading), visual]))
+
+
+def _stance(role: str, instruction: str) -> Row:
+    """A small push that depends on the role and the instruction only."""
+    row = np.zeros(_ROLE, np.float32)
+    for kind, word in (("role", role), ("instruction", instruction)):
+        if word:
+            row += np.float32(0.1) * unit(_signs(_digest(kind, word), _ROLE).astype(np.float32))
+    return row
+
+
+def vector(
+    parts: Sequence[Part], *, model: str, dimension: int, role: str = "", instruction: str = ""
+) -> NDArray[np.float32]:
+    """
+    Return a float32 vector of `dimension` components for the parts, which share one meaning.
+
+    Raises:
+        ValueError: A picture cannot be decoded.
+    """
+    row = np.concatenate([np.array([_BIAS], np.float32), _stance(role, instruction), _features(parts)])
+    exact = np.rint(row * 4096) / np.float32(4096)
+    used = np.flatnonzero(exact)
+    sums = [
+        exact[used] @ _matrix(model, at // _BLOCK, len(row))[used, : min(dimension - at, _BLOCK)].astype(np.float32)
+        for at in range(0, dimension, _BLOCK)
+    ]
+    jitter = _digest(*(getattr(part, part.__slots__[0]) for part in parts)) % 1024 / 1024
+    return np.asarray(np.concatenate(sums) * np.float32(0.4 + 0.18 * jitter), np.float32)
+
+
+def sparse(text: str) -> list[tuple[int, float, str]]:
+    """Return (vocabulary index, value, token) for each distinct token: words, and pairs of Chinese characters."""
+    counts: Counter[str] = Counter()
+    for run in _RUN.findall(text.lower()):
+        chinese = "\u3400" <= run[0] <= "\u9fff" and len(run) > 2
+        counts.update([run[at : at + 2] for at in range(len(run) - 1)] if chinese else [run])
+    taken: dict[int, tuple[int, float, str]] = {}
+    for token, times in counts.items():
+        index = _digest("token", token) % _VOCABULARY
+        while index in taken:
+            index = (index + 1) % _VOCABULARY
+        rarity = 0.1 if token in _COMMON else 0.4 + 0.1 * min(len(token), 6)
+        taken[index] = (index, round(rarity * times / (times + 0.5), 6), token)
+    return list(taken.values())

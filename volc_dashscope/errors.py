@@ -1,0 +1,167 @@
+"""
+Everything this library raises on purpose.
+
+    EmbeddingError
+    ├── ConfigError            a setting is missing or impossible; nothing was sent
+    ├── InputError             an item cannot be embedded as given; nothing was sent for it
+    ├── ServiceError           the service refused
+    │   ├── AuthError          key, permission or region
+    │   ├── QuotaError         money, quota or a safety cap: a human must act
+    │   ├── RateLimitError     too fast; waiting helps
+    │   ├── ContentError       the service will not embed this content
+    │   └── RequestError       any other refusal of the request itself
+    ├── ServiceUnavailable     the service failed on its side
+    ├── TransportError         no complete reply arrived
+    ├── BadReply               a reply arrived that breaks the service's own format
+    └── BulkError              some items of many failed; holds what succeeded
+
+`InputError` and `ConfigError` are also `ValueError`, so that code which knows nothing of this library
+catches bad arguments as it is used to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from volc_dashscope.results import EmbeddingResult
+
+__all__ = [
+    "AuthError",
+    "BadReply",
+    "BulkError",
+    "ConfigError",
+    "ContentError",
+    "EmbeddingError",
+    "InputError",
+    "QuotaError",
+    "RateLimitError",
+    "RequestError",
+    "ServiceError",
+    "ServiceUnavailable",
+    "TransportError",
+]
+
+
+class EmbeddingError(Exception):
+    """
+    Root of the tree.
+
+    Attributes:
+        provider: "ark" or "dashscope", or None when no service was involved.
+        status: HTTP status, or None when no reply arrived.
+        code: The service's own error code.
+        request_id: The id to quote to the service's support.
+        index: Position of the item in the caller's list, when one item is to blame.
+        retryable: Whether the same request may succeed later.
+        retry_after: Seconds the service asked to wait, or None.
+        account: The refusal holds for every further request of this key.
+        splittable: The refusal names the content; a smaller batch may isolate the culprit.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        provider: str | None = None,
+        status: int | None = None,
+        code: str | None = None,
+        request_id: str | None = None,
+        index: int | None = None,
+        retryable: bool = False,
+        retry_after: float | None = None,
+        account: bool = False,
+        splittable: bool = False,
+    ) -> None:
+        super().__init__(message)
+        self.provider = provider
+        self.status = status
+        self.code = code
+        self.request_id = request_id
+        self.index = index
+        self.retryable = retryable
+        self.retry_after = retry_after
+        self.account = account
+        self.splittable = splittable
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # BaseException pickles args only; the attributes have to travel too (worker processes, Ray).
+        return (type(self), self.args, self.__dict__)
+
+
+class ConfigError(EmbeddingError, ValueError):
+    """A setting is missing or impossible. Nothing was sent."""
+
+
+class InputError(EmbeddingError, ValueError):
+    """An item cannot be embedded as given. Nothing was sent for it."""
+
+
+class ServiceError(EmbeddingError):
+    """The service refused the request."""
+
+
+class AuthError(ServiceError):
+    """The key is wrong, lacks a permission, or belongs to another region."""
+
+
+class QuotaError(ServiceError):
+    """Money, quota or a safety cap: waiting does not help."""
+
+
+class RateLimitError(ServiceError):
+    """Too many requests or tokens; waiting helps."""
+
+
+class ContentError(ServiceError):
+    """The service will not embed this content."""
+
+
+class RequestError(ServiceError):
+    """The service refused the request itself."""
+
+
+class ServiceUnavailable(EmbeddingError):
+    """The service failed on its side."""
+
+
+class TransportError(EmbeddingError):
+    """No complete reply arrived: connection, timeout, or a body cut short."""
+
+
+class BadReply(EmbeddingError):
+    """A reply arrived that breaks the service's own format: wrong count, position, length or number."""
+
+
+class BulkError(EmbeddingError):
+    """
+    Some items of many failed.
+
+    Attributes:
+        result: What succeeded: rows in input order, NaN where `failures` has the index.
+        failures: Error by item index. Its keys and the finished rows together are all items.
+    """
+
+    def __init__(
+        self, message: str, *, result: EmbeddingResult, failures: Mapping[int, EmbeddingError]
+    ) -> None:
+        first = failures[min(failures)]
+        super().__init__(
+            message,
+            provider=first.provider,
+            status=first.status,
+            code=first.code,
+            request_id=first.request_id,
+            index=first.index,
+            retryable=any(error.retryable for error in failures.values()),
+        )
+        self.result = result
+        self.failures = dict(failures)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (_remake_bulk, (self.args[0], self.result, self.failures))
+
+
+def _remake_bulk(message: str, result: EmbeddingResult, failures: dict[int, EmbeddingError]) -> BulkError:
+    return BulkError(message, result=result, failures=failures)

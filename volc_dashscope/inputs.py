@@ -1,0 +1,297 @@
+"""
+What can be embedded: text, images, videos, frames, and several of them fused into one vector.
+
+A `str` is text, always. Everything else is one of the values here, made by a constructor that says where its
+bytes come from, and checked then. Nothing here fetches a URL.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from io import BytesIO
+from typing import ClassVar, Protocol
+
+from volc_dashscope._media import Inline, Kind, LocalFile, Media, mixed_digest, source_of_url
+from volc_dashscope.errors import InputError
+from volc_dashscope.models import Modality
+
+__all__ = [
+    "Frames",
+    "Fused",
+    "Image",
+    "Item",
+    "Media",
+    "Part",
+    "Video",
+    "check_text",
+    "digest",
+    "label",
+    "modalities",
+    "parts",
+]
+
+_KNOBS = ("fps", "max_video_tokens", "min_frame_tokens", "max_frame_tokens", "min_frames")
+
+
+class Savable(Protocol):
+    """The one method of a Pillow image that is used here."""
+
+    def save(self, fp: BytesIO, format: str) -> object: ...
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Image(Media):
+    """One image."""
+
+    kind: ClassVar[Kind] = "image"
+
+    @classmethod
+    def from_url(cls, url: str) -> Image:
+        """Take an http, https or oss URL, which the service fetches, or a data URI, which is decoded here."""
+        return cls(source_of_url(url, "image"))
+
+    @classmethod
+    def from_path(cls, path: str | os.PathLike[str], *, root: str | os.PathLike[str] | None = None) -> Image:
+        """
+        Take a local file; its bytes are read just before they are sent.
+
+        Args:
+            path: Relative to the working directory, also when `root` is given.
+            root: Refuse a file that is not inside this directory once links and `..` are followed.
+        """
+        return cls(LocalFile.of(path, "image", root))
+
+    @classmethod
+    def from_bytes(cls, data: bytes, *, mime: str | None = None) -> Image:
+        """Take bytes in memory. The format is recognised; a `mime` that disagrees is an error."""
+        return cls(Inline.of(data, "image", mime))
+
+    @classmethod
+    def from_pil(cls, im: Savable) -> Image:
+        """Take a Pillow image, as lossless PNG."""
+        buffer = BytesIO()
+        try:
+            im.save(buffer, format="PNG")
+        except (AttributeError, TypeError) as exc:
+            raise InputError(f"expected a Pillow image, got {type(im).__name__}") from exc
+        except (OSError, ValueError, KeyError) as exc:
+            seen = f"the Pillow image of mode {getattr(im, 'mode', 'unknown')} cannot be written as PNG"
+            raise InputError(f"{seen}; load and convert it first, for example im.convert('RGB')") from exc
+        return cls.from_bytes(buffer.getvalue())
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Video(Media):
+    """
+    One video. How it is sampled is up to the model unless said here; the model's card has the ranges.
+
+    Attributes:
+        fps: Frames per second to sample (Ark), or the share of frames from 0 to 1 (DashScope).
+        max_video_tokens: Most tokens the whole video may take.
+        min_frame_tokens, max_frame_tokens: Fewest and most tokens of one frame.
+        min_frames: Fewest frames to sample.
+    """
+
+    kind: ClassVar[Kind] = "video"
+    fps: float | None = field(default=None, kw_only=True)
+    max_video_tokens: int | None = field(default=None, kw_only=True)
+    min_frame_tokens: int | None = field(default=None, kw_only=True)
+    max_frame_tokens: int | None = field(default=None, kw_only=True)
+    min_frames: int | None = field(default=None, kw_only=True)
+
+    def __post_init__(self) -> None:
+        Media.__post_init__(self)
+        _check_fps(self.fps)
+        for name in _KNOBS[1:]:
+            _check_count(name, getattr(self, name))
+        low, high = self.min_frame_tokens, self.max_frame_tokens
+        if low is not None and high is not None and low > high:
+            raise InputError(f"min_frame_tokens {low} is more than max_frame_tokens {high}")
+
+    @classmethod
+    def from_url(
+        cls,
+        url: str,
+        *,
+        fps: float | None = None,
+        max_video_tokens: int | None = None,
+        min_frame_tokens: int | None = None,
+        max_frame_tokens: int | None = None,
+        min_frames: int | None = None,
+    ) -> Video:
+        """Take an http, https or oss URL, or a data URI, as `Image.from_url` does."""
+        return cls(
+            source_of_url(url, "video"),
+            fps=fps,
+            max_video_tokens=max_video_tokens,
+            min_frame_tokens=min_frame_tokens,
+            max_frame_tokens=max_frame_tokens,
+            min_frames=min_frames,
+        )
+
+    @classmethod
+    def from_path(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        root: str | os.PathLike[str] | None = None,
+        fps: float | None = None,
+        max_video_tokens: int | None = None,
+        min_frame_tokens: int | None = None,
+        max_frame_tokens: int | None = None,
+        min_frames: int | None = None,
+    ) -> Video:
+        """Take a local file inside `root`, as `Image.from_path` does."""
+        return cls(
+            LocalFile.of(path, "video", root),
+            fps=fps,
+            max_video_tokens=max_video_tokens,
+            min_frame_tokens=min_frame_tokens,
+            max_frame_tokens=max_frame_tokens,
+            min_frames=min_frames,
+        )
+
+    @classmethod
+    def from_bytes(
+        cls,
+        data: bytes,
+        *,
+        mime: str | None = None,
+        fps: float | None = None,
+        max_video_tokens: int | None = None,
+        min_frame_tokens: int | None = None,
+        max_frame_tokens: int | None = None,
+        min_frames: int | None = None,
+    ) -> Video:
+        """Take bytes in memory, as `Image.from_bytes` does."""
+        return cls(
+            Inline.of(data, "video", mime),
+            fps=fps,
+            max_video_tokens=max_video_tokens,
+            min_frame_tokens=min_frame_tokens,
+            max_frame_tokens=max_frame_tokens,
+            min_frames=min_frames,
+        )
+
+    @property
+    def digest(self) -> str:
+        """As for an image; the sampling fields, and for a URL the kind, count too."""
+        found = [(name, getattr(self, name)) for name in _KNOBS]
+        knobs = [f"{name}={float(value)!r}" for name, value in found if value is not None]
+        plain = self.inline and not knobs
+        return self.source.digest if plain else mixed_digest("video", [self.source.digest, *knobs])
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class Frames:
+    """Images that belong together, such as stills of one scene: one vector (DashScope `multi_images`)."""
+
+    images: tuple[Image, ...]
+    kind: ClassVar[Modality] = "frames"
+
+    def __init__(self, images: Iterable[Image]) -> None:
+        if isinstance(images, (str, bytes, Image)) or not isinstance(images, Iterable):
+            raise InputError(f"Frames takes a list of images, got {type(images).__name__}")
+        found = tuple(images)
+        for position, image in enumerate(found):
+            if not isinstance(image, Image):
+                raise InputError(f"frame {position} is of type {type(image).__name__}; expected Image")
+        if not found:
+            raise InputError("Frames needs at least one image")
+        object.__setattr__(self, "images", found)
+
+    @property
+    def digest(self) -> str:
+        """Digest of the images in order."""
+        return mixed_digest("frames", [image.digest for image in self.images])
+
+    def label(self) -> str:
+        """Name this in a message."""
+        return f"frames ({len(self.images)}), first {self.images[0].label()}"
+
+
+@dataclass(frozen=True, slots=True, init=False, repr=False)
+class Fused:
+    """Several parts that become one vector: `Fused("red, but for running", Image.from_path("shoe.png"))`."""
+
+    parts: tuple[Part, ...]
+
+    def __init__(self, *parts: Part) -> None:
+        if not parts:
+            raise InputError("Fused needs at least one part")
+        for position, part in enumerate(parts):
+            if isinstance(part, str):
+                check_text(part)
+            elif not isinstance(part, (Image, Video, Frames)):
+                seen = f"part {position} is of type {type(part).__name__}"
+                raise InputError(f"{seen}; expected str, Image, Video or Frames, one by one: Fused(*parts)")
+        object.__setattr__(self, "parts", parts)
+
+    def __repr__(self) -> str:
+        return f"Fused({self.label()})"
+
+    @property
+    def digest(self) -> str:
+        """Digest of the parts in order."""
+        return mixed_digest("fused", [f"{modalities(part)[0]}:{digest(part)}" for part in self.parts])
+
+    def label(self) -> str:
+        """Name this in a message."""
+        return " + ".join(label(part) for part in self.parts)
+
+
+Part = str | Image | Video | Frames
+Item = str | Image | Video | Frames | Fused
+
+
+def check_text(text: str) -> str:
+    """Return a text that can be sent: not empty, and nothing in it that UTF-8 cannot carry."""
+    if not text:
+        raise InputError("a text is empty; expected at least one character")
+    try:
+        text.encode()
+    except UnicodeEncodeError as exc:
+        raise InputError(f"a text holds a lone surrogate at {exc.start}; UTF-8 cannot carry it") from exc
+    return text
+
+
+def parts(item: Item) -> tuple[Part, ...]:
+    """Return the parts of an item in order; anything but `Fused` is its own only part."""
+    if isinstance(item, Fused):
+        return item.parts
+    if isinstance(item, (str, Image, Video, Frames)):
+        return (item,)
+    raise InputError(f"an item is of type {type(item).__name__}; expected str, Image, Video, Frames or Fused")
+
+
+def modalities(item: Item) -> tuple[Modality, ...]:
+    """Return the kinds of content in an item, each once, in order of appearance."""
+    return tuple(dict.fromkeys("text" if isinstance(part, str) else part.kind for part in parts(item)))
+
+
+def digest(item: Item) -> str:
+    """Return 64 hex digits that stand for the content of any item. A text never shares one with a URL."""
+    parts(item)  # raises for what is no item
+    return mixed_digest("text", [item]) if isinstance(item, str) else item.digest
+
+
+def label(item: Item) -> str:
+    """Name any item in a message; of a text only its length."""
+    parts(item)  # raises for what is no item
+    return f"text of {len(item)} characters" if isinstance(item, str) else item.label()
+
+
+def _check_fps(fps: float | None) -> None:
+    # The comparison is also False for NaN; the upper end keeps out what float cannot hold.
+    number = isinstance(fps, (int, float)) and not isinstance(fps, bool)
+    if fps is not None and not (number and 0 <= fps <= sys.float_info.max):
+        raise InputError(f"fps is {fps!r}; expected a number, 0 or more (the model's card has the range)")
+
+
+def _check_count(name: str, value: int | None) -> None:
+    number = isinstance(value, int) and not isinstance(value, bool)
+    if value is not None and not (number and 1 <= value <= sys.maxsize):
+        raise InputError(f"{name} is {value!r}; expected a whole number, 1 or more")

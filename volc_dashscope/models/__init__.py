@@ -1,0 +1,60 @@
+"""
+The table of models, one row each, with the page it was read from and the date.
+
+`card(name)` looks a row up, `models()` lists them all. The README table, the emulator's limits and the
+parametrised tests are made from these rows. Adding a model is adding a row.
+"""
+
+from __future__ import annotations
+
+from volc_dashscope.models._ark import ROWS as _ARK
+from volc_dashscope.models._card import (
+    ANY_MEDIA,
+    MIB,
+    TEXT,
+    TEXT_IMAGE,
+    TEXT_IMAGE_VIDEO,
+    Endpoint,
+    Fusion,
+    MediaRule,
+    Modality,
+    ModelCard,
+    Price,
+    Provider,
+    Reduction,
+    Route,
+    Score,
+)
+from volc_dashscope.models._dashscope import ROWS as _DASHSCOPE
+
+__all__ = [
+    "ANY_MEDIA",
+    "MIB",
+    "TEXT",
+    "TEXT_IMAGE",
+    "TEXT_IMAGE_VIDEO",
+    "Endpoint",
+    "Fusion",
+    "MediaRule",
+    "Modality",
+    "ModelCard",
+    "Price",
+    "Provider",
+    "Reduction",
+    "Route",
+    "Score",
+    "card",
+    "models",
+]
+
+_ROWS = {row.name: row for row in (*_ARK, *_DASHSCOPE)}
+
+
+def models() -> tuple[ModelCard, ...]:
+    """Return every row, Ark first, in the order of the table."""
+    return tuple(_ROWS.values())
+
+
+def card(name: str) -> ModelCard | None:
+    """Return the row of a model id, or None for a name the table does not have."""
+    return _ROWS.get(name)

@@ -1,0 +1,147 @@
+"""What one model can do: a row of facts that every other module asks instead of the model's name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+Provider = Literal["ark", "dashscope"]
+Endpoint = Literal["multimodal", "text", "async"]
+Route = Literal["native", "openai", "batch", "async"]
+Modality = Literal["text", "image", "video", "frames"]
+Fusion = Literal["always", "flag", "object"]
+Reduction = Literal["server", "either", "client"]
+
+MIB = 1024 * 1024
+
+TEXT: frozenset[Modality] = frozenset({"text"})
+TEXT_IMAGE: frozenset[Modality] = TEXT | {"image"}
+TEXT_IMAGE_VIDEO: frozenset[Modality] = TEXT_IMAGE | {"video"}
+ANY_MEDIA: frozenset[Modality] = TEXT_IMAGE_VIDEO | {"frames"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MediaRule:
+    """
+    What a model accepts of one kind of media.
+
+    Attributes:
+        formats: Canonical format names, as `volc_dashscope._media` sniffs them ("jpeg", "png", "mp4", ...).
+        max_bytes: Largest file, inclusive.
+        inline: Bytes may travel as a data URI; False means a public URL only.
+        min_side: Smallest width or height in pixels, inclusive; 0 means the page states none.
+        max_pixels: Largest width x height, inclusive; 0 means the page states none.
+    """
+
+    formats: frozenset[str]
+    max_bytes: int
+    inline: bool = True
+    min_side: int = 0
+    max_pixels: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Price:
+    """Price in `currency` per million input tokens, as printed on the page on `as_of`."""
+
+    text: float
+    image: float | None = None
+    batch: float | None = None
+    currency: str = "CNY"
+    as_of: str = "2026-11-21"
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """Benchmark scores (0-100) of a text model at one dimension, from the vendor's embedding guide."""
+
+    dimension: int
+    mteb: float
+    mteb_retrieval: float
+    cmteb: float
+    cmteb_retrieval: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelCard:
+    """
+    One model's row.
+
+    Attributes:
+        name: Model id as the service spells it.
+        endpoint: Which wire format carries it: "multimodal", "text", or "async" (file jobs only).
+        routes: Ways to reach it: "native" requests, the "openai" compatible one, "batch" and "async" jobs.
+        dimensions: Every length a vector can be asked for; empty when not known.
+        default_dimension: Length when nothing is asked; None when not known.
+        reduces: Who shortens a vector: "server" (a request field), "client" (first d components),
+            "either" (the field is sent when asked; a full-length reply is cut), None (fixed length).
+        batch: Items per request; 1 where one request is one vector.
+        modalities: Kinds of content one item may hold.
+        max_texts, max_images, max_videos: Elements of a kind in one request; None means no stated limit.
+        max_frames: Images in one `Frames` item.
+        fusion: How several parts become one vector: "always" (any request is one vector), "flag"
+            (`enable_fusion`), "object" (all keys in one element), None (the model cannot fuse).
+        max_tokens: Longest text in tokens; `truncates` says the service cuts instead of refusing.
+        text_type, instruct, sparse, multi_vector: The request can say so.
+        fps: Allowed sampling range for a video; None where the parameter does not exist.
+        video_knobs: The five per-video sampling fields of Ark exist.
+        res_level, max_video_frames: Highest value allowed; None where the parameter does not exist.
+        request_tokens: Text tokens that one request should not exceed in all.
+        max_request_bytes: Largest request body; None where no page says.
+        max_data_uri_bytes: Longest single data URI; None where no page says.
+        api_path: Path of the gateway that serves the model, where it is not the usual one.
+        ready: False for a row that is listed for completeness and cannot be used; `note` says why.
+        known: False for a card made up for a name that is not in the table.
+    """
+
+    name: str
+    provider: Provider
+    endpoint: Endpoint
+    dimensions: tuple[int, ...]
+    default_dimension: int | None
+    source: str
+    as_of: str = "2026-11-21"
+    routes: tuple[Route, ...] = ("native",)
+    reduces: Reduction | None = None
+    batch: int = 1
+    modalities: frozenset[Modality] = TEXT
+    max_texts: int | None = None
+    max_images: int | None = None
+    max_videos: int | None = None
+    max_frames: int | None = None
+    fusion: Fusion | None = None
+    max_tokens: int | None = None
+    truncates: bool = False
+    max_text_bytes: int | None = None
+    text_type: bool = False
+    instruct: bool = False
+    sparse: bool = False
+    multi_vector: bool = False
+    image: MediaRule | None = None
+    video: MediaRule | None = None
+    fps: tuple[float, float] | None = None
+    video_knobs: bool = False
+    res_level: int | None = None
+    max_video_frames: int | None = None
+    request_tokens: int | None = None
+    max_request_bytes: int | None = None
+    max_data_uri_bytes: int | None = None
+    price: Price | None = None
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+    regions: tuple[str, ...] = ("cn-beijing",)
+    languages: str = ""
+    api_path: str | None = None
+    scores: tuple[Score, ...] = ()
+    note: str = ""
+    ready: bool = True
+    known: bool = True
+
+    def renamed(self, name: str) -> ModelCard:
+        """Return the same abilities under another name (an endpoint id, a snapshot)."""
+        return replace(self, name=name)
+
+    @property
+    def multimodal(self) -> bool:
+        """Whether anything but text can be embedded."""
+        return self.modalities != TEXT

@@ -1,0 +1,187 @@
+"""Reading a JSON reply without trusting it: each function returns a checked value or raises `Malformed`. Pure."""
+
+from __future__ import annotations
+
+import binascii
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from volc_dashscope._wire import Ask, Batch, Reply
+from volc_dashscope.errors import BadReply
+from volc_dashscope.results import FloatArray, SparseVector, Usage
+
+
+class Malformed(Exception):
+    """A reply breaks its format; the message says where, without content."""
+
+
+def load(reply: Reply) -> dict[str, Any]:
+    """Parse a body that must be a JSON object."""
+    try:
+        body = orjson.loads(reply.body)
+    except orjson.JSONDecodeError as error:
+        raise Malformed("the body is not JSON") from error
+    if not isinstance(body, dict):
+        raise Malformed("the body is not a JSON object")
+    return body
+
+
+def bad_reply(provider: str, reason: str, batch: Batch, reply: Reply, request_id: str | None) -> BadReply:
+    """Make the error for a reply that breaks its format."""
+    first, last = batch.positions[0], batch.positions[-1]
+    items = f"item {first}" if first == last else f"items {first} to {last}"
+    return BadReply(
+        f"{provider} answered {items} with a reply that breaks its format: {reason}"
+        + (f" [request id {request_id}]" if request_id else ""),
+        provider=provider,
+        status=reply.status,
+        request_id=request_id,
+        index=first if first == last else None,
+        # A garbled reply is as often a passing fault of a gateway as a lasting one.
+        retryable=True,
+    )
+
+
+def in_order(entries: Any, count: int, key: str) -> list[dict[str, Any]]:
+    """Return `count` entries sorted by their position `key`; all positions 0..count-1, each once."""
+    if not isinstance(entries, list) or len(entries) != count:
+        seen = len(entries) if isinstance(entries, list) else "no list"
+        raise Malformed(f"{seen} vectors for {count} items")
+    ordered: list[dict[str, Any] | None] = [None] * count
+    for entry in objects(entries):
+        position = entry.get(key)
+        if not isinstance(position, int) or isinstance(position, bool) or not 0 <= position < count:
+            raise Malformed(f"{key} is not a position from 0 to {count - 1}")
+        if ordered[position] is not None:
+            raise Malformed(f"{key} {position} appears twice")
+        ordered[position] = entry
+    return [entry for entry in ordered if entry is not None]
+
+
+def objects(entries: list[Any]) -> list[dict[str, Any]]:
+    """Return the entries if each is a JSON object."""
+    if not all(isinstance(entry, dict) for entry in entries):
+        raise Malformed("an entry is not a JSON object")
+    return entries
+
+
+def stack(values: Sequence[Any], ask: Ask) -> FloatArray:
+    """
+    Decode a reply's vectors into float32 rows: checked, shortened where the client does that, normalised if asked.
+
+    Lists of numbers and base64 are accepted whatever was asked for. The byte layout of base64 is documented
+    nowhere: little-endian float32 by OpenAI's convention, float16 if the length says so.
+    """
+    rows = [_row(value, ask) for value in values]
+    if len({len(row) for row in rows}) != 1:
+        raise Malformed("vectors of different lengths")
+    table = np.stack(rows)
+    if not np.isfinite(table).all():
+        raise Malformed("a vector holds a number that is not finite")
+    return unit(table) if ask.normalize else table
+
+
+def unit(table: FloatArray) -> FloatArray:
+    """Divide each row by its L2 norm; a row of zeros stays as it is."""
+    # float64, so that large components do not overflow when squared.
+    norms = np.sqrt(np.einsum("ij,ij->i", table, table, dtype=np.float64))
+    norms[norms == 0] = 1.0
+    rows: FloatArray = (table / norms[:, None]).astype(np.float32)
+    return rows
+
+
+def _row(value: Any, ask: Ask) -> FloatArray:
+    row = _from_base64(value, ask) if isinstance(value, str) else _from_list(value)
+    expected = ask.expected
+    if ask.dimension is not None and len(row) > ask.dimension and ask.card.reduces in ("client", "either"):
+        row = row[: ask.dimension]
+    if not len(row) or (expected is not None and len(row) != expected):
+        raise Malformed(f"a vector of length {len(row)} instead of {expected}")
+    return row
+
+
+def sparse(entries: Any) -> SparseVector:
+    """Decode `[{"index", "value", "token"?}, ...]`."""
+    if not isinstance(entries, list):
+        raise Malformed("the sparse vector is not a list")
+    indices, values, tokens = [], [], []
+    for entry in entries:
+        index, value = (entry.get("index"), entry.get("value")) if isinstance(entry, dict) else (None, None)
+        if not isinstance(index, int) or isinstance(index, bool) or not 0 <= index < 2**63:
+            raise Malformed("a sparse index is not a whole number")
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            raise Malformed("a sparse value is not a number")
+        indices.append(index)
+        values.append(value)
+        if isinstance(entry.get("token"), str):
+            tokens.append(entry["token"])
+    with np.errstate(over="ignore"):
+        weights = np.array(values, dtype=np.float32)
+    if not np.isfinite(weights).all():
+        raise Malformed("a sparse value is not finite")
+    named = tuple(tokens) if len(tokens) == len(indices) else ()
+    return SparseVector(np.array(indices, dtype=np.int64), weights, named)
+
+
+def usage(body: Any, text: Sequence[str], image: Sequence[str]) -> Usage:
+    """
+    Sum a reply's usage. Every key is optional and unknown keys are kept in `detail`.
+
+    Args:
+        text, image: Dotted keys that count a modality, the first present wins.
+    """
+    detail = _flatten(body) if isinstance(body, dict) else {}
+    texts, images = _first(detail, text), _first(detail, image)
+    total = detail.get("total_tokens")
+    return Usage(
+        requests=1,
+        total_tokens=int(total if total is not None else texts + images),
+        text_tokens=int(texts),
+        image_tokens=int(images),
+        detail=detail,
+    )
+
+
+def _first(detail: Mapping[str, float], keys: Sequence[str]) -> float:
+    return next((detail[key] for key in keys if key in detail), 0)
+
+
+def _flatten(body: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
+    flat: dict[str, float] = {}
+    for key, value in body.items():
+        if isinstance(value, dict) and not prefix:
+            flat.update(_flatten(value, f"{key}."))
+        elif isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 2**53:
+            flat[prefix + key] = value
+    return flat
+
+
+def _from_list(value: Any) -> FloatArray:
+    if not isinstance(value, list):
+        raise Malformed("a vector is missing")
+    try:
+        numbers: NDArray[Any] = np.array(value)
+    except (ValueError, OverflowError) as error:
+        raise Malformed("a vector is not a flat list of numbers") from error
+    if numbers.ndim != 1 or numbers.dtype.kind not in "fiu":
+        raise Malformed("a vector is not a flat list of numbers")
+    with np.errstate(over="ignore"):
+        return numbers.astype(np.float32)
+
+
+def _from_base64(value: str, ask: Ask) -> FloatArray:
+    try:
+        data = binascii.a2b_base64(value, strict_mode=True)
+    except (binascii.Error, ValueError) as error:
+        raise Malformed("a vector is not valid base64") from error
+    full = ask.card.default_dimension
+    lengths = {ask.expected, full} - {None}
+    if len(data) // 2 in lengths and len(data) % 2 == 0 and len(data) // 4 not in lengths:
+        return np.frombuffer(data, dtype="<f2").astype(np.float32)
+    if len(data) % 4:
+        raise Malformed(f"a base64 vector of {len(data)} bytes is not a row of float32")
+    return np.frombuffer(data, dtype="<f4").astype(np.float32, copy=False)

@@ -1,0 +1,147 @@
+"""From (status, code) to an error of our tree. The tables are the providers'; the rules are shared. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from volc_dashscope._retry import retry_after
+from volc_dashscope._wire import Ask, Batch, Reply
+from volc_dashscope.errors import (
+    AuthError,
+    ContentError,
+    EmbeddingError,
+    QuotaError,
+    RateLimitError,
+    RequestError,
+    ServiceUnavailable,
+)
+from volc_dashscope.inputs import parts
+
+_LONGEST_MESSAGE = 400
+_ECHO = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a refusal means: its class, and whether to retry, to stop the call, or to split the batch."""
+
+    error: type[EmbeddingError]
+    retryable: bool = False
+    account: bool = False
+    splittable: bool = False
+
+
+SLOW_DOWN = Verdict(RateLimitError, retryable=True)
+OUT_OF_QUOTA = Verdict(QuotaError, account=True)
+BAD_KEY = Verdict(AuthError, account=True)
+NOT_ALLOWED = Verdict(AuthError, account=True)
+NO_SUCH_MODEL = Verdict(RequestError, account=True)
+BAD_REQUEST = Verdict(RequestError)
+BAD_CONTENT = Verdict(ContentError, splittable=True)
+BAD_MEDIA = Verdict(ContentError, splittable=True)
+TRY_LATER = Verdict(ServiceUnavailable, retryable=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One line of a service's error table; `says` is a part of the message where the code alone is not enough."""
+
+    status: int | None
+    code: str
+    verdict: Verdict
+    says: str = ""
+
+
+def judge(
+    rules: Iterable[Rule],
+    *,
+    provider: str,
+    reply: Reply,
+    code: str | None,
+    message: str,
+    request_id: str | None,
+    batch: Batch,
+    ask: Ask,
+) -> EmbeddingError:
+    """
+    Make the error a refusal stands for.
+
+    The first rule that matches wins. A code matches itself and its dotted children
+    (`InvalidParameter` matches `InvalidParameter.X`); unknown codes are judged by status.
+    """
+    verdict = next(
+        (rule.verdict for rule in rules if _matches(rule, reply.status, code or "", message)),
+        None,
+    ) or _by_status(reply.status)
+    return verdict.error(
+        _sentence(provider, reply.status, code, message, request_id, batch, ask, verdict),
+        provider=provider,
+        status=reply.status,
+        code=code,
+        request_id=request_id,
+        index=batch.positions[0] if len(batch) == 1 else None,
+        retryable=verdict.retryable,
+        retry_after=retry_after(reply.headers, reply.at),
+        account=verdict.account,
+        splittable=verdict.splittable,
+    )
+
+
+def _matches(rule: Rule, status: int, code: str, message: str) -> bool:
+    return (
+        (rule.status is None or rule.status == status)
+        and (not rule.code or code == rule.code or code.startswith(rule.code + "."))
+        and (not rule.says or rule.says in message)
+    )
+
+
+def _by_status(status: int) -> Verdict:
+    if status in (401, 403):
+        return NOT_ALLOWED
+    if status == 404:
+        return NO_SUCH_MODEL
+    if status == 429:
+        return SLOW_DOWN
+    if status in (408, 409) or status >= 500:
+        return TRY_LATER
+    return BAD_REQUEST
+
+
+def _sentence(
+    provider: str,
+    status: int,
+    code: str | None,
+    message: str,
+    request_id: str | None,
+    batch: Batch,
+    ask: Ask,
+    verdict: Verdict,
+) -> str:
+    told = _unechoed(message, batch)
+    text = f"{provider} refused {_named(batch)} with {status} {code or '(no code)'}"
+    text += f": {told}" if told else ""
+    if verdict is BAD_KEY:
+        text += f". The key was used on {ask.place}; keys are bound to one region"
+    if verdict is OUT_OF_QUOTA:
+        text += ". Waiting does not help; look at the account's balance and limits"
+    return text + (f" [request id {request_id}]" if request_id else "")
+
+
+def _named(batch: Batch) -> str:
+    first, last = batch.positions[0], batch.positions[-1]
+    return f"item {first}" if first == last else f"items {first} to {last}"
+
+
+def _unechoed(message: str, batch: Batch) -> str:
+    """The service's own words, unless they repeat what was sent: content does not belong in errors."""
+    words = " ".join(message.split())[:_LONGEST_MESSAGE]
+    windows = {words[at : at + _ECHO] for at in range(max(1, len(words) - _ECHO + 1))}
+    for item in batch.items:
+        for part in parts(item):
+            sent = part if isinstance(part, str) else getattr(part, "url", None) or ""
+            if (4 <= len(sent) < _ECHO and sent in words) or any(
+                len(window) == _ECHO and window in sent for window in windows
+            ):
+                return ""
+    return words

@@ -1,0 +1,102 @@
+"""What comes back: vectors in input order, what they cost, and what failed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from volc_dashscope.errors import EmbeddingError
+
+__all__ = ["EmbeddingResult", "FloatArray", "SparseVector", "Usage"]
+
+FloatArray: TypeAlias = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SparseVector:
+    """
+    The non-zero entries of a sparse vector.
+
+    Attributes:
+        indices: int64, shape (k,): vocabulary ids, as the service gave them.
+        values: float32, shape (k,): weights.
+        tokens: The text pieces where the service names them (DashScope), else empty.
+    """
+
+    indices: NDArray[np.int64]
+    values: FloatArray
+    tokens: tuple[str, ...] = field(default=(), repr=False)
+
+    def as_dict(self) -> dict[int, float]:
+        """Return {index: weight} with Python numbers."""
+        return dict(zip(self.indices.tolist(), self.values.tolist(), strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """
+    What was billed. Adds up with `+`.
+
+    Attributes:
+        requests: Requests that were answered with vectors.
+        total_tokens: As the service states it; where it does not, the sum of the kinds.
+        text_tokens, image_tokens: By modality, where the service tells them apart. Video counts as image.
+        detail: Every number of the service's `usage`, summed by its (dotted) key.
+    """
+
+    requests: int = 0
+    total_tokens: int = 0
+    text_tokens: int = 0
+    image_tokens: int = 0
+    detail: Mapping[str, float] = field(default_factory=dict)
+
+    def __add__(self, other: Usage) -> Usage:
+        detail = dict(self.detail)
+        for key, value in other.detail.items():
+            detail[key] = detail.get(key, 0) + value
+        return Usage(
+            self.requests + other.requests,
+            self.total_tokens + other.total_tokens,
+            self.text_tokens + other.text_tokens,
+            self.image_tokens + other.image_tokens,
+            detail,
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EmbeddingResult:
+    """
+    Vectors of one call.
+
+    Attributes:
+        vectors: float32, shape (n, dimension), row i for item i; (n, 0) for a call that asked for sparse only.
+            NaN rows only with `on_error="skip"` or inside a `BulkError`.
+        sparse: One per item, or None when no sparse output was asked. None inside where the item failed.
+        multi: float16 arrays of shape (tokens, dimension), one per item, or None when not asked.
+        usage: What the call cost.
+        request_ids: Ids of the requests that brought rows, in the order they finished.
+        model: The model as the replies name it, else as it was asked for.
+        errors: Error by item index; empty unless `on_error="skip"` or inside a `BulkError`.
+    """
+
+    vectors: FloatArray
+    usage: Usage
+    request_ids: tuple[str, ...]
+    model: str
+    sparse: list[SparseVector | None] | None = None
+    multi: list[NDArray[np.float16] | None] | None = None
+    errors: Mapping[int, EmbeddingError] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.vectors)
+
+    def __iter__(self) -> Iterator[FloatArray]:
+        return iter(self.vectors)
+
+    def __repr__(self) -> str:
+        rows, width = self.vectors.shape
+        return f"EmbeddingResult({rows} x {width}, model={self.model!r}, {self.usage.total_tokens} tokens)"
