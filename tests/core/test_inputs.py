@@ -55,7 +55,7 @@ def shoe(tmp_path: Path) -> Path:
 MAKERS: dict[str, Callable[[Path], Item]] = {
     "image-url": lambda path: Image.from_url(URL),
     "image-data-uri": lambda path: Image.from_url(DATA_URI),
-    "image-path": lambda path: Image.from_path(path),
+    "image-path": Image.from_path,
     "image-fenced-path": lambda path: Image.from_path(path, root=path.parent),
     "image-bytes": lambda path: Image.from_bytes(PNG),
     "image-pil": lambda path: Image.from_pil(Pillow.new("RGB", (3, 2))),
@@ -366,6 +366,17 @@ def test_a_file_that_changed_size_is_refused(shoe: Path, data: bytes) -> None:
         image.read()
 
 
+@pytest.mark.parametrize("data", [_png((9000, 9000)), MP4], ids=["larger-picture", "other-format"])
+def test_a_file_that_changed_its_header_but_not_its_size_is_refused(tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "shoe.png"
+    path.write_bytes(PNG.ljust(400_000, b"\0"))
+    image = Image.from_path(path)
+    path.write_bytes(data.ljust(400_000, b"\0"))
+
+    with pytest.raises(InputError, match=r"shoe\.png' changed since"):
+        image.read()
+
+
 def test_a_file_that_changed_after_its_digest_is_refused(shoe: Path) -> None:
     image = Image.from_path(shoe)
     known = image.digest
@@ -513,7 +524,7 @@ def test_a_replaced_file_is_another_value(shoe: Path) -> None:
     ("make", "expected"),
     [
         (lambda path: Image.from_bytes(PNG), "image/png 37x23"),
-        (lambda path: Image.from_path(path), "'shoe.png' (image/png 37x23)"),
+        (Image.from_path, "'shoe.png' (image/png 37x23)"),
         (lambda path: Image.from_url(URL), "https://host/a/cat.png"),
         (lambda path: Video.from_bytes(MP4), "video/mp4"),
         (lambda path: Frames([Image.from_bytes(PNG)]), "frames (1), first image/png 37x23"),

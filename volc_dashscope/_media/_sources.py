@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import BinaryIO, ClassVar
 
 from volc_dashscope._media._files import open_fenced, show_path
-from volc_dashscope._media._formats import HEAD_BYTES, Kind, MediaType, recognise
+from volc_dashscope._media._formats import HEAD_BYTES, Kind, MediaType, recognise, sniff
 from volc_dashscope._media._measure import Reader, Size, measure
 from volc_dashscope._media._urls import check_url, label_url, parse_data_uri, scheme_of
 from volc_dashscope.errors import InputError
@@ -143,7 +143,9 @@ class LocalFile:
         if len(data) != self.size_bytes:
             raise InputError(f"file {show_path(self.path)} changed size since it was given; make a new value")
         digest = sha256(data).hexdigest()
-        if self._digest not in (None, digest):
+        # What was checked against the model's limits is the header seen first.
+        header = sniff(data[:HEAD_BYTES]), measure(data, self.media.format)
+        if header != (self.media, self.pixels) or self._digest not in (None, digest):
             raise InputError(f"file {show_path(self.path)} changed since it was given; make a new value")
         object.__setattr__(self, "_digest", digest)
         return data

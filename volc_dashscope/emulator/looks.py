@@ -1,8 +1,8 @@
 """
 What a picture or a text looks like, as numbers: colours, their layout from top to bottom, and an outline.
 
-Pictures are measured from decoded pixels; texts get the looks of the colours and things they name (`words.py`). Both end
-in the same features, so that they can be compared.
+Pictures are measured from decoded pixels; texts get the looks of the colours and things they name (`words.py`). Both
+end in the same features, so that they can be compared.
 """
 
 from __future__ import annotations
@@ -26,10 +26,8 @@ _SIDE = 96
 # Formats that Pillow reads with its own code; EPS would start another program.
 _FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "DIB", "TIFF", "ICO", "ICNS", "SGI", "JPEG2000", "PPM")
 # What Pillow's decoders raise on damaged files.
-_DAMAGED = (
-    OSError, ValueError, TypeError, SyntaxError, ArithmeticError, LookupError, EOFError, MemoryError, RuntimeError,
-    struct.error, zlib.error,
-)  # fmt: skip
+_DAMAGED = (OSError, ValueError, TypeError, SyntaxError, ArithmeticError, LookupError, EOFError, MemoryError)
+_BROKEN = (RuntimeError, struct.error, zlib.error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +116,7 @@ def _pixels(data: bytes) -> NDArray[np.uint8]:
             scale = _SIDE / max(frame.size)
             size = (max(8, round(frame.width * scale)), max(8, round(frame.height * scale)))
             small = frame.resize(size, Image.Resampling.BOX).convert("RGBA")
-    except (*_DAMAGED, Image.DecompressionBombError, Image.DecompressionBombWarning) as exc:
+    except (*_DAMAGED, *_BROKEN, Image.DecompressionBombError, Image.DecompressionBombWarning) as exc:
         raise ValueError("cannot decode image") from exc
     rgba = np.asarray(small, np.float32)
     alpha = rgba[..., 3:] / 255
@@ -126,7 +124,7 @@ def _pixels(data: bytes) -> NDArray[np.uint8]:
 
 
 def _ground(lab: Row) -> Row:
-    """What lies behind, row by row: the colour at the left and right edge, or the one that continues the row above."""
+    """What lies behind, row by row: the colour at both edges, or at the one that continues the row above."""
     left, right = np.median(lab[:, :3], axis=1), np.median(lab[:, -3:], axis=1)
     ground = (left + right) / 2
     above = np.median(lab[0], axis=0)
@@ -152,7 +150,8 @@ def _largest(mask: Mask) -> Mask:
         best = max(best, piece, key=int.bit_count)
         rest &= ~piece
     raw = np.frombuffer(best.to_bytes(bits.size // 8 + 1, "little"), np.uint8)
-    return np.asarray(np.unpackbits(raw, bitorder="little")[: bits.size].reshape(bits.shape)[:, :-1], np.bool_)
+    flat = np.unpackbits(raw, bitorder="little")[: bits.size]
+    return np.asarray(flat.reshape(bits.shape)[:, :-1], np.bool_)
 
 
 def _foreground(lab: Row, ground: Row) -> Mask:
@@ -198,8 +197,7 @@ def picture(data: bytes) -> Look:
 
 def described(reading: words.Reading) -> Look:
     """Return the look of what a text names."""
-    hues, places, curves = sizes()
-    colour, layout, shape = np.zeros(hues, np.float32), np.zeros(places, np.float32), np.zeros(curves, np.float32)
+    colour, layout, shape = (np.zeros(size, np.float32) for size in sizes())
     stated = bool(reading.colours) or any(own for _, own in reading.things)
     for name, own in reading.things:
         thing = words.things()[name]
@@ -216,4 +214,11 @@ def described(reading: words.Reading) -> Look:
             shape += np.float32(0.35 if len(thing.colours) == 3 else 1) * outline(thing.outline)
     colour += np.float32(1.2) * _blend(reading.colours)
     colour -= np.float32(0.6) * _blend(reading.unwanted)
-    return Look(unit(colour), np.float32(0.8) * unit(layout), unit(shape), stated or bool(reading.unwanted))
+    # A scene is known by where its colours are, more than by which.
+    scene = bool(reading.things) and all(len(words.things()[name].colours) == 3 for name, _ in reading.things)
+    return Look(
+        np.float32(0.7 if scene else 1) * unit(colour),
+        np.float32(0.9) * unit(layout),
+        unit(shape),
+        stated or bool(reading.unwanted),
+    )

@@ -1,7 +1,7 @@
 """
-Outlines as numbers: how full, round, long, pointed and symmetric a silhouette is, and what familiar shape it resembles.
+Outlines as numbers: how full, round, long, pointed and even a silhouette is, and what familiar shape it resembles.
 
-The familiar shapes are the recipes of `words.OUTLINES`, painted once and measured like a picture's foreground.
+The familiar shapes are the recipes of `words.OUTLINES`, painted once and measured like what stands in a picture.
 """
 
 from __future__ import annotations

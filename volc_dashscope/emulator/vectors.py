@@ -97,7 +97,8 @@ def _matrix(model: str, block: int, features: int) -> NDArray[np.int8]:
 def _concepts() -> dict[str, int]:
     """Return the feature of each thing and group of things."""
     table = words.things()
-    return {name: at for at, name in enumerate([*table, *sorted({f"group {thing.group}" for thing in table.values()})])}
+    groups = sorted({f"group {thing.group}" for thing in table.values()})
+    return {name: at for at, name in enumerate([*table, *groups])}
 
 
 @lru_cache(maxsize=32768)
@@ -203,10 +204,10 @@ def vector(
     row = np.concatenate([np.array([_BIAS], np.float32), _stance(role, instruction), _features(parts)])
     exact = np.rint(row * 4096) / np.float32(4096)
     used = np.flatnonzero(exact)
-    sums = [
-        exact[used] @ _matrix(model, at // _BLOCK, len(row))[used, : min(dimension - at, _BLOCK)].astype(np.float32)
-        for at in range(0, dimension, _BLOCK)
-    ]
+    matrices = (
+        (_matrix(model, at // _BLOCK, len(row)), dimension - at) for at in range(0, dimension, _BLOCK)
+    )
+    sums = [exact[used] @ matrix[used, :left].astype(np.float32) for matrix, left in matrices]
     jitter = _digest(*(getattr(part, part.__slots__[0]) for part in parts)) % 1024 / 1024
     return np.asarray(np.concatenate(sums) * np.float32(0.4 + 0.18 * jitter), np.float32)
 

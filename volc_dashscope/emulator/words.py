@@ -380,7 +380,9 @@ lantern 灯笼 | red | oval | object
 BACKDROPS = "background backdrop 背景 底色 底"
 
 # A colour after one of these is the one not wanted.
-NEGATIONS = "not no without non never 不 不是 不要 没有 别 非 无 而非 而不是 instead_of rather_than except 除了"
+NEGATIONS = (
+    "not no without non never 不 不是 不要 没有 别 非 无 而非 而不是 instead_of rather_than except 除了"
+)
 
 # Everyday compounds in which a colour or a thing is only a syllable.
 IDIOMS = (

@@ -1,0 +1,112 @@
+"""What every test may use: an emulator on both mounts, and clients that talk to it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from volc_dashscope import AsyncClient, Client, card
+from volc_dashscope.emulator import Emulator
+
+pytest_plugins = ["volc_dashscope.emulator.pytest_plugin"]
+
+KEY = "sk-canary-0123456789abcdef"
+
+
+@dataclass
+class Mount:
+    """An emulator and how to reach it: through a transport in this process, or through a socket."""
+
+    emulator: Emulator
+    socket: bool
+
+    def settings(self, provider: str) -> dict[str, Any]:
+        """Return what a client or a face of `provider` needs to reach the emulator on this mount."""
+        if self.socket:
+            url = self.emulator.ark_url if provider == "ark" else self.emulator.dashscope_url
+            return {"api_key": KEY, "base_url": url}
+        return {
+            "api_key": KEY,
+            "http_client": self.emulator.http_client(),
+            "http_async_client": self.emulator.http_async_client(),
+        }
+
+    def client(self, model: str, **settings: Any) -> Client:
+        return Client(model, **{**self.settings(self._provider(model, settings)), **settings})
+
+    def async_client(self, model: str, **settings: Any) -> AsyncClient:
+        return AsyncClient(model, **{**self.settings(self._provider(model, settings)), **settings})
+
+    @staticmethod
+    def _provider(model: str, settings: dict[str, Any]) -> str:
+        row = settings.get("card") or card(settings.get("like") or model)
+        return row.provider if row is not None else settings["provider"]
+
+
+@pytest.fixture
+def emulate() -> Iterator[Callable[..., Mount]]:
+    """Return a maker of in-process mounts for emulators with faults, limits or latency."""
+    started: list[Emulator] = []
+
+    def make(*, socket: bool = False, **settings: Any) -> Mount:
+        emulator = Emulator(**settings)
+        started.append(emulator)
+        return Mount(emulator.start() if socket else emulator, socket)
+
+    yield make
+    for emulator in started:
+        emulator.stop()
+
+
+@pytest.fixture(params=["in-process", "socket"])
+def mount(request: pytest.FixtureRequest, emulate: Callable[..., Mount]) -> Mount:
+    """A plain emulator, once on each mount."""
+    return emulate(socket=request.param == "socket")
+
+
+@pytest.fixture
+def inside(emulate: Callable[..., Mount]) -> Mount:
+    """A plain emulator in this process, for tests in which the mount does not matter."""
+    return emulate()
+
+
+@pytest.fixture(autouse=True)
+def _no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test sees a key or a URL of the machine it runs on."""
+    for name in ("ARK_API_KEY", "ARK_BASE_URL", "DASHSCOPE_API_KEY", "DASHSCOPE_BASE_URL", "DASHSCOPE_HTTP_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+
+
+class Audit:
+    """Files opened and addresses dialled while a test runs."""
+
+    def __init__(self) -> None:
+        self.on = False
+        self.files_opened: list[str] = []
+        self.dialled: list[Any] = []
+
+    def hook(self, event: str, arguments: tuple[Any, ...]) -> None:
+        if not self.on:
+            return
+        if event == "open":
+            self.files_opened.append(str(arguments[0]))
+        elif event in ("socket.connect", "socket.getaddrinfo", "socket.gethostbyname"):
+            self.dialled.append(arguments[1:] if event == "socket.connect" else arguments)
+
+
+_AUDIT = Audit()
+sys.addaudithook(_AUDIT.hook)
+
+
+@pytest.fixture
+def audit() -> Iterator[Audit]:
+    """Record what is opened and dialled from here to the end of the test."""
+    _AUDIT.files_opened.clear()
+    _AUDIT.dialled.clear()
+    _AUDIT.on = True
+    yield _AUDIT
+    _AUDIT.on = False
