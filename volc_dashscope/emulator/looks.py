@@ -1,8 +1,8 @@
 """
 What a picture or a text looks like, as numbers: colours, their layout from top to bottom, and an outline.
 
-Pictures are measured from decoded pixels; texts get the looks of the colours and things they name (`words.py`). Both
-end in the same features, so that they can be compared.
+Pictures are measured from decoded pixels; texts get the looks of the colours and things they name (`words.py`).
+Both end in the same features, so that they can be compared.
 """
 
 from __future__ import annotations

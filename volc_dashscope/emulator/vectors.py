@@ -1,12 +1,12 @@
 """
 Vectors for the emulator: deterministic, not unit length, and modestly meaningful. Not a model.
 
-Every item becomes one row of features: its words, the things a text names, and how it looks (`looks.py`). A fixed matrix
-of signs, seeded by the model's name, mixes the row into as many components as asked: a shorter vector is the beginning
-of the longer one, and two models share nothing.
+Every item becomes one row of features: its words, the things a text names, and how it looks (`looks.py`). A fixed
+matrix of signs, seeded by the model's name, mixes the row into as many components as asked: a shorter vector is the
+beginning of the longer one, and two models share nothing.
 
-Features are rounded to multiples of 2**-12 and the matrix holds +1 and -1, so that every sum is exact in float32 and
-does not depend on the order in which a processor adds.
+Features are rounded to multiples of 2**-12 and the matrix holds +1 and -1, so that every sum is exact in float32
+and does not depend on the order in which a processor adds.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
+from itertools import pairwise
 from urllib.parse import unquote, urlsplit
 
 import numpy as np
@@ -66,12 +67,13 @@ _VOCABULARY = 2**24
 _SEEN = 2000  # characters of a text that are searched for colours and things
 
 _RUN = re.compile(r"[a-z]+|[0-9]+|[\u3400-\u9fff]+|[^\W\d_a-z\u3400-\u9fff]+")
-_COMMON = frozenset(
-    "a an the of to in on at by for and or is are was be it its this that these those i you we they he she my your our do "
-    "does did how what when where which who why can could should with from as but than then into if not no some any "
-    "的 了 是 在 和 与 吗 呢 吧 我 你 他 它 们 这 那 个 有 如 何 怎 么 样 请 把 被 就 都 也 一 什 为 可 以 能 "
-    "com www https http jpg jpeg png gif webp mp4 mov avi oss".split()
-)
+_COMMON_WORDS = """
+a an the of to in on at by for and or is are was be it its this that these those i you we they he she my
+your our do does did how what when where which who why can could should with from as but than then into if
+not no some any 的 了 是 在 和 与 吗 呢 吧 我 你 他 它 们 这 那 个 有 如 何 怎 么 样 请 把 被 就 都 也 一
+什 为 可 以 能 com www https http jpg jpeg png gif webp mp4 mov avi oss
+"""
+_COMMON = frozenset(_COMMON_WORDS.split())
 
 
 def _digest(*parts: str | bytes) -> int:
@@ -112,7 +114,7 @@ def _grams(text: str) -> Iterator[tuple[str, float]]:
     for run in _RUN.findall(text.lower()):
         if "\u3400" <= run[0] <= "\u9fff":
             yield from ((char, 0.08 if char in _COMMON else 0.35) for char in run)
-            for pair in zip(run, run[1:], strict=False):
+            for pair in pairwise(run):
                 yield "".join(pair), 0.2 if pair[0] in _COMMON or pair[1] in _COMMON else 1.0
         elif run in _COMMON:
             yield run, 0.1

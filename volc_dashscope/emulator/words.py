@@ -1,13 +1,13 @@
 """
 What everyday words look like: colours, outlines and things, in English and Chinese.
 
-A general-purpose table, so that the emulator can bring "香蕉", "banana" and a picture of something yellow and curved
-together. Three kinds of rows, one per line:
+A general-purpose table, so that the emulator can bring "香蕉", "banana" and a picture of something yellow and
+curved together. Three kinds of rows, one per line:
 
 - colour: `basic term | words | sample colours`;
-- outline: `name | shapes`, painted in order on a 100 x 100 square, y downwards: a polygon `x,y x,y ...` or an ellipse
-  `o x,y,rx,ry`; a leading `-` erases; `||` separates two usual views; a leading `*` means any rotation;
-- thing: `words | colours | outline | group`. Colours are listed dominant first, or as `top/middle/bottom` for a scene.
+- outline: `name | shapes`, painted in order on a 100 x 100 square, y downwards: a polygon `x,y x,y ...` or an
+  ellipse `o x,y,rx,ry`; a leading `-` erases; `||` separates usual views; a leading `*` means any rotation;
+- thing: `words | colours | outline | group`. Colours are listed dominant first; a scene has `top/middle/bottom`.
 
 An underscore stands for the space inside an English phrase.
 """
@@ -76,7 +76,8 @@ bus        | 0,22 100,22 100,70 0,70; o 20,71,9,9; o 80,71,9,9
 truck      | 0,20 65,20 65,35 85,35 100,52 100,70 0,70; o 20,71,10,10; o 80,71,10,10
 bicycle    | o 22,68,22,22; -o 22,68,16,16; o 78,68,22,22; -o 78,68,16,16; \
 20,68 38,32 68,32 80,68 74,70 65,40 44,40 28,70; 30,24 46,24 46,30 30,30
-plane      | * 45,0 55,0 58,35 100,60 100,68 57,55 56,85 70,95 70,100 50,96 30,100 30,95 44,85 43,55 0,68 0,60 42,35
+plane      | * \
+45,0 55,0 58,35 100,60 100,68 57,55 56,85 70,95 70,100 50,96 30,100 30,95 44,85 43,55 0,68 0,60 42,35
 boat       | 0,72 100,72 82,98 18,98; 47,5 53,5 53,74 47,74; 48,66 48,5 8,66; 52,66 52,14 88,66
 house      | 50,0 100,42 90,42 90,100 10,100 10,42 0,42
 tree       | o 50,34,38,34; 43,60 57,60 57,100 43,100
@@ -92,7 +93,8 @@ strawberry | 50,100 12,48 10,24 30,8 50,12 70,8 90,24 88,48
 carrot     | * 28,22 72,22 50,100; 38,0 62,0 58,24 42,24
 fish       | o 42,50,42,24; 72,50 100,24 100,76
 bird       | o 48,55,32,20; o 78,34,13,13; 88,31 100,36 88,40; 24,50 0,36 6,62; 44,70 48,70 48,92 44,92
-animal     | 18,36 72,36 78,12 84,16 90,12 100,26 98,38 86,44 84,60 84,100 74,100 74,68 32,68 32,100 20,100 20,60 8,64 4,54
+animal     | \
+18,36 72,36 78,12 84,16 90,12 100,26 98,38 86,44 84,60 84,100 74,100 74,68 32,68 32,100 20,100 20,60 8,64 4,54
 butterfly  | 50,45 80,5 100,20 85,52 90,85 70,90 50,60 30,90 10,85 15,52 0,20 20,5
 person     | o 50,12,12,12; 34,26 66,26 74,60 64,62 62,100 52,100 50,66 48,100 38,100 36,62 26,60
 bottle     | 42,0 58,0 58,25 70,38 70,100 30,100 30,38 42,25
@@ -118,13 +120,15 @@ river stream 河 河流 小溪 江 江水 | sky_blue/green/blue,cyan | - | natur
 beach coast shore 海滩 沙滩 海岸 | sky_blue/blue,cyan/beige,sandy | - | nature
 sky 天空 天 晴空 | sky_blue/sky_blue/- | - | nature
 blue_sky 蓝天 | sky_blue,blue/sky_blue/- | - | nature
-sunset sundown dusk 日落 夕阳 晚霞 落日 黄昏 | orange,red,purple,pink/orange,red,yellow/black,orange,brown,purple | - | nature
+sunset sundown dusk 日落 夕阳 晚霞 落日 黄昏 | \
+ orange,red,purple,pink/orange,red,yellow/black,orange,brown,purple | - | nature
 sunrise dawn 日出 朝阳 朝霞 黎明 | orange,pink,sky_blue/yellow,orange,red/orange,dark_blue,black | - | nature
 night nighttime night_sky starry_sky midnight 夜 夜晚 夜空 星空 夜色 深夜 夜景 | \
 black,navy/black,navy/black,navy | - | nature
 day daytime 白天 白昼 | sky_blue/sky_blue/- | - | nature
 forest woods jungle woodland 森林 树林 丛林 林子 | green,dark_green/dark_green,green/dark_green,brown | - | nature
-grass lawn meadow grassland field prairie 草 草地 草坪 草原 草丛 田野 | sky_blue/green,light_green/green,light_green | - | nature
+grass lawn meadow grassland field prairie 草 草地 草坪 草原 草丛 田野 | \
+ sky_blue/green,light_green/green,light_green | - | nature
 desert dune sand 沙漠 沙丘 戈壁 沙子 | sky_blue/beige,gold/gold,beige,orange | - | nature
 snow snowy snowfield ice 雪 雪地 雪景 冰 冰雪 | white,light_blue/white/white | - | nature
 mountain hill peak 山 高山 山峰 山脉 大山 山丘 | sky_blue/grey,green/green,grey | mountain | nature
@@ -385,15 +389,16 @@ NEGATIONS = (
 )
 
 # Everyday compounds in which a colour or a thing is only a syllable.
-IDIOMS = (
-    "上海 青海 海南 海关 海报 海外 马上 马虎 花费 花时间 花钱 黄金周 明白 空白 白领 坦白 黑客 红利 红包 分红 网红 青年 青岛 "
-    "粉丝 灰心 绿卡 蓝图 蓝牙 黑名单 白名单 山东 山西 江苏 江西 浙江 黑龙江 河南 河北 湖南 湖北 天津 今天 明天 昨天 每天 聊天 "
-    "人工 人员 工人 个人 人民 别人 客人 用人 机器人 人类 大家 国家 专家 家庭 家长 手续 手动 手册 手段 手工 对手 选手 帮手 中心 "
-    "核心 关心 放心 小心 心理 心情 信心 信息 信用 相信 通信 微信 短信 面向 面积 方面 页面 界面 前面 后面 里面 上面 下面 全面 "
-    "表面 当面 面试 面对 水平 水准 薪水 火车站 灯光 路径 路由 线路 思路 网络 电路 门槛 部门 专门 热门 入门 钟头 分钟 包括 包含 "
-    "书面 证书 说明书 文书 秘书 车间 楼层 石油 球员 全球 地球村 鱼龙 牛市 熊市 蛋白 蛋白质 糖尿病 雨林 云计算 云服务 阿里云 "
-    "云端 雪花算法 沙特 木马 铁路 茶馆 金融 基金 资金 金额 奖金 现金 押金 租金 金属 银行 米兰 厘米 毫米 纳米 小米 粉末 杏仁"
-)
+IDIOMS = """
+上海 青海 海南 海关 海报 海外 马上 马虎 花费 花时间 花钱 黄金周 明白 空白 白领 坦白 黑客 红利 红包 分红
+网红 青年 青岛 粉丝 灰心 绿卡 蓝图 蓝牙 黑名单 白名单 山东 山西 江苏 江西 浙江 黑龙江 河南 河北 湖南 湖北
+天津 今天 明天 昨天 每天 聊天 人工 人员 工人 个人 人民 别人 客人 用人 机器人 人类 大家 国家 专家 家庭 家长
+手续 手动 手册 手段 手工 对手 选手 帮手 中心 核心 关心 放心 小心 心理 心情 信心 信息 信用 相信 通信 微信
+短信 面向 面积 方面 页面 界面 前面 后面 里面 上面 下面 全面 表面 当面 面试 面对 水平 水准 薪水 火车站 灯光
+路径 路由 线路 思路 网络 电路 门槛 部门 专门 热门 入门 钟头 分钟 包括 包含 书面 证书 说明书 文书 秘书 车间
+楼层 石油 球员 全球 地球村 鱼龙 牛市 熊市 蛋白 蛋白质 糖尿病 雨林 云计算 云服务 阿里云 云端 雪花算法 沙特
+木马 铁路 茶馆 金融 基金 资金 金额 奖金 现金 押金 租金 金属 银行 米兰 厘米 毫米 纳米 小米 粉末 杏仁
+"""
 
 _UNIT = re.compile(r"[a-z]+(?:-[a-z]+)*|[0-9]+|[\u3400-\u9fff]")
 _CLOSE = 2  # units that may stand between a colour and its thing: "red wooden chair", "红色的小椅子"
