@@ -21,19 +21,19 @@ from pathlib import Path
 from typing import TypeAlias, cast
 from unicodedata import combining, east_asian_width
 
-from langchain_qdrant import QdrantVectorStore
-from langchain_volc_dashscope import ArkEmbeddings, DashScopeEmbeddings
-from qdrant_client import QdrantClient
-from qdrant_client.models import Distance, PointStruct, VectorParams
-from volc_dashscope import EmbeddingError, Fused, Image
-from volc_dashscope.emulator import Emulator
-
 from draw_pictures import draw_all, save
 from gallery import Hit, Ranking, words, write_gallery
+from langchain_qdrant import QdrantVectorStore
 from pictures.fruit import apple
 from pictures.home import chair
 from pictures.sheet import Drawing
 from pictures.things import boat
+from qdrant_client import QdrantClient
+from qdrant_client.models import Distance, PointStruct, VectorParams
+
+from langchain_volc_dashscope import ArkEmbeddings, DashScopeEmbeddings
+from volc_dashscope import EmbeddingError, Fused, Image
+from volc_dashscope.emulator import Emulator
 
 ARK_MODEL = "doubao-embedding-vision-251215"
 DASHSCOPE_MODEL = "qwen3-vl-embedding"

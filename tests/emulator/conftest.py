@@ -11,6 +11,10 @@ import httpx
 import pytest
 
 from volc_dashscope.emulator import Emulator
+from volc_dashscope.emulator.pytest_plugin import (  # noqa: F401 - pytest finds fixtures by name
+    ark_dashscope_emulator,
+    ark_dashscope_emulator_env,
+)
 
 KEY = {"authorization": "Bearer test-key"}
 ARK = "/api/v3/embeddings"

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 from base64 import b64encode
+from typing import Any
 
 from PIL import Image
 
 
-def picture(kind: str = "png", size: tuple[int, int] = (32, 32), color: str = "red") -> bytes:
+def picture(kind: str = "png", size: tuple[int, int] = (32, 32), color: str = "red", **options: Any) -> bytes:
     out = io.BytesIO()
-    Image.new("RGB", size, color).save(out, kind)
+    Image.new("RGB", size, color).save(out, kind, **options)
     return out.getvalue()
 
 

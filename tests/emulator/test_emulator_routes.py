@@ -18,12 +18,18 @@ def test_ark_multimodal_answers_one_object_under_a_list(wire):
     body = wire.ark(HELLO).json()
 
     assert {"id", "created", "object", "model", "data", "usage"} == set(body)
-    assert ("list", "embedding", 2048) == (body["object"], body["data"]["object"], len(body["data"]["embedding"]))
+    assert ("list", "embedding", 2048) == (
+        body["object"],
+        body["data"]["object"],
+        len(body["data"]["embedding"]),
+    )
     assert re.fullmatch(r"02\d{13}[0-9a-f]{38}", body["id"])
 
 
 def test_ark_accepts_the_nulls_the_vendor_sdk_sends(wire):
-    reply = wire.ark(HELLO, encoding_format="float", dimensions=None, instructions=None, sparse_embedding=None)
+    reply = wire.ark(
+        HELLO, encoding_format="float", dimensions=None, instructions=None, sparse_embedding=None
+    )
 
     assert (200, {"object", "embedding"}) == (reply.status_code, set(reply.json()["data"]))
 
@@ -70,7 +76,9 @@ def test_ark_sparse_is_an_array_of_index_and_value(wire):
 
 
 def test_ark_multi_embedding_has_a_row_a_token(wire):
-    rows = wire.ark(HELLO, dimensions=1024, multi_embedding={"type": "enabled"}).json()["data"]["multi_embedding"]
+    rows = wire.ark(HELLO, dimensions=1024, multi_embedding={"type": "enabled"}).json()["data"][
+        "multi_embedding"
+    ]
 
     assert [1024, 1024] == [len(row) for row in rows]
 
@@ -91,7 +99,12 @@ def test_an_endpoint_id_answers_with_the_resolved_model(wire):
 
 
 def test_ark_text_models_answer_a_list_with_indices(wire):
-    body = {"model": "doubao-embedding-large-text-250515", "input": ["a", "b"], "user": None, "dimensions": None}
+    body = {
+        "model": "doubao-embedding-large-text-250515",
+        "input": ["a", "b"],
+        "user": None,
+        "dimensions": None,
+    }
     reply = wire.client.post("/api/v3/embeddings", json=body).json()
 
     assert [(0, 2048), (1, 2048)] == [(row["index"], len(row["embedding"])) for row in reply["data"]]
@@ -189,7 +202,12 @@ VIDEO = {"video": "https://example.com/clip.mp4"}
         ("qwen3-vl-embedding", ["a", IMAGE], {"enable_fusion": True}, ["fusion"]),
         ("qwen3-vl-embedding", [{"text": "a", **IMAGE}], {}, ["fusion"]),
         ("qwen2.5-vl-embedding", ["a", IMAGE, VIDEO], {}, ["fusion"]),
-        ("tongyi-embedding-vision-plus-2026-03-06", ["a", IMAGE, {"text": "b", **IMAGE}], {}, ["text", "image", "fused"]),
+        (
+            "tongyi-embedding-vision-plus-2026-03-06",
+            ["a", IMAGE, {"text": "b", **IMAGE}],
+            {},
+            ["text", "image", "fused"],
+        ),
         (
             "tongyi-embedding-vision-plus",
             ["a", IMAGE, VIDEO, {"multi_images": [IMAGE["image"]]}],
@@ -286,3 +304,54 @@ def test_the_ledger_knows_every_request(wire):
     ledger.clear()
 
     assert 0 == len(ledger)
+
+
+FORMATS = [
+    ("png", {}, "image/png"),
+    ("jpeg", {}, "image/jpeg"),
+    ("gif", {}, "image/gif"),
+    ("webp", {}, "image/webp"),
+    ("webp", {"lossless": True}, "image/webp"),
+    ("bmp", {}, "image/bmp"),
+    ("dib", {}, "image/bmp"),
+    ("tiff", {}, "image/tiff"),
+    ("ico", {"sizes": [(64, 64)]}, "image/x-icon"),
+    ("icns", {}, "image/icns"),
+    ("sgi", {}, "image/sgi"),
+    ("jpeg2000", {}, "image/jp2"),
+]
+
+
+@pytest.mark.parametrize(("kind", "options", "mime"), FORMATS)
+def test_every_format_of_the_ark_table_is_read_and_priced_by_its_size(wire, kind, options, mime):
+    data = picture(kind, (64, 64), **options)
+    part = {"type": "image_url", "image_url": {"url": uri(data, mime)}}
+    details = wire.ark(part).json()["usage"]["prompt_tokens_details"]
+
+    # An Apple icon holds larger copies of its picture; the largest one, here 1024 x 1024, is billed.
+    assert (1312 if kind == "icns" else 6) == details["image_tokens"]
+
+
+JUNK = [0, -1, 1.5, True, [], {}, [None], {"a": 1}, "x", "http://["]
+
+
+@pytest.mark.parametrize("value", JUNK, ids=repr)
+def test_junk_is_answered_and_never_crashes(wire, value):
+    replies = [
+        *(
+            wire.ark({"type": "text", "text": "a"}, **{name: value})
+            for name in ("instructions", "dimensions")
+        ),
+        *(wire.ark({"type": kind, kind: value}) for kind in ("image_url", "video_url")),
+        *(wire.media("a", model=SNAPSHOT, **{name: value}) for name in ("res_level", "fps", "instruct")),
+        *(wire.text("a", **{name: value}) for name in ("dimension", "instruct", "text_type")),
+        wire.compatible(value),
+        wire.media(value),
+        wire.ark(value),
+    ]
+
+    assert {reply.status_code for reply in replies} <= {200, 400}
+    assert 400 in {reply.status_code for reply in replies}
+
+
+SNAPSHOT = "tongyi-embedding-vision-plus-2026-03-06"

@@ -8,6 +8,7 @@ import sys
 import time
 import zlib
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from volc_dashscope.emulator.vectors import ImagePart, LinkPart, Part, TextPart,
 
 MODEL = "doubao-embedding-vision-251215"
 SEEDS = (1, 2, 3, 4)
+ROOT = Path(__file__).parents[2]
 
 HUES = {
     "red": (214, 32, 36),
@@ -55,7 +57,9 @@ class Brush:
     def at(self, *points: float) -> list[tuple[float, float]]:
         xs, ys = points[::2], points[1::2]
         if self.side:
-            return [(self.left + x * self.side, self.top + y * self.side) for x, y in zip(xs, ys, strict=True)]
+            return [
+                (self.left + x * self.side, self.top + y * self.side) for x, y in zip(xs, ys, strict=True)
+            ]
         return [(x * self.width, y * self.height) for x, y in zip(xs, ys, strict=True)]
 
     def polygon(self, colour: str | tuple[int, int, int], *points: float) -> None:
@@ -90,7 +94,9 @@ def star_points(spikes: int, inner: float) -> list[float]:
     corners = range(2 * spikes)
     reach = [0.5 if n % 2 == 0 else 0.5 * inner for n in corners]
     turn = [math.pi * n / spikes - math.pi / 2 for n in corners]
-    return [v for r, t in zip(reach, turn, strict=True) for v in (0.5 + r * math.cos(t), 0.5 + r * math.sin(t))]
+    return [
+        v for r, t in zip(reach, turn, strict=True) for v in (0.5 + r * math.cos(t), 0.5 + r * math.sin(t))
+    ]
 
 
 def draw_disc(b: Brush, colour: str) -> None:
@@ -280,7 +286,7 @@ QUERIES = {
     "the sea under a blue sky": "seascape",
     "sunset": "sunset",
     "夕阳": "sunset",
-    "an orange and purple sunset over the hills": "sunset",
+    "an orange and purple sunset": "sunset",
     "green forest": "forest",
     "绿色的森林": "forest",
     "starry night sky": "night sky",
@@ -359,3 +365,259 @@ def gallery() -> dict[int, dict[str, np.ndarray]]:
 
 def rank(query: np.ndarray, pictures: dict[str, np.ndarray]) -> list[str]:
     return sorted(pictures, key=lambda name: -cosine(query, pictures[name]))
+
+
+def repaint(source: str, wish: str) -> dict[int, np.ndarray]:
+    return {seed: embed(ImagePart(draw(source, seed)), wish) for seed in SEEDS}
+
+
+@pytest.mark.parametrize(("query", "expected"), QUERIES.items(), ids=QUERIES)
+def test_a_text_finds_its_picture_in_either_language(gallery, query, expected):
+    firsts = [rank(embed(query), gallery[seed])[0] for seed in SEEDS]
+
+    print(f"{query:32} {expected:16} {cosine(embed(query), gallery[1][expected]):.2f} {firsts}")  # noqa: T201
+    assert [expected] * len(SEEDS) == firsts
+
+
+@pytest.mark.parametrize("name", [*SCENES, *THINGS])
+def test_a_picture_finds_another_drawing_of_the_same_thing(gallery, name):
+    ranks = [rank(gallery[seed][name], gallery[seed % len(SEEDS) + 1]).index(name) + 1 for seed in SEEDS]
+
+    assert ranks.count(1) >= len(SEEDS) - 1
+    assert max(ranks) <= 2
+
+
+@pytest.mark.parametrize(
+    ("source", "wish", "expected"),
+    [
+        ("red chair", "but blue", "blue chair"),
+        ("red chair", "这个,但是蓝色", "blue chair"),
+        ("blue chair", "the same in red", "red chair"),
+        ("red chair", "brown", "brown chair"),
+        ("blue car", "红色的", "red car"),
+        ("red car", "this, but blue", "blue car"),
+        ("red circle", "但是蓝色", "blue circle"),
+        ("blue square", "make it green instead of blue", "green square"),
+    ],
+)
+def test_a_colour_word_repaints_a_picture_and_keeps_its_outline(gallery, source, wish, expected):
+    firsts = [rank(query, gallery[seed % len(SEEDS) + 1])[0] for seed, query in repaint(source, wish).items()]
+
+    assert [expected] * len(SEEDS) == firsts
+
+
+@pytest.mark.parametrize(
+    "backdrop", [(12, 12, 14), (150, 150, 150), (200, 220, 240)], ids=["black", "grey", "pale blue"]
+)
+def test_what_stands_in_front_counts_more_than_a_plain_backdrop(backdrop):
+    pictures = {}
+    for name, (drawing, colour) in THINGS.items():
+        brush = Brush(sum(name.encode()))
+        brush.pen.rectangle((0, 0, brush.width, brush.height), fill=backdrop)
+        drawing(brush, colour)
+        pictures[name] = embed(ImagePart(brush.png()))
+
+    wrong = {query: rank(embed(query), pictures)[0] for query, name in QUERIES.items() if name in THINGS}
+
+    assert {query: name for query, name in QUERIES.items() if name in THINGS} == wrong
+
+
+def test_a_backdrop_named_in_the_text_does_not_colour_the_thing(gallery):
+    assert "red chair" == rank(embed("a red chair on a blue background"), gallery[2])[0]
+    assert "red chair" == rank(embed("蓝色背景上的红色椅子"), gallery[2])[0]
+
+
+def test_a_link_is_judged_by_the_words_of_its_url(gallery):
+    link = embed(LinkPart("https://cdn.example.com/a/red-circle_01.png?sig=blue", "image"))
+
+    assert "red circle" == rank(link, gallery[3])[0]
+
+
+@pytest.mark.parametrize(
+    ("query", "near", "far"),
+    [
+        ("如何重置密码", "密码重置的方法", "今天的天气很好"),
+        ("如何重置密码", "密码重置的方法", "怎样办理退货退款"),
+        ("how do I reset my password", "steps for resetting a password", "the weather is nice today"),
+        ("how do I reset my password", "password reset instructions", "how do I cancel my order"),
+        ("payment of an invoice", "The invoice must be paid in 30 days", "The parcel arrives in 30 days"),
+        ("banana", "香蕉", "苹果"),
+        ("红色的苹果", "a red apple", "a blue car"),
+        ("banana", "strawberry", "truck"),
+    ],
+)
+def test_related_texts_are_clearly_nearer_than_unrelated_ones(query, near, far):
+    related, unrelated = cosine(embed(query), embed(near)), cosine(embed(query), embed(far))
+
+    assert related > unrelated + 0.1
+    assert unrelated < 0.35
+
+
+def test_a_syllable_inside_another_word_is_not_a_colour_or_a_thing():
+    assert cosine(embed("上海的红利"), embed("red")) < 0.2
+    assert cosine(embed("上海的红利"), embed("大海")) < 0.2
+
+
+KNOWN = [-0.4987, 0.0389, 0.4748, 0.0251]
+
+
+@pytest.mark.parametrize(
+    "parts", [["红色 chair"], [ImagePart(draw("red chair", 1))], ["but blue", VideoPart(b"v")]]
+)
+def test_a_shorter_vector_is_the_beginning_of_the_longer_one(parts):
+    longest = embed(*parts, dimension=5000)
+
+    for dimension in (64, 1024, 2048, 4096):
+        assert np.array_equal(longest[:dimension], embed(*parts, dimension=dimension))
+
+
+def test_another_process_makes_the_same_numbers():
+    code = (
+        "from volc_dashscope.emulator.vectors import TextPart, vector;"
+        "print(*vector([TextPart('蓝色 chair')], model='m', dimension=64, role='query')[:4])"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+
+    assert pytest.approx(KNOWN, abs=0.002) == [float(number) for number in run.stdout.split()]
+
+
+def test_rows_are_float32_of_the_length_asked_for():
+    row = embed("hello", dimension=100)
+
+    assert ((100,), np.dtype("float32")) == (row.shape, row.dtype)
+
+
+@pytest.mark.parametrize("dimension", [64, 1024, 2560])
+@pytest.mark.parametrize("text", ["a red apple", "你好", "", "?!", "x" * 9000])
+def test_vectors_are_never_of_unit_length(text, dimension):
+    length = float(np.linalg.norm(embed(text, dimension=dimension)))
+
+    assert 3 < length < 42
+
+
+def test_lengths_differ_between_texts():
+    assert len({round(float(np.linalg.norm(embed(f"text {n}"))), 2) for n in range(20)}) > 15
+
+
+def test_role_and_instruction_turn_a_vector_slightly():
+    plain, query = embed("a red apple"), embed("a red apple", role="query")
+    told = embed("a red apple", role="query", instruction="Find a recipe")
+
+    assert 0.97 < cosine(plain, query) < 0.9999
+    assert 0.97 < cosine(query, told) < 0.9999
+    assert 0.97 < cosine(embed("a red apple", role="document"), told) < 0.9999
+
+
+def test_two_models_share_no_space():
+    other = vector([TextPart("a red apple")], model="another-model", dimension=1024)
+
+    assert abs(cosine(embed("a red apple"), other)) < 0.15
+
+
+def test_equal_videos_are_equal_and_others_are_not():
+    assert np.array_equal(embed(VideoPart(b"one")), embed(VideoPart(b"one")))
+    assert cosine(embed(VideoPart(b"one")), embed(VideoPart(b"two"))) < 0.3
+
+
+def bomb(width: int, height: int) -> bytes:
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(b""))
+        + chunk(b"IEND", b"")
+    )
+
+
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"not a picture", draw("apple", 1)[:900], bomb(8000, 8000), bomb(12000, 9000), bomb(60000, 60000)],
+    ids=["empty", "noise", "cut short", "64 megapixels", "108 megapixels", "3600 megapixels"],
+)
+def test_what_cannot_be_decoded_is_refused_at_once(data):
+    started = time.perf_counter()
+    with pytest.raises(ValueError, match=r"^cannot decode image$"):
+        embed(ImagePart(data))
+
+    assert time.perf_counter() - started < 1
+
+
+@pytest.mark.parametrize(
+    ("mode", "kind"),
+    [
+        ("RGB", "JPEG"),
+        ("RGBA", "PNG"),
+        ("P", "GIF"),
+        ("RGB", "WEBP"),
+        ("RGB", "BMP"),
+        ("CMYK", "TIFF"),
+        ("P", "PNG"),
+    ],
+)
+def test_the_file_format_hardly_matters(mode, kind):
+    data = draw("red car", 2)
+    again = encode(Pillow.open(io.BytesIO(data)).convert(mode), kind)
+
+    assert cosine(embed(ImagePart(data)), embed(ImagePart(again))) > 0.95
+
+
+def test_sixteen_bits_a_pixel_are_not_clipped():
+    grey = Pillow.open(io.BytesIO(draw("red car", 2))).convert("L")
+    deep = Pillow.fromarray(np.asarray(grey).astype(np.uint16) * 257)
+
+    assert cosine(embed(ImagePart(encode(grey))), embed(ImagePart(encode(deep)))) > 0.99
+
+
+def test_transparent_pixels_are_white():
+    clear = Pillow.new("RGBA", (80, 80), (255, 0, 0, 0))
+
+    expected = embed(ImagePart(encode(Pillow.new("RGB", (80, 80), (255, 255, 255)))))
+    assert cosine(expected, embed(ImagePart(encode(clear)))) > 0.9999
+
+
+def test_an_animation_is_its_first_frame():
+    frames = [Pillow.new("RGB", (64, 64), HUES[colour]) for colour in ("red", "blue")]
+    file = io.BytesIO()
+    frames[0].save(file, "GIF", save_all=True, append_images=frames[1:])
+
+    assert cosine(embed(ImagePart(file.getvalue())), embed("red")) > 0.3
+    assert cosine(embed(ImagePart(file.getvalue())), embed("blue")) < 0.2
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 3000), (3000, 2)])
+def test_odd_sizes_make_finite_vectors(size):
+    assert np.isfinite(embed(ImagePart(encode(Pillow.new("RGB", size, (9, 9, 9)))))).all()
+
+
+def test_sparse_has_each_token_once_with_its_own_index():
+    found = sparse("Red apple, red pear: 红色的苹果")
+
+    assert ["red", "apple", "pear", "红色", "色的", "的苹", "苹果"] == [token for _, _, token in found]
+    assert len(found) == len({index for index, _, _ in found})
+    assert all(value > 0 for _, value, _ in found)
+    assert {t: i for i, _, t in sparse("a pear")}["pear"] == {t: i for i, _, t in found}["pear"]
+
+
+def test_sparse_of_nothing_is_empty():
+    assert [] == sparse(" ?! ")
+
+
+def test_short_texts_and_pictures_are_quick():
+    """Load tests run against these; the bounds leave room for a busy machine."""
+    picture = ImagePart(draw("red car", 2))
+    embed("warm", dimension=64)
+    embed(picture)
+    started = time.perf_counter()
+    for n in range(500):
+        embed(f"text number {n}", dimension=64)
+    texts = time.perf_counter() - started
+    for _ in range(10):
+        embed(picture)
+    pictures = time.perf_counter() - started - texts
+
+    assert texts / 500 < 0.002
+    assert pictures / 10 < 0.06

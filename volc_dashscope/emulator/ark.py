@@ -138,13 +138,13 @@ class Ark:
     def _row(self, request: Request, body: Mapping[str, Any]) -> ModelCard:
         """Return the row of the model asked for, by its name, its endpoint id or its plan name."""
         name = body.get("model")
-        if not name:
+        if not isinstance(name, str) or not name:
             raise missing("model")
         planned = "/plan/" in request.path or "/coding/" in request.path
         if name == "doubao-embedding-vision":
             target = ENDPOINT_MODEL if planned else ""
         else:
-            target = self._aliases.get(name, ENDPOINT_MODEL if str(name).startswith("ep-") else name)
+            target = self._aliases.get(name, ENDPOINT_MODEL if name.startswith("ep-") else name)
         row = card(target)
         if row is None or row.provider != "ark" or row.default_dimension is None:
             raise Refusal(
@@ -172,6 +172,8 @@ def _check_options(row: ModelCard, body: Mapping[str, Any]) -> None:
         allowed = sorted(row.dimensions) if row.reduces == "server" else []
         words = f"must be one of {allowed}" if allowed else "is not supported by this model"
         raise invalid("dimensions", f"dimensions {words}")
+    if not isinstance(body.get("instructions") or "", str):
+        raise invalid("instructions", "expected a string")
     if body.get("encoding_format") not in (None, "float", "base64"):
         raise invalid("encoding_format", "encoding_format must be float or base64")
 

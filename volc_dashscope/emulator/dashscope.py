@@ -159,7 +159,7 @@ class DashScope:
     def lookup(self, body: Mapping[str, Any]) -> ModelCard:
         """Return the row of the model asked for, whatever endpoint it belongs to."""
         name = body.get("model")
-        if not name:
+        if not isinstance(name, str) or not name:
             raise Refusal(
                 400,
                 "BadRequest.EmptyModel",
@@ -230,6 +230,8 @@ def _dimension(row: ModelCard, value: Any) -> int:
 def _check_text_options(row: ModelCard, options: Mapping[str, Any], form: str) -> None:
     if form not in ("dense", "sparse", "dense&sparse") or (form != "dense" and not row.sparse):
         raise invalid(_LIVE + "Value error, output_type is invalid.: parameters.output_type")
+    if not isinstance(options.get("instruct") or "", str):
+        raise invalid(_LIVE + "Value error, instruct should be a string.: parameters.instruct")
     if options.get("text_type") not in (None, "query", "document"):
         raise invalid(_LIVE + "Value error, text_type should be query or document.: parameters.text_type")
 

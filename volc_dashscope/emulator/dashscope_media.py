@@ -175,6 +175,8 @@ def _contents(row: ModelCard, body: Mapping[str, Any]) -> list[Any]:
 def _check_options(row: ModelCard, options: Mapping[str, Any]) -> None:
     if options.get("output_type") not in (None, "dense"):
         raise invalid(_ALGO + "Value error, output_type should be dense: parameters.output_type")
+    if not isinstance(options.get("instruct") or "", str):
+        raise invalid(_ALGO + "Value error, instruct should be a string: parameters.instruct")
     _check_range("fps", options.get("fps"), row.fps)
     _check_range("res_level", options.get("res_level"), row.res_level and (0, row.res_level))
     most = row.max_video_frames
@@ -186,7 +188,8 @@ def _check_range(name: str, value: Any, bounds: tuple[float, float] | int | None
     if value is None or not isinstance(bounds, tuple):
         return
     low, high = bounds
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
+    kinds = (int, float) if name == "fps" else int
+    if isinstance(value, bool) or not isinstance(value, kinds) or not low <= value <= high:
         raise invalid(_ALGO + f"Range of {name} should be [{low:g}, {high:g}]")
 
 

@@ -112,7 +112,10 @@ def _pixels(data: bytes) -> NDArray[np.uint8]:
             if picture.width * picture.height > _MAX_PIXELS:
                 raise ValueError("cannot decode image")
             picture.draft("RGB", (2 * _SIDE, 2 * _SIDE))
-            frame = picture if picture.mode in ("RGB", "L") else picture.convert("RGBA")
+            if picture.mode.startswith("I"):  # 16 bits a pixel, which `convert` would clip
+                frame = Image.fromarray((np.asarray(picture) // 257).astype(np.uint8))
+            else:
+                frame = picture if picture.mode in ("RGB", "L") else picture.convert("RGBA")
             scale = _SIDE / max(frame.size)
             size = (max(8, round(frame.width * scale)), max(8, round(frame.height * scale)))
             small = frame.resize(size, Image.Resampling.BOX).convert("RGBA")

@@ -88,7 +88,7 @@ def data_uri(url: str) -> tuple[str, bytes] | None:
 
 def url_format(url: str) -> str:
     """Return the format a URL's extension claims, or an empty string."""
-    name = urlsplit(url).path.rsplit("/", 1)[-1]
+    name = url.partition("?")[0].partition("#")[0].rsplit("/", 1)[-1]
     return EXTENSIONS.get(name.rpartition(".")[2].lower(), "")
 
 
@@ -127,8 +127,7 @@ def _rare_image(data: bytes) -> Header | None:
     if data.startswith(b"\0\0\1\0"):
         return Header("ico", data[6] or 256, data[7] or 256)
     if data.startswith(b"icns"):
-        side = _ICNS_SIDES.get(data[8:12], 0)
-        return Header("icns", side, side)
+        return _icns(data)
     if data.startswith(b"\x01\xda"):
         return Header("sgi", *struct.unpack_from(">HH", data, 6))
     return _jpeg2000(data)
@@ -159,6 +158,16 @@ def _webp(data: bytes) -> Header:
         return Header("webp", (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1)
     width, height = struct.unpack_from("<HH", data, 26)
     return Header("webp", width & 0x3FFF, height & 0x3FFF)
+
+
+def _icns(data: bytes) -> Header:
+    """Walk the blocks; the largest picture is the one a model sees."""
+    at, side = 8, 0
+    while at + 8 <= len(data):
+        kind, length = struct.unpack_from(">4sI", data, at)
+        side = max(side, _ICNS_SIDES.get(kind, 0))
+        at += max(8, length)
+    return Header("icns", side, side)
 
 
 def _bitmap(name: str, info: bytes) -> Header:
@@ -226,4 +235,7 @@ def picture_tokens(data: bytes) -> int:
 
 def unreachable(url: str) -> bool:
     """Whether the emulator plays that a link cannot be fetched: its host begins with `unreachable.`."""
-    return (urlsplit(url).hostname or "").startswith("unreachable.")
+    try:
+        return (urlsplit(url).hostname or "").startswith("unreachable.")
+    except ValueError:  # not a URL at all
+        return True

@@ -2,8 +2,8 @@
 Vectors for the emulator: deterministic, not unit length, and modestly meaningful. Not a model.
 
 Every item becomes one row of features: its words, the things a text names, and how it looks (`looks.py`). A fixed
-matrix of signs, seeded by the model's name, mixes the row into as many components as asked: a shorter vector is the
-beginning of the longer one, and two models share nothing.
+matrix of signs, seeded by the model's name, mixes the row into as many components as asked: a shorter vector is
+the beginning of the longer one, and two models share nothing.
 
 Features are rounded to multiples of 2**-12 and the matrix holds +1 and -1, so that every sum is exact in float32
 and does not depend on the order in which a processor adds.
@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
 from itertools import pairwise
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 import numpy as np
 from numpy.typing import NDArray
@@ -136,7 +136,7 @@ def _named(reading: words.Reading) -> Row:
     row, table, things = np.zeros(len(_concepts()), np.float32), _concepts(), words.things()
     for name, _ in reading.things:
         row[table[name]] += 1
-        row[table[f"group {things[name].group}"]] += np.float32(0.4)
+        row[table[f"group {things[name].group}"]] += 1
     return unit(row)
 
 
@@ -147,8 +147,7 @@ def _wording(parts: Sequence[Part]) -> str:
         if isinstance(part, TextPart):
             texts.append(part.text)
         elif isinstance(part, LinkPart):
-            address = urlsplit(part.url)
-            path = re.sub(r"\.\w{2,4}$", "", unquote(address.path))
+            path = re.sub(r"^[a-z]+://[^/?#]*|[?#].*$|\.\w{2,4}$", "", unquote(part.url.split("?")[0]))
             texts.append(re.sub(r"[\W_]+", " ", path).strip() or part.url)
     return "\n".join(texts)
 
@@ -181,8 +180,10 @@ def _features(parts: Sequence[Part]) -> Row:
     for part in parts:
         if isinstance(part, VideoPart):
             lexical += unit(_signs(_digest(part.data), _LEXICAL).astype(np.float32))
+    if not (pictures or lexical.any()):  # only signs and spaces, or nothing
+        lexical = unit(_signs(_digest(text), _LEXICAL).astype(np.float32))
     visual = weight * np.concatenate([look.colour, look.layout, look.shape])
-    return unit(np.concatenate([lexical, np.float32(0.7) * seen * _named(reading), visual]))
+    return unit(np.concatenate([lexical, np.float32(0.9) * seen * _named(reading), visual]))
 
 
 def _stance(role: str, instruction: str) -> Row:

@@ -7,6 +7,7 @@ No shape is sent, so the columns come from the request.
 
 from __future__ import annotations
 
+import base64
 import binascii
 from typing import Any
 
@@ -49,7 +50,7 @@ def token_vectors(value: Any, ask: Ask) -> NDArray[np.float16]:
 
 def _decompressed(value: str) -> bytes:
     try:
-        data = binascii.a2b_base64(value, strict_mode=True)
+        data = base64.b64decode(value, validate=True)
     except (binascii.Error, ValueError) as error:
         raise Malformed("token vectors are not valid base64") from error
     if data[:4] == b"\x28\xb5\x2f\xfd":

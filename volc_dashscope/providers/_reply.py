@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import binascii
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -175,7 +176,7 @@ def _from_list(value: Any) -> FloatArray:
 
 def _from_base64(value: str, ask: Ask) -> FloatArray:
     try:
-        data = binascii.a2b_base64(value, strict_mode=True)
+        data = base64.b64decode(value, validate=True)
     except (binascii.Error, ValueError) as error:
         raise Malformed("a vector is not valid base64") from error
     full = ask.card.default_dimension
