@@ -10,11 +10,9 @@ from langchain_core.rate_limiters import BaseRateLimiter
 from langchain_core.utils.utils import secret_from_env
 from pydantic import AliasChoices, Field, SecretStr
 
-from volc_dashscope import EmbeddingResult, Image, InputError, Item, Usage, Video
-from volc_dashscope.fields import ClientFields
+from volc_dashscope import EmbeddingResult, Image, Item, Usage, Video
+from volc_dashscope.fields import ClientFields, each, is_url
 from volc_dashscope.models import Provider
-
-_URL_SCHEMES = ("http:", "https:", "data:", "oss:")
 
 
 class _Brake:
@@ -77,11 +75,11 @@ class _MultimodalEmbeddings(ClientFields, Embeddings):
         Args:
             uris: `http(s):`, `data:` and `oss:` are URLs; anything else is a path, inside `media_root` if set.
         """
-        return _lists(self._client.embed([self._image(uri) for uri in _listed(uris)]))
+        return _lists(self._client.embed(each(uris, self._image, name="uris")))
 
     async def aembed_image(self, uris: Sequence[str]) -> list[list[float]]:
         """As `embed_image`, awaited."""
-        return _lists(await self._client.aio.embed([self._image(uri) for uri in _listed(uris)]))
+        return _lists(await self._client.aio.embed(each(uris, self._image, name="uris")))
 
     def embed_images(self, uris: Sequence[str]) -> list[list[float]]:
         """The other name stores call `embed_image` by."""
@@ -93,20 +91,20 @@ class _MultimodalEmbeddings(ClientFields, Embeddings):
 
     def embed_video(self, uris: Sequence[str]) -> list[list[float]]:
         """Embed videos to be searched; `uris` as in `embed_image`."""
-        return _lists(self._client.embed([self._video(uri) for uri in _listed(uris)]))
+        return _lists(self._client.embed(each(uris, self._video, name="uris")))
 
     async def aembed_video(self, uris: Sequence[str]) -> list[list[float]]:
         """As `embed_video`, awaited."""
-        return _lists(await self._client.aio.embed([self._video(uri) for uri in _listed(uris)]))
+        return _lists(await self._client.aio.embed(each(uris, self._video, name="uris")))
 
     def _image(self, uri: str) -> Image:
-        if str(uri).startswith(_URL_SCHEMES):
-            return Image.from_url(str(uri))
+        if is_url(uri):
+            return Image.from_url(uri)
         return Image.from_path(uri, root=self.media_root)
 
     def _video(self, uri: str) -> Video:
-        if str(uri).startswith(_URL_SCHEMES):
-            return Video.from_url(str(uri))
+        if is_url(uri):
+            return Video.from_url(uri)
         return Video.from_path(uri, root=self.media_root)
 
     def _limiter(self) -> Any:
@@ -161,13 +159,6 @@ class DashScopeEmbeddings(_MultimodalEmbeddings):
 
     def _model_and_key(self) -> tuple[str, SecretStr | None]:
         return self.model, self.dashscope_api_key
-
-
-def _listed(uris: Sequence[str]) -> Sequence[str]:
-    # One string where a list belongs would otherwise be taken letter by letter.
-    if isinstance(uris, str):
-        raise InputError("uris must be a list, got one str; pass [uri]")
-    return uris
 
 
 def _lists(result: EmbeddingResult) -> list[list[float]]:

@@ -12,10 +12,9 @@ from llama_index.core.schema import ImageType
 from pydantic import AliasChoices, Field, SecretStr
 
 from volc_dashscope import EmbeddingResult, Image, InputError, Usage
-from volc_dashscope.fields import ClientFields
+from volc_dashscope.fields import ClientFields, each, is_url
 from volc_dashscope.models import Provider
 
-_URL_SCHEMES = ("http:", "https:", "data:", "oss:")
 _LARGEST_BATCH = 2048
 
 
@@ -65,16 +64,16 @@ class _MultiModal(ClientFields, MultiModalEmbedding):
         return (await self._aget_image_embeddings([img_file_path]))[0]
 
     def _get_image_embeddings(self, img_file_paths: list[ImageType]) -> list[Embedding]:
-        return _lists(self._client.embed([self._image(given) for given in img_file_paths]))
+        return _lists(self._client.embed(each(img_file_paths, self._image, name="img_file_paths")))
 
     async def _aget_image_embeddings(self, img_file_paths: list[ImageType]) -> list[Embedding]:
-        return _lists(await self._client.aio.embed([self._image(given) for given in img_file_paths]))
+        return _lists(await self._client.aio.embed(each(img_file_paths, self._image, name="img_file_paths")))
 
     def _image(self, given: object) -> Image:
         """Take an image in any form core hands it over: path, URL, data URI, stream, bytes, Pillow image."""
         if isinstance(given, Image):
             return given
-        if isinstance(given, str) and given.startswith(_URL_SCHEMES):
+        if isinstance(given, str) and is_url(given):
             return Image.from_url(given)
         if isinstance(given, str | Path):
             return Image.from_path(given, root=self.media_root)

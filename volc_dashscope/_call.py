@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from volc_dashscope import _plan
 from volc_dashscope._check import check_item, check_items, check_settings
 from volc_dashscope._feed import Feed
+from volc_dashscope._memory import Memory
 from volc_dashscope._pace import Cost
 from volc_dashscope._wire import Ask, Batch, OnError, Reply, Request, Rows, Wire
 from volc_dashscope.errors import BadReply, BulkError, EmbeddingError, InputError
@@ -44,7 +45,9 @@ class Call:
     every outcome to `take`, and asks for the `result`.
     """
 
-    def __init__(self, items: Sequence[Item], ask: Ask, *, on_error: OnError, width: int) -> None:
+    def __init__(
+        self, items: Sequence[Item], ask: Ask, *, on_error: OnError, width: int, memory: Memory, keep: bool
+    ) -> None:
         if on_error not in _ON_ERROR:
             raise InputError(f"on_error must be one of {', '.join(_ON_ERROR)}, got {on_error!r}")
         check_settings(ask)
@@ -63,7 +66,12 @@ class Call:
         self._done = np.zeros(self.count, dtype=bool)
         self._failures: dict[int, EmbeddingError] = {}
         self._fatal: EmbeddingError | None = None
-        self.feed: Feed[Batch] = Feed(_plan.plan(enumerate(items), ask), width=width)
+        self._items, self._memory, self._keep = items, memory, keep
+        self._twins: dict[int, list[int]] = {}
+        self._keys = memory.keys(items, ask)
+        if self._keys is not None:
+            self._recall(self._keys)
+        self.feed: Feed[Batch] = Feed(_plan.plan(self._unknown(), ask), width=width)
 
     @property
     def alone(self) -> bool:
@@ -102,10 +110,12 @@ class Call:
             BulkError: Some of many items failed.
         """
         for position in np.flatnonzero(~self._done).tolist():
-            self._failures.setdefault(position, self._unsent(position))
+            if position not in self._failures:
+                self._failures[position] = self._unsent(position)
         result = self._snapshot()
         if not self._failures or self._on_error == "skip":
             return result
+        self._park(np.flatnonzero(self._done).tolist())
         first = self._failures[min(self._failures)]
         if self._on_error == "abort":
             raise self._fatal or first
@@ -141,27 +151,70 @@ class Call:
             self._model = rows.model
         where = list(batch.positions)
         if rows.vectors is not None:
-            width = rows.vectors.shape[1]
-            if self._table is None:
-                self._table = np.full((self.count, width), np.nan, dtype=np.float32)
-            if self._table.shape[1] != width:
-                uneven = f"replies of one call have lengths {self._table.shape[1]} and {width}"
+            table = self._sized(rows.vectors.shape[1])
+            if table.shape[1] != rows.vectors.shape[1]:
+                uneven = f"replies of one call have lengths {table.shape[1]} and {rows.vectors.shape[1]}"
                 return self._fail(batch, BadReply(uneven, provider=self._ask.card.provider))
-            self._table[where] = rows.vectors
+            table[where] = rows.vectors
+            self._learn(where, rows.vectors)
         for offset, position in enumerate(where):
             if self._sparse is not None and rows.sparse is not None:
                 self._sparse[position] = rows.sparse[offset]
             if self._multi is not None and rows.multi is not None:
                 self._multi[position] = rows.multi[offset]
+        if self._keep:
+            self._park(where)
         self._done[where] = True
         self.usage += rows.usage
         if rows.request_id:
             self._request_ids.append(rows.request_id)
         return None
 
+    def _sized(self, width: int) -> FloatArray:
+        if self._table is None:
+            self._table = np.full((self.count, width), np.nan, dtype=np.float32)
+        return self._table
+
+    def _recall(self, keys: list[str]) -> None:
+        """Fill in what is known; with a cache, note which items are the same as an earlier one."""
+        for position, (row, sparse) in self._memory.recall(keys, self._ask).items():
+            if self._sized(len(row)).shape[1] == len(row):
+                self._sized(len(row))[position] = row
+                self._done[position] = True
+                if self._sparse is not None:
+                    self._sparse[position] = sparse
+        first: dict[str, int] = {}
+        for position, key in enumerate(keys if self._memory.caches else ()):
+            if not self._done[position] and first.setdefault(key, position) != position:
+                self._twins.setdefault(first[key], []).append(position)
+
+    def _park(self, where: list[int]) -> None:
+        """Keep finished rows for one more call that asks for the same."""
+        if self._table is None or self._ask.output_type not in ("dense", "dense&sparse"):
+            return
+        halves = self._sparse or [None] * self.count
+        rows = [(self._table[position], halves[position]) for position in where]
+        self._memory.keep([self._items[position] for position in where], self._ask, rows)
+
+    def _unknown(self) -> Iterator[tuple[int, Item]]:
+        twins = {position for others in self._twins.values() for position in others}
+        for position, item in enumerate(self._items):
+            if not self._done[position] and position not in twins:
+                yield position, item
+
+    def _learn(self, where: list[int], rows: FloatArray) -> None:
+        if self._keys is None or self._ask.output_type != "dense":
+            return
+        self._memory.learn([self._keys[position] for position in where], rows)
+        for position, row in zip(where, rows, strict=True):
+            others = self._twins.get(position, [])
+            self._sized(len(row))[others] = row
+            self._done[others] = True
+
     def _fail(self, batch: Batch, error: EmbeddingError) -> None:
         for position in batch.positions:
-            self._failures[position] = error
+            for failed in (position, *self._twins.get(position, ())):
+                self._failures[failed] = error
         if error.account or self._on_error == "abort":
             self._fatal = self._fatal or error
             self.feed.halt()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, MutableMapping
 from contextlib import aclosing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ from volc_dashscope._call import Call, Exchange, Stream, items_of
 from volc_dashscope._check import check_settings
 from volc_dashscope._flow import Flow, Terms, exchange
 from volc_dashscope._http import Home, Limiter, afan_out, arun, fan_out, run
+from volc_dashscope._memory import ManyCache, Memory
 from volc_dashscope._pace import Pace
 from volc_dashscope._progress import Progress
 from volc_dashscope._retry import Retry
@@ -56,6 +57,9 @@ class _Settings:
         limiter: A brake of your own, asked before each request is sent.
         max_attempts, deadline: Requests sent for one batch at most, and seconds in which they start.
         timeout: Seconds one request may take.
+        cache: Vectors by model, dimension, role, instruction and content; any mapping of str to bytes. With a
+            cache, equal items of one call are sent once.
+        keep_failed_bytes: Rows of a failed call kept for its retry, in bytes; 0 keeps none.
         default_headers: Sent with every request.
         http_client, http_async_client: Your own httpx clients, used as they are and never closed.
         extra_body: Fields merged into every request body as given, for what this library does not know.
@@ -92,6 +96,8 @@ class _Settings:
         max_attempts: int = 8,
         deadline: float = 180.0,
         timeout: float = 60.0,
+        cache: MutableMapping[str, bytes] | ManyCache | None = None,
+        keep_failed_bytes: int = 0,
         default_headers: Mapping[str, str] | None = None,
         http_client: httpx.Client | None = None,
         http_async_client: httpx.AsyncClient | None = None,
@@ -145,6 +151,7 @@ class _Settings:
             given=http_client,
             given_async=http_async_client,
         )
+        self._memory = Memory(cache, keep_failed_bytes)
         self._ledger = _Ledger()
 
     @property
@@ -174,10 +181,17 @@ class _Settings:
         return (_remake, (type(self), arguments))
 
     def _call(
-        self, items: Iterable[Item], text_type: TextType | None, output_type: OutputType, on_error: OnError
+        self,
+        items: Iterable[Item],
+        text_type: TextType | None,
+        output_type: OutputType,
+        on_error: OnError,
+        keep: bool,
     ) -> tuple[Call, Ask]:
         ask = replace(self._ask, text_type=text_type, output_type=output_type)
-        return Call(items_of(items), ask, on_error=on_error, width=self._home.width), ask
+        return Call(
+            items_of(items), ask, on_error=on_error, width=self._home.width, memory=self._memory, keep=keep
+        ), ask
 
     def _flow(self, batch: Batch, ask: Ask) -> Flow[Rows]:
         return exchange(Exchange(batch, ask, self._wire), self._terms)
@@ -194,6 +208,7 @@ class Client(_Settings):
         output_type: OutputType = "dense",
         on_error: OnError = "raise",
         progress: bool = False,
+        keep: bool = False,
     ) -> EmbeddingResult:
         """
         Embed items and return float32 rows of shape (n, dimension) in their order.
@@ -205,13 +220,15 @@ class Client(_Settings):
             on_error: "raise" finishes the others first and raises `BulkError`; "abort" stops at the first
                 failure; "skip" leaves NaN rows and lists `.errors`.
             progress: Show a progress bar (needs tqdm).
+            keep: Serve one more call for the same from memory (`keep_failed_bytes`): hybrid stores ask for the
+                dense and the sparse half apart, and one request brings both.
 
         Raises:
             InputError: An item does not fit the model. Nothing was sent.
             EmbeddingError: The only item failed.
             BulkError: Some of many failed; holds the rows that are done.
         """
-        call, ask = self._call(items, text_type, output_type, on_error)
+        call, ask = self._call(items, text_type, output_type, on_error, keep)
         with Progress(call.count, shown=progress) as bar:
             for number, batch, outcome in fan_out(
                 call.feed, lambda batch, stop: run(self._flow(batch, ask), self._home, stop), alone=call.alone
@@ -271,9 +288,10 @@ class AsyncClient(_Settings):
         output_type: OutputType = "dense",
         on_error: OnError = "raise",
         progress: bool = False,
+        keep: bool = False,
     ) -> EmbeddingResult:
         """As `Client.embed`, awaited."""
-        call, ask = self._call(items, text_type, output_type, on_error)
+        call, ask = self._call(items, text_type, output_type, on_error, keep)
         with Progress(call.count, shown=progress) as bar:
             outcomes = afan_out(
                 call.feed, lambda batch: arun(self._flow(batch, ask), self._home), alone=call.alone

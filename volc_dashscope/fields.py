@@ -6,18 +6,23 @@ Not imported by the core itself: pydantic comes with LangChain and with LlamaInd
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import httpx
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, ValidationError
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from volc_dashscope._http import Limiter
 from volc_dashscope.client import Client
-from volc_dashscope.errors import ConfigError
+from volc_dashscope.errors import ConfigError, InputError
 from volc_dashscope.models import ModelCard, Provider, Route
 
+G = TypeVar("G")
+M = TypeVar("M")
+
 _OWN = frozenset({"provider_name", "media_root"})
+_URL_SCHEMES = ("http:", "https:", "data:", "oss:")
 
 
 class ClientFields(BaseModel):
@@ -60,6 +65,8 @@ class ClientFields(BaseModel):
     max_attempts: int = 8
     deadline: float = 180.0
     timeout: float = 60.0
+    cache: Any = Field(default=None, exclude=True, repr=False)
+    keep_failed_bytes: int = 64 * 1024 * 1024
     default_headers: Mapping[str, str] | None = Field(default=None, exclude=True, repr=False)
     http_client: httpx.Client | None = Field(default=None, exclude=True, repr=False)
     http_async_client: httpx.AsyncClient | None = Field(default=None, exclude=True, repr=False)
@@ -72,13 +79,38 @@ class ClientFields(BaseModel):
 
         def __init__(self, **data):
             # After validation, not in a validator: pydantic would turn our errors into its own.
-            super().__init__(**data)
+            refusal = None
+            try:
+                super().__init__(**data)
+            except ValidationError as error:
+                refusal = _without_inputs(error)
+            if refusal is not None:
+                raise refusal
             self._client = self._make_client()
+
+        def __getstate__(self):
+            self._require_own_connections()
+            return super().__getstate__()
+
+        def __deepcopy__(self, memo=None):
+            self._require_own_connections()
+            return super().__deepcopy__(memo)
 
     @property
     def dimension(self) -> int | None:
         """Length of a vector, known before any request; None for a model outside the table."""
         return self._client.dimension
+
+    def close(self) -> None:
+        """Close the connections of synchronous calls. The next call opens new ones."""
+        self._client.close()
+
+    def _require_own_connections(self) -> None:
+        # LlamaIndex drops what it cannot pickle, and the copy would dial the service itself.
+        if self.http_client is not None or self.http_async_client is not None:
+            raise ConfigError(
+                f"{type(self).__name__} with an http_client handed in cannot be pickled or copied"
+            )
 
     def _model_and_key(self) -> tuple[str, SecretStr | None]:
         raise NotImplementedError
@@ -102,3 +134,36 @@ class ClientFields(BaseModel):
                 f"{model} is served by {client.card.provider}; {type(self).__name__} is for {self.provider_name}"
             )
         return client
+
+
+def is_url(given: object) -> bool:
+    """Return whether a string is meant as a URL, where a face takes URLs and paths alike."""
+    return isinstance(given, str) and given[:6].lower().startswith(_URL_SCHEMES)
+
+
+def each(given: Iterable[G], make: Callable[[G], M], *, name: str) -> list[M]:
+    """
+    Return `make` of every member of a list.
+
+    Raises:
+        InputError: One string where a list belongs, or the first member refused, with its index.
+    """
+    # A string is iterable too: it would be taken letter by letter.
+    if isinstance(given, str | bytes) or not isinstance(given, Iterable):
+        raise InputError(f"{name} must be a list, got one {type(given).__name__}; pass [one]")
+    made: list[M] = []
+    for index, one in enumerate(given):
+        try:
+            made.append(make(one))
+        except InputError as error:
+            raise InputError(f"item {index}: {error}", index=index) from error
+    return made
+
+
+def _without_inputs(error: ValidationError) -> ValidationError:
+    """Return the same error without the values: `hide_input_in_errors` leaves them in `.errors()`."""
+    lines = [
+        InitErrorDetails(type=PydanticCustomError(line["type"], line["msg"]), loc=line["loc"], input=None)
+        for line in error.errors(include_url=False, include_input=False)
+    ]
+    return ValidationError.from_exception_data(error.title, lines, hide_input=True)

@@ -145,11 +145,17 @@ def test_dashscope_sdk_embeds_media(emulator, contents):
 
 @pytest.mark.parametrize("contents", DASHSCOPE_INPUTS.values(), ids=DASHSCOPE_INPUTS)
 def test_async_dashscope_sdk_embeds_media(emulator, contents):
-    reply = asyncio.run(
-        dashscope.AioMultiModalEmbedding.call(
-            model="qwen3-vl-embedding", input=list(contents), dimension=1024
-        )
-    )
+    from dashscope.api_entities.aio_session import close_shared_aio_session
+
+    async def run():
+        try:
+            return await dashscope.AioMultiModalEmbedding.call(
+                model="qwen3-vl-embedding", input=list(contents), dimension=1024
+            )
+        finally:
+            await close_shared_aio_session()
+
+    reply = asyncio.run(run())
 
     assert 200 == reply.status_code, reply.message
     assert [1024] == [len(row["embedding"]) for row in reply.output["embeddings"]]

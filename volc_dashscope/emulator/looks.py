@@ -193,7 +193,7 @@ def picture(data: bytes) -> Look:
     shape = resemble(piece) if piece.any() else np.zeros(sizes()[2], np.float32)
     return Look(
         unit(np.float32(clear) * front + np.float32(behind) * back),
-        np.append(weight * bands, np.float32(0.5 * scene)),
+        np.append(weight * bands, np.float32(0.6 * scene)),
         np.float32(clear * (1 - 0.4 * scene)) * shape,
     )
 
@@ -212,7 +212,8 @@ def described(reading: words.Reading) -> Look:
         if len(thing.colours) == 3:
             said = np.float32(0.8) * _blend(own or reading.colours)
             bands = [unit(_blend(band) + said) if band else 0 * said for band in thing.colours]
-            layout += np.append(np.concatenate(bands), np.float32(1))
+            layout += np.append(np.concatenate(bands), np.float32(1.3))
+            colour += np.float32(0.5 if own else 0) * _blend(usual)
         if thing.outline != "-":
             shape += np.float32(0.35 if len(thing.colours) == 3 else 1) * outline(thing.outline)
     colour += np.float32(1.2) * _blend(reading.colours)
@@ -220,7 +221,7 @@ def described(reading: words.Reading) -> Look:
     # A scene is known by where its colours are, more than by which.
     scene = bool(reading.things) and all(len(words.things()[name].colours) == 3 for name, _ in reading.things)
     return Look(
-        np.float32(0.7 if scene else 1) * unit(colour),
+        np.float32(0.55 if scene else 1) * unit(colour),
         np.float32(0.9) * unit(layout),
         unit(shape),
         stated or bool(reading.unwanted),

@@ -183,7 +183,7 @@ def _features(parts: Sequence[Part]) -> Row:
     if not (pictures or lexical.any()):  # only signs and spaces, or nothing
         lexical = unit(_signs(_digest(text), _LEXICAL).astype(np.float32))
     visual = weight * np.concatenate([look.colour, look.layout, look.shape])
-    return unit(np.concatenate([lexical, np.float32(0.9) * seen * _named(reading), visual]))
+    return unit(np.concatenate([lexical, np.float32(0.7) * seen * _named(reading), visual]))
 
 
 def _stance(role: str, instruction: str) -> Row:

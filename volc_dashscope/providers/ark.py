@@ -73,7 +73,7 @@ def build(batch: Batch, ask: Ask) -> Request:
     text_only = ask.card.endpoint == "text"
     fields: dict[str, object] = {"model": ask.model}
     if text_only:
-        fields["input"] = [_prefixed(text, ask) for text in batch.items if isinstance(text, str)]
+        fields["input"] = [_prefixed(part, ask) for item in batch.items for part in parts(item)]
     else:
         item = batch.items[0]
         fields["input"] = [_part(part) for part in parts(item)]
@@ -165,7 +165,7 @@ def _part(part: Part) -> dict[str, object]:
     return {"type": kind, kind: medium}
 
 
-def _prefixed(text: str, ask: Ask) -> str:
+def _prefixed(text: Part, ask: Ask) -> Part:
     if ask.text_type == "query" and ask.instruct is not None:
         return f"Instruct: {ask.instruct}\nQuery: {text}"
     return text
@@ -177,7 +177,8 @@ def _instructions(item: Item, ask: Ask) -> dict[str, object]:
 
     A document says what it is; a query, or an item among equals, says what is searched and what for.
     """
-    if not ask.card.instruct or (not ask.card.known and ask.instruct is None):
+    asked = (ask.instruct, ask.target_modality, ask.query_instructions, ask.document_instructions)
+    if not ask.card.instruct or (not ask.card.known and not any(asked)):
         return {}
     compress = f"Compress the {_modality(item)} into one word."
     if ask.text_type == "document":

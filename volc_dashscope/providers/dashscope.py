@@ -7,6 +7,7 @@ error-code page of alibabacloud.com. As of 2026-11-21.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -141,7 +142,10 @@ def _refusal(
 
 
 def _request(path: str, body: dict[str, object], ask: Ask, more: dict[str, str] | None = None) -> Request:
-    body.update(ask.extra_body or {})
+    for name, value in (ask.extra_body or {}).items():
+        ours = body.get(name)
+        # `parameters` holds the role and the length; a field added to it must not drop them.
+        body[name] = {**ours, **value} if isinstance(ours, dict) and isinstance(value, Mapping) else value
     return Request("POST", ask.base_url + path, {**ask.headers, **(more or {})}, orjson.dumps(body))
 
 
@@ -155,14 +159,19 @@ def _text_body(batch: Batch, ask: Ask) -> dict[str, object]:
         parameters["output_type"] = ask.output_type
     if ask.instruct is not None and ask.text_type == "query":
         parameters["instruct"] = ask.instruct
-    return {"model": ask.model, "input": {"texts": list(batch.items)}, "parameters": parameters}
+    return {"model": ask.model, "input": {"texts": _texts(batch)}, "parameters": parameters}
 
 
 def _openai_body(batch: Batch, ask: Ask) -> dict[str, object]:
-    body: dict[str, object] = {"model": ask.model, "input": list(batch.items), "encoding_format": "float"}
+    body: dict[str, object] = {"model": ask.model, "input": _texts(batch), "encoding_format": "float"}
     if ask.dimension is not None and ask.card.reduces == "server":
         body["dimensions"] = ask.dimension
     return body
+
+
+def _texts(batch: Batch) -> list[Part]:
+    """The texts themselves: a `Fused` of one text is an item too."""
+    return [part for item in batch.items for part in parts(item)]
 
 
 def _media_body(batch: Batch, ask: Ask) -> dict[str, object]:
