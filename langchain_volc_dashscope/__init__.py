@@ -10,5 +10,22 @@ except ImportError as error:
     ) from error
 
 from langchain_volc_dashscope.embeddings import ArkEmbeddings, DashScopeEmbeddings
+from langchain_volc_dashscope.media import (
+    MediaDocument,
+    MediaStr,
+    content_blocks,
+    media,
+    media_of,
+    uuid5_key,
+)
 
-__all__ = ["ArkEmbeddings", "DashScopeEmbeddings"]
+__all__ = [
+    "ArkEmbeddings",
+    "DashScopeEmbeddings",
+    "MediaDocument",
+    "MediaStr",
+    "content_blocks",
+    "media",
+    "media_of",
+    "uuid5_key",
+]

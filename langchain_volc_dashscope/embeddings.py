@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, ClassVar
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from langchain_core.embeddings import Embeddings
 from langchain_core.rate_limiters import BaseRateLimiter
 from langchain_core.utils.utils import secret_from_env
-from pydantic import AliasChoices, Field, SecretStr
+from pydantic import AliasChoices, Field, PrivateAttr, SecretStr
 
-from volc_dashscope import EmbeddingResult, Image, Item, Usage, Video
+from langchain_volc_dashscope import sparse
+from langchain_volc_dashscope.blocks import as_item
+from langchain_volc_dashscope.hybrid import Piece, dense_pieces, dense_rows, sparse_pieces, sparse_rows
+from langchain_volc_dashscope.media import UnknownMedia
+from volc_dashscope import EmbeddingResult, Image, InputError, Item, SparseVector, TextType, Usage, Video
 from volc_dashscope.fields import ClientFields, each, is_url
 from volc_dashscope.models import Provider
+
+if TYPE_CHECKING:
+    from langchain_milvus.utils.sparse import BaseSparseEmbedding
+    from langchain_qdrant import SparseEmbeddings
+
+# A text or media token, an input value, a content block, or a list of blocks.
+Embeddable: TypeAlias = "Item | Mapping[str, Any] | Sequence[Any]"
 
 
 class _Brake:
@@ -34,39 +45,72 @@ class _MultimodalEmbeddings(ClientFields, Embeddings):
     model: str = Field(validation_alias=AliasChoices("model", "model_name"))
     rate_limiter: BaseRateLimiter | None = Field(default=None, exclude=True, repr=False)
     show_progress_bar: bool = False
+    unknown_media: UnknownMedia = "raise"
+
+    _hybrid: bool = PrivateAttr(default=False)
 
     @property
     def usage(self) -> Usage:
         """What this object has been billed so far."""
         return self._client.usage
 
-    def embed_documents(self, texts: Sequence[Item]) -> list[list[float]]:
+    def embed_documents(self, texts: Sequence[Embeddable]) -> list[list[float]]:
         """
         Embed what is searched.
 
         Args:
-            texts: Each a `str`, which is always text, or an `Image`, `Video`, `Frames` or `Fused` value.
+            texts: Each a `str` (text, unless it ends in a media token), a `MediaStr`, an `Image`, `Video`,
+                `Frames` or `Fused`, a content block, or a list of blocks (one fused vector).
 
         Returns:
-            One vector per item, in order.
+            One vector per item, in order. Rows of a call that failed are kept and served on its retry.
 
         Raises:
             InputError: An item does not fit the model. Nothing was sent.
             BulkError: Some of many items failed; holds the rows that are done.
         """
-        return _lists(self._client.embed(texts, progress=self.show_progress_bar))
+        return self.embed_contents(texts)
 
-    def embed_query(self, text: Item) -> list[float]:
-        """Embed what is searched for: a `str`, an `Image`, a `Video` or a `Fused` of several."""
-        return _lists(self._client.embed([text], text_type="query"))[0]
+    def embed_query(self, text: Embeddable) -> list[float]:
+        """Embed what is searched for: anything `embed_documents` takes, in the query's role."""
+        return self.embed_contents([text], text_type="query")[0]
 
-    async def aembed_documents(self, texts: Sequence[Item]) -> list[list[float]]:
+    async def aembed_documents(self, texts: Sequence[Embeddable]) -> list[list[float]]:
         """As `embed_documents`, awaited."""
-        return _lists(await self._client.aio.embed(texts, progress=self.show_progress_bar))
+        return await self.aembed_contents(texts)
 
-    async def aembed_query(self, text: Item) -> list[float]:
+    async def aembed_query(self, text: Embeddable) -> list[float]:
         """As `embed_query`, awaited."""
-        return _lists(await self._client.aio.embed([text], text_type="query"))[0]
+        return (await self.aembed_contents([text], text_type="query"))[0]
+
+    def embed_contents(
+        self, items: Sequence[Embeddable], *, text_type: TextType | None = "document"
+    ) -> list[list[float]]:
+        """Embed anything `embed_documents` takes, in a role: "query", "document", or None where all are alike."""
+        pieces = dense_pieces(self._items(items), hybrid=self._hybrid)
+        return dense_rows(pieces, [self._call(piece, text_type) for piece in pieces])
+
+    async def aembed_contents(
+        self, items: Sequence[Embeddable], *, text_type: TextType | None = "document"
+    ) -> list[list[float]]:
+        """As `embed_contents`, awaited."""
+        pieces = dense_pieces(self._items(items), hybrid=self._hybrid)
+        return dense_rows(pieces, [await self._acall(piece, text_type) for piece in pieces])
+
+    def qdrant_sparse(self) -> SparseEmbeddings:
+        """
+        Return the sparse half for `QdrantVectorStore(sparse_embedding=..., retrieval_mode=HYBRID)`.
+
+        From here on one request brings both halves of a text; the half asked for second costs nothing.
+
+        Raises:
+            InputError: The model gives no sparse vectors.
+        """
+        return sparse.qdrant(*self._sparse_halves())
+
+    def milvus_sparse(self) -> BaseSparseEmbedding:
+        """Return the sparse half for `Milvus(embedding_function=[dense, sparse])`, as `qdrant_sparse`."""
+        return sparse.milvus(*self._sparse_halves())
 
     def embed_image(self, uris: Sequence[str]) -> list[list[float]]:
         """
@@ -96,6 +140,36 @@ class _MultimodalEmbeddings(ClientFields, Embeddings):
     async def aembed_video(self, uris: Sequence[str]) -> list[list[float]]:
         """As `embed_video`, awaited."""
         return _lists(await self._client.aio.embed(each(uris, self._video, name="uris")))
+
+    def _items(self, given: Sequence[Embeddable]) -> list[Item]:
+        return each(given, lambda one: as_item(one, self.unknown_media), name="texts")
+
+    def _call(self, piece: Piece, role: TextType | None) -> EmbeddingResult:
+        with piece.placed():
+            return self._client.embed(
+                piece.items, text_type=role, progress=self.show_progress_bar, **piece.settings
+            )
+
+    async def _acall(self, piece: Piece, role: TextType | None) -> EmbeddingResult:
+        with piece.placed():
+            return await self._client.aio.embed(
+                piece.items, text_type=role, progress=self.show_progress_bar, **piece.settings
+            )
+
+    def _sparse_halves(self) -> tuple[sparse.Halves, sparse.AsyncHalves]:
+        if not self._client.card.sparse:
+            raise InputError(f"{self.model} gives no sparse vectors")
+        self._hybrid = True
+
+        def halves(given: Sequence[Embeddable], role: TextType) -> list[SparseVector]:
+            pieces = sparse_pieces(given, self._items(given))
+            return sparse_rows(len(given), pieces, [self._call(piece, role) for piece in pieces])
+
+        async def ahalves(given: Sequence[Embeddable], role: TextType) -> list[SparseVector]:
+            pieces = sparse_pieces(given, self._items(given))
+            return sparse_rows(len(given), pieces, [await self._acall(piece, role) for piece in pieces])
+
+        return halves, ahalves
 
     def _image(self, uri: str) -> Image:
         if is_url(uri):

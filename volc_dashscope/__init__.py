@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from volc_dashscope._wire import OnError, OutputType, TextType
 from volc_dashscope.client import AsyncClient, Client
 from volc_dashscope.errors import (
     AuthError,
@@ -40,6 +41,8 @@ __all__ = [
     "InputError",
     "Item",
     "ModelCard",
+    "OnError",
+    "OutputType",
     "Part",
     "QuotaError",
     "RateLimitError",
@@ -47,6 +50,7 @@ __all__ = [
     "ServiceError",
     "ServiceUnavailable",
     "SparseVector",
+    "TextType",
     "TransportError",
     "Usage",
     "Video",

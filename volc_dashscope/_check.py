@@ -31,6 +31,11 @@ def check_settings(ask: Ask) -> None:
     card = ask.card
     if ask.route not in card.routes:
         raise ConfigError(f"{card.name} has no route {ask.route!r}; it has: {', '.join(card.routes)}")
+    if ask.upload and (card.provider != "dashscope" or not card.multimodal):
+        raise ConfigError(
+            f"upload=True is for media of DashScope's models; {card.name} "
+            + ("embeds text only" if card.provider == "dashscope" else f"is served by {card.provider}")
+        )
     _check_dimension(ask)
     _check_role(ask)
     _check_outputs(ask)
@@ -77,15 +82,15 @@ def _check_part(part: Part, ask: Ask) -> None:
     if isinstance(part, str):
         _check_text(part, card)
     elif isinstance(part, Image):
-        _check_media(part, card.image, card)
+        _check_media(part, card.image, ask)
     elif isinstance(part, Video):
-        _check_media(part, card.video, card)
+        _check_media(part, card.video, ask)
         _check_sampling(part, card)
     else:
         if card.max_frames is not None and len(part.images) > card.max_frames:
             raise InputError(f"{len(part.images)} frames; {card.name} accepts at most {card.max_frames}")
         for image in part.images:
-            _check_media(image, card.image, card)
+            _check_media(image, card.image, ask)
 
 
 def _check_text(text: str, card: ModelCard) -> None:
@@ -106,20 +111,22 @@ def _check_text(text: str, card: ModelCard) -> None:
             )
 
 
-def _check_media(media: Image | Video, rule: MediaRule | None, card: ModelCard) -> None:
+def _check_media(media: Image | Video, rule: MediaRule | None, ask: Ask) -> None:
+    card = ask.card
     kind = "image" if isinstance(media, Image) else "video"
     if media.url is not None and media.url.startswith("oss:") and card.provider != "dashscope":
         raise InputError(f"oss:// URLs are DashScope's; {card.name} is served by {card.provider}")
     if rule is None or not media.inline:
         return
-    if not rule.inline:
-        raise InputError(f"{card.name} takes a {kind} by public URL only, not as a file or bytes")
+    if not rule.inline and not ask.upload:
+        hint = "; upload=True puts it into temporary storage first" if card.provider == "dashscope" else ""
+        raise InputError(f"{card.name} takes a {kind} by public URL only, not as a file or bytes{hint}")
     if media.format not in rule.formats:
         raise InputError(f"{kind} format {media.format}; {card.name} accepts {_listed(sorted(rule.formats))}")
     size = media.size_bytes or 0
     if size > rule.max_bytes:
         raise InputError(f"{kind} of {size:,} bytes; {card.name} accepts at most {rule.max_bytes:,}")
-    if card.max_data_uri_bytes is not None and _encoded(size) > card.max_data_uri_bytes:
+    if card.max_data_uri_bytes is not None and not ask.upload and _encoded(size) > card.max_data_uri_bytes:
         raise InputError(
             f"{kind} of {size:,} bytes is {_encoded(size):,} as a data URI; "
             f"{card.name} accepts at most {card.max_data_uri_bytes:,}"

@@ -124,7 +124,7 @@ def find_url(
         place = region or card.regions[0]
         return _join(_host(card.provider, place, workspace), card, route), f"region {place}"
     parts = urlsplit(given.strip())
-    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
+    if not is_private(given):
         raise ConfigError(
             f"base_url must start with https:// (http:// is for 127.0.0.1 only), got scheme {parts.scheme!r}"
         )
@@ -133,9 +133,34 @@ def find_url(
     return _join(given.strip().rstrip("/"), card, route), f"host {parts.hostname}"
 
 
+def is_private(url: str) -> bool:
+    """Whether nobody on the way can read what goes to a URL: https, or http to this machine."""
+    try:
+        parts = urlsplit(url.strip())
+    except ValueError:
+        return False
+    return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
+
+
+def check_patience(counts: Mapping[str, object], seconds: Mapping[str, object]) -> None:
+    """
+    Refuse numbers that bound nothing.
+
+    Args:
+        counts: Settings that must be whole numbers from 1, by name.
+        seconds: Settings that must be positive seconds, by name.
+    """
+    for name, number in counts.items():
+        if isinstance(number, bool) or not isinstance(number, int) or number < 1:
+            raise ConfigError(f"{name} must be a whole number from 1, got {number!r}")
+    for name, number in seconds.items():
+        if not isinstance(number, int | float) or not number > 0:
+            raise ConfigError(f"{name} must be positive seconds, got {number!r}")
+
+
 def _join(root: str, card: ModelCard, route: Route) -> str:
     native = card.api_path or _NATIVE_PATH[card.provider]
-    if route == "openai" and card.provider == "dashscope":
+    if route in ("openai", "batch") and card.provider == "dashscope":
         return root.removesuffix(_OPENAI_PATH).removesuffix(native) + _OPENAI_PATH
     root = root.removesuffix(_OPENAI_PATH)
     # A bare host gets the service's path; any path given is the user's own gateway and kept.

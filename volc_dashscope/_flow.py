@@ -30,9 +30,10 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Let this many seconds pass."""
+    """Let this many seconds pass; `expected` ones, such as between two looks at a job, are nothing to warn of."""
 
     seconds: float
+    expected: bool = False
 
 
 Flow: TypeAlias = Generator["Send | Wait", "Reply | Fault | None", T]
@@ -63,9 +64,11 @@ def exchange(op: Operation[T], terms: Terms) -> Flow[T]:
     """Carry one logical request to a result. Yields `Send` and `Wait`; does no I/O of its own."""
     request = op.build()
     pace, clock = terms.pace, terms.clock
-    started = clock()
+    started = None
     for attempt in count(1):
         yield from _turn(pace, op.cost, clock)
+        # Waiting in line before the first attempt is no part of the deadline.
+        started = clock() if started is None else started
         reply = yield Send(request)
         outcome = _read(op, reply, terms.provider)
         pace.report(outcome if isinstance(outcome, EmbeddingError) else None, op.cost, clock())

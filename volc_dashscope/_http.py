@@ -22,7 +22,7 @@ from weakref import WeakKeyDictionary
 import httpx
 
 from volc_dashscope._feed import Feed
-from volc_dashscope._flow import Flow, Send
+from volc_dashscope._flow import Flow, Send, Wait
 from volc_dashscope._wire import Fault, Reply, Request, Secret
 from volc_dashscope.errors import ConfigError
 
@@ -120,13 +120,9 @@ class Home:
             self._settle()
 
     def headers(self, request: Request) -> dict[str, str]:
-        """Return a request's headers, the key among them."""
-        return {
-            "Content-Type": "application/json",
-            "Accept": "application/json",
-            **request.headers,
-            "Authorization": f"Bearer {self._key.reveal()}",
-        }
+        """Return a request's headers, the key among them unless the request is for another host."""
+        headers = {"Content-Type": "application/json", "Accept": "application/json", **request.headers}
+        return headers if request.keyless else {**headers, "Authorization": f"Bearer {self._key.reveal()}"}
 
     def close(self) -> None:
         """Close what was made here. Closing twice is allowed; the next call makes a new client."""
@@ -176,7 +172,7 @@ def run(flow: Flow[T], home: Home, stop: threading.Event) -> T:
         if isinstance(step, Send):
             happened = _send(step.request, home)
         else:
-            _note(step.seconds)
+            _note(step)
             if stop.wait(step.seconds):
                 raise Interrupted
 
@@ -194,7 +190,7 @@ async def arun(flow: Flow[T], home: Home) -> T:
         if isinstance(step, Send):
             happened = await _asend(step.request, home)
         else:
-            _note(step.seconds)
+            _note(step)
             await asyncio.sleep(step.seconds)
 
 
@@ -205,21 +201,22 @@ def _send(request: Request, home: Home) -> Reply | Fault:
     with gate:
         began = time.monotonic()
         try:
-            made = client.build_request(
-                request.method, request.url, headers=home.headers(request), content=request.body
+            response = client.send(
+                _made(request, client, home),
+                stream=True,
+                auth=None if request.keyless else httpx.USE_CLIENT_DEFAULT,
+                follow_redirects=False if request.keyless else httpx.USE_CLIENT_DEFAULT,
             )
-            response = client.send(made, stream=True)
             try:
-                body = bytearray()
+                body = _Body(request, response.status_code)
                 for chunk in response.iter_bytes():
-                    body += chunk
-                    if len(body) > _LARGEST_REPLY:
+                    if not body.takes(chunk):
                         return _fault(Fault("too large"), request, began)
             finally:
                 response.close()
         except (httpx.HTTPError, httpx.StreamError) as error:
             return _fault(_kind(error), request, began)
-        return _reply(response, bytes(body), request, began)
+        return _reply(response, body.kept(), request, began)
 
 
 async def _asend(request: Request, home: Home) -> Reply | Fault:
@@ -229,21 +226,60 @@ async def _asend(request: Request, home: Home) -> Reply | Fault:
     async with gate:
         began = time.monotonic()
         try:
-            made = client.build_request(
-                request.method, request.url, headers=home.headers(request), content=request.body
+            response = await client.send(
+                _made(request, client, home),
+                stream=True,
+                auth=None if request.keyless else httpx.USE_CLIENT_DEFAULT,
+                follow_redirects=False if request.keyless else httpx.USE_CLIENT_DEFAULT,
             )
-            response = await client.send(made, stream=True)
             try:
-                body = bytearray()
+                body = _Body(request, response.status_code)
                 async for chunk in response.aiter_bytes():
-                    body += chunk
-                    if len(body) > _LARGEST_REPLY:
+                    if not body.takes(chunk):
                         return _fault(Fault("too large"), request, began)
             finally:
                 await response.aclose()
         except (httpx.HTTPError, httpx.StreamError) as error:
             return _fault(_kind(error), request, began)
-        return _reply(response, bytes(body), request, began)
+        return _reply(response, body.kept(), request, began)
+
+
+def _made(request: Request, client: httpx.Client | httpx.AsyncClient, home: Home) -> httpx.Request:
+    headers = home.headers(request)
+    if not request.keyless:
+        return client.build_request(request.method, request.url, headers=headers, content=request.body)
+    # Not built by the client: its headers and cookies are for the service, not for a host named in a reply.
+    extensions = {"timeout": client.timeout.as_dict()}
+    return httpx.Request(
+        request.method, request.url, headers=headers, content=request.body, extensions=extensions
+    )
+
+
+class _Body:
+    """What a reply holds, in memory or in the file its request names, and no more than it may."""
+
+    def __init__(self, request: Request, status: int) -> None:
+        self._room = request.largest or _LARGEST_REPLY
+        self._file = request.into if status == 200 else None
+        self._memory = bytearray()
+        if self._file is not None:
+            self._file.seek(0)
+            self._file.truncate()
+
+    def takes(self, chunk: bytes) -> bool:
+        """Keep a chunk; False if that is too much."""
+        self._room -= len(chunk)
+        if self._room < 0:
+            return False
+        if self._file is not None:
+            self._file.write(chunk)
+        else:
+            self._memory += chunk
+        return True
+
+    def kept(self) -> bytes:
+        """Return what is in memory."""
+        return bytes(self._memory)
 
 
 def _reply(response: httpx.Response, body: bytes, request: Request, began: float) -> Reply:
@@ -273,9 +309,9 @@ def _kind(error: Exception) -> Fault:
     return Fault("connect" if isinstance(error, httpx.ConnectError) else "broken")
 
 
-def _note(seconds: float) -> None:
-    if seconds >= _LONG_WAIT:
-        _log.warning("waiting %.1f s before the next request", seconds)
+def _note(wait: Wait) -> None:
+    if wait.seconds >= _LONG_WAIT and not wait.expected:
+        _log.warning("waiting %.1f s before the next request", wait.seconds)
 
 
 Outcome = tuple[int, J, T | BaseException]

@@ -49,12 +49,11 @@ class _Lane:
         self.limit = self.told
         self.next = float("-inf")
 
-    def slot(self, amount: float, now: float) -> float:
-        if self.limit is None:
-            return max(now, self.next)
-        start = max(self.next, now - _BURST_SECONDS)
-        self.next = start + amount / self.limit
-        return max(start, now)
+    def take(self, amount: float, at: float) -> None:
+        if self.limit is not None:
+            seconds = amount / self.limit
+            # At most one second's worth at once, this request included.
+            self.next = max(self.next, at - max(0.0, _BURST_SECONDS - seconds)) + seconds
 
 
 class Pace:
@@ -71,13 +70,24 @@ class Pace:
         self._epoch = 0
         self._lowered = float("-inf")
         self._raised = float("-inf")
-        self._finished: deque[float] = deque(maxlen=8192)
+        self._resume = float("-inf")
+        # Slots that are still to come, each with where both lines stood before it.
+        self._coming: deque[tuple[float, float, float]] = deque()
+        # When requests ended, and whether with an answer or a throttle.
+        self._ended: deque[tuple[float, bool]] = deque(maxlen=8192)
         self._lock = Lock()
 
     def reserve(self, cost: Cost, now: float) -> Turn:
         """Take the next free slot."""
         with self._lock:
-            at = max(self._requests.slot(cost.requests, now), self._tokens.slot(cost.tokens, now))
+            # Both allowances are taken at the same moment: requests that waited for tokens must not bunch up.
+            at = max(now, self._requests.next, self._tokens.next)
+            while self._coming and self._coming[0][0] <= now:
+                self._coming.popleft()
+            if at > now:
+                self._coming.append((at, self._requests.next, self._tokens.next))
+            self._requests.take(cost.requests, at)
+            self._tokens.take(cost.tokens, at)
             return Turn(at - now, self._epoch)
 
     def confirms(self, turn: Turn) -> bool:
@@ -93,6 +103,7 @@ class Pace:
                 self._speed_up(now)
 
     def _slow_down(self, error: RateLimitError, now: float) -> None:
+        self._ended.append((now, False))
         resume = now + (error.retry_after if error.retry_after is not None else _PAUSE)
         # Requests in flight together are throttled together; that is one lesson, not many.
         if now - self._lowered >= _PAUSE:
@@ -101,13 +112,24 @@ class Pace:
                 lane = self._requests
                 lane.limit = max(_SLOWEST, min(lane.limit or observed, observed) * _BACK_OFF)
             self._lowered = now
-            self._epoch += 1
+        if resume > self._resume:
+            self._cancel(now)
+            self._resume = resume
         for lane in (self._requests, self._tokens):
-            lane.next = max(lane.next, resume)
-        self._raised = resume
+            lane.next = max(lane.next, self._resume)
+        self._raised = self._resume
+
+    def _cancel(self, now: float) -> None:
+        """Take back the slots that are still to come; a line that kept them would stand still that long."""
+        self._epoch += 1
+        while self._coming and self._coming[0][0] <= now:
+            self._coming.popleft()
+        if self._coming:
+            _, self._requests.next, self._tokens.next = self._coming[0]
+            self._coming.clear()
 
     def _speed_up(self, now: float) -> None:
-        self._finished.append(now)
+        self._ended.append((now, True))
         lane = self._requests
         if lane.limit is None or now <= self._raised:
             return
@@ -118,9 +140,12 @@ class Pace:
             lane.limit = min(lane.limit, lane.told)
 
     def _observed(self, now: float) -> float | None:
-        """Requests per second that were answered lately; None when too few were to tell."""
-        while self._finished and self._finished[0] < now - _WINDOW:
-            self._finished.popleft()
-        if len(self._finished) < _ENOUGH:
+        """Requests per second that were answered lately; None when too little was seen to tell."""
+        while self._ended and self._ended[0][0] < now - _WINDOW:
+            self._ended.popleft()
+        answered = sum(with_answer for _, with_answer in self._ended)
+        span = now - self._ended[0][0]
+        # The first burst says little; few answers among many throttles for a while say that the limit is low.
+        if answered < _ENOUGH and (len(self._ended) < _ENOUGH or span < _WINDOW / 2):
             return None
-        return len(self._finished) / max(now - self._finished[0], _BURST_SECONDS)
+        return max(answered, 1) / max(span, _BURST_SECONDS)

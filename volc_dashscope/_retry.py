@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import timezone
 from email.utils import parsedate_to_datetime
 
 from volc_dashscope.errors import EmbeddingError
@@ -70,7 +71,9 @@ def retry_after(headers: Mapping[str, str], now: float) -> float | None:
     seconds = _number(value)
     if seconds is None:
         try:
-            seconds = max(0.0, parsedate_to_datetime(value).timestamp() - now)
+            date = parsedate_to_datetime(value)
+            # RFC 9110 5.6.7: a date is in UTC also where it does not say so.
+            seconds = max(0.0, (date if date.tzinfo else date.replace(tzinfo=timezone.utc)).timestamp() - now)
         except (TypeError, ValueError, OverflowError):
             return None
     return _sane(seconds)

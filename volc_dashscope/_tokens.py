@@ -7,6 +7,13 @@ import math
 # Ark guide (docs/82379/1409291): tokens = min(width x height / 784, 1312) for one image.
 _ARK_PIXELS_PER_TOKEN = 784
 _ARK_IMAGE_CAP = 1312
+# Same page: one video costs 10k to 80k tokens.
+_ARK_VIDEO_WINDOW = (10 * 1024, 80 * 1024)
+# Ark API page (docs/82379/1523520): smallest min_frames and min_frame_tokens, largest max_video_tokens. The
+# defaults are "per model" and not printed.
+_ARK_KNOB_ENDS = (5, 16, 204_800)
+# DashScope, multimodal-embedding-api-reference: tokens of one image at res_level 0 to 3; the default is 1.
+_LEVEL_TOKENS = (127, 402, 578, 1026)
 
 
 def text_tokens(text: str) -> int:
@@ -28,6 +35,39 @@ def fewest_text_tokens(text: str) -> int:
 def ark_image_tokens(width: int, height: int) -> int:
     """Tokens of one image by Ark's formula; the page's examples fit rounding up."""
     return min(math.ceil(width * height / _ARK_PIXELS_PER_TOKEN), _ARK_IMAGE_CAP)
+
+
+def ark_image_bounds(width: int | None, height: int | None) -> tuple[int, int]:
+    """Fewest and most tokens of one image on Ark: the same number where its size is known, else up to the cap."""
+    if not width or not height:
+        return 0, _ARK_IMAGE_CAP
+    exact = ark_image_tokens(width, height)
+    return exact, exact
+
+
+def ark_video_bounds(
+    *,
+    max_video_tokens: int | None = None,
+    min_frame_tokens: int | None = None,
+    max_frame_tokens: int | None = None,
+    min_frames: int | None = None,
+) -> tuple[int, int]:
+    """
+    Fewest and most tokens of one video on Ark, whatever its length.
+
+    The guide's window holds until one of these fields is set; then the API page's rules do: never fewer than
+    `min_frames`, never more than `max_video_tokens`, and for a field left out the end of its range.
+    """
+    if (max_video_tokens, min_frame_tokens, max_frame_tokens, min_frames) == (None,) * 4:
+        return _ARK_VIDEO_WINDOW
+    frames, frame_tokens, most = _ARK_KNOB_ENDS
+    return (min_frames or frames) * (min_frame_tokens or frame_tokens), max_video_tokens or most
+
+
+def level_image_tokens(res_level: int | None) -> int | None:
+    """Tokens of one image at a `res_level`, whatever its size; None for a level the page does not list."""
+    level = 1 if res_level is None else res_level
+    return _LEVEL_TOKENS[level] if level < len(_LEVEL_TOKENS) else None
 
 
 def _wide(text: str) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import BinaryIO, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,12 +43,22 @@ class Secret:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One HTTP request without its key: the driver adds the `Authorization` header."""
+    """
+    One HTTP request without its key: the driver adds the `Authorization` header.
+
+    Attributes:
+        keyless: Goes to another host than the service's: no key, and nothing of what the HTTP client adds.
+        into: File that takes the body of a reply under status 200, for replies too large for memory.
+        largest: Bytes a reply may have, where the driver's own bound is not meant.
+    """
 
     method: str
     url: str
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = field(default=b"", repr=False)
+    keyless: bool = False
+    into: BinaryIO | None = field(default=None, repr=False, compare=False)
+    largest: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +99,7 @@ class Ask:
     document_instructions: str | None = None
     res_level: int | None = None
     max_video_frames: int | None = None
+    upload: bool = False
     extra_body: Mapping[str, object] | None = None
 
     @property

@@ -19,6 +19,8 @@ from volc_dashscope._memory import ManyCache, Memory
 from volc_dashscope._pace import Pace
 from volc_dashscope._progress import Progress
 from volc_dashscope._retry import Retry
+from volc_dashscope._storage import Storage
+from volc_dashscope._upload import stored
 from volc_dashscope._wire import Ask, Batch, OnError, OutputType, Rows, TextType
 from volc_dashscope.errors import ConfigError, EmbeddingError
 from volc_dashscope.inputs import Item
@@ -52,6 +54,8 @@ class _Settings:
         target_modality: What is searched, for Ark's instruction; default "text/image/video".
         query_instructions, document_instructions: Replace Ark's instruction string verbatim.
         res_level, max_video_frames: DashScope request parameters of the models that have them.
+        upload: Put files and bytes into DashScope's temporary storage (48 hours, Beijing) and send `oss://`
+            URLs. Some models take local video only so. Never done unless asked.
         max_concurrency: Requests in flight at once, over all threads and calls of this client.
         requests_per_minute, tokens_per_minute: The account's limits; None learns them from throttles.
         limiter: A brake of your own, asked before each request is sent.
@@ -89,6 +93,7 @@ class _Settings:
         document_instructions: str | None = None,
         res_level: int | None = None,
         max_video_frames: int | None = None,
+        upload: bool = False,
         max_concurrency: int = 8,
         requests_per_minute: float | None = None,
         tokens_per_minute: float | None = None,
@@ -109,12 +114,10 @@ class _Settings:
         found = _config.find_card(model, provider=provider, like=like, card=card)
         key = _config.find_key(found.provider, api_key)
         self._given = {**given, "api_key": key if api_key is not None else None}
-        for name, number in (("max_concurrency", max_concurrency), ("max_attempts", max_attempts)):
-            if isinstance(number, bool) or not isinstance(number, int) or number < 1:
-                raise ConfigError(f"{name} must be a whole number from 1, got {number!r}")
-        for name, seconds in (("deadline", deadline), ("timeout", timeout)):
-            if not isinstance(seconds, int | float) or not seconds > 0:
-                raise ConfigError(f"{name} must be positive seconds, got {seconds!r}")
+        _config.check_patience(
+            {"max_concurrency": max_concurrency, "max_attempts": max_attempts},
+            {"deadline": deadline, "timeout": timeout},
+        )
         url, place = _config.find_url(
             found, route=route, base_url=base_url, region=region, workspace=workspace
         )
@@ -133,6 +136,7 @@ class _Settings:
             document_instructions=document_instructions,
             res_level=res_level,
             max_video_frames=max_video_frames,
+            upload=upload,
             extra_body=dict(extra_body) if extra_body else None,
         )
         check_settings(self._ask)
@@ -152,6 +156,7 @@ class _Settings:
             given_async=http_async_client,
         )
         self._memory = Memory(cache, keep_failed_bytes)
+        self._storage = Storage(self._terms)
         self._ledger = _Ledger()
 
     @property
@@ -194,7 +199,9 @@ class _Settings:
         ), ask
 
     def _flow(self, batch: Batch, ask: Ask) -> Flow[Rows]:
-        return exchange(Exchange(batch, ask, self._wire), self._terms)
+        if ask.upload:
+            batch = yield from stored(batch, ask, self._storage)
+        return (yield from exchange(Exchange(batch, ask, self._wire), self._terms))
 
 
 class Client(_Settings):

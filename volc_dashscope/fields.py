@@ -58,6 +58,7 @@ class ClientFields(BaseModel):
     document_instructions: str | None = None
     res_level: int | None = None
     max_video_frames: int | None = None
+    upload: bool = False
     max_concurrency: int = 8
     requests_per_minute: float | None = None
     tokens_per_minute: float | None = None

@@ -26,7 +26,7 @@ from volc_dashscope.emulator.rate import Gate
 from volc_dashscope.emulator.uploads import Uploads
 
 Hook = Callable[[Request, Response], Any]
-NOWHERE = "http://emulator.invalid"
+NOWHERE = "https://emulator.invalid"
 
 _ARK = r"/api(?:/plan|/coding)?/v3(?:/batch)?/embeddings"
 _NATIVE = r"/api/v1/services/embeddings"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 from base64 import b64encode
 from collections.abc import Sequence
+from functools import cache
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -16,16 +18,24 @@ from volc_dashscope.emulator.vectors import Part, TextPart, vector
 from volc_dashscope.models import ModelCard
 
 _MAX_ROWS = 256
+_FIRST = Lock()
 
 
 def embedded(
     parts: Sequence[Part], row: ModelCard, size: int, *, role: str = "", instruction: str = ""
 ) -> NDArray[np.float32]:
     """Return the vector of the parts; a picture that cannot be decoded is the sender's fault."""
+    with _FIRST:  # the first requests come at once, and the tables they share are made by one of them
+        _warm()
     try:
         return vector(parts, model=row.name, dimension=size, role=role, instruction=instruction)
     except ValueError as exc:
         raise Refusal(400, "InvalidParameter", "The image cannot be decoded.", "input") from exc
+
+
+@cache
+def _warm() -> None:
+    vector([TextPart("first")], model="", dimension=1)
 
 
 def encoded(row: NDArray[np.float32], form: str | None) -> Any:

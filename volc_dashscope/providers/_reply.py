@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from volc_dashscope._wire import Ask, Batch, Reply
 from volc_dashscope.errors import BadReply
+from volc_dashscope.providers._verdict import named
 from volc_dashscope.results import FloatArray, SparseVector, Usage
 
 
@@ -31,17 +32,17 @@ def load(reply: Reply) -> dict[str, Any]:
     return body
 
 
-def bad_reply(provider: str, reason: str, batch: Batch, reply: Reply, request_id: str | None) -> BadReply:
-    """Make the error for a reply that breaks its format."""
-    first, last = batch.positions[0], batch.positions[-1]
-    items = f"item {first}" if first == last else f"items {first} to {last}"
+def bad_reply(
+    provider: str, reason: str, batch: Batch, reply: Reply, request_id: str | None, subject: str = ""
+) -> BadReply:
+    """Make the error for a reply that breaks its format; `subject` as for `judge`."""
     return BadReply(
-        f"{provider} answered {items} with a reply that breaks its format: {reason}"
+        f"{provider} answered {subject or named(batch)} with a reply that breaks its format: {reason}"
         + (f" [request id {request_id}]" if request_id else ""),
         provider=provider,
         status=reply.status,
         request_id=request_id,
-        index=first if first == last else None,
+        index=batch.positions[0] if len(batch) == 1 else None,
         # A garbled reply is as often a passing fault of a gateway as a lasting one.
         retryable=True,
     )

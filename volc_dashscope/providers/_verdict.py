@@ -63,9 +63,10 @@ def judge(
     request_id: str | None,
     batch: Batch,
     ask: Ask,
+    subject: str = "",
 ) -> EmbeddingError:
     """
-    Make the error a refusal stands for.
+    Make the error a refusal stands for; `subject` names what was refused where it was not a batch of items.
 
     The first rule that matches wins. A code matches itself and its dotted children
     (`InvalidParameter` matches `InvalidParameter.X`); unknown codes are judged by status.
@@ -75,7 +76,7 @@ def judge(
         None,
     ) or _by_status(reply.status)
     return verdict.error(
-        _sentence(provider, reply.status, code, message, request_id, batch, ask, verdict),
+        _sentence(provider, reply.status, code, message, request_id, batch, ask, verdict, subject),
         provider=provider,
         status=reply.status,
         code=code,
@@ -117,9 +118,10 @@ def _sentence(
     batch: Batch,
     ask: Ask,
     verdict: Verdict,
+    subject: str,
 ) -> str:
     told = _unechoed(message, batch)
-    text = f"{provider} refused {_named(batch)} with {status} {code or '(no code)'}"
+    text = f"{provider} refused {subject or named(batch)} with {status} {code or '(no code)'}"
     text += f": {told}" if told else ""
     if verdict is BAD_KEY:
         text += f". The key was used on {ask.place}; keys are bound to one region"
@@ -128,7 +130,8 @@ def _sentence(
     return text + (f" [request id {request_id}]" if request_id else "")
 
 
-def _named(batch: Batch) -> str:
+def named(batch: Batch) -> str:
+    """Say which items a batch holds."""
     first, last = batch.positions[0], batch.positions[-1]
     return f"item {first}" if first == last else f"items {first} to {last}"
 

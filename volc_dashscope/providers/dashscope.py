@@ -35,6 +35,8 @@ NAME = "dashscope"
 _TEXT_PATH = "/services/embeddings/text-embedding/text-embedding"
 _MEDIA_PATH = "/services/embeddings/multimodal-embedding/multimodal-embedding"
 _OPENAI_PATH = "/embeddings"
+_RESOLVE = {"X-DashScope-OssResourceResolve": "enable"}
+NO_ITEMS = Batch((), ())
 
 # Error-code page; native and compatible spellings. `insufficient_quota` on 429 means tokens per minute here.
 RULES = (
@@ -90,18 +92,41 @@ def build(batch: Batch, ask: Ask) -> Request:
 
 def read(reply: Reply, batch: Batch, ask: Ask) -> Rows | EmbeddingError:
     """Return the batch's rows, or the error the reply stands for."""
-    request_id = reply.headers.get("x-request-id")
+    body = answer(reply, ask, batch=batch)
+    if isinstance(body, EmbeddingError):
+        return body
+    request_id = request_id_of(body, reply)
     try:
-        body = _reply.load(reply)
-        named = body.get("request_id") or body.get("id")
-        request_id = named if isinstance(named, str) else request_id
-        if reply.status != 200 or body.get("code") or isinstance(body.get("error"), dict):
-            return _refusal(body, request_id, reply, batch, ask)
         return _rows(body, request_id, batch, ask)
     except _reply.Malformed as reason:
-        if reply.status != 200:
-            return _refusal({}, request_id, reply, batch, ask)
         return _reply.bad_reply(NAME, str(reason), batch, reply, request_id)
+
+
+def answer(
+    reply: Reply, ask: Ask, subject: str = "", *, batch: Batch = NO_ITEMS
+) -> dict[str, Any] | EmbeddingError:
+    """
+    Return the JSON object of a reply, or the error it stands for.
+
+    Args:
+        subject: What the request was about, where that is no batch of items: a job, a file, a policy.
+    """
+    try:
+        body = _reply.load(reply)
+    except _reply.Malformed as reason:
+        request_id = reply.headers.get("x-request-id")
+        if reply.status != 200:
+            return refusal({}, request_id, reply, ask, subject, batch=batch)
+        return _reply.bad_reply(NAME, str(reason), batch, reply, request_id, subject)
+    if reply.status != 200 or body.get("code") or isinstance(body.get("error"), dict):
+        return refusal(body, request_id_of(body, reply), reply, ask, subject, batch=batch)
+    return body
+
+
+def request_id_of(body: Mapping[str, Any], reply: Reply) -> str | None:
+    """Return the id to quote to support."""
+    told = body.get("request_id") or body.get("id")
+    return told if isinstance(told, str) else reply.headers.get("x-request-id")
 
 
 def _rows(body: dict[str, Any], request_id: str | None, batch: Batch, ask: Ask) -> Rows:
@@ -123,9 +148,16 @@ def _rows(body: dict[str, Any], request_id: str | None, batch: Batch, ask: Ask) 
     )
 
 
-def _refusal(
-    body: dict[str, Any], request_id: str | None, reply: Reply, batch: Batch, ask: Ask
+def refusal(
+    body: Mapping[str, Any],
+    request_id: str | None,
+    reply: Reply,
+    ask: Ask,
+    subject: str = "",
+    *,
+    batch: Batch = NO_ITEMS,
 ) -> EmbeddingError:
+    """Return the error that a body's `code` and `message`, or those of its `error`, stand for."""
     nested = body.get("error")
     told = nested if isinstance(nested, dict) else body
     code, message = told.get("code"), told.get("message")
@@ -138,7 +170,21 @@ def _refusal(
         request_id=request_id,
         batch=batch,
         ask=ask,
+        subject=subject,
     )
+
+
+def job_request(url: str, ask: Ask) -> Request:
+    """Write the request for a file job: the texts are lines of the file behind a URL."""
+    parameters = {"text_type": ask.text_type} if ask.text_type is not None else {}
+    body: dict[str, object] = {"model": ask.model, "input": {"url": url}, "parameters": parameters}
+    more = {"X-DashScope-Async": "enable", **(_RESOLVE if url.startswith("oss:") else {})}
+    return _request(_TEXT_PATH, body, ask, more)
+
+
+def line_body(text: str, ask: Ask) -> dict[str, object]:
+    """Return the body of one line of a Batch file: that of the compatible route for one text."""
+    return {**_openai_body(Batch((0,), (text,)), ask), "input": text}
 
 
 def _request(path: str, body: dict[str, object], ask: Ask, more: dict[str, str] | None = None) -> Request:
@@ -215,7 +261,7 @@ def _merged(elements: list[dict[str, object]]) -> dict[str, object]:
 def _resolves(batch: Batch) -> dict[str, str]:
     """The header that makes the service look up `oss://` sources (page get-temporary-file-url)."""
     stored = any(_stored(item) for item in batch.items)
-    return {"X-DashScope-OssResourceResolve": "enable"} if stored else {}
+    return _RESOLVE if stored else {}
 
 
 def _stored(item: Item) -> bool:

@@ -1,0 +1,63 @@
+"""The sparse half for hybrid stores: one request brings both halves, the second is served from memory."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from volc_dashscope import SparseVector, TextType
+
+if TYPE_CHECKING:
+    from langchain_milvus.utils.sparse import BaseSparseEmbedding
+    from langchain_qdrant import SparseEmbeddings
+
+Halves: TypeAlias = "Callable[[Sequence[Any], TextType], list[SparseVector]]"
+AsyncHalves: TypeAlias = "Callable[[Sequence[Any], TextType], Awaitable[list[SparseVector]]]"
+
+
+def qdrant(halves: Halves, ahalves: AsyncHalves) -> SparseEmbeddings:
+    """Return what `QdrantVectorStore(sparse_embedding=...)` takes."""
+    from langchain_qdrant import SparseEmbeddings
+    from langchain_qdrant import SparseVector as QdrantSparse
+
+    def shaped(vector: SparseVector) -> QdrantSparse:
+        return QdrantSparse(indices=vector.indices.tolist(), values=vector.values.tolist())
+
+    class QdrantSparseEmbeddings(SparseEmbeddings):
+        """The sparse half of a dense embedder."""
+
+        def embed_documents(self, texts: list[str]) -> list[QdrantSparse]:
+            return [shaped(vector) for vector in halves(texts, "document")]
+
+        def embed_query(self, text: str) -> QdrantSparse:
+            return shaped(halves([text], "query")[0])
+
+        async def aembed_documents(self, texts: list[str]) -> list[QdrantSparse]:
+            return [shaped(vector) for vector in await ahalves(texts, "document")]
+
+        async def aembed_query(self, text: str) -> QdrantSparse:
+            return shaped((await ahalves([text], "query"))[0])
+
+    return QdrantSparseEmbeddings()
+
+
+def milvus(halves: Halves, ahalves: AsyncHalves) -> BaseSparseEmbedding:
+    """Return what `Milvus(embedding_function=[dense, sparse])` takes."""
+    from langchain_milvus.utils.sparse import BaseSparseEmbedding
+
+    class MilvusSparseEmbedding(BaseSparseEmbedding):
+        """The sparse half of a dense embedder."""
+
+        def embed_documents(self, texts: list[str]) -> list[dict[int, float]]:
+            return [vector.as_dict() for vector in halves(texts, "document")]
+
+        def embed_query(self, query: str) -> dict[int, float]:
+            return halves([query], "query")[0].as_dict()
+
+        async def aembed_documents(self, texts: list[str]) -> list[dict[int, float]]:
+            return [vector.as_dict() for vector in await ahalves(texts, "document")]
+
+        async def aembed_query(self, query: str) -> dict[int, float]:
+            return (await ahalves([query], "query"))[0].as_dict()
+
+    return MilvusSparseEmbedding()

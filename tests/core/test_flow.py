@@ -1,0 +1,222 @@
+"""One logical request, step by step, without I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pytest
+
+from volc_dashscope._flow import Flow, Send, Terms, Wait, exchange
+from volc_dashscope._pace import Cost, Pace
+from volc_dashscope._retry import Retry
+from volc_dashscope._wire import Fault, Reply, Request
+from volc_dashscope.errors import (
+    AuthError,
+    BadReply,
+    EmbeddingError,
+    RateLimitError,
+    ServiceUnavailable,
+    TransportError,
+)
+
+GOOD = Reply(200, {}, b"rows")
+DOWN = ServiceUnavailable("down", retryable=True)
+REFUSED = AuthError("no", account=True)
+
+
+@dataclass
+class Clock:
+    now: float = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@dataclass
+class Embedding:
+    """An operation whose replies are judged by a list, one entry for each."""
+
+    verdicts: list[bytes | EmbeddingError]
+    cost: Cost = field(default_factory=Cost)
+    built: int = 0
+
+    def build(self) -> Request:
+        self.built += 1
+        return Request("POST", "https://service/embed", {}, b"{}")
+
+    def read(self, reply: Reply) -> bytes | EmbeddingError:
+        return self.verdicts.pop(0)
+
+
+@dataclass
+class Log:
+    sent: int = 0
+    waits: list[float] = field(default_factory=list)
+    starts: list[float] = field(default_factory=list)
+    rows: bytes | None = None
+    error: EmbeddingError | None = None
+
+
+def _terms(clock: Clock, *, attempts: int = 3, deadline: float = 100.0, pace: Pace | None = None) -> Terms:
+    return Terms(Retry(attempts, deadline, lambda: 1.0), pace or Pace(None, None), clock, "ark")
+
+
+def _drive(
+    flow: Flow[bytes], clock: Clock, *, answer: Callable[[int], Reply | Fault] = lambda _: GOOD, takes: float = 0.0
+) -> Log:
+    """Carry out a flow with a clock of our own."""
+    log, happened = Log(), None
+    while True:
+        try:
+            step = flow.send(happened)
+        except StopIteration as done:
+            log.rows = done.value
+            return log
+        except EmbeddingError as error:
+            log.error = error
+            return log
+        happened = None
+        if isinstance(step, Send):
+            log.starts.append(clock.now)
+            happened = answer(log.sent)
+            log.sent += 1
+            clock.now += takes
+        elif isinstance(step, Wait):
+            log.waits.append(step.seconds)
+            clock.now += step.seconds
+
+
+def test_a_good_reply_ends_the_exchange() -> None:
+    clock = Clock()
+
+    log = _drive(exchange(Embedding([b"rows"]), _terms(clock)), clock)
+
+    assert (b"rows", 1, []) == (log.rows, log.sent, log.waits)
+
+
+def test_a_passing_fault_is_tried_again() -> None:
+    clock = Clock()
+
+    log = _drive(exchange(Embedding([DOWN, DOWN, b"rows"]), _terms(clock)), clock)
+
+    assert (b"rows", 3, [0.5, 1.0]) == (log.rows, log.sent, log.waits)
+
+
+def test_the_request_is_built_once_for_all_attempts() -> None:
+    clock, operation = Clock(), Embedding([DOWN, DOWN, b"rows"])
+
+    _drive(exchange(operation, _terms(clock)), clock)
+
+    assert 1 == operation.built
+
+
+def test_attempts_run_out_with_the_last_error() -> None:
+    clock = Clock()
+    errors = [ServiceUnavailable(f"down {number}", retryable=True) for number in range(3)]
+
+    log = _drive(exchange(Embedding(list(errors)), _terms(clock)), clock)
+
+    assert (errors[-1], 3, 2) == (log.error, log.sent, len(log.waits))
+
+
+@pytest.mark.parametrize(
+    "error", [REFUSED, BadReply("odd"), RateLimitError("quota")], ids=["key", "reply", "throttle that is final"]
+)
+def test_a_final_error_is_sent_exactly_once(error: EmbeddingError) -> None:
+    clock = Clock()
+
+    log = _drive(exchange(Embedding([error, b"rows"]), _terms(clock)), clock)
+
+    assert (error, 1, []) == (log.error, log.sent, log.waits)
+
+
+def test_no_attempt_follows_the_deadline() -> None:
+    clock = Clock()
+
+    log = _drive(
+        exchange(Embedding([DOWN] * 9), _terms(clock, attempts=9, deadline=20.0)), clock, takes=8.0
+    )
+
+    assert (DOWN, [0.0, 8.5, 17.5]) == (log.error, log.starts)
+
+
+def test_a_hint_longer_than_the_time_left_gives_up_at_once() -> None:
+    clock = Clock()
+    error = RateLimitError("slow down", retryable=True, retry_after=500.0)
+
+    log = _drive(exchange(Embedding([error]), _terms(clock)), clock)
+
+    assert (error, 1, []) == (log.error, log.sent, log.waits)
+
+
+def test_waiting_in_line_is_no_part_of_the_deadline() -> None:
+    clock, pace = Clock(), Pace(1, None)
+    for _ in range(200):
+        pace.reserve(Cost(), clock.now)
+
+    log = _drive(exchange(Embedding([DOWN, b"rows"]), _terms(clock, pace=pace)), clock)
+
+    assert clock.now > 100.0
+    assert (b"rows", 2) == (log.rows, log.sent)
+
+
+def test_a_told_limit_makes_the_request_wait_for_its_slot() -> None:
+    clock, pace = Clock(), Pace(60, None)
+    pace.reserve(Cost(), clock.now)
+
+    log = _drive(exchange(Embedding([b"rows"]), _terms(clock, pace=pace)), clock)
+
+    assert [1.0] == log.starts
+
+
+def test_a_throttle_while_in_line_sends_the_request_to_the_end_of_the_pause() -> None:
+    clock, pace = Clock(), Pace(60, None)
+    for _ in range(2):
+        pace.reserve(Cost(), clock.now)
+    flow = exchange(Embedding([b"rows"]), _terms(clock, pace=pace))
+    first = next(flow)
+    pace.report(RateLimitError("slow down", retryable=True, retry_after=30.0), Cost(), 1.0)
+    clock.now = 2.0
+
+    second = flow.send(None)
+
+    assert (Wait(2.0), Wait(29.0)) == (first, second)
+
+
+@pytest.mark.parametrize(
+    ("kind", "sent"),
+    [("connect", 3), ("timeout", 3), ("broken", 3), ("too large", 1)],
+    ids=["connect", "timeout", "broken", "too large"],
+)
+def test_a_reply_that_did_not_arrive_is_a_transport_error(kind: str, sent: int) -> None:
+    clock = Clock()
+
+    log = _drive(exchange(Embedding([]), _terms(clock)), clock, answer=lambda _: Fault(kind))  # type: ignore[arg-type]
+
+    assert (TransportError, "ark", sent) == (type(log.error), log.error and log.error.provider, log.sent)
+
+
+def test_a_reply_after_a_broken_connection_is_the_result() -> None:
+    clock = Clock()
+
+    log = _drive(
+        exchange(Embedding([b"rows"]), _terms(clock)),
+        clock,
+        answer=lambda sent: GOOD if sent else Fault("broken"),
+    )
+
+    assert (b"rows", 2) == (log.rows, log.sent)
+
+
+def test_an_error_of_building_is_raised_before_anything_is_sent() -> None:
+    @dataclass
+    class Gone(Embedding):
+        def build(self) -> Request:
+            raise EmbeddingError("the file is gone")
+
+    clock = Clock()
+
+    log = _drive(exchange(Gone([b"rows"]), _terms(clock)), clock)
+
+    assert ("the file is gone", 0) == (str(log.error), log.sent)

@@ -1,0 +1,375 @@
+"""How fast: told limits kept, throttles heeded by all, nothing stands still and nothing storms."""
+
+from __future__ import annotations
+
+import heapq
+import random
+from dataclasses import dataclass, field
+from itertools import count, pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from volc_dashscope._flow import Flow, Send, Terms, exchange
+from volc_dashscope._pace import Cost, Pace, Turn
+from volc_dashscope._retry import Retry
+from volc_dashscope._wire import Reply, Request
+from volc_dashscope.errors import EmbeddingError, RateLimitError, ServiceUnavailable
+
+BURST = 1.0
+ONE = Cost()
+
+
+def _throttle(hint: float | None = None) -> RateLimitError:
+    return RateLimitError("slow down", retryable=True, retry_after=hint)
+
+
+def _delays(pace: Pace, number: int, now: float, cost: Cost = ONE) -> list[float]:
+    return [pace.reserve(cost, now).delay for _ in range(number)]
+
+
+def test_without_a_limit_nothing_waits() -> None:
+    assert [0.0] * 100 == _delays(Pace(None, None), 100, 5.0)
+
+
+def test_slots_of_a_told_limit_are_evenly_spaced_after_one_second_of_burst() -> None:
+    delays = _delays(Pace(240, None), 8, 50.0)
+
+    assert pytest.approx([0, 0, 0, 0, 0.25, 0.5, 0.75, 1.0]) == delays
+
+
+def test_a_pause_in_the_work_saves_up_no_more_than_one_second() -> None:
+    pace = Pace(240, None)
+    _delays(pace, 1, 0.0)
+
+    delays = _delays(pace, 9, 1000.0)
+
+    assert 4 == delays.count(0.0)
+
+
+def test_tokens_are_paced_too() -> None:
+    pace = Pace(None, 6_000)
+
+    delays = _delays(pace, 4, 0.0, Cost(1, 100))
+
+    assert pytest.approx([0, 1, 2, 3]) == delays
+
+
+def test_the_tighter_limit_decides() -> None:
+    pace = Pace(60, 600)
+
+    delays = _delays(pace, 3, 0.0, Cost(1, 20))
+
+    assert pytest.approx([0, 2, 4]) == delays
+
+
+def test_requests_that_waited_for_tokens_do_not_bunch_up() -> None:
+    pace = Pace(60, 60_000)
+    pace.reserve(Cost(1, 60_000), 0.0)
+
+    delays = _delays(pace, 30, 0.0, Cost(1, 1))
+
+    assert all(later - sooner > 0.99 for sooner, later in pairwise(delays[1:]))
+
+
+@given(
+    st.integers(1, 600),
+    st.one_of(st.none(), st.integers(600, 600_000)),
+    st.lists(st.tuples(st.floats(0, 3), st.integers(0, 3_000)), min_size=1, max_size=120),
+)
+def test_no_window_holds_more_than_the_told_limit_and_its_burst(
+    rpm: int, tpm: int | None, steps: list[tuple[float, int]]
+) -> None:
+    pace, now, sent = Pace(rpm, tpm), 0.0, []
+    for pause, tokens in steps:
+        now += pause
+        sent.append((now + pace.reserve(Cost(1, tokens), now).delay, tokens))
+    sent.sort()
+
+    for first, (start, _) in enumerate(sent):
+        requests = tokens = 0
+        for at, cost in sent[first:]:
+            window = at - start + 1e-6
+            requests += 1
+            assert requests <= max(1, BURST * rpm / 60) + window * rpm / 60
+            if tpm is not None:
+                # The last one may be larger than what is left: its slot is where it starts to be paid.
+                assert tokens <= 3_000 + (window + BURST) * tpm / 60
+                tokens += cost
+
+
+@given(
+    st.integers(1, 600),
+    st.lists(st.tuples(st.floats(0, 2), st.booleans(), st.floats(0, 5)), min_size=1, max_size=80),
+)
+def test_throttles_never_let_more_through_than_was_told(
+    rpm: int, steps: list[tuple[float, bool, float]]
+) -> None:
+    """Cancelled slots are given out again; none may be counted twice."""
+    pace, now = Pace(rpm, None), 0.0
+    standing: list[tuple[float, Turn]] = []
+    sent: list[float] = []
+    for pause, throttled, hint in steps:
+        now += pause
+        sent += [at for at, turn in standing if at <= now and pace.confirms(turn)]
+        standing = [(at, turn) for at, turn in standing if at > now]
+        if throttled:
+            pace.report(_throttle(hint), ONE, now)
+        turn = pace.reserve(ONE, now)
+        standing.append((now + turn.delay, turn))
+    sent += [at for at, turn in standing if pace.confirms(turn)]
+    sent.sort()
+
+    for first, start in enumerate(sent):
+        for number, at in enumerate(sent[first:], 1):
+            assert number <= max(1, BURST * rpm / 60) + (at - start + 1e-6) * rpm / 60
+
+
+def test_a_throttle_cancels_the_slots_that_are_still_to_come() -> None:
+    pace = Pace(60, None)
+    turns = [pace.reserve(ONE, 0.0) for _ in range(5)]
+
+    pace.report(_throttle(), ONE, 0.0)
+
+    assert [False] * 5 == [pace.confirms(turn) for turn in turns]
+
+
+@pytest.mark.parametrize(
+    ("hint", "pause"), [(None, 1.0), (0.0, 0.0), (7.5, 7.5)], ids=["none", "at once", "seconds"]
+)
+def test_nothing_goes_out_during_the_pause(hint: float | None, pause: float) -> None:
+    pace = Pace(None, None)
+    pace.report(_throttle(hint), ONE, 10.0)
+
+    assert [pause] * 3 == _delays(pace, 3, 10.0)
+
+
+def test_a_longer_pause_asked_for_moments_later_moves_everyone_too() -> None:
+    pace = Pace(None, None)
+    pace.report(_throttle(), ONE, 0.0)
+    waiting = pace.reserve(ONE, 0.1)
+
+    pace.report(_throttle(30.0), ONE, 0.5)
+
+    assert (False, 29.5) == (pace.confirms(waiting), pace.reserve(ONE, 1.0).delay)
+
+
+def test_a_shorter_pause_does_not_end_a_longer_one() -> None:
+    pace = Pace(None, None)
+    pace.report(_throttle(30.0), ONE, 0.0)
+
+    pace.report(_throttle(1.0), ONE, 0.5)
+
+    assert 29.5 == pace.reserve(ONE, 0.5).delay
+
+
+def test_the_line_does_not_stand_still_for_slots_that_were_cancelled() -> None:
+    pace = Pace(60, None)
+    for _ in range(600):
+        pace.reserve(ONE, 0.0)
+
+    pace.report(_throttle(5.0), ONE, 0.0)
+
+    assert 5.0 == pace.reserve(ONE, 0.0).delay
+
+
+def test_a_cancelled_line_still_owes_what_was_sent() -> None:
+    pace = Pace(1, None)
+    pace.reserve(ONE, 0.0)
+    pace.reserve(ONE, 0.0)
+
+    pace.report(_throttle(1.0), ONE, 0.1)
+
+    assert pytest.approx(58.9) == pace.reserve(ONE, 0.1).delay
+
+
+@pytest.mark.parametrize(
+    "error",
+    [ServiceUnavailable("down", retryable=True, retry_after=9.0), RateLimitError("quota", retry_after=9.0)],
+    ids=["fault of the service", "throttle that is final"],
+)
+def test_other_errors_slow_nobody_down(error: EmbeddingError) -> None:
+    pace = Pace(None, None)
+    turn = pace.reserve(ONE, 0.0)
+
+    pace.report(error, ONE, 0.0)
+
+    assert (True, 0.0) == (pace.confirms(turn), pace.reserve(ONE, 0.0).delay)
+
+
+def _spacing(pace: Pace, now: float) -> float:
+    """Return the seconds between two slots once the burst is used up."""
+    *_, sooner, later = _delays(pace, 300, now)
+    return later - sooner
+
+
+def _answered(pace: Pace, *, rate: float, start: float, seconds: float) -> float:
+    for tick in range(int(rate * seconds)):
+        pace.report(None, ONE, start + tick / rate)
+    return start + seconds
+
+
+def test_a_throttle_teaches_the_rate_that_was_answered() -> None:
+    pace = Pace(None, None)
+    now = _answered(pace, rate=10, start=0.0, seconds=5.0)
+
+    pace.report(_throttle(), ONE, now)
+
+    assert pytest.approx(1 / 8.5, rel=0.05) == _spacing(pace, now)
+
+
+def test_throttles_at_the_same_time_are_one_lesson() -> None:
+    single, many = Pace(None, None), Pace(None, None)
+    for pace, times in ((single, 1), (many, 20)):
+        now = _answered(pace, rate=10, start=0.0, seconds=5.0)
+        for _ in range(times):
+            pace.report(_throttle(), ONE, now)
+
+    assert pytest.approx(_spacing(single, 5.0)) == _spacing(many, 5.0)
+
+
+def test_few_answers_at_the_start_teach_no_rate() -> None:
+    pace = Pace(None, None)
+    pace.report(None, ONE, 0.0)
+
+    pace.report(_throttle(), ONE, 0.1)
+
+    assert 0.0 == _spacing(pace, 0.1)
+
+
+def test_replies_without_a_throttle_raise_the_rate_again() -> None:
+    pace = Pace(None, None)
+    now = _answered(pace, rate=10, start=0.0, seconds=5.0)
+    pace.report(_throttle(), ONE, now)
+
+    later = _answered(pace, rate=8, start=now, seconds=11.0)
+
+    assert 10 < 1 / _spacing(pace, later) < 14
+
+
+def test_a_told_limit_is_never_exceeded_by_recovery() -> None:
+    pace = Pace(600, None)
+    now = _answered(pace, rate=10, start=0.0, seconds=5.0)
+    pace.report(_throttle(), ONE, now)
+
+    later = _answered(pace, rate=10, start=now, seconds=100.0)
+
+    assert pytest.approx(0.1) == _spacing(pace, later)
+
+
+# Many workers against a service that enforces a limit by the second.
+
+
+@dataclass
+class World:
+    """A clock, a service with an allowance, and workers that carry out flows until the time is up."""
+
+    workers: int
+    allowance: float
+    pace: Pace
+    seconds: float = 60.0
+    hint: float | None = None
+    now: float = 0.0
+    sent: list[float] = field(default_factory=list)
+    answered: int = 0
+    throttled: int = 0
+    lost: int = 0
+
+    def __post_init__(self) -> None:
+        self._random = random.Random(1).random
+        self._level, self._at = max(1.0, self.allowance), 0.0
+        self._number = count()
+        self._events: list[tuple[float, int, Flow[bool], Reply | None]] = []
+        self.cost = ONE
+
+    def build(self) -> Request:
+        return Request("POST", "https://service/embed")
+
+    def read(self, reply: Reply) -> bool | EmbeddingError:
+        return True if reply.status == 200 else _throttle(self.hint)
+
+    def run(self) -> World:
+        terms = Terms(Retry(8, 180.0, self._random), self.pace, lambda: self.now, "ark")
+        for _ in range(self.workers):
+            self._step(exchange(self, terms), None, terms)
+        while self._events and self._events[0][0] < self.seconds:
+            self.now, _, flow, happened = heapq.heappop(self._events)
+            self._step(flow, happened, terms)
+        return self
+
+    def _step(self, flow: Flow[bool], happened: Reply | None, terms: Terms) -> None:
+        while True:
+            try:
+                step = flow.send(happened)
+            except StopIteration:
+                self.answered += 1
+            except EmbeddingError:
+                self.lost += 1
+            else:
+                break
+            flow, happened = exchange(self, terms), None
+        if isinstance(step, Send):
+            delay, reply = 0.16 + 0.08 * self._random(), self._admit()
+        else:
+            delay, reply = step.seconds, None
+        heapq.heappush(self._events, (self.now + delay, next(self._number), flow, reply))
+
+    def _admit(self) -> Reply:
+        self.sent.append(self.now)
+        gained = (self.now - self._at) * self.allowance
+        self._level, self._at = min(max(1.0, self.allowance), self._level + gained), self.now
+        if self._level < 1:
+            self.throttled += 1
+            return Reply(429, {}, b"")
+        self._level -= 1
+        return Reply(200, {}, b"")
+
+
+def test_workers_under_a_told_limit_are_never_throttled() -> None:
+    world = World(64, 10.0, Pace(600, None)).run()
+
+    assert (0, 0) == (world.throttled, world.lost)
+    assert 580 <= world.answered <= 600
+
+
+@pytest.mark.parametrize(
+    ("workers", "allowance", "share"),
+    [
+        pytest.param(8, 0.5, 0.6, id="8 workers at 30 a minute"),
+        pytest.param(8, 2.0, 0.8, id="8 workers at 120 a minute"),
+        pytest.param(64, 0.5, 0.6, id="64 workers at 30 a minute"),
+        pytest.param(64, 10.0, 0.85, id="64 workers at 600 a minute"),
+        pytest.param(256, 10.0, 0.75, id="256 workers at 600 a minute"),
+    ],
+)
+def test_workers_who_were_told_nothing_lose_nothing_and_use_most_of_the_allowance(
+    workers: int, allowance: float, share: float
+) -> None:
+    world = World(workers, allowance, Pace(None, None)).run()
+
+    assert 0 == world.lost
+    assert world.answered >= share * world.seconds * allowance
+
+
+@pytest.mark.parametrize("told", [720, 6_000], ids=["a little", "tenfold"])
+def test_a_limit_told_too_high_costs_little(told: int) -> None:
+    world = World(64, 10.0, Pace(told, None)).run()
+
+    assert 0 == world.lost
+    assert world.answered >= 0.9 * 600
+
+
+def test_no_second_is_empty_for_longer_than_a_pause() -> None:
+    world = World(64, 10.0, Pace(720, None)).run()
+
+    assert max(later - sooner for sooner, later in pairwise(world.sent)) < 1.5
+
+
+def test_no_storm_follows_a_pause_once_the_rate_is_known() -> None:
+    world = World(64, 10.0, Pace(None, None), hint=2.0).run()
+
+    late = [at for at in world.sent if at > 20.0]
+    busiest = max(sum(start <= at < start + 1.0 for at in late) for start in late)
+
+    assert busiest < 2.5 * world.allowance

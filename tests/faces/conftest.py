@@ -1,0 +1,32 @@
+"""A face of either framework, made with the settings of a mount."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from samples import png
+
+
+@pytest.fixture
+def face_of() -> Iterator[Callable[..., Any]]:
+    """Return a maker of faces that are closed after the test."""
+    made: list[Any] = []
+
+    def make(kind: type, mount: Any, **settings: Any) -> Any:
+        made.append(kind(**{**mount.settings(kind.provider_name), **settings}))
+        return made[-1]
+
+    yield make
+    for face in made:
+        face.close()
+
+
+@pytest.fixture
+def red_png(tmp_path: Path) -> Path:
+    """Return the path of a red picture."""
+    path = tmp_path / "red.png"
+    path.write_bytes(png("red"))
+    return path

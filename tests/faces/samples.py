@@ -1,0 +1,51 @@
+"""What the tests of both faces hand over, and how they call a face that either framework made."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from io import BytesIO
+from typing import Any
+
+from langchain_core.embeddings import Embeddings
+from langchain_volc_dashscope import ArkEmbeddings, DashScopeEmbeddings
+from llama_index_ext import ArkMultiModalEmbedding, DashScopeMultiModalEmbedding
+from PIL import Image as Pillow
+
+KEY = "sk-canary-0123456789abcdef"  # what tests/conftest.py hands out
+ARK = "doubao-embedding-vision-251215"
+VL = "qwen3-vl-embedding"
+V4 = "text-embedding-v4"
+PICTURE_URL = "https://example.com/red-shoe.png"
+VIDEO_URL = "https://example.com/cat.mp4"
+LANGCHAIN = (ArkEmbeddings, DashScopeEmbeddings)
+LLAMA_INDEX = (ArkMultiModalEmbedding, DashScopeMultiModalEmbedding)
+FACES = (*LANGCHAIN, *LLAMA_INDEX)
+
+
+def picture(colour: str = "red") -> Pillow.Image:
+    return Pillow.new("RGB", (32, 32), colour)
+
+
+def png(colour: str = "red") -> bytes:
+    buffer = BytesIO()
+    picture(colour).save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+def data_uri(colour: str = "red") -> str:
+    return f"data:image/png;base64,{b64encode(png(colour)).decode()}"
+
+
+def documents(face: Any, texts: list[str]) -> list[list[float]]:
+    """Embed texts as documents, whatever the framework calls it."""
+    return face.embed_documents(texts) if isinstance(face, Embeddings) else face.get_text_embedding_batch(texts)
+
+
+def query(face: Any, text: str) -> list[float]:
+    """Embed a text as a query, whatever the framework calls it."""
+    return face.embed_query(text) if isinstance(face, Embeddings) else face.get_query_embedding(text)
+
+
+def images(face: Any, given: list[str]) -> list[list[float]]:
+    """Embed images, whatever the framework calls it."""
+    return face.embed_image(given) if isinstance(face, Embeddings) else face.get_image_embedding_batch(given)

@@ -1,0 +1,301 @@
+"""`ArkMultiModalEmbedding` and `DashScopeMultiModalEmbedding`."""
+
+from __future__ import annotations
+
+import asyncio
+import pickle
+from io import BytesIO
+from multiprocessing import get_context
+from typing import Any
+
+import numpy as np
+import pytest
+from llama_index.core import Settings, VectorStoreIndex
+from llama_index.core.embeddings import MultiModalEmbedding
+from llama_index.core.schema import TextNode
+from llama_index_ext import ArkMultiModalEmbedding, DashScopeMultiModalEmbedding
+from samples import ARK, KEY, LLAMA_INDEX, PICTURE_URL, V4, VL, data_uri, picture, png
+
+from volc_dashscope import ConfigError, Image, InputError, card
+
+HOOKS = {
+    "_get_query_embedding": ("query", "one"),
+    "_aget_query_embedding": ("query", "one"),
+    "_get_text_embedding": ("document", "one"),
+    "_aget_text_embedding": ("document", "one"),
+    "_get_text_embeddings": ("document", "many"),
+    "_aget_text_embeddings": ("document", "many"),
+    "_get_image_embedding": ("image", "one"),
+    "_aget_image_embedding": ("image", "one"),
+    "_get_image_embeddings": ("image", "many"),
+    "_aget_image_embeddings": ("image", "many"),
+}
+TEXTS = [f"text {number}" for number in range(64)]
+
+
+async def _await(made: Any) -> Any:
+    return await made if asyncio.iscoroutine(made) else made
+
+
+@pytest.mark.parametrize("kind", LLAMA_INDEX)
+@pytest.mark.parametrize(("hook", "role", "number"), [(hook, *what) for hook, what in HOOKS.items()], ids=list(HOOKS))
+async def test_each_hook_gives_what_the_core_gives(inside, face_of, kind, hook, role, number):
+    face, client = face_of(kind, inside), inside.client(kind.model_fields["model_name"].default)
+    given = [data_uri("red"), data_uri("blue")] if role == "image" else ["red", "blue"]
+    items = [Image.from_url(uri) for uri in given] if role == "image" else given
+    expected = client.embed(items, text_type="query" if role == "query" else "document").vectors.tolist()
+
+    actual = await _await(getattr(face, hook)(given if number == "many" else given[1]))
+
+    assert (expected if number == "many" else expected[1]) == actual
+
+
+@pytest.mark.parametrize("kind", LLAMA_INDEX)
+def test_every_hook_of_the_base_class_is_our_own(kind):
+    """A default of the base class would loop over items, one request at a time."""
+    assert issubclass(kind, MultiModalEmbedding)
+    assert [] == [hook for hook in HOOKS if getattr(kind, hook) is getattr(MultiModalEmbedding, hook)]
+
+
+@pytest.mark.parametrize("kind", LLAMA_INDEX)
+@pytest.mark.parametrize("method", ["get_text_embedding_batch", "get_image_embedding_batch"])
+def test_nothing_in_is_nothing_out_and_no_request(inside, face_of, kind, method):
+    assert [] == getattr(face_of(kind, inside), method)([])
+    assert 0 == len(inside.emulator.ledger)
+
+
+@pytest.mark.parametrize("kind", LLAMA_INDEX)
+def test_vectors_are_python_floats_in_order(inside, face_of, kind):
+    face = face_of(kind, inside)
+
+    rows = face.get_text_embedding_batch(TEXTS[:30])
+
+    assert rows == [face.get_text_embedding(text) for text in TEXTS[:30]]
+    assert {float} == {type(number) for row in rows for number in row}
+
+
+@pytest.mark.parametrize("socket", [False, True], ids=["in-process", "socket"])
+def test_the_sync_path_overlaps_requests(emulate, face_of, socket):
+    mount = emulate(latency=0.05, socket=socket)
+    face = face_of(ArkMultiModalEmbedding, mount, max_concurrency=4)
+
+    face.get_text_embedding_batch(TEXTS)
+
+    assert (64, 4) == (len(mount.emulator.ledger), mount.emulator.ledger.in_flight_max)
+
+
+async def test_the_async_path_keeps_to_max_concurrency_over_all_batches(emulate, face_of):
+    mount = emulate(latency=0.02)
+    face = face_of(ArkMultiModalEmbedding, mount, max_concurrency=4, embed_batch_size=8)
+
+    rows = await face.aget_text_embedding_batch(TEXTS)
+
+    assert 64 == len({tuple(row) for row in rows})
+    assert 4 == mount.emulator.ledger.in_flight_max
+
+
+@pytest.mark.parametrize(
+    ("kind", "model", "concurrency", "expected"),
+    [
+        pytest.param(ArkMultiModalEmbedding, ARK, 8, 4 * 1 * 8, id="one item a request"),
+        pytest.param(DashScopeMultiModalEmbedding, V4, 8, 4 * 10 * 8, id="ten"),
+        pytest.param(DashScopeMultiModalEmbedding, VL, 2, 4 * 20 * 2, id="twenty, two at once"),
+        pytest.param(DashScopeMultiModalEmbedding, VL, 100, 2048, id="core's limit"),
+    ],
+)
+def test_the_default_batch_size_lets_requests_overlap(kind, model, concurrency, expected):
+    assert expected == kind(api_key=KEY, model=model, max_concurrency=concurrency).embed_batch_size
+
+
+def test_a_smaller_batch_size_is_honoured(emulate, face_of):
+    mount = emulate(latency=0.02)
+    face = face_of(ArkMultiModalEmbedding, mount, embed_batch_size=2)
+
+    face.get_text_embedding_batch(TEXTS[:8])
+
+    assert 2 == face.embed_batch_size
+    assert 2 == mount.emulator.ledger.in_flight_max
+
+
+def test_a_batch_size_set_later_is_honoured(emulate, face_of):
+    mount = emulate(latency=0.02)
+    face = face_of(ArkMultiModalEmbedding, mount)
+    face.embed_batch_size = 2
+
+    face.get_text_embedding_batch(TEXTS[:8])
+
+    assert 2 == mount.emulator.ledger.in_flight_max
+
+
+@pytest.mark.parametrize("kind", LLAMA_INDEX)
+@pytest.mark.parametrize("form", ["str", "Path", "data URI", "BytesIO", "bytes", "bytearray", "PIL", "Image"])
+def test_an_image_may_come_in_any_form_core_hands_over(inside, face_of, red_png, kind, form):
+    forms = {
+        "str": str(red_png),
+        "Path": red_png,
+        "data URI": data_uri(),
+        "BytesIO": BytesIO(png()),
+        "bytes": png(),
+        "bytearray": bytearray(png()),
+        "PIL": picture(),
+        "Image": Image.from_bytes(png()),
+    }
+    face = face_of(kind, inside)
+
+    assert face.get_image_embedding(data_uri()) == face.get_image_embedding(forms[form])
+
+
+def test_a_stream_that_was_read_is_taken_whole(inside, face_of):
+    stream = BytesIO(png())
+    stream.read()
+
+    assert 2048 == len(face_of(ArkMultiModalEmbedding, inside).get_image_embedding(stream))
+
+
+@pytest.mark.parametrize("url", [PICTURE_URL, "oss://bucket/a.png"])
+def test_a_url_is_sent_and_not_opened(inside, face_of, audit, url):
+    face_of(DashScopeMultiModalEmbedding, inside).get_image_embedding(url)
+
+    assert [{"image": url}] == inside.emulator.ledger[0].body["input"]["contents"]
+    assert [] == [name for name in audit.files_opened if name.endswith(".png")]
+
+
+def test_what_is_no_image_is_named_by_its_index_before_anything_is_sent(inside, face_of):
+    face = face_of(ArkMultiModalEmbedding, inside)
+
+    with pytest.raises(InputError, match="item 1: expected an image") as caught:
+        face.get_image_embedding_batch([PICTURE_URL, 7])
+
+    assert (1, 0) == (caught.value.index, len(inside.emulator.ledger))
+
+
+def test_media_root_is_a_fence(inside, face_of, red_png, tmp_path):
+    (tmp_path / "in").mkdir()
+    face = face_of(ArkMultiModalEmbedding, inside, media_root=str(tmp_path / "in"))
+
+    for given in (str(red_png), red_png, str(tmp_path / "in" / ".." / "red.png")):
+        with pytest.raises(InputError, match="outside root"):
+            face.get_image_embedding(given)
+    assert 0 == len(inside.emulator.ledger)
+
+
+@pytest.mark.parametrize("kind", LLAMA_INDEX)
+@pytest.mark.parametrize("way", ["dict", "json"])
+def test_settings_survive_a_round_trip_without_the_key(monkeypatch, kind, way):
+    face = kind(api_key=KEY, dimensions=1024, instruct="Find it", embed_batch_size=7, base_url="https://example.com/v")
+    monkeypatch.setenv(f"{kind.provider_name.upper()}_API_KEY", "sk-another")
+
+    twin = kind.from_dict(face.to_dict()) if way == "dict" else kind.from_json(face.to_json())
+
+    assert face.to_dict() == twin.to_dict()
+    assert (1024, "Find it", 7) == (twin.dimension, twin.instruct, twin.embed_batch_size)
+
+
+def test_a_card_of_ones_own_survives_a_round_trip(monkeypatch):
+    row = card(ARK).renamed("ep-1")
+    monkeypatch.setenv("ARK_API_KEY", "sk-another")
+
+    twin = ArkMultiModalEmbedding.from_dict(ArkMultiModalEmbedding(model="ep-1", card=row).to_dict())
+
+    assert row == twin.card
+
+
+@pytest.mark.parametrize("kind", LLAMA_INDEX)
+def test_the_class_name_is_the_class_s_own(kind):
+    assert kind.__name__ == kind.class_name() == kind(api_key=KEY).to_dict()["class_name"]
+
+
+def test_the_model_goes_by_either_name():
+    made = [DashScopeMultiModalEmbedding(api_key=KEY, **{name: V4}) for name in ("model", "model_name")]
+
+    assert [V4, V4] == [face.model_name for face in made]
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        pytest.param({"dimensions": 7}, ConfigError, id="dimension"),
+        pytest.param({"api_key": ""}, ConfigError, id="key"),
+        pytest.param({"model": V4}, ConfigError, id="another service's model"),
+        pytest.param({"instruct": " "}, InputError, id="instruct"),
+    ],
+)
+def test_bad_settings_are_errors_of_this_library(settings, expected):
+    with pytest.raises(expected) as caught:
+        ArkMultiModalEmbedding(**{"api_key": KEY, **settings})
+
+    assert type(caught.value) is expected
+
+
+@pytest.mark.parametrize("kind", LLAMA_INDEX)
+def test_an_index_finds_the_node_that_was_asked_for(inside, face_of, kind):
+    nodes = [TextNode(text=text) for text in ("a red shoe", "the blue sea", "a green tree")]
+    index = VectorStoreIndex(nodes, embed_model=face_of(kind, inside))
+
+    found = index.as_retriever(similarity_top_k=1).retrieve("green tree")
+
+    assert ["a green tree"] == [hit.node.get_content() for hit in found]
+
+
+@pytest.mark.parametrize("kind", LLAMA_INDEX)
+async def test_an_index_finds_the_node_through_its_async_twins(inside, face_of, kind):
+    nodes = [TextNode(text=text) for text in ("a red shoe", "the blue sea", "a green tree")]
+    index = VectorStoreIndex(nodes, embed_model=face_of(kind, inside), use_async=False)
+
+    found = await index.as_retriever(similarity_top_k=1).aretrieve("red shoe")
+
+    assert ["a red shoe"] == [hit.node.get_content() for hit in found]
+
+
+def test_settings_take_it_as_the_embed_model(inside, face_of, monkeypatch):
+    face = face_of(ArkMultiModalEmbedding, inside)
+    monkeypatch.setattr(Settings, "_embed_model", None)
+    Settings.embed_model = face
+
+    index = VectorStoreIndex([TextNode(text="a red shoe")])
+
+    assert face is Settings.embed_model
+    assert ["a red shoe"] == [hit.node.get_content() for hit in index.as_retriever().retrieve("shoe")]
+
+
+@pytest.mark.parametrize("kind", LLAMA_INDEX)
+def test_two_event_loops_in_a_row(emulate, face_of, kind):
+    face = face_of(kind, emulate(socket=True))
+
+    first = asyncio.run(face.aget_text_embedding_batch(["a", "b"]))
+    second = asyncio.run(face.aget_text_embedding_batch(["a", "b"]))
+
+    assert face.get_text_embedding_batch(["a", "b"]) == first == second
+
+
+@pytest.mark.parametrize("kind", LLAMA_INDEX)
+async def test_sync_calls_work_inside_a_running_loop(mount, face_of, kind):
+    face = face_of(kind, mount)
+
+    assert [await face.aget_text_embedding("a")] == face.get_text_embedding_batch(["a"])
+
+
+def test_the_copy_made_by_pickle_is_apart_from_the_live_object():
+    face = ArkMultiModalEmbedding(api_key=KEY, dimensions=1024)
+    client = face.__pydantic_private__["_client"]
+
+    twin = pickle.loads(pickle.dumps(face))
+
+    assert (1024, face.to_dict()) == (twin.dimension, twin.to_dict())
+    assert client is face.__pydantic_private__["_client"]
+    assert client is not twin.__pydantic_private__["_client"]
+
+
+def _embed_in_worker(face: Any) -> list[list[float]]:
+    rows = face.get_text_embedding_batch(["a", "b"])
+    face.close()
+    return rows
+
+
+def test_it_works_in_a_spawned_worker(emulate, face_of):
+    """`IngestionPipeline(num_workers=...)` sends the embedding to processes made by spawn."""
+    face = face_of(ArkMultiModalEmbedding, emulate(socket=True))
+    with get_context("spawn").Pool(1) as pool:
+        rows = pool.apply(_embed_in_worker, (face,))
+
+    assert np.array_equal(face.get_text_embedding_batch(["a", "b"]), rows)

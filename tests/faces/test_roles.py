@@ -1,0 +1,117 @@
+"""The role table of the design, on the wire, through both frameworks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from langchain_volc_dashscope import ArkEmbeddings, DashScopeEmbeddings
+from llama_index_ext import ArkMultiModalEmbedding, DashScopeMultiModalEmbedding
+from samples import ARK, FACES, LANGCHAIN, PICTURE_URL, V4, VL, documents, images, query
+
+from volc_dashscope import Fused, Image
+
+TASK = "Find the shoe"
+DOCUMENT = "Instruction:Compress the text into one word.\nQuery:"
+QUERY = "Target_modality: text/image/video.\nInstruction:Compress the text into one word.\nQuery:"
+TOLD = f"Target_modality: image.\nInstruction:{TASK}\nQuery:"
+OLD = "doubao-embedding-vision-250615"
+ARK_TEXT = "doubao-embedding-large-text-250515"
+
+ARK_ROLES = [
+    pytest.param(ARK, {}, DOCUMENT, QUERY, id="plain"),
+    pytest.param(ARK, {"instruct": TASK, "target_modality": "image"}, DOCUMENT, TOLD, id="instruct"),
+    pytest.param(ARK, {"query_instructions": "Q", "document_instructions": "D"}, "D", "Q", id="verbatim"),
+    pytest.param(OLD, {}, None, None, id="older model: nothing sent"),
+]
+DASHSCOPE_ROLES = [
+    pytest.param(V4, {}, {"text_type": "document"}, {"text_type": "query"}, id="text"),
+    pytest.param(
+        V4,
+        {"instruct": TASK},
+        {"text_type": "document"},
+        {"text_type": "query", "instruct": TASK},
+        id="text with instruct",
+    ),
+    pytest.param(VL, {}, {}, {}, id="vision"),
+    pytest.param(VL, {"instruct": TASK}, {}, {"instruct": TASK}, id="vision with instruct"),
+]
+
+
+def _bodies(emulator: Any) -> list[dict[str, Any]]:
+    return [entry.body for entry in emulator.ledger]
+
+
+@pytest.mark.parametrize("kind", [ArkEmbeddings, ArkMultiModalEmbedding])
+@pytest.mark.parametrize(("model", "settings", "document", "asked"), ARK_ROLES)
+def test_ark_is_told_the_role_in_its_instructions(inside, face_of, kind, model, settings, document, asked):
+    face = face_of(kind, inside, model=model, **settings)
+
+    documents(face, ["shoe"])
+    query(face, "shoe")
+
+    assert [document, asked] == [body.get("instructions") for body in _bodies(inside.emulator)]
+
+
+@pytest.mark.parametrize("kind", [ArkEmbeddings, ArkMultiModalEmbedding])
+def test_ark_text_models_get_the_instruction_as_a_prefix_of_the_query_only(inside, face_of, kind):
+    face = face_of(kind, inside, model=ARK_TEXT, instruct=TASK)
+
+    documents(face, ["shoe"])
+    query(face, "shoe")
+
+    assert [["shoe"], [f"Instruct: {TASK}\nQuery: shoe"]] == [body["input"] for body in _bodies(inside.emulator)]
+
+
+@pytest.mark.parametrize("kind", [DashScopeEmbeddings, DashScopeMultiModalEmbedding])
+@pytest.mark.parametrize(("model", "settings", "document", "asked"), DASHSCOPE_ROLES)
+def test_dashscope_is_told_the_role_in_its_parameters(inside, face_of, kind, model, settings, document, asked):
+    face = face_of(kind, inside, model=model, **settings)
+
+    documents(face, ["shoe"])
+    query(face, "shoe")
+
+    assert [document, asked] == [body["parameters"] for body in _bodies(inside.emulator)]
+
+
+@pytest.mark.parametrize("kind", FACES)
+def test_images_are_documents(inside, face_of, kind):
+    face = face_of(kind, inside, instruct=TASK)
+
+    images(face, [PICTURE_URL])
+
+    assert TASK not in str(_bodies(inside.emulator))
+
+
+@pytest.mark.parametrize("kind", [ArkEmbeddings, ArkMultiModalEmbedding])
+def test_ark_documents_say_which_modality_they_are(inside, face_of, kind):
+    face = face_of(kind, inside)
+
+    images(face, [PICTURE_URL])
+
+    assert "Instruction:Compress the image into one word.\nQuery:" == inside.emulator.ledger[0].body["instructions"]
+
+
+def test_a_fused_query_names_both_modalities(inside, face_of):
+    face = face_of(ArkEmbeddings, inside)
+
+    face.embed_query(Fused("but blue", Image.from_url(PICTURE_URL)))
+
+    expected = "Target_modality: text/image/video.\nInstruction:Compress the text and image into one word.\nQuery:"
+    assert expected == inside.emulator.ledger[0].body["instructions"]
+
+
+@pytest.mark.parametrize("kind", LANGCHAIN)
+async def test_async_calls_send_the_same_bodies_as_sync_ones(inside, face_of, kind):
+    face = face_of(kind, inside, instruct=TASK)
+
+    face.embed_documents(["shoe"])
+    face.embed_query("shoe")
+    face.embed_image([PICTURE_URL])
+    await face.aembed_documents(["shoe"])
+    await face.aembed_query("shoe")
+    await face.aembed_image([PICTURE_URL])
+
+    bodies = _bodies(inside.emulator)
+    assert bodies[:3] == bodies[3:]
+    assert bodies[0] != bodies[1]

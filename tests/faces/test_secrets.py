@@ -1,0 +1,169 @@
+"""A key is in no text that a face gives out."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+
+import pytest
+from langchain_volc_dashscope import ArkEmbeddings
+from llama_index.core.callbacks import CallbackManager
+from llama_index.core.callbacks.base_handler import BaseCallbackHandler
+from pydantic import ValidationError
+from samples import FACES, KEY, LANGCHAIN, LLAMA_INDEX, documents, images
+
+from volc_dashscope import ConfigError
+
+SHOWN = {
+    "repr": repr,
+    "str": str,
+    "vars": vars,
+    "model_dump": lambda face: face.model_dump(),
+    "model_dump_json": lambda face: face.model_dump_json(),
+    "client": lambda face: vars(face)["__pydantic_private__"] if "__pydantic_private__" in vars(face) else "",
+    "private": lambda face: face.__pydantic_private__,
+}
+SHOWN_BY_LLAMA_INDEX = {
+    "to_dict": lambda face: face.to_dict(),
+    "to_json": lambda face: face.to_json(),
+    "to_payload": lambda face: face.to_payload(),
+    "dict": lambda face: face.dict(),
+}
+
+
+@pytest.mark.parametrize("kind", FACES)
+@pytest.mark.parametrize("show", SHOWN.values(), ids=SHOWN)
+def test_no_view_of_a_face_shows_the_key(kind, show):
+    face = kind(api_key=KEY, default_headers={"X-Trace": KEY})
+
+    if show is vars:  # the user's own headers are an attribute; the key is not
+        face.default_headers = None
+
+    assert KEY not in f"{show(face)} {show(face)!r}"
+
+
+@pytest.mark.parametrize("kind", LLAMA_INDEX)
+@pytest.mark.parametrize("show", SHOWN_BY_LLAMA_INDEX.values(), ids=SHOWN_BY_LLAMA_INDEX)
+def test_no_serialized_form_holds_the_key(kind, show):
+    face = kind(api_key=KEY)
+
+    assert KEY not in str(show(face))
+    assert "api_key" not in str(show(face))
+
+
+MISTAKES = {
+    "misspelt": {"apikey": KEY},
+    "wrong type": {"api_key": {"key": KEY}},
+    "line break": {"api_key": f"{KEY}\n{KEY}"},
+    "with a wrong setting": {"api_key": KEY, "max_concurrency": KEY},
+}
+
+
+@pytest.mark.parametrize("kind", FACES)
+@pytest.mark.parametrize("mistake", MISTAKES.values(), ids=MISTAKES)
+def test_no_error_shows_the_key(kind, mistake):
+    with pytest.raises(ValueError) as caught:  # noqa: PT011 - pydantic's or ours, both are ValueErrors
+        kind(**mistake)
+
+    error = caught.value
+    told = [str(error), repr(error), str(error.__cause__), str(error.__context__)]
+    if isinstance(error, ValidationError):
+        told += [str(error.errors()), error.json()]
+    assert KEY not in " ".join(told)
+
+
+@pytest.mark.parametrize("kind", FACES)
+def test_an_unknown_setting_is_refused_by_name(kind):
+    with pytest.raises(ValidationError, match="dimension_count"):
+        kind(api_key=KEY, dimension_count=5)
+
+
+@pytest.mark.parametrize("kind", FACES)
+def test_a_copy_made_by_pickle_works_and_keeps_the_explicit_key(emulate, face_of, kind):
+    mount = emulate(socket=True)
+    face = face_of(kind, mount)
+    twin = pickle.loads(pickle.dumps(face))
+
+    expected, actual = documents(face, ["a"]), documents(twin, ["a"])
+    twin.close()
+
+    assert expected == actual
+    assert f"Bearer {KEY}" == mount.emulator.ledger[-1].headers["authorization"]
+
+
+@pytest.mark.parametrize("kind", FACES)
+@pytest.mark.parametrize("duplicate", [copy.deepcopy, pickle.dumps], ids=["deepcopy", "pickle"])
+def test_a_face_with_a_client_handed_in_refuses_to_be_copied(inside, kind, duplicate):
+    """Without the client the copy would dial the live service."""
+    face = kind(**inside.settings(kind.provider_name))
+
+    with pytest.raises(ConfigError, match="handed in"):
+        duplicate(face)
+
+
+def test_a_limiter_or_header_is_not_dumped():
+    face = ArkEmbeddings(api_key=KEY, default_headers={"X-Trace": "1"}, limiter=object())
+
+    assert {"limiter", "default_headers", "http_client", "ark_api_key"}.isdisjoint(face.model_dump())
+
+
+class _Listener(BaseCallbackHandler):
+    """Keeps every payload."""
+
+    def __init__(self) -> None:
+        super().__init__([], [])
+        self.heard: list[object] = []
+
+    def on_event_start(self, event_type, payload=None, event_id="", parent_id="", **kwargs):
+        self.heard.append(payload)
+        return event_id
+
+    def on_event_end(self, event_type, payload=None, event_id="", **kwargs):
+        self.heard.append(payload)
+
+    def start_trace(self, trace_id=None):
+        pass
+
+    def end_trace(self, trace_id=None, trace_map=None):
+        pass
+
+
+@pytest.mark.parametrize("kind", LLAMA_INDEX)
+def test_events_do_not_hold_the_key(inside, face_of, kind):
+    listener = _Listener()
+    face = face_of(kind, inside, callback_manager=CallbackManager([listener]))
+
+    documents(face, ["a"])
+    images(face, ["https://example.com/a.png"])
+
+    assert 4 == len(listener.heard)
+    assert KEY not in str(listener.heard)
+
+
+@pytest.mark.parametrize("kind", LANGCHAIN)
+@pytest.mark.parametrize("spelling", ["api_key", "own"])
+def test_the_key_goes_by_either_name(inside, face_of, kind, spelling):
+    name = "api_key" if spelling == "api_key" else f"{kind.provider_name}_api_key"
+    settings = inside.settings(kind.provider_name) | {"api_key": None}
+    del settings["api_key"]
+
+    kind(**settings, **{name: f" {KEY}\n"}).embed_query("a")
+
+    assert f"Bearer {KEY}" == inside.emulator.ledger[0].headers["authorization"]
+
+
+@pytest.mark.parametrize("kind", FACES)
+def test_the_key_comes_from_the_environment(inside, monkeypatch, kind):
+    settings = inside.settings(kind.provider_name)
+    del settings["api_key"]
+    monkeypatch.setenv(f"{kind.provider_name.upper()}_API_KEY", "sk-from-environment")
+
+    documents(kind(**settings), ["a"])
+
+    assert "Bearer sk-from-environment" == inside.emulator.ledger[0].headers["authorization"]
+
+
+@pytest.mark.parametrize("kind", FACES)
+def test_a_missing_key_names_the_variable(kind):
+    with pytest.raises(ConfigError, match=f"{kind.provider_name.upper()}_API_KEY"):
+        kind()

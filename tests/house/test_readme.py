@@ -1,0 +1,147 @@
+"""
+Every Python block of the READMEs is run, in order, in one namespace a file, against the emulator.
+
+A ```text block right after a ```python block is what the latter prints. `<!-- test: skip, because ... -->`
+before a block leaves it out, which is for shell blocks only.
+"""
+
+from __future__ import annotations
+
+import gc
+import io
+import re
+import warnings
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from source import ROOT
+
+READMES = [path for name in ("README.md", "README.zh-CN.md") if (path := ROOT / name).is_file()]
+_BLOCK = re.compile(
+    r"^(?:<!-- test: skip,? *(?P<reason>[^\n]*?) *-->\n+)?```(?P<language>[\w-]*)[^\n]*\n(?P<code>.*?)^```$",
+    re.M | re.S,
+)
+_SHELL = ("bash", "sh", "shell", "console")
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block: its language, its line, whether it is skipped, and the ```text block right after it."""
+
+    language: str
+    code: str
+    line: int
+    reason: str | None
+    output: str | None = None
+
+
+def blocks(text: str) -> list[Block]:
+    found = list(_BLOCK.finditer(text))
+    made = []
+    for match, after in zip(found, [*found[1:], None], strict=True):
+        adjacent = after is not None and after["language"] == "text" and not text[match.end() : after.start()].strip()
+        line = text.count("\n", 0, match.start("code")) + 1
+        output = after["code"] if after is not None and adjacent else None
+        made.append(Block(match["language"], match["code"], line, match["reason"], output))
+    return made
+
+
+def run(text: str, name: str) -> list[tuple[int, str | None, str]]:
+    """Run the Python blocks of a page; return line, promised output and actual output of each."""
+    namespace: dict[str, Any] = {"__name__": "__main__"}
+    outputs = []
+    try:
+        for block in blocks(text):
+            if block.language != "python":
+                continue
+            printed = io.StringIO()
+            with redirect_stdout(printed):
+                exec(compile("\n" * (block.line - 1) + block.code, name, "exec"), namespace)
+            outputs.append((block.line, block.output, printed.getvalue()))
+    finally:
+        # A reader's script ends without closing its clients; here the process goes on.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)
+            namespace.clear()
+            gc.collect()
+    return outputs
+
+
+@pytest.mark.parametrize("path", READMES, ids=lambda path: path.name)
+def test_the_code_runs_and_prints_what_the_page_says(
+    path, ark_dashscope_emulator_env, red_shoe_folder, monkeypatch
+):
+    monkeypatch.chdir(red_shoe_folder)
+
+    outputs = run(path.read_text("utf-8"), str(path))
+
+    assert outputs
+    assert [(line, promised) for line, promised, _ in outputs if promised is not None] == [
+        (line, actual) for line, promised, actual in outputs if promised is not None
+    ]
+
+
+@pytest.mark.parametrize("path", READMES, ids=lambda path: path.name)
+def test_only_shell_blocks_are_skipped_and_with_a_reason(path):
+    skipped = [block for block in blocks(path.read_text("utf-8")) if block.reason is not None]
+
+    assert [] == [block.line for block in skipped if block.language not in _SHELL or not block.reason]
+
+
+@pytest.mark.parametrize("path", READMES, ids=lambda path: path.name)
+def test_every_block_says_its_language(path):
+    assert [] == [block.line for block in blocks(path.read_text("utf-8")) if not block.language]
+
+
+@pytest.mark.parametrize("path", READMES, ids=lambda path: path.name)
+def test_every_link_into_the_repository_leads_somewhere(path):
+    links = re.findall(r"\]\((?!https?:|#|mailto:)([^)#]+)", path.read_text("utf-8"))
+
+    assert [] == [link for link in links if not (ROOT / link).exists()]
+
+
+PAGE = """
+```python
+x = 1
+print(x)
+```
+
+```text
+1
+```
+
+<!-- test: skip, because it installs -->
+```bash
+pip install x
+```
+
+```python
+print(x + 1)
+```
+"""
+
+
+def test_blocks_share_a_namespace_and_know_their_output():
+    assert [(3, "1\n", "1\n"), (16, None, "2\n")] == run(PAGE, "page")
+
+
+def test_a_block_that_raises_fails_the_page():
+    with pytest.raises(ZeroDivisionError):
+        run("```python\n1 / 0\n```\n", "page")
+
+
+def test_a_skipped_block_is_recognised_with_its_reason():
+    assert [None, None, "because it installs", None] == [block.reason for block in blocks(PAGE)]
+
+
+@pytest.fixture
+def red_shoe_folder(tmp_path: Path) -> Path:
+    """Return a folder with the pictures a README may name."""
+    from PIL import Image as Pillow
+
+    for name, colour in (("shoe.png", "red"), ("sea.png", "blue"), ("photo.jpg", "green"), ("shoe.jpg", "red")):
+        Pillow.new("RGB", (64, 64), colour).save(tmp_path / name)
+    return tmp_path

@@ -1,0 +1,118 @@
+"""What passed over a socket: requests and replies, taken while a call runs, and how two of them are compared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from volc_dashscope.emulator import Emulator
+from volc_dashscope.emulator.exchange import Request, Response
+
+# Headers that say how bytes travel or who sends them; no page lets them change what a service does.
+UNCOMPARED = frozenset(
+    {
+        "accept",
+        "accept-encoding",
+        "connection",
+        "content-length",
+        "host",
+        "user-agent",
+        "x-client-request-id",  # Ark's SDK draws a new one for every attempt
+        "x-dashscope-sdk-client",
+        "x-dashscope-sdk-session-id",
+    }
+)
+ABSENT = "absent"
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """One request as it arrived at the socket, and what was answered."""
+
+    request: Request
+    response: Response
+
+
+class Socket:
+    """An emulator on 127.0.0.1 that keeps every exchange until it is taken."""
+
+    def __init__(self) -> None:
+        self.emulator = Emulator()
+        self._seen: list[Exchange] = []
+        self.emulator.reply_with(self._keep)
+
+    def _keep(self, request: Request, response: Response) -> None:
+        self._seen.append(Exchange(request, response))
+
+    def during(self, call: Callable[[], Any]) -> tuple[Any, list[Exchange]]:
+        """Return the result of a call and what it put on the wire, in order."""
+        self._seen.clear()
+        result = call()
+        return result, list(self._seen)
+
+    async def during_async(self, call: Callable[[], Any]) -> tuple[Any, list[Exchange]]:
+        """As `during`, awaited."""
+        self._seen.clear()
+        result = await call()
+        return result, list(self._seen)
+
+
+def written(request: Request) -> dict[str, str]:
+    """
+    Return a request as one line of JSON per field, so that two of them differ field by field.
+
+    A null member is an absent one, the order of keys does not count and numbers are JSON's (1 is 1.0).
+    """
+    lines = {"method": request.method, "path": request.path}
+    lines.update({f"query.{name}": value for name, value in request.query.items()})
+    for name, value in request.headers.items():
+        if name == "content-type":
+            lines["header.content-type"] = value.partition(";")[0]
+        elif name not in UNCOMPARED:
+            lines[f"header.{name}"] = value
+    if request.body and lines.get("header.content-type") == "application/json":
+        lines.update(_leaves("body", orjson.loads(request.body)))
+    return lines
+
+
+def differing(sdk: Request, ours: Request) -> dict[str, tuple[str, str]]:
+    """Return the fields in which two requests differ, with what the SDK wrote and what we wrote."""
+    theirs, mine = written(sdk), written(ours)
+    return {
+        name: (theirs.get(name, ABSENT), mine.get(name, ABSENT))
+        for name in sorted(theirs.keys() | mine.keys())
+        if theirs.get(name) != mine.get(name)
+    }
+
+
+def shape(value: Any, at: str = "") -> set[str]:
+    """Return the key paths of a JSON value with the type at each; the members of a list share one path."""
+    if isinstance(value, dict):
+        return {f"{at}: object"}.union(*(shape(member, f"{at}.{key}") for key, member in value.items()))
+    if isinstance(value, list):
+        return {f"{at}: array"}.union(*(shape(member, f"{at}[]") for member in value))
+    return {f"{at}: {_kind(value)}"}
+
+
+def _leaves(at: str, value: Any) -> Iterator[tuple[str, str]]:
+    if isinstance(value, dict):
+        yield at, "object"
+        for key, member in value.items():
+            if member is not None:
+                yield from _leaves(f"{at}.{key}", member)
+    elif isinstance(value, list):
+        yield at, "array"
+        for index, member in enumerate(value):
+            yield from _leaves(f"{at}[{index}]", member)
+    else:
+        whole = isinstance(value, float) and value.is_integer()
+        yield at, orjson.dumps(int(value) if whole else value).decode()
+
+
+def _kind(value: Any) -> str:
+    if value is None or isinstance(value, bool):
+        return "null" if value is None else "boolean"
+    return "string" if isinstance(value, str) else "number"

@@ -1,0 +1,44 @@
+"""One socket and one set of SDK clients for all comparisons."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+
+import pytest
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # what the SDKs import is not ours
+    import dashscope
+    from vendors import KEY, Vendors
+
+from capture import Socket
+from intents import PICTURE, STORED
+
+# Settings of the SDKs that a machine may have.
+_VARIABLES = ("VOLC_ACCESSKEY", "VOLC_SECRETKEY", "DASHSCOPE_WORKSPACE", "DASHSCOPE_WORKSPACE_ID", "DASHSCOPE_REGION")
+
+
+@pytest.fixture(scope="session")
+def socket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Socket]:
+    """An emulator on a socket; the SDKs' global settings lead to it, and are put back."""
+    socket = Socket()
+    assert STORED == socket.emulator.publish(STORED.removeprefix("oss://"), PICTURE.read_bytes())
+    with pytest.MonkeyPatch.context() as patch, socket.emulator:
+        # The uploader of 1.x reads nothing else.
+        patch.setattr(dashscope, "base_http_api_url", socket.emulator.dashscope_url)
+        patch.setattr(dashscope, "api_key", KEY)
+        patch.setenv("NO_PROXY", "127.0.0.1")
+        # Reading the authorities takes 20 ms for each client made, and no byte here is encrypted.
+        patch.setenv("SSL_CERT_DIR", str(tmp_path_factory.mktemp("no-authorities")))
+        for name in _VARIABLES:
+            patch.delenv(name, raising=False)
+        yield socket
+
+
+@pytest.fixture(scope="session")
+def vendors(socket: Socket) -> Iterator[Vendors]:
+    """The vendors' synchronous clients."""
+    vendors = Vendors(socket.emulator.url)
+    yield vendors
+    vendors.close()

@@ -1,0 +1,130 @@
+"""For the same wish, our request is the vendor SDK's, but for the differences that are listed with a reason."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+
+import pytest
+from capture import Exchange, Socket, differing
+from differences import DIFFERENCES, REQUESTS, Difference
+from intents import INTENTS, Intent
+from vendors import ASYNC_FACES, KEY, Vendors, acall
+
+from volc_dashscope import AsyncClient, Client
+from volc_dashscope.models import models
+
+# Lower it when an entry goes; a new difference is a mistake until it has a reason.
+MOST_DIFFERENCES = 6
+
+PAIRS = [(intent, face) for intent in INTENTS for face in intent.faces]
+# The request is built by the same code for both clients: a few wishes for each row and resource are enough.
+ASYNC_CLAIMS = ("texts", "query", "fused", "video url", "workspace", "openai texts", "dense&sparse", "own header")
+ASYNC_PAIRS = [
+    (intent, face)
+    for intent in INTENTS
+    if intent.claim in ASYNC_CLAIMS
+    for face in ASYNC_FACES[intent.door]
+    if face not in intent.without
+]
+
+
+def names(pairs: list[tuple[Intent, str]]) -> list[str]:
+    return [f"{intent.card.name}-{intent.claim}-{face}".replace(" ", "_") for intent, face in pairs]
+
+
+def settings(intent: Intent, url: str) -> dict[str, object]:
+    # One at a time, so that requests arrive in the order of the items; one attempt, so that none is hidden.
+    plain = {"api_key": KEY, "base_url": url + intent.path, "max_concurrency": 1, "max_attempts": 1}
+    return {**plain, **intent.settings}
+
+
+def compare(intent: Intent, face: str, sdk: list[Exchange], ours: list[Exchange]) -> None:
+    """Hold two captures against each other; every request has to show every listed difference and no other."""
+    assert sdk, "the SDK sent nothing"
+    assert ours, "we sent nothing"
+    assert {200} == {exchange.response.status for exchange in (*sdk, *ours)}
+
+    expected = listed(intent, face)
+    count = expected.pop(REQUESTS, None)
+    assert (count or (str(len(sdk)), str(len(sdk)))) == (str(len(sdk)), str(len(ours)))
+
+    # Where the counts differ by intent, the SDK prepares something first: the last requests are the pair.
+    for theirs, mine in zip(sdk[-len(ours) :], ours, strict=True):
+        found = differing(theirs.request, mine.request)
+        unlisted = {name: pair for name, pair in found.items() if not _matches(pair, expected.get(name))}
+        gone = sorted(expected.keys() - found.keys())
+        assert {} == unlisted
+        assert [] == gone, "no longer differs: take it off the list"
+
+
+def listed(intent: Intent, face: str) -> dict[str, tuple[str, str]]:
+    fields: dict[str, tuple[str, str]] = {}
+    for difference in DIFFERENCES:
+        if difference.provider == intent.card.provider and difference.covers(intent, face):
+            fields.update(difference.fields)
+    return fields
+
+
+def _matches(pair: tuple[str, str], patterns: tuple[str, str] | None) -> bool:
+    return patterns is not None and all(map(re.fullmatch, patterns, pair))
+
+
+@pytest.mark.parametrize(("intent", "face"), PAIRS, ids=names(PAIRS))
+def test_we_send_what_the_sdk_sends(socket: Socket, vendors: Vendors, intent: Intent, face: str) -> None:
+    _, sdk = socket.during(lambda: [vendors.call(face, intent.door, said) for said in intent.theirs])
+    with Client(intent.model, **settings(intent, socket.emulator.url)) as client:
+        _, ours = socket.during(lambda: client.embed(intent.items, **intent.call))
+
+    compare(intent, face, sdk, ours)
+
+
+@pytest.mark.parametrize(("intent", "face"), ASYNC_PAIRS, ids=names(ASYNC_PAIRS))
+async def test_we_send_what_the_async_sdk_sends(socket: Socket, intent: Intent, face: str) -> None:
+    url = socket.emulator.url
+
+    async def all_of_theirs() -> None:
+        for said in intent.theirs:
+            await acall(url, face, intent.door, said)
+
+    _, sdk = await socket.during_async(all_of_theirs)
+    async with AsyncClient(intent.model, **settings(intent, url)) as client:
+        _, ours = await socket.during_async(lambda: client.embed(intent.items, **intent.call))
+
+    compare(intent, face, sdk, ours)
+
+
+@pytest.mark.parametrize("difference", DIFFERENCES, ids=lambda difference: difference.name.replace(" ", "_"))
+def test_every_difference_is_shown_by_an_intent_and_has_its_reason(difference: Difference) -> None:
+    shown = [
+        intent
+        for intent, face in PAIRS
+        if difference.provider == intent.card.provider and difference.covers(intent, face)
+    ]
+
+    assert shown
+    assert difference.fields
+    assert difference.reason
+    assert difference.source
+
+
+def test_the_list_of_differences_only_shrinks() -> None:
+    assert len(DIFFERENCES) == MOST_DIFFERENCES
+
+
+def test_every_row_that_answers_at_once_is_compared() -> None:
+    """Prints the count for each model; see it with `pytest -rP`."""
+    counts = Counter(intent.card.name for intent, _ in PAIRS)
+    counts.update(intent.card.name for intent, _ in ASYNC_PAIRS)
+    print("\n".join(f"{count:4}  {name}" for name, count in counts.items()))
+    print(f"{counts.total():4}  comparisons, {len(DIFFERENCES)} intended differences")
+    expected = {row.name for row in models() if row.ready and row.endpoint != "async"}
+
+    assert expected == counts.keys()
+    assert min(counts.values()) >= 10
+
+
+def test_claims_are_unique_for_a_row() -> None:
+    repeated = [key for key, count in Counter((each.card.name, each.claim) for each in INTENTS).items() if count > 1]
+
+    assert [] == repeated

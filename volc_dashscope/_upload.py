@@ -1,0 +1,203 @@
+"""
+Local media in DashScope's temporary storage, so that a request names `oss://` URLs instead of carrying bytes.
+
+Page: help.aliyun.com/zh/model-studio/get-temporary-file-url, as of 2026-11-21. A file lives 48 hours, is bound to
+the model and the account, and cannot be listed or read back. Done only for a client with `upload=True`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field, replace
+from typing import Generic, TypeVar
+from urllib.parse import urlencode
+
+import orjson
+
+from volc_dashscope._flow import Flow, Send, Wait, exchange
+from volc_dashscope._media import source_of_url
+from volc_dashscope._multipart import multipart
+from volc_dashscope._pace import Cost
+from volc_dashscope._storage import Policy, Storage
+from volc_dashscope._wire import Ask, Batch, Fault, Reply, Request
+from volc_dashscope.errors import ContentError, EmbeddingError, InputError, RequestError
+from volc_dashscope.inputs import Frames, Fused, Image, Item, Part, Video, parts
+from volc_dashscope.providers import dashscope
+from volc_dashscope.providers._reply import Malformed, bad_reply
+from volc_dashscope.providers._verdict import BAD_REQUEST, Rule, Verdict, judge
+
+M = TypeVar("M", Image, Video)
+R = TypeVar("R")
+Steps = Generator["Send | Wait", "Reply | Fault | None", R]
+
+_EXTENSIONS = {"jpeg": "jpg", "jpeg2000": "jp2"}
+# Object storage is not the model service: what it refuses says nothing of the key or the account.
+_STORAGE_RULES = (
+    Rule(400, "EntityTooLarge", Verdict(ContentError, splittable=True)),
+    Rule(400, "", BAD_REQUEST),
+    Rule(401, "", BAD_REQUEST),
+    Rule(403, "", BAD_REQUEST),
+    Rule(404, "", BAD_REQUEST),
+)
+
+
+def stored(batch: Batch, ask: Ask, storage: Storage) -> Flow[Batch]:
+    """
+    Return a batch with all its files and bytes in storage, as a flow that puts them there.
+
+    Each content is stored once, also when several batches of a call need it at the same time, and is remembered
+    for the next call.
+    """
+    items: list[Item] = []
+    for position, item in zip(batch.positions, batch.items, strict=True):
+        try:
+            items.append((yield from _item(item, ask, storage)))
+        except InputError as error:
+            # Splittable: the batch's other items are fine.
+            raise InputError(f"item {position}: {error}", index=position, splittable=True) from error
+        except EmbeddingError as error:
+            error.index = position if len(batch) == 1 else None
+            raise
+    return Batch(batch.positions, tuple(items))
+
+
+def _item(item: Item, ask: Ask, storage: Storage) -> Steps[Item]:
+    if not isinstance(item, Fused):
+        return (yield from _part(item, ask, storage))
+    members: list[Part] = []
+    for part in parts(item):
+        members += [(yield from _part(part, ask, storage))]
+    return Fused(*members)
+
+
+def _part(part: Part, ask: Ask, storage: Storage) -> Steps[Part]:
+    if isinstance(part, str):
+        return part
+    if not isinstance(part, Frames):
+        # Called for each type by itself: mypy does not solve a type variable for a union.
+        if isinstance(part, Image):
+            return (yield from _medium(part, ask, storage))
+        return (yield from _medium(part, ask, storage))
+    images: list[Image] = []
+    for image in part.images:
+        images += [(yield from _medium(image, ask, storage))]
+    return Frames(images)
+
+
+def _medium(medium: M, ask: Ask, storage: Storage) -> Steps[M]:
+    if not medium.inline:
+        return medium
+    # The digest of the bytes alone: a video's own also counts how it is sampled. Never the local name.
+    kind = medium.format or ""
+    name = f"{medium.source.digest}.{_EXTENSIONS.get(kind, kind)}"
+    pause = 0.05
+    while not storage.claim(name):
+        url = storage.find(name)
+        if url is not None:
+            return replace(medium, source=source_of_url(url, medium.kind))
+        yield Wait(pause)
+        pause = min(2 * pause, 1.0)
+    try:
+        url = yield from _put(medium, name, ask, storage)
+        storage.keep(name, url)
+    finally:
+        storage.release(name)
+    return replace(medium, source=source_of_url(url, medium.kind))
+
+
+def _put(medium: Image | Video, name: str, ask: Ask, storage: Storage) -> Steps[str]:
+    policy = storage.policy()
+    if policy is not None:
+        try:
+            return (yield from _send(medium, name, policy, ask, storage))
+        except RequestError as error:
+            # A policy can run out while it is being used; 403 "Policy expired" (error-code page).
+            if error.status != 403:
+                raise
+    policy = yield from exchange(
+        _Step(lambda: _ask_policy(ask), lambda reply: _policy(reply, ask)), storage.terms
+    )
+    storage.hold(policy)
+    return (yield from _send(medium, name, policy, ask, storage))
+
+
+def _send(medium: Image | Video, name: str, policy: Policy, ask: Ask, storage: Storage) -> Steps[str]:
+    key = f"{policy.folder}/{name}"
+    step = _Step(
+        lambda: _form(medium, name, policy), lambda reply: _receipt(reply, medium, ask, f"oss://{key}")
+    )
+    return (yield from exchange(step, storage.terms))
+
+
+@dataclass(frozen=True, slots=True)
+class _Step(Generic[R]):
+    """One request of the upload as an operation of the flow."""
+
+    build: Callable[[], Request]
+    read: Callable[[Reply], R | EmbeddingError]
+    cost: Cost = field(default_factory=Cost)
+
+
+def _ask_policy(ask: Ask) -> Request:
+    query = urlencode({"action": "getPolicy", "model": ask.model})
+    return Request("GET", f"{ask.base_url}/uploads?{query}", ask.headers)
+
+
+def _policy(reply: Reply, ask: Ask) -> Policy | EmbeddingError:
+    subject = "the upload policy"
+    body = dashscope.answer(reply, ask, subject)
+    if isinstance(body, EmbeddingError):
+        return body
+    try:
+        return Policy.of(body.get("data"))
+    except Malformed as reason:
+        request_id = dashscope.request_id_of(body, reply)
+        return bad_reply(dashscope.NAME, str(reason), dashscope.NO_ITEMS, reply, request_id, subject)
+
+
+def _form(medium: Image | Video, name: str, policy: Policy) -> Request:
+    """Write the form; the file is read just now."""
+    data = medium.read()
+    if len(data) > policy.largest:
+        raise InputError(
+            f"{medium.label()} of {len(data):,} bytes; temporary storage accepts at most {policy.largest:,}"
+        )
+    mime = medium.mime or "application/octet-stream"
+    # The order is that of the page; object storage ignores what comes after the file.
+    fields = {**policy.fields, "key": f"{policy.folder}/{name}", "x-oss-content-type": mime}
+    kind, body = multipart(fields, name=name, mime=mime, data=data, digest=medium.source.digest)
+    return Request("POST", policy.host, {"Content-Type": kind, "Accept": "*/*"}, body, keyless=True)
+
+
+def _receipt(reply: Reply, medium: Image | Video, ask: Ask, url: str) -> str | EmbeddingError:
+    if reply.status in (200, 201, 204):
+        return url
+    code, message = _complaint(reply.body)
+    # A retry after a lost reply meets its own file; the name is the content, so what is there is right.
+    if reply.status == 409 and code == "FileAlreadyExists":
+        return url
+    return judge(
+        _STORAGE_RULES,
+        provider=dashscope.NAME,
+        reply=reply,
+        code=code,
+        message=message,
+        request_id=reply.headers.get("x-oss-request-id") or reply.headers.get("x-request-id"),
+        batch=dashscope.NO_ITEMS,
+        ask=ask,
+        subject=f"the upload of {medium.label()}",
+    )
+
+
+def _complaint(body: bytes) -> tuple[str | None, str]:
+    """Return code and message of a refusal: XML from object storage, JSON from a gateway before it."""
+    try:
+        told = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        text = body[:4096].decode("utf-8", "replace")
+        found = dict(re.findall(r"<(Code|Message)>([^<]*)</", text))
+        return found.get("Code"), found.get("Message", "")
+    told = told if isinstance(told, dict) else {}
+    code, message = told.get("code"), told.get("message")
+    return (code if isinstance(code, str) else None), (message if isinstance(message, str) else "")

@@ -1,0 +1,262 @@
+"""Requests, tokens and price of a call before anything is sent. Needs no key, reads no file, asks nobody. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from volc_dashscope import _config
+from volc_dashscope._call import items_of
+from volc_dashscope._check import check_items, check_settings
+from volc_dashscope._plan import plan
+from volc_dashscope._tokens import ark_image_bounds, ark_video_bounds, level_image_tokens, text_tokens
+from volc_dashscope._wire import Ask, TextType
+from volc_dashscope.inputs import Frames, Image, Item, Part, Video, modalities, parts
+from volc_dashscope.models import Modality, ModelCard, Provider, Route
+
+__all__ = ["Estimate", "estimate"]
+
+_MILLION = 1_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """
+    What a call would cost. A pair is (fewest, most); most is None where no page sets an upper end.
+
+    Attributes:
+        items: How many were given.
+        requests: Requests a client would send without a cache and without retries; file jobs on the async route.
+        text_tokens: Estimated, see `rule`.
+        image_tokens: By the model's documented formula, of every image it can be applied to.
+        video_tokens: The documented range of every video that has one; how long a video is, is not known here.
+        tokens: All of them; the most also holds the cap of images of unknown size.
+        unknown: Items with an image or video that is not in `image_tokens` or `video_tokens`: its size is not
+            known (an image by URL), or no page says what the model counts for it.
+        price: In `currency`; None where the model's row has no price for the route.
+        as_of: When the price was printed.
+        rule: How all this was counted, in words.
+        seconds_at_limit: Least time at the requests and tokens per minute the model's row publishes, for the
+            most tokens (the fewest where there is no most); None where it publishes neither.
+        card: The model's row.
+    """
+
+    items: int
+    requests: int
+    text_tokens: int
+    image_tokens: int
+    video_tokens: tuple[int, int]
+    tokens: tuple[int, int | None]
+    unknown: int
+    price: tuple[float, float | None] | None
+    currency: str | None
+    as_of: str | None
+    rule: str
+    seconds_at_limit: float | None
+    card: ModelCard = field(repr=False)
+
+
+def estimate(
+    items: Iterable[Item],
+    model: str,
+    *,
+    like: str | None = None,
+    card: ModelCard | None = None,
+    provider: Provider | None = None,
+    route: Route | None = None,
+    text_type: TextType | None = "document",
+    instruct: str | None = None,
+    res_level: int | None = None,
+) -> Estimate:
+    """
+    Count what `Client(model, ...).embed(items)` would send and cost.
+
+    Args:
+        items, model, like, card, provider, text_type, instruct, res_level: As for the client.
+        route: None for the model's usual one; "batch" is counted at the Batch price.
+
+    Raises:
+        ConfigError: An unknown model, or a setting it does not have.
+        InputError: An item does not fit the model.
+    """
+    found = _config.find_card(model, provider=provider, like=like, card=card)
+    ask = Ask(
+        card=found,
+        model=model,
+        base_url="",
+        place="",
+        route=route or found.routes[0],
+        text_type=text_type,
+        instruct=instruct,
+        res_level=res_level,
+    )
+    check_settings(ask)
+    given = items_of(items)
+    check_items(given, ask)
+    count = _Count()
+    for item in given:
+        count.add(item, ask)
+    requests = sum(1 for _ in plan(enumerate(given), ask))
+    tokens = (count.text + count.media[0], None if count.endless else count.text + count.media[1])
+    price = _price(count, ask)
+    return Estimate(
+        items=len(given),
+        requests=requests,
+        text_tokens=count.text,
+        image_tokens=count.images,
+        video_tokens=count.videos,
+        tokens=tokens,
+        unknown=count.unknown,
+        price=price,
+        currency=found.price.currency if found.price and price else None,
+        as_of=found.price.as_of if found.price and price else None,
+        rule=_rule(count, ask, priced=price is not None),
+        seconds_at_limit=_seconds(requests, tokens[0] if tokens[1] is None else tokens[1], ask),
+        card=found,
+    )
+
+
+@dataclass(slots=True)
+class _Count:
+    """Tokens so far. `media` bounds images and videos together; `endless` says its upper end means nothing."""
+
+    text: int = 0
+    images: int = 0
+    videos: tuple[int, int] = (0, 0)
+    media: tuple[int, int] = (0, 0)
+    unknown: int = 0
+    endless: bool = False
+    kinds: set[Modality] = field(default_factory=set)
+
+    def add(self, item: Item, ask: Ask) -> None:
+        known = True
+        for part in _single(item):
+            if isinstance(part, str):
+                self.text += _text(part, ask)
+            elif not self._add_medium(part, ask.card, ask.res_level):
+                known = False
+        self.kinds.update(modalities(item))
+        self.unknown += not known
+
+    def _add_medium(self, medium: Image | Video, card: ModelCard, res_level: int | None) -> bool:
+        """Count one image or video and say whether its tokens are known, or at least their range."""
+        if isinstance(medium, Video):
+            bounds = _video(medium, card)
+            known = bounds is not None
+            self.videos = _sum(self.videos, bounds or (0, 0))
+        else:
+            bounds = _image(medium, card, res_level)
+            known = bounds is not None and bounds[0] == bounds[1]
+            self.images += bounds[0] if bounds and known else 0
+        self.media = _sum(self.media, bounds or (0, 0))
+        self.endless |= bounds is None
+        return known
+
+
+def _single(item: Item) -> Iterator[str | Image | Video]:
+    part: Part
+    for part in parts(item):
+        yield from part.images if isinstance(part, Frames) else (part,)
+
+
+def _text(text: str, ask: Ask) -> int:
+    tokens = text_tokens(text)
+    if ask.card.truncates and ask.card.max_tokens is not None:
+        tokens = min(tokens, ask.card.max_tokens)
+    # Ark's text models take the task as a prefix of each query, so it is text like any other.
+    prefixed = ask.card.provider == "ark" and ask.card.endpoint == "text" and ask.text_type == "query"
+    return tokens + (text_tokens(ask.instruct) if prefixed and ask.instruct else 0)
+
+
+def _image(image: Image, card: ModelCard, res_level: int | None) -> tuple[int, int] | None:
+    if card.res_level is not None:
+        exact = level_image_tokens(res_level)
+        return None if exact is None else (exact, exact)
+    return ark_image_bounds(image.width, image.height) if card.provider == "ark" else None
+
+
+def _video(video: Video, card: ModelCard) -> tuple[int, int] | None:
+    if card.provider != "ark":
+        return None
+    return ark_video_bounds(
+        max_video_tokens=video.max_video_tokens,
+        min_frame_tokens=video.min_frame_tokens,
+        max_frame_tokens=video.max_frame_tokens,
+        min_frames=video.min_frames,
+    )
+
+
+def _sum(left: tuple[int, int], right: tuple[int, int]) -> tuple[int, int]:
+    return left[0] + right[0], left[1] + right[1]
+
+
+def _price(count: _Count, ask: Ask) -> tuple[float, float | None] | None:
+    rates = _rates(ask)
+    if rates is None:
+        return None
+    text, media = rates
+    low, high = ((count.text * text + tokens * media) / _MILLION for tokens in count.media)
+    return low, None if count.endless else high
+
+
+def _rates(ask: Ask) -> tuple[float, float] | None:
+    """Price of a million text and of a million media tokens on the route."""
+    price = ask.card.price
+    if price is None:
+        return None
+    if ask.route == "batch":
+        return None if price.batch is None else (price.batch, price.batch)
+    return price.text, price.text if price.image is None else price.image
+
+
+def _seconds(requests: int, tokens: int, ask: Ask) -> float | None:
+    if ask.route not in ("native", "openai"):  # jobs have quotas of their own
+        return None
+    limits = ((requests, ask.card.requests_per_minute), (tokens, ask.card.tokens_per_minute))
+    return max((60 * used / limit for used, limit in limits if limit), default=None)
+
+
+def _rule(count: _Count, ask: Ask, *, priced: bool) -> str:
+    card, said = ask.card, []
+    if "text" in count.kinds:
+        said.append(
+            "Text is estimated: no page publishes the tokenizer, so one token for each Chinese, Japanese or Korean "
+            "character, one for every four others, and one more"
+        )
+        if card.truncates and card.max_tokens is not None:
+            said.append(f"a text counts at most {card.max_tokens} tokens, where the service cuts it")
+    if card.endpoint == "multimodal":
+        said.append(
+            "preset text and instructions that the service adds or bills are unpublished and not counted"
+        )
+    if count.kinds & {"image", "frames"}:
+        said.append(_image_rule(ask))
+    if "video" in count.kinds:
+        said.append(_video_rule(card))
+    if priced:
+        kind = "Batch price" if ask.route == "batch" else "price"
+        said.append(
+            f"{kind} per million tokens as printed for {card.regions[0]}, videos at the price of images"
+        )
+    return "; ".join(said) + "." if said else ""
+
+
+def _image_rule(ask: Ask) -> str:
+    if ask.card.res_level is not None and level_image_tokens(ask.res_level) is not None:
+        level = 1 if ask.res_level is None else ask.res_level
+        return f"an image is {level_image_tokens(level)} tokens at res_level {level}"
+    if ask.card.provider == "ark":
+        return (
+            "an image is min(width x height / 784, 1312) tokens, rounded up; one of unknown size is left out and "
+            "only bounded by 1312"
+        )
+    return "no page says what an image counts for this model, so none is counted"
+
+
+def _video_rule(card: ModelCard) -> str:
+    if card.provider != "ark":
+        return "no page says what a video counts for this model, so none is counted"
+    return (
+        "a video is 10,240 to 81,920 tokens by its unknown length, or within its own token and frame settings "
+        "where it has them"
+    )
