@@ -98,7 +98,9 @@ def main(arguments: list[str]) -> int:
         path for path, text in cassettes() if not path.exists() or path.read_text(encoding="utf-8") != text
     ]
     if "--check" in arguments:
-        sys.stdout.write("up to date\n" if not stale else f"stale: {', '.join(path.name for path in stale)}\n")
+        sys.stdout.write(
+            "up to date\n" if not stale else f"stale: {', '.join(path.name for path in stale)}\n"
+        )
         return 1 if stale else 0
     CASSETTES.mkdir(parents=True, exist_ok=True)
     for path, text in cassettes():

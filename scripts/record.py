@@ -34,7 +34,9 @@ HOSTS = {"ark": "https://ark.cn-beijing.volces.com", "dashscope": "https://dashs
 NOON = datetime(2026, 11, 21, 12, tzinfo=timezone.utc).timestamp()
 
 
-def record(scenario: Scenario, target: Path, label: Mapping[str, Any], reached: Mapping[str, str], **settings: Any) -> None:
+def record(
+    scenario: Scenario, target: Path, label: Mapping[str, Any], reached: Mapping[str, str], **settings: Any
+) -> None:
     """Make one call and put what passed into `target`; nothing is written unless it ended as it should."""
     with TemporaryDirectory() as folder:
         fresh = Path(folder) / target.name
@@ -72,7 +74,9 @@ def from_services(into: Path, environ: Mapping[str, str]) -> int:
     """Record what can be recorded with the keys there are."""
     keys = {provider: environ.get(name, "").strip() for provider, name in KEYS.items()}
     if not any(keys.values()):
-        sys.stderr.write(f"record: set {' or '.join(KEYS.values())} to record from the services; nothing was done\n")
+        sys.stderr.write(
+            f"record: set {' or '.join(KEYS.values())} to record from the services; nothing was done\n"
+        )
         return 2
     today = datetime.now(timezone.utc).date().isoformat()
     for scenario in RECORDED:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from volc_dashscope import _config
-from volc_dashscope._call import Call, Exchange, Stream, items_of
+from volc_dashscope._call import Call, Exchange, items_of
 from volc_dashscope._check import check_settings
 from volc_dashscope._flow import Flow, Terms, exchange
 from volc_dashscope._http import Home, Limiter, afan_out, arun, fan_out, run
@@ -20,6 +20,7 @@ from volc_dashscope._pace import Pace
 from volc_dashscope._progress import Progress
 from volc_dashscope._retry import Retry
 from volc_dashscope._storage import Storage
+from volc_dashscope._stream import Stream
 from volc_dashscope._upload import stored
 from volc_dashscope._wire import Ask, Batch, OnError, OutputType, Rows, TextType
 from volc_dashscope.errors import ConfigError, EmbeddingError

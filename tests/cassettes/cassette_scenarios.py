@@ -61,7 +61,17 @@ class Scenario:
 
 VISION = "doubao-embedding-vision-251215"
 POEM = ("风急天高猿啸哀", "渚清沙白鸟飞回", "无边落木萧萧下", "不尽长江滚滚来")
-TWELVE = (*POEM, "red", "green", "blue", "chair", "apple", "boat", "first line\nsecond line", '"quoted" \\ text')
+TWELVE = (
+    *POEM,
+    "red",
+    "green",
+    "blue",
+    "chair",
+    "apple",
+    "boat",
+    "first line\nsecond line",
+    '"quoted" \\ text',
+)
 
 RECORDED = (
     Scenario(name="ark-text", model=VISION, items=("天很蓝，海很深",), settings={"dimensions": 1024}),
@@ -90,9 +100,7 @@ RECORDED = (
     Scenario(
         name="ark-throttled", model=VISION, items=("hello",), settings={"dimensions": 1024}, faults=("429",)
     ),
-    Scenario(
-        name="dashscope-batch", model="text-embedding-v4", items=TWELVE, settings={"dimensions": 64}
-    ),
+    Scenario(name="dashscope-batch", model="text-embedding-v4", items=TWELVE, settings={"dimensions": 64}),
     Scenario(
         name="dashscope-query",
         model="text-embedding-v4",

@@ -7,9 +7,10 @@ from io import BytesIO
 from typing import Any
 
 from langchain_core.embeddings import Embeddings
+from PIL import Image as Pillow
+
 from langchain_volc_dashscope import ArkEmbeddings, DashScopeEmbeddings
 from llama_index_ext import ArkMultiModalEmbedding, DashScopeMultiModalEmbedding
-from PIL import Image as Pillow
 
 KEY = "sk-canary-0123456789abcdef"  # what tests/conftest.py hands out
 ARK = "doubao-embedding-vision-251215"
@@ -38,7 +39,9 @@ def data_uri(colour: str = "red") -> str:
 
 def documents(face: Any, texts: list[str]) -> list[list[float]]:
     """Embed texts as documents, whatever the framework calls it."""
-    return face.embed_documents(texts) if isinstance(face, Embeddings) else face.get_text_embedding_batch(texts)
+    return (
+        face.embed_documents(texts) if isinstance(face, Embeddings) else face.get_text_embedding_batch(texts)
+    )
 
 
 def query(face: Any, text: str) -> list[float]:

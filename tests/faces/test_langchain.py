@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import inspect
 import time
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 import pytest
 from langchain_core.rate_limiters import BaseRateLimiter, InMemoryRateLimiter
-from langchain_volc_dashscope import ArkEmbeddings, DashScopeEmbeddings
 from samples import ARK, KEY, LANGCHAIN, PICTURE_URL, V4, VIDEO_URL, VL, data_uri, png
 
-from volc_dashscope import BulkError, ConfigError, Fused, Image, InputError
+from langchain_volc_dashscope import ArkEmbeddings, DashScopeEmbeddings
+from volc_dashscope import BulkError, ConfigError, ContentError, Fused, Image, InputError
 
 LISTS = {
     "embed_documents": (["red", "blue", "green"], ["a text", "b", "红"]),
@@ -120,18 +121,16 @@ def test_an_endpoint_id_works_with_like(inside, face_of, kind):
 
 
 @pytest.mark.parametrize(
-    "uri", ["http://h/a.png", "https://h/a.png", "HTTPS://h/a.png", "oss://b/a.png", data_uri()], ids=lambda u: u[:9]
+    "uri",
+    ["http://h.com/a.png", "https://h.com/a.png", "HTTPS://h.com/a.png", "oss://b/a.png", data_uri()],
+    ids=["http", "https", "upper case", "oss", "data"],
 )
 def test_a_uri_with_a_scheme_opens_no_file(inside, face_of, audit, uri):
     face = face_of(DashScopeEmbeddings, inside)
 
-    # The emulator may refuse a URL; what matters is that it was sent as one.
-    try:
+    # The emulator refuses some; what matters is that it was sent as a URL.
+    with suppress(ContentError):
         face.embed_image([uri])
-    except InputError:
-        raise
-    except Exception as refusal:
-        assert 400 == getattr(refusal, "status", None)
 
     assert [uri] == [part["image"] for part in inside.emulator.ledger[0].body["input"]["contents"]]
     assert [] == [name for name in audit.files_opened if name.endswith("a.png")]
@@ -183,7 +182,10 @@ BAD_SETTINGS = {
     "url": ({"base_url": "http://example.com"}, ConfigError),
     "empty instruct": ({"instruct": " "}, InputError),
     "another service's model": ({"model": V4}, ConfigError),
-    "an instruction for a model without": ({"model": "doubao-embedding-vision-250615", "instruct": "x"}, InputError),
+    "an instruction for a model without": (
+        {"model": "doubao-embedding-vision-250615", "instruct": "x"},
+        InputError,
+    ),
 }
 
 

@@ -8,8 +8,9 @@ from typing import Any, ClassVar
 import pytest
 from langchain_tests.integration_tests import EmbeddingsIntegrationTests
 from langchain_tests.unit_tests import EmbeddingsUnitTests
-from langchain_volc_dashscope import ArkEmbeddings, DashScopeEmbeddings
 from samples import ARK, KEY, V4, VL
+
+from langchain_volc_dashscope import ArkEmbeddings, DashScopeEmbeddings
 
 
 class _Subject:

@@ -10,9 +10,9 @@ from uuid import uuid4
 import pytest
 from langchain_core.documents import Document
 from langchain_core.vectorstores import InMemoryVectorStore
-from langchain_volc_dashscope import ArkEmbeddings, DashScopeEmbeddings
 from samples import data_uri
 
+from langchain_volc_dashscope import ArkEmbeddings, DashScopeEmbeddings
 from volc_dashscope import Fused, Image
 
 with warnings.catch_warnings():
@@ -35,12 +35,16 @@ def qdrant() -> Iterator[QdrantClient]:
 
 def _qdrant_store(client: QdrantClient, face: Any) -> QdrantVectorStore:
     """A collection sized by the face before any request, with one picture of each colour."""
-    client.create_collection("pictures", vectors_config=VectorParams(size=face.dimension, distance=Distance.COSINE))
+    client.create_collection(
+        "pictures", vectors_config=VectorParams(size=face.dimension, distance=Distance.COSINE)
+    )
     rows = face.embed_image([data_uri(shade) for shade in COLOURS.values()])
     client.upsert(
         "pictures",
         [
-            PointStruct(id=str(uuid4()), vector=row, payload={"page_content": "", "metadata": {"colour": colour}})
+            PointStruct(
+                id=str(uuid4()), vector=row, payload={"page_content": "", "metadata": {"colour": colour}}
+            )
             for colour, row in zip(COLOURS, rows, strict=True)
         ],
     )
@@ -61,7 +65,9 @@ def test_qdrant_finds_a_picture_by_a_picture(inside, face_of, qdrant, kind, colo
     face = face_of(kind, inside)
     store = _qdrant_store(qdrant, face)
 
-    found = store.similarity_search_by_vector(face.embed_query(Image.from_url(data_uri(COLOURS[colour]))), k=1)
+    found = store.similarity_search_by_vector(
+        face.embed_query(Image.from_url(data_uri(COLOURS[colour]))), k=1
+    )
 
     assert colour == found[0].metadata["colour"]
 
@@ -82,7 +88,9 @@ def test_qdrant_finds_a_picture_by_text_and_picture_together(inside, face_of, qd
 def test_qdrants_own_constructor_embeds_through_the_face(inside, face_of, kind):
     texts = ["a red shoe", "the blue sea", "a green tree"]
 
-    store = QdrantVectorStore.from_texts(texts, face_of(kind, inside), location=":memory:", collection_name="t")
+    store = QdrantVectorStore.from_texts(
+        texts, face_of(kind, inside), location=":memory:", collection_name="t"
+    )
     found = store.similarity_search("blue sea", k=1)[0].page_content
     store.client.close()
 
@@ -94,7 +102,9 @@ def test_the_in_memory_store_finds_texts_and_pictures(inside, face_of, kind):
     face = face_of(kind, inside)
     store = InMemoryVectorStore(face)
     store.add_documents([Document("the blue sea", id="sea"), Document("a green tree", id="tree")])
-    for colour, row in zip(("red", "yellow"), face.embed_image([data_uri("red"), data_uri("yellow")]), strict=True):
+    for colour, row in zip(
+        ("red", "yellow"), face.embed_image([data_uri("red"), data_uri("yellow")]), strict=True
+    ):
         store.store[colour] = {"id": colour, "vector": row, "text": colour, "metadata": {}}
 
     by_text = store.similarity_search("blue sea", k=1)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from langchain_volc_dashscope import ArkEmbeddings, DashScopeEmbeddings
-from llama_index_ext import ArkMultiModalEmbedding, DashScopeMultiModalEmbedding
 from samples import ARK, FACES, LANGCHAIN, PICTURE_URL, V4, VL, documents, images, query
 
+from langchain_volc_dashscope import ArkEmbeddings, DashScopeEmbeddings
+from llama_index_ext import ArkMultiModalEmbedding, DashScopeMultiModalEmbedding
 from volc_dashscope import Fused, Image
 
 TASK = "Find the shoe"
@@ -60,12 +60,16 @@ def test_ark_text_models_get_the_instruction_as_a_prefix_of_the_query_only(insid
     documents(face, ["shoe"])
     query(face, "shoe")
 
-    assert [["shoe"], [f"Instruct: {TASK}\nQuery: shoe"]] == [body["input"] for body in _bodies(inside.emulator)]
+    assert [["shoe"], [f"Instruct: {TASK}\nQuery: shoe"]] == [
+        body["input"] for body in _bodies(inside.emulator)
+    ]
 
 
 @pytest.mark.parametrize("kind", [DashScopeEmbeddings, DashScopeMultiModalEmbedding])
 @pytest.mark.parametrize(("model", "settings", "document", "asked"), DASHSCOPE_ROLES)
-def test_dashscope_is_told_the_role_in_its_parameters(inside, face_of, kind, model, settings, document, asked):
+def test_dashscope_is_told_the_role_in_its_parameters(
+    inside, face_of, kind, model, settings, document, asked
+):
     face = face_of(kind, inside, model=model, **settings)
 
     documents(face, ["shoe"])
@@ -89,7 +93,10 @@ def test_ark_documents_say_which_modality_they_are(inside, face_of, kind):
 
     images(face, [PICTURE_URL])
 
-    assert "Instruction:Compress the image into one word.\nQuery:" == inside.emulator.ledger[0].body["instructions"]
+    assert (
+        "Instruction:Compress the image into one word.\nQuery:"
+        == inside.emulator.ledger[0].body["instructions"]
+    )
 
 
 def test_a_fused_query_names_both_modalities(inside, face_of):
@@ -97,7 +104,9 @@ def test_a_fused_query_names_both_modalities(inside, face_of):
 
     face.embed_query(Fused("but blue", Image.from_url(PICTURE_URL)))
 
-    expected = "Target_modality: text/image/video.\nInstruction:Compress the text and image into one word.\nQuery:"
+    expected = (
+        "Target_modality: text/image/video.\nInstruction:Compress the text and image into one word.\nQuery:"
+    )
     assert expected == inside.emulator.ledger[0].body["instructions"]
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from langchain_volc_dashscope import ArkEmbeddings, DashScopeEmbeddings
-from llama_index_ext import ArkMultiModalEmbedding, DashScopeMultiModalEmbedding
 from samples import ARK, V4, VL
 
+from langchain_volc_dashscope import ArkEmbeddings, DashScopeEmbeddings
+from llama_index_ext import ArkMultiModalEmbedding, DashScopeMultiModalEmbedding
 from volc_dashscope import Image
 
 MODELS = [
@@ -23,7 +23,9 @@ def _bits(vector: object) -> bytes:
 
 @pytest.mark.parametrize(("model", "langchain", "llama_index"), MODELS)
 @pytest.mark.parametrize("role", ["document", "query"])
-async def test_core_and_faces_give_one_text_the_same_bits(mount, face_of, model, langchain, llama_index, role):
+async def test_core_and_faces_give_one_text_the_same_bits(
+    mount, face_of, model, langchain, llama_index, role
+):
     client = mount.client(model)
     lc, li = face_of(langchain, mount, model=model), face_of(llama_index, mount, model=model)
     asked = role == "query"

@@ -6,12 +6,12 @@ import copy
 import pickle
 
 import pytest
-from langchain_volc_dashscope import ArkEmbeddings
 from llama_index.core.callbacks import CallbackManager
 from llama_index.core.callbacks.base_handler import BaseCallbackHandler
 from pydantic import ValidationError
 from samples import FACES, KEY, LANGCHAIN, LLAMA_INDEX, documents, images
 
+from langchain_volc_dashscope import ArkEmbeddings
 from volc_dashscope import ConfigError
 
 SHOWN = {

@@ -10,7 +10,18 @@ import sys
 import pytest
 from source import ROOT
 
-HEAVY = ("langchain", "langchain_core", "llama_index", "PIL", "pandas", "pydantic", "tqdm", "pyarrow", "ray", "requests")
+HEAVY = (
+    "langchain",
+    "langchain_core",
+    "llama_index",
+    "PIL",
+    "pandas",
+    "pydantic",
+    "tqdm",
+    "pyarrow",
+    "ray",
+    "requests",
+)
 BLOCKER = """
 import sys
 
@@ -35,7 +46,9 @@ def _imported(statement: str) -> set[str]:
     """Return the top-level packages that a statement imports, as the interpreter itself reports them."""
     done = _python("-X", "importtime", "-c", statement)
     assert done.returncode == 0, done.stderr
-    return {line[1].strip().partition(".")[0] for line in re.finditer(r"\| +\d+ \|( *\S+)$", done.stderr, re.M)}
+    return {
+        line[1].strip().partition(".")[0] for line in re.finditer(r"\| +\d+ \|( *\S+)$", done.stderr, re.M)
+    }
 
 
 def test_the_core_costs_httpx_numpy_and_orjson():

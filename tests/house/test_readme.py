@@ -10,6 +10,8 @@ from __future__ import annotations
 import gc
 import io
 import re
+import subprocess
+import sys
 import warnings
 from contextlib import redirect_stdout
 from dataclasses import dataclass
@@ -42,7 +44,11 @@ def blocks(text: str) -> list[Block]:
     found = list(_BLOCK.finditer(text))
     made = []
     for match, after in zip(found, [*found[1:], None], strict=True):
-        adjacent = after is not None and after["language"] == "text" and not text[match.end() : after.start()].strip()
+        adjacent = (
+            after is not None
+            and after["language"] == "text"
+            and not text[match.end() : after.start()].strip()
+        )
         line = text.count("\n", 0, match.start("code")) + 1
         output = after["code"] if after is not None and adjacent else None
         made.append(Block(match["language"], match["code"], line, match["reason"], output))
@@ -71,10 +77,8 @@ def run(text: str, name: str) -> list[tuple[int, str | None, str]]:
 
 
 @pytest.mark.parametrize("path", READMES, ids=lambda path: path.name)
-def test_the_code_runs_and_prints_what_the_page_says(
-    path, ark_dashscope_emulator_env, red_shoe_folder, monkeypatch
-):
-    monkeypatch.chdir(red_shoe_folder)
+def test_the_code_runs_and_prints_what_the_page_says(path, ark_dashscope_emulator_env, drawings, monkeypatch):
+    monkeypatch.chdir(drawings)
 
     outputs = run(path.read_text("utf-8"), str(path))
 
@@ -125,7 +129,7 @@ print(x + 1)
 
 
 def test_blocks_share_a_namespace_and_know_their_output():
-    assert [(3, "1\n", "1\n"), (16, None, "2\n")] == run(PAGE, "page")
+    assert [(3, "1\n", "1\n"), (17, None, "2\n")] == run(PAGE, "page")
 
 
 def test_a_block_that_raises_fails_the_page():
@@ -137,11 +141,10 @@ def test_a_skipped_block_is_recognised_with_its_reason():
     assert [None, None, "because it installs", None] == [block.reason for block in blocks(PAGE)]
 
 
-@pytest.fixture
-def red_shoe_folder(tmp_path: Path) -> Path:
-    """Return a folder with the pictures a README may name."""
-    from PIL import Image as Pillow
-
-    for name, colour in (("shoe.png", "red"), ("sea.png", "blue"), ("photo.jpg", "green"), ("shoe.jpg", "red")):
-        Pillow.new("RGB", (64, 64), colour).save(tmp_path / name)
-    return tmp_path
+@pytest.fixture(scope="module")
+def drawings(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder in which the page's own command has drawn `pictures`."""
+    folder = tmp_path_factory.mktemp("reader")
+    script = [sys.executable, str(ROOT / "examples" / "draw_pictures.py"), "pictures"]
+    subprocess.run(script, cwd=folder, check=True, capture_output=True)
+    return folder

@@ -19,7 +19,7 @@ from intents import PICTURE, STORED
 _VARIABLES = ("VOLC_ACCESSKEY", "VOLC_SECRETKEY", "DASHSCOPE_WORKSPACE", "DASHSCOPE_WORKSPACE_ID", "DASHSCOPE_REGION")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def socket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Socket]:
     """An emulator on a socket; the SDKs' global settings lead to it, and are put back."""
     socket = Socket()
@@ -36,7 +36,7 @@ def socket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Socket]:
         yield socket
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def vendors(socket: Socket) -> Iterator[Vendors]:
     """The vendors' synchronous clients."""
     vendors = Vendors(socket.emulator.url)

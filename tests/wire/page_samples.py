@@ -58,7 +58,9 @@ def _same(one: Any, other: Any) -> bool:
 
 
 def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
-    members = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    members = (
+        value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    )
     if not value or not isinstance(value, dict | list):
         yield path, value
     for step, inner in members:

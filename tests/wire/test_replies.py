@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from page_samples import NAMES, ROOT, full_reply, sample
+from page_samples import NAMES, full_reply, sample
 
 from volc_dashscope import card
 from volc_dashscope.errors import AuthError, EmbeddingError, RequestError
@@ -200,51 +200,45 @@ def test_sparse_entries_are_the_pages(answering, fixture, model, expected, token
     assert (expected, tokens) == (vector.as_dict(), vector.tokens)
 
 
+ERRORS = (
+    (
+        "ark/error-wrong-api",
+        "doubao-embedding-vision-250615",
+        "native",
+        RequestError,
+        "InvalidParameter",
+        None,
+    ),
+    (
+        "ark/error-not-a-string",
+        "doubao-embedding-text-240715",
+        "native",
+        RequestError,
+        "InvalidParameter",
+        None,
+    ),
+    (
+        "dashscope/media-bad-key",
+        "tongyi-embedding-vision-plus",
+        "native",
+        AuthError,
+        "InvalidApiKey",
+        "fb53c4ec-1c12-4fc4-a580-cdb7c3261fc1",
+    ),
+    ("dashscope/error-compatible-key", "text-embedding-v4", "openai", AuthError, "invalid_api_key", None),
+    (
+        "dashscope/error-compatible-batch",
+        "text-embedding-v4",
+        "openai",
+        RequestError,
+        "InvalidParameter",
+        "318cff27-…",
+    ),
+)
+
+
 @pytest.mark.parametrize(
-    ("fixture", "model", "route", "error", "code", "request_id"),
-    [
-        (
-            "ark/error-wrong-api",
-            "doubao-embedding-vision-250615",
-            "native",
-            RequestError,
-            "InvalidParameter",
-            None,
-        ),
-        (
-            "ark/error-not-a-string",
-            "doubao-embedding-text-240715",
-            "native",
-            RequestError,
-            "InvalidParameter",
-            None,
-        ),
-        (
-            "dashscope/media-bad-key",
-            "tongyi-embedding-vision-plus",
-            "native",
-            AuthError,
-            "InvalidApiKey",
-            "fb53c4ec-1c12-4fc4-a580-cdb7c3261fc1",
-        ),
-        (
-            "dashscope/error-compatible-key",
-            "text-embedding-v4",
-            "openai",
-            AuthError,
-            "invalid_api_key",
-            None,
-        ),
-        (
-            "dashscope/error-compatible-batch",
-            "text-embedding-v4",
-            "openai",
-            RequestError,
-            "InvalidParameter",
-            "318cff27-…",
-        ),
-    ],
-    ids=["ark-wrong-api", "ark-not-a-string", "bad-key", "compatible-bad-key", "compatible-batch"],
+    ("fixture", "model", "route", "error", "code", "request_id"), ERRORS, ids=[row[0] for row in ERRORS]
 )
 def test_an_error_of_a_page_becomes_ours(answering, fixture, model, route, error, code, request_id):
     page = sample(fixture)["reply"]
@@ -264,7 +258,6 @@ def test_an_error_of_a_page_becomes_ours(answering, fixture, model, route, error
 
 
 def test_every_reply_a_page_prints_is_read():
-    source = (ROOT / "tests" / "wire" / "test_replies.py").read_text(encoding="utf-8")
-    printed = [name for name in NAMES if "reply" in sample(name)]
+    printed = {name for name in NAMES if "reply" in sample(name)}
 
-    assert printed == [name for name in printed if f'"{name}"' in source]
+    assert printed == {case.fixture for case in CASES} | {row[0] for row in ERRORS}

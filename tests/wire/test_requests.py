@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from conftest import KEY
 from page_samples import ABSENT, NAMES, Difference, compare, sample
+from wire_edge import KEY
 
 from volc_dashscope.inputs import Frames, Fused, Image, Item, Video
 
@@ -96,7 +96,9 @@ CASES = (
         differences=(
             Difference("input", REVIEW, ABSENT, ONE_SHAPE),
             Difference("input.0", ABSENT, REVIEW, ONE_SHAPE),
-            Difference("dimension", "1024", ABSENT, "misprint: the same page's Python and Java say dimensions"),
+            Difference(
+                "dimension", "1024", ABSENT, "misprint: the same page's Python and Java say dimensions"
+            ),
             Difference("dimensions", ABSENT, 1024, "what the misprint means"),
         ),
     ),
@@ -137,11 +139,7 @@ CASES = (
     Case("dashscope/media-image-v1", (Image.from_url(PIXELS),)),
     Case(
         "dashscope/media-fused-object",
-        (
-            Fused(
-                "这是一段测试文本，用于生成多模态融合向量", Image.from_url(PIXELS), Video.from_url(CLIP)
-            ),
-        ),
+        (Fused("这是一段测试文本，用于生成多模态融合向量", Image.from_url(PIXELS), Video.from_url(CLIP)),),
         differences=(
             Difference("input.contents.0.image", PIXELS, ABSENT, FLAG),
             Difference("input.contents.0.video", CLIP, ABSENT, FLAG),
@@ -214,5 +212,7 @@ def test_an_ark_instruction_has_real_newlines(edge):
     edge.embed("doubao-embedding-vision-251215", "海")
 
     (request,) = edge.requests
-    assert r'"instructions":"Instruction:Compress the text into one word.\nQuery:"' in request.content.decode()
+    assert (
+        r'"instructions":"Instruction:Compress the text into one word.\nQuery:"' in request.content.decode()
+    )
     assert 1 == edge.body["instructions"].count("\n")

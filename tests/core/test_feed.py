@@ -1,0 +1,134 @@
+"""Which job starts next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from volc_dashscope._feed import Feed
+
+
+def _counted(jobs: int, read: list[int]) -> Iterator[int]:
+    for job in range(jobs):
+        read.append(job)
+        yield job
+
+
+def test_no_more_jobs_run_than_the_width() -> None:
+    feed = Feed(range(10), width=3)
+
+    assert [(0, 0), (1, 1), (2, 2)] == list(feed.ready())
+    assert [] == list(feed.ready())
+
+
+def test_a_finished_job_makes_room_for_the_next() -> None:
+    feed = Feed(range(10), width=3)
+    list(feed.ready())
+
+    feed.finish(1)
+
+    assert [(3, 3)] == list(feed.ready())
+
+
+def test_jobs_are_read_one_at_a_time() -> None:
+    read: list[int] = []
+    feed = Feed(_counted(10, read), width=3)
+
+    list(feed.ready())
+
+    assert [0, 1, 2] == read
+
+
+def test_no_job_starts_a_window_ahead_of_the_oldest_unfinished_one() -> None:
+    feed = Feed(range(100), width=2, window=5)
+    started = [number for number, _ in feed.ready()]
+    while more := [number for number, _ in feed.ready()] or started[1:]:
+        started += [number for number in more if number not in started]
+        feed.finish(started[-1])
+        if not [number for number, _ in feed.ready()]:
+            break
+
+    assert max(started) <= 4
+
+
+def test_the_window_moves_on_when_the_oldest_job_ends() -> None:
+    feed = Feed(range(100), width=9, window=4)
+    list(feed.ready())
+    for number in (1, 2, 3):
+        feed.finish(number)
+    stuck = list(feed.ready())
+
+    feed.finish(0)
+
+    assert ([], [4, 5, 6, 7]) == (stuck, [number for number, _ in feed.ready()])
+
+
+def test_parts_of_a_split_job_come_first_and_keep_its_number() -> None:
+    feed = Feed("abc", width=1)
+    list(feed.ready())
+
+    feed.finish(0, again=("left", "right"))
+
+    first = list(feed.ready())
+    feed.finish(0)
+    second = list(feed.ready())
+    feed.finish(0)
+
+    assert [(0, "left")] == first
+    assert [(0, "right")] == second
+    assert [(1, "b")] == list(feed.ready())
+
+
+def test_a_split_job_holds_the_window_until_its_last_part_ends() -> None:
+    feed = Feed("abcdef", width=9, window=1)
+    list(feed.ready())
+    feed.finish(0, again=("left", "right"))
+    list(feed.ready())
+
+    feed.finish(0)
+    half_done = list(feed.ready())
+    feed.finish(0)
+
+    assert ([], [(1, "b")]) == (half_done, list(feed.ready()))
+
+
+@pytest.mark.parametrize("split", [False, True], ids=["new jobs", "parts of a split job"])
+def test_nothing_starts_after_a_halt(split: bool) -> None:
+    feed = Feed(range(10), width=2)
+    list(feed.ready())
+
+    feed.halt()
+    feed.finish(0, again=(7,) if split else ())
+
+    assert [] == list(feed.ready())
+
+
+def test_an_empty_feed_is_never_ready() -> None:
+    assert [] == list(Feed([], width=4).ready())
+
+
+@given(
+    st.integers(0, 40),
+    st.integers(1, 8),
+    st.one_of(st.none(), st.integers(1, 20)),
+    st.randoms(use_true_random=False),
+)
+def test_every_job_starts_once_whatever_order_they_end_in(jobs, width, window, random) -> None:
+    feed = Feed(range(jobs), width=width, window=window)
+    running: list[int] = []
+    started: list[int] = []
+    while True:
+        for number, job in feed.ready():
+            running.append(number)
+            started.append(job)
+            oldest = min(running)
+            assert len(running) <= width
+            assert window is None or number - oldest < window
+        if not running:
+            break
+        feed.finish(running.pop(random.randrange(len(running))))
+
+    assert list(range(jobs)) == started
