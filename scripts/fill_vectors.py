@@ -1,8 +1,11 @@
 """
-Fill the vectors that the vendors' pages elide, and write the `docs` cassettes: python scripts/fill_vectors.py [--check].
+Fill the vectors that the vendors' pages elide, and write the `docs` cassettes.
 
-A page prints `[-0.123, -0.355, ..., -0.256]`; a client that checks lengths needs all numbers. What is printed stays
-where it is, and the gap gets numbers that depend on nothing but their position.
+    python scripts/fill_vectors.py            write tests/cassettes/docs
+    python scripts/fill_vectors.py --check    say whether it is what would be written
+
+A page prints `[-0.123, -0.355, ..., -0.256]`; a client that checks lengths needs all the numbers. What is
+printed stays where it is, and the gap gets numbers that depend on nothing but their position.
 """
 
 from __future__ import annotations

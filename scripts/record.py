@@ -14,7 +14,6 @@ import argparse
 import os
 import sys
 from collections.abc import Mapping
-from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -27,6 +26,7 @@ from cassette_scenarios import RECORDED, WRONG_KEY, Scenario  # noqa: E402  # te
 from cassette_tape import HERE, recorder  # noqa: E402
 
 from volc_dashscope.emulator import Emulator  # noqa: E402
+from volc_dashscope.errors import EmbeddingError  # noqa: E402
 
 KEYS = {"ark": "ARK_API_KEY", "dashscope": "DASHSCOPE_API_KEY"}
 HOSTS = {"ark": "https://ark.cn-beijing.volces.com", "dashscope": "https://dashscope.aliyuncs.com"}
@@ -41,15 +41,25 @@ def record(
     with TemporaryDirectory() as folder:
         fresh = Path(folder) / target.name
         with recorder(label, reached=reached).use_cassette(str(fresh)):
-            # One at a time, so that the order in the file is the order of the items.
-            with suppress(*[scenario.refused] if scenario.refused else []):
-                scenario.run(max_concurrency=1, **settings)
+            _make(scenario, **settings)
         text = fresh.read_text(encoding="utf-8")
     if settings["api_key"] in text:
-        raise SystemExit(f"{scenario.name}: the key is in what was recorded; nothing was written")
+        raise SystemExit(f"record: {scenario.name} holds the key; it was not written")
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(text, encoding="utf-8")
     sys.stdout.write(f"{scenario.name}: recorded\n")
+
+
+def _make(scenario: Scenario, **settings: Any) -> None:
+    try:
+        # One at a time, so that the order in the file is the order of the items.
+        scenario.run(max_concurrency=1, **settings)
+    except EmbeddingError as error:
+        if scenario.refused is None or not isinstance(error, scenario.refused):
+            raise SystemExit(f"record: {scenario.name} failed and was not written: {error}") from error
+    else:
+        if scenario.refused is not None:
+            raise SystemExit(f"record: {scenario.name} was not refused and was not written")
 
 
 def from_emulator(into: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from volc_dashscope._version import __version__
 from volc_dashscope._wire import OnError, OutputType, TextType
 from volc_dashscope.client import AsyncClient, Client
 from volc_dashscope.errors import (
@@ -19,11 +20,10 @@ from volc_dashscope.errors import (
     ServiceUnavailable,
     TransportError,
 )
+from volc_dashscope.estimate import Estimate, estimate
 from volc_dashscope.inputs import Frames, Fused, Image, Item, Part, Video
 from volc_dashscope.models import ModelCard, card, models
 from volc_dashscope.results import EmbeddingResult, SparseVector, Usage
-
-__version__ = "0.1.0"
 
 __all__ = [
     "AsyncClient",
@@ -35,6 +35,7 @@ __all__ = [
     "ContentError",
     "EmbeddingError",
     "EmbeddingResult",
+    "Estimate",
     "Frames",
     "Fused",
     "Image",
@@ -56,5 +57,6 @@ __all__ = [
     "Video",
     "__version__",
     "card",
+    "estimate",
     "models",
 ]

@@ -171,6 +171,7 @@ def _check_sampling(video: Video, card: ModelCard) -> None:
 def _check_fusion(whole: Iterable[Part], card: ModelCard) -> None:
     if card.fusion is None:
         raise InputError(f"{card.name} gives one vector per part and cannot fuse several into one")
+    whole = tuple(whole)
     count = Counter("text" if isinstance(part, str) else type(part).__name__.lower() for part in whole)
     if card.fusion == "object":
         doubled = [kind for kind, number in count.items() if number > 1]
@@ -180,10 +181,13 @@ def _check_fusion(whole: Iterable[Part], card: ModelCard) -> None:
                 f"(several images go in as Frames)"
             )
     limits = {"text": card.max_texts, "image": card.max_images, "video": card.max_videos}
+    # Frames are images to the service, so that a picture beside them counts with them.
+    inside = {"image": sum(len(part.images) for part in whole if isinstance(part, Frames))}
     for kind, limit in limits.items():
-        if limit is not None and count[kind] > limit:
+        number = count[kind] + inside.get(kind, 0)
+        if limit is not None and number > limit:
             raise InputError(
-                f"{count[kind]} parts of kind {kind}; {card.name} accepts at most {limit} in one item"
+                f"{number} parts of kind {kind}; {card.name} accepts at most {limit} in one item"
             )
     if card.fusion == "flag" and count.total() > card.batch:
         raise InputError(f"{count.total()} parts; {card.name} accepts at most {card.batch} in one item")

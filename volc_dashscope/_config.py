@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from volc_dashscope import models
+from volc_dashscope._version import __version__
 from volc_dashscope._wire import Secret
 from volc_dashscope.errors import ConfigError
 from volc_dashscope.models import ModelCard, Provider, Route
 
-_KEY_VARIABLE = {"ark": "ARK_API_KEY", "dashscope": "DASHSCOPE_API_KEY"}
+KEY_VARIABLE = {"ark": "ARK_API_KEY", "dashscope": "DASHSCOPE_API_KEY"}
 _URL_VARIABLES = {
     "ark": ("ARK_BASE_URL",),
     "dashscope": ("DASHSCOPE_BASE_URL", "DASHSCOPE_HTTP_BASE_URL"),
 }
 _NATIVE_PATH = {"ark": "/api/v3", "dashscope": "/api/v1"}
 _OPENAI_PATH = "/compatible-mode/v1"
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 # Regions with a host of their own; the others are reached per workspace.
@@ -86,7 +89,7 @@ def find_key(provider: Provider, given: str | None, environ: Mapping[str, str] =
     Raises:
         ConfigError: No key, or one that cannot stand in a header.
     """
-    variable = _KEY_VARIABLE[provider]
+    variable = KEY_VARIABLE[provider]
     origin = "api_key"
     if given is None:
         given, origin = environ.get(variable), f"the environment variable {variable}"
@@ -123,7 +126,7 @@ def find_url(
     if given is None or (region is not None and base_url is None):
         place = region or card.regions[0]
         return _join(_host(card.provider, place, workspace), card, route), f"region {place}"
-    parts = urlsplit(given.strip())
+    parts = _split(given.strip())
     if not is_private(given):
         raise ConfigError(
             f"base_url must start with https:// (http:// is for 127.0.0.1 only), got scheme {parts.scheme!r}"
@@ -131,6 +134,17 @@ def find_url(
     if not parts.hostname or parts.username or parts.password or parts.query or parts.fragment:
         raise ConfigError("base_url must be a host and a path, without credentials or a query")
     return _join(given.strip().rstrip("/"), card, route), f"host {parts.hostname}"
+
+
+def _split(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        whole = parts.port is None or parts.port >= 0
+    except ValueError:
+        whole = False
+    if not whole or not url.isprintable() or " " in url:
+        raise ConfigError("base_url is not a URL: a host, a port or a character in it is not possible")
+    return parts
 
 
 def is_private(url: str) -> bool:
@@ -142,20 +156,31 @@ def is_private(url: str) -> bool:
     return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
 
 
-def check_patience(counts: Mapping[str, object], seconds: Mapping[str, object]) -> None:
+def check_patience(
+    counts: Mapping[str, object], seconds: Mapping[str, object], rates: Mapping[str, object] | None = None
+) -> None:
     """
     Refuse numbers that bound nothing.
 
     Args:
         counts: Settings that must be whole numbers from 1, by name.
         seconds: Settings that must be positive seconds, by name.
+        rates: Settings that must be positive numbers a minute, or None, by name.
     """
+    for name, number in (rates or {}).items():
+        if number is not None and not _positive(number):
+            raise ConfigError(f"{name} must be a positive number or None, got {number!r}")
     for name, number in counts.items():
         if isinstance(number, bool) or not isinstance(number, int) or number < 1:
             raise ConfigError(f"{name} must be a whole number from 1, got {number!r}")
     for name, number in seconds.items():
-        if not isinstance(number, int | float) or not number > 0:
+        if not _positive(number):
             raise ConfigError(f"{name} must be positive seconds, got {number!r}")
+
+
+def _positive(number: object) -> bool:
+    # The comparison is also False for NaN.
+    return isinstance(number, int | float) and not isinstance(number, bool) and number > 0
 
 
 def _join(root: str, card: ModelCard, route: Route) -> str:
@@ -222,11 +247,13 @@ def find_headers(
     Raises:
         ConfigError: A header that would replace the key, or a value that cannot stand in a header.
     """
-    headers = dict(default_headers or {})
+    headers = {"User-Agent": f"volc-dashscope/{__version__}", **(default_headers or {})}
     for name, value in headers.items():
+        if not isinstance(name, str) or not _TOKEN.fullmatch(name):
+            raise ConfigError(f"default_headers: {name!r} is no name of a header")
         if name.lower() == "authorization":
             raise ConfigError("default_headers must not hold Authorization; pass api_key")
-        if not (name + value).isascii() or not (name + value).isprintable():
+        if not isinstance(value, str) or not value.isascii() or not value.isprintable():
             raise ConfigError(f"default_headers[{name!r}] holds a character that cannot stand in a header")
     if workspace is not None and provider == "dashscope":
         headers["X-DashScope-WorkSpace"] = _host_label(workspace)

@@ -8,9 +8,9 @@ The two drivers in `_http` carry the steps out; every decision is here, once, fo
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count
-from typing import Protocol, TypeAlias, TypeVar
+from typing import Generic, Protocol, TypeAlias, TypeVar
 
 from volc_dashscope._pace import Cost, Pace
 from volc_dashscope._retry import Retry
@@ -48,6 +48,15 @@ class Operation(Protocol[T_co]):
     def build(self) -> Request: ...
 
     def read(self, reply: Reply) -> T_co | EmbeddingError: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Step(Generic[T]):
+    """An operation of two functions, for requests that are no batch of items: a policy, a file, a job."""
+
+    build: Callable[[], Request]
+    read: Callable[[Reply], T | EmbeddingError]
+    cost: Cost = field(default_factory=Cost)
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,7 +66,8 @@ class Home:
         given_async: httpx.AsyncClient | None,
     ) -> None:
         self._key = key
-        self._timeout = httpx.Timeout(timeout, connect=min(timeout, 10.0))
+        # A day stands for "no end": sockets do not take infinity.
+        self._timeout = httpx.Timeout(min(timeout, 86_400.0), connect=min(timeout, 10.0))
         self._limits = httpx.Limits(max_connections=None, max_keepalive_connections=width)
         self.width = width
         self.limiter = limiter
@@ -157,6 +158,11 @@ async def _close_at_end(client: httpx.AsyncClient | None) -> AsyncGenerator[None
     finally:
         if client is not None:
             await client.aclose()
+
+
+def process_id() -> int:
+    """Return the process this runs in, for what must not be shared with a forked child."""
+    return os.getpid()
 
 
 def run(flow: Flow[T], home: Home, stop: threading.Event) -> T:

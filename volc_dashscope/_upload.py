@@ -8,17 +8,16 @@ the model and the account, and cannot be listed or read back. Done only for a cl
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Generator
-from dataclasses import dataclass, field, replace
-from typing import Generic, TypeVar
+from collections.abc import Generator
+from dataclasses import replace
+from typing import TypeVar
 from urllib.parse import urlencode
 
 import orjson
 
-from volc_dashscope._flow import Flow, Send, Wait, exchange
+from volc_dashscope._flow import Flow, Send, Step, Wait, exchange
 from volc_dashscope._media import source_of_url
 from volc_dashscope._multipart import multipart
-from volc_dashscope._pace import Cost
 from volc_dashscope._storage import Policy, Storage
 from volc_dashscope._wire import Ask, Batch, Fault, Reply, Request
 from volc_dashscope.errors import ContentError, EmbeddingError, InputError, RequestError
@@ -116,7 +115,7 @@ def _put(medium: Image | Video, name: str, ask: Ask, storage: Storage) -> Steps[
             if error.status != 403:
                 raise
     policy = yield from exchange(
-        _Step(lambda: _ask_policy(ask), lambda reply: _policy(reply, ask)), storage.terms
+        Step(lambda: _ask_policy(ask), lambda reply: _policy(reply, ask)), storage.terms
     )
     storage.hold(policy)
     return (yield from _send(medium, name, policy, ask, storage))
@@ -124,19 +123,10 @@ def _put(medium: Image | Video, name: str, ask: Ask, storage: Storage) -> Steps[
 
 def _send(medium: Image | Video, name: str, policy: Policy, ask: Ask, storage: Storage) -> Steps[str]:
     key = f"{policy.folder}/{name}"
-    step = _Step(
+    step = Step(
         lambda: _form(medium, name, policy), lambda reply: _receipt(reply, medium, ask, f"oss://{key}")
     )
     return (yield from exchange(step, storage.terms))
-
-
-@dataclass(frozen=True, slots=True)
-class _Step(Generic[R]):
-    """One request of the upload as an operation of the flow."""
-
-    build: Callable[[], Request]
-    read: Callable[[Reply], R | EmbeddingError]
-    cost: Cost = field(default_factory=Cost)
 
 
 def _ask_policy(ask: Ask) -> Request:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import BinaryIO, Literal, Protocol
+from typing import IO, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,7 +57,7 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = field(default=b"", repr=False)
     keyless: bool = False
-    into: BinaryIO | None = field(default=None, repr=False, compare=False)
+    into: IO[bytes] | None = field(default=None, repr=False, compare=False)
     largest: int | None = None
 
 

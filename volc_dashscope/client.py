@@ -14,7 +14,7 @@ from volc_dashscope import _config
 from volc_dashscope._call import Call, Exchange, items_of
 from volc_dashscope._check import check_settings
 from volc_dashscope._flow import Flow, Terms, exchange
-from volc_dashscope._http import Home, Limiter, afan_out, arun, fan_out, run
+from volc_dashscope._http import Home, Limiter, afan_out, arun, fan_out, process_id, run
 from volc_dashscope._memory import ManyCache, Memory
 from volc_dashscope._pace import Pace
 from volc_dashscope._progress import Progress
@@ -118,6 +118,7 @@ class _Settings:
         _config.check_patience(
             {"max_concurrency": max_concurrency, "max_attempts": max_attempts},
             {"deadline": deadline, "timeout": timeout},
+            {"requests_per_minute": requests_per_minute, "tokens_per_minute": tokens_per_minute},
         )
         url, place = _config.find_url(
             found, route=route, base_url=base_url, region=region, workspace=workspace
@@ -142,12 +143,7 @@ class _Settings:
         )
         check_settings(self._ask)
         self._wire = WIRES[found.provider]
-        self._terms = Terms(
-            Retry(max_attempts, deadline, random.Random().random),
-            Pace(requests_per_minute, tokens_per_minute),
-            time.monotonic,
-            found.provider,
-        )
+        self._begin()
         self._home = Home(
             key=key,
             timeout=timeout,
@@ -156,7 +152,18 @@ class _Settings:
             given=http_client,
             given_async=http_async_client,
         )
-        self._memory = Memory(cache, keep_failed_bytes)
+
+    def _begin(self) -> None:
+        """Make what calls share: pace, memory and ledger. A forked child starts its own, with its own locks."""
+        given = self._given
+        self._process = process_id()
+        self._terms = Terms(
+            Retry(given["max_attempts"], given["deadline"], random.Random().random),
+            Pace(given["requests_per_minute"], given["tokens_per_minute"]),
+            time.monotonic,
+            self._ask.card.provider,
+        )
+        self._memory = Memory(given["cache"], given["keep_failed_bytes"])
         self._storage = Storage(self._terms)
         self._ledger = _Ledger()
 
@@ -194,6 +201,8 @@ class _Settings:
         on_error: OnError,
         keep: bool,
     ) -> tuple[Call, Ask]:
+        if self._process != process_id():
+            self._begin()
         ask = replace(self._ask, text_type=text_type, output_type=output_type)
         return Call(
             items_of(items), ask, on_error=on_error, width=self._home.width, memory=self._memory, keep=keep

@@ -26,7 +26,8 @@ class Estimate:
 
     Attributes:
         items: How many were given.
-        requests: Requests a client would send without a cache and without retries; file jobs on the async route.
+        requests: Requests for vectors a client would send without a cache and without retries; lines of the file
+            on the batch route, files on the async route.
         text_tokens: Estimated, see `rule`.
         image_tokens: By the model's documented formula, of every image it can be applied to.
         video_tokens: The documented range of every video that has one; how long a video is, is not known here.
@@ -67,12 +68,13 @@ def estimate(
     text_type: TextType | None = "document",
     instruct: str | None = None,
     res_level: int | None = None,
+    upload: bool = False,
 ) -> Estimate:
     """
     Count what `Client(model, ...).embed(items)` would send and cost.
 
     Args:
-        items, model, like, card, provider, text_type, instruct, res_level: As for the client.
+        items, model, like, card, provider, text_type, instruct, res_level, upload: As for the client.
         route: None for the model's usual one; "batch" is counted at the Batch price.
 
     Raises:
@@ -89,6 +91,7 @@ def estimate(
         text_type=text_type,
         instruct=instruct,
         res_level=res_level,
+        upload=upload,
     )
     check_settings(ask)
     given = items_of(items)
@@ -220,8 +223,8 @@ def _rule(count: _Count, ask: Ask, *, priced: bool) -> str:
     card, said = ask.card, []
     if "text" in count.kinds:
         said.append(
-            "Text is estimated: no page publishes the tokenizer, so one token for each Chinese, Japanese or Korean "
-            "character, one for every four others, and one more"
+            "text is estimated, as no page publishes the tokenizer: one token for each Chinese, Japanese or "
+            "Korean character, one for every four others, and one more"
         )
         if card.truncates and card.max_tokens is not None:
             said.append(f"a text counts at most {card.max_tokens} tokens, where the service cuts it")
@@ -235,10 +238,11 @@ def _rule(count: _Count, ask: Ask, *, priced: bool) -> str:
         said.append(_video_rule(card))
     if priced:
         kind = "Batch price" if ask.route == "batch" else "price"
-        said.append(
-            f"{kind} per million tokens as printed for {card.regions[0]}, videos at the price of images"
-        )
-    return "; ".join(said) + "." if said else ""
+        said.append(f"{kind} per million tokens as printed for {card.regions[0]}")
+        if "video" in count.kinds:
+            said.append("videos at the price of images")
+    whole = "; ".join(said)
+    return f"{whole[:1].upper()}{whole[1:]}." if whole else ""
 
 
 def _image_rule(ask: Ask) -> str:

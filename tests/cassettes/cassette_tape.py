@@ -127,6 +127,7 @@ def played(path: Path) -> Iterator[Cassette]:
     """Play a cassette; every interaction has to be played, and none twice."""
     with recorder().use_cassette(str(path)) as cassette:
         yield cassette
+
     assert (True, len(cassette)) == (cassette.all_played, cassette.play_count), (
         f"{path.name}: not all was played"
     )

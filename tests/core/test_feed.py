@@ -45,13 +45,12 @@ def test_jobs_are_read_one_at_a_time() -> None:
 def test_no_job_starts_a_window_ahead_of_the_oldest_unfinished_one() -> None:
     feed = Feed(range(100), width=2, window=5)
     started = [number for number, _ in feed.ready()]
-    while more := [number for number, _ in feed.ready()] or started[1:]:
-        started += [number for number in more if number not in started]
-        feed.finish(started[-1])
-        if not [number for number, _ in feed.ready()]:
-            break
 
-    assert max(started) <= 4
+    # Everything but the oldest job ends, until nothing more may start.
+    while started[-1] != 0 and (feed.finish(started[-1]) or (more := [number for number, _ in feed.ready()])):
+        started += more
+
+    assert [0, 1, 2, 3, 4] == started
 
 
 def test_the_window_moves_on_when_the_oldest_job_ends() -> None:

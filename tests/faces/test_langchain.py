@@ -14,7 +14,7 @@ from langchain_core.rate_limiters import BaseRateLimiter, InMemoryRateLimiter
 from samples import ARK, KEY, LANGCHAIN, PICTURE_URL, V4, VIDEO_URL, VL, data_uri, png
 
 from langchain_volc_dashscope import ArkEmbeddings, DashScopeEmbeddings
-from volc_dashscope import BulkError, ConfigError, ContentError, Fused, Image, InputError
+from volc_dashscope import BulkError, ConfigError, Fused, Image, InputError, ServiceError
 
 LISTS = {
     "embed_documents": (["red", "blue", "green"], ["a text", "b", "红"]),
@@ -129,7 +129,7 @@ def test_a_uri_with_a_scheme_opens_no_file(inside, face_of, audit, uri):
     face = face_of(DashScopeEmbeddings, inside)
 
     # The emulator refuses some; what matters is that it was sent as a URL.
-    with suppress(ContentError):
+    with suppress(ServiceError):
         face.embed_image([uri])
 
     assert [uri] == [part["image"] for part in inside.emulator.ledger[0].body["input"]["contents"]]
@@ -174,6 +174,7 @@ def test_media_root_lets_in_what_is_inside(inside, face_of, red_png):
     assert 1 == len(face.embed_image([str(red_png)]))
 
 
+OLD = "doubao-embedding-vision-250615"
 BAD_SETTINGS = {
     "dimension": ({"dimensions": 7}, ConfigError),
     "key": ({"api_key": " "}, ConfigError),
@@ -183,7 +184,7 @@ BAD_SETTINGS = {
     "empty instruct": ({"instruct": " "}, InputError),
     "another service's model": ({"model": V4}, ConfigError),
     "an instruction for a model without": (
-        {"model": "doubao-embedding-vision-250615", "instruct": "x"},
+        {"model": OLD, "instruct": "x"},
         InputError,
     ),
 }

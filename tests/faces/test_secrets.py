@@ -20,7 +20,6 @@ SHOWN = {
     "vars": vars,
     "model_dump": lambda face: face.model_dump(),
     "model_dump_json": lambda face: face.model_dump_json(),
-    "client": lambda face: vars(face)["__pydantic_private__"] if "__pydantic_private__" in vars(face) else "",
     "private": lambda face: face.__pydantic_private__,
 }
 SHOWN_BY_LLAMA_INDEX = {

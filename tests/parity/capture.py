@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from email import message_from_bytes
 from typing import Any
 
 import orjson
@@ -26,6 +28,8 @@ UNCOMPARED = frozenset(
     }
 )
 ABSENT = "absent"
+# What a reply handed out moments before, new each time.
+_ISSUED = re.compile(r"dashscope-instant/emulator/[0-9a-f-]{36}|emulated-policy-\d+")
 
 
 @dataclass(frozen=True)
@@ -73,9 +77,11 @@ def written(request: Request) -> dict[str, str]:
             lines["header.content-type"] = value.partition(";")[0]
         elif name not in UNCOMPARED:
             lines[f"header.{name}"] = value
-    if request.body and lines.get("header.content-type") == "application/json":
+    if lines.get("header.content-type") == "multipart/form-data":
+        lines.update(_form(request))
+    elif request.body:
         lines.update(_leaves("body", orjson.loads(request.body)))
-    return lines
+    return {name: _ISSUED.sub("(issued)", value) for name, value in lines.items()}
 
 
 def differing(sdk: Request, ours: Request) -> dict[str, tuple[str, str]]:
@@ -110,6 +116,17 @@ def _leaves(at: str, value: Any) -> Iterator[tuple[str, str]]:
     else:
         whole = isinstance(value, float) and value.is_integer()
         yield at, orjson.dumps(int(value) if whole else value).decode()
+
+
+def _form(request: Request) -> Iterator[tuple[str, str]]:
+    """Yield the fields of a form in their order, which counts; a boundary is anybody's own."""
+    head = f"Content-Type: {request.headers['content-type']}\r\n\r\n".encode()
+    for index, part in enumerate(message_from_bytes(head + request.body).get_payload()):
+        at = f"form[{index}]"
+        yield f"{at}.name", str(part.get_param("name", header="content-disposition"))
+        yield f"{at}.filename", str(part.get_filename(ABSENT))
+        yield f"{at}.type", part.get_content_type()
+        yield f"{at}.value", repr(part.get_payload(decode=True))
 
 
 def _kind(value: Any) -> str:

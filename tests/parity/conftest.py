@@ -30,6 +30,7 @@ def socket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Socket]:
         patch.setattr(dashscope, "api_key", KEY)
         patch.setenv("NO_PROXY", "127.0.0.1")
         # Reading the authorities takes 20 ms for each client made, and no byte here is encrypted.
+        patch.delenv("SSL_CERT_FILE", raising=False)
         patch.setenv("SSL_CERT_DIR", str(tmp_path_factory.mktemp("no-authorities")))
         for name in _VARIABLES:
             patch.delenv(name, raising=False)

@@ -16,6 +16,7 @@ from intents import Intent
 from volc_dashscope.models import Provider
 
 REQUESTS = "requests"
+_DIGEST = "[0-9a-f]{64}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +85,19 @@ DIFFERENCES = (
         reason="the SDK leaves a copy for 48 hours in a store the page calls unfit for production; a data URI takes "
         "one request and leaves nothing behind",
         source="help.aliyun.com/zh/model-studio/get-temporary-file-url; multimodal-embedding-api-reference",
+    ),
+    Difference(
+        name="an uploaded file is named by its content",
+        provider="dashscope",
+        covers=lambda intent, face: intent.claim == "image file uploaded",
+        fields={
+            r"form[3].value": (r"b'\(issued\)/red.png'", rf"b'\(issued\)/{_DIGEST}.png'"),
+            r"form[8].filename": ("red.png", rf"{_DIGEST}.png"),
+            "body.input.contents[0].image": (r'"oss://\(issued\)/red.png"', rf'"oss://\(issued\)/{_DIGEST}.png"'),
+        },
+        reason="a local name tells about its owner and may not be ASCII; the content names the file as well, and "
+        "equal files are stored once",
+        source="get-temporary-file-url: the key is upload_dir and any name",
     ),
     Difference(
         name="text that names a file is text",

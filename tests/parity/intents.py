@@ -346,6 +346,8 @@ def _dashscope_media(row: ModelCard) -> Iterator[Intent]:
     yield some("image data uri", [Image.from_url(DATA)], [{"image": DATA}])
     yield some("image bytes", [Image.from_bytes(PICTURE.read_bytes())], [{"image": DATA}])
     yield some("image file", [Image.from_path(PICTURE)], [{"image": str(PICTURE)}])
+    stored = {"upload": True}
+    yield some("image file uploaded", [Image.from_path(PICTURE)], [{"image": str(PICTURE)}], settings=stored)
     yield some("stored image", [Image.from_url(STORED)], [{"image": STORED}])
     yield some("text and image apart", [TEXT, Image.from_url(LINK)], [{"text": TEXT}, {"image": LINK}])
     for role in ("query", None):

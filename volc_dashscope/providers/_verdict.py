@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from volc_dashscope._config import KEY_VARIABLE
 from volc_dashscope._retry import retry_after
 from volc_dashscope._wire import Ask, Batch, Reply
 from volc_dashscope.errors import (
@@ -16,7 +17,7 @@ from volc_dashscope.errors import (
     RequestError,
     ServiceUnavailable,
 )
-from volc_dashscope.inputs import parts
+from volc_dashscope.inputs import Frames, parts
 
 _LONGEST_MESSAGE = 400
 _ECHO = 16
@@ -120,11 +121,13 @@ def _sentence(
     verdict: Verdict,
     subject: str,
 ) -> str:
-    told = _unechoed(message, batch)
+    # A gateway may repeat the key it did not accept.
+    told = "" if verdict is BAD_KEY else _unechoed(message, batch)
     text = f"{provider} refused {subject or named(batch)} with {status} {code or '(no code)'}"
     text += f": {told}" if told else ""
     if verdict is BAD_KEY:
-        text += f". The key was used on {ask.place}; keys are bound to one region"
+        variable = KEY_VARIABLE[ask.card.provider]
+        text += f": the key from api_key or {variable} was used on {ask.place}; keys are bound to one region"
     if verdict is OUT_OF_QUOTA:
         text += ". Waiting does not help; look at the account's balance and limits"
     return text + (f" [request id {request_id}]" if request_id else "")
@@ -139,12 +142,17 @@ def named(batch: Batch) -> str:
 def _unechoed(message: str, batch: Batch) -> str:
     """The service's own words, unless they repeat what was sent: content does not belong in errors."""
     words = " ".join(message.split())[:_LONGEST_MESSAGE]
-    windows = {words[at : at + _ECHO] for at in range(max(1, len(words) - _ECHO + 1))}
-    for item in batch.items:
-        for part in parts(item):
-            sent = part if isinstance(part, str) else getattr(part, "url", None) or ""
-            if (4 <= len(sent) < _ECHO and sent in words) or any(
-                len(window) == _ECHO and window in sent for window in windows
-            ):
-                return ""
+    if ";base64," in words:
+        return ""
+    windows = {words[at : at + _ECHO] for at in range(len(words) - _ECHO + 1)}
+    for sent in _sent(batch):
+        if (4 <= len(sent) < _ECHO and sent in words) or any(window in sent for window in windows):
+            return ""
     return words
+
+
+def _sent(batch: Batch) -> Iterator[str]:
+    """Yield every text and URL of a batch, with white space as in the words it is compared to."""
+    for part in (part for item in batch.items for part in parts(item)):
+        for piece in part.images if isinstance(part, Frames) else (part,):
+            yield " ".join((piece if isinstance(piece, str) else piece.url or "").split())

@@ -1,0 +1,233 @@
+"""Items become requests within the model's limits, in order, with nothing lost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from files import clip, picture, png
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from volc_dashscope import Frames, Fused, Image, InputError, Item, ModelCard, Video, card, models
+from volc_dashscope._check import check_item
+from volc_dashscope._plan import plan, request_key, tokens
+from volc_dashscope._tokens import text_tokens
+from volc_dashscope._wire import Ask, Batch
+from volc_dashscope.inputs import parts
+
+ROWS = [row for row in models() if row.ready and row.endpoint != "async"]
+every_row = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+
+
+def _row(name: str) -> ModelCard:
+    row = card(name)
+    assert row is not None
+    return row
+
+
+def _ask(row: ModelCard) -> Ask:
+    return Ask(card=row, model=row.name, base_url="https://service", place="here")
+
+
+def _planned(items: list[Item], row: ModelCard) -> list[Batch]:
+    return list(plan(enumerate(items), _ask(row)))
+
+
+def _sizes(items: list[Item], row: ModelCard) -> list[int]:
+    return [len(batch) for batch in _planned(items, row)]
+
+
+@every_row
+def test_texts_fill_the_batch_of_the_card(row: ModelCard) -> None:
+    texts = ["a"] * (2 * row.batch + 1)
+
+    assert [row.batch, row.batch, 1] == _sizes(texts, row)
+
+
+@every_row
+def test_nothing_makes_no_request(row: ModelCard) -> None:
+    assert [] == _planned([], row)
+
+
+@pytest.mark.parametrize(
+    ("name", "items", "sizes"),
+    [
+        pytest.param("qwen3-vl-embedding", [picture()] * 12, [5, 5, 2], id="5 images"),
+        pytest.param("qwen3-vl-embedding", [clip()] * 3, [1, 1, 1], id="1 video"),
+        pytest.param("qwen3-vl-embedding", ["a", picture(), clip()] * 2, [5, 1], id="a mix, until the video"),
+        pytest.param("qwen3-vl-embedding", ["a", Fused("a", picture()), "b"], [1, 1, 1], id="fusion is a flag"),
+        pytest.param("multimodal-embedding-v1", [picture()] * 3, [1, 1, 1], id="1 image"),
+        pytest.param("tongyi-embedding-vision-plus", [picture()] * 21, [20, 1], id="20 elements"),
+        pytest.param(
+            "tongyi-embedding-vision-plus-2026-03-06", [Frames([picture()] * 30)] * 3, [2, 1], id="frames are images"
+        ),
+        pytest.param(
+            "tongyi-embedding-vision-plus-2026-03-06",
+            [Fused("a", picture()), "b", picture()],
+            [3],
+            id="fusion is an object",
+        ),
+        pytest.param("tongyi-embedding-vision-plus-2026-03-06", [clip()] * 9, [8, 1], id="8 videos"),
+        pytest.param("doubao-embedding-vision-251215", ["a", picture(), "b"], [1, 1, 1], id="one vector each"),
+    ],
+)
+def test_a_request_ends_where_a_limit_of_the_model_is(
+    name: str, items: list[Item], sizes: list[int]
+) -> None:
+    assert sizes == _sizes(items, _row(name))
+
+
+def test_a_request_ends_where_its_tokens_do() -> None:
+    # 1 + 4096 / 4 tokens each; the page advises 4096 in one request.
+    assert [3, 3, 1] == _sizes(["word" * 1024] * 7, _row("doubao-embedding-large-text-250515"))
+
+
+def test_a_text_longer_than_the_advice_goes_alone() -> None:
+    long = "word" * 5000
+
+    assert [1, 1, 1] == _sizes(["a", long, "b"], _row("doubao-embedding-large-text-250515"))
+
+
+def test_a_request_ends_before_its_files_fill_the_memory() -> None:
+    large = Image.from_bytes(png(size=7 * 1024 * 1024))
+
+    assert [4, 4, 1] == _sizes([large] * 9, _row("tongyi-embedding-vision-plus-2026-03-06"))
+
+
+@pytest.mark.parametrize(
+    ("items", "sizes"),
+    [
+        pytest.param([clip(fps=0.5), clip(fps=0.5)], [2], id="the same"),
+        pytest.param([clip(fps=0.5), clip(fps=0.25)], [1, 1], id="two rates"),
+        pytest.param([clip(fps=0.5), clip()], [1, 1], id="a rate and none"),
+        pytest.param([clip(fps=0.5), "a", clip(fps=0.5)], [1, 1, 1], id="a text between"),
+        pytest.param([Fused("a", clip(fps=0.5)), clip(fps=0.25)], [1, 1], id="inside a fused item"),
+    ],
+)
+def test_items_with_different_request_parameters_never_share_a_request(
+    items: list[Item], sizes: list[int]
+) -> None:
+    assert sizes == _sizes(items, _row("tongyi-embedding-vision-plus-2026-03-06"))
+
+
+def test_items_are_read_only_as_far_as_the_next_request_needs() -> None:
+    read: list[int] = []
+
+    def items() -> Iterator[tuple[int, Item]]:
+        for index in range(100):
+            read.append(index)
+            yield index, "a"
+
+    next(plan(items(), _ask(_row("text-embedding-v4"))))
+
+    assert list(range(11)) == read
+
+
+def test_positions_need_not_follow_each_other() -> None:
+    (batch,) = plan([(3, "a"), (9, "b")], _ask(_row("text-embedding-v4")))
+
+    assert ((3, 9), ("a", "b")) == (batch.positions, batch.items)
+
+
+@pytest.mark.parametrize(("size", "halves"), [(2, (1, 1)), (5, (2, 3)), (10, (5, 5))])
+def test_the_halves_of_a_batch_are_the_batch(size: int, halves: tuple[int, int]) -> None:
+    (batch,) = _planned([str(number) for number in range(size)], _row("text-embedding-v4"))
+
+    left, right = batch.halves()
+
+    assert halves == (len(left), len(right))
+    assert (batch.positions, batch.items) == (left.positions + right.positions, left.items + right.items)
+
+
+@pytest.mark.parametrize(
+    ("item", "row", "expected"),
+    [
+        pytest.param("word" * 10, "text-embedding-v4", text_tokens("word" * 10), id="text"),
+        pytest.param(Image.from_bytes(png(1280, 720)), "doubao-embedding-vision-251215", 1176, id="ark image"),
+        pytest.param(Image.from_bytes(png(1280, 720)), "qwen3-vl-embedding", 0, id="dashscope image"),
+        pytest.param(picture(), "doubao-embedding-vision-251215", 0, id="size not known"),
+        pytest.param(
+            Fused("word", Image.from_bytes(png(28, 28))), "doubao-embedding-vision-251215", 2 + 1, id="fused"
+        ),
+    ],
+)
+def test_the_cost_of_an_item_is_estimated_by_the_documented_formulas(
+    item: Item, row: str, expected: int
+) -> None:
+    assert expected == tokens(item, _row(row))
+
+
+# Any mix of items on any card.
+
+texts = st.one_of(st.sampled_from(["a", "天很蓝", "word" * 300, "word" * 1100]))
+images = st.builds(picture, st.integers(0, 3))
+clips = st.builds(clip, st.integers(0, 3), fps=st.sampled_from([None, None, 0.5, 1.0]))
+frames = st.builds(Frames, st.lists(images, min_size=1, max_size=64))
+any_part = st.one_of(texts, images, clips, frames)
+fused = st.lists(any_part, min_size=1, max_size=4).map(lambda whole: Fused(*whole))
+mixes = st.lists(st.one_of(any_part, fused), min_size=1, max_size=50)
+
+
+def _accepted(items: list[Item], row: ModelCard) -> list[Item]:
+    """Return the items that the model takes at all."""
+    kept = []
+    for item in items:
+        try:
+            check_item(item, _ask(row))
+        except InputError:
+            continue
+        kept.append(item)
+    return kept
+
+
+def _pieces(batch: Batch) -> dict[str, int]:
+    """Count what the services count: texts, images (those of frames too), videos."""
+    count = {"text": 0, "image": 0, "video": 0}
+    for item in batch.items:
+        for part in parts(item):
+            if isinstance(part, Frames):
+                count["image"] += len(part.images)
+            else:
+                count["text" if isinstance(part, str) else part.kind] += 1
+    return count
+
+
+def _rates(item: Item) -> set[float | None]:
+    return {part.fps for part in parts(item) if isinstance(part, Video)}
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+@given(mixes)
+def test_any_mix_of_items_is_planned_within_every_limit(row: ModelCard, items: list[Item]) -> None:
+    items = _accepted(items, row)
+    assume(items)
+
+    batches = _planned(items, row)
+
+    assert list(range(len(items))) == [position for batch in batches for position in batch.positions]
+    assert items == [item for batch in batches for item in batch.items]
+    limits = {"text": row.max_texts, "image": row.max_images, "video": row.max_videos}
+    for batch in batches:
+        assert len(batch) <= row.batch
+        for kind, number in _pieces(batch).items():
+            limit = limits[kind]
+            assert limit is None or number <= limit, (kind, number)
+        if row.request_tokens is not None and len(batch) > 1:
+            assert row.request_tokens >= sum(
+                text_tokens(part) for item in batch.items for part in parts(item) if isinstance(part, str)
+            )
+        if len(batch) > 1 and row.fusion == "flag":
+            assert {1} == {len(parts(item)) for item in batch.items}
+        keys = {request_key(item, row) for item in batch.items}
+        rates = set().union(*(_rates(item) for item in batch.items))
+        assert len(keys) == 1
+        assert len(batch) == 1 or len(rates) <= 1
+
+
+def test_a_card_of_ones_own_is_obeyed() -> None:
+    row = replace(_row("text-embedding-v4"), batch=3)
+
+    assert [3, 3, 1] == _sizes(["a"] * 7, row)
