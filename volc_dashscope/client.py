@@ -201,12 +201,15 @@ class _Settings:
         on_error: OnError,
         keep: bool,
     ) -> tuple[Call, Ask]:
-        if self._process != process_id():
-            self._begin()
-        ask = replace(self._ask, text_type=text_type, output_type=output_type)
+        ask = self._asked(text_type, output_type)
         return Call(
             items_of(items), ask, on_error=on_error, width=self._home.width, memory=self._memory, keep=keep
         ), ask
+
+    def _asked(self, text_type: TextType | None, output_type: OutputType = "dense") -> Ask:
+        if self._process != process_id():
+            self._begin()
+        return replace(self._ask, text_type=text_type, output_type=output_type)
 
     def _flow(self, batch: Batch, ask: Ask) -> Flow[Rows]:
         if ask.upload:
@@ -265,7 +268,7 @@ class Client(_Settings):
         Raises:
             AuthError, QuotaError: The account cannot go on; what was finished has been yielded.
         """
-        ask = replace(self._ask, text_type=text_type)
+        ask = self._asked(text_type)
         stream = Stream(items, ask, width=self._home.width)
         for number, batch, outcome in fan_out(
             stream.feed, lambda batch, stop: run(self._flow(batch, ask), self._home, stop)
@@ -325,7 +328,7 @@ class AsyncClient(_Settings):
         self, items: Iterable[Item], *, text_type: TextType | None = "document"
     ) -> AsyncGenerator[tuple[int, FloatArray | EmbeddingError], None]:
         """As `Client.stream`, awaited."""
-        ask = replace(self._ask, text_type=text_type)
+        ask = self._asked(text_type)
         stream = Stream(items, ask, width=self._home.width)
         outcomes = afan_out(stream.feed, lambda batch: arun(self._flow(batch, ask), self._home))
         async with aclosing(outcomes):

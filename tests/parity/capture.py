@@ -74,7 +74,8 @@ def written(request: Request) -> dict[str, str]:
     lines.update({f"query.{name}": value for name, value in request.query.items()})
     for name, value in request.headers.items():
         if name == "content-type":
-            lines["header.content-type"] = value.partition(";")[0]
+            # Without a body there is nothing it could be the type of.
+            lines.update({"header.content-type": value.partition(";")[0]} if request.body else {})
         elif name not in UNCOMPARED:
             lines[f"header.{name}"] = value
     if lines.get("header.content-type") == "multipart/form-data":
