@@ -13,11 +13,10 @@ from langchain_volc_dashscope.embeddings import ArkEmbeddings, DashScopeEmbeddin
 from langchain_volc_dashscope.media import (
     MediaDocument,
     MediaStr,
-    content_blocks,
     media,
-    media_of,
     uuid5_key,
 )
+from langchain_volc_dashscope.origin import content_blocks, media_of
 
 __all__ = [
     "ArkEmbeddings",

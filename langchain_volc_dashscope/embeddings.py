@@ -26,6 +26,21 @@ if TYPE_CHECKING:
 Embeddable: TypeAlias = "Item | Mapping[str, Any] | Sequence[Any]"
 
 
+# With the model and the dimension: what two stores must agree in to be searched together.
+_SHAPING = (
+    "like",
+    "route",
+    "normalize",
+    "instruct",
+    "target_modality",
+    "query_instructions",
+    "document_instructions",
+    "res_level",
+    "max_video_frames",
+    "extra_body",
+)
+
+
 class _Brake:
     """LangChain's rate limiter in the core's words."""
 
@@ -47,7 +62,44 @@ class _MultimodalEmbeddings(ClientFields, Embeddings):
     show_progress_bar: bool = False
     unknown_media: UnknownMedia = "raise"
 
+    _key_field: ClassVar[str]
     _hybrid: bool = PrivateAttr(default=False)
+
+    if not TYPE_CHECKING:
+
+        def __getstate__(self):
+            state = super().__getstate__()
+            # An explicit key travels; one from the environment is looked up where the object arrives.
+            if self._key_field not in self.model_fields_set:
+                state["__dict__"] = {**state["__dict__"], self._key_field: None}
+            return state
+
+        def __setstate__(self, state):
+            super().__setstate__(state)
+            self._look_up_key()
+
+        def __deepcopy__(self, memo=None):
+            copied = super().__deepcopy__(memo)
+            copied._look_up_key()
+            return copied
+
+    @property
+    def fingerprint(self) -> str:
+        """
+        Everything that shapes a vector, as one line that stays the same; known before any request.
+
+        Name a collection or a record manager after it, or keep it in the store's metadata: vectors of two
+        fingerprints must not share a store.
+        """
+        length = self.dimensions or self._client.card.default_dimension
+        shaped = {name: getattr(self, name) for name in _SHAPING}
+        return "; ".join(
+            [
+                f"{self.provider_name}/{self.model}",
+                f"dimension={length}",
+                *(f"{name}={value!r}" for name, value in shaped.items() if value is not None),
+            ]
+        )
 
     @property
     def usage(self) -> Usage:
@@ -181,6 +233,16 @@ class _MultimodalEmbeddings(ClientFields, Embeddings):
             return Video.from_url(uri)
         return Video.from_path(uri, root=self.media_root)
 
+    def _model_and_key(self) -> tuple[str, SecretStr | None]:
+        # A key that was not given is left to the client, which then knows that it is the environment's.
+        given = self._key_field in self.model_fields_set
+        return self.model, getattr(self, self._key_field) if given else None
+
+    def _look_up_key(self) -> None:
+        if self._key_field not in self.model_fields_set:
+            field = type(self).model_fields[self._key_field]
+            self.__dict__[self._key_field] = field.get_default(call_default_factory=True)
+
     def _limiter(self) -> Any:
         return _Brake(self.rate_limiter) if self.rate_limiter is not None else self.limiter
 
@@ -200,6 +262,7 @@ class ArkEmbeddings(_MultimodalEmbeddings):
     """
 
     provider_name: ClassVar[Provider] = "ark"
+    _key_field: ClassVar[str] = "ark_api_key"
 
     model: str = Field(
         default="doubao-embedding-vision-251215", validation_alias=AliasChoices("model", "model_name")
@@ -207,9 +270,6 @@ class ArkEmbeddings(_MultimodalEmbeddings):
     ark_api_key: SecretStr | None = Field(
         alias="api_key", default_factory=secret_from_env("ARK_API_KEY", default=None), exclude=True
     )
-
-    def _model_and_key(self) -> tuple[str, SecretStr | None]:
-        return self.model, self.ark_api_key
 
 
 class DashScopeEmbeddings(_MultimodalEmbeddings):
@@ -225,14 +285,12 @@ class DashScopeEmbeddings(_MultimodalEmbeddings):
     """
 
     provider_name: ClassVar[Provider] = "dashscope"
+    _key_field: ClassVar[str] = "dashscope_api_key"
 
     model: str = Field(default="qwen3-vl-embedding", validation_alias=AliasChoices("model", "model_name"))
     dashscope_api_key: SecretStr | None = Field(
         alias="api_key", default_factory=secret_from_env("DASHSCOPE_API_KEY", default=None), exclude=True
     )
-
-    def _model_and_key(self) -> tuple[str, SecretStr | None]:
-        return self.model, self.dashscope_api_key
 
 
 def _lists(result: EmbeddingResult) -> list[list[float]]:

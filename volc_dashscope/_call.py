@@ -13,7 +13,7 @@ from volc_dashscope._feed import Feed
 from volc_dashscope._memory import Memory
 from volc_dashscope._pace import Cost
 from volc_dashscope._wire import Ask, Batch, OnError, Reply, Request, Rows, Wire
-from volc_dashscope.errors import BadReply, BulkError, EmbeddingError, InputError
+from volc_dashscope.errors import BadReply, BulkError, ConfigError, EmbeddingError, InputError
 from volc_dashscope.inputs import Item
 from volc_dashscope.results import EmbeddingResult, FloatArray, SparseVector, Usage
 
@@ -92,9 +92,10 @@ class Call:
         again: tuple[Batch, ...] = ()
         if isinstance(outcome, Rows):
             self._store(batch, outcome)
-        elif not isinstance(outcome, EmbeddingError):
+        elif not isinstance(outcome, EmbeddingError) or isinstance(outcome, ConfigError):
             raise outcome
-        elif outcome.splittable and len(batch) > 1:
+        elif len(batch) > 1 and (outcome.splittable or isinstance(outcome, InputError)):
+            # An `InputError` this late is a file that changed; its neighbours are not to blame.
             again = batch.halves()
         else:
             self._fail(batch, outcome)

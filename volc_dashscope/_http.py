@@ -103,6 +103,9 @@ class Home:
             lease = _Lease(
                 client or self._async_client(), asyncio.Semaphore(self.width), owned=client is None
             )
+            # A lease knows its loop, so that the weak reference alone would keep both for ever.
+            for closed in [other for other in self._leases if other.is_closed()]:
+                del self._leases[closed]
             self._leases[loop] = lease
             await lease.open()
         return lease.client, lease.gate

@@ -41,9 +41,12 @@ class Policy:
         host = _word(told, "upload_host")
         if not is_private(host):
             raise Malformed("upload_host is not https")
+        folder = _word(told, "upload_dir").strip("/")
+        if not re.fullmatch(r"\w[\w./-]*", folder, re.ASCII):
+            raise Malformed("upload_dir is no folder")
         return cls(
             host=host,
-            folder=_word(told, "upload_dir").strip("/"),
+            folder=folder,
             fields={
                 "OSSAccessKeyId": _word(told, "oss_access_key_id"),
                 "Signature": _word(told, "signature"),
@@ -103,13 +106,10 @@ class Storage:
             until, policy = self._policy or (float("-inf"), None)
             return policy if self.terms.clock() < until else None
 
-    def hold(self, policy: Policy | None) -> None:
-        """Remember a policy, or that there is none."""
+    def hold(self, policy: Policy) -> None:
+        """Remember a policy for as long as it lasts."""
         with self._lock:
-            if policy is None:
-                self._policy = None
-            else:
-                self._policy = (self.terms.clock() + policy.seconds - _POLICY_MARGIN, policy)
+            self._policy = (self.terms.clock() + policy.seconds - _POLICY_MARGIN, policy)
 
 
 def _word(data: Mapping[str, Any], name: str) -> str:

@@ -8,7 +8,7 @@ from volc_dashscope import _plan
 from volc_dashscope._check import check_item, check_settings
 from volc_dashscope._feed import Feed
 from volc_dashscope._wire import Ask, Batch, Rows
-from volc_dashscope.errors import EmbeddingError, InputError
+from volc_dashscope.errors import ConfigError, EmbeddingError, InputError
 from volc_dashscope.inputs import Item
 from volc_dashscope.results import FloatArray, Usage
 
@@ -24,6 +24,8 @@ class Stream:
 
     def __init__(self, items: Iterable[Item], ask: Ask, *, width: int) -> None:
         check_settings(ask)
+        if isinstance(items, str | bytes):
+            raise InputError(f"items must be a list, got one {type(items).__name__}; pass [text]")
         self._ask = ask
         self._ended: dict[int, FloatArray | EmbeddingError] = {}
         self._next = 0
@@ -39,9 +41,10 @@ class Stream:
         if isinstance(outcome, Rows) and outcome.vectors is not None:
             self._ended.update(zip(batch.positions, outcome.vectors, strict=True))
             self.usage += outcome.usage
-        elif not isinstance(outcome, EmbeddingError):
+        elif not isinstance(outcome, EmbeddingError) or isinstance(outcome, ConfigError):
             raise outcome if isinstance(outcome, BaseException) else AssertionError("rows without vectors")
-        elif outcome.splittable and len(batch) > 1:
+        elif len(batch) > 1 and (outcome.splittable or isinstance(outcome, InputError)):
+            # An `InputError` this late is a file that changed; its neighbours are not to blame.
             again = batch.halves()
         else:
             self._ended.update(dict.fromkeys(batch.positions, outcome))
@@ -62,7 +65,10 @@ class Stream:
             raise self._fatal
 
     def _checked(self, items: Iterable[Item]) -> Iterator[tuple[int, Item]]:
-        for index, item in enumerate(items):
+        lines = hasattr(items, "readline")
+        for index, given in enumerate(items):
+            # An open text file gives one item a line.
+            item = given.rstrip("\r\n") if lines and isinstance(given, str) else given
             try:
                 check_item(item, self._ask)
             except InputError as error:

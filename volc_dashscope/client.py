@@ -270,12 +270,14 @@ class Client(_Settings):
         """
         ask = self._asked(text_type)
         stream = Stream(items, ask, width=self._home.width)
-        for number, batch, outcome in fan_out(
-            stream.feed, lambda batch, stop: run(self._flow(batch, ask), self._home, stop)
-        ):
-            stream.take(number, batch, outcome)
-            yield from stream.drain()
-        self._ledger.add(stream.usage)
+        try:
+            for number, batch, outcome in fan_out(
+                stream.feed, lambda batch, stop: run(self._flow(batch, ask), self._home, stop)
+            ):
+                stream.take(number, batch, outcome)
+                yield from stream.drain()
+        finally:
+            self._ledger.add(stream.usage)
         yield from stream.drain()
         stream.end()
 
@@ -331,12 +333,14 @@ class AsyncClient(_Settings):
         ask = self._asked(text_type)
         stream = Stream(items, ask, width=self._home.width)
         outcomes = afan_out(stream.feed, lambda batch: arun(self._flow(batch, ask), self._home))
-        async with aclosing(outcomes):
-            async for number, batch, outcome in outcomes:
-                stream.take(number, batch, outcome)
-                for ended in stream.drain():
-                    yield ended
-        self._ledger.add(stream.usage)
+        try:
+            async with aclosing(outcomes):
+                async for number, batch, outcome in outcomes:
+                    stream.take(number, batch, outcome)
+                    for ended in stream.drain():
+                        yield ended
+        finally:
+            self._ledger.add(stream.usage)
         for ended in stream.drain():
             yield ended
         stream.end()

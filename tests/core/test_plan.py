@@ -164,7 +164,7 @@ def test_the_cost_of_an_item_is_estimated_by_the_documented_formulas(
 texts = st.one_of(st.sampled_from(["a", "天很蓝", "word" * 300, "word" * 1100]))
 images = st.builds(picture, st.integers(0, 3))
 clips = st.builds(clip, st.integers(0, 3), fps=st.sampled_from([None, None, 0.5, 1.0]))
-frames = st.builds(Frames, st.lists(images, min_size=1, max_size=64))
+frames = st.sampled_from([1, 3, 8, 63, 64]).map(lambda number: Frames([picture(n) for n in range(number)]))
 any_part = st.one_of(texts, images, clips, frames)
 fused = st.lists(any_part, min_size=1, max_size=4).map(lambda whole: Fused(*whole))
 mixes = st.lists(st.one_of(any_part, fused), min_size=1, max_size=50)

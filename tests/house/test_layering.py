@@ -30,6 +30,7 @@ FRAMEWORKS = {
 FACES_SEE = {
     "volc_dashscope": "the public names",
     "volc_dashscope.fields": "the settings as pydantic fields, which the root must not import",
+    "volc_dashscope.halves": "which calls bring both halves of a hybrid store",
     "volc_dashscope.inputs": "what to ask of any item: its parts, digest and label",
     "volc_dashscope.models": "the types of a row",
 }
@@ -51,6 +52,7 @@ ORDER = [
     "_media._value",
     "_media",
     "inputs",
+    "halves",
     "_tokens",
     "_wire",
     "_retry",

@@ -20,6 +20,7 @@ UNCOMPARED = frozenset(
         "accept-encoding",
         "connection",
         "content-length",
+        "date",
         "host",
         "user-agent",
         "x-client-request-id",  # Ark's SDK draws a new one for every attempt
@@ -126,7 +127,7 @@ def _form(request: Request) -> Iterator[tuple[str, str]]:
         at = f"form[{index}]"
         yield f"{at}.name", str(part.get_param("name", header="content-disposition"))
         yield f"{at}.filename", str(part.get_filename(ABSENT))
-        yield f"{at}.type", part.get_content_type()
+        yield f"{at}.type", part.get("content-type", ABSENT)
         yield f"{at}.value", repr(part.get_payload(decode=True))
 
 

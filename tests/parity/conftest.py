@@ -16,7 +16,13 @@ from capture import Socket
 from intents import PICTURE, STORED
 
 # Settings of the SDKs that a machine may have.
-_VARIABLES = ("VOLC_ACCESSKEY", "VOLC_SECRETKEY", "DASHSCOPE_WORKSPACE", "DASHSCOPE_WORKSPACE_ID", "DASHSCOPE_REGION")
+_VARIABLES = (
+    "VOLC_ACCESSKEY",
+    "VOLC_SECRETKEY",
+    "DASHSCOPE_WORKSPACE",
+    "DASHSCOPE_WORKSPACE_ID",
+    "DASHSCOPE_REGION",
+)
 
 
 @pytest.fixture(scope="module")

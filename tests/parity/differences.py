@@ -42,9 +42,7 @@ DIFFERENCES = (
     Difference(
         name="base64 is asked for",
         provider="ark",
-        covers=lambda intent, face: (
-            intent.door.startswith("ark.") and "encoding" not in intent.claim
-        ),
+        covers=lambda intent, face: intent.door.startswith("ark.") and "encoding" not in intent.claim,
         fields={"body.encoding_format": ('"float"', '"base64"')},
         reason="a vector travels in a quarter of the bytes and keeps its float32 value; replies in numbers are "
         "read as well, and extra_body={'encoding_format': 'float'} asks for them",
@@ -87,23 +85,29 @@ DIFFERENCES = (
         source="help.aliyun.com/zh/model-studio/get-temporary-file-url; multimodal-embedding-api-reference",
     ),
     Difference(
-        name="an uploaded file is named by its content",
+        name="an uploaded file is named by its content and has its type",
         provider="dashscope",
         covers=lambda intent, face: intent.claim == "image file uploaded",
         fields={
-            r"form[3].value": (r"b'\(issued\)/red.png'", rf"b'\(issued\)/{_DIGEST}.png'"),
-            r"form[8].filename": ("red.png", rf"{_DIGEST}.png"),
-            "body.input.contents[0].image": (r'"oss://\(issued\)/red.png"', rf'"oss://\(issued\)/{_DIGEST}.png"'),
+            "form[3].value": (r"b'\(issued\)/red.png'", rf"b'\(issued\)/{_DIGEST}.png'"),
+            "form[8].filename": ("red.png", rf"{_DIGEST}.png"),
+            "form[8].type": (ABSENT, "image/png"),
+            "body.input.contents[0].image": (
+                r'"oss://\(issued\)/red.png"',
+                rf'"oss://\(issued\)/{_DIGEST}.png"',
+            ),
         },
         reason="a local name tells about its owner and may not be ASCII; the content names the file as well, and "
-        "equal files are stored once",
+        "equal files are stored once; its type is what x-oss-content-type, on both sides, says already",
         source="get-temporary-file-url: the key is upload_dir and any name",
     ),
     Difference(
         name="text that names a file is text",
         provider="dashscope",
         covers=lambda intent, face: (
-            intent.door == "dashscope.media" and face == "classic" and intent.claim == "text that names a file"
+            intent.door == "dashscope.media"
+            and face == "classic"
+            and intent.claim == "text that names a file"
         ),
         fields={
             REQUESTS: ("3", "1"),

@@ -21,7 +21,7 @@ from volc_dashscope.inputs import Frames, Fused, Image, Item, Video
 from volc_dashscope.models import ModelCard, models
 
 PICTURE = Path(__file__).with_name("red.png")
-TEXT, OTHER = "red shoe", "蓝色的鞋 \n\"quoted\" \u2028 👟"
+TEXT, OTHER = "red shoe", '蓝色的鞋 \n"quoted" \u2028 👟'
 LINK, LINK_2 = "https://example.com/red-shoe.png", "https://example.com/a%20b.jpg?x=1&y=%2F"
 CLIP = "https://example.com/clip.mp4"
 STORED = "oss://shop/red-shoe.png"  # what `Emulator.publish` calls it
@@ -119,7 +119,12 @@ def _ark_media(row: ModelCard) -> Iterator[Intent]:
             said = {"instructions": _corpus(kinds), **said}
         theirs = {"model": row.name, "input": list(parts), **said}
         return Intent(
-            card=row, claim=claim, door=more.pop("door", "ark.multimodal"), theirs=(theirs,), items=(item,), **more
+            card=row,
+            claim=claim,
+            door=more.pop("door", "ark.multimodal"),
+            theirs=(theirs,),
+            items=(item,),
+            **more,
         )
 
     text, image = [_text(TEXT)], [_image(LINK)]
@@ -134,7 +139,9 @@ def _ark_media(row: ModelCard) -> Iterator[Intent]:
     yield one("fused", fused, both, "text and image")
     yield one("float encoding", TEXT, text, settings={"extra_body": {"encoding_format": "float"}})
     yield one("base64 encoding", TEXT, text, said={"encoding_format": "base64"})
-    yield one("unknown field", TEXT, text, settings={"extra_body": {"n": [1]}}, said={"extra_body": {"n": [1]}})
+    yield one(
+        "unknown field", TEXT, text, settings={"extra_body": {"n": [1]}}, said={"extra_body": {"n": [1]}}
+    )
     named = {"X-Project-Name": "shop"}
     yield one("own header", TEXT, text, settings={"default_headers": named}, said={"extra_headers": named})
     for length in row.dimensions:
@@ -169,7 +176,9 @@ def _ark_roles(row: ModelCard, one: Any, text: list[Any]) -> Iterator[Intent]:
         asked = {"instructions": _search("text/image/video", TASK)}
         yield one(f"{role} with instruct", TEXT, text, call=call, settings={"instruct": TASK}, said=asked)
         asked = {"instructions": _search("image", word)}
-        yield one(f"{role} for images", TEXT, text, call=call, settings={"target_modality": "image"}, said=asked)
+        yield one(
+            f"{role} for images", TEXT, text, call=call, settings={"target_modality": "image"}, said=asked
+        )
         asked = {"instructions": "as it is"}
         verbatim = {"query_instructions": "as it is"}
         yield one(f"{role} verbatim", TEXT, text, call=call, settings=verbatim, said=asked)
@@ -214,12 +223,22 @@ def _ark_outputs(row: ModelCard, one: Any, text: list[Any]) -> Iterator[Intent]:
         asked = {"model": endpoint, "input": text, "instructions": _corpus("text")}
         like = {"like": row.name}
         yield Intent(
-            card=row, claim="endpoint id", door="ark.multimodal", theirs=(asked,), items=(TEXT,), settings=like
+            card=row,
+            claim="endpoint id",
+            door="ark.multimodal",
+            theirs=(asked,),
+            items=(TEXT,),
+            settings=like,
         )
         asked = {"model": endpoint, "input": text}
         unknown = {"provider": "ark"}
         yield Intent(
-            card=row, claim="unknown name", door="ark.multimodal", theirs=(asked,), items=(TEXT,), settings=unknown
+            card=row,
+            claim="unknown name",
+            door="ark.multimodal",
+            theirs=(asked,),
+            items=(TEXT,),
+            settings=unknown,
         )
 
 
@@ -228,7 +247,12 @@ def _ark_texts(row: ModelCard) -> Iterator[Intent]:
         said, spoken = more.pop("said", {}), more.pop("spoken", texts)
         calls = [{"model": row.name, "input": list(chunk), **said} for chunk in _chunks(spoken, row.batch)]
         return Intent(
-            card=row, claim=claim, door=more.pop("door", "ark.text"), theirs=tuple(calls), items=tuple(texts), **more
+            card=row,
+            claim=claim,
+            door=more.pop("door", "ark.text"),
+            theirs=tuple(calls),
+            items=tuple(texts),
+            **more,
         )
 
     yield some("text", [TEXT])

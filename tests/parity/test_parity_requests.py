@@ -19,7 +19,16 @@ MOST_DIFFERENCES = 7
 
 PAIRS = [(intent, face) for intent in INTENTS for face in intent.faces]
 # The request is built by the same code for both clients: a few wishes for each row and resource are enough.
-ASYNC_CLAIMS = ("texts", "query", "fused", "video url", "workspace", "openai texts", "dense&sparse", "own header")
+ASYNC_CLAIMS = (
+    "texts",
+    "query",
+    "fused",
+    "video url",
+    "workspace",
+    "openai texts",
+    "dense&sparse",
+    "own header",
+)
 ASYNC_PAIRS = [
     (intent, face)
     for intent in INTENTS
@@ -128,6 +137,8 @@ def test_every_row_that_answers_at_once_is_compared() -> None:
 
 
 def test_claims_are_unique_for_a_row() -> None:
-    repeated = [key for key, count in Counter((each.card.name, each.claim) for each in INTENTS).items() if count > 1]
+    repeated = [
+        key for key, count in Counter((each.card.name, each.claim) for each in INTENTS).items() if count > 1
+    ]
 
     assert [] == repeated

@@ -67,8 +67,10 @@ class Vendors:
         if face == "classic":
             return self._classic(door)
         if face == "v2":
-            client = self._once(_v2_path(), self._v2)
-            return client.embeddings.create if door == "dashscope.text" else client.multimodal.embeddings.create
+            client = self._once("", self._v2)
+            return (
+                client.embeddings.create if door == "dashscope.text" else client.multimodal.embeddings.create
+            )
         if face == "openai":
             return self._once(_COMPATIBLE, self._openai).embeddings.create
         client = self._once(ark_path(door, model), self._ark)
@@ -79,8 +81,8 @@ class Vendors:
         if session is None:
             session = self._made["session"] = self._stack.enter_context(requests.Session())
         kind = dashscope.TextEmbedding if door == "dashscope.text" else dashscope.MultiModalEmbedding
-        settings = {"api_key": KEY, "base_address": self._url + _v2_path(), "session": session}
-        return lambda **more: kind.call(**settings, **more)
+        settings = {"api_key": KEY, "base_address": native_url(self._url), "session": session}
+        return lambda **more: kind.call(**{**settings, **more})
 
     def _once(self, path: str, make: Callable[[str], Any]) -> Any:
         if (make, path) not in self._made:
@@ -91,7 +93,7 @@ class Vendors:
         return Ark(base_url=self._url + path, api_key=KEY, max_retries=0)
 
     def _v2(self, path: str) -> Any:
-        return dashscope.v2.Client(base_url=self._url + path, api_key=KEY, max_retries=0)
+        return dashscope.v2.Client(base_url=native_url(self._url) + path, api_key=KEY, max_retries=0)
 
     def _openai(self, path: str) -> Any:
         import openai
@@ -105,10 +107,10 @@ async def acall(url: str, face: str, door: str, arguments: Arguments) -> Any:
     async with AsyncExitStack() as stack:
         if face == "classic":
             session = await stack.enter_async_context(aiohttp.ClientSession())
-            settings = {"api_key": KEY, "base_address": url + _v2_path(), "session": session}
+            settings = {"api_key": KEY, "base_address": native_url(url), "session": session}
             return await dashscope.AioMultiModalEmbedding.call(**settings, **spoken)
         if face == "v2":
-            client = dashscope.v2.AsyncClient(base_url=url + _v2_path(), api_key=KEY, max_retries=0)
+            client = dashscope.v2.AsyncClient(base_url=native_url(url), api_key=KEY, max_retries=0)
             client = await stack.enter_async_context(client)
             kind = client.embeddings if door == "dashscope.text" else client.multimodal.embeddings
             return await kind.create(**spoken)
@@ -130,8 +132,9 @@ def ark_path(door: str, model: str) -> str:
     return _GATEWAYS.get(model) or urlsplit(ARK_URL).path
 
 
-def _v2_path() -> str:
-    return urlsplit(dashscope_url).path
+def native_url(url: str) -> str:
+    """Return the base URL of native DashScope on a socket."""
+    return url + urlsplit(dashscope_url).path
 
 
 def _ark_method(client: Any, door: str, model: str) -> Any:

@@ -92,14 +92,17 @@ def judge(
 
 def _matches(rule: Rule, status: int, code: str, message: str) -> bool:
     return (
-        (rule.status is None or rule.status == status)
+        # An error under status 200 has nothing but its code.
+        (rule.status in (None, status) or (status == 200 and rule.code != ""))
         and (not rule.code or code == rule.code or code.startswith(rule.code + "."))
         and (not rule.says or rule.says in message)
     )
 
 
 def _by_status(status: int) -> Verdict:
-    if status in (401, 403):
+    if status == 401:
+        return BAD_KEY
+    if status == 403:
         return NOT_ALLOWED
     if status == 404:
         return NO_SUCH_MODEL
@@ -141,7 +144,7 @@ def named(batch: Batch) -> str:
 
 def _unechoed(message: str, batch: Batch) -> str:
     """The service's own words, unless they repeat what was sent: content does not belong in errors."""
-    words = " ".join(message.split())[:_LONGEST_MESSAGE]
+    words = "".join(letter for letter in " ".join(message.split()) if letter.isprintable())[:_LONGEST_MESSAGE]
     if ";base64," in words:
         return ""
     windows = {words[at : at + _ECHO] for at in range(len(words) - _ECHO + 1)}

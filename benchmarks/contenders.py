@@ -1,0 +1,196 @@
+"""
+One client doing one workload once: python -m benchmarks.contenders NAME WORKLOAD PORT WIDTH, prints a JSON line.
+
+W1: 2,000 texts, ten a request, d=1024. W2: 1,000 items of one request each, d=2048. W3: 100 pictures of 1 MB.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import resource
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import orjson
+
+TEXTS = [f"text number {number}: the quick brown fox jumps over the lazy dog" for number in range(2000)]
+ITEMS = TEXTS[:1000]
+PICTURES = 100
+V4, VISION = "text-embedding-v4", "doubao-embedding-vision-251215"
+
+
+def _client(workload: str, port: int, width: int) -> dict[str, Any]:
+    path, model = ("/api/v1", V4) if workload == "W1" else ("/api/v3", VISION)
+    return {
+        "model": model,
+        "api_key": "k",
+        "base_url": f"http://127.0.0.1:{port}{path}",
+        "max_concurrency": width,
+        "timeout": 60.0,
+    }
+
+
+def _items(workload: str, folder: str) -> list[Any]:
+    from volc_dashscope import Image
+
+    if workload == "W3":
+        return [Image.from_path(path) for path in sorted(Path(folder).iterdir())]
+    return list(TEXTS if workload == "W1" else ITEMS)
+
+
+def ours_sync(workload: str, port: int, width: int, folder: str) -> Callable[[int], object]:
+    from volc_dashscope import Client
+
+    client = Client(**_client(workload, port, width))
+    return lambda count: client.embed(_items(workload, folder)[:count])
+
+
+def ours_async(workload: str, port: int, width: int, folder: str) -> Callable[[int], object]:
+    from volc_dashscope import AsyncClient
+
+    client = AsyncClient(**_client(workload, port, width))
+    return lambda count: asyncio.run(client.embed(_items(workload, folder)[:count]))
+
+
+def ours_langchain(workload: str, port: int, width: int, folder: str) -> Callable[[int], object]:
+    from langchain_volc_dashscope import ArkEmbeddings, DashScopeEmbeddings
+
+    kind = DashScopeEmbeddings if workload == "W1" else ArkEmbeddings
+    face = kind(**_client(workload, port, width))
+    return lambda count: face.embed_documents(_items(workload, folder)[:count])
+
+
+def ours_llama_index(workload: str, port: int, width: int, folder: str) -> Callable[[int], object]:
+    from llama_index_ext import ArkMultiModalEmbedding, DashScopeMultiModalEmbedding
+
+    kind = DashScopeMultiModalEmbedding if workload == "W1" else ArkMultiModalEmbedding
+    face = kind(**_client(workload, port, width))
+    return lambda count: face.get_text_embedding_batch(_items(workload, folder)[:count])
+
+
+def floor(workload: str, port: int, width: int, folder: str) -> Callable[[int], object]:
+    """Raw asyncio streams, orjson and numpy: nothing checked, nothing retried."""
+    from benchmarks.floor import embed
+
+    return lambda count: asyncio.run(embed(workload, port, width, count, folder))
+
+
+def dashscope_sdk(workload: str, port: int, width: int, folder: str) -> Callable[[int], object]:
+    import dashscope
+
+    dashscope.base_http_api_url = f"http://127.0.0.1:{port}/api/v1"
+
+    def work(count: int) -> object:
+        return [
+            dashscope.TextEmbedding.call(model=V4, input=TEXTS[at : at + 10], api_key="k").output[
+                "embeddings"
+            ]
+            for at in range(0, count, 10)
+        ]
+
+    return work
+
+
+def ark_sdk(workload: str, port: int, width: int, folder: str) -> Callable[[int], object]:
+    from volcenginesdkarkruntime import Ark
+
+    client = Ark(api_key="k", base_url=f"http://127.0.0.1:{port}/api/v3")
+
+    def part(index: int) -> dict[str, Any]:
+        if workload != "W3":
+            return {"type": "text", "text": ITEMS[index]}
+        import base64
+
+        data = sorted(Path(folder).iterdir())[index].read_bytes()
+        url = f"data:image/png;base64,{base64.b64encode(data).decode()}"
+        return {"type": "image_url", "image_url": {"url": url}}
+
+    def work(count: int) -> object:
+        create = client.multimodal_embeddings.create
+        return [create(model=VISION, input=[part(index)]).data.embedding for index in range(count)]  # type: ignore[list-item]
+
+    return work
+
+
+def ark_sdk_async(workload: str, port: int, width: int, folder: str) -> Callable[[int], object]:
+    from volcenginesdkarkruntime import AsyncArk
+
+    async def run(count: int) -> object:
+        gate = asyncio.Semaphore(width)
+        async with AsyncArk(api_key="k", base_url=f"http://127.0.0.1:{port}/api/v3") as client:
+
+            async def one(text: str) -> object:
+                async with gate:
+                    reply = await client.multimodal_embeddings.create(
+                        model=VISION, input=[{"type": "text", "text": text}]
+                    )
+                    return reply.data.embedding
+
+            return await asyncio.gather(*(one(text) for text in ITEMS[:count]))
+
+    return lambda count: asyncio.run(run(count))
+
+
+def community(workload: str, port: int, width: int, folder: str) -> Callable[[int], object]:
+    import dashscope
+    from langchain_community.embeddings import DashScopeEmbeddings
+
+    dashscope.base_http_api_url = f"http://127.0.0.1:{port}/api/v1"
+    face = DashScopeEmbeddings(model=V4, dashscope_api_key="k")
+    return lambda count: face.embed_documents(TEXTS[:count])
+
+
+def llama_dashscope(workload: str, port: int, width: int, folder: str) -> Callable[[int], object]:
+    import dashscope
+    from llama_index.embeddings.dashscope import DashScopeEmbedding
+
+    dashscope.base_http_api_url = f"http://127.0.0.1:{port}/api/v1"
+    face = DashScopeEmbedding(model_name=V4, api_key="k", embed_batch_size=10)
+    return lambda count: face.get_text_embedding_batch(TEXTS[:count])
+
+
+CONTENDERS = {
+    "floor": floor,
+    "ours_sync": ours_sync,
+    "ours_async": ours_async,
+    "ours_langchain": ours_langchain,
+    "ours_llama_index": ours_llama_index,
+    "dashscope": dashscope_sdk,
+    "ark": ark_sdk,
+    "ark_async": ark_sdk_async,
+    "community": community,
+    "llama_index_dashscope": llama_dashscope,
+}
+COUNTS = {"W1": 2000, "W2": 1000, "W3": PICTURES}
+
+
+def _pictures(folder: str) -> None:
+    head = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x04\x00\x00\x00\x03\x00\x08\x02\x00\x00\x00"
+    for number in range(PICTURES):
+        (Path(folder) / f"{number:03}.png").write_bytes(head + os.urandom(1_000_000))
+
+
+def main(name: str, workload: str, port: int, width: int) -> None:
+    """Do one workload and print its figures."""
+    with TemporaryDirectory() as folder:
+        if workload == "W3":
+            _pictures(folder)
+        work = CONTENDERS[name](workload, port, width, folder)
+        work(20)
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        cpu, wall = time.process_time(), time.perf_counter()
+        work(COUNTS[workload])
+        cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
+        grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    count = COUNTS[workload]
+    figures = {"cpu_per_1000": 1000 * cpu / count, "per_second": count / wall, "rss_mb": grown / 1024}
+    print(orjson.dumps(figures).decode())
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))

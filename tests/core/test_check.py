@@ -1,0 +1,488 @@
+"""What does not fit the model is refused before a byte is sent: each limit of each row, at it and one past it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from typing import Any, NamedTuple
+
+import pytest
+from files import clip, gif, mp4, picture, png
+
+from volc_dashscope import ConfigError, Frames, Fused, Image, InputError, Item, ModelCard, Video, card, models
+from volc_dashscope._check import check_item, check_items, check_settings
+from volc_dashscope._wire import Ask
+from volc_dashscope.models import TEXT
+
+ROWS = [row for row in models() if row.ready]
+every_row = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+
+
+def _row(name: str) -> ModelCard:
+    row = card(name)
+    assert row is not None
+    return row
+
+
+def _ask(row: ModelCard | str, **settings: Any) -> Ask:
+    row = _row(row) if isinstance(row, str) else row
+    route = row.routes[0]
+    return Ask(card=row, model=row.name, **{"base_url": "https://service", "place": "here", "route": route, **settings})
+
+
+class Limit(NamedTuple):
+    """
+    One limit of one row.
+
+    Attributes:
+        make: Makes an item of some size, in the limit's unit.
+        most: The last size that fits.
+        past: The first that does not.
+        seen, allowed: What the error must say.
+    """
+
+    row: ModelCard
+    name: str
+    make: Callable[[int], Item]
+    most: int
+    past: int
+    seen: str
+    allowed: str
+
+
+def _letters(size: int) -> Item:
+    return "a" * size
+
+
+def _image(size: int) -> Item:
+    return Image.from_bytes(png(64, 64, size=size))
+
+
+def _video(size: int) -> Item:
+    return Video.from_bytes(mp4(size=size))
+
+
+def _frames(number: int) -> Item:
+    return Frames([picture()] * number)
+
+
+def _fused(part: Callable[[], Any], number: int) -> Item:
+    # With a text, so that one part is not alone; a second text counts as one.
+    return Fused(*(part() for _ in range(number)))
+
+
+def _strip(width: int, height: int) -> Item:
+    return Image.from_bytes(png(width, height))
+
+
+def _limits() -> Iterator[Limit]:
+    for row in ROWS:
+        yield from _limits_of_text(row)
+        yield from _limits_of_media(row)
+        yield from _limits_of_parts(row)
+
+
+def _limits_of_text(row: ModelCard) -> Iterator[Limit]:
+    if row.max_tokens is not None and not row.truncates:
+        # The bound that no tokenizer goes below: twelve letters a token.
+        past = 12 * (row.max_tokens + 1)
+        yield Limit(row, "tokens", _letters, past - 1, past, f"{row.max_tokens + 1:,} tokens", f"{row.max_tokens:,}")
+    if row.max_text_bytes is not None:
+        most = row.max_text_bytes
+        plain = replace(row, max_tokens=None)
+        yield Limit(plain, "text bytes", _letters, most, most + 1, f"{most + 1:,} bytes", f"{most:,}")
+
+
+def _limits_of_media(row: ModelCard) -> Iterator[Limit]:
+    for kind, rule, make in (("image", row.image, _image), ("video", row.video, _video)):
+        if rule is None or not rule.inline:
+            continue
+        most, uri = rule.max_bytes, row.max_data_uri_bytes
+        alone = replace(row, max_data_uri_bytes=None, max_request_bytes=None)
+        yield Limit(alone, f"{kind} bytes", make, most, most + 1, f"{most + 1:,} bytes", f"{most:,}")
+        if uri is not None:
+            # Base64 is four letters for three bytes, after a prefix of at most 40.
+            fits = (uri - 40) // 4 * 3
+            large = replace(row, **{kind: replace(rule, max_bytes=2 * uri)})
+            yield Limit(large, f"{kind} data URI", make, fits, fits + 1, f"{fits + 1:,} bytes", f"{uri:,}")
+    image = row.image
+    if image is not None and image.min_side:
+        least = image.min_side
+        for name, make in (
+            ("width", lambda side: _strip(side, 100)),
+            ("height", lambda side: _strip(100, side)),
+        ):
+            yield Limit(row, f"least {name}", make, least, least - 1, f"{least - 1}", f"{least} pixels")
+    if image is not None and image.max_pixels:
+        most, side = image.max_pixels, 5_999
+        yield Limit(
+            row,
+            "pixels",
+            partial(_strip, side),
+            most // side,
+            most // side + 1,
+            f"{side}x{most // side + 1}",
+            f"{most:,}",
+        )
+
+
+def _limits_of_parts(row: ModelCard) -> Iterator[Limit]:
+    if row.max_frames is not None:
+        most = row.max_frames
+        yield Limit(row, "frames", _frames, most, most + 1, f"{most + 1} frames", f"{most}")
+    if row.fusion is None:
+        return
+    if row.fusion == "object":
+        yield Limit(
+            row, "texts", partial(_fused, lambda: "a"), 1, 2, "2 parts of kind text", "at most one of each kind"
+        )
+        return
+    kinds = (("text", row.max_texts, lambda: "a"), ("image", row.max_images, picture), ("video", row.max_videos, clip))
+    for kind, most, part in kinds:
+        if most is not None and kind in row.modalities:
+            yield Limit(
+                row, f"{kind}s", partial(_fused, part), most, most + 1, f"{most + 1} parts of kind {kind}", f"{most}"
+            )
+    if row.fusion == "flag":
+        most = row.batch
+        yield Limit(row, "elements", partial(_fused, lambda: "a"), most, most + 1, f"{most + 1} parts", f"{most}")
+
+
+LIMITS = list(_limits())
+every_limit = pytest.mark.parametrize("limit", LIMITS, ids=lambda limit: f"{limit.row.name}: {limit.name}")
+
+
+@every_limit
+def test_an_item_at_the_limit_is_taken(limit: Limit) -> None:
+    check_item(limit.make(limit.most), _ask(limit.row))
+
+
+@every_limit
+def test_an_item_past_the_limit_is_refused_with_both_numbers(limit: Limit) -> None:
+    item = limit.make(limit.past)
+
+    with pytest.raises(InputError) as caught:
+        check_item(item, _ask(limit.row))
+
+    said = str(caught.value)
+    assert limit.seen in said
+    assert limit.allowed in said
+    assert limit.row.name in said
+
+
+@every_row
+@pytest.mark.parametrize(
+    ("kind", "item"),
+    [("image", picture()), ("video", clip()), ("frames", Frames([picture()]))],
+    ids=["image", "video", "frames"],
+)
+def test_a_kind_of_content_is_taken_where_the_row_has_it(row: ModelCard, kind: str, item: Item) -> None:
+    if kind in row.modalities:
+        check_item(item, _ask(row))
+        return
+
+    with pytest.raises(InputError, match=f"{row.name} embeds .*, not {kind}"):
+        check_item(item, _ask(row))
+
+
+@every_row
+def test_a_file_format_is_taken_where_the_row_has_it(row: ModelCard) -> None:
+    if row.image is None:
+        pytest.skip("no images")
+    if "gif" in row.image.formats:
+        check_item(Image.from_bytes(gif()), _ask(row))
+        return
+
+    with pytest.raises(InputError, match=r"image format gif; .* accepts .*jpeg.*png"):
+        check_item(Image.from_bytes(gif()), _ask(row))
+
+
+@every_row
+def test_a_local_video_is_refused_where_only_urls_are_taken(row: ModelCard) -> None:
+    if row.video is None or row.video.inline:
+        pytest.skip("takes videos as bytes, or none")
+
+    with pytest.raises(InputError, match="takes a video by public URL only"):
+        check_item(Video.from_bytes(mp4()), _ask(row))
+
+
+@every_row
+def test_parts_are_fused_where_the_model_can(row: ModelCard) -> None:
+    if not row.multimodal:
+        pytest.skip("text only")
+    item = Fused("red", picture())
+    if row.fusion is not None:
+        check_item(item, _ask(row))
+        return
+
+    with pytest.raises(InputError, match="gives one vector per part"):
+        check_item(item, _ask(row))
+
+
+def test_frames_count_as_images_beside_an_image() -> None:
+    row = "tongyi-embedding-vision-plus-2026-03-06"
+    check_item(Fused(picture(), Frames([picture()] * 63)), _ask(row))
+
+    with pytest.raises(InputError, match="65 parts of kind image; .* at most 64"):
+        check_item(Fused(picture(), Frames([picture()] * 64)), _ask(row))
+
+
+def test_a_request_larger_than_the_service_takes_is_refused() -> None:
+    ark = _ask("doubao-embedding-vision-251215")
+    large = Image.from_bytes(png(64, 64, size=10 * 1024 * 1024 - 1))
+    check_item(Fused(*[large] * 4), ark)
+
+    with pytest.raises(InputError, match=r"a request of 69,9\d\d,\d\d\d bytes; .* at most 67,108,864"):
+        check_item(Fused(*[large] * 5), ark)
+
+
+def test_a_text_that_the_service_cuts_may_have_any_length() -> None:
+    check_item("a" * 100_000, _ask("multimodal-embedding-v1"))
+
+
+def test_media_behind_a_url_are_the_services_to_judge() -> None:
+    check_item(Image.from_url("https://pictures.example/huge.gif"), _ask("multimodal-embedding-v1"))
+
+
+@pytest.mark.parametrize(
+    ("item", "reason"),
+    [
+        pytest.param("", "empty text", id="empty"),
+        pytest.param("a\ud800", "lone surrogate", id="surrogate"),
+        pytest.param(b"bytes", "got bytes", id="bytes"),
+        pytest.param(None, "got NoneType", id="none"),
+        pytest.param(7, "got int", id="number"),
+        pytest.param(["a"], "got list", id="list"),
+        pytest.param({"text": "a"}, "got dict", id="dict"),
+    ],
+)
+@every_row
+def test_what_is_no_item_is_no_item_for_any_model(row: ModelCard, item: Any, reason: str) -> None:
+    with pytest.raises(InputError, match=reason):
+        check_item(item, _ask(row))
+
+
+def test_an_oss_url_belongs_to_one_of_the_services() -> None:
+    image = Image.from_url("oss://bucket/cat.png")
+    check_item(image, _ask("qwen3-vl-embedding"))
+
+    with pytest.raises(InputError, match="oss:// URLs are DashScope's"):
+        check_item(image, _ask("doubao-embedding-vision-251215"))
+
+
+@pytest.mark.parametrize(
+    ("row", "fps", "bounds"),
+    [
+        pytest.param("doubao-embedding-vision-251215", 0.2, None, id="ark, slowest"),
+        pytest.param("doubao-embedding-vision-251215", 5, None, id="ark, fastest"),
+        pytest.param("doubao-embedding-vision-251215", 0.19, "0.2 to 5", id="ark, too slow"),
+        pytest.param("doubao-embedding-vision-251215", 5.1, "0.2 to 5", id="ark, too fast"),
+        pytest.param("doubao-embedding-vision-250615", 1, "no fps", id="ark, older"),
+        pytest.param("qwen3-vl-embedding", 0, None, id="dashscope, none"),
+        pytest.param("qwen3-vl-embedding", 1, None, id="dashscope, all"),
+        pytest.param("qwen3-vl-embedding", 1.01, "0 to 1", id="dashscope, too many"),
+    ],
+)
+def test_a_sampling_rate_is_within_the_range_of_the_row(row: str, fps: float, bounds: str | None) -> None:
+    if bounds is None:
+        check_item(clip(fps=fps), _ask(row))
+        return
+
+    with pytest.raises(InputError, match=bounds):
+        check_item(clip(fps=fps), _ask(row))
+
+
+KNOBS = {
+    "max_video_tokens": (10_240, 204_800),
+    "min_frame_tokens": (16, 128),
+    "max_frame_tokens": (128, 640),
+    "min_frames": (5, 16),
+}
+
+
+@pytest.mark.parametrize(("knob", "bounds"), KNOBS.items(), ids=KNOBS)
+def test_a_sampling_field_is_within_the_range_of_the_page(knob: str, bounds: tuple[int, int]) -> None:
+    low, high = bounds
+    ark = _ask("doubao-embedding-vision-251215")
+    for value in bounds:
+        check_item(Video.from_url("https://v.example/a.mp4", **{knob: value}), ark)
+
+    for value in (low - 1, high + 1):
+        with pytest.raises(InputError, match=f"{knob} {value}; .* accepts {low:,} to {high:,}"):
+            check_item(Video.from_url("https://v.example/a.mp4", **{knob: value}), ark)
+
+
+@every_row
+@pytest.mark.parametrize("knob", KNOBS)
+def test_a_sampling_field_is_refused_where_it_does_not_exist(row: ModelCard, knob: str) -> None:
+    if "video" not in row.modalities or row.video_knobs:
+        pytest.skip("no videos, or the field exists")
+
+    with pytest.raises(InputError, match=f"has no {knob}"):
+        check_item(Video.from_url("https://v.example/a.mp4", **{knob: 10}), _ask(row))
+
+
+def test_the_lowest_index_is_raised() -> None:
+    with pytest.raises(InputError, match=r"^item 2: empty text") as caught:
+        check_items(["a", "b", "", "c", ""], _ask("text-embedding-v4"))
+
+    assert 2 == caught.value.index
+
+
+def test_the_message_does_not_hold_the_text() -> None:
+    with pytest.raises(InputError) as caught:
+        check_items(["canary " * 100_000], _ask("text-embedding-v4"))
+
+    assert "canary" not in str(caught.value)
+
+
+# Settings.
+
+
+@every_row
+def test_every_dimension_of_a_row_may_be_asked_for(row: ModelCard) -> None:
+    for dimension in row.dimensions:
+        check_settings(_ask(row, dimension=dimension))
+
+
+@every_row
+def test_another_dimension_is_refused_with_those_the_row_has(row: ModelCard) -> None:
+    with pytest.raises(ConfigError) as caught:
+        check_settings(_ask(row, dimension=3073))
+
+    allowed = ", ".join(map(str, row.dimensions))
+    assert f"dimensions=3073; {row.name} has {allowed}" == str(caught.value)
+
+
+@pytest.mark.parametrize("dimension", [0, -1, 1024.0, "1024", True], ids=repr)
+def test_a_dimension_is_a_positive_whole_number(dimension: Any) -> None:
+    with pytest.raises(ConfigError, match="positive integer"):
+        check_settings(_ask("text-embedding-v4", dimension=dimension))
+
+
+@every_row
+@pytest.mark.parametrize("route", ["native", "openai", "batch", "async"])
+def test_a_route_is_taken_where_the_row_has_it(row: ModelCard, route: str) -> None:
+    if route in row.routes:
+        check_settings(_ask(row, route=route))
+        return
+
+    with pytest.raises(ConfigError, match=f"has no route '{route}'; it has: {row.routes[0]}"):
+        check_settings(_ask(row, route=route))
+
+
+@every_row
+def test_an_instruction_is_taken_where_the_row_has_one(row: ModelCard) -> None:
+    ask = _ask(row, instruct="Find shoes")
+    if row.instruct:
+        check_settings(ask)
+        return
+
+    with pytest.raises(InputError, match="takes no instruction"):
+        check_settings(ask)
+
+
+@every_row
+@pytest.mark.parametrize("name", ["target_modality", "query_instructions", "document_instructions"])
+def test_the_words_of_arks_instruction_belong_to_arks_vision_models(row: ModelCard, name: str) -> None:
+    ask = _ask(row, **{name: "text"})
+    if row.provider == "ark" and row.endpoint == "multimodal" and row.instruct:
+        check_settings(ask)
+        return
+
+    with pytest.raises(InputError, match="takes no instruction|belongs to Ark's vision models"):
+        check_settings(ask)
+
+
+@pytest.mark.parametrize("value", ["", "  ", 7], ids=["empty", "blank", "number"])
+def test_an_instruction_is_a_text(value: Any) -> None:
+    with pytest.raises(InputError, match="non-empty text"):
+        check_settings(_ask("text-embedding-v4", instruct=value))
+
+
+@every_row
+def test_sparse_output_is_given_where_the_row_has_it(row: ModelCard) -> None:
+    ask = _ask(row, output_type="dense&sparse")
+    if row.sparse:
+        check_settings(ask)
+        return
+
+    with pytest.raises(InputError, match="gives no sparse vectors"):
+        check_settings(ask)
+
+
+@every_row
+def test_token_vectors_are_given_where_the_row_has_them(row: ModelCard) -> None:
+    ask = _ask(row, output_type="multi")
+    if row.multi_vector:
+        check_settings(ask)
+        return
+
+    with pytest.raises(InputError, match="gives no multi-vectors"):
+        check_settings(ask)
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        pytest.param({"output_type": "sparse", "route": "openai"}, "dense vectors only", id="sparse"),
+        pytest.param({"instruct": "Find shoes", "route": "openai"}, "cannot be sent", id="instruction"),
+        pytest.param({"output_type": "colbert"}, "there are dense, sparse", id="unknown output"),
+        pytest.param({"text_type": "passage"}, "'query', 'document' or None", id="unknown role"),
+    ],
+)
+def test_a_call_asks_for_what_there_is(settings: dict[str, Any], reason: str) -> None:
+    with pytest.raises(InputError, match=reason):
+        check_settings(_ask("text-embedding-v4", **settings))
+
+
+def test_sparse_vectors_of_ark_are_for_text_only() -> None:
+    ask = _ask("doubao-embedding-vision-251215", output_type="dense&sparse")
+    check_item("a", ask)
+
+    with pytest.raises(InputError, match="sparse vectors for text only"):
+        check_item(picture(), ask)
+
+
+LEVELS = {"res_level": (0, 3), "max_video_frames": (1, 64)}
+
+
+@pytest.mark.parametrize(("name", "bounds"), LEVELS.items(), ids=LEVELS)
+def test_a_level_is_within_the_range_of_the_row(name: str, bounds: tuple[int, int]) -> None:
+    row = "tongyi-embedding-vision-plus-2026-03-06"
+    low, high = bounds
+    for value in bounds:
+        check_settings(_ask(row, **{name: value}))
+
+    for value in (low - 1, high + 1):
+        with pytest.raises(ConfigError, match=f"{name}={value}; .* accepts {low} to {high}"):
+            check_settings(_ask(row, **{name: value}))
+
+
+@every_row
+@pytest.mark.parametrize("name", LEVELS)
+def test_a_level_is_refused_where_it_does_not_exist(row: ModelCard, name: str) -> None:
+    if getattr(row, name) is not None:
+        pytest.skip("it exists")
+
+    with pytest.raises(ConfigError, match=f"has no {name}"):
+        check_settings(_ask(row, **{name: 2}))
+
+
+@every_row
+def test_uploads_are_for_media_of_dashscope(row: ModelCard) -> None:
+    ask = _ask(row, upload=True)
+    if row.provider == "dashscope" and row.modalities != TEXT:
+        check_settings(ask)
+        return
+
+    with pytest.raises(ConfigError, match="upload=True is for media of DashScope"):
+        check_settings(ask)
+
+
+def test_a_name_outside_the_table_is_allowed_everything() -> None:
+    free = replace(_row("doubao-embedding-vision-251215"), known=False, dimensions=(), fps=None, video_knobs=False)
+
+    check_settings(_ask(free, dimension=77, res_level=9, max_video_frames=999))
+    check_item(clip(fps=99), _ask(free))

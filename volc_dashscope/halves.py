@@ -1,0 +1,88 @@
+"""
+Dense and sparse vectors for hybrid stores, which ask for the two apart: one request brings both.
+
+A face splits what it is asked for into pieces, each one call of `Client.embed`. A text's piece asks for both
+halves and keeps them, so that the half asked for second is served from memory. Media have no sparse half.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from volc_dashscope.errors import BulkError, EmbeddingError
+from volc_dashscope.inputs import Item
+from volc_dashscope.results import EmbeddingResult, SparseVector
+
+_NOTHING = SparseVector(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32))
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One call of the core: some of the items, what it asks for, and where its rows belong."""
+
+    positions: tuple[int, ...]
+    items: list[Item] = field(repr=False)
+    both: bool
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Return the arguments of `Client.embed`."""
+        return {"output_type": "dense&sparse", "keep": True} if self.both else {}
+
+    @contextmanager
+    def placed(self) -> Iterator[None]:
+        """Name items in errors by their place in the whole list."""
+        try:
+            yield
+        except BulkError as error:
+            failures = {self.positions[index]: failure for index, failure in error.failures.items()}
+            raise BulkError(str(error), result=error.result, failures=failures) from error.__cause__
+        except EmbeddingError as error:
+            if error.index is not None:
+                error.index = self.positions[error.index]
+            raise
+
+
+def dense_pieces(items: Sequence[Item], *, hybrid: bool) -> list[Piece]:
+    """Return the calls for dense rows. In hybrid use, texts bring their sparse half along."""
+    if not hybrid:
+        return [Piece(tuple(range(len(items))), list(items), both=False)]
+    texts = _pick(items, lambda item: isinstance(item, str), both=True)
+    media = _pick(items, lambda item: not isinstance(item, str), both=False)
+    return [piece for piece in (texts, media) if piece.items] or [texts]
+
+
+def sparse_pieces(words: Sequence[str]) -> list[Piece]:
+    """Return the calls for sparse vectors of texts; an empty text needs none."""
+    spoken = _pick(words, bool, both=True)
+    return [spoken] if spoken.items else []
+
+
+def dense_rows(pieces: Sequence[Piece], results: Sequence[EmbeddingResult]) -> list[list[float]]:
+    """Put dense rows together in the order of the items."""
+    rows: list[list[float]] = [[]] * sum(len(piece.positions) for piece in pieces)
+    for piece, result in zip(pieces, results, strict=True):
+        for position, row in zip(piece.positions, result.vectors.tolist(), strict=True):
+            rows[position] = row
+    return rows
+
+
+def sparse_rows(
+    count: int, pieces: Sequence[Piece], results: Sequence[EmbeddingResult]
+) -> list[SparseVector]:
+    """Put sparse vectors together; what has no words gets an empty one."""
+    rows = [_NOTHING] * count
+    for piece, result in zip(pieces, results, strict=True):
+        for position, vector in zip(piece.positions, result.sparse or (), strict=True):
+            rows[position] = vector or _NOTHING
+    return rows
+
+
+def _pick(items: Sequence[Item], wanted: Callable[[Item], object], *, both: bool) -> Piece:
+    where = tuple(position for position, item in enumerate(items) if wanted(item))
+    return Piece(where, [items[position] for position in where], both=both)

@@ -1,0 +1,241 @@
+"""
+File jobs of `text-embedding-async-*` as flows: submit, look, cancel, fetch; and how their result is read.
+
+Page: help.aliyun.com/zh/model-studio/text-embedding-batch-api, as of 2026-11-21. A job and its result live 24 hours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from volc_dashscope._call import items_of
+from volc_dashscope._check import check_items
+from volc_dashscope._config import is_private
+from volc_dashscope._flow import Flow, Step, Terms, exchange
+from volc_dashscope._media import source_of_url
+from volc_dashscope._pace import Cost
+from volc_dashscope._wire import Ask, Reply, Request
+from volc_dashscope.errors import BadReply, EmbeddingError, InputError, RequestError
+from volc_dashscope.jobs._gathering import LARGEST_RESULT, Gathering, Harvest, entries
+from volc_dashscope.jobs._job import Job, JobResult
+from volc_dashscope.jobs._waiting import PERHAPS_DONE, checked_id, failure, submitting, unfinished, wait
+from volc_dashscope.models import MIB
+from volc_dashscope.providers import _reply, dashscope
+
+# "1 submit per second."
+_SUBMITS_PER_MINUTE = 60
+_MAX_BYTES = 200 * MIB
+# No page names the keys of a result line. The emulator's are those of the synchronous reply; the other
+# spellings are guesses (unsourced, verify live). Of a line that has none of them nothing is guessed.
+_NUMBER_KEYS = ("text_index", "index", "line_number", "lineNumber", "line_no", "line_num", "line", "line_index")
+_VECTOR_KEYS = ("embedding", "vector", "embeddings")
+_EXPIRED = (403, 404)
+
+
+class FileWork:
+    """The flows of one object's file jobs."""
+
+    def __init__(self, terms: Terms) -> None:
+        self._terms = terms
+        self._submitting = submitting(terms, _SUBMITS_PER_MINUTE)
+
+    def submit(self, url: str, ask: Ask) -> Flow[Job]:
+        """Start a job for the lines of a file."""
+        source = source_of_url(url, "image").url
+        if source is None:
+            raise InputError("a file job takes the URL of a file, not a data URI")
+        # "File type should be txt", says the service after a minute in its queue.
+        if not source.partition("?")[0].endswith(".txt"):
+            raise InputError("a file job takes the URL of a .txt file")
+        step = Step(lambda: dashscope.job_request(source, ask), lambda reply: _job(reply, ask), Cost())
+        try:
+            return (yield from exchange(step, self._submitting))
+        except PERHAPS_DONE as error:
+            error.args = (f"{error}; not sent again, because the job may have been accepted and would be paid twice",)
+            raise
+
+    def look(self, job_id: str, ask: Ask) -> Flow[Job]:
+        """Ask how a job stands."""
+        url = f"{ask.base_url}/tasks/{checked_id(job_id)}"
+        step = Step(lambda: Request("GET", url, ask.headers), lambda reply: _job(reply, ask, job_id))
+        return (yield from exchange(step, self._terms))
+
+    def cancel(self, job_id: str, ask: Ask) -> Flow[Job]:
+        """Cancel a job that has not started."""
+        url = f"{ask.base_url}/tasks/{checked_id(job_id)}/cancel"
+        step = Step(
+            lambda: Request("POST", url, ask.headers),
+            lambda reply: dashscope.answer(reply, ask, f"to cancel job {job_id}"),
+        )
+        yield from exchange(step, self._terms)
+        return (yield from self.look(job_id, ask))
+
+    def wait(self, job_id: str, ask: Ask, timeout: float | None) -> Flow[Job]:
+        """Look until a job has ended: after 1, 2, 4, then every 8 seconds, as the vendor's SDK does."""
+        return (
+            yield from wait(lambda: self.look(job_id, ask), self._terms, timeout=timeout, pauses=(1.0, 8.0))
+        )
+
+    def fetch(self, job_id: str, ask: Ask, harvest: Harvest) -> Flow[Job]:
+        """Put the result of a job that has ended into the harvest."""
+        job = yield from self.look(job_id, ask)
+        if not job.ended:
+            raise unfinished(job)
+        if job.status != "SUCCEEDED":
+            raise failure(job, ask)
+        url = job.result_url
+        if url is None or not is_private(url):
+            raise BadReply(
+                f"{dashscope.NAME} gave job {job.id} no https link to its result",
+                provider=dashscope.NAME,
+                request_id=job.request_id,
+            )
+        # The link is signed itself; it leads to a storage host, which has no business with the key.
+        request = Request(
+            "GET", url, {"Accept": "*/*"}, keyless=True, into=harvest.output, largest=LARGEST_RESULT
+        )
+        yield from exchange(Step(lambda: request, lambda reply: _fetched(reply, job, ask)), self._terms)
+        return job
+
+
+def read(
+    job: Job, ask: Ask, harvest: Harvest, *, count: int | None = None, first_line: int | None = None
+) -> JobResult:
+    """
+    Return the vectors of a fetched result.
+
+    Args:
+        count: Lines of the input file, so that missing ones at its end are noticed.
+        first_line: Number of the file's first line in the result, 0 or 1; None to read it off the numbers.
+    """
+    if count is not None and (isinstance(count, bool) or not isinstance(count, int) or count < 1):
+        raise InputError(f"count must be the number of lines of the file, got {count!r}")
+    if first_line not in (None, 0, 1):
+        raise InputError(f"first_line must be 0, 1 or None, got {first_line!r}")
+    gathering = Gathering(job, ask)
+    try:
+        for entry in entries(harvest.output, ask.card.batch):
+            number = _number(entry, ask.card.batch)
+            gathering.note(entry.get("request_id"))
+            vector = next((entry[key] for key in _VECTOR_KEYS if key in entry), None)
+            if vector is None and (entry.get("code") or entry.get("error")):
+                refusal = dashscope.refusal(entry, job.request_id, Reply(200, {}, b""), ask, f"line {number}")
+                gathering.fail(number, refusal)
+            else:
+                gathering.take(number, vector)
+        numbers = gathering.numbers
+        first = _first(numbers, count) if first_line is None else first_line
+        if numbers and (min(numbers) < first or (count is not None and max(numbers) >= count + first)):
+            raise _reply.Malformed("it has more lines than the input")
+    except _reply.Malformed as reason:
+        raise gathering.broken(str(reason)) from reason
+    gathering.usage = job.usage
+    lines = count if count is not None else max(numbers, default=first - 1) + 1 - first
+    absent = RequestError("it has no vector: empty lines are skipped", provider=dashscope.NAME)
+    return gathering.result(lines, absent, first=first)
+
+
+def write(texts: Iterable[str], path: str | Path, ask: Ask) -> int:
+    """
+    Write texts as the lines of a new file and return their number.
+
+    Raises:
+        InputError: A text is empty, too long, or not one line; there are too many; or the file exists. Nothing
+            is written then.
+    """
+    items = items_of(texts)
+    check_items(items, ask)
+    if len(items) > ask.card.batch:
+        raise InputError(f"{len(items):,} texts; a file of {ask.card.name} has at most {ask.card.batch:,} lines")
+    lines = []
+    for index, text in enumerate(map(str, items)):
+        # An empty line is skipped by the service, and a text of two lines would be two texts.
+        if not text.strip() or len(text.splitlines()) != 1:
+            raise InputError(f"item {index}: the text is not one line with words on it", index=index)
+        lines.append(text)
+    data = "\n".join([*lines, ""]).encode()
+    place = Path(path)
+    if not data or len(data) > _MAX_BYTES:
+        raise InputError(f"a file of {len(data):,} bytes; a file job takes 1 to {_MAX_BYTES:,}")
+    if place.suffix != ".txt":
+        raise InputError("a file job takes a .txt file; give the path that ending")
+    try:
+        with place.open("xb") as file:
+            file.write(data)
+    except FileExistsError as error:
+        raise InputError(f"file {place.name!r} exists already; remove it or give another path") from error
+    return len(lines)
+
+
+def _job(reply: Reply, ask: Ask, job_id: str | None = None) -> Job | EmbeddingError:
+    subject = f"job {job_id}" if job_id else "the job"
+    body = dashscope.answer(reply, ask, subject)
+    if isinstance(body, EmbeddingError):
+        return body
+    request_id = dashscope.request_id_of(body, reply)
+    output = body.get("output")
+    output = output if isinstance(output, dict) else {}
+    found, status = output.get("task_id"), output.get("task_status")
+    if status == "UNKNOWN" and job_id is not None:
+        # The service answers 200 for an id it does not have (the vendor's SDK 2.x treats it as missing).
+        return RequestError(
+            f"{dashscope.NAME} knows no job {job_id}: it never existed, is older than 24 hours, or belongs to "
+            f"another key or region [request id {request_id}]",
+            provider=dashscope.NAME,
+            status=reply.status,
+            code="UNKNOWN",
+            request_id=request_id,
+        )
+    if not isinstance(found, str) or not isinstance(status, str) or job_id not in (None, found):
+        reason = "no task_id and task_status of the job"
+        return _reply.bad_reply(dashscope.NAME, reason, dashscope.NO_ITEMS, reply, request_id, subject)
+    usage = _reply.usage(body.get("usage"), text=("total_tokens",), image=())
+    link = _text(output, "url")
+    return Job(
+        found,
+        status,
+        code=_text(output, "code"),
+        message=_text(output, "message"),
+        usage=usage if status == "SUCCEEDED" else Job("", "").usage,
+        request_id=request_id,
+        # A printed sample of a failed job has "url": "null".
+        result_url=None if link == "null" else link,
+    )
+
+
+def _fetched(reply: Reply, job: Job, ask: Ask) -> None | EmbeddingError:
+    if reply.status == 200:
+        return None
+    if reply.status in _EXPIRED:
+        words = f"{dashscope.NAME} has no result of job {job.id} any more ({reply.status}); it is kept for 24 hours"
+        return RequestError(words, provider=dashscope.NAME, status=reply.status, request_id=job.request_id)
+    return dashscope.refusal({}, job.request_id, reply, ask, f"the result of job {job.id}")
+
+
+def _number(entry: dict[str, Any], most: int) -> int:
+    number = next((entry[key] for key in _NUMBER_KEYS if key in entry), None)
+    if isinstance(number, str) and number.isascii() and number.isdigit() and len(number) < 10:
+        number = int(number)
+    if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number <= most:
+        keys = ", ".join(sorted(key[:40] for key in entry)[:10])
+        raise _reply.Malformed(f"a line has no line number from 0 to {most} (its keys: {keys})")
+    return number
+
+
+def _first(numbers: set[int], count: int | None) -> int:
+    """Whether lines are counted from 0 or from 1, where the numbers themselves leave no doubt."""
+    if not numbers or 0 in numbers:
+        return 0
+    if count is not None and count in numbers:
+        return 1
+    raise _reply.Malformed(
+        "no line has the number 0, so lines may be counted from 1, or the first one was empty; "
+        "pass count=, the number of lines of the file, or first_line=0 or 1"
+    )
+
+
+def _text(body: dict[str, Any], key: str) -> str | None:
+    value = body.get(key)
+    return value if isinstance(value, str) and value else None

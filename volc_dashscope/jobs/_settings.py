@@ -1,0 +1,165 @@
+"""What the job classes have in common: settings, connections, and how a flow is driven in threads or tasks."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeVar
+
+from volc_dashscope import _config
+from volc_dashscope._check import check_settings
+from volc_dashscope._flow import Flow, Terms
+from volc_dashscope._http import Home, arun, run
+from volc_dashscope._pace import Pace
+from volc_dashscope._retry import Retry
+from volc_dashscope._wire import Ask
+from volc_dashscope.errors import ConfigError
+from volc_dashscope.models import ModelCard, Route
+
+if TYPE_CHECKING:
+    import httpx
+
+T = TypeVar("T")
+S = TypeVar("S", bound="Sync")
+A = TypeVar("A", bound="Async")
+
+_WIDTH = 8
+
+
+class Settings:
+    """
+    Where the jobs are, as whom, and with how much patience; the names are those of `volc_dashscope.Client`.
+
+    Args:
+        model: Model id. The row of that name says which kind of job it has.
+        like: Name of the row to use for a name the table does not have.
+        card: A row of your own instead.
+        api_key: Else `DASHSCOPE_API_KEY`.
+        base_url: Else `DASHSCOPE_BASE_URL`, else by `region`.
+        region, workspace: As for a client. Batch of embeddings exists in cn-beijing only.
+        dimensions: Length of a vector; None for the model's default.
+        normalize: Divide rows by their L2 norm.
+        max_attempts, deadline: Requests sent for one step at most, and seconds in which they start.
+        timeout: Seconds one request may take.
+        default_headers: Sent with every request to the service.
+        http_client, http_async_client: Your own httpx clients, used as they are and never closed.
+
+    Raises:
+        ConfigError: No key, an unknown model, or one that has no jobs of this kind.
+    """
+
+    _route: Route
+
+    def __init__(
+        self,
+        model: str,
+        *,
+        like: str | None = None,
+        card: ModelCard | None = None,
+        api_key: str | None = None,
+        base_url: str | None = None,
+        region: str | None = None,
+        workspace: str | None = None,
+        dimensions: int | None = None,
+        normalize: bool = True,
+        max_attempts: int = 8,
+        deadline: float = 180.0,
+        timeout: float = 60.0,
+        default_headers: Mapping[str, str] | None = None,
+        http_client: httpx.Client | None = None,
+        http_async_client: httpx.AsyncClient | None = None,
+    ) -> None:
+        found = _config.find_card(model, provider="dashscope", like=like, card=card)
+        key = _config.find_key(found.provider, api_key)
+        _config.check_patience({"max_attempts": max_attempts}, {"deadline": deadline, "timeout": timeout})
+        # Page batch-interfaces-compatible-with-openai: embedding Batch is offered in Beijing only.
+        if self._route == "batch" and base_url is None and region not in (None, "cn-beijing"):
+            raise ConfigError(f"region {region!r} has no Batch for embeddings; use 'cn-beijing'")
+        url, place = _config.find_url(
+            found, route=self._route, base_url=base_url, region=region, workspace=workspace
+        )
+        self._ask = Ask(
+            card=found,
+            model=model,
+            base_url=url,
+            place=place,
+            route=self._route,
+            headers=_config.find_headers(found.provider, workspace, default_headers),
+            dimension=dimensions,
+            normalize=normalize,
+        )
+        check_settings(self._ask)
+        self._terms = Terms(
+            Retry(max_attempts, deadline, random.Random().random),
+            Pace(None, None),
+            time.monotonic,
+            found.provider,
+        )
+        self._home = Home(
+            key=key,
+            timeout=timeout,
+            width=_WIDTH,
+            limiter=None,
+            given=http_client,
+            given_async=http_async_client,
+        )
+
+    @property
+    def card(self) -> ModelCard:
+        """The row that says what the model can do."""
+        return self._ask.card
+
+    @property
+    def dimension(self) -> int | None:
+        """Length of the rows."""
+        return self._ask.expected
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._ask.model!r}, {self._ask.place}, dimension={self.dimension})"
+
+    def _asked(self, **changes: str | None) -> Ask:
+        """Return the settings with arguments of a call, checked."""
+        ask = replace(self._ask, **changes)  # type: ignore[arg-type]
+        check_settings(ask)
+        return ask
+
+
+class Sync:
+    """Flows in the caller's thread."""
+
+    _home: Home
+
+    def _run(self, flow: Flow[T]) -> T:
+        return run(flow, self._home, threading.Event())
+
+    def close(self) -> None:
+        """Close the connections. Closing twice is allowed."""
+        self._home.close()
+
+    def __enter__(self: S) -> S:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+
+class Async:
+    """Flows in the caller's task."""
+
+    _home: Home
+
+    async def _arun(self, flow: Flow[T]) -> T:
+        return await arun(flow, self._home)
+
+    async def close(self) -> None:
+        """Close this event loop's connections. Closing twice is allowed."""
+        await self._home.aclose()
+
+    async def __aenter__(self: A) -> A:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.close()

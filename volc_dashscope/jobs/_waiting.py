@@ -1,0 +1,98 @@
+"""What both kinds of job do alike: wait for the end, judge how it ended, submit without paying twice. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from volc_dashscope._config import check_patience
+from volc_dashscope._flow import Flow, Terms, Wait
+from volc_dashscope._retry import Retry
+from volc_dashscope._wire import Ask, Reply
+from volc_dashscope.errors import (
+    BadReply,
+    EmbeddingError,
+    InputError,
+    RequestError,
+    ServiceUnavailable,
+    TransportError,
+)
+from volc_dashscope.jobs._job import Job
+from volc_dashscope.providers import dashscope
+
+# Errors after which the service may have done what it was asked.
+PERHAPS_DONE = (TransportError, ServiceUnavailable, BadReply)
+
+
+@dataclass(frozen=True, slots=True)
+class Once(Retry):
+    """Repeats only what the service certainly refused: a job submitted twice is billed twice."""
+
+    def after(self, error: EmbeddingError, attempt: int, elapsed: float) -> float | None:
+        """As for any request, but None where the request may have been carried out."""
+        # Not super(): a class with slots is made twice, and super() would mean the first.
+        return None if isinstance(error, PERHAPS_DONE) else Retry.after(self, error, attempt, elapsed)
+
+
+def submitting(terms: Terms, per_minute: float | None = None) -> Terms:
+    """Return the terms for a request that makes a job."""
+    from volc_dashscope._pace import Pace
+
+    once = Once(terms.retry.max_attempts, terms.retry.deadline, terms.retry.random)
+    return Terms(once, Pace(per_minute, None), terms.clock, terms.provider)
+
+
+def wait(
+    look: Callable[[], Flow[Job]],
+    terms: Terms,
+    *,
+    timeout: float | None,
+    pauses: tuple[float, float],
+) -> Flow[Job]:
+    """
+    Look at a job until it has ended.
+
+    Args:
+        timeout: Seconds after which no look is taken; None for as long as it takes.
+        pauses: Seconds between the first two looks, doubled each time up to the second number.
+    """
+    if timeout is not None:
+        check_patience({}, {"timeout": timeout})
+    started = terms.clock()
+    pause, longest = pauses
+    while True:
+        job = yield from look()
+        if job.ended:
+            return job
+        # As for a retry: sleeping to the end without another look would only delay the same answer.
+        if timeout is not None and terms.clock() - started + pause > timeout:
+            raise unfinished(job, f" after {timeout:g} s")
+        yield Wait(pause, expected=True)
+        pause = min(2 * pause, longest)
+
+
+def unfinished(job: Job, since: str = "") -> ServiceUnavailable:
+    """Make the error for a job that still runs."""
+    return ServiceUnavailable(
+        f"job {job.id} is still {job.status}{since}; it goes on at the service: wait for the same id again",
+        provider=dashscope.NAME,
+        request_id=job.request_id,
+        retryable=True,
+    )
+
+
+def failure(job: Job, ask: Ask) -> EmbeddingError:
+    """Make the error for a job that ended without a result."""
+    if job.code is None and job.message is None:
+        words = f"job {job.id} is {job.status} and has no result"
+        return RequestError(words, provider=dashscope.NAME, request_id=job.request_id)
+    told = {"code": job.code, "message": job.message}
+    return dashscope.refusal(told, job.request_id, Reply(200, {}, b""), ask, f"job {job.id}")
+
+
+def checked_id(value: str, what: str = "job_id") -> str:
+    """Return an id that can stand in a path."""
+    if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,255}", value):
+        raise InputError(f"{what} must be an id as the service gave it: letters, digits, '.', '_' and '-'")
+    return value
