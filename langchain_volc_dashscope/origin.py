@@ -84,8 +84,9 @@ def media_of(document: Document, *, root: str | Path | None = None) -> Item:
     if spelt:
         whole = [_restored(entry, uri, root) for entry in _loaded(spelt)]
         return whole[0] if len(whole) == 1 else Fused(*whole)
-    kind = Video if metadata.get("media_kind", _guess(uri)) == "video" else Image
-    return _medium(kind, uri, root)
+    if metadata.get("media_kind", _guess(uri)) == "video":
+        return _medium(Video, uri, root)
+    return _medium(Image, uri, root)
 
 
 def content_blocks(documents: Iterable[Document], *, root: str | Path | None = None) -> list[ContentBlock]:

@@ -2,32 +2,141 @@
 
 from __future__ import annotations
 
-from io import BytesIO
-from pathlib import Path
-from typing import Any, ClassVar
+import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from llama_index.core.base.embeddings.base import Embedding
 from llama_index.core.embeddings import MultiModalEmbedding
 from llama_index.core.schema import ImageType
-from pydantic import AliasChoices, Field, SecretStr
+from pydantic import AliasChoices, Field, PrivateAttr, SecretStr
 
-from volc_dashscope import EmbeddingResult, Image, InputError, Usage
-from volc_dashscope.fields import ClientFields, each, is_url
+from llama_index_ext.events import announced
+from llama_index_ext.limits import Brake
+from llama_index_ext.media import medium
+from llama_index_ext.travel import Portable
+from volc_dashscope import (
+    ConfigError,
+    EmbeddingError,
+    EmbeddingResult,
+    Image,
+    Item,
+    OnError,
+    TextType,
+    Usage,
+)
+from volc_dashscope.fields import ClientFields, each
+from volc_dashscope.halves import Piece, dense_pieces, joined, settled
 from volc_dashscope.models import Provider
 
 _LARGEST_BATCH = 2048
 
 
-class _MultiModal(ClientFields, MultiModalEmbedding):
+class ClientEmbedding(Portable, ClientFields, MultiModalEmbedding):
     """What both classes do; they differ in the service and the default model."""
 
     api_key: SecretStr | None = Field(default=None, exclude=True, repr=False)
     embed_batch_size: int = Field(default=0, ge=0, le=_LARGEST_BATCH, validate_default=False)
 
+    _brake: Brake = PrivateAttr()
+    _hybrid: bool = PrivateAttr(default=False)
+
+    if not TYPE_CHECKING:
+
+        def __init__(self, **data):
+            _refuse_cache(data.get("embeddings_cache"))
+            super().__init__(**data)
+
+        def __setattr__(self, name, value):
+            if name == "embeddings_cache":
+                _refuse_cache(value)
+            super().__setattr__(name, value)
+            if name == "rate_limiter":
+                self._brake.limiter = value
+
     @property
     def usage(self) -> Usage:
         """What this object has been billed so far."""
         return self._client.usage
+
+    @property
+    def fuses(self) -> bool:
+        """Whether the model makes one vector of several parts."""
+        return self._client.card.fusion is not None
+
+    def embed_items(
+        self, items: Sequence[Item], *, text_type: TextType | None = "document", on_error: OnError = "raise"
+    ) -> EmbeddingResult:
+        """
+        Embed what core's hooks have no words for: videos, and several parts fused into one vector.
+
+        Args:
+            items: `str` (text), `Image`, `Video`, `Frames`, `Fused`.
+            text_type: The role: "query", "document", or None where all items play the same one.
+            on_error: As for `volc_dashscope.Client.embed`.
+        """
+        pieces = dense_pieces(items, hybrid=self._hybrid)
+        if len(pieces) == 1:
+            return self._embed(pieces[0], text_type, on_error)
+        results = [self._settled(piece, text_type, on_error) for piece in pieces]
+        return joined(pieces, results, on_error=on_error)
+
+    async def aembed_items(
+        self, items: Sequence[Item], *, text_type: TextType | None = "document", on_error: OnError = "raise"
+    ) -> EmbeddingResult:
+        """As `embed_items`, awaited."""
+        pieces = dense_pieces(items, hybrid=self._hybrid)
+        if len(pieces) == 1:
+            return await self._aembed(pieces[0], text_type, on_error)
+        results = [await self._asettled(piece, text_type, on_error) for piece in pieces]
+        return joined(pieces, results, on_error=on_error)
+
+    def get_image_embedding(self, img_file_path: ImageType) -> Embedding:
+        """Embed one image: path, URL, data URI, stream, bytes or Pillow image."""
+        image = self._image(img_file_path)
+        with announced(self, [image.label()]) as vectors:
+            vectors.append(self._get_image_embedding(image))  # type: ignore[arg-type]
+        return vectors[0]
+
+    async def aget_image_embedding(self, img_file_path: ImageType) -> Embedding:
+        """As `get_image_embedding`, awaited."""
+        image = self._image(img_file_path)
+        with announced(self, [image.label()]) as vectors:
+            vectors.append(await self._aget_image_embedding(image))  # type: ignore[arg-type]
+        return vectors[0]
+
+    def get_image_embedding_batch(
+        self, img_file_paths: list[ImageType], show_progress: bool = False
+    ) -> list[Embedding]:
+        """Embed images in order, `embed_batch_size` to an event."""
+        rows: list[Embedding] = []
+        for images in self._image_batches(img_file_paths):
+            with announced(self, [image.label() for image in images]) as vectors:
+                vectors.extend(_lists(self._client.embed(images, progress=show_progress)))
+            rows.extend(vectors)
+        return rows
+
+    async def aget_image_embedding_batch(
+        self, img_file_paths: list[ImageType], show_progress: bool = False
+    ) -> list[Embedding]:
+        """As `get_image_embedding_batch`, awaited; at most `num_workers` batches at once, if that is set."""
+        batches = self._image_batches(img_file_paths)
+        gate = asyncio.Semaphore(self.num_workers or len(batches) or 1)
+
+        async def rows_of(images: list[Image]) -> list[Embedding]:
+            async with gate:
+                with announced(self, [image.label() for image in images]) as vectors:
+                    result = await self._client.aio.embed(images, progress=show_progress)
+                    vectors.extend(_lists(result))
+                return vectors
+
+        tasks = [asyncio.ensure_future(rows_of(images)) for images in batches]
+        try:
+            return [row for rows in await asyncio.gather(*tasks) for row in rows]
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     def _model_and_key(self) -> tuple[str, SecretStr | None]:
         return self.model_name, self.api_key
@@ -39,11 +148,17 @@ class _MultiModal(ClientFields, MultiModalEmbedding):
             self.embed_batch_size = min(_LARGEST_BATCH, 4 * client.card.batch * self.max_concurrency)
         return client
 
+    def _limiter(self) -> Brake:
+        self._brake = Brake(self.rate_limiter, self.limiter)
+        return self._brake
+
     def _get_query_embedding(self, query: str) -> Embedding:
-        return _lists(self._client.embed([query], text_type="query"))[0]
+        with self._brake.paid():
+            return _lists(self.embed_items([query], text_type="query"))[0]
 
     async def _aget_query_embedding(self, query: str) -> Embedding:
-        return _lists(await self._client.aio.embed([query], text_type="query"))[0]
+        with self._brake.paid():
+            return _lists(await self.aembed_items([query], text_type="query"))[0]
 
     def _get_text_embedding(self, text: str) -> Embedding:
         return self._get_text_embeddings([text])[0]
@@ -52,10 +167,12 @@ class _MultiModal(ClientFields, MultiModalEmbedding):
         return (await self._aget_text_embeddings([text]))[0]
 
     def _get_text_embeddings(self, texts: list[str]) -> list[Embedding]:
-        return _lists(self._client.embed(texts))
+        with self._brake.paid():
+            return _lists(self.embed_items(texts))
 
     async def _aget_text_embeddings(self, texts: list[str]) -> list[Embedding]:
-        return _lists(await self._client.aio.embed(texts))
+        with self._brake.paid():
+            return _lists(await self.aembed_items(texts))
 
     def _get_image_embedding(self, img_file_path: ImageType) -> Embedding:
         return self._get_image_embeddings([img_file_path])[0]
@@ -69,26 +186,36 @@ class _MultiModal(ClientFields, MultiModalEmbedding):
     async def _aget_image_embeddings(self, img_file_paths: list[ImageType]) -> list[Embedding]:
         return _lists(await self._client.aio.embed(each(img_file_paths, self._image, name="img_file_paths")))
 
-    def _image(self, given: object) -> Image:
-        """Take an image in any form core hands it over: path, URL, data URI, stream, bytes, Pillow image."""
-        if isinstance(given, Image):
-            return given
-        if isinstance(given, str) and is_url(given):
-            return Image.from_url(given)
-        if isinstance(given, str | Path):
-            return Image.from_path(given, root=self.media_root)
-        if isinstance(given, BytesIO):
-            return Image.from_bytes(given.getvalue())
-        if isinstance(given, bytes | bytearray):
-            return Image.from_bytes(bytes(given))
-        if callable(getattr(given, "save", None)):
-            return Image.from_pil(given)  # type: ignore[arg-type]
-        raise InputError(
-            f"expected an image as path, URL, bytes, BytesIO or Image, got {type(given).__name__}"
+    def _embed(self, piece: Piece, role: TextType | None, on_error: OnError) -> EmbeddingResult:
+        return self._client.embed(piece.items, text_type=role, on_error=on_error, **piece.settings)
+
+    async def _aembed(self, piece: Piece, role: TextType | None, on_error: OnError) -> EmbeddingResult:
+        return await self._client.aio.embed(
+            piece.items, text_type=role, on_error=on_error, **piece.settings
         )
 
+    def _settled(self, piece: Piece, role: TextType | None, on_error: OnError) -> EmbeddingResult:
+        try:
+            return self._embed(piece, role, on_error)
+        except EmbeddingError as error:
+            return settled(piece, error)
 
-class ArkMultiModalEmbedding(_MultiModal):
+    async def _asettled(self, piece: Piece, role: TextType | None, on_error: OnError) -> EmbeddingResult:
+        try:
+            return await self._aembed(piece, role, on_error)
+        except EmbeddingError as error:
+            return settled(piece, error)
+
+    def _image(self, given: object) -> Image:
+        return medium(given, Image, root=self.media_root)
+
+    def _image_batches(self, given: list[ImageType]) -> list[list[Image]]:
+        images = each(given, self._image, name="img_file_paths")
+        size = self.embed_batch_size
+        return [images[start : start + size] for start in range(0, len(images), size)]
+
+
+class ArkMultiModalEmbedding(ClientEmbedding):
     """
     Doubao embeddings of Volcengine Ark.
 
@@ -112,7 +239,7 @@ class ArkMultiModalEmbedding(_MultiModal):
         return "ArkMultiModalEmbedding"
 
 
-class DashScopeMultiModalEmbedding(_MultiModal):
+class DashScopeMultiModalEmbedding(ClientEmbedding):
     """
     Qwen and Tongyi embeddings of Alibaba DashScope.
 
@@ -134,6 +261,14 @@ class DashScopeMultiModalEmbedding(_MultiModal):
     @classmethod
     def class_name(cls) -> str:
         return "DashScopeMultiModalEmbedding"
+
+
+def _refuse_cache(cache: object) -> None:
+    if cache is not None:
+        raise ConfigError(
+            "embeddings_cache is keyed by the bare text: a query would get a document's vector, and one model "
+            "another's; use cache=, which is keyed by model, dimension, role, instruction and content"
+        )
 
 
 def _lists(result: EmbeddingResult) -> list[Embedding]:

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Mapping
 from urllib.parse import SplitResult, urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 from volc_dashscope import models
 from volc_dashscope._version import __version__
@@ -236,6 +237,16 @@ def _permissive(model: str, provider: Provider) -> ModelCard:
 
 def _names() -> str:
     return ", ".join(row.name for row in models.models() if row.ready)
+
+
+def find_proxy(url: str) -> str | None:
+    """Return the proxy the environment names for a URL, by the usual variables; never one for loopback."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if host in _LOOPBACK or proxy_bypass(host):
+        return None
+    proxies: dict[str, str] = getproxies()
+    return proxies.get(parts.scheme) or proxies.get("all")
 
 
 def find_headers(

@@ -1,8 +1,8 @@
 """
 The drivers: the only place of the client that sends bytes, sleeps, or imports httpx.
 
-`run` and `arun` carry out the steps of one flow; `fan_out` and `afan_out` keep several flows going. None of
-them decides anything: that is `_flow`, `_retry`, `_pace` and `_feed`.
+`run` and `arun` carry out the steps of one flow and decide nothing: that is `_flow`, `_retry` and `_pace`.
+`Home` keeps the connections. One module, over 300 lines, because it is all that knows httpx.
 """
 
 from __future__ import annotations
@@ -12,25 +12,23 @@ import logging
 import os
 import threading
 import time
-from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
-from contextlib import suppress
-from queue import Empty, SimpleQueue
-from typing import Generic, Protocol, TypeVar
-from weakref import WeakKeyDictionary
+import weakref
+from collections.abc import AsyncGenerator, AsyncIterator
+from typing import Any, Protocol, TypeVar, cast
 
 import httpx
 
-from volc_dashscope._feed import Feed
 from volc_dashscope._flow import Flow, Send, Wait
 from volc_dashscope._wire import Fault, Reply, Request, Secret
 from volc_dashscope.errors import ConfigError
 
 T = TypeVar("T")
-J = TypeVar("J")
+A = TypeVar("A", httpx.HTTPTransport, httpx.AsyncHTTPTransport)
 
 _log = logging.getLogger("volc_dashscope")
 _LONG_WAIT = 10.0
+_REMEMBERED = 64
+_SHARD = 8
 # The largest honest reply is a batch of 25 vectors of 4096 floats in text, under 3 MB; token vectors of a
 # long text are the exception.
 _LARGEST_REPLY = 256 * 1024 * 1024
@@ -50,7 +48,7 @@ class Interrupted(Exception):
 
 class Home:
     """
-    Where a client's connections live: made on first use, remade after a fork, one per event loop.
+    Where a client's connections live: made on first use, remade after a fork, one set per event loop.
 
     A client handed in by the user is used as it is, and never remade or closed.
     """
@@ -64,11 +62,12 @@ class Home:
         limiter: Limiter | None,
         given: httpx.Client | None,
         given_async: httpx.AsyncClient | None,
+        proxy: str | None = None,
     ) -> None:
         self._key = key
         # A day stands for "no end": sockets do not take infinity.
-        self._timeout = httpx.Timeout(min(timeout, 86_400.0), connect=min(timeout, 10.0))
-        self._limits = httpx.Limits(max_connections=None, max_keepalive_connections=width)
+        self._timeout = httpx.Timeout(min(timeout, 86_400.0), connect=min(timeout, 10.0)).as_dict()
+        self._proxy = proxy
         self.width = width
         self.limiter = limiter
         self._given, self._given_async = given, given_async
@@ -77,41 +76,39 @@ class Home:
     def _settle(self) -> None:
         self._pid = os.getpid()
         self._lock = threading.Lock()
-        self._client: httpx.Client | None = None
+        self._own: _Own | None = None
         self._gate = threading.BoundedSemaphore(self.width)
-        self._leases: WeakKeyDictionary[asyncio.AbstractEventLoop, _Lease] = WeakKeyDictionary()
+        self._leases: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Lease] = (
+            weakref.WeakKeyDictionary()
+        )
+        self._urls: dict[str, httpx.URL] = {}
+        self._headers: dict[tuple[object, ...], httpx.Headers] = {}
 
-    def client(self) -> tuple[httpx.Client, threading.BoundedSemaphore]:
-        """Return this process's client and the gate that bounds its requests in flight."""
+    def channel(self) -> tuple[_Channel, threading.BoundedSemaphore]:
+        """Return this process's connections and the gate that bounds its requests in flight."""
         self._check(self._given, self._given_async, "http_client")
         with self._lock:
             if self._given is not None:
-                return self._given, self._gate
-            if self._client is None:
-                self._client = httpx.Client(
-                    timeout=self._timeout, limits=self._limits, follow_redirects=False
-                )
-            return self._client, self._gate
+                return _Given(self._given), self._gate
+            if self._own is None:
+                self._own = _Own(_transport(httpx.HTTPTransport, self._proxy, self.width))
+            return self._own, self._gate
 
-    async def aclient(self) -> tuple[httpx.AsyncClient, asyncio.Semaphore]:
-        """Return this event loop's client and gate."""
+    async def achannel(self) -> tuple[_AsyncChannel, asyncio.Semaphore]:
+        """Return this event loop's connections and gate."""
         self._check(self._given_async, self._given, "http_async_client")
         loop = asyncio.get_running_loop()
         lease = self._leases.get(loop)
         if lease is None:
-            client = self._given_async
-            lease = _Lease(
-                client or self._async_client(), asyncio.Semaphore(self.width), owned=client is None
-            )
+            given = self._given_async
+            channel = _AsyncGiven(given) if given is not None else _AsyncOwn(self._proxy)
+            lease = _Lease(channel, asyncio.Semaphore(self.width))
             # A lease knows its loop, so that the weak reference alone would keep both for ever.
             for closed in [other for other in self._leases if other.is_closed()]:
                 del self._leases[closed]
             self._leases[loop] = lease
             await lease.open()
-        return lease.client, lease.gate
-
-    def _async_client(self) -> httpx.AsyncClient:
-        return httpx.AsyncClient(timeout=self._timeout, limits=self._limits, follow_redirects=False)
+        return lease.channel, lease.gate
 
     def _check(self, wanted: object, other: object, name: str) -> None:
         if wanted is None and other is not None:
@@ -123,30 +120,162 @@ class Home:
                 )
             self._settle()
 
-    def headers(self, request: Request) -> dict[str, str]:
+    def headers(self, request: Request) -> httpx.Headers:
         """Return a request's headers, the key among them unless the request is for another host."""
-        headers = {"Content-Type": "application/json", "Accept": "application/json", **request.headers}
-        return headers if request.keyless else {**headers, "Authorization": f"Bearer {self._key.reveal()}"}
+        identity = (request.keyless, *request.headers.items())
+        known = self._headers.get(identity)
+        if known is None:
+            if len(self._headers) >= _REMEMBERED:
+                self._headers.clear()
+            headers = {"Content-Type": "application/json", "Accept": "application/json", **request.headers}
+            if not request.keyless:
+                headers["Authorization"] = f"Bearer {self._key.reveal()}"
+            known = self._headers[identity] = httpx.Headers(headers)
+        return known
+
+    def made(self, request: Request) -> httpx.Request:
+        """Return the request as httpx's, for connections of our own."""
+        url = self._urls.get(request.url)
+        if url is None:
+            if len(self._urls) >= _REMEMBERED:
+                self._urls.clear()
+            url = self._urls[request.url] = httpx.URL(request.url)
+        headers = self.headers(request).copy()
+        headers.setdefault("Accept-Encoding", "gzip, deflate")
+        return httpx.Request(
+            request.method, url, headers=headers, content=request.body, extensions={"timeout": self._timeout}
+        )
 
     def close(self) -> None:
-        """Close what was made here. Closing twice is allowed; the next call makes a new client."""
-        client, self._client = self._client, None
-        if client is not None and self._pid == os.getpid():
-            client.close()
+        """Close what was made here. Closing twice is allowed; the next call opens new connections."""
+        own, self._own = self._own, None
+        if own is not None and self._pid == os.getpid():
+            own.close()
 
     async def aclose(self) -> None:
-        """Close this event loop's client."""
+        """Close this event loop's connections."""
         lease = self._leases.pop(asyncio.get_running_loop(), None)
         if lease is not None:
             await lease.close()
 
 
-class _Lease:
-    """An event loop's client. `asyncio.run` closes open async generators, and with this one the client."""
+class _Channel(Protocol):
+    def send(self, request: Request, home: Home) -> httpx.Response: ...
 
-    def __init__(self, client: httpx.AsyncClient, gate: asyncio.Semaphore, *, owned: bool) -> None:
-        self.client, self.gate = client, gate
-        self._closing = _close_at_end(client if owned else None)
+
+class _AsyncChannel(Protocol):
+    async def send(self, request: Request, home: Home) -> httpx.Response: ...
+
+    async def close(self) -> None: ...
+
+
+class _Own:
+    """Connections of our own: httpx's transport without its client, which costs as much again per request."""
+
+    def __init__(self, transport: httpx.HTTPTransport) -> None:
+        self._transport = transport
+        # A client that is dropped and not closed leaves no socket open.
+        weakref.finalize(self, transport.close).atexit = False
+
+    def send(self, request: Request, home: Home) -> httpx.Response:
+        return self._transport.handle_request(home.made(request))
+
+    def close(self) -> None:
+        self._transport.close()
+
+
+class _AsyncOwn:
+    """As `_Own`, in shards: a pool looks at all its connections for every request it sends."""
+
+    def __init__(self, proxy: str | None) -> None:
+        self._proxy = proxy
+        self._shards: list[tuple[httpx.AsyncHTTPTransport, list[int]]] = []
+
+    async def send(self, request: Request, home: Home) -> httpx.Response:
+        shard = min(self._shards, key=lambda shard: shard[1][0], default=None)
+        if shard is None or shard[1][0] >= _SHARD:
+            shard = (_transport(httpx.AsyncHTTPTransport, self._proxy, _SHARD), [0])
+            self._shards.append(shard)
+        transport, load = shard
+        load[0] += 1
+        try:
+            response = await transport.handle_async_request(home.made(request))
+        except BaseException:
+            load[0] -= 1
+            raise
+        response.stream = _Counted(response.stream, load)
+        return response
+
+    async def close(self) -> None:
+        for transport, _ in self._shards:
+            await transport.aclose()
+
+
+class _Counted(httpx.AsyncByteStream):
+    """A body that frees its place in a shard when it is closed."""
+
+    def __init__(self, stream: object, load: list[int]) -> None:
+        self._stream, self._load = cast(httpx.AsyncByteStream, stream), load
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self._stream.__aiter__()
+
+    async def aclose(self) -> None:
+        self._load[0] -= 1
+        await self._stream.aclose()
+
+
+class _Given:
+    """A client of the user's, with its own timeouts, hooks and headers."""
+
+    def __init__(self, client: httpx.Client) -> None:
+        self._client = client
+
+    def send(self, request: Request, home: Home) -> httpx.Response:
+        return self._client.send(_built(request, self._client, home), stream=True, **_manners(request))
+
+
+class _AsyncGiven:
+    """As `_Given`."""
+
+    def __init__(self, client: httpx.AsyncClient) -> None:
+        self._client = client
+
+    async def send(self, request: Request, home: Home) -> httpx.Response:
+        return await self._client.send(_built(request, self._client, home), stream=True, **_manners(request))
+
+    async def close(self) -> None:
+        """Leave it open: it is not ours."""
+
+
+def _built(request: Request, client: httpx.Client | httpx.AsyncClient, home: Home) -> httpx.Request:
+    if request.keyless:
+        # Not built by the client: its headers and cookies are for the service, not for a host named in a reply.
+        return home.made(request)
+    headers = home.headers(request)
+    return client.build_request(request.method, request.url, headers=headers, content=request.body)
+
+
+def _manners(request: Request) -> dict[str, Any]:
+    return {"auth": None, "follow_redirects": False} if request.keyless else {}
+
+
+def _transport(kind: type[A], proxy: str | None, keep: int) -> A:
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=keep)
+    try:
+        return kind(limits=limits, proxy=proxy)
+    except (ImportError, ValueError) as error:
+        raise ConfigError(
+            "the environment's proxy cannot be used; its scheme must be http, https, or socks5 with httpx[socks]"
+        ) from error
+
+
+class _Lease:
+    """An event loop's connections. `asyncio.run` closes open async generators, and with this one these."""
+
+    def __init__(self, channel: _AsyncChannel, gate: asyncio.Semaphore) -> None:
+        self.channel, self.gate = channel, gate
+        self._closing = _close_at_end(channel)
 
     async def open(self) -> None:
         await self._closing.__anext__()
@@ -155,12 +284,11 @@ class _Lease:
         await self._closing.aclose()
 
 
-async def _close_at_end(client: httpx.AsyncClient | None) -> AsyncGenerator[None, None]:
+async def _close_at_end(channel: _AsyncChannel) -> AsyncGenerator[None, None]:
     try:
         yield
     finally:
-        if client is not None:
-            await client.aclose()
+        await channel.close()
 
 
 def process_id() -> int:
@@ -204,18 +332,13 @@ async def arun(flow: Flow[T], home: Home) -> T:
 
 
 def _send(request: Request, home: Home) -> Reply | Fault:
-    client, gate = home.client()
+    channel, gate = home.channel()
     if home.limiter is not None:
         home.limiter.acquire()
     with gate:
         began = time.monotonic()
         try:
-            response = client.send(
-                _made(request, client, home),
-                stream=True,
-                auth=None if request.keyless else httpx.USE_CLIENT_DEFAULT,
-                follow_redirects=False if request.keyless else httpx.USE_CLIENT_DEFAULT,
-            )
+            response = channel.send(request, home)
             try:
                 body = _Body(request, response.status_code)
                 for chunk in response.iter_bytes():
@@ -229,18 +352,13 @@ def _send(request: Request, home: Home) -> Reply | Fault:
 
 
 async def _asend(request: Request, home: Home) -> Reply | Fault:
-    client, gate = await home.aclient()
+    channel, gate = await home.achannel()
     if home.limiter is not None:
         await home.limiter.aacquire()
     async with gate:
         began = time.monotonic()
         try:
-            response = await client.send(
-                _made(request, client, home),
-                stream=True,
-                auth=None if request.keyless else httpx.USE_CLIENT_DEFAULT,
-                follow_redirects=False if request.keyless else httpx.USE_CLIENT_DEFAULT,
-            )
+            response = await channel.send(request, home)
             try:
                 body = _Body(request, response.status_code)
                 async for chunk in response.aiter_bytes():
@@ -251,17 +369,6 @@ async def _asend(request: Request, home: Home) -> Reply | Fault:
         except (httpx.HTTPError, httpx.StreamError) as error:
             return _fault(_kind(error), request, began)
         return _reply(response, body.kept(), request, began)
-
-
-def _made(request: Request, client: httpx.Client | httpx.AsyncClient, home: Home) -> httpx.Request:
-    headers = home.headers(request)
-    if not request.keyless:
-        return client.build_request(request.method, request.url, headers=headers, content=request.body)
-    # Not built by the client: its headers and cookies are for the service, not for a host named in a reply.
-    extensions = {"timeout": client.timeout.as_dict()}
-    return httpx.Request(
-        request.method, request.url, headers=headers, content=request.body, extensions=extensions
-    )
 
 
 class _Body:
@@ -292,7 +399,9 @@ class _Body:
 
 
 def _reply(response: httpx.Response, body: bytes, request: Request, began: float) -> Reply:
-    headers = {name.lower(): value for name, value in response.headers.items()}
+    headers = {
+        name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers.raw
+    }
     if _log.isEnabledFor(logging.DEBUG):
         _log.debug(
             "%s %s -> %d in %.3f s, request id %s",
@@ -321,134 +430,3 @@ def _kind(error: Exception) -> Fault:
 def _note(wait: Wait) -> None:
     if wait.seconds >= _LONG_WAIT and not wait.expected:
         _log.warning("waiting %.1f s before the next request", wait.seconds)
-
-
-Outcome = tuple[int, J, T | BaseException]
-
-
-def fan_out(
-    feed: Feed[J], work: Callable[[J, threading.Event], T], *, alone: bool = False
-) -> Iterator[Outcome[J, T]]:
-    """
-    Do jobs in daemon threads and yield (number, job, result or error) as they end.
-
-    The caller's thread only waits, so Ctrl-C raises there at once; leaving the loop early tells the workers
-    to stop and does not wait for replies in flight. A job that is `alone` is done in the caller's thread.
-    """
-    crew = _Alone(work) if alone else _Crew(work)
-    running = 0
-    try:
-        while True:
-            for number, job in feed.ready():
-                running += 1
-                crew.start(number, job, running)
-            if not running:
-                break
-            ended = crew.next()
-            running -= 1
-            yield ended
-    finally:
-        crew.dismiss(idle=not running)
-
-
-class _Alone(Generic[J, T]):
-    """A crew of nobody: the job is done when its outcome is asked for."""
-
-    def __init__(self, work: Callable[[J, threading.Event], T]) -> None:
-        self._work = work
-        self._waiting: deque[tuple[int, J]] = deque()
-
-    def start(self, number: int, job: J, running: int) -> None:
-        self._waiting.append((number, job))
-
-    def next(self) -> Outcome[J, T]:
-        number, job = self._waiting.popleft()
-        try:
-            return number, job, self._work(job, threading.Event())
-        except Exception as error:
-            return number, job, error
-
-    def dismiss(self, *, idle: bool) -> None:
-        self._waiting.clear()
-
-
-class _Crew(Generic[J, T]):
-    """Daemon threads, one for each job that runs at the same time."""
-
-    def __init__(self, work: Callable[[J, threading.Event], T]) -> None:
-        self._work = work
-        self._todo: SimpleQueue[tuple[int, J] | None] = SimpleQueue()
-        self._done: SimpleQueue[Outcome[J, T]] = SimpleQueue()
-        self._stop = threading.Event()
-        self._threads: list[threading.Thread] = []
-
-    def start(self, number: int, job: J, running: int) -> None:
-        if running > len(self._threads):
-            self._threads.append(threading.Thread(target=self._labour, name="volc-dashscope", daemon=True))
-            self._threads[-1].start()
-        self._todo.put((number, job))
-
-    def next(self) -> Outcome[J, T]:
-        # A bounded wait keeps Ctrl-C alive where an unbounded one would not notice signals (Windows).
-        while True:
-            with suppress(Empty):
-                return self._done.get(timeout=0.5)
-
-    def dismiss(self, *, idle: bool) -> None:
-        self._stop.set()
-        for _ in self._threads:
-            self._todo.put(None)
-        if idle:
-            for thread in self._threads:
-                thread.join()
-
-    def _labour(self) -> None:
-        while (task := self._todo.get()) is not None and not self._stop.is_set():
-            number, job = task
-            try:
-                self._done.put((number, job, self._work(job, self._stop)))
-            except BaseException as error:
-                self._done.put((number, job, error))
-
-
-async def afan_out(
-    feed: Feed[J], work: Callable[[J], Awaitable[T]], *, alone: bool = False
-) -> AsyncGenerator[Outcome[J, T], None]:
-    """Do jobs in tasks and yield (number, job, result or error) as they end; no task outlives the loop."""
-    todo: asyncio.Queue[tuple[int, J]] = asyncio.Queue()
-    done: asyncio.Queue[Outcome[J, T]] = asyncio.Queue()
-    tasks: list[asyncio.Task[None]] = []
-    running = 0
-    try:
-        while True:
-            for task in feed.ready():
-                running += 1
-                if running > len(tasks) and not alone:
-                    tasks.append(asyncio.create_task(_labour(todo, done, work)))
-                todo.put_nowait(task)
-            if not running:
-                break
-            if alone:
-                done.put_nowait(await _outcome(todo.get_nowait(), work))
-            ended = await done.get()
-            running -= 1
-            yield ended
-    finally:
-        for worker in tasks:
-            worker.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def _labour(
-    todo: asyncio.Queue[tuple[int, J]], done: asyncio.Queue[Outcome[J, T]], work: Callable[[J], Awaitable[T]]
-) -> None:
-    while True:
-        done.put_nowait(await _outcome(await todo.get(), work))
-
-
-async def _outcome(task: tuple[int, J], work: Callable[[J], Awaitable[T]]) -> Outcome[J, T]:
-    number, job = task
-    try:
-        return number, job, await work(job)
-    except Exception as error:
-        return number, job, error

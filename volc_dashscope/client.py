@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 from volc_dashscope import _config
 from volc_dashscope._call import Call, Exchange, items_of
 from volc_dashscope._check import check_settings
+from volc_dashscope._fan_out import afan_out, fan_out
 from volc_dashscope._flow import Flow, Terms, exchange
-from volc_dashscope._http import Home, Limiter, afan_out, arun, fan_out, process_id, run
+from volc_dashscope._http import Home, Limiter, arun, process_id, run
 from volc_dashscope._memory import ManyCache, Memory
 from volc_dashscope._pace import Pace
 from volc_dashscope._progress import Progress
@@ -151,6 +152,7 @@ class _Settings:
             limiter=limiter,
             given=http_client,
             given_async=http_async_client,
+            proxy=_config.find_proxy(url),
         )
 
     def _begin(self) -> None:

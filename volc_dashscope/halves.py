@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from volc_dashscope.errors import BulkError, EmbeddingError
+from volc_dashscope._wire import OnError
+from volc_dashscope.errors import BulkError, ConfigError, EmbeddingError, InputError
 from volc_dashscope.inputs import Item
-from volc_dashscope.results import EmbeddingResult, SparseVector
+from volc_dashscope.results import EmbeddingResult, SparseVector, Usage
 
 _NOTHING = SparseVector(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32))
 
@@ -81,6 +82,60 @@ def sparse_rows(
         for position, vector in zip(piece.positions, result.sparse or (), strict=True):
             rows[position] = vector or _NOTHING
     return rows
+
+
+def settled(piece: Piece, error: EmbeddingError) -> EmbeddingResult:
+    """
+    Return what a failed call leaves behind, for `joined`: its rows that are done, and its errors.
+
+    Raises:
+        InputError, ConfigError: The error itself, if nothing was sent.
+    """
+    if isinstance(error, BulkError):
+        return replace(error.result, errors=error.failures)
+    if isinstance(error, InputError | ConfigError):
+        if error.index is not None:
+            error.index = piece.positions[error.index]
+        raise error
+    count = len(piece.items)
+    return EmbeddingResult(
+        vectors=np.full((count, 0), np.nan, dtype=np.float32),
+        usage=Usage(),
+        request_ids=(),
+        model="",
+        errors=dict.fromkeys(range(count), error),
+    )
+
+
+def joined(
+    pieces: Sequence[Piece], results: Sequence[EmbeddingResult], *, on_error: OnError
+) -> EmbeddingResult:
+    """
+    Put the dense halves of several calls together, with NaN rows where an item failed.
+
+    Raises:
+        BulkError: Some items failed, unless `on_error` is "skip".
+    """
+    width = max(result.vectors.shape[1] for result in results)
+    count = sum(len(piece.positions) for piece in pieces)
+    vectors = np.full((count, width), np.nan, dtype=np.float32)
+    errors: dict[int, EmbeddingError] = {}
+    for piece, result in zip(pieces, results, strict=True):
+        if result.vectors.shape[1] == width:
+            vectors[list(piece.positions)] = result.vectors
+        errors.update({piece.positions[index]: error for index, error in result.errors.items()})
+    whole = EmbeddingResult(
+        vectors=vectors,
+        usage=sum((result.usage for result in results), Usage()),
+        request_ids=tuple(name for result in results for name in result.request_ids),
+        model=next((result.model for result in results if result.model), ""),
+        errors=dict(sorted(errors.items())),
+    )
+    if not errors or on_error == "skip":
+        return whole
+    first = errors[min(errors)]
+    failed = f"{len(errors)} of {count} items failed; the first: {first}"
+    raise BulkError(failed, result=whole, failures=whole.errors) from first
 
 
 def _pick(items: Sequence[Item], wanted: Callable[[Item], object], *, both: bool) -> Piece:

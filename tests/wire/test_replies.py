@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -160,6 +161,19 @@ def test_rows_are_divided_by_their_length_unless_told_otherwise(answering, case)
     assert pytest.approx(expected, abs=1e-6) == rows
 
 
+@pytest.mark.parametrize(
+    "case", [case for case in CASES if len(case.items) > 1], ids=lambda case: case.fixture
+)
+def test_rows_go_by_position_not_by_the_order_of_the_reply(answering, case):
+    status, reply = full_reply(case.fixture, card(case.model).default_dimension)
+    body = json.loads(reply)
+    (body["data"] if "data" in body else body["output"]["embeddings"]).reverse()
+
+    result = answering(status, json.dumps(body).encode()).embed(case.model, *case.items, call=case.call)
+
+    assert _read(answering, case).vectors.tolist() == result.vectors.tolist()
+
+
 @with_each_case
 def test_usage_is_what_the_page_bills(answering, case):
     usage = _read(answering, case).usage
@@ -253,8 +267,18 @@ def test_an_error_of_a_page_becomes_ours(answering, fixture, model, route, error
         caught.value.code,
         caught.value.request_id,
     )
-    told = page["body"].get("error", page["body"])["message"]
-    assert told.strip() in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("fixture", "model", "route"),
+    [row[:3] for row in ERRORS if row[3] is not AuthError],
+    ids=[row[0] for row in ERRORS if row[3] is not AuthError],
+)
+def test_the_services_own_words_are_told(answering, fixture, model, route):
+    with pytest.raises(EmbeddingError) as caught:
+        answering(*full_reply(fixture, 1)).embed(model, "something else", route=route)
+
+    assert sample(fixture)["reply"]["body"]["error"]["message"] in str(caught.value)
 
 
 def test_every_reply_a_page_prints_is_read():

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Literal
 
 from volc_dashscope._wire import TextType
 from volc_dashscope.jobs import _file_work
@@ -14,25 +15,17 @@ from volc_dashscope.jobs._gathering import Harvest
 from volc_dashscope.jobs._job import Job, JobResult
 from volc_dashscope.jobs._settings import Async, Settings, Sync
 
-_MODEL = "text-embedding-async-v2"
 _DAY = 24 * 3600.0
+FirstLine = Literal[0, 1]
 
 
 class _FileSettings(Settings):
-    __doc__ = Settings.__doc__
     _route = "async"
+    _model = "text-embedding-async-v2"
 
-    if TYPE_CHECKING:
-
-        def __init__(self, model: str = _MODEL, **settings: Any) -> None: ...
-
-    else:
-
-        def __init__(self, model=_MODEL, **settings):
-            super().__init__(model, **settings)
-            self._work = FileWork(self._terms)
-
-    _work: FileWork
+    @cached_property
+    def _work(self) -> FileWork:
+        return FileWork(self._terms)
 
     def write(self, texts: Iterable[str], path: str | Path) -> int:
         """
@@ -45,3 +38,84 @@ class _FileSettings(Settings):
             InputError: A text is empty, too long or not one line, or there are too many. Nothing is written.
         """
         return _file_work.write(texts, path, self._ask)
+
+
+class FileJobs(_FileSettings, Sync):
+    __doc__ = Settings.__doc__
+
+    def submit(self, url: str, *, text_type: TextType | None = "document") -> Job:
+        """
+        Start a job for the lines of a file.
+
+        Args:
+            url: Where the service fetches the file: a public https URL ending in .txt, one text a line.
+
+        Raises:
+            EmbeddingError: It was refused; or the reply was lost, and then it is not sent a second time.
+        """
+        return self._run(self._work.submit(url, self._asked(text_type=text_type)))
+
+    def get(self, job_id: str) -> Job:
+        """Ask how a job stands. An id the service does not know is a `RequestError`."""
+        return self._run(self._work.look(job_id, self._ask))
+
+    def cancel(self, job_id: str) -> Job:
+        """Cancel a job; only one that is PENDING obeys."""
+        return self._run(self._work.cancel(job_id, self._ask))
+
+    def wait(self, job_id: str, *, timeout: float | None = _DAY) -> Job:
+        """
+        Look until the job has ended, well or not, and return it.
+
+        Raises:
+            ServiceUnavailable: It still runs when another look would come after `timeout` seconds.
+        """
+        return self._run(self._work.wait(job_id, self._ask, timeout))
+
+    def collect(
+        self, job_id: str, *, count: int | None = None, first_line: FirstLine | None = None
+    ) -> JobResult:
+        """
+        Fetch the vectors of a job that has succeeded, within 24 hours; also in another process than the one
+        that submitted it.
+
+        Args:
+            count: Lines of the input file, so that missing ones at its end are noticed.
+            first_line: Number of the first line in the result; None to read it off the numbers.
+
+        Raises:
+            EmbeddingError: The job failed, with its code and message; or it still runs; or its result is gone.
+        """
+        with Harvest() as harvest:
+            job = self._run(self._work.fetch(job_id, self._ask, harvest))
+            return _file_work.read(job, self._ask, harvest, count=count, first_line=first_line)
+
+
+class AsyncFileJobs(_FileSettings, Async):
+    __doc__ = Settings.__doc__
+
+    async def submit(self, url: str, *, text_type: TextType | None = "document") -> Job:
+        """As `FileJobs.submit`, awaited."""
+        return await self._arun(self._work.submit(url, self._asked(text_type=text_type)))
+
+    async def get(self, job_id: str) -> Job:
+        """As `FileJobs.get`, awaited."""
+        return await self._arun(self._work.look(job_id, self._ask))
+
+    async def cancel(self, job_id: str) -> Job:
+        """As `FileJobs.cancel`, awaited."""
+        return await self._arun(self._work.cancel(job_id, self._ask))
+
+    async def wait(self, job_id: str, *, timeout: float | None = _DAY) -> Job:
+        """As `FileJobs.wait`, awaited."""
+        return await self._arun(self._work.wait(job_id, self._ask, timeout))
+
+    async def collect(
+        self, job_id: str, *, count: int | None = None, first_line: FirstLine | None = None
+    ) -> JobResult:
+        """As `FileJobs.collect`, awaited; a large result is read beside the event loop."""
+        with Harvest() as harvest:
+            job = await self._arun(self._work.fetch(job_id, self._ask, harvest))
+            return await asyncio.to_thread(
+                _file_work.read, job, self._ask, harvest, count=count, first_line=first_line
+            )

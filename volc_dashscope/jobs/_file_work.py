@@ -1,7 +1,7 @@
 """
 File jobs of `text-embedding-async-*` as flows: submit, look, cancel, fetch; and how their result is read.
 
-Page: help.aliyun.com/zh/model-studio/text-embedding-batch-api, as of 2026-11-21. A job and its result live 24 hours.
+Page: help.aliyun.com/zh/model-studio/text-embedding-batch-api, as of 2026-11-21. Jobs and results live 24 hours.
 """
 
 from __future__ import annotations
@@ -23,13 +23,23 @@ from volc_dashscope.jobs._job import Job, JobResult
 from volc_dashscope.jobs._waiting import PERHAPS_DONE, checked_id, failure, submitting, unfinished, wait
 from volc_dashscope.models import MIB
 from volc_dashscope.providers import _reply, dashscope
+from volc_dashscope.results import Usage
 
 # "1 submit per second."
 _SUBMITS_PER_MINUTE = 60
 _MAX_BYTES = 200 * MIB
 # No page names the keys of a result line. The emulator's are those of the synchronous reply; the other
 # spellings are guesses (unsourced, verify live). Of a line that has none of them nothing is guessed.
-_NUMBER_KEYS = ("text_index", "index", "line_number", "lineNumber", "line_no", "line_num", "line", "line_index")
+_NUMBER_KEYS = (
+    "text_index",
+    "index",
+    "line_number",
+    "lineNumber",
+    "line_no",
+    "line_num",
+    "line",
+    "line_index",
+)
 _VECTOR_KEYS = ("embedding", "vector", "embeddings")
 _EXPIRED = (403, 404)
 
@@ -53,7 +63,9 @@ class FileWork:
         try:
             return (yield from exchange(step, self._submitting))
         except PERHAPS_DONE as error:
-            error.args = (f"{error}; not sent again, because the job may have been accepted and would be paid twice",)
+            error.args = (
+                f"{error}; not sent again, because the job may have been accepted and would be paid twice",
+            )
             raise
 
     def look(self, job_id: str, ask: Ask) -> Flow[Job]:
@@ -148,7 +160,9 @@ def write(texts: Iterable[str], path: str | Path, ask: Ask) -> int:
     items = items_of(texts)
     check_items(items, ask)
     if len(items) > ask.card.batch:
-        raise InputError(f"{len(items):,} texts; a file of {ask.card.name} has at most {ask.card.batch:,} lines")
+        raise InputError(
+            f"{len(items):,} texts; a file of {ask.card.name} has at most {ask.card.batch:,} lines"
+        )
     lines = []
     for index, text in enumerate(map(str, items)):
         # An empty line is skipped by the service, and a text of two lines would be two texts.
@@ -198,18 +212,18 @@ def _job(reply: Reply, ask: Ask, job_id: str | None = None) -> Job | EmbeddingEr
         status,
         code=_text(output, "code"),
         message=_text(output, "message"),
-        usage=usage if status == "SUCCEEDED" else Job("", "").usage,
+        usage=usage if status == "SUCCEEDED" else Usage(),
         request_id=request_id,
         # A printed sample of a failed job has "url": "null".
         result_url=None if link == "null" else link,
     )
 
 
-def _fetched(reply: Reply, job: Job, ask: Ask) -> None | EmbeddingError:
+def _fetched(reply: Reply, job: Job, ask: Ask) -> EmbeddingError | None:
     if reply.status == 200:
         return None
     if reply.status in _EXPIRED:
-        words = f"{dashscope.NAME} has no result of job {job.id} any more ({reply.status}); it is kept for 24 hours"
+        words = f"the result of job {job.id} is not there any more ({reply.status}); it is kept for 24 hours"
         return RequestError(words, provider=dashscope.NAME, status=reply.status, request_id=job.request_id)
     return dashscope.refusal({}, job.request_id, reply, ask, f"the result of job {job.id}")
 

@@ -94,10 +94,7 @@ class Gathering:
             missing: The error of lines of which nothing was told.
             first: Number of the first line in the file of results.
         """
-        widths = {len(row) for row in self._rows.values()}
-        if len(widths) > 1:
-            raise self.broken(f"vectors of lengths {sorted(widths)}")
-        table = np.empty((count, widths.pop() if widths else self._ask.expected or 0), dtype=np.float32)
+        table = np.empty((count, self._ask.expected or 0), dtype=np.float32)
         errors: dict[int, EmbeddingError] = {}
         for number in range(count):
             row = self._rows.pop(number + first, None)

@@ -34,7 +34,7 @@ class Settings:
     Where the jobs are, as whom, and with how much patience; the names are those of `volc_dashscope.Client`.
 
     Args:
-        model: Model id. The row of that name says which kind of job it has.
+        model: Model id. The row of that name says which kind of job it has. None for the usual one.
         like: Name of the row to use for a name the table does not have.
         card: A row of your own instead.
         api_key: Else `DASHSCOPE_API_KEY`.
@@ -52,10 +52,11 @@ class Settings:
     """
 
     _route: Route
+    _model: str
 
     def __init__(
         self,
-        model: str,
+        model: str | None = None,
         *,
         like: str | None = None,
         card: ModelCard | None = None,
@@ -72,6 +73,7 @@ class Settings:
         http_client: httpx.Client | None = None,
         http_async_client: httpx.AsyncClient | None = None,
     ) -> None:
+        model = self._model if model is None else model
         found = _config.find_card(model, provider="dashscope", like=like, card=card)
         key = _config.find_key(found.provider, api_key)
         _config.check_patience({"max_attempts": max_attempts}, {"deadline": deadline, "timeout": timeout})
@@ -92,6 +94,8 @@ class Settings:
             normalize=normalize,
         )
         check_settings(self._ask)
+        if self._ask.expected is None:
+            raise ConfigError("a job needs to know the length of its vectors; pass dimensions")
         self._terms = Terms(
             Retry(max_attempts, deadline, random.Random().random),
             Pace(None, None),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from volc_dashscope._config import check_patience
 from volc_dashscope._flow import Flow, Terms, Wait
+from volc_dashscope._pace import Pace
 from volc_dashscope._retry import Retry
 from volc_dashscope._wire import Ask, Reply
 from volc_dashscope.errors import (
@@ -37,8 +38,6 @@ class Once(Retry):
 
 def submitting(terms: Terms, per_minute: float | None = None) -> Terms:
     """Return the terms for a request that makes a job."""
-    from volc_dashscope._pace import Pace
-
     once = Once(terms.retry.max_attempts, terms.retry.deadline, terms.retry.random)
     return Terms(once, Pace(per_minute, None), terms.clock, terms.provider)
 

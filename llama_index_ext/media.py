@@ -1,0 +1,114 @@
+"""Images and videos in every form core passes them, and what a node holds, as values of our core."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from io import BytesIO
+from pathlib import Path
+from typing import TypeVar
+
+from llama_index.core.schema import BaseNode, ImageNode, MediaResource, MetadataMode, Node, TextNode
+
+from volc_dashscope import Image, InputError, Part, Video
+from volc_dashscope.fields import is_url
+
+M = TypeVar("M", Image, Video)
+
+
+def medium(given: object, kind: type[M], *, root: str | None) -> M:
+    """
+    Return what is meant by a path, URL, data URI, stream, bytes, Pillow image or value of ours.
+
+    Args:
+        given: A `str` is a URL if it has the scheme of one, else a path.
+        kind: `Image` or `Video`.
+        root: Refuse a path outside this folder.
+
+    Raises:
+        InputError: Anything else, and bytes that are no image or video, such as the page of a 404.
+    """
+    if isinstance(given, kind):
+        return given
+    if isinstance(given, str) and is_url(given):
+        return kind.from_url(given)
+    if isinstance(given, str | Path):
+        return kind.from_path(given, root=root)
+    if isinstance(given, BytesIO):
+        return kind.from_bytes(given.getvalue())
+    if isinstance(given, bytes | bytearray):
+        return kind.from_bytes(bytes(given))
+    if kind is Image and callable(getattr(given, "save", None)):
+        return kind.from_pil(given)  # type: ignore[attr-defined, arg-type, no-any-return]
+    name = "an image" if kind is Image else "a video"
+    raise InputError(
+        f"expected {name} as path, URL, bytes, BytesIO or {kind.__name__}, got {type(given).__name__}"
+    )
+
+
+def parts_of(node: BaseNode, *, root: str | None) -> list[Part]:
+    """
+    Return what a node holds to embed: its text with the metadata core embeds, its image, its video.
+
+    Metadata alone is no text: a picture with a file name is embedded as the picture it is.
+
+    Raises:
+        InputError: Nothing to embed, or a medium that cannot be read.
+    """
+    found: list[Part] = [*_text(node), *_image(node, root), *_video(node, root)]
+    if not found:
+        hint = "; audio cannot be embedded" if getattr(node, "audio_resource", None) else ""
+        raise InputError(f"it holds no text, image or video{hint}")
+    return found
+
+
+def own_text(node: BaseNode) -> str:
+    """Return a node's own text, without metadata; blank is none."""
+    text = ""
+    if isinstance(node, TextNode):
+        text = node.text
+    elif isinstance(node, Node) and node.text_resource is not None:
+        text = node.text_resource.text or ""
+    return text if text.strip() else ""
+
+
+def _text(node: BaseNode) -> list[str]:
+    return [node.get_content(metadata_mode=MetadataMode.EMBED)] if own_text(node) else []
+
+
+def _image(node: BaseNode, root: str | None) -> list[Image]:
+    if isinstance(node, Node):
+        return _resource(node.image_resource, Image, root)
+    if not isinstance(node, ImageNode):
+        return []
+    if node.image:
+        data = node.image if is_url(node.image) else _decoded(node.image)
+        return [medium(data, Image, root=root)]
+    where = node.image_path or node.image_url
+    return [medium(str(where), Image, root=root)] if where else []
+
+
+def _video(node: BaseNode, root: str | None) -> list[Video]:
+    return _resource(node.video_resource, Video, root) if isinstance(node, Node) else []
+
+
+def _resource(resource: MediaResource | None, kind: type[M], root: str | None) -> list[M]:
+    if resource is None:
+        return []
+    if resource.data is not None:
+        return [medium(_decoded(resource.data), kind, root=root)]
+    if resource.path is not None:
+        return [medium(resource.path, kind, root=root)]
+    if resource.url is not None:
+        return [kind.from_url(str(resource.url))]
+    raise InputError(
+        f"its {kind.__name__.lower()} resource has no data, path or URL; "
+        "LlamaIndex drops `data` when it writes a node down, so give a path or URL"
+    )
+
+
+def _decoded(data: str | bytes) -> bytes:
+    try:
+        return base64.b64decode(data, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise InputError("its image is not base64") from error

@@ -1,0 +1,455 @@
+"""Where a client talks to and as whom."""
+
+from __future__ import annotations
+
+import pickle
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from volc_dashscope import AsyncClient, Client, ConfigError, ModelCard, card
+from volc_dashscope._config import find_card, find_headers, find_key, find_url
+from volc_dashscope._wire import Secret
+
+CANARY = "sk-canary-0123456789abcdef"
+VARIABLES = {"ark": "ARK_API_KEY", "dashscope": "DASHSCOPE_API_KEY"}
+
+
+def _row(name: str) -> ModelCard:
+    row = card(name)
+    assert row is not None
+    return row
+
+
+ARK, TEXT = _row("doubao-embedding-vision-251215"), _row("text-embedding-v4")
+
+
+def _url(
+    row: ModelCard,
+    base_url: str | None = None,
+    *,
+    route: Any = "native",
+    region: str | None = None,
+    workspace: str | None = None,
+    environ: dict[str, str] | None = None,
+) -> tuple[str, str]:
+    return find_url(
+        row, route=route, base_url=base_url, region=region, workspace=workspace, environ=environ or {}
+    )
+
+
+# Keys.
+
+
+@pytest.mark.parametrize(("provider", "variable"), VARIABLES.items(), ids=VARIABLES)
+def test_a_missing_key_names_the_variable(provider: Any, variable: str) -> None:
+    with pytest.raises(ConfigError, match=f"pass api_key or set the environment variable {variable}"):
+        find_key(provider, None, {})
+
+
+@pytest.mark.parametrize(("provider", "variable"), VARIABLES.items(), ids=VARIABLES)
+def test_a_key_comes_from_the_services_own_variable(provider: Any, variable: str) -> None:
+    environ = {**dict.fromkeys(VARIABLES.values(), "another"), variable: CANARY}
+
+    assert CANARY == find_key(provider, None, environ).reveal()
+
+
+def test_the_argument_wins_over_the_variable() -> None:
+    assert CANARY == find_key("ark", CANARY, {"ARK_API_KEY": "another"}).reveal()
+
+
+@pytest.mark.parametrize(
+    "key",
+    [f"{CANARY}\n", f"{CANARY}\r\n", f"  {CANARY}\t", CANARY],
+    ids=["newline", "carriage return", "blanks", "clean"],
+)
+def test_white_space_around_a_key_is_mended(key: str) -> None:
+    assert CANARY == find_key("ark", key, {}).reveal()
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        pytest.param(f"{CANARY}\n{CANARY}", id="newline inside"),
+        pytest.param(f"{CANARY}\r\nX-Evil: 1", id="header injection"),
+        pytest.param(f"{CANARY} {CANARY}", id="space inside"),
+        pytest.param(f"{CANARY}\0", id="nul"),
+        pytest.param(f"{CANARY}\x1b[31m", id="escape"),
+        pytest.param(f"{CANARY}é", id="latin"),
+        pytest.param(f"“{CANARY}”", id="typographic quotes"),
+        pytest.param(f"{CANARY}密钥", id="chinese"),
+        pytest.param(f"\ufeff{CANARY}", id="byte order mark"),
+    ],
+)
+@pytest.mark.parametrize("given", [True, False], ids=["argument", "variable"])
+def test_a_key_that_cannot_stand_in_a_header_is_refused_without_being_shown(key: str, given: bool) -> None:
+    with pytest.raises(ConfigError, match="cannot stand in a header") as caught:
+        find_key("ark", key if given else None, {"ARK_API_KEY": key})
+
+    assert "canary" not in str(caught.value)
+    assert ("api_key" if given else "ARK_API_KEY") in str(caught.value)
+
+
+@pytest.mark.parametrize("key", ["", "   ", "\n"], ids=["empty", "blank", "newline"])
+def test_a_key_of_nothing_is_no_key(key: str) -> None:
+    with pytest.raises(ConfigError, match="no API key"):
+        find_key("dashscope", key, {})
+
+
+@pytest.mark.parametrize("kind", [Client, AsyncClient])
+def test_a_client_never_shows_its_key(kind: Any) -> None:
+    client = kind("text-embedding-v4", api_key=CANARY)
+
+    assert "canary" not in f"{client!r} {client} {vars(client)!r}"
+
+
+def test_a_secret_shows_nothing_and_compares() -> None:
+    secret = Secret(CANARY)
+
+    assert "canary" not in f"{secret!r} {secret}"
+    assert (True, False) == (secret == Secret(CANARY), secret == Secret("another"))
+
+
+def test_a_secret_has_no_attributes_to_dump() -> None:
+    with pytest.raises(TypeError):
+        vars(Secret(CANARY))
+
+
+@pytest.mark.parametrize("kind", [Client, AsyncClient])
+def test_a_key_from_the_environment_does_not_travel(kind: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DASHSCOPE_API_KEY", CANARY)
+
+    dumped = pickle.dumps(kind("text-embedding-v4"))
+
+    assert b"canary" not in dumped
+
+
+# URLs.
+
+
+@pytest.mark.parametrize(
+    ("row", "settings", "url", "place"),
+    [
+        pytest.param(ARK, {}, "https://ark.cn-beijing.volces.com/api/v3", "region cn-beijing", id="ark"),
+        pytest.param(
+            ARK,
+            {"region": "ap-southeast-1"},
+            "https://ark.ap-southeast.bytepluses.com/api/v3",
+            "region ap-southeast-1",
+            id="ark abroad",
+        ),
+        pytest.param(
+            _row("skylark-embedding-vision-251215"),
+            {},
+            "https://ark.ap-southeast.bytepluses.com/api/v3",
+            "region ap-southeast-1",
+            id="byteplus by its row",
+        ),
+        pytest.param(
+            _row("doubao-embedding-vision"),
+            {},
+            "https://ark.cn-beijing.volces.com/api/plan/v3",
+            "region cn-beijing",
+            id="plan gateway by its row",
+        ),
+        pytest.param(TEXT, {}, "https://dashscope.aliyuncs.com/api/v1", "region cn-beijing", id="dashscope"),
+        pytest.param(
+            TEXT,
+            {"region": "ap-southeast-1"},
+            "https://dashscope-intl.aliyuncs.com/api/v1",
+            "region ap-southeast-1",
+            id="singapore",
+        ),
+        pytest.param(
+            TEXT,
+            {"region": "cn-hongkong"},
+            "https://cn-hongkong.dashscope.aliyuncs.com/api/v1",
+            "region cn-hongkong",
+            id="hong kong",
+        ),
+        pytest.param(
+            TEXT,
+            {"region": "cn-beijing-finance"},
+            "https://dashscope-finance.aliyuncs.com/api/v1",
+            "region cn-beijing-finance",
+            id="finance",
+        ),
+        pytest.param(
+            TEXT,
+            {"region": "eu-central-1", "workspace": "ws-1"},
+            "https://ws-1.eu-central-1.maas.aliyuncs.com/api/v1",
+            "region eu-central-1",
+            id="workspace host",
+        ),
+        pytest.param(
+            TEXT,
+            {"route": "openai"},
+            "https://dashscope.aliyuncs.com/compatible-mode/v1",
+            "region cn-beijing",
+            id="compatible",
+        ),
+        pytest.param(
+            TEXT,
+            {"route": "openai", "region": "us-east-1", "workspace": "ws-1"},
+            "https://ws-1.us-east-1.maas.aliyuncs.com/compatible-mode/v1",
+            "region us-east-1",
+            id="compatible on a workspace host",
+        ),
+    ],
+)
+def test_a_region_has_a_host(row: ModelCard, settings: dict[str, Any], url: str, place: str) -> None:
+    assert (url, place) == _url(row, **settings)
+
+
+HOST = "https://gateway.example"
+
+
+@pytest.mark.parametrize(
+    ("given", "route", "url"),
+    [
+        pytest.param(HOST, "native", f"{HOST}/api/v1", id="host"),
+        pytest.param(f"{HOST}/", "native", f"{HOST}/api/v1", id="host and slash"),
+        pytest.param(f" {HOST}\n", "native", f"{HOST}/api/v1", id="white space around"),
+        pytest.param(f"{HOST}:8443", "native", f"{HOST}:8443/api/v1", id="port"),
+        pytest.param(f"{HOST}/api/v1", "native", f"{HOST}/api/v1", id="whole"),
+        pytest.param(f"{HOST}/api/v1/", "native", f"{HOST}/api/v1", id="whole and slash"),
+        pytest.param(f"{HOST}/proxy", "native", f"{HOST}/proxy", id="own path"),
+        pytest.param(f"{HOST}/compatible-mode/v1", "native", f"{HOST}/api/v1", id="the other route's"),
+        pytest.param(HOST, "openai", f"{HOST}/compatible-mode/v1", id="compatible, host"),
+        pytest.param(f"{HOST}/api/v1", "openai", f"{HOST}/compatible-mode/v1", id="compatible, native given"),
+        pytest.param(
+            f"{HOST}/compatible-mode/v1", "openai", f"{HOST}/compatible-mode/v1", id="compatible, whole"
+        ),
+        pytest.param(
+            f"{HOST}/compatible-mode/v1/", "openai", f"{HOST}/compatible-mode/v1", id="compatible, slash"
+        ),
+        pytest.param(f"{HOST}/p/api/v1", "openai", f"{HOST}/p/compatible-mode/v1", id="compatible, own prefix"),
+    ],
+)
+def test_a_base_url_is_completed_for_its_route(given: str, route: str, url: str) -> None:
+    assert (url, "host gateway.example") == _url(TEXT, given, route=route)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://127.0.0.1:8765", "http://localhost:8765", "http://[::1]:8765", "https://127.0.0.1"],
+    ids=["address", "name", "IPv6", "https"],
+)
+def test_plain_http_is_for_this_machine(url: str) -> None:
+    assert f"{url}/api/v3" == _url(ARK, url)[0]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        pytest.param("http://gateway.example", id="http"),
+        pytest.param("http://127.0.0.1.evil.example", id="looks like loopback"),
+        pytest.param("http://localhost@evil.example", id="loopback as a user"),
+        pytest.param("http://10.0.0.1", id="private network"),
+        pytest.param("ftp://127.0.0.1", id="other scheme"),
+        pytest.param("gateway.example", id="no scheme"),
+        pytest.param("file:///etc/passwd", id="file"),
+    ],
+)
+def test_a_url_that_others_can_read_is_refused(url: str) -> None:
+    with pytest.raises(ConfigError, match="must start with https://"):
+        _url(ARK, url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        pytest.param("https://", id="no host"),
+        pytest.param("https://user:canary@gateway.example", id="credentials"),
+        pytest.param("https://gateway.example?key=canary", id="query"),
+        pytest.param("https://gateway.example#canary", id="fragment"),
+        pytest.param("https://[::1", id="half an address"),
+        pytest.param("https://gateway.example:port", id="port is a word"),
+        pytest.param("https://gateway.example:99999", id="port too large"),
+        pytest.param("https://gateway.example/a b", id="space"),
+        pytest.param("https://gateway.example/a\nb", id="newline"),
+        pytest.param("https://gateway.example/\x00", id="nul"),
+    ],
+)
+@pytest.mark.parametrize("given", [True, False], ids=["argument", "variable"])
+def test_a_url_that_is_no_host_and_path_is_refused_without_being_shown(url: str, given: bool) -> None:
+    with pytest.raises(ConfigError, match="base_url") as caught:
+        _url(TEXT, url if given else None, environ={"DASHSCOPE_BASE_URL": url})
+
+    assert "canary" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("row", "environ", "url"),
+    [
+        pytest.param(ARK, {"ARK_BASE_URL": HOST}, f"{HOST}/api/v3", id="ark"),
+        pytest.param(TEXT, {"DASHSCOPE_BASE_URL": HOST}, f"{HOST}/api/v1", id="dashscope"),
+        pytest.param(TEXT, {"DASHSCOPE_HTTP_BASE_URL": f"{HOST}/api/v1"}, f"{HOST}/api/v1", id="the SDK's name"),
+        pytest.param(
+            TEXT,
+            {"DASHSCOPE_HTTP_BASE_URL": "https://other.example", "DASHSCOPE_BASE_URL": HOST},
+            f"{HOST}/api/v1",
+            id="ours first",
+        ),
+        pytest.param(TEXT, {"ARK_BASE_URL": HOST}, "https://dashscope.aliyuncs.com/api/v1", id="another's"),
+    ],
+)
+def test_a_url_comes_from_the_services_own_variables(
+    row: ModelCard, environ: dict[str, str], url: str
+) -> None:
+    assert url == _url(row, environ=environ)[0]
+
+
+def test_a_region_given_wins_over_the_variable() -> None:
+    url, _ = _url(TEXT, region="ap-southeast-1", environ={"DASHSCOPE_BASE_URL": HOST})
+
+    assert "https://dashscope-intl.aliyuncs.com/api/v1" == url
+
+
+def test_a_base_url_given_wins_over_the_region() -> None:
+    assert f"{HOST}/api/v1" == _url(TEXT, HOST, region="ap-southeast-1")[0]
+
+
+@pytest.mark.parametrize(
+    ("row", "settings", "reason"),
+    [
+        pytest.param(ARK, {"region": "mars-1"}, "not known for ark; known: ap-southeast-1, cn-beijing", id="ark"),
+        pytest.param(TEXT, {"region": "mars-1"}, "not known for dashscope; known: .*us-east-1", id="dashscope"),
+        pytest.param(ARK, {"region": "eu-central-1"}, "not known for ark", id="the other's region"),
+        pytest.param(TEXT, {"region": "eu-central-1"}, "pass workspace=", id="no shared host"),
+        pytest.param(
+            TEXT, {"region": "eu-central-1", "workspace": "evil.example/"}, "letters, digits", id="workspace as host"
+        ),
+        pytest.param(TEXT, {"region": "eu-central-1", "workspace": ""}, "letters, digits", id="no workspace"),
+    ],
+)
+def test_a_region_that_cannot_be_reached_is_refused(
+    row: ModelCard, settings: dict[str, Any], reason: str
+) -> None:
+    with pytest.raises(ConfigError, match=reason):
+        _url(row, **settings)
+
+
+# Cards.
+
+
+def _card(model: str, **settings: Any) -> ModelCard:
+    return find_card(model, **{"provider": None, "like": None, "card": None, **settings})
+
+
+def test_a_known_name_has_its_row() -> None:
+    assert TEXT == _card("text-embedding-v4")
+
+
+def test_an_endpoint_is_like_a_model() -> None:
+    assert ARK.renamed("ep-2026") == _card("ep-2026", like=ARK.name)
+
+
+def test_a_card_of_ones_own_wins() -> None:
+    own = replace(TEXT, batch=3)
+
+    assert own == _card("text-embedding-v4", card=own, like=ARK.name)
+
+
+@pytest.mark.parametrize("provider", ["ark", "dashscope"])
+def test_an_unknown_name_with_a_provider_is_one_item_a_request_of_unknown_length(provider: str) -> None:
+    row = _card("tomorrow", provider=provider)
+
+    assert ("tomorrow", provider, 1, (), None, False) == (
+        row.name,
+        row.provider,
+        row.batch,
+        row.dimensions,
+        row.default_dimension,
+        row.known,
+    )
+
+
+@pytest.mark.parametrize(
+    ("model", "settings", "reason"),
+    [
+        pytest.param("tomorrow", {}, "say which model it is like .*or whose it is", id="unknown"),
+        pytest.param("ep-1", {"like": "tomorrow"}, "like='tomorrow' is not in the table .*text-embedding-v4", id="like"),
+        pytest.param("tomorrow", {"provider": "openai"}, '"ark" or "dashscope"', id="provider"),
+        pytest.param("text-embedding-v4", {"provider": "ark"}, "served by dashscope, not by 'ark'", id="the other"),
+        pytest.param("ep-1", {"like": "text-embedding-v4", "provider": "ark"}, "served by dashscope", id="like the other"),
+        pytest.param("multimodal-embedding-one-peace-v1", {}, "cannot be used: legacy", id="not ready"),
+        pytest.param("ep-1", {"like": "multimodal-embedding-one-peace-v1"}, "cannot be used", id="like one not ready"),
+        pytest.param("", {}, "must be a model", id="empty"),
+        pytest.param("  ", {}, "must be a model", id="blank"),
+        pytest.param(None, {}, "must be a model", id="none"),
+        pytest.param(ARK, {}, "must be a model", id="a card as name"),
+    ],
+)
+def test_a_model_nobody_knows_is_refused(model: Any, settings: dict[str, Any], reason: str) -> None:
+    with pytest.raises(ConfigError, match=reason):
+        _card(model, **settings)
+
+
+# Headers and numbers.
+
+
+def test_a_workspace_is_sent_to_dashscope_only() -> None:
+    sent = {provider: find_headers(provider, "ws-1", None) for provider in VARIABLES}  # type: ignore[arg-type]
+
+    assert "ws-1" == sent["dashscope"]["X-DashScope-WorkSpace"]
+    assert "ws-1" not in sent["ark"].values()
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        pytest.param({"X-A": "b\r\nX-Evil: 1"}, id="injection by value"),
+        pytest.param({"X-A\r\nX-Evil": "1"}, id="injection by name"),
+        pytest.param({"X-A": "é"}, id="not ASCII"),
+        pytest.param({"X-A": "\0"}, id="nul"),
+        pytest.param({"X A": "b"}, id="space in a name"),
+        pytest.param({"X-A:": "b"}, id="colon in a name"),
+        pytest.param({"": "b"}, id="no name"),
+        pytest.param({"X-A": 7}, id="number"),
+        pytest.param({"X-A": None}, id="none"),
+        pytest.param({7: "b"}, id="number as name"),
+        pytest.param({"Authorization": "Bearer canary"}, id="key"),
+        pytest.param({"aUTHORIZATION": "Bearer canary"}, id="key, other letters"),
+    ],
+)
+def test_a_header_that_cannot_be_sent_is_refused_at_once(headers: dict[Any, Any]) -> None:
+    with pytest.raises(ConfigError, match="default_headers") as caught:
+        find_headers("ark", None, headers)
+
+    assert "canary" not in str(caught.value)
+
+
+def test_headers_given_are_not_kept_by_reference() -> None:
+    given = {"X-A": "b"}
+    kept = find_headers("ark", None, given)
+
+    given["X-A"] = "c"
+
+    assert "b" == kept["X-A"]
+
+
+NUMBERS: dict[str, list[Any]] = {
+    "max_concurrency": [0, -1, 1.5, "8", True, None],
+    "max_attempts": [0, -1, 1.5, "8", True, None],
+    "deadline": [0, -1, float("nan"), "180", None],
+    "timeout": [0, -1, float("nan"), "60", None],
+    "requests_per_minute": [0, -1, float("nan"), "60"],
+    "tokens_per_minute": [0, -1, float("nan"), "60"],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [(name, value) for name, values in NUMBERS.items() for value in values], ids=str
+)
+def test_a_number_that_bounds_nothing_is_refused(name: str, value: Any) -> None:
+    with pytest.raises(ConfigError, match=name):
+        Client("text-embedding-v4", api_key=CANARY, **{name: value})
+
+
+@pytest.mark.parametrize("name", ["deadline", "timeout", "requests_per_minute"])
+def test_patience_without_end_is_allowed(name: str) -> None:
+    client = Client("text-embedding-v4", api_key=CANARY, **{name: float("inf")})
+
+    assert 1024 == client.dimension

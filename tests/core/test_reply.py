@@ -1,0 +1,463 @@
+"""A reply is rows only if it keeps its service's format; anything else is a `BadReply`, never a wrong vector."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from replies import ark, ask_for, batch_of, dashscope, listed, read
+
+from volc_dashscope import BadReply, EmbeddingError, Image
+from volc_dashscope._wire import Ask, Batch, Rows
+
+WIDTH = 256
+ASKS: dict[str, tuple[Ask, Callable[..., dict[str, Any]], Batch]] = {
+    "dashscope": (ask_for("text-embedding-v4", dimension=WIDTH), dashscope, batch_of("a", "b", "c")),
+    "compatible": (
+        ask_for("text-embedding-v4", dimension=WIDTH, route="openai"),
+        listed,
+        batch_of("a", "b", "c"),
+    ),
+    "ark text": (
+        ask_for("doubao-embedding-large-text-250515", dimension=WIDTH),
+        listed,
+        batch_of("a", "b", "c"),
+    ),
+}
+VISION = ask_for("doubao-embedding-vision-251215", dimension=1024)
+every_list = pytest.mark.parametrize(("ask", "write", "batch"), ASKS.values(), ids=ASKS)
+
+
+def _vector(direction: int, width: int = WIDTH) -> list[float]:
+    vector = [0.0] * width
+    vector[direction] = 2.0
+    return vector
+
+
+def _rows(outcome: Rows | EmbeddingError) -> Rows:
+    assert isinstance(outcome, Rows), outcome
+    return outcome
+
+
+def _directions(outcome: Rows | EmbeddingError) -> list[int]:
+    vectors = _rows(outcome).vectors
+    assert vectors is not None
+    return vectors.argmax(axis=1).tolist()
+
+
+# Good replies.
+
+
+@every_list
+def test_rows_come_in_the_order_of_their_indices(ask: Ask, write: Any, batch: Batch) -> None:
+    reply = write(_vector(7), _vector(8), _vector(9), indices=[2, 0, 1])
+
+    assert [8, 9, 7] == _directions(read(reply, ask, batch))
+
+
+@every_list
+def test_rows_are_unit_vectors_of_float32(ask: Ask, write: Any, batch: Batch) -> None:
+    vectors = _rows(read(write(*[[3.0, 4.0] * (WIDTH // 2)] * 3), ask, batch)).vectors
+
+    assert vectors is not None
+    assert (np.float32, (3, WIDTH)) == (vectors.dtype, vectors.shape)
+    assert pytest.approx([1.0] * 3) == np.linalg.norm(vectors, axis=1).tolist()
+
+
+def test_rows_keep_their_length_when_asked() -> None:
+    ask = ask_for("text-embedding-v4", dimension=WIDTH, normalize=False)
+
+    vectors = _rows(read(dashscope(_vector(3)), ask, batch_of("a"))).vectors
+
+    assert vectors is not None
+    assert 2.0 == vectors[0, 3]
+
+
+@pytest.mark.parametrize("scale", [1e-44, 1e-30, 1e30, 3e38], ids=str)
+def test_a_row_of_any_size_becomes_a_unit_vector(scale: float) -> None:
+    ask, write, batch = ASKS["dashscope"]
+
+    vectors = _rows(read(write(*[[scale] * WIDTH] * 3), ask, batch)).vectors
+
+    assert vectors is not None
+    assert pytest.approx([1.0] * 3, rel=0.2 if scale < 1e-40 else 1e-5) == np.linalg.norm(vectors, axis=1).tolist()
+
+
+def test_a_row_of_zeros_stays_zeros() -> None:
+    ask, write, batch = ASKS["dashscope"]
+
+    vectors = _rows(read(write(*[[0] * WIDTH] * 3), ask, batch)).vectors
+
+    assert vectors is not None
+    assert not vectors.any()
+
+
+@pytest.mark.parametrize("as_list", [False, True], ids=["object", "list of one"])
+def test_arks_data_is_an_object_or_a_list_of_one(as_list: bool) -> None:
+    reply = ark(_vector(5, 1024))
+    reply["data"] = [reply["data"]] if as_list else reply["data"]
+
+    assert [5] == _directions(read(reply, VISION, batch_of("a")))
+
+
+@pytest.mark.parametrize("kind", ["<f4", "<f2"], ids=["float32", "float16"])
+@pytest.mark.parametrize(
+    ("ask", "width"),
+    [
+        pytest.param(ask_for("doubao-embedding-vision-251215"), 2048, id="default length"),
+        pytest.param(VISION, 1024, id="shorter, by the server"),
+        pytest.param(ask_for("doubao-embedding-vision-250328", dimension=1024), 2048, id="to be cut here"),
+    ],
+)
+def test_base64_is_decoded_by_its_length(kind: str, ask: Ask, width: int) -> None:
+    vector = np.zeros(width, dtype=kind)
+    vector[5] = 2.0
+
+    rows = _rows(read(ark(b64encode(vector.tobytes()).decode()), ask, batch_of("a"))).vectors
+
+    assert rows is not None
+    assert ((1, ask.expected), [5]) == (rows.shape, rows.argmax(axis=1).tolist())
+
+
+def test_a_list_is_as_good_as_base64() -> None:
+    vector = np.linspace(-1, 1, 1024, dtype="<f4")
+    encoded = b64encode(vector.tobytes()).decode()
+
+    listed_rows, encoded_rows = (
+        _rows(read(ark(value), VISION, batch_of("a"))).vectors for value in (vector.tolist(), encoded)
+    )
+
+    assert listed_rows is not None
+    assert encoded_rows is not None
+    assert listed_rows.tobytes() == encoded_rows.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("name", "dimension", "full"),
+    [
+        pytest.param("doubao-embedding-vision-250328", 1024, 2048, id="by the client"),
+        pytest.param("tongyi-embedding-vision-plus", 512, 1152, id="asked for and ignored"),
+    ],
+)
+def test_a_longer_vector_is_cut_and_normalised_where_the_card_says_so(
+    name: str, dimension: int, full: int
+) -> None:
+    ask = ask_for(name, dimension=dimension)
+    vector = [1.0] * full
+    reply = ark(vector) if "doubao" in name else _media(vector)
+
+    rows = _rows(read(reply, ask, batch_of("a"))).vectors
+
+    assert rows is not None
+    assert pytest.approx([dimension**-0.5] * dimension) == rows[0].tolist()
+
+
+def _media(*vectors: Any) -> dict[str, Any]:
+    entries = [{"index": index, "embedding": vector, "type": "text"} for index, vector in enumerate(vectors)]
+    return {"output": {"embeddings": entries}, "usage": {}, "request_id": "r-1"}
+
+
+def test_an_unknown_model_may_have_any_length() -> None:
+    row = ask_for("text-embedding-v4").card
+    ask = Ask(
+        card=row.renamed("ep-1"), model="ep-1", base_url="https://service", place="here", dimension=64
+    )
+
+    assert [3] == _directions(read(dashscope(_vector(3, 64)), ask, batch_of("a")))
+
+
+# Bad ones. Each is written into an otherwise good reply for three items.
+
+GOOD = [_vector(0), _vector(1), _vector(2)]
+BROKEN_LISTS: dict[str, tuple[list[Any], list[Any]]] = {
+    "no vectors": ([], []),
+    "one too few": (GOOD[:2], [0, 1]),
+    "one too many": ([*GOOD, _vector(3)], [0, 1, 2, 3]),
+    "index twice": (GOOD, [0, 1, 1]),
+    "index past the end": (GOOD, [0, 1, 3]),
+    "indices from one": (GOOD, [1, 2, 3]),
+    "negative index": (GOOD, [0, 1, -1]),
+    "fractional index": (GOOD, [0, 1, 1.5]),
+    "whole number as a float": (GOOD, [0, 1, 2.0]),
+    "index is a text": (GOOD, [0, 1, "2"]),
+    "index is a truth": (GOOD, [0, True, 2]),
+    "index is null": (GOOD, [0, 1, None]),
+    "index is a list": (GOOD, [0, 1, [2]]),
+    "huge index": (GOOD, [0, 1, 2**63]),
+    "short vector": ([GOOD[0], GOOD[1], GOOD[2][:-1]], [0, 1, 2]),
+    "long vector": ([GOOD[0], GOOD[1], [*GOOD[2], 0.0]], [0, 1, 2]),
+    "all too short": ([vector[:-1] for vector in GOOD], [0, 1, 2]),
+    "empty vector": ([GOOD[0], GOOD[1], []], [0, 1, 2]),
+    "all empty": ([[], [], []], [0, 1, 2]),
+    "null vector": ([GOOD[0], GOOD[1], None], [0, 1, 2]),
+    "null in a vector": ([GOOD[0], GOOD[1], [None, *GOOD[2][1:]]], [0, 1, 2]),
+    "text in a vector": ([GOOD[0], GOOD[1], ["0.5", *GOOD[2][1:]]], [0, 1, 2]),
+    "truths": ([GOOD[0], GOOD[1], [True] * WIDTH], [0, 1, 2]),
+    "object as a vector": ([GOOD[0], GOOD[1], {"0": 1.0}], [0, 1, 2]),
+    "number as a vector": ([GOOD[0], GOOD[1], 0.5], [0, 1, 2]),
+    "nested vector": ([GOOD[0], GOOD[1], [GOOD[2]]], [0, 1, 2]),
+    "column of numbers": ([GOOD[0], GOOD[1], [[number] for number in GOOD[2]]], [0, 1, 2]),
+    "ragged": ([GOOD[0], GOOD[1], [[1.0], *GOOD[2][1:]]], [0, 1, 2]),
+    "too large for float32": ([GOOD[0], GOOD[1], [1e39, *GOOD[2][1:]]], [0, 1, 2]),
+    "too small for float32": ([GOOD[0], GOOD[1], [-1e39, *GOOD[2][1:]]], [0, 1, 2]),
+    "huge whole number": ([GOOD[0], GOOD[1], [10**39, *GOOD[2][1:]]], [0, 1, 2]),
+    "not base64": ([GOOD[0], GOOD[1], "!" * 1024], [0, 1, 2]),
+    "base64 of nothing": ([GOOD[0], GOOD[1], ""], [0, 1, 2]),
+    "base64 of another length": ([GOOD[0], GOOD[1], b64encode(bytes(4 * WIDTH + 4)).decode()], [0, 1, 2]),
+    "base64 of half a number": ([GOOD[0], GOOD[1], b64encode(bytes(4 * WIDTH + 1)).decode()], [0, 1, 2]),
+    "base64 of NaN": (
+        [GOOD[0], GOOD[1], b64encode(np.full(WIDTH, np.nan, "<f4").tobytes()).decode()],
+        [0, 1, 2],
+    ),
+    "base64 of infinity": (
+        [GOOD[0], GOOD[1], b64encode(np.full(WIDTH, np.inf, "<f2").tobytes()).decode()],
+        [0, 1, 2],
+    ),
+}
+
+
+def _json(value: Any) -> bytes:
+    """Write JSON that orjson would not: whole numbers of any size."""
+    import json
+
+    return json.dumps(value).encode()
+
+
+@every_list
+@pytest.mark.parametrize(("vectors", "indices"), BROKEN_LISTS.values(), ids=BROKEN_LISTS)
+def test_a_list_of_vectors_that_breaks_its_format_is_a_bad_reply(
+    ask: Ask, write: Any, batch: Batch, vectors: list[Any], indices: list[Any]
+) -> None:
+    outcome = read(_json(write(*vectors, indices=indices)), ask, batch)
+
+    assert BadReply == type(outcome)
+
+
+BROKEN_BODIES: dict[str, bytes] = {
+    "empty": b"",
+    "blank": b"   ",
+    "half": b'{"output":{"embeddings":[{"text_index":0,"embedding":[0.1,0.',
+    "HTML": b"<!DOCTYPE html><html><body>Welcome to the hotel Wi-Fi</body></html>",
+    "text": b"upstream connect error",
+    "not UTF-8": b'{"output": "\xff\xfe"}',
+    "zip": b"\x1f\x8b\x08\x00\x00\x00\x00\x00",
+    "NaN": b'{"output":{"embeddings":[{"text_index":0,"embedding":[NaN]}]},"data":{"embedding":[NaN]}}',
+    "Infinity": b'{"output":{"embeddings":[{"text_index":0,"embedding":[Infinity]}]}}',
+    "null": b"null",
+    "number": b"7",
+    "string": b'"ok"',
+    "list": b"[]",
+    "list of objects": b'[{"output":{}}]',
+    "empty object": b"{}",
+    "nulls": b'{"output":null,"data":null,"usage":null}',
+    "output is a list": b'{"output":[],"data":[]}',
+    "output is a text": b'{"output":"ok","data":"ok"}',
+    "embeddings is an object": b'{"output":{"embeddings":{}},"data":{}}',
+    "embeddings is null": b'{"output":{"embeddings":null},"data":{"embedding":null}}',
+    "entries are numbers": b'{"output":{"embeddings":[1,2,3]},"data":[1,2,3]}',
+    "entries are null": b'{"output":{"embeddings":[null,null,null]},"data":[null]}',
+    "two objects of data": b'{"data":[{"embedding":[1]},{"embedding":[1]}]}',
+    "deep nesting": b"[" * 100_000 + b"]" * 100_000,
+    "deep objects": b'{"output":' * 50_000 + b"1" + b"}" * 50_000,
+    "deep vector": b'{"data":{"embedding":' + b"[" * 200 + b"1" + b"]" * 200 + b"}}",
+}
+
+
+@pytest.mark.parametrize(
+    ("ask", "batch"),
+    [*((ask, batch) for ask, _, batch in ASKS.values()), (VISION, batch_of("a"))],
+    ids=[*ASKS, "ark"],
+)
+@pytest.mark.parametrize("body", BROKEN_BODIES.values(), ids=BROKEN_BODIES)
+def test_a_body_that_is_no_reply_is_a_bad_reply(ask: Ask, batch: Batch, body: bytes) -> None:
+    outcome = read(body, ask, batch)
+
+    assert (BadReply, 200, True) == (type(outcome), outcome.status, outcome.retryable)  # type: ignore[union-attr]
+
+
+BROKEN_VECTORS = {
+    name: vectors[-1]
+    for name, (vectors, indices) in BROKEN_LISTS.items()
+    if indices == [0, 1, 2] and name not in ("all too short", "all empty") and vectors is not GOOD
+}
+
+
+@pytest.mark.parametrize("vector", BROKEN_VECTORS.values(), ids=BROKEN_VECTORS)
+def test_a_single_vector_that_breaks_its_format_is_a_bad_reply(vector: Any) -> None:
+    outcome = read(_json(ark(vector)), VISION, batch_of("a"))
+
+    assert BadReply == type(outcome)
+
+
+@given(st.binary(max_size=200) | st.text(max_size=80).map(str.encode))
+def test_no_body_raises(body: bytes) -> None:
+    for ask, _, batch in ASKS.values():
+        assert BadReply == type(read(body, ask, batch))
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers(-9, 9) | st.floats(allow_nan=False, allow_infinity=False) | st.text("ab"),
+    lambda inner: st.lists(inner, max_size=3)
+    | st.dictionaries(st.sampled_from(["output", "data", "embeddings", "embedding", "index", "usage"]), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(json_values)
+def test_no_json_raises_or_makes_rows(value: Any) -> None:
+    for ask, _, batch in (*ASKS.values(), (VISION, None, batch_of("a"))):
+        assert isinstance(read(value, ask, batch), EmbeddingError)
+
+
+def test_a_bad_reply_says_which_items_and_what_is_wrong_without_content() -> None:
+    ask, write, _ = ASKS["dashscope"]
+    batch = Batch((4, 5, 9), ("canary", "canary", "canary"))
+
+    outcome = read(write(*GOOD[:2]), ask, batch, headers={"x-request-id": "header id"})
+
+    assert "dashscope answered items 4 to 9 with a reply that breaks its format: 2 vectors for 3 items" in str(outcome)
+    assert "[request id r-1]" in str(outcome)
+    assert "canary" not in str(outcome)
+
+
+@pytest.mark.parametrize(("positions", "index"), [((7,), 7), ((7, 8), None)], ids=["one", "two"])
+def test_a_bad_reply_blames_an_item_only_if_it_was_alone(positions: tuple[int, ...], index: int | None) -> None:
+    outcome = read({}, ASKS["dashscope"][0], Batch(positions, ("a",) * len(positions)))
+
+    assert index == outcome.index  # type: ignore[union-attr]
+
+
+# Sparse vectors.
+
+SPARSE = ask_for("text-embedding-v4", dimension=WIDTH, output_type="dense&sparse")
+
+
+def _with_sparse(value: Any) -> dict[str, Any]:
+    reply = dashscope(GOOD[0])
+    reply["output"]["embeddings"][0]["sparse_embedding"] = value
+    return reply
+
+
+def test_a_sparse_vector_keeps_indices_weights_and_tokens() -> None:
+    given = [{"index": 7149, "value": 0.829, "token": "风"}, {"index": 111290, "value": 0.9004, "token": "哀"}]
+
+    (vector,) = _rows(read(_with_sparse(given), SPARSE, batch_of("a"))).sparse or ()
+
+    assert ([7149, 111290], ("风", "哀")) == (vector.indices.tolist(), vector.tokens)
+    assert pytest.approx([0.829, 0.9004]) == vector.values.tolist()
+
+
+def test_a_sparse_vector_may_be_empty() -> None:
+    (vector,) = _rows(read(_with_sparse([]), SPARSE, batch_of("a"))).sparse or ()
+
+    assert {} == vector.as_dict()
+
+
+def test_sparse_only_needs_no_dense_vector() -> None:
+    reply = _with_sparse([{"index": 1, "value": 1.0}])
+    del reply["output"]["embeddings"][0]["embedding"]
+
+    rows = _rows(read(reply, ask_for("text-embedding-v4", output_type="sparse"), batch_of("a")))
+
+    assert (None, {1: 1.0}) == (rows.vectors, (rows.sparse or ())[0].as_dict())
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        pytest.param(None, id="missing"),
+        pytest.param({"1": 0.5}, id="object"),
+        pytest.param("1:0.5", id="text"),
+        pytest.param([[1, 0.5]], id="pairs"),
+        pytest.param([{"value": 0.5}], id="no index"),
+        pytest.param([{"index": 1}], id="no value"),
+        pytest.param([{"index": 1.5, "value": 0.5}], id="fractional index"),
+        pytest.param([{"index": -1, "value": 0.5}], id="negative index"),
+        pytest.param([{"index": 2**63, "value": 0.5}], id="index too large"),
+        pytest.param([{"index": True, "value": 0.5}], id="truth as index"),
+        pytest.param([{"index": 1, "value": "0.5"}], id="text as value"),
+        pytest.param([{"index": 1, "value": True}], id="truth as value"),
+        pytest.param([{"index": 1, "value": 1e39}], id="value too large"),
+        pytest.param([None], id="null entry"),
+    ],
+)
+def test_a_sparse_vector_that_breaks_its_format_is_a_bad_reply(value: Any) -> None:
+    assert BadReply == type(read(_with_sparse(value), SPARSE, batch_of("a")))
+
+
+# Usage.
+
+
+@pytest.mark.parametrize(
+    ("usage", "expected"),
+    [
+        pytest.param({"total_tokens": 27}, (27, 27, 0), id="text"),
+        pytest.param({"input_tokens": 43, "image_tokens": 1247, "total_tokens": 1290}, (1290, 43, 1247), id="qwen3-vl"),
+        pytest.param({"input_tokens": 10, "image_tokens": 896}, (906, 10, 896), id="no total"),
+        pytest.param(
+            {
+                "input_tokens": 10,
+                "input_tokens_details": {"image_tokens": 896, "text_tokens": 7},
+                "output_tokens": 3,
+                "total_tokens": 906,
+            },
+            (906, 7, 896),
+            id="tongyi",
+        ),
+        pytest.param({}, (0, 0, 0), id="empty"),
+        pytest.param(None, (0, 0, 0), id="missing"),
+        pytest.param([1], (0, 0, 0), id="list"),
+        pytest.param({"total_tokens": "27"}, (0, 0, 0), id="text for a number"),
+        pytest.param({"total_tokens": -27}, (0, 0, 0), id="negative"),
+        pytest.param({"total_tokens": True}, (0, 0, 0), id="truth"),
+        pytest.param({"total_tokens": None, "input_tokens": 5}, (5, 5, 0), id="null total"),
+        pytest.param({"total_tokens": 1e300}, (0, 0, 0), id="beyond counting"),
+    ],
+)
+def test_usage_is_read_whatever_keys_are_there(usage: Any, expected: tuple[int, int, int]) -> None:
+    reply = dashscope(_vector(0), usage=usage)
+
+    told = _rows(read(reply, ASKS["dashscope"][0], batch_of("a"))).usage
+
+    assert (1, *expected) == (told.requests, told.total_tokens, told.text_tokens, told.image_tokens)
+
+
+def test_usage_of_ark_tells_text_from_images() -> None:
+    told = _rows(read(ark(_vector(0, 1024)), VISION, batch_of(Image.from_url("https://i.example/a.png")))).usage
+
+    assert (528, 31, 497) == (told.total_tokens, told.text_tokens, told.image_tokens)
+    assert 31 == told.detail["prompt_tokens_details.text_tokens"]
+
+
+def test_numbers_of_usage_that_nobody_knows_are_kept() -> None:
+    reply = dashscope(_vector(0), usage={"total_tokens": 1, "duration": 2.5, "image_count": 3})
+
+    told = _rows(read(reply, ASKS["dashscope"][0], batch_of("a"))).usage
+
+    assert {"total_tokens": 1, "duration": 2.5, "image_count": 3} == told.detail
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "ask", "request_id"),
+    [
+        pytest.param(dashscope(_vector(0)), {"x-request-id": "h"}, ASKS["dashscope"][0], "r-1", id="dashscope body"),
+        pytest.param(
+            dashscope(_vector(0), request_id=7), {"x-request-id": "h"}, ASKS["dashscope"][0], "h", id="odd body"
+        ),
+        pytest.param(ark(_vector(0, 1024)), {"x-request-id": "h"}, VISION, "h", id="ark header"),
+        pytest.param(ark(_vector(0, 1024)), {"x-client-request-id": "c"}, VISION, "c", id="ark echo"),
+        pytest.param(ark(_vector(0, 1024)), {}, VISION, "0217", id="ark body"),
+    ],
+)
+def test_a_request_is_known_by_its_id(body: Any, headers: Any, ask: Ask, request_id: str) -> None:
+    assert request_id == _rows(read(body, ask, batch_of("a"), headers=headers)).request_id
+
+
+def test_orjson_and_json_agree_on_the_replies_used_here() -> None:
+    assert orjson.loads(_json(ark(GOOD[0]))) == ark(GOOD[0])

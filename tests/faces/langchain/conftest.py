@@ -1,0 +1,79 @@
+"""Stores that are filled once, and faces that outlive a test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from langchain_volc_dashscope import ArkEmbeddings
+from lc_goods import decoy, document_of, lay_out
+from lc_marks import Cell
+from lc_shops import SHOPS, Shop
+
+from volc_dashscope import Item
+from volc_dashscope.emulator import Emulator
+
+LENGTH = 1024
+
+
+@dataclass
+class Market:
+    """A face, a folder for stores, and one item of each modality."""
+
+    face: ArkEmbeddings
+    emulator: Emulator
+    folder: Path
+    items: dict[str, Item]
+    passed: set[Cell] = field(default_factory=set)
+    limits: dict[Cell, str] = field(default_factory=dict)
+
+
+@pytest.fixture(scope="session")
+def market(tmp_path_factory: pytest.TempPathFactory) -> Market:
+    """One emulator and one folder for all store tests of the session."""
+    folder = tmp_path_factory.mktemp("market")
+    emulator = Emulator()
+    face = ArkEmbeddings(
+        api_key="k",
+        dimensions=LENGTH,
+        http_client=emulator.http_client(),
+        http_async_client=emulator.http_async_client(),
+    )
+    return Market(face, emulator, folder, lay_out(folder / "pictures"))
+
+
+@pytest.fixture(scope="session")
+def filled(market: Market) -> Iterator[dict[str, Any]]:
+    """One store of each kind that holds one document of each modality, and a decoy."""
+    with ExitStack() as stack:
+        stores: dict[str, Any] = {}
+        for shop in SHOPS:
+            store = stack.enter_context(shop.open(market.face, market.folder, "filled"))
+            documents = [document_of(item, modality) for modality, item in market.items.items()]
+            store.add_documents([decoy(), *documents])
+            stores[shop.name] = store
+        yield stores
+
+
+@pytest.fixture(scope="session")
+def shelves(market: Market) -> Iterator[dict[str, Any]]:
+    """One store of each kind to add to, and one more whose ids are given, for `index`."""
+    with ExitStack() as stack:
+        stores: dict[str, Any] = {}
+        for shop in SHOPS:
+            for name in ("added", "indexed"):
+                stores[f"{shop.name} {name}"] = stack.enter_context(
+                    shop.open(market.face, market.folder, name)
+                )
+        yield stores
+
+
+@pytest.fixture(params=SHOPS, ids=repr)
+def shop(request: pytest.FixtureRequest) -> Shop:
+    """Each kind of store."""
+    found: Shop = request.param
+    return found

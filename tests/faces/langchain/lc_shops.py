@@ -1,0 +1,171 @@
+"""
+The five stores, opened the same way.
+
+A shop opens a collection, existing or new, in a folder, and says what `from_documents` of its store wants.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import faiss
+from langchain_core.embeddings import Embeddings
+from langchain_core.vectorstores import InMemoryVectorStore, VectorStore
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # the stores' packages warn about themselves and each other on import
+    import chromadb
+    import langchain_milvus
+    from chromadb.config import Settings
+    from langchain_chroma import Chroma
+    from langchain_community.docstore.in_memory import InMemoryDocstore
+    from langchain_community.vectorstores import FAISS
+    from langchain_qdrant import QdrantVectorStore
+    from pymilvus import connections
+    from qdrant_client import QdrantClient
+    from qdrant_client.models import Distance, VectorParams
+
+FLAT = {"index_type": "FLAT", "metric_type": "COSINE"}
+
+
+class Milvus(langchain_milvus.Milvus):
+    """
+    Milvus as of langchain-milvus 0.3.3, which does not tell pymilvus >= 2.6.10 of its connection.
+
+    https://github.com/langchain-ai/langchain-milvus/issues/130; the docs give users the same lines.
+    """
+
+    def __init__(self, *args: Any, connection_args: dict[str, Any], **settings: Any) -> None:
+        self._place = connection_args
+        super().__init__(*args, connection_args=connection_args, **settings)
+
+    @property
+    def col(self) -> Any:
+        if not connections.has_connection(self.alias):
+            connections.connect(alias=self.alias, **self._place)
+        return super().col
+
+
+class Memory(InMemoryVectorStore):
+    """The store of langchain-core, under the name of the table."""
+
+
+@dataclass(frozen=True)
+class Shop:
+    """
+    One kind of store.
+
+    Attributes:
+        kind: Its class.
+        opened: Opens a collection, made if missing.
+        made: What `kind.from_documents` needs besides documents and embeddings.
+        close: Lets go of the files.
+        loop_bound: Whether its async connections belong to one event loop.
+    """
+
+    name: str
+    kind: type[VectorStore]
+    opened: Callable[[Embeddings, Path, str], VectorStore]
+    made: Callable[[Path, str], dict[str, Any]]
+    close: Callable[[Any], None] = lambda store: None
+    flush: Callable[[Any, Path], None] = lambda store, folder: None
+    loop_bound: bool = False
+
+    def __repr__(self) -> str:
+        return self.name
+
+    @contextmanager
+    def open(self, face: Embeddings, folder: Path, name: str) -> Iterator[Any]:
+        """Open a collection and close it after use."""
+        store = self.opened(face, folder, name)
+        try:
+            yield store
+        finally:
+            self.close(store)
+
+
+def _length(face: Any) -> int:
+    length: int = face.dimension
+    return length
+
+
+def _faiss(face: Embeddings, folder: Path, name: str) -> FAISS:
+    if (folder / f"{name}.faiss").exists():
+        return FAISS.load_local(str(folder), face, name, allow_dangerous_deserialization=True)
+    return FAISS(face, faiss.IndexFlatIP(_length(face)), InMemoryDocstore(), {})
+
+
+def _faiss_settings(folder: Path, name: str) -> dict[str, Any]:
+    return {}
+
+
+def _memory(face: Embeddings, folder: Path, name: str) -> Memory:
+    dump = folder / f"{name}.json"
+    return Memory.load(str(dump), face) if dump.exists() else Memory(face)  # type: ignore[return-value]
+
+
+def _chroma_settings(folder: Path, name: str) -> dict[str, Any]:
+    client = chromadb.PersistentClient(str(folder / "chroma"), Settings(anonymized_telemetry=False))
+    return {"client": client, "collection_name": name, "collection_metadata": {"hnsw:space": "cosine"}}
+
+
+def _chroma(face: Embeddings, folder: Path, name: str) -> Chroma:
+    return Chroma(embedding_function=face, **_chroma_settings(folder, name))
+
+
+def _qdrant(face: Embeddings, folder: Path, name: str) -> QdrantVectorStore:
+    client = QdrantClient(path=str(folder / f"qdrant-{name}"))
+    if not client.collection_exists(name):
+        client.create_collection(name, VectorParams(size=_length(face), distance=Distance.COSINE))
+    return QdrantVectorStore(client, name, face, validate_collection_config=False)
+
+
+def _qdrant_settings(folder: Path, name: str) -> dict[str, Any]:
+    return {"path": str(folder / f"qdrant-{name}"), "collection_name": name}
+
+
+def _milvus_settings(folder: Path, name: str) -> dict[str, Any]:
+    return {
+        "connection_args": {"uri": str(folder / "milvus.db")},
+        "collection_name": name,
+        "index_params": FLAT,
+        "enable_dynamic_field": True,  # metadata differs from document to document
+    }
+
+
+def _milvus(face: Embeddings, folder: Path, name: str) -> Milvus:
+    own_ids = name.startswith("index")
+    return Milvus(face, auto_id=not own_ids, **_milvus_settings(folder, name))
+
+
+SHOPS = (
+    Shop(
+        "InMemory",
+        Memory,
+        _memory,
+        _faiss_settings,
+        flush=lambda store, folder: store.dump(str(folder / "memory.json")),
+    ),
+    Shop("Chroma", Chroma, _chroma, _chroma_settings),
+    Shop(
+        "FAISS",
+        FAISS,
+        _faiss,
+        _faiss_settings,
+        flush=lambda store, folder: store.save_local(str(folder), "faiss"),
+    ),
+    Shop("Qdrant", QdrantVectorStore, _qdrant, _qdrant_settings, close=lambda store: store.client.close()),
+    Shop(
+        "Milvus Lite",
+        Milvus,
+        _milvus,
+        _milvus_settings,
+        close=lambda store: store.client.close(),
+        loop_bound=True,
+    ),
+)

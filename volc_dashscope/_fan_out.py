@@ -1,0 +1,145 @@
+"""Several flows at once: by daemon threads, or by tasks. What starts next is `_feed`'s to say."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from contextlib import suppress
+from queue import Empty, SimpleQueue
+from typing import Generic, TypeVar
+
+from volc_dashscope._feed import Feed
+
+T = TypeVar("T")
+J = TypeVar("J")
+Outcome = tuple[int, J, T | BaseException]
+
+
+def fan_out(
+    feed: Feed[J], work: Callable[[J, threading.Event], T], *, alone: bool = False
+) -> Iterator[Outcome[J, T]]:
+    """
+    Do jobs in daemon threads and yield (number, job, result or error) as they end.
+
+    The caller's thread only waits, so Ctrl-C raises there at once; leaving the loop early tells the workers
+    to stop and does not wait for replies in flight. A job that is `alone` is done in the caller's thread.
+    """
+    crew = _Alone(work) if alone else _Crew(work)
+    running = 0
+    try:
+        while True:
+            for number, job in feed.ready():
+                running += 1
+                crew.start(number, job, running)
+            if not running:
+                break
+            ended = crew.next()
+            running -= 1
+            yield ended
+    finally:
+        crew.dismiss(idle=not running)
+
+
+class _Alone(Generic[J, T]):
+    """A crew of nobody: the job is done when its outcome is asked for."""
+
+    def __init__(self, work: Callable[[J, threading.Event], T]) -> None:
+        self._work = work
+        self._waiting: deque[tuple[int, J]] = deque()
+
+    def start(self, number: int, job: J, running: int) -> None:
+        self._waiting.append((number, job))
+
+    def next(self) -> Outcome[J, T]:
+        number, job = self._waiting.popleft()
+        try:
+            return number, job, self._work(job, threading.Event())
+        except Exception as error:
+            return number, job, error
+
+    def dismiss(self, *, idle: bool) -> None:
+        self._waiting.clear()
+
+
+class _Crew(Generic[J, T]):
+    """Daemon threads, one for each job that runs at the same time."""
+
+    def __init__(self, work: Callable[[J, threading.Event], T]) -> None:
+        self._work = work
+        self._todo: SimpleQueue[tuple[int, J] | None] = SimpleQueue()
+        self._done: SimpleQueue[Outcome[J, T]] = SimpleQueue()
+        self._stop = threading.Event()
+        self._threads: list[threading.Thread] = []
+
+    def start(self, number: int, job: J, running: int) -> None:
+        if running > len(self._threads):
+            self._threads.append(threading.Thread(target=self._labour, name="volc-dashscope", daemon=True))
+            self._threads[-1].start()
+        self._todo.put((number, job))
+
+    def next(self) -> Outcome[J, T]:
+        # A bounded wait keeps Ctrl-C alive where an unbounded one would not notice signals (Windows).
+        while True:
+            with suppress(Empty):
+                return self._done.get(timeout=0.5)
+
+    def dismiss(self, *, idle: bool) -> None:
+        self._stop.set()
+        for _ in self._threads:
+            self._todo.put(None)
+        if idle:
+            for thread in self._threads:
+                thread.join()
+
+    def _labour(self) -> None:
+        while (task := self._todo.get()) is not None and not self._stop.is_set():
+            number, job = task
+            try:
+                self._done.put((number, job, self._work(job, self._stop)))
+            except BaseException as error:
+                self._done.put((number, job, error))
+
+
+async def afan_out(
+    feed: Feed[J], work: Callable[[J], Awaitable[T]], *, alone: bool = False
+) -> AsyncGenerator[Outcome[J, T], None]:
+    """Do jobs in tasks and yield (number, job, result or error) as they end; no task outlives the loop."""
+    todo: asyncio.Queue[tuple[int, J]] = asyncio.Queue()
+    done: asyncio.Queue[Outcome[J, T]] = asyncio.Queue()
+    tasks: list[asyncio.Task[None]] = []
+    running = 0
+    try:
+        while True:
+            for task in feed.ready():
+                running += 1
+                if running > len(tasks) and not alone:
+                    tasks.append(asyncio.create_task(_labour(todo, done, work)))
+                todo.put_nowait(task)
+            if not running:
+                break
+            if alone:
+                done.put_nowait(await _outcome(todo.get_nowait(), work))
+            ended = await done.get()
+            running -= 1
+            yield ended
+    finally:
+        for worker in tasks:
+            worker.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _labour(
+    todo: asyncio.Queue[tuple[int, J]], done: asyncio.Queue[Outcome[J, T]], work: Callable[[J], Awaitable[T]]
+) -> None:
+    while True:
+        done.put_nowait(await _outcome(await todo.get(), work))
+
+
+async def _outcome(task: tuple[int, J], work: Callable[[J], Awaitable[T]]) -> Outcome[J, T]:
+    number, job = task
+    try:
+        return number, job, await work(job)
+    except Exception as error:
+        return number, job, error

@@ -1,0 +1,195 @@
+"""
+The files of a Batch: JSONL in, JSONL out.
+
+Page: alibabacloud.com/help/en/model-studio/batch-interfaces-compatible-with-openai, as of 2026-11-21.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from volc_dashscope._call import items_of
+from volc_dashscope._check import check_items
+from volc_dashscope._wire import Ask, Reply
+from volc_dashscope.errors import EmbeddingError, InputError, RequestError
+from volc_dashscope.jobs._gathering import Gathering, Harvest, entries
+from volc_dashscope.jobs._job import Job, JobResult
+from volc_dashscope.models import MIB
+from volc_dashscope.providers import _reply, dashscope
+
+ENDPOINT = "/v1/embeddings"
+MAX_LINES = 50_000
+MAX_BYTES = 500 * MIB
+MAX_LINE_BYTES = 6 * MIB
+
+
+def parts(path: str | Path) -> list[Path]:
+    """Return the files that `write` made for a path, in order."""
+    found: list[Path] = []
+    while (part := _part(Path(path), len(found))).exists():
+        found.append(part)
+    return found
+
+
+def write(texts: Iterable[str], path: str | Path, ask: Ask) -> int:
+    """
+    Write texts as request lines and return their number; what one file cannot hold goes into further ones.
+
+    Lines are numbered from 0 in each file.
+
+    Raises:
+        InputError: A text is empty or too long, or a file exists. No file is left behind then.
+    """
+    items = items_of(texts)
+    if not items:
+        raise InputError("no texts; a file needs at least one line")
+    check_items(items, ask)
+    place = Path(path)
+    made: list[Path] = []
+    try:
+        for lines in _files(map(str, items), ask):
+            part = _part(place, len(made))
+            with part.open("xb") as file:
+                made.append(part)
+                file.write(lines)
+        # A longer run's next file would pass for one of this run.
+        if _part(place, len(made)).exists():
+            raise FileExistsError(_part(place, len(made)))
+    except BaseException as error:
+        for part in made:
+            part.unlink()
+        if isinstance(error, FileExistsError):
+            words = f"file {_part(place, len(made)).name!r} exists already; remove it or give another path"
+            raise InputError(words) from error
+        raise
+    return len(items)
+
+
+def load(path: str | Path, ask: Ask) -> bytes:
+    """
+    Return the content of a file of request lines.
+
+    Raises:
+        InputError: It is missing, too large, or not one that `write` made for this model and dimension.
+    """
+    place = Path(path)
+    try:
+        if place.stat().st_size > MAX_BYTES:
+            raise InputError(f"file {place.name!r} is larger than {MAX_BYTES:,} bytes")
+        data = place.read_bytes()
+    except OSError as error:
+        raise InputError(f"file {place.name!r} cannot be read: {error.strerror}") from error
+    # Split at line ends only: splitlines() would also split at characters JSON leaves inside a text.
+    lines = data.removesuffix(b"\n").split(b"\n")
+    if len(lines) > MAX_LINES:
+        raise InputError(f"file {place.name!r} has {len(lines):,} lines; a Batch takes at most {MAX_LINES:,}")
+    for number, line in enumerate(lines):
+        if not _is_ours(line, number, ask):
+            raise InputError(
+                f"line {number} of {place.name!r} is not one that write() made for {ask.model} "
+                f"with dimension {ask.expected}",
+                index=number,
+            )
+    return data
+
+
+def read(job: Job, ask: Ask, harvest: Harvest) -> JobResult:
+    """Return the vectors of the fetched files; a failed line may be in either (live report, 2026-09)."""
+    gathering = Gathering(job, ask)
+    try:
+        for file in (harvest.output, harvest.errors):
+            for entry in entries(file, MAX_LINES):
+                _enter(entry, gathering, ask)
+    except _reply.Malformed as reason:
+        raise gathering.broken(str(reason)) from reason
+    numbers = gathering.numbers
+    count = job.counts.get("total") or max(numbers, default=-1) + 1
+    if numbers and max(numbers) >= count:
+        raise gathering.broken(f"it has line {max(numbers)} of {count}")
+    absent = harvest.refused or RequestError(
+        f"the job is {job.status} and its files say nothing of this line", provider=dashscope.NAME
+    )
+    return gathering.result(count, absent)
+
+
+def _part(path: Path, number: int) -> Path:
+    return path if number == 0 else path.with_name(f"{path.stem}.{number + 1}{path.suffix}")
+
+
+def _files(texts: Iterable[str], ask: Ask) -> Iterator[bytearray]:
+    """Yield the content of one file after the other."""
+    content, number = bytearray(), 0
+    for index, text in enumerate(texts):
+        line = _line(text, number, ask)
+        if len(line) > MAX_LINE_BYTES:
+            words = (
+                f"item {index} makes a line of {len(line):,} bytes; a Batch takes at most {MAX_LINE_BYTES:,}"
+            )
+            raise InputError(words, index=index)
+        if number == MAX_LINES or len(content) + len(line) > MAX_BYTES:
+            yield content
+            content, number = bytearray(), 0
+            line = _line(text, number, ask)
+        content += line
+        number += 1
+    yield content
+
+
+def _line(text: str, number: int, ask: Ask) -> bytes:
+    body = dashscope.line_body(text, ask)
+    entry = {"custom_id": str(number), "method": "POST", "url": ENDPOINT, "body": body}
+    return orjson.dumps(entry, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def _is_ours(line: bytes, number: int, ask: Ask) -> bool:
+    try:
+        text = orjson.loads(line)["body"]["input"]
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        return False
+    return isinstance(text, str) and line + b"\n" == _line(text, number, ask)
+
+
+def _enter(entry: dict[str, Any], gathering: Gathering, ask: Ask) -> None:
+    name = entry.get("custom_id")
+    number = (
+        int(name) if isinstance(name, str) and name.isascii() and name.isdigit() and len(name) < 6 else -1
+    )
+    if not 0 <= number < MAX_LINES:
+        raise _reply.Malformed("a custom_id is not the number of a line; was the file made by write()?")
+    response = entry.get("response")
+    response = response if isinstance(response, dict) else {}
+    body = response.get("body")
+    body = body if isinstance(body, dict) else {}
+    gathering.note(response.get("request_id"))
+    status, problem = response.get("status_code"), entry.get("error")
+    if status == 200 and not problem and not body.get("error"):
+        try:
+            vector = _reply.in_order(body.get("data"), 1, "index")[0].get("embedding")
+        except _reply.Malformed:
+            vector = None
+        gathering.take(number, vector)
+        gathering.usage += _reply.usage(body.get("usage"), text=("prompt_tokens", "total_tokens"), image=())
+    else:
+        status = status if isinstance(status, int) and not isinstance(status, bool) else 400
+        gathering.fail(number, _refusal(number, Reply(status, {}, b""), problem, response, ask))
+
+
+def _refusal(number: int, reply: Reply, problem: Any, response: dict[str, Any], ask: Ask) -> EmbeddingError:
+    """Make the error of a line: its keys are `code` or, in the page's own script, `error_code`."""
+    body, request_id = response.get("body"), response.get("request_id")
+    body = body if isinstance(body, dict) else {}
+    told = next(
+        (found for found in (problem, body.get("error"), body) if isinstance(found, dict) and found), {}
+    )
+    words = {
+        "code": told.get("code") or told.get("error_code"),
+        "message": told.get("message") or told.get("error_message"),
+    }
+    request_id = request_id if isinstance(request_id, str) else None
+    error = dashscope.refusal(words, request_id, reply, ask, f"line {number}")
+    error.index = number
+    return error

@@ -1,0 +1,127 @@
+"""`BatchJobs` and `AsyncBatchJobs`: thin mirrors of the flows in `_batch_work`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from pathlib import Path
+
+from volc_dashscope.jobs import _batch_file
+from volc_dashscope.jobs._batch_work import BatchWork, planned
+from volc_dashscope.jobs._gathering import Harvest
+from volc_dashscope.jobs._job import Job, JobResult
+from volc_dashscope.jobs._settings import Async, Settings, Sync
+
+
+class _BatchSettings(Settings):
+    _route = "batch"
+    _model = "text-embedding-v4"
+
+    @cached_property
+    def _work(self) -> BatchWork:
+        return BatchWork(self._terms)
+
+    def write(self, texts: Iterable[str], path: str | Path) -> int:
+        """
+        Write texts as the request lines of a new file and return their number.
+
+        50,000 lines or 500 MB fill a file; what is left goes into further ones beside it, and `files(path)`
+        lists them all. Lines are numbered from 0 in each file. No file is overwritten.
+
+        Raises:
+            InputError: A text is empty or too long, or a file exists. No file is left behind then.
+        """
+        return _batch_file.write(texts, path, self._ask)
+
+    @staticmethod
+    def files(path: str | Path) -> list[Path]:
+        """Return the files that `write` made for a path, in order; each is one job."""
+        return _batch_file.parts(path)
+
+
+class BatchJobs(_BatchSettings, Sync):
+    __doc__ = Settings.__doc__
+
+    def submit(
+        self,
+        path: str | Path,
+        *,
+        completion_window: str = "24h",
+        metadata: Mapping[str, str] | None = None,
+    ) -> Job:
+        """
+        Upload a file that `write` made, and start a job for it.
+
+        Args:
+            completion_window: "24h" to "336h", or "1d" to "14d"; what is not done by then expires unpaid.
+            metadata: `ds_name`, `ds_description`, `ds_batch_finish_callback` (a URL).
+
+        Raises:
+            InputError: The file is not one that `write` made with these settings. Nothing was sent.
+        """
+        plan = planned(completion_window, metadata)
+        return self._run(self._work.submit(_batch_file.load(path, self._ask), self._ask, plan))
+
+    def get(self, job_id: str) -> Job:
+        """Ask how a job stands; the service wants to be asked once a minute at most."""
+        return self._run(self._work.look(job_id, self._ask))
+
+    def cancel(self, job_id: str) -> Job:
+        """Cancel a job; lines that are done are billed."""
+        return self._run(self._work.cancel(job_id, self._ask))
+
+    def wait(self, job_id: str, *, timeout: float | None = None) -> Job:
+        """
+        Look once a minute until the job has ended, well or not, and return it.
+
+        Raises:
+            ServiceUnavailable: It still runs when another look would come after `timeout` seconds.
+        """
+        return self._run(self._work.wait(job_id, self._ask, timeout))
+
+    def collect(self, job_id: str) -> JobResult:
+        """
+        Fetch the vectors of a job that has ended, and the errors of its failed lines; also in another process
+        than the one that submitted it, within 30 days.
+
+        Raises:
+            EmbeddingError: The whole job failed, with its code and message; or it still runs.
+        """
+        with Harvest() as harvest:
+            job = self._run(self._work.fetch(job_id, self._ask, harvest))
+            return _batch_file.read(job, self._ask, harvest)
+
+
+class AsyncBatchJobs(_BatchSettings, Async):
+    __doc__ = Settings.__doc__
+
+    async def submit(
+        self,
+        path: str | Path,
+        *,
+        completion_window: str = "24h",
+        metadata: Mapping[str, str] | None = None,
+    ) -> Job:
+        """As `BatchJobs.submit`, awaited; a large file is read beside the event loop."""
+        plan = planned(completion_window, metadata)
+        data = await asyncio.to_thread(_batch_file.load, path, self._ask)
+        return await self._arun(self._work.submit(data, self._ask, plan))
+
+    async def get(self, job_id: str) -> Job:
+        """As `BatchJobs.get`, awaited."""
+        return await self._arun(self._work.look(job_id, self._ask))
+
+    async def cancel(self, job_id: str) -> Job:
+        """As `BatchJobs.cancel`, awaited."""
+        return await self._arun(self._work.cancel(job_id, self._ask))
+
+    async def wait(self, job_id: str, *, timeout: float | None = None) -> Job:
+        """As `BatchJobs.wait`, awaited."""
+        return await self._arun(self._work.wait(job_id, self._ask, timeout))
+
+    async def collect(self, job_id: str) -> JobResult:
+        """As `BatchJobs.collect`, awaited; large files are read beside the event loop."""
+        with Harvest() as harvest:
+            job = await self._arun(self._work.fetch(job_id, self._ask, harvest))
+            return await asyncio.to_thread(_batch_file.read, job, self._ask, harvest)

@@ -1,0 +1,214 @@
+"""
+Batch jobs as flows: upload and create, look, cancel, fetch.
+
+Page: alibabacloud.com/help/en/model-studio/batch-interfaces-compatible-with-openai, as of 2026-11-21.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Any
+
+import orjson
+
+from volc_dashscope._flow import Flow, Step, Terms, exchange
+from volc_dashscope._multipart import multipart
+from volc_dashscope._wire import Ask, Reply, Request
+from volc_dashscope.errors import EmbeddingError, InputError, RequestError
+from volc_dashscope.jobs._batch_file import ENDPOINT
+from volc_dashscope.jobs._gathering import LARGEST_RESULT, Harvest
+from volc_dashscope.jobs._job import Job
+from volc_dashscope.jobs._waiting import PERHAPS_DONE, checked_id, failure, submitting, unfinished, wait
+from volc_dashscope.providers import _reply, dashscope
+
+# "Poll no faster than once a minute."
+_PAUSE = 60.0
+_SHORTEST_HOURS, _LONGEST_HOURS = 24, 336
+_METADATA = {"ds_name": 100, "ds_description": 200, "ds_batch_finish_callback": 2_048}
+
+
+class BatchWork:
+    """The flows of one object's Batch jobs."""
+
+    def __init__(self, terms: Terms) -> None:
+        self._terms = terms
+        self._submitting = submitting(terms)
+
+    def submit(self, data: bytes, ask: Ask, plan: Mapping[str, object]) -> Flow[Job]:
+        """Upload a file of request lines and create a batch for it."""
+        digest = sha256(data).hexdigest()
+        kind, form = multipart(
+            {"purpose": "batch"},
+            name=f"{digest[:32]}.jsonl",
+            mime="application/jsonl",
+            data=data,
+            digest=digest,
+        )
+        upload = Request("POST", f"{ask.base_url}/files", {**ask.headers, "Content-Type": kind}, form)
+        name = yield from exchange(Step(lambda: upload, lambda reply: _file_id(reply, ask)), self._terms)
+        body = orjson.dumps({"input_file_id": name, "endpoint": ENDPOINT, **plan})
+        create = Request("POST", f"{ask.base_url}/batches", ask.headers, body)
+        try:
+            return (
+                yield from exchange(Step(lambda: create, lambda reply: _read(reply, ask)), self._submitting)
+            )
+        except PERHAPS_DONE:
+            # The batch may be there although its reply was lost. Nobody else knows this file, so one that
+            # reads it is ours; a second one would be billed as well.
+            found = yield from self._of_file(name, ask)
+            if not found:
+                raise
+            return found[0]
+
+    def look(self, job_id: str, ask: Ask) -> Flow[Job]:
+        """Ask how a job stands."""
+        request = Request("GET", f"{ask.base_url}/batches/{checked_id(job_id)}", ask.headers)
+        return (
+            yield from exchange(Step(lambda: request, lambda reply: _read(reply, ask, job_id)), self._terms)
+        )
+
+    def cancel(self, job_id: str, ask: Ask) -> Flow[Job]:
+        """Cancel a job; lines that are done stay done."""
+        request = Request("POST", f"{ask.base_url}/batches/{checked_id(job_id)}/cancel", ask.headers)
+        return (
+            yield from exchange(Step(lambda: request, lambda reply: _read(reply, ask, job_id)), self._terms)
+        )
+
+    def wait(self, job_id: str, ask: Ask, timeout: float | None) -> Flow[Job]:
+        """Look once a minute until a job has ended."""
+        return (
+            yield from wait(
+                lambda: self.look(job_id, ask), self._terms, timeout=timeout, pauses=(_PAUSE, _PAUSE)
+            )
+        )
+
+    def fetch(self, job_id: str, ask: Ask, harvest: Harvest) -> Flow[Job]:
+        """Put the files of a job that has ended into the harvest."""
+        job = yield from self.look(job_id, ask)
+        if not job.ended:
+            raise unfinished(job)
+        if job.output_file_id is None and job.error_file_id is None:
+            raise failure(job, ask)
+        if job.output_file_id is not None:
+            yield from exchange(_content(job.output_file_id, ask, harvest.output), self._terms)
+        if job.error_file_id is not None:
+            # The page says that only output files can be downloaded; its scripts download error files too.
+            try:
+                yield from exchange(_content(job.error_file_id, ask, harvest.errors), self._terms)
+            except RequestError as error:
+                harvest.refused = error
+        return job
+
+    def _of_file(self, name: str, ask: Ask) -> Flow[list[Job]]:
+        request = Request("GET", f"{ask.base_url}/batches?input_file_ids={name}&limit=1", ask.headers)
+        return (
+            yield from exchange(Step(lambda: request, lambda reply: _listed(reply, ask, name)), self._terms)
+        )
+
+
+def planned(completion_window: str, metadata: Mapping[str, str] | None) -> dict[str, object]:
+    """
+    Return the arguments of a batch, checked.
+
+    Raises:
+        InputError: A window outside 24h..336h (1d..14d), or metadata the service does not take.
+    """
+    found = (
+        re.fullmatch(r"(\d{1,3})([hd])", completion_window, re.ASCII)
+        if isinstance(completion_window, str)
+        else None
+    )
+    hours = int(found[1]) * (24 if found[2] == "d" else 1) if found else 0
+    if not _SHORTEST_HOURS <= hours <= _LONGEST_HOURS:
+        raise InputError(
+            f'completion_window={completion_window!r}; a Batch takes "24h" to "336h", or "1d" to "14d"'
+        )
+    plan: dict[str, object] = {"completion_window": completion_window}
+    for name, value in (metadata or {}).items():
+        if name not in _METADATA:
+            raise InputError(f"metadata {name!r}; a Batch takes {', '.join(_METADATA)}")
+        if not isinstance(value, str) or not 1 <= len(value) <= _METADATA[name]:
+            raise InputError(f"metadata {name!r} must be a text of 1 to {_METADATA[name]} characters")
+    if metadata:
+        plan["metadata"] = dict(metadata)
+    return plan
+
+
+def _content(name: str, ask: Ask, file: Any) -> Step[None]:
+    url = f"{ask.base_url}/files/{name}/content"
+    request = Request("GET", url, {**ask.headers, "Accept": "*/*"}, into=file, largest=LARGEST_RESULT)
+    return Step(lambda: request, lambda reply: _fetched(reply, name, ask))
+
+
+def _fetched(reply: Reply, name: str, ask: Ask) -> EmbeddingError | None:
+    if reply.status == 200:
+        return None
+    refused = dashscope.answer(reply, ask, f"file {name}")
+    return refused if isinstance(refused, EmbeddingError) else None
+
+
+def _file_id(reply: Reply, ask: Ask) -> str | EmbeddingError:
+    body = dashscope.answer(reply, ask, "the file of a batch")
+    if isinstance(body, EmbeddingError):
+        return body
+    return _id(body, "id") or _bad("no id of the file", reply, "the file of a batch")
+
+
+def _read(reply: Reply, ask: Ask, job_id: str | None = None) -> Job | EmbeddingError:
+    subject = f"job {job_id}" if job_id else "the batch"
+    body = dashscope.answer(reply, ask, subject)
+    if isinstance(body, EmbeddingError):
+        return body
+    return _job(body, reply, job_id) or _bad("no id and status of the job", reply, subject)
+
+
+def _listed(reply: Reply, ask: Ask, name: str) -> list[Job] | EmbeddingError:
+    body = dashscope.answer(reply, ask, "the list of batches")
+    if isinstance(body, EmbeddingError):
+        return body
+    rows = body.get("data")
+    rows = [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+    jobs = [_job(row, reply) for row in rows]
+    # Asked for this file only; a service that ignores the filter must not pass another's batch for ours.
+    return [job for job in jobs if job is not None and job.input_file_id == name]
+
+
+def _job(body: dict[str, Any], reply: Reply, job_id: str | None = None) -> Job | None:
+    found, status = _id(body, "id"), body.get("status")
+    if found is None or not isinstance(status, str) or job_id not in (None, found):
+        return None
+    counts, errors = body.get("request_counts"), body.get("errors")
+    problems = errors.get("data") if isinstance(errors, dict) else None
+    problem = problems[0] if isinstance(problems, list) and problems and isinstance(problems[0], dict) else {}
+    code, message, line = problem.get("code"), problem.get("message"), problem.get("line")
+    return Job(
+        found,
+        status,
+        counts={
+            name: number
+            for name, number in (counts.items() if isinstance(counts, dict) else ())
+            if isinstance(number, int) and not isinstance(number, bool) and 0 <= number <= 50_000
+        },
+        code=code if isinstance(code, str) else None,
+        message=(f"line {line}: " if isinstance(line, int) else "") + f"{message}" if message else None,
+        request_id=reply.headers.get("x-request-id"),
+        input_file_id=_id(body, "input_file_id"),
+        output_file_id=_id(body, "output_file_id"),
+        error_file_id=_id(body, "error_file_id"),
+    )
+
+
+def _id(body: dict[str, Any], name: str) -> str | None:
+    """Return an id of a reply that can stand in a path."""
+    value = body.get(name)
+    try:
+        return checked_id(value) if isinstance(value, str) else None
+    except InputError:
+        return None
+
+
+def _bad(reason: str, reply: Reply, subject: str) -> EmbeddingError:
+    request_id = reply.headers.get("x-request-id")
+    return _reply.bad_reply(dashscope.NAME, reason, dashscope.NO_ITEMS, reply, request_id, subject)
