@@ -10,5 +10,25 @@ except ImportError as error:
     ) from error
 
 from llama_index_ext.embeddings import ArkMultiModalEmbedding, DashScopeMultiModalEmbedding
+from llama_index_ext.fingerprints import fingerprint
+from llama_index_ext.nodes import MultiModalNodeEmbedder
+from llama_index_ext.queries import aquery_bundle, query_bundle
+from llama_index_ext.sparse import (
+    ArkSparseEmbedding,
+    DashScopeSparseEmbedding,
+    milvus_sparse_function,
+    qdrant_sparse_fns,
+)
 
-__all__ = ["ArkMultiModalEmbedding", "DashScopeMultiModalEmbedding"]
+__all__ = [
+    "ArkMultiModalEmbedding",
+    "ArkSparseEmbedding",
+    "DashScopeMultiModalEmbedding",
+    "DashScopeSparseEmbedding",
+    "MultiModalNodeEmbedder",
+    "aquery_bundle",
+    "fingerprint",
+    "milvus_sparse_function",
+    "qdrant_sparse_fns",
+    "query_bundle",
+]

@@ -64,6 +64,11 @@ class ClientEmbedding(Portable, ClientFields, MultiModalEmbedding):
         """Whether the model makes one vector of several parts."""
         return self._client.card.fusion is not None
 
+    def share_halves(self) -> bool:
+        """Let requests for texts bring their sparse half along from now on; False if the model has none."""
+        self._hybrid = self._client.card.sparse
+        return self._hybrid
+
     def embed_items(
         self, items: Sequence[Item], *, text_type: TextType | None = "document", on_error: OnError = "raise"
     ) -> EmbeddingResult:
@@ -77,7 +82,7 @@ class ClientEmbedding(Portable, ClientFields, MultiModalEmbedding):
         """
         pieces = dense_pieces(items, hybrid=self._hybrid)
         if len(pieces) == 1:
-            return self._embed(pieces[0], text_type, on_error)
+            return self.embed_piece(pieces[0], text_type, on_error)
         results = [self._settled(piece, text_type, on_error) for piece in pieces]
         return joined(pieces, results, on_error=on_error)
 
@@ -87,7 +92,7 @@ class ClientEmbedding(Portable, ClientFields, MultiModalEmbedding):
         """As `embed_items`, awaited."""
         pieces = dense_pieces(items, hybrid=self._hybrid)
         if len(pieces) == 1:
-            return await self._aembed(pieces[0], text_type, on_error)
+            return await self.aembed_piece(pieces[0], text_type, on_error)
         results = [await self._asettled(piece, text_type, on_error) for piece in pieces]
         return joined(pieces, results, on_error=on_error)
 
@@ -186,23 +191,27 @@ class ClientEmbedding(Portable, ClientFields, MultiModalEmbedding):
     async def _aget_image_embeddings(self, img_file_paths: list[ImageType]) -> list[Embedding]:
         return _lists(await self._client.aio.embed(each(img_file_paths, self._image, name="img_file_paths")))
 
-    def _embed(self, piece: Piece, role: TextType | None, on_error: OnError) -> EmbeddingResult:
+    def embed_piece(
+        self, piece: Piece, role: TextType | None, on_error: OnError = "raise"
+    ) -> EmbeddingResult:
+        """Make one call of the core; the sparse functions ask for their half with it."""
         return self._client.embed(piece.items, text_type=role, on_error=on_error, **piece.settings)
 
-    async def _aembed(self, piece: Piece, role: TextType | None, on_error: OnError) -> EmbeddingResult:
-        return await self._client.aio.embed(
-            piece.items, text_type=role, on_error=on_error, **piece.settings
-        )
+    async def aembed_piece(
+        self, piece: Piece, role: TextType | None, on_error: OnError = "raise"
+    ) -> EmbeddingResult:
+        """As `embed_piece`, awaited."""
+        return await self._client.aio.embed(piece.items, text_type=role, on_error=on_error, **piece.settings)
 
     def _settled(self, piece: Piece, role: TextType | None, on_error: OnError) -> EmbeddingResult:
         try:
-            return self._embed(piece, role, on_error)
+            return self.embed_piece(piece, role, on_error)
         except EmbeddingError as error:
             return settled(piece, error)
 
     async def _asettled(self, piece: Piece, role: TextType | None, on_error: OnError) -> EmbeddingResult:
         try:
-            return await self._aembed(piece, role, on_error)
+            return await self.aembed_piece(piece, role, on_error)
         except EmbeddingError as error:
             return settled(piece, error)
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from copy import deepcopy
-from typing import Any
-
-from typing_extensions import Self
+from typing import TYPE_CHECKING, Any
 
 from llama_index_ext.limits import Packed, packed
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 # Copies in one process count and remember together.
 _SHARED = frozenset({"rate_limiter", "limiter", "cache"})

@@ -44,8 +44,8 @@ class Exchange:
 class Socket:
     """An emulator on 127.0.0.1 that keeps every exchange until it is taken."""
 
-    def __init__(self) -> None:
-        self.emulator = Emulator()
+    def __init__(self, **settings: Any) -> None:
+        self.emulator = Emulator(**settings)
         self._seen: list[Exchange] = []
         self.emulator.reply_with(self._keep)
 

@@ -80,8 +80,8 @@ DIFFERENCES = (
             "body.input.contents[0].image": ('"oss://.+"', '"data:image/png;base64,.+"'),
             "header.x-dashscope-ossresourceresolve": ("enable", ABSENT),
         },
-        reason="the SDK leaves a copy for 48 hours in a store the page calls unfit for production; a data URI takes "
-        "one request and leaves nothing behind",
+        reason="the SDK leaves a copy for 48 hours in a store the page calls unfit for production; a data URI "
+        "takes one request and leaves nothing behind",
         source="help.aliyun.com/zh/model-studio/get-temporary-file-url; multimodal-embedding-api-reference",
     ),
     Difference(
@@ -114,8 +114,8 @@ DIFFERENCES = (
             "body.input.contents[0].text": ('"oss://.+"', '".*red.png"'),
             "header.x-dashscope-ossresourceresolve": ("enable", ABSENT),
         },
-        reason="the SDK's 1.x classes upload the file that a text happens to name; nothing here opens a file it was "
-        "not given as one",
+        reason="the SDK's 1.x classes upload the file that a text happens to name; nothing here opens a file it "
+        "was not given as one",
         source="dashscope 2.0.2, utils/oss_utils.py: check_and_upload",
     ),
     Difference(

@@ -195,7 +195,10 @@ def test_every_printed_reply_is_held_against_the_emulator() -> None:
 
 
 # `usage` by model, from the table in the later edition of the multimodal page (reference/dashscope-api.md, 5.3).
-_DETAILS = "input_tokens input_tokens_details.image_tokens input_tokens_details.text_tokens output_tokens total_tokens"
+_DETAILS = (
+    "input_tokens input_tokens_details.image_tokens input_tokens_details.text_tokens "
+    "output_tokens total_tokens"
+)
 USAGE = {
     "qwen3-vl-embedding": "input_tokens image_tokens total_tokens",
     "qwen2.5-vl-embedding": "input_tokens image_tokens",

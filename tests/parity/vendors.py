@@ -57,6 +57,11 @@ class Vendors:
         """Carry out one call of an SDK's own."""
         return self._method(face, door, arguments["model"])(**_spoken(face, door, arguments))
 
+    def upload(self, name: str, data: bytes) -> Any:
+        """Upload a file for a batch on the compatible route."""
+        client = self._once(_COMPATIBLE, self._openai if OPENAI else self._ark)
+        return client.files.create(file=(name, data, "application/jsonl"), purpose="batch")
+
     def close(self) -> None:
         """Close every connection the SDKs keep."""
         self._stack.close()

@@ -11,7 +11,7 @@ import pytest
 from page_samples import ABSENT
 
 from volc_dashscope import card
-from volc_dashscope.errors import BadReply
+from volc_dashscope.errors import BadReply, RequestError
 from volc_dashscope.inputs import Frames, Fused, Image, Video
 from volc_dashscope.models import ModelCard, models
 
@@ -424,3 +424,21 @@ def test_a_batch_is_cut_at_the_cards_size(edge):
 
     assert [row.batch, row.batch, 1] == [len(body["input"]["texts"]) for body in edge.bodies]
     assert texts == [text for body in edge.bodies for text in body["input"]["texts"]]
+
+
+def test_an_unknown_model_is_asked_for_nothing_optional(edge):
+    edge.reply = (200, _ark_reply([3.0, 4.0]))
+
+    edge.embed("ep-1", "text", provider="ark")
+
+    assert {"model": "ep-1", "input": [{"type": "text", "text": "text"}]} == edge.body
+
+
+def test_the_request_id_is_read_from_arks_message_when_no_header_has_it(edge):
+    refusal = {"code": "InvalidParameter", "message": "no. Request id: 021743575029abc", "type": "BadRequest"}
+    edge.reply = (400, json.dumps({"error": refusal}).encode())
+
+    with pytest.raises(RequestError) as caught:
+        edge.embed(VISION, "text")
+
+    assert "021743575029abc" == caught.value.request_id

@@ -99,7 +99,8 @@ def unit(table: FloatArray) -> FloatArray:
 def _row(value: Any, ask: Ask) -> FloatArray:
     row = _from_base64(value, ask) if isinstance(value, str) else _from_list(value)
     expected = ask.expected
-    if ask.dimension is not None and len(row) > ask.dimension and ask.card.reduces in ("client", "either"):
+    # Cut only what is the whole vector: any other length is a fault, not one of the lengths to choose from.
+    if ask.card.reduces in ("client", "either") and len(row) == ask.card.default_dimension:
         row = row[: ask.dimension]
     if not len(row) or (expected is not None and len(row) != expected):
         raise Malformed(f"a vector of length {len(row)} instead of {expected}")

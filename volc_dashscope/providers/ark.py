@@ -7,6 +7,7 @@ error table of the documentation mirror of 2025-12-19. As of 2026-11-21.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import orjson
@@ -33,6 +34,7 @@ from volc_dashscope.providers._verdict import (
 
 NAME = "ark"
 _ANY_TARGET = "text/image/video"
+_NAMED_ID = re.compile(r"Request id: (\w{8,80})\W*\Z", re.IGNORECASE)
 
 # Error-code page of the mirror (2025-12-19) and ark-cli's table (2026-07-01). 429 is both "slow down" and
 # "a human must act": the code decides. Unknown codes fall back to their status.
@@ -78,7 +80,9 @@ def build(batch: Batch, ask: Ask) -> Request:
         item = batch.items[0]
         fields["input"] = [_part(part) for part in parts(item)]
         fields.update(_instructions(item, ask))
-    fields["encoding_format"] = "base64"
+    if ask.card.known:
+        # A third of the bytes of a list of numbers; a model outside the table is asked for nothing optional.
+        fields["encoding_format"] = "base64"
     if ask.dimension is not None and ask.card.reduces == "server":
         fields["dimensions"] = ask.dimension
     if ask.sparse:
@@ -138,6 +142,8 @@ def _refusal(
     error: dict[str, Any], request_id: str | None, reply: Reply, batch: Batch, ask: Ask
 ) -> EmbeddingError:
     code, message = error.get("code"), error.get("message")
+    if request_id is None and isinstance(message, str) and (named := _NAMED_ID.search(message)):
+        request_id = named[1]
     return judge(
         RULES,
         provider=NAME,

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from langchain_volc_dashscope import ArkEmbeddings
-from lc_goods import decoy, document_of, lay_out
+from lc_goods import decoy, document_of, goods
 from lc_marks import Cell
 from lc_shops import SHOPS, Shop
 
@@ -27,6 +27,7 @@ class Market:
     face: ArkEmbeddings
     emulator: Emulator
     folder: Path
+    pictures: Path
     items: dict[str, Item]
     passed: set[Cell] = field(default_factory=set)
     limits: dict[Cell, str] = field(default_factory=dict)
@@ -43,7 +44,8 @@ def market(tmp_path_factory: pytest.TempPathFactory) -> Market:
         http_client=emulator.http_client(),
         http_async_client=emulator.http_async_client(),
     )
-    return Market(face, emulator, folder, lay_out(folder / "pictures"))
+    pictures = folder / "pictures"
+    return Market(face, emulator, folder, pictures, goods(pictures))
 
 
 @pytest.fixture(scope="session")

@@ -11,25 +11,41 @@ from samples import png
 from volc_dashscope import Fused, Image, Item, Video
 
 MODALITIES = ("text", "image", "image+text", "video")
+# Goods of different colours can lie in one store without being taken for each other.
+COLOURS = ("red", "green", "royalblue", "yellow", "orange", "purple", "black", "pink")
 
-BOAT = "https://example.com/yellow-boat.mp4"
 
-
-def lay_out(folder: Path) -> dict[str, Item]:
-    """Write the pictures and return an item for each modality."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for colour in ("red", "green"):
-        (folder / f"{colour}.png").write_bytes(png(colour))
+def goods(folder: Path, colour: str = "red") -> dict[str, Item]:
+    """Return an item for each modality; the picture is written into the folder."""
+    path = picture_of(folder, colour)
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(png(colour))
     return {
-        "text": "the blue sea at night",
-        "image": Image.from_path(folder / "red.png"),
-        "image+text": Fused("a green chair", Image.from_path(folder / "green.png")),
-        "video": Video.from_url(BOAT),
+        "text": f"the {colour} sea at night",
+        "image": Image.from_path(path),
+        "image+text": Fused(f"a chair that is {colour}", Image.from_path(path)),
+        "video": Video.from_url(video_of(colour)),
     }
 
 
+def picture_of(folder: Path, colour: str) -> Path:
+    return folder / f"{colour}.png"
+
+
+def video_of(colour: str) -> str:
+    return f"https://example.com/{colour}-boat.mp4"
+
+
+def address_of(modality: str, folder: Path, colour: str = "red") -> str | None:
+    """Return what a hit's `media_uri` has to be."""
+    if modality == "text":
+        return None
+    return video_of(colour) if modality == "video" else picture_of(folder, colour).as_uri()
+
+
 def text_of(item: Item) -> str:
-    """Return what `add_texts` is given."""
+    """Return what `add_texts` is given, and what asks for it."""
     return item if isinstance(item, str) else media(item)
 
 

@@ -1,0 +1,60 @@
+"""One vector of several parts: fused by the model where it can, else the mean of one vector for each part."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from volc_dashscope import Fused, Item, Part
+from volc_dashscope.inputs import modalities
+
+Fuse: TypeAlias = Literal["auto", "always", "never"]
+Vector: TypeAlias = NDArray[np.float32]
+
+
+class Mix:
+    """
+    What is sent for one vector.
+
+    Attributes:
+        items: One item, or several whose vectors are averaged.
+    """
+
+    def __init__(self, parts: Sequence[Part], *, fuse: Fuse, fuses: bool) -> None:
+        together = len(parts) == 1 or fuse == "always" or (fuse == "auto" and fuses)
+        self.items: tuple[Item, ...] = tuple(parts)
+        if together and len(parts) > 1:
+            self.items = (Fused(*parts),)
+
+    @property
+    def averaged(self) -> str | None:
+        """What the vector is a mean of, in words, or None."""
+        if len(self.items) == 1:
+            return None
+        kinds = [modalities(item)[0] for item in self.items]
+        return f"mean of {', '.join(kinds[:-1])} and {kinds[-1]}"
+
+    def vector(self, rows: Vector) -> Vector:
+        """Return the one vector: the row itself, or the unit mean of unit rows."""
+        if len(rows) == 1:
+            row: Vector = rows[0]
+            return row
+        mean: Vector = _unit(np.stack([_unit(row) for row in rows]).mean(axis=0))
+        return mean
+
+
+def spans(mixes: Sequence[Mix]) -> Iterator[slice]:
+    """Yield where each mix's items lie when all are put in one list."""
+    start = 0
+    for mix in mixes:
+        yield slice(start, start + len(mix.items))
+        start += len(mix.items)
+
+
+def _unit(row: Vector) -> Vector:
+    length = float(np.linalg.norm(row))
+    # Opposite rows cancel out; their mean has no direction to give.
+    return row / length if length else row

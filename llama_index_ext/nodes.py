@@ -1,0 +1,268 @@
+"""`MultiModalNodeEmbedder`: one vector for any node."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from uuid import uuid4
+
+import numpy as np
+from llama_index.core.schema import BaseNode, TransformComponent
+from pydantic import ConfigDict, PrivateAttr
+
+from llama_index_ext.embeddings import (
+    ArkMultiModalEmbedding,
+    ClientEmbedding,
+    DashScopeMultiModalEmbedding,
+)
+from llama_index_ext.events import announced
+from llama_index_ext.fingerprints import annotated, marked
+from llama_index_ext.media import parts_of
+from llama_index_ext.mixing import Fuse, Mix, Vector, spans
+from llama_index_ext.reports import bulk, named
+from llama_index_ext.travel import Portable
+from volc_dashscope import BulkError, ConfigError, EmbeddingError, EmbeddingResult, InputError, Item, Part
+from volc_dashscope.inputs import label
+
+_KINDS = {kind.__name__: kind for kind in (ArkMultiModalEmbedding, DashScopeMultiModalEmbedding)}
+# Yields the items to embed and whether to go on past failures; receives what came of it.
+Asking: TypeAlias = "Generator[Sequence[Item], EmbeddingResult | EmbeddingError, Answers]"
+
+
+class MultiModalNodeEmbedder(Portable, TransformComponent):
+    """
+    Give each node one vector of its text, image and video, in a pipeline or by itself.
+
+    Nodes handed in are not changed; what comes back are copies, with the vector in `embedding`. An image-only
+    node gets the digest of its media as metadata, because core drops nodes without content.
+
+    Args:
+        embed_model: `ArkMultiModalEmbedding` or `DashScopeMultiModalEmbedding`.
+        fuse: What becomes of several parts. "auto": the model fuses them if it can; else each part gets its
+            vector, and the unit mean of the unit vectors is kept, as `metadata["embedding_is"]` then says.
+            "always" needs a model that can. "never" always takes the mean.
+        on_error: "raise", or "skip": a failed node stays without a vector, is listed in `skipped`, and has the
+            reason in `metadata["embedding_error"]`.
+
+    Raises:
+        ConfigError: `fuse="always"` for a model that cannot fuse.
+    """
+
+    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
+
+    embed_model: ClientEmbedding
+    fuse: Fuse = "auto"
+    on_error: Literal["raise", "skip"] = "raise"
+
+    _skipped: dict[str, EmbeddingError] = PrivateAttr(default_factory=dict)
+
+    if not TYPE_CHECKING:
+
+        def __init__(self, **data):
+            super().__init__(**data)
+            if self.fuse == "always" and not self.embed_model.fuses:
+                raise ConfigError(f'{self.embed_model.model_name} cannot fuse; use fuse="auto"')
+
+    @classmethod
+    def class_name(cls) -> str:
+        return "MultiModalNodeEmbedder"
+
+    @property
+    def skipped(self) -> Mapping[str, EmbeddingError]:
+        """Why a node has no vector, by node id, until a later call gives it one. Not filled by other processes."""
+        return dict(self._skipped)
+
+    def __call__(self, nodes: Sequence[BaseNode], **kwargs: Any) -> Sequence[BaseNode]:
+        """
+        Return the nodes with their vectors.
+
+        Raises:
+            InputError: A node holds nothing that can be embedded. Nothing was sent.
+            EmbeddingError: The only node failed; the message has its id, the service's code and request id.
+            BulkError: Some of many nodes failed, by their position; what is done is not paid again on a retry.
+        """
+        work = _Work(nodes, self)
+        with announced(self.embed_model, work.labels) as vectors:
+            asking = work.asking()
+            happened: EmbeddingResult | EmbeddingError | None = None
+            while True:
+                try:
+                    items = next(asking) if happened is None else asking.send(happened)
+                except StopIteration as done:
+                    embedded = self._finish(work, done.value)
+                    break
+                try:
+                    happened = self.embed_model.embed_items(items, on_error=self.on_error)
+                except EmbeddingError as error:
+                    happened = error
+            vectors.extend(node.embedding for node in embedded if node.embedding is not None)
+        return embedded
+
+    async def acall(self, nodes: Sequence[BaseNode], **kwargs: Any) -> Sequence[BaseNode]:
+        """As calling it, awaited."""
+        work = _Work(nodes, self)
+        with announced(self.embed_model, work.labels) as vectors:
+            asking = work.asking()
+            happened: EmbeddingResult | EmbeddingError | None = None
+            while True:
+                try:
+                    items = next(asking) if happened is None else asking.send(happened)
+                except StopIteration as done:
+                    embedded = self._finish(work, done.value)
+                    break
+                try:
+                    happened = await self.embed_model.aembed_items(items, on_error=self.on_error)
+                except EmbeddingError as error:
+                    happened = error
+            vectors.extend(node.embedding for node in embedded if node.embedding is not None)
+        return embedded
+
+    def to_dict(self, **kwargs: Any) -> dict[str, Any]:
+        """
+        Return the settings and a nonce.
+
+        Core's pipeline cache hashes this and the nodes' texts before the transform runs: without the nonce two
+        pictures would share one entry.
+        """
+        return {
+            "class_name": self.class_name(),
+            "embed_model": self.embed_model.to_dict(**kwargs),
+            "fuse": self.fuse,
+            "on_error": self.on_error,
+            "nonce": uuid4().hex,
+        }
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any], **kwargs: Any) -> MultiModalNodeEmbedder:
+        """Make one of what `to_dict` gave; the key comes from the environment, or in `embed_model=`."""
+        settings = {
+            name: value for name, value in {**data, **kwargs}.items() if name not in ("class_name", "nonce")
+        }
+        model = settings["embed_model"]
+        if isinstance(model, Mapping):
+            settings["embed_model"] = _KINDS[model["class_name"]].from_dict(dict(model))
+        return cls(**settings)
+
+    def _finish(self, work: _Work, answers: Answers) -> list[BaseNode]:
+        if answers.errors and self.on_error == "raise":
+            raise bulk(work.nodes, answers.rows, answers.errors)
+        for position, node in enumerate(work.nodes):
+            self._skipped.pop(node.node_id, None)
+            if position in answers.errors:
+                self._skipped[node.node_id] = answers.errors[position]
+        return [work.result(position, answers) for position in range(len(work.nodes))]
+
+
+@dataclass
+class Answers:
+    """The vector or the error of each node, by its position."""
+
+    rows: dict[int, Vector]
+    errors: dict[int, EmbeddingError]
+
+
+class _Work:
+    """
+    One call's nodes: what is asked for them, and what each gets.
+
+    Raises:
+        InputError: The first node that holds nothing to embed, unless failures are skipped.
+    """
+
+    def __init__(self, nodes: Sequence[BaseNode], embedder: MultiModalNodeEmbedder) -> None:
+        self.nodes = list(nodes)
+        self._skips = embedder.on_error == "skip"
+        self._parts: dict[int, list[Part]] = {}
+        self._mixes: dict[int, Mix] = {}
+        self._unfit: dict[int, EmbeddingError] = {}
+        model = embedder.embed_model
+        for position, node in enumerate(self.nodes):
+            try:
+                parts = parts_of(node, root=model.media_root)
+            except InputError as error:
+                self._refuse(position, error)
+                continue
+            self._parts[position] = parts
+            self._mixes[position] = Mix(parts, fuse=embedder.fuse, fuses=model.fuses)
+
+    @property
+    def labels(self) -> list[str]:
+        """What events call each node: its text, or the label of its media."""
+        return [
+            " + ".join(part if isinstance(part, str) else label(part) for part in parts)
+            for parts in self._parts.values()
+        ]
+
+    def asking(self) -> Asking:
+        """Ask for the items of all nodes; one that does not fit the model costs only its own node."""
+        answers = Answers({}, dict(self._unfit))
+        rest = list(self._mixes)
+        while rest:
+            happened = yield self._items(rest)
+            if isinstance(happened, ConfigError):
+                raise happened
+            if isinstance(happened, InputError) and happened.index is not None:
+                wrong = self._owner(rest, happened.index)
+                self._refuse(rest[wrong], happened)
+                answers.errors[rest[wrong]] = named(self.nodes[rest[wrong]], happened)
+                fit, rest = rest[:wrong], rest[wrong + 1 :]
+                if fit:
+                    self._take(answers, fit, (yield self._items(fit)))
+            else:
+                self._take(answers, rest, happened)
+                rest = []
+        return answers
+
+    def result(self, position: int, answers: Answers) -> BaseNode:
+        """Return the copy of a node that goes on."""
+        node = self.nodes[position]
+        if position in answers.errors:
+            return annotated(node, embedding_error=str(answers.errors[position])).model_copy(
+                update={"embedding": None}
+            )
+        averaged = self._mixes[position].averaged
+        if averaged is not None:
+            node = annotated(node, embedding_is=averaged)
+        return marked(node, self._parts[position]).model_copy(
+            update={"embedding": answers.rows[position].tolist()}
+        )
+
+    def _items(self, positions: Sequence[int]) -> list[Item]:
+        return [item for position in positions for item in self._mixes[position].items]
+
+    def _owner(self, positions: Sequence[int], index: int) -> int:
+        owners = [number for number, position in enumerate(positions) for _ in self._mixes[position].items]
+        return owners[index]
+
+    def _refuse(self, position: int, error: InputError) -> None:
+        told = named(self.nodes[position], error)
+        if not self._skips:
+            raise told from error
+        self._unfit[position] = told
+
+    def _take(
+        self, answers: Answers, positions: Sequence[int], happened: EmbeddingResult | EmbeddingError
+    ) -> None:
+        failures = _failures(happened, sum(len(self._mixes[position].items) for position in positions))
+        for position, span in zip(
+            positions, spans([self._mixes[position] for position in positions]), strict=True
+        ):
+            failed = [failures[index] for index in range(span.start, span.stop) if index in failures]
+            if failed:
+                answers.errors[position] = named(self.nodes[position], failed[0])
+            else:
+                answers.rows[position] = self._mixes[position].vector(_rows(happened)[span])
+
+
+def _failures(happened: EmbeddingResult | EmbeddingError, count: int) -> Mapping[int, EmbeddingError]:
+    if isinstance(happened, EmbeddingResult):
+        return happened.errors
+    if isinstance(happened, BulkError):
+        return happened.failures
+    return dict.fromkeys(range(count), happened)
+
+
+def _rows(happened: EmbeddingResult | EmbeddingError) -> Vector:
+    result = happened.result if isinstance(happened, BulkError) else happened
+    return result.vectors if isinstance(result, EmbeddingResult) else np.zeros((0, 0), dtype=np.float32)

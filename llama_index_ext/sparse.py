@@ -1,0 +1,178 @@
+"""Sparse vectors: by themselves, and as the second half for hybrid stores."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
+
+from llama_index.core.base.embeddings.base_sparse import BaseSparseEmbedding, SparseEmbedding
+from pydantic import AliasChoices, Field, SecretStr
+
+from llama_index_ext.embeddings import ClientEmbedding
+from llama_index_ext.fingerprints import MEDIA_KEY
+from volc_dashscope import EmbeddingResult, InputError, SparseVector, TextType, Usage
+from volc_dashscope.fields import ClientFields
+from volc_dashscope.halves import sparse_pieces, sparse_rows
+from volc_dashscope.models import Provider
+
+if TYPE_CHECKING:
+    from llama_index.vector_stores.milvus.utils import BaseSparseEmbeddingFunction
+
+# What Qdrant calls a sparse encoder: indices and weights of each text.
+Encoder: TypeAlias = "Callable[[list[str]], tuple[list[list[int]], list[list[float]]]]"
+
+
+class _Sparse(ClientFields, BaseSparseEmbedding):
+    """What both classes do; they differ in the service and the default model."""
+
+    api_key: SecretStr | None = Field(default=None, exclude=True, repr=False)
+
+    @property
+    def usage(self) -> Usage:
+        """What this object has been billed so far."""
+        return self._client.usage
+
+    def _model_and_key(self) -> tuple[str, SecretStr | None]:
+        return self.model_name, self.api_key
+
+    def _get_query_embedding(self, query: str) -> SparseEmbedding:
+        return _weights(self._client.embed([query], text_type="query", output_type="sparse"))[0]
+
+    async def _aget_query_embedding(self, query: str) -> SparseEmbedding:
+        return _weights(await self._client.aio.embed([query], text_type="query", output_type="sparse"))[0]
+
+    def _get_text_embedding(self, text: str) -> SparseEmbedding:
+        return self._get_text_embeddings([text])[0]
+
+    async def _aget_text_embedding(self, text: str) -> SparseEmbedding:
+        return (await self._aget_text_embeddings([text]))[0]
+
+    def _get_text_embeddings(self, texts: list[str]) -> list[SparseEmbedding]:
+        return _weights(self._client.embed(texts, output_type="sparse"))
+
+    async def _aget_text_embeddings(self, texts: list[str]) -> list[SparseEmbedding]:
+        return _weights(await self._client.aio.embed(texts, output_type="sparse"))
+
+
+class ArkSparseEmbedding(_Sparse):
+    """
+    Sparse vectors of Doubao models on Volcengine Ark, of text only.
+
+    For a hybrid store, `qdrant_sparse_fns` and `milvus_sparse_function` bring both halves in one request.
+
+    Args:
+        model_name: Model id, or an endpoint id `ep-…` together with `like=`. `model` is the same.
+        api_key: Else the environment variable `ARK_API_KEY`.
+    """
+
+    provider_name: ClassVar[Provider] = "ark"
+
+    model_name: str = Field(
+        default="doubao-embedding-vision-251215", validation_alias=AliasChoices("model_name", "model")
+    )
+
+    @classmethod
+    def class_name(cls) -> str:
+        return "ArkSparseEmbedding"
+
+
+class DashScopeSparseEmbedding(_Sparse):
+    """
+    Sparse vectors of Qwen text models on Alibaba DashScope.
+
+    Args:
+        model_name: "text-embedding-v4" or "text-embedding-v3". `model` is the same.
+        api_key: Else the environment variable `DASHSCOPE_API_KEY`.
+    """
+
+    provider_name: ClassVar[Provider] = "dashscope"
+
+    model_name: str = Field(default="text-embedding-v4", validation_alias=AliasChoices("model_name", "model"))
+
+    @classmethod
+    def class_name(cls) -> str:
+        return "DashScopeSparseEmbedding"
+
+
+def qdrant_sparse_fns(embed_model: ClientEmbedding) -> tuple[Encoder, Encoder]:
+    """
+    Return `sparse_doc_fn` and `sparse_query_fn` for `QdrantVectorStore(enable_hybrid=True, ...)`.
+
+    From here on one request of `embed_model` brings both halves of a text; the half asked for second costs
+    nothing. Media without text get an empty sparse vector.
+
+    Raises:
+        InputError: The model gives no sparse vectors.
+    """
+    _share(embed_model)
+
+    def documents(texts: list[str]) -> tuple[list[list[int]], list[list[float]]]:
+        return _columns(_halves(embed_model, texts, "document"))
+
+    def queries(texts: list[str]) -> tuple[list[list[int]], list[list[float]]]:
+        return _columns(_halves(embed_model, texts, "query"))
+
+    return documents, queries
+
+
+def milvus_sparse_function(embed_model: ClientEmbedding) -> BaseSparseEmbeddingFunction:
+    """
+    Return the `sparse_embedding_function` for `MilvusVectorStore(enable_sparse=True, ...)`.
+
+    One request brings both halves, as with `qdrant_sparse_fns`, if both are of the same text: this store hands
+    over texts without metadata, so list the metadata keys in `excluded_embed_metadata_keys`.
+
+    Raises:
+        InputError: The model gives no sparse vectors.
+    """
+    from llama_index.vector_stores.milvus.utils import BaseSparseEmbeddingFunction
+
+    _share(embed_model)
+
+    class MilvusSparse(BaseSparseEmbeddingFunction):
+        """The sparse half of a dense embedder."""
+
+        def encode_queries(self, queries: list[str]) -> list[dict[int, float]]:
+            return [vector.as_dict() for vector in _halves(embed_model, queries, "query")]
+
+        def encode_documents(self, documents: list[str]) -> list[dict[int, float]]:
+            return [vector.as_dict() for vector in _halves(embed_model, documents, "document")]
+
+        async def async_encode_queries(self, queries: list[str]) -> list[dict[int, float]]:
+            return [vector.as_dict() for vector in await _ahalves(embed_model, queries, "query")]
+
+        async def async_encode_documents(self, documents: list[str]) -> list[dict[int, float]]:
+            return [vector.as_dict() for vector in await _ahalves(embed_model, documents, "document")]
+
+    return MilvusSparse()
+
+
+def _share(embed_model: ClientEmbedding) -> None:
+    if not embed_model.share_halves():
+        raise InputError(f"{embed_model.model_name} gives no sparse vectors")
+
+
+def _halves(model: ClientEmbedding, texts: Sequence[str], role: TextType) -> list[SparseVector]:
+    pieces = sparse_pieces([_words(text) for text in texts])
+    return sparse_rows(len(texts), pieces, [model.embed_piece(piece, role) for piece in pieces])
+
+
+async def _ahalves(model: ClientEmbedding, texts: Sequence[str], role: TextType) -> list[SparseVector]:
+    pieces = sparse_pieces([_words(text) for text in texts])
+    return sparse_rows(len(texts), pieces, [await model.aembed_piece(piece, role) for piece in pieces])
+
+
+def _words(text: str) -> str:
+    """Return a text without the line that keeps image-only nodes from being empty: a digest has no words."""
+    if MEDIA_KEY not in text:
+        return text if text.strip() else ""
+    kept = "\n".join(line for line in text.split("\n") if not line.startswith(f"{MEDIA_KEY}: "))
+    return kept if kept.strip() else ""
+
+
+def _columns(vectors: Sequence[SparseVector]) -> tuple[list[list[int]], list[list[float]]]:
+    return [vector.indices.tolist() for vector in vectors], [vector.values.tolist() for vector in vectors]
+
+
+def _weights(result: EmbeddingResult) -> list[SparseEmbedding]:
+    return [vector.as_dict() for vector in result.sparse or () if vector is not None]

@@ -1,0 +1,377 @@
+"""What a refusal means: every row of both services' error tables, and what a message may say."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import pytest
+from replies import AT, ark, ask_for, batch_of, dashscope, read
+
+from volc_dashscope import (
+    AuthError,
+    BadReply,
+    ContentError,
+    EmbeddingError,
+    Frames,
+    Fused,
+    Image,
+    Item,
+    QuotaError,
+    RateLimitError,
+    RequestError,
+    ServiceUnavailable,
+)
+from volc_dashscope._wire import Ask, Batch, Rows
+
+ARK = ask_for("doubao-embedding-vision-251215")
+TEXT = ask_for("text-embedding-v4")
+OPENAI = ask_for("text-embedding-v4", route="openai")
+
+
+class Meaning(NamedTuple):
+    """What a refusal is to mean."""
+
+    error: type[EmbeddingError]
+    retryable: bool = False
+    account: bool = False
+    splittable: bool = False
+
+
+SLOW = Meaning(RateLimitError, retryable=True)
+QUOTA = Meaning(QuotaError, account=True)
+AUTH = Meaning(AuthError, account=True)
+MODEL = Meaning(RequestError, account=True)
+REQUEST = Meaning(RequestError)
+CONTENT = Meaning(ContentError, splittable=True)
+DOWN = Meaning(ServiceUnavailable, retryable=True)
+
+
+def _error(outcome: Rows | EmbeddingError) -> EmbeddingError:
+    assert isinstance(outcome, EmbeddingError), outcome
+    return outcome
+
+
+def _meaning(outcome: Rows | EmbeddingError) -> Meaning:
+    error = _error(outcome)
+    return Meaning(type(error), error.retryable, error.account, error.splittable)
+
+
+def _refused_by_ark(status: int, code: str | None, message: str = "No.", **more: Any) -> Rows | EmbeddingError:
+    body = {"error": {"code": code, "message": message, "param": "", "type": "BadRequest"}}
+    return read(body, more.pop("ask", ARK), more.pop("batch", batch_of("a")), status=status, **more)
+
+
+def _refused(status: int, code: str | None, message: str = "No.", **more: Any) -> Rows | EmbeddingError:
+    body = {"code": code, "message": message, "request_id": "r-1"}
+    return read(body, more.pop("ask", TEXT), more.pop("batch", batch_of("a")), status=status, **more)
+
+
+def _refused_compatibly(status: int, code: str, message: str = "No.", **more: Any) -> Rows | EmbeddingError:
+    body = {"error": {"message": message, "type": code, "param": None, "code": code}, "request_id": "r-1"}
+    return read(body, OPENAI, more.pop("batch", batch_of("a")), status=status, **more)
+
+
+# Reference ark-api.md, section 10.
+ARK_TABLE: list[tuple[int, str, Meaning]] = [
+    (400, "MissingParameter", REQUEST),
+    (400, "MissingParameter.input", REQUEST),
+    (400, "InvalidParameter", REQUEST),
+    (400, "InvalidParameter.dimensions", REQUEST),
+    (400, "InvalidParameter.UnsupportedParameter", REQUEST),
+    (400, "InvalidParameter.TosURLInvalid", CONTENT),
+    (400, "InputTextRiskDetection", CONTENT),
+    (400, "InputImageRiskDetection", CONTENT),
+    (400, "ContentSecurityDetectionError", DOWN),
+    (400, "InvalidEndpoint.ClosedEndpoint", DOWN),
+    (400, "SensitiveContentDetected", CONTENT),
+    (400, "SensitiveContentDetected.SevereViolation", CONTENT),
+    (400, "SensitiveContentDetected.Violence", CONTENT),
+    (400, "InputTextSensitiveContentDetected", CONTENT),
+    (400, "InputImageSensitiveContentDetected", CONTENT),
+    (400, "InputVideoSensitiveContentDetected", CONTENT),
+    (400, "InvalidImageURL.EmptyURL", CONTENT),
+    (400, "InvalidImageURL.InvalidFormat", CONTENT),
+    (400, "OutofContextError", CONTENT),
+    (400, "InvalidSubscription", QUOTA),
+    (401, "AuthenticationError", AUTH),
+    (401, "InvalidAccountStatus", QUOTA),
+    (403, "AccountOverdueError", QUOTA),
+    (403, "AccessDenied", AUTH),
+    (403, "OperationDenied.ServiceNotOpen", AUTH),
+    (403, "OperationDenied.ServiceOverdue", QUOTA),
+    (403, "OperationDenied.PermissionDenied", AUTH),
+    (404, "InvalidEndpointOrModel.NotFound", MODEL),
+    (404, "InvalidEndpointOrModel.ModelIDAccessDisabled", MODEL),
+    (404, "ModelNotOpen", MODEL),
+    (404, "NotFound.Model", MODEL),
+    (404, "UnsupportedModel", MODEL),
+    (429, "ModelAccountRpmRateLimitExceeded", SLOW),
+    (429, "ModelAccountTpmRateLimitExceeded", SLOW),
+    (429, "ModelAccountIpmRateLimitExceeded", SLOW),
+    (429, "APIAccountRpmRateLimitExceeded", SLOW),
+    (429, "RateLimitExceeded.EndpointRPMExceeded", SLOW),
+    (429, "RateLimitExceeded.EndpointTPMExceeded", SLOW),
+    (429, "AccountRateLimitExceeded", SLOW),
+    (429, "ServerOverloaded", SLOW),
+    (429, "InflightBatchsizeExceeded", SLOW),
+    (429, "QuotaExceeded", QUOTA),
+    (429, "SetLimitExceeded", QUOTA),
+    (500, "InternalServiceError", DOWN),
+]
+FREE = "Free allocated quota exceeded."
+# Reference dashscope-api.md, section 6.3, native spelling, with the messages of 6.2 where they decide.
+NATIVE_TABLE: list[tuple[int, str, str, Meaning]] = [
+    (400, "InvalidParameter", "No.", REQUEST),
+    (400, "BadRequest.EmptyInput", "No.", REQUEST),
+    (400, "BadRequest.EmptyParameters", "No.", REQUEST),
+    (400, "BadRequest.EmptyModel", "No.", REQUEST),
+    (400, "BadRequest.IllegalInput", "No.", REQUEST),
+    (400, "BadRequest.InputDownloadFailed", "No.", CONTENT),
+    (400, "BadRequest.TooLarge", "No.", REQUEST),
+    (400, "InvalidURL", "No.", CONTENT),
+    (400, "InvalidURL.ConnectionRefused", "No.", CONTENT),
+    (400, "InvalidURL.Timeout", "No.", DOWN),
+    (400, "InvalidParameter.DataInspection", "No.", DOWN),
+    (400, "DataInspectionFailed", "Input or output data may contain inappropriate content.", CONTENT),
+    (400, "Arrearage", "Access denied, please make sure your account is in good standing.", QUOTA),
+    (401, "InvalidApiKey", "Invalid API-key provided.", AUTH),
+    (401, "NOT AUTHORIZED", "No.", AUTH),
+    (403, "AccessDenied", "No.", AUTH),
+    (403, "AccessDenied.Unpurchased", "No.", AUTH),
+    (403, "Model.AccessDenied", "No.", AUTH),
+    (403, "Workspace.AccessDenied", "No.", AUTH),
+    (403, "AllocationQuota.FreeTierOnly", "No.", QUOTA),
+    (404, "ModelNotFound", "No.", MODEL),
+    (404, "WorkSpaceNotFound", "No.", MODEL),
+    (404, "NotFound", "No.", MODEL),
+    (429, "Throttling", "Requests throttling triggered.", SLOW),
+    (429, "Throttling.RateQuota", "Requests rate limit exceeded, try again later.", SLOW),
+    (429, "LimitRequests", "Requests rate limit exceeded, try again later.", SLOW),
+    (429, "Throttling.BurstRate", "Request rate increased too quickly.", SLOW),
+    (429, "Throttling.AllocationQuota", "Allocated quota exceeded, please increase your quota limit.", SLOW),
+    (429, "Throttling.AllocationQuota", FREE, QUOTA),
+    (429, "CommodityNotPurchased", "No.", QUOTA),
+    (429, "PrepaidBillOverdue", "No.", QUOTA),
+    (429, "PostpaidBillOverdue", "No.", QUOTA),
+    (500, "InternalError", "No.", DOWN),
+    (500, "InternalError.Algo", "Embedding_pipeline_Error: timeout", DOWN),
+    (500, "InternalError.Timeout", "No.", DOWN),
+    (500, "SystemError", "No.", DOWN),
+    (500, "ModelServiceFailed", "No.", DOWN),
+    (500, "RequestTimeOut", "No.", DOWN),
+    (500, "ModelServingError", "No.", DOWN),
+    (503, "ModelServingError", "No.", DOWN),
+    (503, "ModelUnavailable", "No.", DOWN),
+    (400, "InvalidParameter", "<400> InternalError.Algo.InvalidParameter: Range of input length should be [1, 8192]", CONTENT),
+    (400, "InvalidParameter", "Failed to download multimodal content", CONTENT),
+    (400, "InvalidParameter", "Missing Content-Length of multimodal url", CONTENT),
+    (400, "InvalidParameter", "Exceeded limit on max bytes per data-uri item : 10485760'", CONTENT),
+    (400, "InvalidParameter", "url error, please check url！", REQUEST),
+    (400, "InvalidParameter", "batch size is invalid, it should not be larger than 10.: input.contents", REQUEST),
+]
+COMPATIBLE_TABLE: list[tuple[int, str, str, Meaning]] = [
+    (400, "data_inspection_failed", "Input data may contain inappropriate content.", CONTENT),
+    (400, "InvalidParameter", "Range of input length should be [1, 8192]", CONTENT),
+    (400, "invalid_parameter_error", "No.", REQUEST),
+    (401, "invalid_api_key", "Incorrect API key provided. ", AUTH),
+    (404, "model_not_found", "No.", MODEL),
+    (404, "model_not_supported", "No.", MODEL),
+    (429, "limit_requests", "Requests rate limit exceeded, try again later.", SLOW),
+    (429, "limit_burst_rate", "No.", SLOW),
+    (429, "insufficient_quota", "You exceeded your current quota", SLOW),
+    (429, "insufficient_quota", FREE, QUOTA),
+    (500, "internal_error", "No.", DOWN),
+]
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "meaning"), ARK_TABLE, ids=[f"{status} {code}" for status, code, _ in ARK_TABLE]
+)
+def test_arks_error_table(status: int, code: str, meaning: Meaning) -> None:
+    assert meaning == _meaning(_refused_by_ark(status, code))
+
+
+@pytest.mark.parametrize(("status", "code", "message", "meaning"), NATIVE_TABLE)
+def test_dashscopes_error_table(status: int, code: str, message: str, meaning: Meaning) -> None:
+    assert meaning == _meaning(_refused(status, code, message))
+
+
+@pytest.mark.parametrize(("status", "code", "message", "meaning"), COMPATIBLE_TABLE)
+def test_dashscopes_error_table_in_compatible_mode(
+    status: int, code: str, message: str, meaning: Meaning
+) -> None:
+    assert meaning == _meaning(_refused_compatibly(status, code, message))
+
+
+BY_STATUS = [
+    (302, REQUEST),
+    (400, REQUEST),
+    (401, AUTH),
+    (403, AUTH),
+    (404, MODEL),
+    (405, REQUEST),
+    (408, DOWN),
+    (409, DOWN),
+    (413, REQUEST),
+    (422, REQUEST),
+    (429, SLOW),
+    (500, DOWN),
+    (502, DOWN),
+    (503, DOWN),
+    (504, DOWN),
+    (529, DOWN),
+]
+BODIES = {
+    "empty": b"",
+    "HTML": b"<html>Bad Gateway</html>",
+    "list": b"[]",
+    "null": b"null",
+    "unknown code": b'{"code": "Brand.New", "message": "x", "error": {"code": "Brand.New"}}',
+    "odd types": b'{"code": 7, "message": ["x"], "error": {"code": {}, "message": 9}}',
+}
+
+
+@pytest.mark.parametrize(("status", "meaning"), BY_STATUS, ids=[str(status) for status, _ in BY_STATUS])
+@pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
+@pytest.mark.parametrize("ask", [ARK, TEXT, OPENAI], ids=["ark", "native", "compatible"])
+def test_what_no_table_has_is_judged_by_its_status(
+    ask: Ask, body: bytes, status: int, meaning: Meaning
+) -> None:
+    outcome = _error(read(body, ask, batch_of("a"), status=status))
+
+    assert (meaning, status) == (_meaning(outcome), outcome.status)
+
+
+@pytest.mark.parametrize(
+    ("body", "ask", "meaning"),
+    [
+        pytest.param({"code": "Throttling.RateQuota", "message": "x"}, TEXT, SLOW, id="throttle"),
+        pytest.param({"code": "InvalidApiKey", "message": "x"}, TEXT, AUTH, id="key"),
+        pytest.param({"code": "Arrearage", "message": "x"}, TEXT, QUOTA, id="money"),
+        pytest.param({"code": "InternalError.Algo", "message": "x"}, TEXT, DOWN, id="fault"),
+        pytest.param({"code": "DataInspectionFailed", "message": "x"}, TEXT, CONTENT, id="content"),
+        pytest.param({"code": "Brand.New", "message": "x"}, TEXT, REQUEST, id="unknown"),
+        pytest.param({"error": {"code": "InternalServiceError"}}, ARK, DOWN, id="ark fault"),
+        pytest.param({"error": {"code": "AuthenticationError"}}, ARK, AUTH, id="ark key"),
+        pytest.param({"error": {"code": "SensitiveContentDetected.Violence"}}, ARK, CONTENT, id="ark content"),
+        pytest.param({"error": {"code": "Brand.New"}}, ARK, REQUEST, id="ark unknown"),
+    ],
+)
+def test_an_error_under_status_200_is_judged_by_its_code(body: Any, ask: Ask, meaning: Meaning) -> None:
+    assert meaning == _meaning(read(body, ask, batch_of("a")))
+
+
+@pytest.mark.parametrize("empty", ["", None], ids=["empty", "null"])
+def test_a_reply_with_an_empty_code_is_a_good_reply(empty: str | None) -> None:
+    reply = dashscope([0.5] * 1024, code=empty, message="")
+
+    assert isinstance(read(reply, TEXT, batch_of("a")), Rows)
+
+
+def test_a_reply_of_ark_with_a_null_error_is_a_good_reply() -> None:
+    assert isinstance(read(ark([0.5] * 2048, error=None), ARK, batch_of("a")), Rows)
+
+
+def test_the_facts_of_a_refusal_are_on_the_error() -> None:
+    error = _error(_refused(429, "Throttling", headers={"retry-after": "3"}))
+
+    assert ("dashscope", 429, "Throttling", "r-1", 0, 3.0) == (
+        error.provider,
+        error.status,
+        error.code,
+        error.request_id,
+        error.index,
+        error.retry_after,
+    )
+
+
+def test_a_date_as_a_hint_counts_from_when_the_reply_came() -> None:
+    from email.utils import formatdate
+
+    error = _error(_refused(429, "Throttling", headers={"retry-after": formatdate(AT + 9, usegmt=True)}))
+
+    assert 9.0 == error.retry_after
+
+
+def test_a_refused_batch_blames_no_single_item() -> None:
+    error = _error(_refused(400, "DataInspectionFailed", batch=Batch((3, 4), ("a", "b"))))
+
+    assert None is error.index
+    assert "dashscope refused items 3 to 4 with 400 DataInspectionFailed: No. [request id r-1]" == str(error)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "variable"),
+    [
+        pytest.param(_refused_by_ark(401, "AuthenticationError"), "ARK_API_KEY", id="ark"),
+        pytest.param(_refused(401, "InvalidApiKey"), "DASHSCOPE_API_KEY", id="dashscope"),
+        pytest.param(_refused_compatibly(401, "invalid_api_key"), "DASHSCOPE_API_KEY", id="compatible"),
+        pytest.param(_refused(401, None), "DASHSCOPE_API_KEY", id="no code"),
+    ],
+)
+def test_a_refused_key_names_the_variable_and_the_region(
+    outcome: Rows | EmbeddingError, variable: str
+) -> None:
+    said = str(outcome)
+
+    assert variable in said
+    assert "region cn-beijing" in said
+
+
+def test_a_key_repeated_by_the_service_is_not_in_the_error() -> None:
+    error = _refused_compatibly(401, "invalid_api_key", "Incorrect API key provided: sk-canary-0123.")
+
+    assert "canary" not in str(error)
+
+
+def test_no_money_says_that_waiting_does_not_help() -> None:
+    assert "Waiting does not help" in str(_refused(400, "Arrearage"))
+
+
+CANARY = "the canary sings in the mine at noon"
+URL = "https://bucket.example/cat.png?Signature=canary0123456789"
+
+
+@pytest.mark.parametrize(
+    ("items", "message"),
+    [
+        pytest.param([CANARY], f"cannot embed: {CANARY}", id="whole"),
+        pytest.param([CANARY], f"cannot embed: {CANARY[:20]}...", id="its beginning"),
+        pytest.param([CANARY], f"cannot embed: ...{CANARY[-20:]}", id="its end"),
+        pytest.param(["fine", CANARY], f"bad text {CANARY!r}", id="second of two"),
+        pytest.param(["canary"], "bad text [canary] at 0", id="short"),
+        pytest.param(["a\ncanary\nin a\nmine"], "bad text: a canary in a mine", id="lines"),
+        pytest.param(["a\ncanary\nin a\nmine"], "bad text: a\ncanary\nin a\nmine", id="lines kept"),
+        pytest.param([Image.from_url(URL)], f"cannot fetch {URL}", id="url"),
+        pytest.param([Fused("a cat", Image.from_url(URL))], f"cannot fetch {URL}", id="fused url"),
+        pytest.param([Frames([Image.from_url(URL)])], f"cannot fetch {URL}", id="frames"),
+        pytest.param(
+            [Image.from_bytes(b"\x89PNG\r\n\x1a\n")], "bad image data:image/png;base64,canary", id="data URI"
+        ),
+    ],
+)
+@pytest.mark.parametrize("refused", [_refused, _refused_by_ark], ids=["dashscope", "ark"])
+def test_content_repeated_by_the_service_is_not_in_the_error(
+    refused: Any, items: list[Item], message: str
+) -> None:
+    error = _error(refused(400, "InvalidParameter", message, batch=batch_of(*items)))
+
+    assert "canary" not in f"{error} {error!r}"
+    assert "400 InvalidParameter" in str(error)
+
+
+def test_the_services_own_words_are_kept_where_they_repeat_nothing() -> None:
+    error = _refused(400, "InvalidParameter", "dimension for embedding v3 is invalid", batch=batch_of(CANARY))
+
+    assert "400 InvalidParameter: dimension for embedding v3 is invalid [request id r-1]" in str(error)
+
+
+def test_a_long_or_hostile_message_becomes_one_short_line() -> None:
+    error = str(_refused(400, "InvalidParameter", "\x1b[31mred\r\nX-Evil: 1\0 " + "x" * 10_000))
+
+    assert error.isprintable()
+    assert len(error) < 600
+
+
+def test_a_malformed_body_with_status_200_is_no_refusal() -> None:
+    assert BadReply == type(read(b"<html>", TEXT, batch_of("a")))

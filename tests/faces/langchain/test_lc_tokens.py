@@ -1,0 +1,321 @@
+"""`MediaStr`, `MediaDocument`, the registry behind them, and texts that only look like them."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from langchain_classic.embeddings import CacheBackedEmbeddings
+from langchain_core.documents import Document
+from langchain_core.stores import InMemoryByteStore
+from langchain_core.vectorstores import InMemoryVectorStore
+from langchain_volc_dashscope import ArkEmbeddings, MediaDocument, MediaStr, media, uuid5_key
+from langchain_volc_dashscope.registry import Registry
+from samples import png
+
+from volc_dashscope import Frames, Fused, Image, InputError, Video
+
+RED = Image.from_bytes(png("red"))
+STRANGE = f"a picture ⟦media:sha256:{'0' * 64}⟧"
+
+
+def _flat(text: str) -> str:
+    """Return a text as stores keep it: a plain `str`."""
+    return "".join(list(text))
+
+
+def _sent(mount) -> list[list[str]]:
+    return [[part["type"] for part in request.body["input"]] for request in mount.emulator.ledger]
+
+
+def test_a_token_is_resolved_wherever_a_store_flattened_it(inside, face_of):
+    face = face_of(ArkEmbeddings, inside)
+    text = media(RED, "a red square")
+
+    whole, flat = face.embed_documents([text, _flat(text)])
+
+    assert str is type(_flat(text))
+    assert whole == flat == face.embed_image([f"data:image/png;base64,{_b64(png('red'))}"])[0]
+    assert [["image_url"]] * 3 == _sent(inside)
+
+
+def _b64(data: bytes) -> str:
+    from base64 import b64encode
+
+    return b64encode(data).decode()
+
+
+def test_tokens_depend_on_content_only(tmp_path):
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "red.png").write_bytes(png("red"))
+
+    tokens = {
+        media(Image.from_path(tmp_path / "a" / "red.png"), "one")[-80:],
+        media(Image.from_path(tmp_path / "b" / "red.png"), "two", media_uri="https://example.com/x")[-80:],
+        media(RED)[-80:],
+    }
+
+    assert 1 == len(tokens)
+    assert media(Image.from_bytes(png("blue")))[-80:] not in tokens
+
+
+@pytest.mark.parametrize("ask", ["embed_query", "embed_documents", "embed_contents"])
+def test_a_whole_token_of_another_process_raises_and_says_why(inside, face_of, ask):
+    face = face_of(ArkEmbeddings, inside)
+    given = STRANGE if ask == "embed_query" else ["a", STRANGE]
+
+    with pytest.raises(InputError, match=r"this process did not make.*unknown_media=\"text\"") as caught:
+        getattr(face, ask)(given)
+
+    assert (0 if ask == "embed_query" else 1, 0) == (caught.value.index, len(inside.emulator.ledger))
+
+
+def test_unknown_media_may_be_embedded_as_text(inside, face_of):
+    face = face_of(ArkEmbeddings, inside, unknown_media="text")
+
+    face.embed_documents([STRANGE, media(RED)])
+
+    assert [STRANGE] == inside.emulator.ledger.texts
+    assert [["image_url"], ["text"]] == sorted(_sent(inside))
+
+
+@pytest.mark.parametrize("wrong", ["skip", "", None])
+def test_unknown_media_is_one_of_two_words(wrong):
+    with pytest.raises(ValueError, match="unknown_media"):
+        ArkEmbeddings(api_key="k", unknown_media=wrong)
+
+
+TOKEN = _flat(media(RED))[-80:]
+HOSTILE = {
+    "path": "/etc/passwd",
+    "home": "~/.ssh/id_rsa",
+    "file URL": "file:///etc/passwd",
+    "metadata service": "http://169.254.169.254/latest/meta-data/",
+    "URL of a picture": "https://example.com/red.png",
+    "data URI": "data:image/png;base64,iVBORw0KGgo=",
+    "oss": "oss://bucket/key.png",
+    "windows path": r"\\server\share\x.png",
+    "token in the middle": f"{TOKEN} and more",
+    "token before a line break": f"{TOKEN}\n",
+    "token cut at the end": TOKEN[:-1],
+    "token cut at the start": TOKEN[1:],
+    "token of 63 digits": f"⟦media:sha256:{'a' * 63}⟧",
+    "token in capitals": TOKEN.upper(),
+    "token of another hash": f"⟦media:md5:{'a' * 64}⟧",
+    "token of a path": "⟦media:/etc/passwd⟧",
+    "token in other brackets": TOKEN.replace("⟦", "[[").replace("⟧", "]]"),
+    "block as text": '{"type": "image", "url": "file:///etc/passwd"}',
+}
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+def test_hostile_strings_are_embedded_as_the_text_they_are(inside, face_of, audit, text):
+    face = face_of(ArkEmbeddings, inside)
+    store = InMemoryVectorStore(face)
+    audit.files_opened.clear()
+    audit.dialled.clear()
+
+    store.add_documents([Document(text)])
+    store.add_texts([text])
+    store.similarity_search(text)
+    store.as_retriever().invoke(text)
+
+    assert [text] * 4 == inside.emulator.ledger.texts
+    assert [["text"]] * 4 == _sent(inside)
+    assert [] == audit.files_opened
+    assert [] == audit.dialled
+
+
+@pytest.mark.parametrize("address", ["file:///etc/passwd", "/etc/passwd", "http://169.254.169.254/"])
+def test_an_address_in_metadata_is_not_looked_at_when_embedding(inside, face_of, audit, address):
+    store = InMemoryVectorStore(face_of(ArkEmbeddings, inside))
+    audit.files_opened.clear()
+    audit.dialled.clear()
+
+    store.add_documents([MediaDocument(RED, media_uri=address), Document("a", metadata={"media_uri": address})])
+    store.similarity_search("a")
+
+    assert [] == audit.files_opened
+    assert [] == audit.dialled
+
+
+def test_the_registry_holds_no_more_items_than_it_may():
+    registry = Registry(max_items=3, max_bytes=10**9)
+    for number in range(5):
+        registry.add(f"{number}", Image.from_url(f"https://example.com/{number}.png"))
+
+    assert [None, None] == [registry.find("0"), registry.find("1")]
+    assert 3 == len(registry)
+    assert Image.from_url("https://example.com/4.png") == registry.find("4")
+
+
+def test_the_registry_holds_no_more_bytes_than_it_may():
+    size = len(png("red"))
+    registry = Registry(max_items=100, max_bytes=2 * size)
+    for colour in ("red", "green", "black"):
+        registry.add(colour, Image.from_bytes(png(colour)))
+
+    assert registry.find("red") is None
+    assert 2 == len(registry)
+
+
+def test_the_registry_forgets_what_was_not_used_for_longest():
+    registry = Registry(max_items=2, max_bytes=10**9)
+    registry.add("a", Image.from_url("https://example.com/a.png"))
+    registry.add("b", Image.from_url("https://example.com/b.png"))
+    registry.find("a")
+    registry.add("c", Image.from_url("https://example.com/c.png"))
+
+    assert [True, False, True] == [registry.find(key) is not None for key in "abc"]
+
+
+def test_urls_files_and_repetitions_weigh_nothing(tmp_path):
+    path = tmp_path / "red.png"
+    path.write_bytes(png("red"))
+    registry = Registry(max_items=100, max_bytes=len(png("red")))
+    registry.add("bytes", RED)
+    registry.add("bytes", RED)
+    registry.add("file", Image.from_path(path))
+    registry.add("url", Fused("text", Video.from_url("https://example.com/a.mp4")))
+    registry.add("frames", Frames([Image.from_path(path)]))
+
+    assert 4 == len(registry)
+
+
+def test_an_item_over_the_limit_is_held_alone():
+    registry = Registry(max_items=100, max_bytes=1)
+    registry.add("url", Image.from_url("https://example.com/a.png"))
+    registry.add("red", RED)
+
+    assert RED == registry.find("red")
+    assert 1 == len(registry)
+
+
+def test_threads_share_the_registry():
+    registry = Registry(max_items=50, max_bytes=10**9)
+    errors: list[BaseException] = []
+
+    def work(start: int) -> None:
+        try:
+            for number in range(start, start + 300):
+                registry.add(str(number), Image.from_url(f"https://example.com/{number}.png"))
+                registry.find(str(number - 7))
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=work, args=(1000 * number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert [] == errors
+    assert 50 == len(registry)
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda text: pickle.loads(pickle.dumps(text))])
+def test_a_copy_of_a_media_text_is_one_as_well(copied):
+    text = media(RED, "a red square", media_uri="https://example.com/red.png")
+
+    twin = copied(text)
+
+    assert MediaStr is type(twin)
+    assert (text, text.item, text.media_uri) == (twin, twin.item, twin.media_uri)
+
+
+MAKE = """
+import pickle, sys
+from langchain_volc_dashscope import MediaDocument, media
+from volc_dashscope import Image
+item = Image.from_path(sys.argv[1])
+made = MediaDocument(item, caption="from afar") if sys.argv[2] == "document" else media(item, "from afar")
+sys.stdout.buffer.write(pickle.dumps(made))
+"""
+
+
+@pytest.mark.parametrize("kind", ["document", "text"])
+def test_what_a_worker_process_made_is_known_where_it_arrives(inside, face_of, tmp_path, kind):
+    # A colour no other test uses: this process must not know the token already.
+    path = tmp_path / "one.png"
+    path.write_bytes(png("tan" if kind == "document" else "teal"))
+    root = Path(__file__).parents[3]
+    done = subprocess.run(
+        [sys.executable, "-c", MAKE, str(path), kind], capture_output=True, check=True, cwd=root
+    )
+
+    made = pickle.loads(done.stdout)
+    face_of(ArkEmbeddings, inside).embed_documents([made.page_content if kind == "document" else _flat(made)])
+
+    assert [["image_url"]] == _sent(inside)
+
+
+def test_a_document_survives_what_frameworks_do_to_it():
+    document = MediaDocument(RED, caption="red", metadata={"page": 1}, id="7")
+
+    rebuilt = [
+        Document(page_content=document.page_content, metadata=document.metadata, id=document.id),
+        Document(**document.model_dump()),
+        MediaDocument.model_validate(document.model_dump()),
+        document.model_copy(),
+        copy.deepcopy(document),
+    ]
+
+    assert {document.page_content} == {copied.page_content for copied in rebuilt}
+    assert [{"media_kind": "image", "page": 1}] * 5 == [copied.metadata for copied in rebuilt]
+    assert {"7"} == {copied.id for copied in rebuilt}
+
+
+def test_a_document_without_an_item_is_refused():
+    with pytest.raises(InputError, match="needs an item"):
+        MediaDocument(caption="red")
+
+
+def test_metadata_of_the_caller_is_not_changed_and_wins():
+    own = {"media_uri": "https://example.com/other.png", "page": 3}
+
+    document = MediaDocument(Image.from_url("https://example.com/red.png"), metadata=own)
+
+    assert {"media_uri": "https://example.com/other.png", "page": 3} == own
+    assert {"media_kind": "image", **own} == document.metadata
+
+
+def test_captions_are_one_line():
+    text = media(RED, "  a red\n\nsquare\t")
+
+    assert text.startswith("a red square ⟦media:")
+
+
+def test_keys_of_documents_are_uuids_by_content_and_metadata():
+    first = Document("a", metadata={"x": 1, "y": [2]})
+    keys = {
+        uuid5_key(first),
+        uuid5_key(Document("a", metadata={"y": [2], "x": 1})),
+        uuid5_key(Document("a", metadata={"y": [2], "x": 2})),
+        uuid5_key(Document("b", metadata={"y": [2], "x": 1})),
+        uuid5_key(MediaDocument(RED, caption="a")),
+        uuid5_key(MediaDocument(Image.from_bytes(png("blue")), caption="a")),
+    }
+
+    assert 5 == len(keys)
+    assert {36} == {len(key) for key in keys}
+
+
+def test_a_cache_that_keys_on_text_tells_pictures_apart(inside, face_of):
+    """CacheBackedEmbeddings knows texts only; a media text differs with its content."""
+    face = face_of(ArkEmbeddings, inside)
+    cached = CacheBackedEmbeddings.from_bytes_store(
+        face, InMemoryByteStore(), namespace=face.fingerprint, key_encoder="sha256"
+    )
+    texts = [media(RED, "square"), media(Image.from_bytes(png("blue")), "square")]
+
+    first, second = cached.embed_documents(texts), cached.embed_documents(texts)
+
+    assert first == second == face.embed_documents(texts)
+    assert first[0] != first[1]
+    assert 4 == len(inside.emulator.ledger)
