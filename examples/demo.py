@@ -23,15 +23,16 @@ from unicodedata import combining, east_asian_width
 
 from draw_pictures import draw_all, save
 from gallery import Hit, Ranking, words, write_gallery
+from langchain_core.documents import Document
 from langchain_qdrant import QdrantVectorStore
 from pictures.fruit import apple
 from pictures.home import chair
 from pictures.sheet import Drawing
 from pictures.things import boat
 from qdrant_client import QdrantClient
-from qdrant_client.models import Distance, PointStruct, VectorParams
+from qdrant_client.models import Distance, VectorParams
 
-from langchain_volc_dashscope import ArkEmbeddings, DashScopeEmbeddings
+from langchain_volc_dashscope import ArkEmbeddings, DashScopeEmbeddings, MediaDocument, media_of
 from volc_dashscope import EmbeddingError, Fused, Image
 from volc_dashscope.emulator import Emulator
 
@@ -110,19 +111,14 @@ def open_face() -> Iterator[tuple[Face, str]]:
 
 
 def build_store(client: QdrantClient, *, face: Face, pictures: Sequence[Path]) -> QdrantVectorStore:
-    """Make the collection anew and fill it. Vectors come from pixels; captions are stored beside them."""
+    """Make the collection anew and fill it. Vectors come from pixels; captions are only stored beside them."""
     if client.collection_exists(COLLECTION):
         client.delete_collection(COLLECTION)
     client.create_collection(COLLECTION, VectorParams(size=face.dimension, distance=Distance.COSINE))
-    vectors = face.embed_image([str(picture) for picture in pictures])
-    payloads = [{"page_content": words(path), "metadata": {"media_uri": str(path)}} for path in pictures]
-    points = [
-        PointStruct(id=number, vector=vector, payload=payload)
-        for number, (vector, payload) in enumerate(zip(vectors, payloads, strict=True))
-    ]
-    client.upsert(COLLECTION, points)
     # The store would check the dimension by embedding "dummy_text", a billed request; it is known already.
-    return QdrantVectorStore(client, COLLECTION, embedding=face, validate_collection_config=False)
+    store = QdrantVectorStore(client, COLLECTION, embedding=face, validate_collection_config=False)
+    store.add_documents([MediaDocument(Image.from_path(path), caption=words(path)) for path in pictures])
+    return store
 
 
 def make_queries(pictures: Sequence[Path]) -> list[Query]:
@@ -138,14 +134,22 @@ def make_queries(pictures: Sequence[Path]) -> list[Query]:
 
 def ask(store: QdrantVectorStore, query: Query) -> Ranking:
     """Search the store, which hands the query to `embed_query` as it is."""
-    found = store.similarity_search_with_score(
-        cast("str", query.value), k=TOP
-    )  # typed str; our faces take pictures too
+    # Typed str by the store; our faces take pictures too.
+    found = store.similarity_search_with_score(cast("str", query.value), k=TOP)
     hits = [
-        Hit(rank, score, Path(document.metadata["media_uri"]), document.page_content)
+        Hit(rank, score, path, words(path))
         for rank, (document, score) in enumerate(found, start=1)
+        if (path := picture_of(document))
     ]
     return Ranking(query.text, query.picture, hits)
+
+
+def picture_of(document: Document) -> Path:
+    """Return the file a hit stands for."""
+    image = media_of(document, root=OUTPUT)
+    assert isinstance(image, Image)
+    assert image.path is not None
+    return image.path
 
 
 def print_rankings(labels: Sequence[str], rankings: Sequence[Ranking]) -> None:

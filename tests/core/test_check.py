@@ -34,7 +34,11 @@ def _row(name: str) -> ModelCard:
 def _ask(row: ModelCard | str, **settings: Any) -> Ask:
     row = _row(row) if isinstance(row, str) else row
     route = row.routes[0]
-    return Ask(card=row, model=row.name, **{"base_url": "https://service", "place": "here", "route": route, **settings})
+    return Ask(
+        card=row,
+        model=row.name,
+        **{"base_url": "https://service", "place": "here", "route": route, **settings},
+    )
 
 
 class Limit(NamedTuple):
@@ -74,7 +78,6 @@ def _frames(number: int) -> Item:
 
 
 def _fused(part: Callable[[], Any], number: int) -> Item:
-    # With a text, so that one part is not alone; a second text counts as one.
     return Fused(*(part() for _ in range(number)))
 
 
@@ -93,7 +96,9 @@ def _limits_of_text(row: ModelCard) -> Iterator[Limit]:
     if row.max_tokens is not None and not row.truncates:
         # The bound that no tokenizer goes below: twelve letters a token.
         past = 12 * (row.max_tokens + 1)
-        yield Limit(row, "tokens", _letters, past - 1, past, f"{row.max_tokens + 1:,} tokens", f"{row.max_tokens:,}")
+        yield Limit(
+            row, "tokens", _letters, past - 1, past, f"{row.max_tokens + 1:,} tokens", f"{row.max_tokens:,}"
+        )
     if row.max_text_bytes is not None:
         most = row.max_text_bytes
         plain = replace(row, max_tokens=None)
@@ -141,18 +146,36 @@ def _limits_of_parts(row: ModelCard) -> Iterator[Limit]:
         return
     if row.fusion == "object":
         yield Limit(
-            row, "texts", partial(_fused, lambda: "a"), 1, 2, "2 parts of kind text", "at most one of each kind"
+            row,
+            "texts",
+            partial(_fused, lambda: "a"),
+            1,
+            2,
+            "2 parts of kind text",
+            "at most one of each kind",
         )
         return
-    kinds = (("text", row.max_texts, lambda: "a"), ("image", row.max_images, picture), ("video", row.max_videos, clip))
+    kinds = (
+        ("text", row.max_texts, lambda: "a"),
+        ("image", row.max_images, picture),
+        ("video", row.max_videos, clip),
+    )
     for kind, most, part in kinds:
         if most is not None and kind in row.modalities:
             yield Limit(
-                row, f"{kind}s", partial(_fused, part), most, most + 1, f"{most + 1} parts of kind {kind}", f"{most}"
+                row,
+                f"{kind}s",
+                partial(_fused, part),
+                most,
+                most + 1,
+                f"{most + 1} parts of kind {kind}",
+                f"{most}",
             )
     if row.fusion == "flag":
         most = row.batch
-        yield Limit(row, "elements", partial(_fused, lambda: "a"), most, most + 1, f"{most + 1} parts", f"{most}")
+        yield Limit(
+            row, "elements", partial(_fused, lambda: "a"), most, most + 1, f"{most + 1} parts", f"{most}"
+        )
 
 
 LIMITS = list(_limits())
@@ -224,7 +247,7 @@ def test_frames_count_as_images_beside_an_image() -> None:
     row = "tongyi-embedding-vision-plus-2026-03-06"
     check_item(Fused(picture(), Frames([picture()] * 63)), _ask(row))
 
-    with pytest.raises(InputError, match="65 parts of kind image; .* at most 64"):
+    with pytest.raises(InputError, match=r"65 parts of kind image; .* at most 64"):
         check_item(Fused(picture(), Frames([picture()] * 64)), _ask(row))
 
 
@@ -388,7 +411,7 @@ def test_the_words_of_arks_instruction_belong_to_arks_vision_models(row: ModelCa
         check_settings(ask)
         return
 
-    with pytest.raises(InputError, match="takes no instruction|belongs to Ark's vision models"):
+    with pytest.raises(InputError, match=r"takes no instruction|belongs to Ark's vision models"):
         check_settings(ask)
 
 
@@ -476,7 +499,9 @@ def test_uploads_are_for_media_of_dashscope(row: ModelCard) -> None:
 
 
 def test_a_name_outside_the_table_is_allowed_everything() -> None:
-    free = replace(_row("doubao-embedding-vision-251215"), known=False, dimensions=(), fps=None, video_knobs=False)
+    free = replace(
+        _row("doubao-embedding-vision-251215"), known=False, dimensions=(), fps=None, video_knobs=False
+    )
 
     check_settings(_ask(free, dimension=77, res_level=9, max_video_frames=999))
     check_item(clip(fps=99), _ask(free))

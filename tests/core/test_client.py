@@ -37,7 +37,11 @@ from volc_dashscope import (
 )
 from volc_dashscope.emulator import Fault, Request, Response
 
-ARK, TEXT, MEDIA = "doubao-embedding-vision-251215", "text-embedding-v4", "tongyi-embedding-vision-plus-2026-03-06"
+ARK, TEXT, MEDIA = (
+    "doubao-embedding-vision-251215",
+    "text-embedding-v4",
+    "tongyi-embedding-vision-plus-2026-03-06",
+)
 BAD_KEY = {ARK: Fault("401", code="AuthenticationError"), TEXT: Fault("401", code="InvalidApiKey")}
 BLOCKED = {ARK: "SensitiveContentDetected", TEXT: "DataInspectionFailed"}
 
@@ -237,7 +241,13 @@ def test_every_request_asks_the_limiter(mount, embed) -> None:
 
 def test_text_that_looks_like_a_path_is_embedded_as_text(mount, audit) -> None:
     """A chunk reading '/etc/passwd' must not open anything."""
-    texts = ["/etc/passwd", "file:///etc/passwd", "https://i.example/a.png", "data:image/png;base64,AAAA", __file__]
+    texts = [
+        "/etc/passwd",
+        "file:///etc/passwd",
+        "https://i.example/a.png",
+        "data:image/png;base64,AAAA",
+        __file__,
+    ]
     with mount.client(TEXT) as client:
         client.embed(["warm up"])
         audit.files_opened.clear()
@@ -364,7 +374,9 @@ def test_an_open_file_gives_one_item_a_line(mount, tmp_path) -> None:
 
 
 @pytest.mark.parametrize(
-    "items", [("a", "b"), iter(["a", "b"]), {"a": 1, "b": 2}, np.array(["a", "b"])], ids=["tuple", "iterator", "keys", "array"]
+    "items",
+    [("a", "b"), iter(["a", "b"]), {"a": 1, "b": 2}, np.array(["a", "b"])],
+    ids=["tuple", "iterator", "keys", "array"],
 )
 def test_anything_that_can_be_gone_through_is_a_list_of_items(inside, items) -> None:
     inside.client(TEXT).embed(items)
@@ -421,7 +433,9 @@ def test_an_aborted_call_raises_the_first_failure_itself_and_sends_nothing_more(
 
 def test_an_aborted_call_does_not_wait_for_requests_in_flight(emulate) -> None:
     mount = emulate(faults=lambda request: "400" if b"number 0" in request.body else None)
-    mount.emulator.reply_with(lambda request, response: replace(response, delay=3.0 * (response.status == 200)))
+    mount.emulator.reply_with(
+        lambda request, response: replace(response, delay=3.0 * (response.status == 200))
+    )
     began = time.monotonic()
 
     with pytest.raises(EmbeddingError):
@@ -502,7 +516,9 @@ def test_nothing_starts_after_an_account_error(mount, embed, model) -> None:
 
 def test_what_is_in_flight_at_an_account_error_is_kept(emulate) -> None:
     mount = emulate(faults=lambda request: BAD_KEY[ARK] if b"number 0" in request.body else None)
-    mount.emulator.reply_with(lambda request, response: replace(response, delay=0.1 * (response.status == 200)))
+    mount.emulator.reply_with(
+        lambda request, response: replace(response, delay=0.1 * (response.status == 200))
+    )
 
     result = mount.client(ARK, max_concurrency=3).embed(_texts(20), on_error="skip")
 
@@ -537,8 +553,9 @@ def test_out_of_quota_is_not_tried_again(mount) -> None:
 PASSING = ["429", "tpm", "500", "503", "reset", "reset_body", "short", "truncated", "missing", "error_in_200"]
 
 
-@both_clients
-@both_services
+@pytest.mark.parametrize(
+    ("embed", "model"), [("sync", ARK), ("async", TEXT)], ids=["ark, sync", "dashscope, async"]
+)
 @pytest.mark.parametrize("kind", PASSING)
 def test_a_passing_fault_is_not_noticed(inside, embed, model, kind) -> None:
     expected = _embed(inside, embed, model, ["a"]).vectors.tobytes()
@@ -619,12 +636,11 @@ HOSTILE = {
 }
 
 
-@both_services
 @pytest.mark.parametrize("headers", HOSTILE.values(), ids=HOSTILE)
-def test_hostile_headers_of_a_throttle_cost_one_more_attempt(mount, model, headers) -> None:
-    mount.emulator.fail(Fault("429", headers=headers))
+def test_hostile_headers_cost_one_more_attempt(mount, headers) -> None:
+    mount.emulator.fail(Fault("503", headers=headers))
 
-    with mount.client(model) as client:
+    with mount.client(ARK) as client:
         result = client.embed(["a"])
 
     assert 1 == len(result)
@@ -742,7 +758,6 @@ def test_a_stream_ends_with_the_account_error_that_stopped_it(mount, embed, mode
 def test_a_stream_reads_no_further_ahead_than_its_window(inside, embed) -> None:
     """Two workers, four requests each: what waits behind a slow first reply is bounded."""
     read: list[int] = []
-    at_first_row: list[int] = []
 
     def items() -> Iterator[str]:
         for index in range(200):
@@ -755,18 +770,17 @@ def test_a_stream_reads_no_further_ahead_than_its_window(inside, embed) -> None:
     inside.emulator.reply_with(first_is_slow)
     settings = {"max_concurrency": 2}
     if embed == "sync":
-        for _ in inside.client(ARK, **settings).stream(items()):
-            at_first_row.append(len(read))
+        read_so_far = [len(read) for _ in inside.client(ARK, **settings).stream(items())]
     else:
 
-        async def awaited() -> None:
-            async for _ in inside.async_client(ARK, **settings).stream(items()):
-                at_first_row.append(len(read))
+        async def awaited() -> list[int]:
+            client = inside.async_client(ARK, **settings)
+            return [len(read) async for _ in client.stream(items())]
 
-        asyncio.run(awaited())
+        read_so_far = asyncio.run(awaited())
 
-    assert 200 == len(at_first_row)
-    assert 2 < at_first_row[0] <= 2 * 4 + 2
+    assert 200 == len(read_so_far)
+    assert 2 < read_so_far[0] <= 2 * 4 + 2
 
 
 def test_a_stream_that_is_left_leaves_no_thread_and_is_billed(mount) -> None:

@@ -224,7 +224,9 @@ HOST = "https://gateway.example"
         pytest.param(
             f"{HOST}/compatible-mode/v1/", "openai", f"{HOST}/compatible-mode/v1", id="compatible, slash"
         ),
-        pytest.param(f"{HOST}/p/api/v1", "openai", f"{HOST}/p/compatible-mode/v1", id="compatible, own prefix"),
+        pytest.param(
+            f"{HOST}/p/api/v1", "openai", f"{HOST}/p/compatible-mode/v1", id="compatible, own prefix"
+        ),
     ],
 )
 def test_a_base_url_is_completed_for_its_route(given: str, route: str, url: str) -> None:
@@ -285,7 +287,9 @@ def test_a_url_that_is_no_host_and_path_is_refused_without_being_shown(url: str,
     [
         pytest.param(ARK, {"ARK_BASE_URL": HOST}, f"{HOST}/api/v3", id="ark"),
         pytest.param(TEXT, {"DASHSCOPE_BASE_URL": HOST}, f"{HOST}/api/v1", id="dashscope"),
-        pytest.param(TEXT, {"DASHSCOPE_HTTP_BASE_URL": f"{HOST}/api/v1"}, f"{HOST}/api/v1", id="the SDK's name"),
+        pytest.param(
+            TEXT, {"DASHSCOPE_HTTP_BASE_URL": f"{HOST}/api/v1"}, f"{HOST}/api/v1", id="the SDK's name"
+        ),
         pytest.param(
             TEXT,
             {"DASHSCOPE_HTTP_BASE_URL": "https://other.example", "DASHSCOPE_BASE_URL": HOST},
@@ -314,12 +318,19 @@ def test_a_base_url_given_wins_over_the_region() -> None:
 @pytest.mark.parametrize(
     ("row", "settings", "reason"),
     [
-        pytest.param(ARK, {"region": "mars-1"}, "not known for ark; known: ap-southeast-1, cn-beijing", id="ark"),
-        pytest.param(TEXT, {"region": "mars-1"}, "not known for dashscope; known: .*us-east-1", id="dashscope"),
+        pytest.param(
+            ARK, {"region": "mars-1"}, "not known for ark; known: ap-southeast-1, cn-beijing", id="ark"
+        ),
+        pytest.param(
+            TEXT, {"region": "mars-1"}, "not known for dashscope; known: .*us-east-1", id="dashscope"
+        ),
         pytest.param(ARK, {"region": "eu-central-1"}, "not known for ark", id="the other's region"),
         pytest.param(TEXT, {"region": "eu-central-1"}, "pass workspace=", id="no shared host"),
         pytest.param(
-            TEXT, {"region": "eu-central-1", "workspace": "evil.example/"}, "letters, digits", id="workspace as host"
+            TEXT,
+            {"region": "eu-central-1", "workspace": "evil.example/"},
+            "letters, digits",
+            id="workspace as host",
         ),
         pytest.param(TEXT, {"region": "eu-central-1", "workspace": ""}, "letters, digits", id="no workspace"),
     ],
@@ -370,12 +381,23 @@ def test_an_unknown_name_with_a_provider_is_one_item_a_request_of_unknown_length
     ("model", "settings", "reason"),
     [
         pytest.param("tomorrow", {}, "say which model it is like .*or whose it is", id="unknown"),
-        pytest.param("ep-1", {"like": "tomorrow"}, "like='tomorrow' is not in the table .*text-embedding-v4", id="like"),
+        pytest.param(
+            "ep-1", {"like": "tomorrow"}, "like='tomorrow' is not in the table .*text-embedding-v4", id="like"
+        ),
         pytest.param("tomorrow", {"provider": "openai"}, '"ark" or "dashscope"', id="provider"),
-        pytest.param("text-embedding-v4", {"provider": "ark"}, "served by dashscope, not by 'ark'", id="the other"),
-        pytest.param("ep-1", {"like": "text-embedding-v4", "provider": "ark"}, "served by dashscope", id="like the other"),
+        pytest.param(
+            "text-embedding-v4", {"provider": "ark"}, "served by dashscope, not by 'ark'", id="the other"
+        ),
+        pytest.param(
+            "ep-1",
+            {"like": "text-embedding-v4", "provider": "ark"},
+            "served by dashscope",
+            id="like the other",
+        ),
         pytest.param("multimodal-embedding-one-peace-v1", {}, "cannot be used: legacy", id="not ready"),
-        pytest.param("ep-1", {"like": "multimodal-embedding-one-peace-v1"}, "cannot be used", id="like one not ready"),
+        pytest.param(
+            "ep-1", {"like": "multimodal-embedding-one-peace-v1"}, "cannot be used", id="like one not ready"
+        ),
         pytest.param("", {}, "must be a model", id="empty"),
         pytest.param("  ", {}, "must be a model", id="blank"),
         pytest.param(None, {}, "must be a model", id="none"),

@@ -65,7 +65,9 @@ def _bulk() -> BulkError:
     return BulkError("2 of 3 items failed", result=result, failures=failures)
 
 
-@pytest.mark.parametrize(("kind", "parents"), PARENTS.items(), ids=lambda value: getattr(value, "__name__", ""))
+@pytest.mark.parametrize(
+    ("kind", "parents"), PARENTS.items(), ids=lambda value: getattr(value, "__name__", "")
+)
 def test_each_error_is_where_the_tree_has_it(
     kind: type[EmbeddingError], parents: tuple[type[Exception], ...]
 ) -> None:
@@ -78,7 +80,9 @@ def test_every_error_of_the_tree_is_public() -> None:
 
 @pytest.mark.parametrize("kind", SINGLE, ids=lambda kind: kind.__name__)
 @pytest.mark.parametrize(
-    "through", [lambda error: pickle.loads(pickle.dumps(error)), copy.copy, copy.deepcopy], ids=["pickle", "copy", "deepcopy"]
+    "through",
+    [lambda error: pickle.loads(pickle.dumps(error)), copy.copy, copy.deepcopy],
+    ids=["pickle", "copy", "deepcopy"],
 )
 def test_an_error_survives_the_way_to_another_process(kind, through) -> None:
     error = kind("went wrong", **FACTS)

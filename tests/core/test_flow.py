@@ -63,7 +63,11 @@ def _terms(clock: Clock, *, attempts: int = 3, deadline: float = 100.0, pace: Pa
 
 
 def _drive(
-    flow: Flow[bytes], clock: Clock, *, answer: Callable[[int], Reply | Fault] = lambda _: GOOD, takes: float = 0.0
+    flow: Flow[bytes],
+    clock: Clock,
+    *,
+    answer: Callable[[int], Reply | Fault] = lambda _: GOOD,
+    takes: float = 0.0,
 ) -> Log:
     """Carry out a flow with a clock of our own."""
     log, happened = Log(), None
@@ -121,7 +125,9 @@ def test_attempts_run_out_with_the_last_error() -> None:
 
 
 @pytest.mark.parametrize(
-    "error", [REFUSED, BadReply("odd"), RateLimitError("quota")], ids=["key", "reply", "throttle that is final"]
+    "error",
+    [REFUSED, BadReply("odd"), RateLimitError("quota")],
+    ids=["key", "reply", "throttle that is final"],
 )
 def test_a_final_error_is_sent_exactly_once(error: EmbeddingError) -> None:
     clock = Clock()
@@ -134,9 +140,7 @@ def test_a_final_error_is_sent_exactly_once(error: EmbeddingError) -> None:
 def test_no_attempt_follows_the_deadline() -> None:
     clock = Clock()
 
-    log = _drive(
-        exchange(Embedding([DOWN] * 9), _terms(clock, attempts=9, deadline=20.0)), clock, takes=8.0
-    )
+    log = _drive(exchange(Embedding([DOWN] * 9), _terms(clock, attempts=9, deadline=20.0)), clock, takes=8.0)
 
     assert (DOWN, [0.0, 8.5, 17.5]) == (log.error, log.starts)
 

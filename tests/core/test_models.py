@@ -146,7 +146,7 @@ def test_a_price_is_dated(row: ModelCard) -> None:
     assert row.price is None or (row.price.text > 0 and row.price.as_of <= "2026-11-21")
 
 
-@pytest.mark.parametrize(("name", "dimension", *("mteb retrieval cmteb chinese".split())), SCORES)
+@pytest.mark.parametrize(("name", "dimension", *(["mteb", "retrieval", "cmteb", "chinese"])), SCORES)
 def test_scores_are_those_of_the_embedding_guide(
     name: str, dimension: int, mteb: float, retrieval: float, cmteb: float, chinese: float
 ) -> None:

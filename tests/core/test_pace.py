@@ -88,10 +88,9 @@ def test_no_window_holds_more_than_the_told_limit_and_its_burst(
     sent.sort()
 
     for first, (start, _) in enumerate(sent):
-        requests = tokens = 0
-        for at, cost in sent[first:]:
+        tokens = 0
+        for requests, (at, cost) in enumerate(sent[first:], 1):
             window = at - start + 1e-6
-            requests += 1
             assert requests <= max(1, BURST * rpm / 60) + window * rpm / 60
             if tpm is not None:
                 # The last one may be larger than what is left: its slot is where it starts to be paid.

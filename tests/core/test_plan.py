@@ -57,11 +57,16 @@ def test_nothing_makes_no_request(row: ModelCard) -> None:
         pytest.param("qwen3-vl-embedding", [picture()] * 12, [5, 5, 2], id="5 images"),
         pytest.param("qwen3-vl-embedding", [clip()] * 3, [1, 1, 1], id="1 video"),
         pytest.param("qwen3-vl-embedding", ["a", picture(), clip()] * 2, [5, 1], id="a mix, until the video"),
-        pytest.param("qwen3-vl-embedding", ["a", Fused("a", picture()), "b"], [1, 1, 1], id="fusion is a flag"),
+        pytest.param(
+            "qwen3-vl-embedding", ["a", Fused("a", picture()), "b"], [1, 1, 1], id="fusion is a flag"
+        ),
         pytest.param("multimodal-embedding-v1", [picture()] * 3, [1, 1, 1], id="1 image"),
         pytest.param("tongyi-embedding-vision-plus", [picture()] * 21, [20, 1], id="20 elements"),
         pytest.param(
-            "tongyi-embedding-vision-plus-2026-03-06", [Frames([picture()] * 30)] * 3, [2, 1], id="frames are images"
+            "tongyi-embedding-vision-plus-2026-03-06",
+            [Frames([picture()] * 30)] * 3,
+            [2, 1],
+            id="frames are images",
         ),
         pytest.param(
             "tongyi-embedding-vision-plus-2026-03-06",
@@ -70,12 +75,12 @@ def test_nothing_makes_no_request(row: ModelCard) -> None:
             id="fusion is an object",
         ),
         pytest.param("tongyi-embedding-vision-plus-2026-03-06", [clip()] * 9, [8, 1], id="8 videos"),
-        pytest.param("doubao-embedding-vision-251215", ["a", picture(), "b"], [1, 1, 1], id="one vector each"),
+        pytest.param(
+            "doubao-embedding-vision-251215", ["a", picture(), "b"], [1, 1, 1], id="one vector each"
+        ),
     ],
 )
-def test_a_request_ends_where_a_limit_of_the_model_is(
-    name: str, items: list[Item], sizes: list[int]
-) -> None:
+def test_a_request_ends_where_a_limit_of_the_model_is(name: str, items: list[Item], sizes: list[int]) -> None:
     assert sizes == _sizes(items, _row(name))
 
 
@@ -145,7 +150,9 @@ def test_the_halves_of_a_batch_are_the_batch(size: int, halves: tuple[int, int])
     ("item", "row", "expected"),
     [
         pytest.param("word" * 10, "text-embedding-v4", text_tokens("word" * 10), id="text"),
-        pytest.param(Image.from_bytes(png(1280, 720)), "doubao-embedding-vision-251215", 1176, id="ark image"),
+        pytest.param(
+            Image.from_bytes(png(1280, 720)), "doubao-embedding-vision-251215", 1176, id="ark image"
+        ),
         pytest.param(Image.from_bytes(png(1280, 720)), "qwen3-vl-embedding", 0, id="dashscope image"),
         pytest.param(picture(), "doubao-embedding-vision-251215", 0, id="size not known"),
         pytest.param(

@@ -86,7 +86,10 @@ def test_a_row_of_any_size_becomes_a_unit_vector(scale: float) -> None:
     vectors = _rows(read(write(*[[scale] * WIDTH] * 3), ask, batch)).vectors
 
     assert vectors is not None
-    assert pytest.approx([1.0] * 3, rel=0.2 if scale < 1e-40 else 1e-5) == np.linalg.norm(vectors, axis=1).tolist()
+    assert (
+        pytest.approx([1.0] * 3, rel=0.2 if scale < 1e-40 else 1e-5)
+        == np.linalg.norm(vectors, axis=1).tolist()
+    )
 
 
 def test_a_row_of_zeros_stays_zeros() -> None:
@@ -165,9 +168,7 @@ def _media(*vectors: Any) -> dict[str, Any]:
 
 def test_an_unknown_model_may_have_any_length() -> None:
     row = ask_for("text-embedding-v4").card
-    ask = Ask(
-        card=row.renamed("ep-1"), model="ep-1", base_url="https://service", place="here", dimension=64
-    )
+    ask = Ask(card=row.renamed("ep-1"), model="ep-1", base_url="https://service", place="here", dimension=64)
 
     assert [3] == _directions(read(dashscope(_vector(3, 64)), ask, batch_of("a")))
 
@@ -236,7 +237,7 @@ def test_a_list_of_vectors_that_breaks_its_format_is_a_bad_reply(
 ) -> None:
     outcome = read(_json(write(*vectors, indices=indices)), ask, batch)
 
-    assert BadReply == type(outcome)
+    assert BadReply is type(outcome)
 
 
 BROKEN_BODIES: dict[str, bytes] = {
@@ -292,19 +293,29 @@ BROKEN_VECTORS = {
 def test_a_single_vector_that_breaks_its_format_is_a_bad_reply(vector: Any) -> None:
     outcome = read(_json(ark(vector)), VISION, batch_of("a"))
 
-    assert BadReply == type(outcome)
+    assert BadReply is type(outcome)
 
 
 @given(st.binary(max_size=200) | st.text(max_size=80).map(str.encode))
 def test_no_body_raises(body: bytes) -> None:
     for ask, _, batch in ASKS.values():
-        assert BadReply == type(read(body, ask, batch))
+        assert BadReply is type(read(body, ask, batch))
 
 
 json_values = st.recursive(
-    st.none() | st.booleans() | st.integers(-9, 9) | st.floats(allow_nan=False, allow_infinity=False) | st.text("ab"),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(st.sampled_from(["output", "data", "embeddings", "embedding", "index", "usage"]), inner, max_size=3),
+    st.none()
+    | st.booleans()
+    | st.integers(-9, 9)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text("ab"),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["output", "data", "embeddings", "embedding", "index", "usage"]),
+            inner,
+            max_size=3,
+        )
+    ),
     max_leaves=8,
 )
 
@@ -321,13 +332,18 @@ def test_a_bad_reply_says_which_items_and_what_is_wrong_without_content() -> Non
 
     outcome = read(write(*GOOD[:2]), ask, batch, headers={"x-request-id": "header id"})
 
-    assert "dashscope answered items 4 to 9 with a reply that breaks its format: 2 vectors for 3 items" in str(outcome)
+    assert (
+        "dashscope answered items 4 to 9 with a reply that breaks its format: 2 vectors for 3 items"
+        in str(outcome)
+    )
     assert "[request id r-1]" in str(outcome)
     assert "canary" not in str(outcome)
 
 
 @pytest.mark.parametrize(("positions", "index"), [((7,), 7), ((7, 8), None)], ids=["one", "two"])
-def test_a_bad_reply_blames_an_item_only_if_it_was_alone(positions: tuple[int, ...], index: int | None) -> None:
+def test_a_bad_reply_blames_an_item_only_if_it_was_alone(
+    positions: tuple[int, ...], index: int | None
+) -> None:
     outcome = read({}, ASKS["dashscope"][0], Batch(positions, ("a",) * len(positions)))
 
     assert index == outcome.index  # type: ignore[union-attr]
@@ -345,7 +361,10 @@ def _with_sparse(value: Any) -> dict[str, Any]:
 
 
 def test_a_sparse_vector_keeps_indices_weights_and_tokens() -> None:
-    given = [{"index": 7149, "value": 0.829, "token": "风"}, {"index": 111290, "value": 0.9004, "token": "哀"}]
+    given = [
+        {"index": 7149, "value": 0.829, "token": "风"},
+        {"index": 111290, "value": 0.9004, "token": "哀"},
+    ]
 
     (vector,) = _rows(read(_with_sparse(given), SPARSE, batch_of("a"))).sparse or ()
 
@@ -388,7 +407,7 @@ def test_sparse_only_needs_no_dense_vector() -> None:
     ],
 )
 def test_a_sparse_vector_that_breaks_its_format_is_a_bad_reply(value: Any) -> None:
-    assert BadReply == type(read(_with_sparse(value), SPARSE, batch_of("a")))
+    assert BadReply is type(read(_with_sparse(value), SPARSE, batch_of("a")))
 
 
 # Usage.
@@ -398,7 +417,9 @@ def test_a_sparse_vector_that_breaks_its_format_is_a_bad_reply(value: Any) -> No
     ("usage", "expected"),
     [
         pytest.param({"total_tokens": 27}, (27, 27, 0), id="text"),
-        pytest.param({"input_tokens": 43, "image_tokens": 1247, "total_tokens": 1290}, (1290, 43, 1247), id="qwen3-vl"),
+        pytest.param(
+            {"input_tokens": 43, "image_tokens": 1247, "total_tokens": 1290}, (1290, 43, 1247), id="qwen3-vl"
+        ),
         pytest.param({"input_tokens": 10, "image_tokens": 896}, (906, 10, 896), id="no total"),
         pytest.param(
             {
@@ -429,7 +450,9 @@ def test_usage_is_read_whatever_keys_are_there(usage: Any, expected: tuple[int, 
 
 
 def test_usage_of_ark_tells_text_from_images() -> None:
-    told = _rows(read(ark(_vector(0, 1024)), VISION, batch_of(Image.from_url("https://i.example/a.png")))).usage
+    told = _rows(
+        read(ark(_vector(0, 1024)), VISION, batch_of(Image.from_url("https://i.example/a.png")))
+    ).usage
 
     assert (528, 31, 497) == (told.total_tokens, told.text_tokens, told.image_tokens)
     assert 31 == told.detail["prompt_tokens_details.text_tokens"]
@@ -446,9 +469,15 @@ def test_numbers_of_usage_that_nobody_knows_are_kept() -> None:
 @pytest.mark.parametrize(
     ("body", "headers", "ask", "request_id"),
     [
-        pytest.param(dashscope(_vector(0)), {"x-request-id": "h"}, ASKS["dashscope"][0], "r-1", id="dashscope body"),
         pytest.param(
-            dashscope(_vector(0), request_id=7), {"x-request-id": "h"}, ASKS["dashscope"][0], "h", id="odd body"
+            dashscope(_vector(0)), {"x-request-id": "h"}, ASKS["dashscope"][0], "r-1", id="dashscope body"
+        ),
+        pytest.param(
+            dashscope(_vector(0), request_id=7),
+            {"x-request-id": "h"},
+            ASKS["dashscope"][0],
+            "h",
+            id="odd body",
         ),
         pytest.param(ark(_vector(0, 1024)), {"x-request-id": "h"}, VISION, "h", id="ark header"),
         pytest.param(ark(_vector(0, 1024)), {"x-client-request-id": "c"}, VISION, "c", id="ark echo"),

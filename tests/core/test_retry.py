@@ -151,7 +151,9 @@ def test_a_final_error_is_not_retried() -> None:
 
 
 @pytest.mark.parametrize(
-    ("attempt", "again"), [(1, True), (2, True), (3, False), (4, False)], ids=["first", "next", "last", "past"]
+    ("attempt", "again"),
+    [(1, True), (2, True), (3, False), (4, False)],
+    ids=["first", "next", "last", "past"],
 )
 def test_attempts_run_out(attempt: int, again: bool) -> None:
     pause = _patient(attempts=3).after(_failed(), attempt, 0.0)

@@ -56,7 +56,9 @@ def _meaning(outcome: Rows | EmbeddingError) -> Meaning:
     return Meaning(type(error), error.retryable, error.account, error.splittable)
 
 
-def _refused_by_ark(status: int, code: str | None, message: str = "No.", **more: Any) -> Rows | EmbeddingError:
+def _refused_by_ark(
+    status: int, code: str | None, message: str = "No.", **more: Any
+) -> Rows | EmbeddingError:
     body = {"error": {"code": code, "message": message, "param": "", "type": "BadRequest"}}
     return read(body, more.pop("ask", ARK), more.pop("batch", batch_of("a")), status=status, **more)
 
@@ -162,12 +164,22 @@ NATIVE_TABLE: list[tuple[int, str, str, Meaning]] = [
     (500, "ModelServingError", "No.", DOWN),
     (503, "ModelServingError", "No.", DOWN),
     (503, "ModelUnavailable", "No.", DOWN),
-    (400, "InvalidParameter", "<400> InternalError.Algo.InvalidParameter: Range of input length should be [1, 8192]", CONTENT),
+    (
+        400,
+        "InvalidParameter",
+        "<400> InternalError.Algo.InvalidParameter: Range of input length should be [1, 8192]",
+        CONTENT,
+    ),
     (400, "InvalidParameter", "Failed to download multimodal content", CONTENT),
     (400, "InvalidParameter", "Missing Content-Length of multimodal url", CONTENT),
     (400, "InvalidParameter", "Exceeded limit on max bytes per data-uri item : 10485760'", CONTENT),
     (400, "InvalidParameter", "url error, please check url！", REQUEST),
-    (400, "InvalidParameter", "batch size is invalid, it should not be larger than 10.: input.contents", REQUEST),
+    (
+        400,
+        "InvalidParameter",
+        "batch size is invalid, it should not be larger than 10.: input.contents",
+        REQUEST,
+    ),
 ]
 COMPATIBLE_TABLE: list[tuple[int, str, str, Meaning]] = [
     (400, "data_inspection_failed", "Input data may contain inappropriate content.", CONTENT),
@@ -253,7 +265,9 @@ def test_what_no_table_has_is_judged_by_its_status(
         pytest.param({"code": "Brand.New", "message": "x"}, TEXT, REQUEST, id="unknown"),
         pytest.param({"error": {"code": "InternalServiceError"}}, ARK, DOWN, id="ark fault"),
         pytest.param({"error": {"code": "AuthenticationError"}}, ARK, AUTH, id="ark key"),
-        pytest.param({"error": {"code": "SensitiveContentDetected.Violence"}}, ARK, CONTENT, id="ark content"),
+        pytest.param(
+            {"error": {"code": "SensitiveContentDetected.Violence"}}, ARK, CONTENT, id="ark content"
+        ),
         pytest.param({"error": {"code": "Brand.New"}}, ARK, REQUEST, id="ark unknown"),
     ],
 )
@@ -374,4 +388,4 @@ def test_a_long_or_hostile_message_becomes_one_short_line() -> None:
 
 
 def test_a_malformed_body_with_status_200_is_no_refusal() -> None:
-    assert BadReply == type(read(b"<html>", TEXT, batch_of("a")))
+    assert BadReply is type(read(b"<html>", TEXT, batch_of("a")))

@@ -16,7 +16,7 @@ with warnings.catch_warnings():
     from vendors import KEY, Vendors
 
 from capture import Socket
-from intents import PICTURE, STORED
+from wishes import PICTURE, STORED, STORED_LINES
 
 # Settings of the SDKs that a machine may have.
 _VARIABLES = (
@@ -33,6 +33,7 @@ def listening(folder: Path, **settings: Any) -> Iterator[Socket]:
     """An emulator on a socket; the SDKs' global settings lead to it, and are put back."""
     socket = Socket(**settings)
     assert STORED == socket.emulator.publish(STORED.removeprefix("oss://"), PICTURE.read_bytes())
+    assert STORED_LINES == socket.emulator.publish(STORED_LINES.removeprefix("oss://"), b"a\nb\n")
     with pytest.MonkeyPatch.context() as patch, socket.emulator:
         # The uploader of 1.x, and its polls of a job, read nothing else.
         patch.setattr(dashscope, "base_http_api_url", socket.emulator.dashscope_url)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from capture import ABSENT
-from intents import Intent
+from wishes import Intent
 
 from volc_dashscope.models import Provider
 
@@ -42,11 +42,23 @@ DIFFERENCES = (
     Difference(
         name="base64 is asked for",
         provider="ark",
-        covers=lambda intent, face: intent.door.startswith("ark.") and "encoding" not in intent.claim,
+        covers=lambda intent, face: (
+            intent.door.startswith("ark.")
+            and "encoding" not in intent.claim
+            and intent.claim != "unknown name"
+        ),
         fields={"body.encoding_format": ('"float"', '"base64"')},
         reason="a vector travels in a quarter of the bytes and keeps its float32 value; replies in numbers are "
         "read as well, and extra_body={'encoding_format': 'float'} asks for them",
         source="docs/82379/1523520: encoding_format is float, base64 or null",
+    ),
+    Difference(
+        name="nothing optional is asked of an unknown name",
+        provider="ark",
+        covers=lambda intent, face: intent.claim == "unknown name",
+        fields={"body.encoding_format": ('"float"', ABSENT)},
+        reason="a model that is not in the table may refuse a field; without it the reply is in numbers as well",
+        source="docs/82379/1523520: float is the default",
     ),
     Difference(
         name="a fixed length is not asked for",
@@ -131,5 +143,22 @@ DIFFERENCES = (
         reason="the guide of 2025 writes one element of several keys, the newer API page separate elements with "
         "enable_fusion; we write the latter, which also takes two images",
         source="reference/dashscope-api.md, contradiction C1",
+    ),
+    Difference(
+        name="a job's file in temporary storage is to be looked up",
+        provider="dashscope",
+        covers=lambda intent, face: intent.claim == "job from temporary storage",
+        fields={"header.x-dashscope-ossresourceresolve": (ABSENT, "enable")},
+        reason="the page asks for the header with every oss:// URL; the SDK sends it for media, not for jobs",
+        source="help.aliyun.com/zh/model-studio/get-temporary-file-url",
+    ),
+    Difference(
+        name="parameters is always there",
+        provider="dashscope",
+        covers=lambda intent, face: face == "v2" and intent.claim == "job without role",
+        fields={"body.parameters": (ABSENT, "object")},
+        reason="the error page has a code for a request without parameters; 1.x sends {} too, and so does v2 "
+        "everywhere but here",
+        source="error-code page: BadRequest.EmptyParameters",
     ),
 )

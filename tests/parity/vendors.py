@@ -37,10 +37,11 @@ FACES = {
     "ark.batch": ("ark",),
     "dashscope.text": ("classic", "v2"),
     "dashscope.media": ("classic", "v2"),
+    "dashscope.jobs": ("classic", "v2"),
     "openai": ("openai" if OPENAI else "ark",),
 }
 # `dashscope` 2.0.2 exports no AioTextEmbedding; asynchronous texts are its v2 client's.
-ASYNC_FACES = {**FACES, "dashscope.text": ("v2",)}
+ASYNC_FACES = {**FACES, "dashscope.text": ("v2",), "dashscope.jobs": ("v2",)}
 
 Arguments = Mapping[str, Any]
 
@@ -73,9 +74,7 @@ class Vendors:
             return self._classic(door)
         if face == "v2":
             client = self._once("", self._v2)
-            return (
-                client.embeddings.create if door == "dashscope.text" else client.multimodal.embeddings.create
-            )
+            return _v2_method(client, door)
         if face == "openai":
             return self._once(_COMPATIBLE, self._openai).embeddings.create
         client = self._once(ark_path(door, model), self._ark)
@@ -85,6 +84,9 @@ class Vendors:
         session = self._made.get("session")
         if session is None:
             session = self._made["session"] = self._stack.enter_context(requests.Session())
+        if door == "dashscope.jobs":
+            there = {"api_key": KEY, "base_address": native_url(self._url)}
+            return lambda **more: dashscope.BatchTextEmbedding.async_call(**there, **more)
         kind = dashscope.TextEmbedding if door == "dashscope.text" else dashscope.MultiModalEmbedding
         settings = {"api_key": KEY, "base_address": native_url(self._url), "session": session}
         return lambda **more: kind.call(**{**settings, **more})
@@ -117,8 +119,7 @@ async def acall(url: str, face: str, door: str, arguments: Arguments) -> Any:
         if face == "v2":
             client = dashscope.v2.AsyncClient(base_url=native_url(url), api_key=KEY, max_retries=0)
             client = await stack.enter_async_context(client)
-            kind = client.embeddings if door == "dashscope.text" else client.multimodal.embeddings
-            return await kind.create(**spoken)
+            return await _v2_method(client, door)(**spoken)
         if face == "openai":
             import openai
 
@@ -142,6 +143,12 @@ def native_url(url: str) -> str:
     return url + urlsplit(dashscope_url).path
 
 
+def _v2_method(client: Any, door: str) -> Any:
+    if door == "dashscope.jobs":
+        return client.embeddings.jobs.create
+    return (client.embeddings if door == "dashscope.text" else client.multimodal.embeddings).create
+
+
 def _ark_method(client: Any, door: str, model: str) -> Any:
     if door == "ark.batch":
         text = "-text-" in model
@@ -154,4 +161,5 @@ def _spoken(face: str, door: str, arguments: Arguments) -> dict[str, Any]:
     spoken = deepcopy(dict(arguments))
     if face == "classic":
         spoken.update(spoken.pop("parameters", {}))
+        spoken.update({"url": spoken.pop("file_url")} if "file_url" in spoken else {})
     return spoken

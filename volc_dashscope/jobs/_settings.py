@@ -109,6 +109,7 @@ class Settings:
             limiter=None,
             given=http_client,
             given_async=http_async_client,
+            proxy=_config.find_proxy(url),
         )
 
     @property

@@ -16,7 +16,7 @@ from langchain_core.stores import InMemoryByteStore
 from langchain_core.vectorstores import InMemoryVectorStore
 from langchain_volc_dashscope import ArkEmbeddings, MediaDocument, MediaStr, media, uuid5_key
 from langchain_volc_dashscope.registry import Registry
-from samples import png
+from samples import data_uri, png
 
 from volc_dashscope import Frames, Fused, Image, InputError, Video
 
@@ -40,14 +40,8 @@ def test_a_token_is_resolved_wherever_a_store_flattened_it(inside, face_of):
     whole, flat = face.embed_documents([text, _flat(text)])
 
     assert str is type(_flat(text))
-    assert whole == flat == face.embed_image([f"data:image/png;base64,{_b64(png('red'))}"])[0]
+    assert whole == flat == face.embed_image([data_uri("red")])[0]
     assert [["image_url"]] * 3 == _sent(inside)
-
-
-def _b64(data: bytes) -> str:
-    from base64 import b64encode
-
-    return b64encode(data).decode()
 
 
 def test_tokens_depend_on_content_only(tmp_path):
@@ -56,13 +50,13 @@ def test_tokens_depend_on_content_only(tmp_path):
         (tmp_path / folder / "red.png").write_bytes(png("red"))
 
     tokens = {
-        media(Image.from_path(tmp_path / "a" / "red.png"), "one")[-80:],
-        media(Image.from_path(tmp_path / "b" / "red.png"), "two", media_uri="https://example.com/x")[-80:],
-        media(RED)[-80:],
+        media(Image.from_path(tmp_path / "a" / "red.png"), "one")[-79:],
+        media(Image.from_path(tmp_path / "b" / "red.png"), "two", media_uri="https://example.com/x")[-79:],
+        media(RED)[-79:],
     }
 
     assert 1 == len(tokens)
-    assert media(Image.from_bytes(png("blue")))[-80:] not in tokens
+    assert media(Image.from_bytes(png("blue")))[-79:] not in tokens
 
 
 @pytest.mark.parametrize("ask", ["embed_query", "embed_documents", "embed_contents"])
@@ -91,7 +85,7 @@ def test_unknown_media_is_one_of_two_words(wrong):
         ArkEmbeddings(api_key="k", unknown_media=wrong)
 
 
-TOKEN = _flat(media(RED))[-80:]
+TOKEN = _flat(media(RED))[-79:]
 HOSTILE = {
     "path": "/etc/passwd",
     "home": "~/.ssh/id_rsa",
@@ -114,17 +108,23 @@ HOSTILE = {
 }
 
 
-@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
-def test_hostile_strings_are_embedded_as_the_text_they_are(inside, face_of, audit, text):
-    face = face_of(ArkEmbeddings, inside)
-    store = InMemoryVectorStore(face)
-    audit.files_opened.clear()
-    audit.dialled.clear()
-
+def _use(store: InMemoryVectorStore, text: str) -> None:
     store.add_documents([Document(text)])
     store.add_texts([text])
     store.similarity_search(text)
     store.as_retriever().invoke(text)
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+def test_hostile_strings_are_embedded_as_the_text_they_are(inside, face_of, audit, text):
+    face = face_of(ArkEmbeddings, inside)
+    store = InMemoryVectorStore(face)
+    _use(store, "what is imported late is imported now")
+    inside.emulator.ledger.clear()
+    audit.files_opened.clear()
+    audit.dialled.clear()
+
+    _use(store, text)
 
     assert [text] * 4 == inside.emulator.ledger.texts
     assert [["text"]] * 4 == _sent(inside)

@@ -1,0 +1,129 @@
+"""The calls stores make for images and queries: Chroma's own, AlloyDB's and PGVectorStore's."""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from typing import Any
+
+import pytest
+from langchain_volc_dashscope import ArkEmbeddings, DashScopeEmbeddings
+from lc_shops import SHOPS
+from samples import LANGCHAIN, PICTURE_URL, VIDEO_URL, data_uri, png
+
+from volc_dashscope import Image, Video
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # of the stores' packages
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),  # SQLite files the stores leave to the collector
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+CHROMA = next(shop for shop in SHOPS if shop.name == "Chroma")
+COLOURS = ("red", "green", "royalblue", "yellow")
+
+
+@pytest.fixture
+def pictures(tmp_path) -> dict[str, str]:
+    """Return paths of pictures by colour."""
+    paths = {colour: tmp_path / f"{colour}.png" for colour in COLOURS}
+    for colour, path in paths.items():
+        path.write_bytes(png(colour))
+    return {colour: str(path) for colour, path in paths.items()}
+
+
+@pytest.fixture
+def chroma(inside, face_of, tmp_path, pictures):
+    """Chroma with one picture of each colour, added by its own method."""
+    with CHROMA.open(face_of(ArkEmbeddings, inside), tmp_path / "store", "pictures") as store:
+        store.add_images(list(pictures.values()), metadatas=[{"colour": colour} for colour in pictures])
+        yield store
+
+
+@pytest.mark.parametrize("colour", COLOURS)
+def test_chroma_finds_its_images_by_image(chroma, pictures, colour):
+    found = chroma.similarity_search_by_image(pictures[colour], k=1)
+
+    assert [colour] == [hit.metadata["colour"] for hit in found]
+
+
+@pytest.mark.xfail(
+    reason="langchain-chroma 1.1 passes the list that embed_image returns where it means its first vector",
+    raises=ValueError,
+    strict=True,
+)
+def test_chroma_finds_its_images_by_image_with_score(chroma, pictures):
+    found = chroma.similarity_search_by_image_with_relevance_score(pictures["red"], k=1)
+
+    assert ["red"] == [hit.metadata["colour"] for hit, _ in found]
+
+
+def test_chroma_finds_its_images_by_text(chroma):
+    assert "red" == chroma.similarity_search("a red picture", k=1)[0].metadata["colour"]
+
+
+def test_chroma_itself_stores_base64_of_its_images(chroma):
+    """Its own design; `MediaDocument` does not."""
+    found = chroma.similarity_search("a red picture", k=1)[0]
+
+    assert png("red") == b64decode(found.page_content)
+
+
+def test_adding_images_to_chroma_is_a_request_each(inside, face_of, tmp_path, pictures):
+    with CHROMA.open(face_of(ArkEmbeddings, inside), tmp_path / "store", "pictures") as store:
+        store.add_images(list(pictures.values()))
+
+    assert ["image_url"] * 4 == [request.body["input"][0]["type"] for request in inside.emulator.ledger]
+
+
+@pytest.mark.parametrize("kind", LANGCHAIN)
+@pytest.mark.parametrize("name", ["embed_image", "embed_images"])
+async def test_alloydb_calls_with_a_positional_list(inside, face_of, pictures, kind, name):
+    """AsyncAlloyDBVectorStore._images_embedding_helper: `embed_image(uris)` or `embed_images(uris)`."""
+    face = face_of(kind, inside)
+
+    rows = getattr(face, name)(list(pictures.values()))
+    awaited = await getattr(face, f"a{name}")(list(pictures.values()))
+
+    assert rows == awaited == face.embed_documents([Image.from_path(path) for path in pictures.values()])
+
+
+@pytest.mark.parametrize("kind", LANGCHAIN)
+async def test_pgvectorstore_calls_with_the_keyword_text(inside, face_of, kind):
+    """AsyncPGVectorStore: `await embedding_service.aembed_query(text=query)`, and `aembed_documents(texts)`."""
+    face = face_of(kind, inside)
+
+    queries = [face.embed_query(text="red"), await face.aembed_query(text="red"), face.embed_query("red")]
+    rows = [await face.aembed_documents(["red"]), face.embed_documents(texts=["red"])]
+
+    assert 1 == len({tuple(query) for query in queries})
+    assert rows[0] == rows[1]
+    assert not hasattr(face, "embed_query_inline")  # PGVectorStore would then embed inside the database
+
+
+@pytest.mark.parametrize("kind", LANGCHAIN)
+async def test_videos_are_embedded_as_documents(inside, face_of, kind):
+    face = face_of(kind, inside)
+
+    rows = [face.embed_video([VIDEO_URL]), await face.aembed_video(uris=[VIDEO_URL])]
+
+    assert [face.embed_documents([Video.from_url(VIDEO_URL)])] * 2 == rows
+
+
+ROLES = {"query": "query", "document": "document", "none": None}
+
+
+@pytest.mark.parametrize("role", ROLES.values(), ids=ROLES)
+async def test_contents_take_the_role_they_are_given(inside, face_of, role):
+    face = face_of(DashScopeEmbeddings, inside, model="text-embedding-v4")
+
+    rows = [face.embed_contents(["a"], text_type=role), await face.aembed_contents(["a"], text_type=role)]
+
+    sent = [request.body.get("parameters", {}).get("text_type") for request in inside.emulator.ledger]
+    assert [role] * 2 == sent
+    assert rows[0] == rows[1]
+
+
+def test_mixed_contents_keep_their_order(inside, face_of):
+    face = face_of(DashScopeEmbeddings, inside)
+    items: list[Any] = ["a text", Image.from_url(PICTURE_URL), {"video": VIDEO_URL}, ["and", data_uri()]]
+
+    assert [face.embed_contents([item])[0] for item in items] == face.embed_contents(items)

@@ -1,0 +1,237 @@
+"""From a hit back to the picture: `media_of` and `content_blocks`, in this process and in a new one."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from base64 import b64encode
+from pathlib import Path
+
+import pytest
+from langchain_core.documents import Document
+from langchain_core.messages import HumanMessage
+from langchain_volc_dashscope import ArkEmbeddings, MediaDocument, content_blocks, media, media_of
+from lc_shops import SHOPS
+from samples import PICTURE_URL, VIDEO_URL, png
+
+from volc_dashscope import Frames, Fused, Image, InputError, Video
+from volc_dashscope.inputs import digest
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # of the stores' packages
+    pytest.mark.filterwarnings("ignore:.*ORM-style PyMilvus API"),  # langchain-milvus 0.3 uses it
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),  # SQLite files the stores leave to the collector
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+ROOT = Path(__file__).parents[3]
+SHOE = Image.from_url(PICTURE_URL)
+CAT = Video.from_url(VIDEO_URL)
+
+ITEMS = {
+    "image URL": SHOE,
+    "video URL": CAT,
+    "oss": Image.from_url("oss://bucket/red.png"),
+    "video, sampled": Video.from_url(VIDEO_URL, fps=0.5, max_video_tokens=4096),
+    "fused": Fused("a shoe", SHOE),
+    "fused, picture first": Fused(SHOE, "a shoe"),
+    "fused, two texts": Fused("a shoe", SHOE, "for running"),
+    "fused, two media": Fused("both", SHOE, CAT),
+    "fused, sampled video": Fused("slowly", Video.from_url(VIDEO_URL, fps=0.2)),
+    "frames": Frames([SHOE, Image.from_url("https://example.com/2.png")]),
+    "frames and text": Fused(Frames([SHOE, SHOE]), "a scene"),
+}
+
+
+@pytest.mark.parametrize("item", ITEMS.values(), ids=ITEMS)
+def test_the_item_is_restored_exactly(item):
+    document = MediaDocument(item, caption="what it shows")
+    metadata = json.loads(json.dumps(document.metadata))
+
+    restored = media_of(Document("flattened", metadata=metadata))
+
+    assert item == restored
+    assert digest(item) == digest(restored)
+    assert {str} == {type(value) for value in metadata.values()}
+
+
+def test_a_plain_picture_needs_no_list_of_parts():
+    assert {"media_kind": "image", "media_uri": PICTURE_URL} == MediaDocument(SHOE).metadata
+
+
+def test_files_are_restored_from_their_path(tmp_path):
+    paths = [tmp_path / name for name in ("red square.png", "蓝.png")]
+    for path, colour in zip(paths, ("red", "blue"), strict=True):
+        path.write_bytes(png(colour))
+    items = [*(Image.from_path(path) for path in paths), Frames([Image.from_path(path) for path in paths])]
+
+    restored = [media_of(MediaDocument(item), root=tmp_path) for item in items]
+
+    assert items == [*restored] or [digest(item) for item in items] == [digest(item) for item in restored]
+    assert [path.as_uri() for path in paths] == [MediaDocument(item).metadata["media_uri"] for item in items[:2]]
+
+
+def test_bytes_are_found_again_by_the_address_given(tmp_path):
+    path = tmp_path / "red.png"
+    path.write_bytes(png("red"))
+    item = Fused("a red square", Image.from_bytes(png("red")))
+
+    restored = media_of(MediaDocument(item, media_uri=path.as_uri()))
+
+    assert digest(item) == digest(restored)
+
+
+def test_a_moved_collection_is_followed_by_changing_media_uri_alone(tmp_path):
+    path = tmp_path / "red.png"
+    path.write_bytes(png("red"))
+    document = MediaDocument(Fused("a red square", Image.from_path(path)))
+    moved = {**document.metadata, "media_uri": "https://example.com/red.png"}
+
+    restored = media_of(Document("x", metadata=moved))
+
+    assert Fused("a red square", Image.from_url("https://example.com/red.png")) == restored
+
+
+REFUSED = {
+    "nothing": ({}, "no media_uri"),
+    "empty": ({"media_uri": ""}, "no media_uri"),
+    "not a str": ({"media_uri": 7}, "no media_uri"),
+    "data URI": ({"media_uri": "data:image/png;base64,AAAA"}, "scheme 'data'"),
+    "path": ({"media_uri": "/etc/passwd"}, "scheme ''"),
+    "ftp": ({"media_uri": "ftp://example.com/a.png"}, "scheme 'ftp'"),
+    "no picture": ({"media_uri": "file:///etc/passwd"}, "not an image|outside root"),
+    "broken parts": ({"media_uri": PICTURE_URL, "media_parts": "{"}, "not what MediaDocument writes"),
+    "parts of another shape": ({"media_uri": PICTURE_URL, "media_parts": "[1]"}, "not what MediaDocument writes"),
+    "parts that are no str": ({"media_uri": PICTURE_URL, "media_parts": [1]}, "not what MediaDocument writes"),
+    "address of another type": ({"media_uri": PICTURE_URL, "media_parts": '[{"image": 5}]'}, "must be str"),
+    "file in parts": (
+        {"media_uri": PICTURE_URL, "media_parts": '[{"image": "file:///etc/passwd"}]'},
+        "not an image|outside root",
+    ),
+}
+
+
+@pytest.mark.parametrize(("metadata", "message"), REFUSED.values(), ids=REFUSED)
+@pytest.mark.parametrize("fenced", [False, True], ids=["open", "fenced"])
+def test_what_is_no_address_of_a_picture_is_refused(tmp_path, metadata, message, fenced):
+    with pytest.raises(InputError, match=message):
+        media_of(Document("x", metadata=metadata), root=tmp_path if fenced else None)
+
+
+def test_root_is_a_fence(tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "out.png").write_bytes(png())
+    document = Document("x", metadata={"media_uri": (tmp_path / "out.png").as_uri()})
+    sneaky = Document("x", metadata={"media_uri": f"{(tmp_path / 'in').as_uri()}/../out.png"})
+
+    for found in (document, sneaky):
+        with pytest.raises(InputError, match="outside root"):
+            media_of(found, root=tmp_path / "in")
+        with pytest.raises(InputError, match="outside root"):
+            content_blocks([found], root=tmp_path / "in")
+
+
+def test_the_kind_is_guessed_where_others_wrote_the_metadata():
+    video = Document("x", metadata={"media_uri": "https://example.com/a.mp4?sign=1"})
+    image = Document("x", metadata={"media_uri": "https://example.com/a"})
+
+    assert (Video, Image) == (type(media_of(video)), type(media_of(image)))
+
+
+def test_blocks_are_what_chat_models_take(tmp_path):
+    path = tmp_path / "red.png"
+    path.write_bytes(png("red"))
+    documents = [
+        Document("just a note"),
+        MediaDocument(SHOE, caption="a shoe"),
+        MediaDocument(CAT, caption="a cat"),
+        MediaDocument(Image.from_path(path), caption="a red square"),
+        MediaDocument(Frames([SHOE, SHOE]), caption="two frames"),
+    ]
+
+    blocks = content_blocks(documents)
+
+    shoe = {"type": "image", "url": PICTURE_URL}
+    expected = [
+        {"type": "text", "text": "just a note"},
+        {"type": "text", "text": "a shoe"},
+        shoe,
+        {"type": "text", "text": "a cat"},
+        {"type": "video", "url": VIDEO_URL},
+        {"type": "text", "text": "a red square"},
+        {"type": "image", "base64": b64encode(png("red")).decode(), "mime_type": "image/png"},
+        {"type": "text", "text": "two frames"},
+        shoe,
+        shoe,
+    ]
+    assert expected == [{key: value for key, value in block.items() if key != "id"} for block in blocks]
+    assert ["text", "text", "image"] == [block["type"] for block in HumanMessage(blocks[:3]).content_blocks]
+
+
+def test_blocks_hold_no_token_and_no_address_of_a_file(tmp_path):
+    path = tmp_path / "red.png"
+    path.write_bytes(png("red"))
+
+    blocks = content_blocks([MediaDocument(Image.from_path(path), caption="a red square")])
+
+    assert "media:sha256" not in str(blocks)
+    assert str(tmp_path) not in str(blocks)
+
+
+def test_blocks_can_be_embedded_again(inside, face_of):
+    face = face_of(ArkEmbeddings, inside)
+    blocks = content_blocks([MediaDocument(SHOE, caption="a shoe")])
+
+    assert face.embed_documents([Fused("a shoe", SHOE)]) == face.embed_documents([blocks])
+
+
+NEW_PROCESS = """
+import sys, warnings
+warnings.simplefilter("ignore")
+sys.path[:0] = sys.argv[1:3]
+from pathlib import Path
+from langchain_volc_dashscope import ArkEmbeddings, content_blocks, media_of
+from volc_dashscope import Image
+from volc_dashscope.emulator import Emulator
+from volc_dashscope.inputs import digest
+from lc_shops import SHOPS
+import json
+
+emulator = Emulator()
+face = ArkEmbeddings(api_key="k", dimensions=1024, http_client=emulator.http_client())
+shop = next(shop for shop in SHOPS if shop.name == sys.argv[3])
+folder = Path(sys.argv[4])
+with shop.open(face, folder, sys.argv[5]) as store:
+    hit = store.similarity_search(Image.from_path(folder / "red.png"), k=1)[0]
+    item = media_of(hit, root=folder)
+    blocks = content_blocks([hit], root=folder)
+print(json.dumps([digest(item), [block["type"] for block in blocks], blocks[1]["base64"]]))
+"""
+
+
+@pytest.mark.parametrize("shop", SHOPS, ids=repr)
+def test_a_new_process_finds_the_picture_and_gets_back_to_it(inside, face_of, tmp_path, shop):
+    path = tmp_path / "red.png"
+    path.write_bytes(png("red"))
+    item = Fused("a red square", Image.from_path(path))
+    # The names `flush` saves under, where a store is written on request only.
+    name = {"InMemory": "memory", "FAISS": "faiss"}.get(shop.name, "kept")
+    with shop.open(face_of(ArkEmbeddings, inside, dimensions=1024), tmp_path, name) as store:
+        store.add_documents([Document("quarterly figures"), MediaDocument(item)])
+        shop.flush(store, tmp_path)
+
+    here = str(Path(__file__).parent)
+    arguments = [str(ROOT), here, shop.name, str(tmp_path), name]
+    done = subprocess.run(
+        [sys.executable, "-c", NEW_PROCESS, *arguments], capture_output=True, text=True, check=False, cwd=ROOT
+    )
+
+    assert 0 == done.returncode, done.stderr
+    assert [digest(item), ["text", "image"], b64encode(png("red")).decode()] == json.loads(done.stdout)
+
+
+def test_the_text_for_add_texts_brings_its_own_metadata():
+    text = media(Fused("a shoe", SHOE), "shoe")
+
+    assert MediaDocument(Fused("a shoe", SHOE)).metadata == text.metadata
+    assert Fused("a shoe", SHOE) == media_of(Document(text, metadata=text.metadata))

@@ -1,0 +1,56 @@
+"""Pictures, stores, and the tables that only passing tests write."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+from goods import draw
+from llama_index.core import MockEmbedding, Settings
+from shelves import SHELVES, Shelf
+from tables import Board
+
+_BOARD = Board()
+
+
+@pytest.fixture
+def board() -> Board:
+    """Return what tests write their cells on."""
+    return _BOARD
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> dict[str, Path]:
+    """Return the path of a picture of each colour."""
+    return draw(tmp_path)
+
+
+@pytest.fixture
+async def shelf_of(tmp_path: Path) -> AsyncIterator[Callable[..., Shelf]]:
+    """Return a maker of stores by name, closed after the test."""
+    made: list[Shelf] = []
+
+    def make(name: str, dimension: int, *, awaited: bool = False) -> Shelf:
+        made.append(SHELVES[name](tmp_path / f"store-{len(made)}", dimension, awaited=awaited))
+        return made[-1]
+
+    yield make
+    for shelf in made:
+        await shelf.close()
+
+
+@pytest.fixture(autouse=True)
+def _no_default_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without one, core takes OpenAI's embeddings as the default."""
+    monkeypatch.setattr(Settings, "_embed_model", MockEmbedding(embed_dim=3))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Compare the committed tables after everything that writes them."""
+    items.sort(key=lambda item: item.name.startswith("test_the_committed_table"))
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if session.config.getoption("--write-tables"):
+        _BOARD.write()

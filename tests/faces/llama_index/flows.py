@@ -1,0 +1,66 @@
+"""The ways nodes go into a store and come out again, each ending in an index over the store opened anew."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeAlias
+
+from llama_index.core import StorageContext, VectorStoreIndex, load_index_from_storage
+from llama_index.core.indices import MultiModalVectorStoreIndex
+from llama_index.core.ingestion import IngestionPipeline
+from llama_index.core.schema import BaseNode
+from llama_index_ext import MultiModalNodeEmbedder, fingerprint
+from shelves import Shelf
+
+Flow: TypeAlias = "Callable[[Shelf, Any, Sequence[BaseNode]], Awaitable[Any]]"
+
+
+async def pipeline(shelf: Shelf, face: Any, nodes: Sequence[BaseNode]) -> VectorStoreIndex:
+    """`IngestionPipeline` with the node embedder, straight into the store where the store keeps nodes."""
+    store = shelf.open() if shelf.keeps_text else None
+    made = IngestionPipeline(transformations=[MultiModalNodeEmbedder(embed_model=face)], vector_store=store)
+    ready = await made.arun(nodes=nodes) if shelf.awaited else made.run(nodes=nodes)
+    if not shelf.keeps_text:
+        return await _indexed(shelf, face, ready)
+    await shelf.close()
+    return VectorStoreIndex.from_vector_store(shelf.reopen(), embed_model=face)
+
+
+async def index(shelf: Shelf, face: Any, nodes: Sequence[BaseNode]) -> VectorStoreIndex:
+    """The node embedder by itself, then `VectorStoreIndex(nodes)`."""
+    embedder = MultiModalNodeEmbedder(embed_model=face)
+    return await _indexed(shelf, face, await embedder.acall(nodes) if shelf.awaited else embedder(nodes))
+
+
+async def multimodal(shelf: Shelf, face: Any, nodes: Sequence[BaseNode]) -> MultiModalVectorStoreIndex:
+    """Core's index of two stores, which embeds through the hooks; it drops pictures without a fingerprint."""
+    nodes = fingerprint(nodes)
+    context = StorageContext.from_defaults(
+        vector_store=shelf.open("texts"), image_store=shelf.open("pictures"), docstore=None
+    )
+    models = {"embed_model": face, "image_embed_model": face}
+    if shelf.awaited:
+        made = MultiModalVectorStoreIndex([], storage_context=context, **models)
+        await made.ainsert_nodes(nodes)
+    else:
+        MultiModalVectorStoreIndex(nodes, storage_context=context, **models)
+    return await _reloaded(
+        shelf, context, {"vector_store": "texts", "image_store": "pictures"}, **models
+    )
+
+
+async def _indexed(shelf: Shelf, face: Any, nodes: Sequence[BaseNode]) -> VectorStoreIndex:
+    context = StorageContext.from_defaults(vector_store=shelf.open())
+    if shelf.awaited:
+        await VectorStoreIndex([], storage_context=context, embed_model=face).ainsert_nodes(nodes)
+    else:
+        VectorStoreIndex(nodes, storage_context=context, embed_model=face)
+    return await _reloaded(shelf, context, {"vector_store": "nodes"}, embed_model=face)
+
+
+async def _reloaded(shelf: Shelf, context: StorageContext, names: dict[str, str], **models: Any) -> Any:
+    folder = str(shelf.folder / "context")
+    context.persist(folder)
+    await shelf.close()
+    stores = {side: shelf.reopen(name) for side, name in names.items()}
+    return load_index_from_storage(StorageContext.from_defaults(persist_dir=folder, **stores), **models)

@@ -1,0 +1,76 @@
+"""Tables of the documentation, made of cells that passing tests wrote."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeAlias
+
+PAGE = Path(__file__).parents[3] / "docs" / "llama-index.md"
+
+Rows: TypeAlias = "dict[str, dict[str, str]]"
+
+
+@dataclass
+class Board:
+    """
+    Cells by table, row and column.
+
+    Attributes:
+        begun: Cells whose tests have started; one that is begun and not written has failed.
+    """
+
+    cells: dict[str, Rows] = field(default_factory=dict)
+    begun: set[tuple[str, str, str]] = field(default_factory=set)
+
+    def begin(self, table: str, row: str, *columns: str) -> None:
+        """Say which cells a test is going to write."""
+        self.begun.update((table, row, column) for column in columns)
+
+    def put(self, table: str, row: str, **cells: str) -> None:
+        """Write cells; the last line of a test."""
+        self.cells.setdefault(table, {}).setdefault(row, {}).update(cells)
+
+    def write(self) -> None:
+        """Put the cells of this run into the page, and keep those of tests that did not run."""
+        text = PAGE.read_text("utf-8")
+        for table, rows in self.cells.items():
+            known = committed(table, text)
+            whole = {
+                row: {**known.get(row, {}), **rows.get(row, {})} for row in sorted({*known, *rows}, key=_order)
+            }
+            text = _replace(text, table, whole)
+        PAGE.write_text(text, "utf-8")
+
+
+def committed(table: str, text: str | None = None) -> Rows:
+    """Return the rows of a table in the page."""
+    found = _block(table).search(PAGE.read_text("utf-8") if text is None else text)
+    assert found is not None, f"no table {table} in {PAGE.name}"
+    lines = [_cells(line) for line in found["body"].splitlines() if line.startswith("|")]
+    if not lines:
+        return {}
+    head, _, *rows = lines
+    return {cells[0]: dict(zip(head[1:], cells[1:], strict=True)) for cells in rows}
+
+
+def _replace(text: str, table: str, rows: Rows) -> str:
+    columns = list(dict.fromkeys(column for cells in rows.values() for column in cells))
+    lines = [["", *columns], ["---"] * (len(columns) + 1)]
+    lines += [[row, *(cells.get(column, "") for column in columns)] for row, cells in rows.items()]
+    body = "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    return _block(table).sub(lambda found: f"{found['head']}\n{body}{found['tail']}", text)
+
+
+def _block(table: str) -> re.Pattern[str]:
+    return re.compile(rf"(?P<head><!-- {table}:begin.*?-->)\n(?P<body>.*?)(?P<tail><!-- {table}:end -->)", re.S)
+
+
+def _cells(line: str) -> list[str]:
+    return [cell.strip() for cell in line.strip().removeprefix("|").removesuffix("|").split("|")]
+
+
+def _order(row: str) -> tuple[int, str]:
+    number = re.match(r"\d+", row)
+    return (int(number[0]) if number else 0, row)

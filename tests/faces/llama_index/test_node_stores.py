@@ -1,0 +1,167 @@
+"""What can be found in which store, put there in which way: the table in docs/llama-index.md."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import flows
+import pytest
+from goods import BLUE, CAT, GREEN, RAINCOAT, RED, RENT, goods, plain_nodes
+from llama_index.core.schema import QueryBundle
+from llama_index_ext import ArkMultiModalEmbedding, MultiModalNodeEmbedder, aquery_bundle, query_bundle
+from shelves import SHELVES, Milvus
+from tables import committed
+
+TABLE = "stores"
+TEXT, SEEN, SAME, FUSED = "text → text", "text → image", "image → image", "text + image → product"
+IMAGE_NODE, VIDEO_NODE = "image → `Node`", "video → `Node`"
+FLOWS = {"IngestionPipeline": flows.pipeline, "VectorStoreIndex": flows.index}
+MULTIMODAL = "MultiModalVectorStoreIndex"
+MODES = {"sync": False, "async": True}
+EACH_STORE = pytest.mark.parametrize("store", SHELVES)
+EACH_MODE = pytest.mark.parametrize("mode", MODES)
+
+
+def row(store: str, flow: str, mode: str) -> str:
+    return f"{store}, {flow}, {mode}"
+
+
+async def first(retriever: Any, query: Any, *, awaited: bool) -> str:
+    """Return the id of the best hit."""
+    hits = await retriever.aretrieve(query) if awaited else retriever.retrieve(query)
+    return hits[0].node.node_id
+
+
+async def bundle(face: Any, *, awaited: bool, **parts: Any) -> QueryBundle:
+    if awaited:
+        return await aquery_bundle(**parts, embed_model=face)
+    return query_bundle(**parts, embed_model=face)
+
+
+@EACH_STORE
+@EACH_MODE
+@pytest.mark.parametrize("flow", FLOWS)
+async def test_every_kind_of_query_finds_its_node(inside, face_of, shelf_of, pictures, board, store, flow, mode):
+    awaited, name = MODES[mode], row(store, flow, mode)
+    face = face_of(ArkMultiModalEmbedding, inside)
+    queries = {
+        TEXT: ("office rent", RENT),
+        SEEN: ("a green picture", GREEN),
+        SAME: (await bundle(face, awaited=awaited, image=pictures["red"]), RED),
+        FUSED: (await bundle(face, awaited=awaited, text="raincoat", image=pictures["yellow"]), RAINCOAT),
+    }
+    nodes = goods(pictures)
+    if store != Milvus.name:
+        queries[IMAGE_NODE] = (await bundle(face, awaited=awaited, image=pictures["royalblue"]), BLUE)
+        queries[VIDEO_NODE] = (await bundle(face, awaited=awaited, video=pictures["cat"]), CAT)
+        nodes += plain_nodes(pictures)
+    board.begin(TABLE, name, *queries)
+
+    index = await FLOWS[flow](shelf_of(store, face.dimension, awaited=awaited), face, nodes)
+    retriever = index.as_retriever(similarity_top_k=1)
+    found = {column: await first(retriever, query, awaited=awaited) for column, (query, _) in queries.items()}
+
+    assert {column: expected for column, (_, expected) in queries.items()} == found
+    board.put(TABLE, name, **dict.fromkeys(queries, "✓"))
+
+
+@EACH_STORE
+@EACH_MODE
+async def test_cores_multimodal_index_finds_texts_and_pictures(
+    inside, face_of, shelf_of, pictures, board, store, mode
+):
+    awaited, name = MODES[mode], row(store, MULTIMODAL, mode)
+    board.begin(TABLE, name, TEXT, SEEN, SAME)
+    face = face_of(ArkMultiModalEmbedding, inside)
+
+    index = await flows.multimodal(shelf_of(store, face.dimension, awaited=awaited), face, goods(pictures))
+    retriever = index.as_retriever(similarity_top_k=1, image_similarity_top_k=1)
+    red = str(pictures["red"])
+    if awaited:
+        found = {
+            TEXT: await retriever.atext_retrieve("office rent"),
+            SEEN: await retriever.atext_to_image_retrieve("a green picture"),
+            SAME: await retriever.aimage_to_image_retrieve(red),
+        }
+    else:
+        found = {
+            TEXT: retriever.text_retrieve("office rent"),
+            SEEN: retriever.text_to_image_retrieve("a green picture"),
+            SAME: retriever.image_to_image_retrieve(red),
+        }
+
+    assert {TEXT: RENT, SEEN: GREEN, SAME: RED} == {column: hits[0].node.node_id for column, hits in found.items()}
+    board.put(TABLE, name, **dict.fromkeys(found, "✓"))
+
+
+@EACH_MODE
+@pytest.mark.parametrize("flow", FLOWS)
+@pytest.mark.parametrize(("column", "node_id"), [(IMAGE_NODE, BLUE), (VIDEO_NODE, CAT)], ids=["image", "video"])
+async def test_milvus_refuses_a_plain_node_by_itself(
+    inside, face_of, shelf_of, pictures, board, flow, mode, column, node_id
+):
+    """The store reads `node.dict()["text"]`, which a `Node` does not have. Use `ImageNode`."""
+    awaited, name = MODES[mode], row(Milvus.name, flow, mode)
+    board.begin(TABLE, name, column)
+    face = face_of(ArkMultiModalEmbedding, inside)
+    node = next(node for node in plain_nodes(pictures) if node.node_id == node_id)
+
+    with pytest.raises(KeyError, match="text"):
+        await FLOWS[flow](shelf_of(Milvus.name, face.dimension, awaited=awaited), face, [node])
+    board.put(TABLE, name, **{column: "✗ (1)"})
+
+
+@EACH_STORE
+@EACH_MODE
+@pytest.mark.parametrize(("column", "node_id"), [(IMAGE_NODE, BLUE), (VIDEO_NODE, CAT)], ids=["image", "video"])
+async def test_cores_multimodal_index_drops_plain_nodes(
+    inside, face_of, shelf_of, pictures, board, store, mode, column, node_id
+):
+    """It keeps instances of `TextNode` and `ImageNode` only, and says nothing."""
+    awaited, name = MODES[mode], row(store, MULTIMODAL, mode)
+    board.begin(TABLE, name, column)
+    face = face_of(ArkMultiModalEmbedding, inside)
+    node = next(node for node in plain_nodes(pictures) if node.node_id == node_id)
+    embedded = MultiModalNodeEmbedder(embed_model=face)([node, *goods(pictures)])
+
+    index = await flows.multimodal(shelf_of(store, face.dimension, awaited=awaited), face, embedded)
+    retriever = index.as_retriever(similarity_top_k=9, image_similarity_top_k=9)
+    hits = await retriever.aretrieve("picture") if awaited else retriever.retrieve("picture")
+
+    assert {RENT, RED} < {hit.node.node_id for hit in hits}
+    assert node_id not in {hit.node.node_id for hit in hits}
+    board.put(TABLE, name, **{column: "✗ (2)"})
+
+
+@EACH_STORE
+@EACH_MODE
+async def test_cores_multimodal_retriever_replaces_a_querys_vector(
+    inside, face_of, shelf_of, pictures, board, store, mode
+):
+    """A fused query loses its picture there; a plain `VectorStoreIndex` over the same nodes keeps it."""
+    awaited, name = MODES[mode], row(store, MULTIMODAL, mode)
+    board.begin(TABLE, name, FUSED)
+    face = face_of(ArkMultiModalEmbedding, inside)
+    query = query_bundle("raincoat", image=pictures["yellow"], embed_model=face)
+    given = query.embedding
+
+    index = await flows.multimodal(shelf_of(store, face.dimension, awaited=awaited), face, goods(pictures))
+    retriever = index.as_retriever()
+    await (retriever.atext_retrieve(query) if awaited else _now(retriever.text_retrieve(query)))
+
+    assert given != query.embedding
+    board.put(TABLE, name, **{FUSED: "✗ (3)"})
+
+
+async def _now(hits: Any) -> Any:
+    return hits
+
+
+def test_the_committed_table_of_stores_is_what_passed(board):
+    whole = committed(TABLE)
+    begun = {(name, column) for table, name, column in board.begun if table == TABLE}
+
+    assert {row(store, flow, mode) for store in SHELVES for flow in (*FLOWS, MULTIMODAL) for mode in MODES} == set(whole)
+    assert {(name, column): whole[name][column] for name, column in begun} == {
+        (name, column): text for name, cells in board.cells.get(TABLE, {}).items() for column, text in cells.items()
+    }
