@@ -89,7 +89,8 @@ def _fingerprinted(node: BaseNode, root: str | None) -> BaseNode:
         return copy
     if type(copy) is ImageNode:
         return FingerprintedImageNode(**copy.__dict__)
-    if copy.hash == node.model_copy(update={**update, "metadata": node.metadata}).hash:
+    unmarked = {key: value for key, value in copy.metadata.items() if key != MEDIA_KEY}
+    if copy.hash == copy.model_copy(update={"metadata": unmarked}).hash:
         raise InputError(
             f"node {node.node_id}: the hash of {type(node).__name__} ignores metadata; "
             "use ImageNode or Node, or let the class's hash include it"

@@ -43,14 +43,17 @@ def check_settings(ask: Ask) -> None:
     _check_level("max_video_frames", ask.max_video_frames, 1, card.max_video_frames, card)
 
 
-def check_items(items: Sequence[Item], ask: Ask) -> None:
+def check_items(items: Sequence[Item], ask: Ask, *, first: int = 0) -> None:
     """
     Refuse the first item that does not fit the model.
+
+    Args:
+        first: Index of the first of them, where they are a part of a longer list.
 
     Raises:
         InputError: With the item's index, what was seen and what is allowed.
     """
-    for index, item in enumerate(items):
+    for index, item in enumerate(items, first):
         try:
             check_item(item, ask)
         except InputError as error:

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Generic, Protocol, TypeAlias, TypeVar
 
-from volc_dashscope._pace import Cost, Pace
+from volc_dashscope._pace import Cost, Pace, Turn
 from volc_dashscope._retry import Retry
-from volc_dashscope._wire import Fault, Reply, Request
-from volc_dashscope.errors import EmbeddingError, TransportError
+from volc_dashscope._wire import Fault, Reply, Request, Rows
+from volc_dashscope.errors import EmbeddingError, RateLimitError, TransportError
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -73,31 +73,62 @@ def exchange(op: Operation[T], terms: Terms) -> Flow[T]:
     """Carry one logical request to a result. Yields `Send` and `Wait`; does no I/O of its own."""
     request = op.build()
     pace, clock = terms.pace, terms.clock
-    started = None
+    error, elapsed = None, 0.0
     for attempt in count(1):
-        yield from _turn(pace, op.cost, clock)
-        # Waiting in line before the first attempt is no part of the deadline.
-        started = clock() if started is None else started
+        turn, asked = yield from _turn(op.cost, terms, elapsed, error)
+        # Standing in line for the pace is no part of the deadline; what the service asked for is.
+        began, elapsed = clock(), elapsed + (asked if error is not None else 0.0)
         reply = yield Send(request)
         outcome = _read(op, reply, terms.provider)
-        pace.report(outcome if isinstance(outcome, EmbeddingError) else None, op.cost, clock())
         if not isinstance(outcome, EmbeddingError):
+            spent = outcome.usage.total_tokens if isinstance(outcome, Rows) else None
+            pace.report(None, op.cost, clock(), turn=turn, spent=spent)
             return outcome
-        pause = terms.retry.after(outcome, attempt, clock() - started)
+        error = outcome
+        pace.report(error, op.cost, clock(), turn=turn)
+        pause = terms.retry.after(error, attempt, elapsed + clock() - began)
         if pause is None:
-            raise outcome
+            raise error
         yield Wait(pause)
+        elapsed += clock() - began
     raise AssertionError("unreachable: count() does not end")
 
 
-def _turn(pace: Pace, cost: Cost, clock: Callable[[], float]) -> Generator[Wait, Reply | Fault | None, None]:
-    """Wait for this request's slot; take another when a throttle moved all slots meanwhile."""
+def _turn(
+    cost: Cost, terms: Terms, elapsed: float, error: EmbeddingError | None
+) -> Generator[Wait, Reply | Fault | None, tuple[Turn, float]]:
+    """
+    Wait for this request's slot; take another when a throttle moved all slots meanwhile.
+
+    Returns the slot, and how many seconds of the wait the service had asked for.
+
+    Raises:
+        EmbeddingError: `error`, what became of the last attempt, when the next would start after the deadline;
+            before the first attempt, a `RateLimitError` when the service asked others for a longer wait.
+    """
+    pace, clock, total = terms.pace, terms.clock, 0.0
     while True:
-        turn = pace.reserve(cost, clock())
+        now = clock()
+        asked = pace.pause(now)
+        if asked and elapsed + total + asked >= terms.retry.deadline:
+            raise error or _too_long(asked, terms)
+        total += asked
+        turn = pace.reserve(cost, now)
         if turn.delay > 0:
             yield Wait(turn.delay)
         if pace.confirms(turn):
-            return
+            return turn, total
+
+
+def _too_long(asked: float, terms: Terms) -> RateLimitError:
+    return RateLimitError(
+        f"not sent: {terms.provider} asked another request to wait, for {asked:.0f} s more, which is longer "
+        f"than the deadline of {terms.retry.deadline:g} s",
+        provider=terms.provider,
+        status=429,
+        retryable=True,
+        retry_after=asked,
+    )
 
 
 def _read(op: Operation[T], reply: Reply | Fault | None, provider: str) -> T | EmbeddingError:

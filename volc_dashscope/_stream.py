@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import chain, islice
+
+import numpy as np
 
 from volc_dashscope import _plan
 from volc_dashscope._check import check_item, check_settings
 from volc_dashscope._feed import Feed
+from volc_dashscope._memory import Memory
 from volc_dashscope._wire import Ask, Batch, Rows
 from volc_dashscope.errors import ConfigError, EmbeddingError, InputError
 from volc_dashscope.inputs import Item
 from volc_dashscope.results import FloatArray, Usage
 
 _WINDOW_PER_WORKER = 4
+# Requests' worth of items after which what needed none (known or bad) is handed on, however many there are.
+_BLOCK = 32
+# What an empty batch brings.
+NOTHING = Rows(np.empty((0, 0), dtype=np.float32), Usage())
 
 
 class Stream:
@@ -20,9 +28,14 @@ class Stream:
     The state of one `stream`: as a `Call`, but over items that are read as they are needed.
 
     Holds what is finished out of order, at most a window of batches, until `drain` can hand it on in order.
+
+    Args:
+        ordered: False hands on what is finished at once, whatever its place.
     """
 
-    def __init__(self, items: Iterable[Item], ask: Ask, *, width: int) -> None:
+    def __init__(
+        self, items: Iterable[Item], ask: Ask, *, width: int, memory: Memory, ordered: bool = True
+    ) -> None:
         check_settings(ask)
         if isinstance(items, str | bytes):
             raise InputError(f"items must be a list, got one {type(items).__name__}; pass [text]")
@@ -30,17 +43,22 @@ class Stream:
         self._ended: dict[int, FloatArray | EmbeddingError] = {}
         self._next = 0
         self._fatal: EmbeddingError | None = None
-        self.usage = Usage()
-        self.feed: Feed[Batch] = Feed(
-            _plan.plan(self._checked(items), ask), width=width, window=_WINDOW_PER_WORKER * width
-        )
+        self._ordered = ordered
+        self._memory = memory
+        self._keys: dict[int, str] = {}
+        self._unbooked = Usage()
+        self.feed: Feed[Batch] = Feed(self._batches(items), width=width, window=_WINDOW_PER_WORKER * width)
 
     def take(self, number: int, batch: Batch, outcome: Rows | BaseException) -> None:
         """Store rows or the error of a batch."""
         again: tuple[Batch, ...] = ()
         if isinstance(outcome, Rows) and outcome.vectors is not None:
             self._ended.update(zip(batch.positions, outcome.vectors, strict=True))
-            self.usage += outcome.usage
+            self._unbooked += outcome.usage
+            if self._keys:
+                self._memory.learn(
+                    [self._keys.pop(position) for position in batch.positions], outcome.vectors
+                )
         elif not isinstance(outcome, EmbeddingError) or isinstance(outcome, ConfigError):
             raise outcome if isinstance(outcome, BaseException) else AssertionError("rows without vectors")
         elif len(batch) > 1 and (outcome.splittable or isinstance(outcome, InputError)):
@@ -48,25 +66,48 @@ class Stream:
             again = batch.halves()
         else:
             self._ended.update(dict.fromkeys(batch.positions, outcome))
+            for position in batch.positions:
+                self._keys.pop(position, None)
             if outcome.account:
                 self._fatal = outcome
                 self.feed.halt()
         self.feed.finish(number, again)
 
     def drain(self) -> Iterator[tuple[int, FloatArray | EmbeddingError]]:
-        """Yield what is finished, in input order."""
+        """Yield what is finished, in input order where that is asked for."""
+        while self._ended and not self._ordered:
+            index = next(iter(self._ended))
+            yield index, self._ended.pop(index)
         while self._next in self._ended:
             yield self._next, self._ended.pop(self._next)
             self._next += 1
+
+    def billed(self) -> Usage:
+        """Return what was billed since this was last asked."""
+        usage, self._unbooked = self._unbooked, Usage()
+        return usage
 
     def end(self) -> None:
         """Raise the account error that stopped the stream, if one did."""
         if self._fatal is not None:
             raise self._fatal
 
-    def _checked(self, items: Iterable[Item]) -> Iterator[tuple[int, Item]]:
+    def _batches(self, items: Iterable[Item]) -> Iterator[Batch]:
+        """Plan block by block. A block that needs no request is an empty batch, which carries no request."""
         lines = hasattr(items, "readline")
-        for index, given in enumerate(items):
+        given = enumerate(items)
+        while (first := next(given, None)) is not None:
+            block = chain((first,), islice(given, _BLOCK * self._ask.card.batch - 1))
+            sound = self._checked(block, lines=lines)
+            idle = True
+            for batch in _plan.plan(self._unknown(sound) if self._memory.caches else sound, self._ask):
+                idle = False
+                yield batch
+            if idle:
+                yield Batch((), ())
+
+    def _checked(self, items: Iterable[tuple[int, Item]], *, lines: bool) -> Iterator[tuple[int, Item]]:
+        for index, given in items:
             # An open text file gives one item a line.
             item = given.rstrip("\r\n") if lines and isinstance(given, str) else given
             try:
@@ -75,3 +116,25 @@ class Stream:
                 self._ended[index] = InputError(f"item {index}: {error}", index=index)
             else:
                 yield index, item
+
+    def _unknown(self, items: Iterator[tuple[int, Item]]) -> Iterator[tuple[int, Item]]:
+        """Leave out what the cache knows, and remember the keys of the others."""
+        block = list(self._keyed(list(items)))
+        known = self._memory.recall([key for _, _, key in block], self._ask)
+        for place, (index, item, key) in enumerate(block):
+            if place in known:
+                self._ended[index] = known[place][0]
+            else:
+                self._keys[index] = key
+                yield index, item
+
+    def _keyed(self, items: list[tuple[int, Item]]) -> Iterator[tuple[int, Item, str]]:
+        try:
+            keys = self._memory.keys([item for _, item in items], self._ask) or []
+            yield from ((index, item, key) for (index, item), key in zip(items, keys, strict=True))
+        except InputError as error:  # a file that changed or went away between its check and its digest
+            if len(items) > 1:
+                for one in items:
+                    yield from self._keyed([one])
+            else:
+                self._ended[items[0][0]] = InputError(f"item {items[0][0]}: {error}", index=items[0][0])

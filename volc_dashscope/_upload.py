@@ -53,8 +53,7 @@ def stored(batch: Batch, ask: Ask, storage: Storage) -> Flow[Batch]:
         try:
             items.append((yield from _item(item, ask, storage)))
         except InputError as error:
-            # Splittable: the batch's other items are fine.
-            raise InputError(f"item {position}: {error}", index=position, splittable=True) from error
+            raise InputError(f"item {position}: {error}", index=position) from error
         except EmbeddingError as error:
             error.index = position if len(batch) == 1 else None
             raise

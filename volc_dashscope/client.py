@@ -21,7 +21,7 @@ from volc_dashscope._pace import Pace
 from volc_dashscope._progress import Progress
 from volc_dashscope._retry import Retry
 from volc_dashscope._storage import Storage
-from volc_dashscope._stream import Stream
+from volc_dashscope._stream import NOTHING, Stream
 from volc_dashscope._upload import stored
 from volc_dashscope._wire import Ask, Batch, OnError, OutputType, Rows, TextType
 from volc_dashscope.errors import ConfigError, EmbeddingError
@@ -213,7 +213,12 @@ class _Settings:
             self._begin()
         return replace(self._ask, text_type=text_type, output_type=output_type)
 
+    def _stream(self, items: Iterable[Item], ask: Ask, ordered: bool) -> Stream:
+        return Stream(items, ask, width=self._home.width, memory=self._memory, ordered=ordered)
+
     def _flow(self, batch: Batch, ask: Ask) -> Flow[Rows]:
+        if not batch.items:
+            return NOTHING
         if ask.upload:
             batch = yield from stored(batch, ask, self._storage)
         return (yield from exchange(Exchange(batch, ask, self._wire), self._terms))
@@ -262,24 +267,29 @@ class Client(_Settings):
         return self._ledger.enter(call)
 
     def stream(
-        self, items: Iterable[Item], *, text_type: TextType | None = "document"
+        self, items: Iterable[Item], *, text_type: TextType | None = "document", ordered: bool = True
     ) -> Iterator[tuple[int, FloatArray | EmbeddingError]]:
         """
         Embed items as they are read and yield (index, row or error) in their order, in bounded memory.
+
+        Args:
+            items, text_type: As for `embed`.
+            ordered: False yields each as soon as it is finished, for those who save it right away.
 
         Raises:
             AuthError, QuotaError: The account cannot go on; what was finished has been yielded.
         """
         ask = self._asked(text_type)
-        stream = Stream(items, ask, width=self._home.width)
+        stream = self._stream(items, ask, ordered)
         try:
             for number, batch, outcome in fan_out(
                 stream.feed, lambda batch, stop: run(self._flow(batch, ask), self._home, stop)
             ):
                 stream.take(number, batch, outcome)
+                self._ledger.add(stream.billed())
                 yield from stream.drain()
         finally:
-            self._ledger.add(stream.usage)
+            self._ledger.add(stream.billed())
         yield from stream.drain()
         stream.end()
 
@@ -329,20 +339,21 @@ class AsyncClient(_Settings):
         return self._ledger.enter(call)
 
     async def stream(
-        self, items: Iterable[Item], *, text_type: TextType | None = "document"
+        self, items: Iterable[Item], *, text_type: TextType | None = "document", ordered: bool = True
     ) -> AsyncGenerator[tuple[int, FloatArray | EmbeddingError], None]:
         """As `Client.stream`, awaited."""
         ask = self._asked(text_type)
-        stream = Stream(items, ask, width=self._home.width)
+        stream = self._stream(items, ask, ordered)
         outcomes = afan_out(stream.feed, lambda batch: arun(self._flow(batch, ask), self._home))
         try:
             async with aclosing(outcomes):
                 async for number, batch, outcome in outcomes:
                     stream.take(number, batch, outcome)
+                    self._ledger.add(stream.billed())
                     for ended in stream.drain():
                         yield ended
         finally:
-            self._ledger.add(stream.usage)
+            self._ledger.add(stream.billed())
         for ended in stream.drain():
             yield ended
         stream.end()

@@ -22,7 +22,7 @@ catches bad arguments as it is used to.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from volc_dashscope.results import EmbeddingResult
@@ -56,6 +56,7 @@ class EmbeddingError(Exception):
         index: Position of the item in the caller's list, when one item is to blame.
         retryable: Whether the same request may succeed later.
         retry_after: Seconds the service asked to wait, or None.
+        limit: Which allowance a throttle says is used up, "requests" or "tokens", or None.
         account: The refusal holds for every further request of this key.
         splittable: The refusal names the content; a smaller batch may isolate the culprit.
     """
@@ -71,6 +72,7 @@ class EmbeddingError(Exception):
         index: int | None = None,
         retryable: bool = False,
         retry_after: float | None = None,
+        limit: Literal["requests", "tokens"] | None = None,
         account: bool = False,
         splittable: bool = False,
     ) -> None:
@@ -82,6 +84,7 @@ class EmbeddingError(Exception):
         self.index = index
         self.retryable = retryable
         self.retry_after = retry_after
+        self.limit = limit
         self.account = account
         self.splittable = splittable
 

@@ -94,16 +94,12 @@ def estimate(
         upload=upload,
     )
     check_settings(ask)
-    given = items_of(items)
-    check_items(given, ask)
     count = _Count()
-    for item in given:
-        count.add(item, ask)
-    requests = sum(1 for _ in plan(enumerate(given), ask))
+    requests = sum(1 for _ in plan(count.over(items, ask), ask))
     tokens = (count.text + count.media[0], None if count.endless else count.text + count.media[1])
     price = _price(count, ask)
     return Estimate(
-        items=len(given),
+        items=count.items,
         requests=requests,
         text_tokens=count.text,
         image_tokens=count.images,
@@ -123,6 +119,7 @@ def estimate(
 class _Count:
     """Tokens so far. `media` bounds images and videos together; `endless` says its upper end means nothing."""
 
+    items: int = 0
     text: int = 0
     images: int = 0
     videos: tuple[int, int] = (0, 0)
@@ -130,6 +127,15 @@ class _Count:
     unknown: int = 0
     endless: bool = False
     kinds: set[Modality] = field(default_factory=set)
+
+    def over(self, items: Iterable[Item], ask: Ask) -> Iterator[tuple[int, Item]]:
+        """Count each item as it passes by; an iterator of a million stays one."""
+        lazy = isinstance(items, Iterator) and not hasattr(items, "readline")
+        for index, item in enumerate(items if lazy else items_of(items)):
+            check_items((item,), ask, first=index)
+            self.items += 1
+            self.add(item, ask)
+            yield index, item
 
     def add(self, item: Item, ask: Ask) -> None:
         known = True

@@ -637,7 +637,8 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("headers", HOSTILE.values(), ids=HOSTILE)
-def test_hostile_headers_cost_one_more_attempt(mount, headers) -> None:
+def test_hostile_headers_cost_one_more_attempt(emulate, headers) -> None:
+    mount = emulate(socket=True)
     mount.emulator.fail(Fault("503", headers=headers))
 
     with mount.client(ARK) as client:

@@ -50,6 +50,7 @@ FACTS = {
     "index": 7,
     "retryable": True,
     "retry_after": 2.5,
+    "limit": "tokens",
     "account": True,
     "splittable": True,
 }

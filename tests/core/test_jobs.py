@@ -220,6 +220,15 @@ def test_a_failed_job_carries_the_code_and_message_of_its_output(mount, kind):
     assert "BadRequest.InputDownloadFailed" == caught.value.code
 
 
+def test_a_printed_null_is_no_link(inside):
+    """The page's sample of a failed job has the word "null" for its URL."""
+    jobs = Twin(FileJobs, inside)
+    job = jobs.submit("https://example.com/texts.txt")
+    alter(inside, job.id, lambda body: {**body, "output": {**body["output"], "url": "null"}})
+
+    assert (None, "FAILED") == (jobs.get(job.id).result_url, jobs.get(job.id).status)
+
+
 def test_the_looks_at_a_job_back_off_to_eight_seconds(emulate):
     driver = Driver(emulate, job_seconds=30)
     work, asked = FileWork(driver.terms), ask(FILE_MODEL)

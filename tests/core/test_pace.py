@@ -73,6 +73,16 @@ def test_requests_that_waited_for_tokens_do_not_bunch_up() -> None:
     assert all(later - sooner > 0.99 for sooner, later in pairwise(delays[1:]))
 
 
+def test_tokens_are_counted_from_when_they_are_sent() -> None:
+    pace = Pace(60, 120)
+    _delays(pace, 30, 0.0, Cost(1, 1))
+    large = pace.reserve(Cost(1, 60), 0.0).delay
+
+    after = pace.reserve(Cost(1, 1), 0.0).delay
+
+    assert pytest.approx([30.0, 60.0], abs=0.6) == [large, after]
+
+
 @given(
     st.integers(1, 600),
     st.one_of(st.none(), st.integers(600, 600_000)),

@@ -206,7 +206,7 @@ def _rates(item: Item) -> set[float | None]:
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
-@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 @given(mixes)
 def test_any_mix_of_items_is_planned_within_every_limit(row: ModelCard, items: list[Item]) -> None:
     items = _accepted(items, row)

@@ -351,9 +351,10 @@ def test_a_refused_policy_is_the_error_of_the_key(mount):
         {"upload_host": "ftp://127.0.0.1/"},
         {"upload_dir": 'a"\r\nb'},
         {"signature": None},
+        {"signature": "a\r\nX-Evil: 1"},
         {"max_file_size_mb": "many"},
     ],
-    ids=["plain http", "ftp", "line break", "no signature", "no number"],
+    ids=["plain http", "ftp", "line break", "no signature", "a header", "no number"],
 )
 def test_a_policy_that_cannot_be_trusted_is_a_bad_reply(inside, changes):
     alter_policy(inside.emulator, **changes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 from volc_dashscope._config import KEY_VARIABLE
 from volc_dashscope._retry import retry_after
@@ -31,9 +32,12 @@ class Verdict:
     retryable: bool = False
     account: bool = False
     splittable: bool = False
+    limit: Literal["requests", "tokens"] | None = None
 
 
 SLOW_DOWN = Verdict(RateLimitError, retryable=True)
+FEWER_REQUESTS = Verdict(RateLimitError, retryable=True, limit="requests")
+FEWER_TOKENS = Verdict(RateLimitError, retryable=True, limit="tokens")
 OUT_OF_QUOTA = Verdict(QuotaError, account=True)
 BAD_KEY = Verdict(AuthError, account=True)
 NOT_ALLOWED = Verdict(AuthError, account=True)
@@ -85,6 +89,7 @@ def judge(
         index=batch.positions[0] if len(batch) == 1 else None,
         retryable=verdict.retryable,
         retry_after=retry_after(reply.headers, reply.at),
+        limit=verdict.limit,
         account=verdict.account,
         splittable=verdict.splittable,
     )

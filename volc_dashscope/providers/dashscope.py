@@ -22,6 +22,8 @@ from volc_dashscope.providers._verdict import (
     BAD_KEY,
     BAD_MEDIA,
     BAD_REQUEST,
+    FEWER_REQUESTS,
+    FEWER_TOKENS,
     NO_SUCH_MODEL,
     NOT_ALLOWED,
     OUT_OF_QUOTA,
@@ -61,12 +63,22 @@ RULES = (
     Rule(429, "PrepaidBillOverdue", OUT_OF_QUOTA),
     Rule(429, "PostpaidBillOverdue", OUT_OF_QUOTA),
     Rule(429, "", OUT_OF_QUOTA, says="Free allocated quota exceeded"),
+    # Page rate-limit: the message tells which; the codes of both spellings do too.
+    Rule(429, "Throttling.AllocationQuota", FEWER_TOKENS),
+    Rule(429, "insufficient_quota", FEWER_TOKENS),
+    Rule(429, "", FEWER_TOKENS, says="Allocated quota exceeded"),
+    Rule(429, "", FEWER_TOKENS, says="You exceeded your current quota"),
+    Rule(429, "Throttling.RateQuota", FEWER_REQUESTS),
+    Rule(429, "LimitRequests", FEWER_REQUESTS),
+    Rule(429, "limit_requests", FEWER_REQUESTS),
     Rule(429, "", SLOW_DOWN),
 )
 # HTTP 200 with a code in the body is an error too (the vendor's SDK 2.x treats it so).
 _IN_BODY = (
     Rule(None, "Arrearage", OUT_OF_QUOTA),
     Rule(None, "InvalidApiKey", BAD_KEY),
+    Rule(None, "Throttling.AllocationQuota", FEWER_TOKENS),
+    Rule(None, "Throttling.RateQuota", FEWER_REQUESTS),
     Rule(None, "Throttling", SLOW_DOWN),
     Rule(None, "InternalError", TRY_LATER),
     Rule(None, "SystemError", TRY_LATER),

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from langchain_volc_dashscope import ArkEmbeddings
 from lc_goods import decoy, document_of, goods
 from lc_marks import Cell
 from lc_shops import SHOPS, Shop
 
+from langchain_volc_dashscope import ArkEmbeddings
 from volc_dashscope import Item
 from volc_dashscope.emulator import Emulator
 

@@ -6,10 +6,11 @@ import warnings
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from lc_goods import metadata_of
 from langchain_core.documents import Document
 from langchain_core.indexing import InMemoryRecordManager, aindex, index
 from langchain_core.tools import create_retriever_tool
+from lc_goods import metadata_of
+
 from langchain_volc_dashscope import uuid5_key
 
 with warnings.catch_warnings():

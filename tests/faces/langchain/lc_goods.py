@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from langchain_core.documents import Document
-from langchain_volc_dashscope import MediaDocument, MediaStr, media
 from samples import png
 
+from langchain_volc_dashscope import MediaDocument, MediaStr, media
 from volc_dashscope import Fused, Image, Item, Video
 
 MODALITIES = ("text", "image", "image+text", "video")

@@ -44,9 +44,7 @@ def table(passed: set[Cell], limits: dict[Cell, str]) -> str:
     return "\n".join([*lines, *(["", *notes] if notes else [])]) + "\n"
 
 
-def _marks(
-    name: str, entry: str, passed: set[Cell], limits: dict[Cell, str], reasons: list[str]
-) -> str:
+def _marks(name: str, entry: str, passed: set[Cell], limits: dict[Cell, str], reasons: list[str]) -> str:
     marks = []
     for modality in MODALITIES:
         cell = (name, entry, modality)

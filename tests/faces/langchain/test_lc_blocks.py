@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from langchain_core.messages import HumanMessage
 from langchain_core.messages.content import create_image_block, create_text_block, create_video_block
-from langchain_volc_dashscope import ArkEmbeddings, DashScopeEmbeddings, media
-from langchain_volc_dashscope.blocks import as_item
 from samples import PICTURE_URL, VIDEO_URL, data_uri, png
 
+from langchain_volc_dashscope import ArkEmbeddings, DashScopeEmbeddings, media
+from langchain_volc_dashscope.blocks import as_item
 from volc_dashscope import Frames, Fused, Image, InputError, Video
 from volc_dashscope.inputs import digest
 

@@ -18,11 +18,11 @@ from langchain_core.runnables import RunnableLambda
 from langchain_core.tools import create_retriever_tool
 from langchain_core.tracers.langchain import LangChainTracer
 from langchain_core.vectorstores import InMemoryVectorStore
-from langchain_volc_dashscope import ArkEmbeddings, MediaDocument, MediaStr, media, media_of
 from langsmith import Client as LangSmith
 from lc_shops import SHOPS
 from PIL import Image as Pillow
 
+from langchain_volc_dashscope import ArkEmbeddings, MediaDocument, MediaStr, media, media_of
 from volc_dashscope import Fused, Image, InputError
 
 pytestmark = [
@@ -111,7 +111,7 @@ def langsmith() -> Iterator[tuple[LangChainTracer, list[bytes]]]:
             self.end_headers()
             self.wfile.write(b"{}")
 
-        do_PATCH = do_POST
+        do_PATCH = do_POST  # noqa: N815 - http.server's name
 
         def log_message(self, *arguments: Any) -> None:
             pass
@@ -171,7 +171,9 @@ def test_a_traced_tool_sends_no_content(inside, face_of, langsmith):
 
 
 def test_a_serialized_document_is_read_back_as_a_plain_one():
-    document = MediaDocument(Image.from_bytes(PICTURE), caption="noise", media_uri="https://example.com/n.png")
+    document = MediaDocument(
+        Image.from_bytes(PICTURE), caption="noise", media_uri="https://example.com/n.png"
+    )
 
     written = dumps(document)
     read = loads(written, allowed_objects="core")

@@ -6,10 +6,10 @@ from base64 import b64decode
 from typing import Any
 
 import pytest
-from langchain_volc_dashscope import ArkEmbeddings, DashScopeEmbeddings
 from lc_shops import SHOPS
 from samples import LANGCHAIN, PICTURE_URL, VIDEO_URL, data_uri, png
 
+from langchain_volc_dashscope import ArkEmbeddings, DashScopeEmbeddings
 from volc_dashscope import Image, Video
 
 pytestmark = [

@@ -14,10 +14,10 @@ from langchain_classic.embeddings import CacheBackedEmbeddings
 from langchain_core.documents import Document
 from langchain_core.stores import InMemoryByteStore
 from langchain_core.vectorstores import InMemoryVectorStore
-from langchain_volc_dashscope import ArkEmbeddings, MediaDocument, MediaStr, media, uuid5_key
-from langchain_volc_dashscope.registry import Registry
 from samples import data_uri, png
 
+from langchain_volc_dashscope import ArkEmbeddings, MediaDocument, MediaStr, media, uuid5_key
+from langchain_volc_dashscope.registry import Registry
 from volc_dashscope import Frames, Fused, Image, InputError, Video
 
 RED = Image.from_bytes(png("red"))
@@ -138,7 +138,9 @@ def test_an_address_in_metadata_is_not_looked_at_when_embedding(inside, face_of,
     audit.files_opened.clear()
     audit.dialled.clear()
 
-    store.add_documents([MediaDocument(RED, media_uri=address), Document("a", metadata={"media_uri": address})])
+    store.add_documents(
+        [MediaDocument(RED, media_uri=address), Document("a", metadata={"media_uri": address})]
+    )
     store.similarity_search("a")
 
     assert [] == audit.files_opened

@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
-from goods import draw
+from li_goods import draw
 from llama_index.core import MockEmbedding, Settings
-from shelves import SHELVES, Shelf
-from tables import Board
+from li_shelves import SHELVES, Shelf
+from li_tables import Board
 
 _BOARD = Board()
 
@@ -18,6 +18,12 @@ _BOARD = Board()
 def board() -> Board:
     """Return what tests write their cells on."""
     return _BOARD
+
+
+@pytest.fixture
+def write_tables(request: pytest.FixtureRequest) -> Callable[[], None]:
+    """Return what writes the page, if `--write-tables` is given."""
+    return _BOARD.write if request.config.getoption("--write-tables") else lambda: None
 
 
 @pytest.fixture
@@ -49,8 +55,3 @@ def _no_default_model(monkeypatch: pytest.MonkeyPatch) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Compare the committed tables after everything that writes them."""
     items.sort(key=lambda item: item.name.startswith("test_the_committed_table"))
-
-
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    if session.config.getoption("--write-tables"):
-        _BOARD.write()

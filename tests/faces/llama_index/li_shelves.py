@@ -14,6 +14,7 @@ with warnings.catch_warnings():
     from llama_index.vector_stores.chroma import ChromaVectorStore
     from llama_index.vector_stores.milvus import MilvusVectorStore
     from llama_index.vector_stores.qdrant import QdrantVectorStore
+    from milvus_lite.server_manager import server_manager_instance
     from qdrant_client import AsyncQdrantClient, QdrantClient
 
 
@@ -116,12 +117,18 @@ class Milvus(Shelf):
         self._stores.append(store)
         return store
 
+    def reopen(self, name: str = "nodes", **settings: Any) -> Any:
+        store = self.open(name, **settings)
+        store.client.load_collection(name)  # Milvus Lite forgets that it was loaded
+        return store
+
     async def close(self) -> None:
         stores, self._stores = self._stores, []
         for store in stores:
             store.client.close()
             if store.aclient is not None:
                 await store.aclient.close()
+        server_manager_instance.release_server(str(self.folder / "milvus.db"))
 
 
 SHELVES = {kind.name: kind for kind in (Simple, Qdrant, Chroma, Milvus)}

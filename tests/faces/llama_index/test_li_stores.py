@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import flows
+import li_flows as flows
 import pytest
-from goods import BLUE, CAT, GREEN, RAINCOAT, RED, RENT, goods, plain_nodes
+from li_goods import BLUE, CAT, GREEN, RAINCOAT, RED, RENT, RICE, goods, plain_nodes
 from llama_index.core.schema import QueryBundle
 from llama_index_ext import ArkMultiModalEmbedding, MultiModalNodeEmbedder, aquery_bundle, query_bundle
-from shelves import SHELVES, Milvus
-from tables import committed
+from li_shelves import SHELVES, Milvus
+from li_tables import committed
 
 TABLE = "stores"
 TEXT, SEEN, SAME, FUSED = "text → text", "text → image", "image → image", "text + image → product"
@@ -96,68 +96,45 @@ async def test_cores_multimodal_index_finds_texts_and_pictures(
 
 @EACH_MODE
 @pytest.mark.parametrize("flow", FLOWS)
-@pytest.mark.parametrize(("column", "node_id"), [(IMAGE_NODE, BLUE), (VIDEO_NODE, CAT)], ids=["image", "video"])
-async def test_milvus_refuses_a_plain_node_by_itself(
-    inside, face_of, shelf_of, pictures, board, flow, mode, column, node_id
-):
+async def test_milvus_refuses_a_plain_node_by_itself(inside, face_of, shelf_of, pictures, board, flow, mode):
     """The store reads `node.dict()["text"]`, which a `Node` does not have. Use `ImageNode`."""
     awaited, name = MODES[mode], row(Milvus.name, flow, mode)
-    board.begin(TABLE, name, column)
+    board.begin(TABLE, name, IMAGE_NODE, VIDEO_NODE)
     face = face_of(ArkMultiModalEmbedding, inside)
-    node = next(node for node in plain_nodes(pictures) if node.node_id == node_id)
 
-    with pytest.raises(KeyError, match="text"):
-        await FLOWS[flow](shelf_of(Milvus.name, face.dimension, awaited=awaited), face, [node])
-    board.put(TABLE, name, **{column: "✗ (1)"})
+    for node in plain_nodes(pictures):
+        with pytest.raises(KeyError, match="text"):
+            await FLOWS[flow](shelf_of(Milvus.name, face.dimension, awaited=awaited), face, [node])
+    board.put(TABLE, name, **{IMAGE_NODE: "✗ (1)", VIDEO_NODE: "✗ (1)"})
 
 
 @EACH_STORE
 @EACH_MODE
-@pytest.mark.parametrize(("column", "node_id"), [(IMAGE_NODE, BLUE), (VIDEO_NODE, CAT)], ids=["image", "video"])
-async def test_cores_multimodal_index_drops_plain_nodes(
-    inside, face_of, shelf_of, pictures, board, store, mode, column, node_id
-):
-    """It keeps instances of `TextNode` and `ImageNode` only, and says nothing."""
-    awaited, name = MODES[mode], row(store, MULTIMODAL, mode)
-    board.begin(TABLE, name, column)
-    face = face_of(ArkMultiModalEmbedding, inside)
-    node = next(node for node in plain_nodes(pictures) if node.node_id == node_id)
-    embedded = MultiModalNodeEmbedder(embed_model=face)([node, *goods(pictures)])
-
-    index = await flows.multimodal(shelf_of(store, face.dimension, awaited=awaited), face, embedded)
-    retriever = index.as_retriever(similarity_top_k=9, image_similarity_top_k=9)
-    hits = await retriever.aretrieve("picture") if awaited else retriever.retrieve("picture")
-
-    assert {RENT, RED} < {hit.node.node_id for hit in hits}
-    assert node_id not in {hit.node.node_id for hit in hits}
-    board.put(TABLE, name, **{column: "✗ (2)"})
-
-
-@EACH_STORE
-@EACH_MODE
-async def test_cores_multimodal_retriever_replaces_a_querys_vector(
+async def test_cores_multimodal_index_drops_plain_nodes_and_a_querys_vector(
     inside, face_of, shelf_of, pictures, board, store, mode
 ):
-    """A fused query loses its picture there; a plain `VectorStoreIndex` over the same nodes keeps it."""
+    """
+    It keeps instances of `TextNode` and `ImageNode` only, and says nothing; and its retriever embeds the words of
+    a query anew, so that a fused one loses its picture. A plain `VectorStoreIndex` does neither.
+    """
     awaited, name = MODES[mode], row(store, MULTIMODAL, mode)
-    board.begin(TABLE, name, FUSED)
+    board.begin(TABLE, name, FUSED, IMAGE_NODE, VIDEO_NODE)
     face = face_of(ArkMultiModalEmbedding, inside)
+    embedded = MultiModalNodeEmbedder(embed_model=face)([*plain_nodes(pictures), *goods(pictures)])
     query = query_bundle("raincoat", image=pictures["yellow"], embed_model=face)
     given = query.embedding
 
-    index = await flows.multimodal(shelf_of(store, face.dimension, awaited=awaited), face, goods(pictures))
-    retriever = index.as_retriever()
-    await (retriever.atext_retrieve(query) if awaited else _now(retriever.text_retrieve(query)))
+    index = await flows.multimodal(shelf_of(store, face.dimension, awaited=awaited), face, embedded)
+    retriever = index.as_retriever(similarity_top_k=9, image_similarity_top_k=9)
+    hits = await retriever.aretrieve(query) if awaited else retriever.retrieve(query)
 
+    assert {RENT, RICE, RED, GREEN, RAINCOAT} == {hit.node.node_id for hit in hits}
     assert given != query.embedding
-    board.put(TABLE, name, **{FUSED: "✗ (3)"})
+    board.put(TABLE, name, **{FUSED: "✗ (3)", IMAGE_NODE: "✗ (2)", VIDEO_NODE: "✗ (2)"})
 
 
-async def _now(hits: Any) -> Any:
-    return hits
-
-
-def test_the_committed_table_of_stores_is_what_passed(board):
+def test_the_committed_table_of_stores_is_what_passed(board, write_tables):
+    write_tables()
     whole = committed(TABLE)
     begun = {(name, column) for table, name, column in board.begun if table == TABLE}
 

@@ -10,7 +10,7 @@ from llama_index.core.indices import MultiModalVectorStoreIndex
 from llama_index.core.ingestion import IngestionPipeline
 from llama_index.core.schema import BaseNode
 from llama_index_ext import MultiModalNodeEmbedder, fingerprint
-from shelves import Shelf
+from li_shelves import Shelf
 
 Flow: TypeAlias = "Callable[[Shelf, Any, Sequence[BaseNode]], Awaitable[Any]]"
 
@@ -27,7 +27,7 @@ async def pipeline(shelf: Shelf, face: Any, nodes: Sequence[BaseNode]) -> Vector
 
 
 async def index(shelf: Shelf, face: Any, nodes: Sequence[BaseNode]) -> VectorStoreIndex:
-    """The node embedder by itself, then `VectorStoreIndex(nodes)`."""
+    """The node embedder by itself, then `VectorStoreIndex(nodes, store_nodes_override=True)`."""
     embedder = MultiModalNodeEmbedder(embed_model=face)
     return await _indexed(shelf, face, await embedder.acall(nodes) if shelf.awaited else embedder(nodes))
 
@@ -51,10 +51,11 @@ async def multimodal(shelf: Shelf, face: Any, nodes: Sequence[BaseNode]) -> Mult
 
 async def _indexed(shelf: Shelf, face: Any, nodes: Sequence[BaseNode]) -> VectorStoreIndex:
     context = StorageContext.from_defaults(vector_store=shelf.open())
+    settings = {"storage_context": context, "embed_model": face, "store_nodes_override": True}
     if shelf.awaited:
-        await VectorStoreIndex([], storage_context=context, embed_model=face).ainsert_nodes(nodes)
+        await VectorStoreIndex([], **settings).ainsert_nodes(nodes)
     else:
-        VectorStoreIndex(nodes, storage_context=context, embed_model=face)
+        VectorStoreIndex(nodes, **settings)
     return await _reloaded(shelf, context, {"vector_store": "nodes"}, embed_model=face)
 
 

@@ -1,0 +1,149 @@
+"""What core's callbacks and its dispatcher hear of images: labels, never bytes or keys."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from typing import Any, ClassVar
+
+import pytest
+from li_goods import goods
+from llama_index.core.callbacks import CallbackManager, CBEventType, EventPayload
+from llama_index.core.callbacks.base_handler import BaseCallbackHandler
+from llama_index.core.indices import MultiModalVectorStoreIndex
+from llama_index.core.ingestion import IngestionPipeline
+from llama_index.core.instrumentation import get_dispatcher
+from llama_index.core.instrumentation.event_handlers import BaseEventHandler
+from llama_index.core.instrumentation.events.embedding import EmbeddingEndEvent, EmbeddingStartEvent
+from llama_index.core.schema import ImageNode
+from llama_index_ext import ArkMultiModalEmbedding, MultiModalNodeEmbedder, fingerprint
+from samples import KEY, data_uri, png
+
+ENCODED = b64encode(png()).decode()
+
+
+class Callbacks(BaseCallbackHandler):
+    """Keeps what embedding events say."""
+
+    def __init__(self) -> None:
+        super().__init__([], [])
+        self.heard: list[dict[str, Any]] = []
+
+    def on_event_start(self, event_type, payload=None, event_id="", parent_id="", **kwargs):
+        if event_type == CBEventType.EMBEDDING:
+            self.heard.append(payload or {})
+        return event_id
+
+    def on_event_end(self, event_type, payload=None, event_id="", **kwargs):
+        if event_type == CBEventType.EMBEDDING:
+            self.heard.append(payload or {})
+
+    def start_trace(self, trace_id=None):
+        pass
+
+    def end_trace(self, trace_id=None, trace_map=None):
+        pass
+
+
+class Ear(BaseEventHandler):
+    """Keeps the dispatcher's embedding events."""
+
+    heard: ClassVar[list[Any]] = []
+
+    @classmethod
+    def class_name(cls) -> str:
+        return "Ear"
+
+    def handle(self, event: Any, **kwargs: Any) -> None:
+        if isinstance(event, EmbeddingStartEvent | EmbeddingEndEvent):
+            self.heard.append(event)
+
+
+@pytest.fixture
+def ear():
+    root, one = get_dispatcher(), Ear()
+    Ear.heard.clear()
+    root.add_event_handler(one)
+    yield one
+    root.event_handlers.remove(one)
+
+
+def image_nodes(paths: dict[str, Any]) -> list[ImageNode]:
+    return fingerprint([ImageNode(image=ENCODED), ImageNode(image_path=str(paths["green"]))])
+
+
+def listened(face: Any, callbacks: Callbacks) -> MultiModalVectorStoreIndex:
+    """Return an index that listens; core gives its models the index's own callback manager."""
+    manager = CallbackManager([callbacks])
+    return MultiModalVectorStoreIndex([], embed_model=face, image_embed_model=face, callback_manager=manager)
+
+
+@pytest.mark.parametrize("mode", ["sync", "async"])
+async def test_images_are_announced_by_labels(inside, face_of, pictures, ear, mode):
+    callbacks = Callbacks()
+    face = face_of(ArkMultiModalEmbedding, inside)
+    index = listened(face, callbacks)
+
+    nodes = image_nodes(pictures)
+    await index.ainsert_nodes(nodes) if mode == "async" else index.insert_nodes(nodes)
+
+    start, end = callbacks.heard
+    assert face.to_payload() == start[EventPayload.SERIALIZED]
+    assert [str, str] == [type(chunk) for chunk in end[EventPayload.CHUNKS]]
+    assert 2 == len(end[EventPayload.EMBEDDINGS])
+    assert "green.png" in end[EventPayload.CHUNKS][1]
+    assert end[EventPayload.CHUNKS] == ear.heard[-1].chunks
+    assert [EmbeddingStartEvent, EmbeddingEndEvent] == [type(event) for event in ear.heard]
+
+
+@pytest.mark.parametrize("query", ["path", "data URI"])
+@pytest.mark.parametrize("mode", ["sync", "async"])
+async def test_an_image_query_is_announced_by_its_label(inside, face_of, pictures, ear, mode, query):
+    face = face_of(ArkMultiModalEmbedding, inside)
+    index = MultiModalVectorStoreIndex(image_nodes(pictures), embed_model=face, image_embed_model=face)
+    retriever: Any = index.as_retriever()
+    given = str(pictures["red"]) if query == "path" else data_uri()
+    ear.heard.clear()
+
+    await retriever.aimage_to_image_retrieve(given) if mode == "async" else retriever.image_to_image_retrieve(given)
+
+    (label,) = ear.heard[-1].chunks
+    assert 80 > len(label)
+    assert "base64" not in label
+
+
+def test_no_event_holds_bytes_or_the_key(inside, face_of, pictures, ear):
+    callbacks = Callbacks()
+    face = face_of(ArkMultiModalEmbedding, inside, callback_manager=CallbackManager([callbacks]))
+
+    IngestionPipeline(transformations=[MultiModalNodeEmbedder(embed_model=face)]).run(nodes=image_nodes(pictures))
+    listened(face, callbacks).insert_nodes(image_nodes(pictures))
+
+    told = f"{callbacks.heard} {ear.heard}"
+    assert (4, 4) == (len(callbacks.heard), len(ear.heard))
+    assert ENCODED[:40] not in told
+    assert repr(png()[:20]) not in told
+    assert KEY not in told
+
+
+@pytest.mark.parametrize("mode", ["sync", "async"])
+async def test_the_node_embedder_announces_texts_as_they_are_and_media_by_label(inside, face_of, pictures, ear, mode):
+    face = face_of(ArkMultiModalEmbedding, inside)
+    pipeline = IngestionPipeline(transformations=[MultiModalNodeEmbedder(embed_model=face)])
+
+    await pipeline.arun(nodes=goods(pictures)) if mode == "async" else pipeline.run(nodes=goods(pictures))
+
+    chunks = ear.heard[-1].chunks
+    assert ("invoice for the office rent", 5) == (chunks[0], len(chunks))
+    assert "raincoat for children + " in chunks[4]
+    assert "yellow.png" in chunks[4]
+
+
+async def test_a_failed_batch_of_images_still_ends_its_event(inside, face_of, pictures):
+    callbacks = Callbacks()
+    index = listened(face_of(ArkMultiModalEmbedding, inside, max_attempts=1), callbacks)
+    inside.emulator.fail("500", "500")
+
+    with pytest.raises(Exception, match="500"):
+        await index.ainsert_nodes(image_nodes(pictures))
+
+    assert 2 == len(callbacks.heard)

@@ -1,0 +1,66 @@
+"""Parquet: rows of a table going in, vectors coming out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from volc_dashscope.bulk._records import Columns, Record
+from volc_dashscope.errors import ConfigError, InputError
+
+_ROWS_AT_ONCE = 512
+
+
+def arrow() -> tuple[ModuleType, ModuleType]:
+    """Return pyarrow and pyarrow.parquet."""
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError as error:
+        raise ConfigError('bulk jobs need pyarrow: pip install "volc-dashscope[bulk]"') from error
+    return pyarrow, pyarrow.parquet
+
+
+def parquet_records(path: Path, columns: Columns) -> Iterator[Record]:
+    """
+    Yield the rows of a table.
+
+    A page that cannot be read costs the rows from there to the end of its row group, and nothing else.
+
+    Raises:
+        InputError: The file is no Parquet, or has not the columns.
+    """
+    pa, parquet = arrow()
+    try:
+        file = parquet.ParquetFile(path)
+    except (OSError, pa.ArrowException) as error:
+        raise InputError(f"source {path.name!r} cannot be read as Parquet") from error
+    with file:
+        names = file.schema_arrow.names
+        columns.check(names, path.name)
+        wanted = [name for name in columns.wanted if name in names]
+        first = 0
+        for group in range(file.num_row_groups):
+            size = file.metadata.row_group(group).num_rows
+            yield from _group(file, group, range(first, first + size), wanted, columns)
+            first += size
+
+
+def _group(file: Any, group: int, rows: range, wanted: list[str], columns: Columns) -> Iterator[Record]:
+    pa, _ = arrow()
+    done = 0
+    try:
+        for batch in file.iter_batches(_ROWS_AT_ONCE, row_groups=[group], columns=wanted):
+            for values in batch.to_pylist():
+                yield columns.record(rows[done], values)
+                done += 1
+    # A damaged page raises one of these, or what its decoder made of the bytes.
+    except (OSError, pa.ArrowException, ValueError, MemoryError, IndexError):
+        words = f"row group {group} of the Parquet file cannot be read from here on"
+        for row in rows[done:]:
+            yield Record(row, str(row), (), words)
+        return
+    for row in rows[done:]:
+        yield Record(row, str(row), (), f"row group {group} of the Parquet file ends before this row")

@@ -1,0 +1,141 @@
+"""One row of a source, and the item it becomes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from volc_dashscope.errors import InputError
+from volc_dashscope.inputs import Fused, Image, Item, Part, Video, check_text
+
+Kind = Literal["text", "image", "video"]
+KINDS: tuple[Kind, ...] = ("text", "image", "video")
+_SCHEMES = ("http:", "https:", "oss:", "data:")
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """
+    One row as the source has it; nothing in it is checked yet.
+
+    Attributes:
+        row: Its number in the source, from 0.
+        id: What the source calls it, else its number.
+        cells: Kind and content of each part, in order.
+        problem: Why it could not even be read.
+    """
+
+    row: int
+    id: str
+    cells: tuple[tuple[Kind, object], ...] = field(default=(), repr=False)
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """
+    Which columns of a table make an item; several parts in one row become one vector.
+
+    Attributes:
+        text, image, video: Names of columns, in the order of the parts. With none at all, the columns called
+            "text", "image" and "video" are taken.
+        id: The column of ids; None for one called "id", if there is one, else the number of the row.
+    """
+
+    text: tuple[str, ...] = ()
+    image: tuple[str, ...] = ()
+    video: tuple[str, ...] = ()
+    id: str | None = None
+
+    @property
+    def given(self) -> tuple[tuple[Kind, str], ...]:
+        """Kind and name of each column."""
+        named = [(kind, name) for kind in KINDS for name in getattr(self, kind)]
+        return tuple(named) or tuple((kind, kind) for kind in KINDS)
+
+    @property
+    def usual(self) -> bool:
+        """Whether nobody named a column, so that one of the usual ones may be missing."""
+        return not (self.text or self.image or self.video)
+
+    @property
+    def wanted(self) -> tuple[str, ...]:
+        """Names of all columns, each once."""
+        return tuple(dict.fromkeys([*(name for _, name in self.given), self.id or "id"]))
+
+    def check(self, names: Sequence[str], place: str) -> None:
+        """Refuse columns that the table does not have."""
+        asked = [] if self.usual else [name for _, name in self.given]
+        asked += [self.id] if self.id is not None else []
+        missing = [name for name in asked if name not in names]
+        shown = ", ".join(map(repr, names[:20]))
+        if missing:
+            raise InputError(f"{place} has no column {missing[0]!r}; it has {shown}")
+        if self.usual and not set(KINDS) & set(names):
+            raise InputError(
+                f"{place} has no column called text, image or video; say which to embed (it has {shown})"
+            )
+
+    def record(self, row: int, values: Mapping[str, object]) -> Record:
+        """Make the record of one row. Empty cells are no parts."""
+        cells = tuple(
+            (kind, value)
+            for kind, name in self.given
+            if (value := values.get(name)) is not None and value not in ("", b"")
+        )
+        found = values.get(self.id or "id")
+        own = found is not None and not isinstance(found, bytes | list | dict | float)
+        if not own and self.id is not None:
+            return Record(row, str(row), cells, f"column {self.id!r} holds no id")
+        if not cells:
+            return Record(row, str(found) if own else str(row), (), "nothing to embed: every column is empty")
+        return Record(row, str(found) if own else str(row), cells)
+
+
+def item_of(record: Record, root: Path) -> Item:
+    """
+    Return what a record stands for. Files are looked at here, inside `root`, and read when they are sent.
+
+    Raises:
+        InputError: It cannot be embedded as it is.
+    """
+    if record.problem is not None:
+        raise InputError(record.problem)
+    parts = [_part(kind, value, root) for kind, value in record.cells]
+    return parts[0] if len(parts) == 1 else Fused(*parts)
+
+
+def shown(record: Record) -> Iterator[tuple[str, object]]:
+    """Yield kind and content of each part as JSON can hold them; bytes are left out."""
+    for kind, value in record.cells:
+        if not _bytes(value):
+            yield kind, value if isinstance(value, str | int | float | list | dict) else str(value)
+
+
+def _part(kind: Kind, value: object, root: Path) -> Part:
+    if kind == "text":
+        if not isinstance(value, str):
+            raise InputError(f"the text is of type {type(value).__name__}; expected str")
+        return check_text(value)
+    medium = Image if kind == "image" else Video
+    if (data := _bytes(value)) is not None:
+        return medium.from_bytes(data)
+    if isinstance(value, Mapping) and isinstance(value.get("path"), str):
+        value = value["path"]
+    if not isinstance(value, str):
+        raise InputError(f"the {kind} is of type {type(value).__name__}; expected a path, a URL or bytes")
+    if value.lower().startswith(_SCHEMES):
+        return medium.from_url(value)
+    if "\0" in value:
+        raise InputError(f"the {kind} is no path: it holds a zero byte")
+    return medium.from_path(os.path.join(root, value), root=root)
+
+
+def _bytes(value: object) -> bytes | None:
+    """Return bytes, plain or as Hugging Face datasets keep them (`{"bytes": ..., "path": ...}`)."""
+    if isinstance(value, Mapping):
+        value = value.get("bytes")
+    return bytes(value) if isinstance(value, bytes | bytearray) else None

@@ -1,0 +1,276 @@
+"""
+Vectors kept on disk: `Client(model, cache=SQLiteCache("vectors.sqlite"))`.
+
+A client makes the keys, from the model, dimension, role, instruction and content, and the values, float32 in
+little-endian order. What is here keeps bytes under texts, for any number of threads and processes at a time.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from volc_dashscope.errors import ConfigError, InputError
+
+__all__ = ["CacheStats", "SQLiteCache"]
+
+_SCHEMA = (
+    "CREATE TABLE IF NOT EXISTS vectors (key TEXT PRIMARY KEY, value BLOB NOT NULL, used INTEGER NOT NULL)",
+    "CREATE INDEX IF NOT EXISTS vectors_by_use ON vectors (used)",
+)
+_MARK = 0x766F6C63  # "volc", in the file's header: another program's database is not written to
+_WAIT = 60.0
+# SQLite before 3.32 takes at most 999 variables in a statement.
+_AT_ONCE = 900
+# An entry that is read says so at most once a day: reading a million must not write a million.
+_FRESH = 24 * 3600
+_DROPPED_AT_ONCE = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class CacheStats:
+    """
+    What a cache holds.
+
+    Attributes:
+        entries: Vectors.
+        value_bytes: Their bytes together.
+        file_bytes: Size of the file on disk, with its journal.
+        oldest, newest: When the entry unused for longest, and the last used one, were used (seconds since 1970,
+            exact to a day); None when empty.
+    """
+
+    entries: int
+    value_bytes: int
+    file_bytes: int
+    oldest: int | None
+    newest: int | None
+
+
+class SQLiteCache(MutableMapping[str, bytes]):
+    """
+    A mapping of text keys to bytes in one SQLite file (WAL), safe with threads, forks and other processes.
+
+    Args:
+        path: The file; it is made when it does not exist. Not on a network file system, which WAL forbids.
+
+    Raises:
+        ConfigError: The file is something else.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        self._forget()
+        with self._connected():
+            pass
+
+    def get_many(self, keys: Sequence[str]) -> dict[str, bytes]:
+        """Return what is known of many keys, in one question for each 900."""
+        found: dict[str, bytes] = {}
+        stale: list[str] = []
+        now = int(time.time())
+        with self._connected() as db:
+            for start in range(0, len(keys), _AT_ONCE):
+                some = keys[start : start + _AT_ONCE]
+                marks = ",".join("?" * len(some))
+                asked = f"SELECT key, value, used FROM vectors WHERE key IN ({marks})"  # noqa: S608 - question marks only
+                for key, value, used in db.execute(asked, some):
+                    found[key] = value
+                    if now - used > _FRESH:
+                        stale.append(key)
+            if stale:
+                with _writing(db):
+                    update = "UPDATE vectors SET used = ? WHERE key = ?"
+                    db.executemany(update, [(now, key) for key in stale])
+        return found
+
+    def set_many(self, entries: Mapping[str, bytes]) -> None:
+        """Write many entries in one transaction."""
+        now = int(time.time())
+        rows = [(key, bytes(value), now) for key, value in entries.items()]
+        with self._connected() as db, _writing(db):
+            db.executemany("INSERT OR REPLACE INTO vectors VALUES (?, ?, ?)", rows)
+
+    def stats(self) -> CacheStats:
+        """Count what is there."""
+        asked = "SELECT count(*), coalesce(sum(length(value)), 0), min(used), max(used) FROM vectors"
+        with self._connected() as db:
+            entries, size, oldest, newest = db.execute(asked).fetchone()
+        return CacheStats(entries, size, self._file_bytes(), oldest, newest)
+
+    def prune(self, *, max_age: float | None = None, max_bytes: int | None = None) -> int:
+        """
+        Drop entries, give their room back to the disk, and return how many were dropped.
+
+        Args:
+            max_age: Seconds; what was not used for longer goes.
+            max_bytes: Of values in all; what was not used for longest goes until they fit.
+        """
+        if max_age is None and max_bytes is None:
+            raise InputError("prune needs max_age or max_bytes")
+        if any(number is not None and not number >= 0 for number in (max_age, max_bytes)):
+            raise InputError("max_age and max_bytes must be 0 or more")
+        with self._connected() as db:
+            before = int(db.execute("SELECT count(*) FROM vectors").fetchone()[0])
+            if max_age is not None:
+                with _writing(db):
+                    db.execute("DELETE FROM vectors WHERE used < ?", (time.time() - max_age,))
+            if max_bytes is not None:
+                _shrink(db, max_bytes)
+            after = int(db.execute("SELECT count(*) FROM vectors").fetchone()[0])
+            if after < before:
+                db.execute("VACUUM")
+                db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return before - after
+
+    def close(self) -> None:
+        """Close the file; the next use opens it again. Closing twice is allowed."""
+        with self._lock:
+            if self._db is not None and self._process == os.getpid():
+                self._db.close()
+            self._db = None
+
+    def __getitem__(self, key: str) -> bytes:
+        return self.get_many([key])[key]
+
+    def __setitem__(self, key: str, value: bytes) -> None:
+        self.set_many({key: value})
+
+    def __delitem__(self, key: str) -> None:
+        with self._connected() as db, _writing(db):
+            if not db.execute("DELETE FROM vectors WHERE key = ?", (key,)).rowcount:
+                raise KeyError(key)
+
+    def __contains__(self, key: object) -> bool:
+        return isinstance(key, str) and key in self.get_many([key])
+
+    def __iter__(self) -> Iterator[str]:
+        last = ""
+        while keys := self._keys_after(last):
+            yield from keys
+            last = keys[-1]
+
+    def __len__(self) -> int:
+        with self._connected() as db:
+            return int(db.execute("SELECT count(*) FROM vectors").fetchone()[0])
+
+    def __repr__(self) -> str:
+        return f"SQLiteCache({str(self.path)!r})"
+
+    def __enter__(self) -> SQLiteCache:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        if getattr(self, "_db", None) is not None:
+            self.close()
+
+    def __reduce__(self) -> tuple[type[SQLiteCache], tuple[Path]]:
+        return (SQLiteCache, (self.path,))
+
+    def _keys_after(self, last: str) -> list[str]:
+        asked = "SELECT key FROM vectors WHERE key > ? ORDER BY key LIMIT 10000"
+        with self._connected() as db:
+            return [key for (key,) in db.execute(asked, (last,))]
+
+    def _file_bytes(self) -> int:
+        files = (self.path, self.path.with_name(f"{self.path.name}-wal"))
+        return sum(file.stat().st_size for file in files if file.exists())
+
+    def _forget(self) -> None:
+        self._lock = threading.Lock()
+        self._process = os.getpid()
+        self._db: sqlite3.Connection | None = None
+
+    @contextmanager
+    def _connected(self) -> Iterator[sqlite3.Connection]:
+        """Lend the connection to one thread at a time; a forked child opens its own."""
+        if self._process != os.getpid():
+            # Closing an inherited connection would drop the parent's locks (sqlite.org/howtocorrupt, 2.6).
+            _INHERITED.append(self._db)
+            self._forget()
+        with self._lock:
+            if self._db is None:
+                self._db = _opened(self.path)
+            yield self._db
+
+
+# Connections of a parent process, kept from being closed by the collector.
+_INHERITED: list[sqlite3.Connection | None] = []
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    try:
+        db = sqlite3.connect(path, timeout=_WAIT, isolation_level=None, check_same_thread=False)
+    except sqlite3.OperationalError as error:
+        raise ConfigError(f"the cache {path.name!r} cannot be opened: {error}") from error
+    try:
+        _patiently(db, "PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = NORMAL")
+        db.execute("PRAGMA mmap_size = 1073741824")
+        with _writing(db):
+            mark = db.execute("PRAGMA application_id").fetchone()[0]
+            tables = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+            if mark != _MARK and tables:
+                raise ConfigError(f"{path.name!r} is the database of another program; give another path")
+            for statement in _SCHEMA:
+                db.execute(statement)
+            db.execute(f"PRAGMA application_id = {_MARK}")
+    except sqlite3.DatabaseError as error:
+        db.close()
+        raise ConfigError(f"the cache {path.name!r} cannot be used: {error}") from error
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def _patiently(db: sqlite3.Connection, statement: str) -> None:
+    """Carry out a statement for which SQLite does not wait itself while another process opens the file."""
+    deadline = time.monotonic() + _WAIT
+    while True:
+        try:
+            db.execute(statement)
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise
+            threading.Event().wait(0.01)
+        else:
+            return
+
+
+@contextmanager
+def _writing(db: sqlite3.Connection) -> Iterator[None]:
+    # IMMEDIATE waits for its turn at the start; a transaction that reads first could not wait later.
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        db.execute("ROLLBACK")
+        raise
+    db.execute("COMMIT")
+
+
+def _shrink(db: sqlite3.Connection, max_bytes: int) -> None:
+    """Drop what was not used for longest until the values fit."""
+    size = int(db.execute("SELECT coalesce(sum(length(value)), 0) FROM vectors").fetchone()[0])
+    while size > max_bytes:
+        asked = "SELECT rowid, length(value) FROM vectors ORDER BY used, rowid LIMIT ?"
+        with _writing(db):
+            dropped = []
+            for row, length in db.execute(asked, (_DROPPED_AT_ONCE,)).fetchall():
+                if size <= max_bytes:
+                    break
+                dropped.append((row,))
+                size -= length
+            db.executemany("DELETE FROM vectors WHERE rowid = ?", dropped)
+        if not dropped:
+            break
