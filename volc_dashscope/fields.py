@@ -15,7 +15,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from volc_dashscope._http import Limiter
 from volc_dashscope.client import Client
-from volc_dashscope.errors import ConfigError, InputError
+from volc_dashscope.errors import ConfigError, EmbeddingError, InputError
 from volc_dashscope.models import ModelCard, Provider, Route
 
 G = TypeVar("G")
@@ -89,6 +89,23 @@ class ClientFields(BaseModel):
                 raise refusal
             self._client = self._make_client()
 
+        def __setattr__(self, name, value):
+            before = self.__dict__.get(name)
+            super().__setattr__(name, value)
+            if name in _SHAPING and (self.__pydantic_private__ or {}).get("_client") is not None:
+                # A setting changed later takes effect, or is refused and changed back.
+                try:
+                    self._client = self._make_client()
+                except EmbeddingError:
+                    super().__setattr__(name, before)
+                    raise
+
+        def model_copy(self, *, update=None, deep=False):
+            copied = super().model_copy(update=update, deep=deep)
+            if update:
+                copied._client = copied._make_client()
+            return copied
+
         def __getstate__(self):
             self._require_own_connections()
             return super().__getstate__()
@@ -135,6 +152,17 @@ class ClientFields(BaseModel):
                 f"{model} is served by {client.card.provider}; {type(self).__name__} is for {self.provider_name}"
             )
         return client
+
+
+# What a face's client is made from, by any name a face has for it.
+_SHAPING = frozenset(ClientFields.model_fields) | {
+    "api_key",
+    "ark_api_key",
+    "dashscope_api_key",
+    "model",
+    "model_name",
+    "rate_limiter",
+}
 
 
 def is_url(given: object) -> bool:
