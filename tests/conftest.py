@@ -17,10 +17,6 @@ pytest_plugins = ["volc_dashscope.emulator.pytest_plugin"]
 KEY = "sk-canary-0123456789abcdef"
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--write-tables", action="store_true", help="let passing tests write the tables in docs/")
-
-
 @dataclass
 class Mount:
     """An emulator and how to reach it: through a transport in this process, or through a socket."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from volc_dashscope.errors import BadReply, BulkError, ConfigError, EmbeddingErr
 from volc_dashscope.inputs import Item
 from volc_dashscope.results import EmbeddingResult, FloatArray, SparseVector, Usage
 
+T = TypeVar("T")
 _ON_ERROR = ("raise", "abort", "skip")
 
 
@@ -30,7 +32,11 @@ class Exchange:
         self.cost = Cost(1, sum(_plan.tokens(item, ask.card) for item in batch.items))
 
     def build(self) -> Request:
-        return self._wire.build(self._batch, self._ask)
+        try:
+            return self._wire.build(self._batch, self._ask)
+        except EmbeddingError as error:
+            # The frames below hold what was being written, and reports of crashes show local variables.
+            raise error.with_traceback(None) from error.__cause__
 
     def read(self, reply: Reply) -> Rows | EmbeddingError:
         return self._wire.read(reply, self._batch, self._ask)
@@ -236,21 +242,38 @@ class Call:
         return error
 
 
-def items_of(given: Iterable[Item]) -> Sequence[Item]:
+class Unseen(Generic[T]):
+    """Something in a variable that no report of a crash shows: they print local variables."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: T) -> None:
+        self.value = value
+
+
+class Items(list[Item]):
+    """A list of items that shows only how many."""
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} items>"
+
+
+def items_of(given: Iterable[Item]) -> Items:
     """
     Return the caller's items as a sequence. An open text file gives one item a line.
 
     Raises:
         InputError: A bare `str` (pass a list), or an empty line of a file.
     """
+    kind = type(given).__name__
     if isinstance(given, str | bytes):
-        raise InputError(f"items must be a list, got one {type(given).__name__}; pass [text]")
+        given = ()  # see `Unseen`
+        raise InputError(f"items must be a list, got one {kind}; pass [text]")
     try:
-        return list(_lines(given) if hasattr(given, "readline") else given)
+        return Items(_lines(given) if hasattr(given, "readline") else given)
     except TypeError as error:
-        raise InputError(
-            f"items must be a list of str, Image, Video or Fused, got {type(given).__name__}"
-        ) from error
+        given = ()
+        raise InputError(f"items must be a list of str, Image, Video or Fused, got {kind}") from error
 
 
 def _lines(file: Iterable[Item]) -> Iterator[Item]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from volc_dashscope._tokens import fewest_text_tokens
 from volc_dashscope._wire import Ask
@@ -53,11 +53,20 @@ def check_items(items: Sequence[Item], ask: Ask, *, first: int = 0) -> None:
     Raises:
         InputError: With the item's index, what was seen and what is allowed.
     """
+    fault = next(_faults(items, ask, first), None)
+    if fault is not None:
+        raise fault
+
+
+def _faults(items: Sequence[Item], ask: Ask, first: int) -> Iterator[InputError]:
+    """Yield errors instead of raising them: no frame that holds an item gets into a report of a crash."""
     for index, item in enumerate(items, first):
         try:
             check_item(item, ask)
         except InputError as error:
-            raise InputError(f"item {index}: {error}", index=index) from error
+            fault = InputError(f"item {index}: {error}", index=index)
+            fault.__cause__ = error.with_traceback(None)
+            yield fault
 
 
 def check_item(item: Item, ask: Ask) -> None:

@@ -81,28 +81,43 @@ def find_card(
     return found.renamed(model)
 
 
-def find_key(provider: Provider, given: str | None, environ: Mapping[str, str] = os.environ) -> Secret:
+def find_key(
+    provider: Provider, given: Secret | str | None, environ: Mapping[str, str] | None = None
+) -> Secret:
     """
     Return the key: the argument, else the service's environment variable.
 
-    White space around a key is dropped (files end in a newline). A key is never printed.
+    White space around a key is dropped (files end in a newline). A key is never printed, and no variable here or
+    in the caller holds one as text when this raises: reports of crashes show local variables.
 
     Raises:
         ConfigError: No key, or one that cannot stand in a header.
     """
     variable = KEY_VARIABLE[provider]
-    origin = "api_key"
-    if given is None:
-        given, origin = environ.get(variable), f"the environment variable {variable}"
-    key = (given or "").strip()
-    if not key:
+    origin = "api_key" if given is not None else f"the environment variable {variable}"
+    given = sealed(given if given is not None else _read(variable, environ))
+    if given is None or not given.reveal().strip():
         raise ConfigError(f"no API key: pass api_key or set the environment variable {variable}")
-    if not key.isascii() or not key.isprintable() or " " in key:
+    given = Secret(given.reveal().strip())
+    if not _fits_header(given.reveal()):
         raise ConfigError(
             f"{origin} holds a character that cannot stand in a header (a line break, a space or a "
             f"non-ASCII character); copy the key again (it is not shown here)"
         )
-    return Secret(key)
+    return given
+
+
+def sealed(key: Secret | str | None) -> Secret | None:
+    """Return a key as one that no `repr` shows."""
+    return key if key is None or isinstance(key, Secret) else Secret(key)
+
+
+def _fits_header(key: str) -> bool:
+    return key.isascii() and key.isprintable() and " " not in key
+
+
+def _read(variable: str, environ: Mapping[str, str] | None) -> str | None:
+    return (os.environ if environ is None else environ).get(variable)
 
 
 def find_url(
@@ -112,7 +127,7 @@ def find_url(
     base_url: str | None,
     region: str | None,
     workspace: str | None,
-    environ: Mapping[str, str] = os.environ,
+    environ: Mapping[str, str] | None = None,
 ) -> tuple[str, str]:
     """
     Return the base URL for `route` and a short name of the place, for messages about keys.
@@ -122,7 +137,7 @@ def find_url(
             (plain http is for loopback only).
     """
     given = base_url or next(
-        (url for name in _URL_VARIABLES[card.provider] if (url := environ.get(name))), None
+        (url for name in _URL_VARIABLES[card.provider] if (url := _read(name, environ))), None
     )
     if given is None or (region is not None and base_url is None):
         place = region or card.regions[0]

@@ -13,6 +13,7 @@ import os
 import threading
 import time
 import weakref
+import zlib
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any, Protocol, TypeVar, cast
 
@@ -29,9 +30,10 @@ _log = logging.getLogger("volc_dashscope")
 _LONG_WAIT = 10.0
 _REMEMBERED = 64
 _SHARD = 8
-# The largest honest reply is a batch of 25 vectors of 4096 floats in text, under 3 MB; token vectors of a
-# long text are the exception.
-_LARGEST_REPLY = 256 * 1024 * 1024
+# The largest honest reply is a batch of 25 vectors of 4096 floats in text, under 3 MB. What may be larger says so.
+_LARGEST_REPLY = 32 * 1024 * 1024
+_PIECE = 1024 * 1024
+_WINDOW_BITS = {"gzip": 31, "x-gzip": 31, "deflate": 47}
 
 
 class Limiter(Protocol):
@@ -127,7 +129,12 @@ class Home:
         if known is None:
             if len(self._headers) >= _REMEMBERED:
                 self._headers.clear()
-            headers = {"Content-Type": "application/json", "Accept": "application/json", **request.headers}
+            headers = {
+                "Content-Type": "application/json",
+                "Accept": "application/json",
+                "Accept-Encoding": "gzip, deflate",
+                **request.headers,
+            }
             if not request.keyless:
                 headers["Authorization"] = f"Bearer {self._key.reveal()}"
             known = self._headers[identity] = httpx.Headers(headers)
@@ -140,10 +147,12 @@ class Home:
             if len(self._urls) >= _REMEMBERED:
                 self._urls.clear()
             url = self._urls[request.url] = httpx.URL(request.url)
-        headers = self.headers(request).copy()
-        headers.setdefault("Accept-Encoding", "gzip, deflate")
         return httpx.Request(
-            request.method, url, headers=headers, content=request.body, extensions={"timeout": self._timeout}
+            request.method,
+            url,
+            headers=self.headers(request),
+            content=request.body,
+            extensions={"timeout": self._timeout},
         )
 
     def close(self) -> None:
@@ -340,13 +349,13 @@ def _send(request: Request, home: Home) -> Reply | Fault:
         try:
             response = channel.send(request, home)
             try:
-                body = _Body(request, response.status_code)
-                for chunk in response.iter_bytes():
+                body = _Body(request, response)
+                for chunk in response.iter_raw() if body.compressed else response.iter_bytes():
                     if not body.takes(chunk):
                         return _fault(Fault("too large"), request, began)
             finally:
                 response.close()
-        except (httpx.HTTPError, httpx.StreamError) as error:
+        except (httpx.HTTPError, httpx.StreamError, zlib.error) as error:
             return _fault(_kind(error), request, began)
         return _reply(response, body.kept(), request, began)
 
@@ -360,30 +369,57 @@ async def _asend(request: Request, home: Home) -> Reply | Fault:
         try:
             response = await channel.send(request, home)
             try:
-                body = _Body(request, response.status_code)
-                async for chunk in response.aiter_bytes():
+                body = _Body(request, response)
+                async for chunk in response.aiter_raw() if body.compressed else response.aiter_bytes():
                     if not body.takes(chunk):
                         return _fault(Fault("too large"), request, began)
             finally:
                 await response.aclose()
-        except (httpx.HTTPError, httpx.StreamError) as error:
+        except (httpx.HTTPError, httpx.StreamError, zlib.error) as error:
             return _fault(_kind(error), request, began)
         return _reply(response, body.kept(), request, began)
 
 
 class _Body:
-    """What a reply holds, in memory or in the file its request names, and no more than it may."""
+    """
+    What a reply holds, in memory or in the file its request names, and no more than it may.
 
-    def __init__(self, request: Request, status: int) -> None:
+    Compressed bytes are unpacked here, piece by piece: httpx unpacks a whole chunk before anyone can count, and
+    64 KB may hold 66 MB.
+    """
+
+    def __init__(self, request: Request, response: httpx.Response) -> None:
         self._room = request.largest or _LARGEST_REPLY
-        self._file = request.into if status == 200 else None
+        self._file = request.into if response.status_code == 200 else None
         self._memory = bytearray()
+        coding = response.headers.get("content-encoding", "").strip().lower()
+        bits = _WINDOW_BITS.get(coding)
+        read = response.is_stream_consumed
+        self._unpack = None if bits is None or read else zlib.decompressobj(bits)
+        if coding not in ("", "identity", *_WINDOW_BITS) and not read:
+            raise httpx.DecodingError("a content coding that was not asked for")
         if self._file is not None:
             self._file.seek(0)
             self._file.truncate()
 
+    @property
+    def compressed(self) -> bool:
+        """Whether chunks are to be given as they came over the wire."""
+        return self._unpack is not None
+
     def takes(self, chunk: bytes) -> bool:
         """Keep a chunk; False if that is too much."""
+        if self._unpack is None:
+            return self._keep(chunk)
+        if self._unpack.eof and chunk:
+            raise httpx.DecodingError("bytes after the end of the compressed body")
+        while chunk:
+            if not self._keep(self._unpack.decompress(chunk, _PIECE)):
+                return False
+            chunk = self._unpack.unconsumed_tail
+        return True
+
+    def _keep(self, chunk: bytes) -> bool:
         self._room -= len(chunk)
         if self._room < 0:
             return False

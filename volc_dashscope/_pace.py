@@ -16,6 +16,7 @@ from volc_dashscope.errors import EmbeddingError, RateLimitError
 
 _BURST_SECONDS = 1.0
 _PAUSE = 1.0
+_LONGEST_PAUSE = 16.0
 _BACK_OFF = 0.85
 _SLOWEST = 1 / 60
 # What a rate is judged by: so many seconds, and so many answers where the rate is low.
@@ -25,7 +26,7 @@ _ANSWERS = 20
 _ENOUGH = 5
 # A lowered rate is back at the one that was too much after so many seconds, or answers where the rate is low.
 _RETURN_SECONDS = 8.0
-_RETURN_ANSWERS = 40
+_RETURN_ANSWERS = 20
 # A service that throttles what it was told to allow counts a little differently; so much is left to it.
 _MARGIN = 0.95
 
@@ -63,6 +64,7 @@ class Pace:
         self._lowered = float("-inf")
         self._resume = float("-inf")
         self._paused = 0.0
+        self._pause = _PAUSE
         # Slots that are still to come, each with where both lines stood before it.
         self._coming: deque[tuple[float, float, float]] = deque()
         self._lock = Lock()
@@ -107,23 +109,26 @@ class Pace:
         """
         with self._lock:
             if isinstance(error, RateLimitError) and error.retryable:
-                self._slow_down(error, now, late=turn is not None and turn.epoch < self._epoch)
+                self._slow_down(error, cost, now, late=turn is not None and turn.epoch < self._epoch)
             elif error is None:
                 taken = turn.tokens if turn is not None else float(cost.tokens)
                 self._speed_up(cost, taken, spent, now)
 
-    def _slow_down(self, error: RateLimitError, now: float, *, late: bool) -> None:
+    def _slow_down(self, error: RateLimitError, cost: Cost, now: float, *, late: bool) -> None:
         active = self._active(now)
         for lane in (self._requests, self._tokens):
             lane.ended.append((active, now, 0.0))
         # Requests in flight together are throttled together; that is one lesson, not many.
-        if now - self._lowered >= _PAUSE and not late:
+        lesson = now - self._lowered >= _PAUSE and not late
+        if lesson:
             lane = self._tokens if error.limit == "tokens" else self._requests
-            lane.lower(active, now)
+            lane.lower(active, now, cost.requests if lane is self._requests else max(1, cost.tokens))
             self._lowered = now
-        if late and error.retry_after is None:
+            # Longer from throttle to throttle while nothing is answered between: a service that is overloaded.
+            pause, self._pause = self._pause, min(2 * self._pause, _LONGEST_PAUSE)
+        elif error.retry_after is None:
             return
-        resume = now + (error.retry_after if error.retry_after is not None else _PAUSE)
+        resume = now + (error.retry_after if error.retry_after is not None else pause)
         if resume > self._resume:
             self._cancel(now)
             self._paused += resume - max(now, self._resume)
@@ -141,7 +146,7 @@ class Pace:
             self._coming.clear()
 
     def _speed_up(self, cost: Cost, taken: float, spent: int | None, now: float) -> None:
-        active = self._active(now)
+        active, self._pause = self._active(now), _PAUSE
         if spent is not None:
             self._bill.learn(cost.tokens, spent)
             self._tokens.settle(spent - taken)
@@ -156,7 +161,18 @@ class Pace:
 class _Lane:
     """One allowance as a line of slots: `limit` is told or learnt, per second; None means unlimited."""
 
-    __slots__ = ("_grown", "_knee", "_lessons", "_raised", "_return", "ended", "limit", "next", "told")
+    __slots__ = (
+        "_back_off",
+        "_grown",
+        "_knee",
+        "_lessons",
+        "_raised",
+        "_return",
+        "ended",
+        "limit",
+        "next",
+        "told",
+    )
 
     def __init__(self, per_minute: float | None) -> None:
         self.told = per_minute / 60 if per_minute else None
@@ -168,6 +184,7 @@ class _Lane:
         self._grown = 0.0
         self._raised = 0.0
         self._return = _RETURN_SECONDS
+        self._back_off = _BACK_OFF
         self._lessons = 0
 
     def take(self, amount: float, at: float) -> None:
@@ -182,30 +199,50 @@ class _Lane:
         if self.limit is not None:
             self.next += amount / self.limit
 
-    def lower(self, active: float, now: float) -> None:
-        """Go below the rate that was just too much; `active` is the time without the pauses."""
+    def lower(self, active: float, now: float, one: float) -> None:
+        """
+        Go below the rate that was just too much.
+
+        Args:
+            active: The time without the pauses.
+            one: What one request takes.
+        """
         self._lessons += 1
         if self.told is not None and self._lessons == 2:  # once may be chance
             self.told *= _MARGIN
         observed = self._observed(active, now)
         if observed is None:
+            if self._knee is None and self.told is None and self._lessons > 1:
+                # Nothing is known but that it was too much, again: a quarter of them a second, and less each time.
+                crowd = one * sum(active - at <= _WINDOW for at, _, _ in self.ended)
+                self.limit = max(one, (self.limit or crowd / 2) / 2)
+                self._raised = active
             return
         rate, answers = observed
         self._knee = max(_SLOWEST, min(self.limit or rate, rate))
         self._return = max(_RETURN_SECONDS, _RETURN_ANSWERS / answers)
-        self.limit = max(_SLOWEST, self._knee * _BACK_OFF)
+        near = self.told is not None and rate > 0.75 * self.told
+        self._back_off = _MARGIN if near else _BACK_OFF
+        self.limit = max(_SLOWEST, self._knee * self._back_off)
         self._grown, self._raised = 0.0, active
 
     def answered(self, amount: float, active: float, now: float) -> None:
         """Note an answer; the rate may rise."""
         self.ended.append((active, now, amount))
         knee = self._knee
-        if knee is None or self.limit is None or active <= self._raised:
+        if self.limit is None or active <= self._raised:
             return
-        self._grown += min(active - self._raised, _WINDOW)
+        if knee is None:
+            # Doubled each second, until a throttle tells what is too much.
+            self.limit *= 2 ** min(active - self._raised, 1.0)
+            self._raised = active
+            self.limit = min(self.limit, self.told or self.limit)
+            return
+        # Time in which nothing was sent proves nothing.
+        self._grown += min(active - self._raised, self._return / 2)
         self._raised = active
         # Level at the rate that was too much, and the faster the longer nothing objects to more.
-        self.limit = knee * (1 + (1 - _BACK_OFF) * (self._grown / self._return - 1) ** 3)
+        self.limit = knee * (1 + (1 - self._back_off) * (self._grown / self._return - 1) ** 3)
         if self.told is not None:
             self.limit = min(self.limit, self.told)
 
@@ -218,6 +255,8 @@ class _Lane:
             total, answers, seen = total + amount, answers + (amount > 0), seen + 1
             since, start = at, when
         seconds = active - since
+        if not answers or (self.told is not None and answers < _ENOUGH):
+            return None
         if answers < _ENOUGH:
             # The first burst says little; few answers among many throttles for a while say that the limit is
             # low, and then the pauses were for it too.
@@ -225,7 +264,7 @@ class _Lane:
                 return None
             seconds = now - start
         seconds = max(seconds, _BURST_SECONDS)
-        return max(total, 1.0) / seconds, max(answers, 1) / seconds
+        return total / seconds, answers / seconds
 
 
 class _Bill:

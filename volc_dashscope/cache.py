@@ -66,6 +66,7 @@ class SQLiteCache(MutableMapping[str, bytes]):
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
+        self._db: sqlite3.Connection | None = None
         self._forget()
         with self._connected():
             pass
@@ -79,7 +80,7 @@ class SQLiteCache(MutableMapping[str, bytes]):
             for start in range(0, len(keys), _AT_ONCE):
                 some = keys[start : start + _AT_ONCE]
                 marks = ",".join("?" * len(some))
-                asked = f"SELECT key, value, used FROM vectors WHERE key IN ({marks})"  # noqa: S608 - question marks only
+                asked = f"SELECT key, value, used FROM vectors WHERE key IN ({marks})"  # noqa: S608 - only marks
                 for key, value, used in db.execute(asked, some):
                     found[key] = value
                     if now - used > _FRESH:
@@ -188,7 +189,7 @@ class SQLiteCache(MutableMapping[str, bytes]):
     def _forget(self) -> None:
         self._lock = threading.Lock()
         self._process = os.getpid()
-        self._db: sqlite3.Connection | None = None
+        self._db = None
 
     @contextmanager
     def _connected(self) -> Iterator[sqlite3.Connection]:

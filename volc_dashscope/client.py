@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from volc_dashscope import _config
-from volc_dashscope._call import Call, Exchange, items_of
+from volc_dashscope._call import Call, Exchange, Unseen, items_of
 from volc_dashscope._check import check_settings
 from volc_dashscope._fan_out import afan_out, fan_out
 from volc_dashscope._flow import Flow, Terms, exchange
@@ -61,7 +61,8 @@ class _Settings:
         max_concurrency: Requests in flight at once, over all threads and calls of this client.
         requests_per_minute, tokens_per_minute: The account's limits; None learns them from throttles.
         limiter: A brake of your own, asked before each request is sent.
-        max_attempts, deadline: Requests sent for one batch at most, and seconds in which they start.
+        max_attempts, deadline: Requests sent for one batch at most, and seconds in which they start; standing in
+            line for the rate does not count, a wait the service asks for does.
         timeout: Seconds one request may take.
         cache: Vectors by model, dimension, role, instruction and content; any mapping of str to bytes. With a
             cache, equal items of one call are sent once.
@@ -110,12 +111,16 @@ class _Settings:
         http_async_client: httpx.AsyncClient | None = None,
         extra_body: Mapping[str, object] | None = None,
     ) -> None:
+        # Reports of crashes show local variables; from here on none holds the key as text.
+        secret, api_key = _config.sealed(api_key), None
         given = {
-            name: value for name, value in locals().items() if name not in ("self", "api_key", "__class__")
+            name: value
+            for name, value in locals().items()
+            if name not in ("self", "api_key", "secret", "__class__")
         }
         found = _config.find_card(model, provider=provider, like=like, card=card)
-        key = _config.find_key(found.provider, api_key)
-        self._given = {**given, "api_key": key if api_key is not None else None}
+        key = _config.find_key(found.provider, secret)
+        self._given = {**given, "api_key": key if secret is not None else None}
         _config.check_patience(
             {"max_concurrency": max_concurrency, "max_attempts": max_attempts},
             {"deadline": deadline, "timeout": timeout},
@@ -197,7 +202,7 @@ class _Settings:
 
     def _call(
         self,
-        items: Iterable[Item],
+        items: Unseen[Iterable[Item]],
         text_type: TextType | None,
         output_type: OutputType,
         on_error: OnError,
@@ -205,7 +210,12 @@ class _Settings:
     ) -> tuple[Call, Ask]:
         ask = self._asked(text_type, output_type)
         return Call(
-            items_of(items), ask, on_error=on_error, width=self._home.width, memory=self._memory, keep=keep
+            items_of(items.value),
+            ask,
+            on_error=on_error,
+            width=self._home.width,
+            memory=self._memory,
+            keep=keep,
         ), ask
 
     def _asked(self, text_type: TextType | None, output_type: OutputType = "dense") -> Ask:
@@ -255,7 +265,8 @@ class Client(_Settings):
             EmbeddingError: The only item failed.
             BulkError: Some of many failed; holds the rows that are done.
         """
-        call, ask = self._call(items, text_type, output_type, on_error, keep)
+        given, items = Unseen(items), ()
+        call, ask = self._call(given, text_type, output_type, on_error, keep)
         with Progress(call.count, shown=progress) as bar:
             for number, batch, outcome in fan_out(
                 call.feed, lambda batch, stop: run(self._flow(batch, ask), self._home, stop), alone=call.alone
@@ -325,7 +336,8 @@ class AsyncClient(_Settings):
         keep: bool = False,
     ) -> EmbeddingResult:
         """As `Client.embed`, awaited."""
-        call, ask = self._call(items, text_type, output_type, on_error, keep)
+        given, items = Unseen(items), ()
+        call, ask = self._call(given, text_type, output_type, on_error, keep)
         with Progress(call.count, shown=progress) as bar:
             outcomes = afan_out(
                 call.feed, lambda batch: arun(self._flow(batch, ask), self._home), alone=call.alone

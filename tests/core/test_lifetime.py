@@ -212,23 +212,21 @@ def test_closing_twice_is_allowed(mount) -> None:
     client = mount.client(TEXT)
     client.embed(["a"])
 
-    client.close()
-    client.close()
+    assert [None, None] == [client.close() for _ in range(2)]
 
 
 def test_closing_an_async_client_twice_is_allowed(mount) -> None:
-    async def twice() -> None:
+    async def twice() -> list[None]:
         client = mount.async_client(TEXT)
         await client.embed(["a"])
-        await client.close()
-        await client.close()
+        return [await client.close() for _ in range(2)]
 
-    asyncio.run(twice())
+    assert [None, None] == asyncio.run(twice())
 
 
 def test_closing_an_unused_client_is_allowed(mount) -> None:
-    mount.client(TEXT).close()
-    asyncio.run(mount.async_client(TEXT).close())
+    assert None is mount.client(TEXT).close()
+    assert None is asyncio.run(mount.async_client(TEXT).close())
 
 
 def test_a_closed_client_opens_again_when_used(emulate) -> None:

@@ -48,6 +48,15 @@ def parquet_records(path: Path, columns: Columns) -> Iterator[Record]:
             first += size
 
 
+def parquet_rows(path: Path) -> int | None:
+    """Return the number of rows, or None where the file does not tell."""
+    pa, parquet = arrow()
+    try:
+        return int(parquet.read_metadata(path).num_rows)
+    except (OSError, pa.ArrowException):
+        return None
+
+
 def _group(file: Any, group: int, rows: range, wanted: list[str], columns: Columns) -> Iterator[Record]:
     pa, _ = arrow()
     done = 0

@@ -7,13 +7,15 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import count
 from pathlib import Path
-from typing import IO, Literal
+from typing import Literal
 
 import orjson
 
-from volc_dashscope.bulk._parquet import parquet_records
-from volc_dashscope.bulk._records import Columns, Kind, Record
+from volc_dashscope.bulk._listing import LONGEST_LINE, encodes, files, kind_of, lines, media_files, unreadable
+from volc_dashscope.bulk._parquet import parquet_records, parquet_rows
+from volc_dashscope.bulk._records import Columns, Record
 from volc_dashscope.errors import ConfigError, InputError
 
 Format = Literal["text", "jsonl", "csv", "parquet", "folder"]
@@ -28,12 +30,6 @@ _SUFFIXES: dict[str, Format] = {
     ".parquet": "parquet",
     ".pq": "parquet",
 }
-_IMAGES = frozenset(
-    ".jpg .jpeg .png .apng .gif .webp .bmp .dib .tif .tiff .ico .icns .sgi .j2c .j2k .jp2 .jpc .jpf .jpx".split()
-)
-_VIDEOS = frozenset(".mp4 .m4v .mov .avi .mpg .mpeg .webm .mkv .flv".split())
-# A line longer than this is no text that a model takes, and not worth the memory.
-_LONGEST_LINE = 16 * 1024 * 1024
 _SAMPLE = 1024 * 1024
 
 
@@ -68,7 +64,7 @@ class Source:
         found = sha256(orjson.dumps([self.format, self.columns.given, self.columns.id]))
         try:
             if self.format == "folder":
-                for path, _ in _media_files(self.path):
+                for path, _ in media_files(self.path):
                     status = path.stat()
                     name = os.fsencode(path.relative_to(self.path))
                     found.update(b"%b\0%d %d\n" % (name, status.st_size, status.st_mtime_ns))
@@ -80,7 +76,7 @@ class Source:
                         file.seek(place)
                         found.update(file.read(_SAMPLE))
         except OSError as error:
-            raise _unreadable(self.path, error) from error
+            raise unreadable(self.path, error) from error
         return found.hexdigest()[:32]
 
 
@@ -123,15 +119,30 @@ def open_source(
     return Source(place, found, columns or Columns(), Path(home if media_root is None else media_root))
 
 
+def count_rows(source: Source) -> int | None:
+    """Count the rows as far as that is cheap; None where they would have to be parsed."""
+    if source.format == "csv":
+        return None
+    if source.format == "parquet":
+        return parquet_rows(source.path)
+    if source.format == "folder":
+        return sum(1 for _ in media_files(source.path))
+    with source.path.open("rb") as file:
+        rows, last = 0, b"\n"
+        while piece := file.read(_SAMPLE):
+            rows, last = rows + piece.count(b"\n"), piece[-1:]
+        return rows + (last != b"\n")
+
+
 def skipped_files(source: Source) -> int:
     """Count files of a folder that are neither images nor videos by their names."""
     if source.format != "folder":
         return 0
-    return sum(1 for path in _files(source.path) if _kind(path) is None)
+    return sum(1 for path in files(source.path) if kind_of(path) is None)
 
 
 def _text(source: Source) -> Iterator[Record]:
-    for row, line in _lines(source.path):
+    for row, line in lines(source.path):
         if isinstance(line, str):
             problem = None if line else "the line is empty"
             yield Record(row, str(row), (("text", line),) if line else (), problem)
@@ -140,7 +151,7 @@ def _text(source: Source) -> Iterator[Record]:
 
 
 def _jsonl(source: Source) -> Iterator[Record]:
-    for row, line in _lines(source.path):
+    for row, line in lines(source.path):
         if isinstance(line, InputError):
             yield Record(row, str(row), (), str(line))
             continue
@@ -155,18 +166,18 @@ def _jsonl(source: Source) -> Iterator[Record]:
 
 
 def _csv(source: Source) -> Iterator[Record]:
-    csv.field_size_limit(_LONGEST_LINE)
+    csv.field_size_limit(LONGEST_LINE)
     delimiter = "\t" if source.path.suffix.lower() == ".tsv" else ","
     try:
         # Bytes that are no UTF-8 become lone surrogates, which are refused row by row.
         file = source.path.open(encoding="utf-8-sig", errors="surrogateescape", newline="")
     except OSError as error:
-        raise _unreadable(source.path, error) from error
+        raise unreadable(source.path, error) from error
     with file:
         rows = csv.reader(file, delimiter=delimiter)
         names = next(rows, [])
         source.columns.check(names, source.path.name)
-        for row in _counted_rows():
+        for row in count():
             try:
                 cells = next(rows, None)
                 # A blank line is no row: spreadsheets leave them at the end.
@@ -189,9 +200,9 @@ def _parquet(source: Source) -> Iterator[Record]:
 
 
 def _folder(source: Source) -> Iterator[Record]:
-    for row, (path, kind) in enumerate(_media_files(source.path)):
+    for row, (path, kind) in enumerate(media_files(source.path)):
         name = path.relative_to(source.path).as_posix()
-        if _encodes(name):
+        if encodes(name):
             yield Record(row, name, ((kind, str(path.absolute())),))
         else:
             words = "the name of the file is not UTF-8"
@@ -205,70 +216,3 @@ _READERS: dict[Format, Callable[[Source], Iterator[Record]]] = {
     "parquet": _parquet,
     "folder": _folder,
 }
-
-
-def _lines(path: Path) -> Iterator[tuple[int, str | InputError]]:
-    """Yield the number and content of each line, or why it has none."""
-    try:
-        file = path.open("rb")
-    except OSError as error:
-        raise _unreadable(path, error) from error
-    with file:
-        for row in _counted_rows():
-            line = file.readline(_LONGEST_LINE)
-            if not line:
-                return
-            if len(line) == _LONGEST_LINE and not line.endswith(b"\n"):
-                _skip_line(file)
-                yield row, InputError(f"the line is longer than {_LONGEST_LINE:,} bytes")
-                continue
-            try:
-                text = line.removesuffix(b"\n").removesuffix(b"\r").decode("utf-8-sig" if row == 0 else "utf-8")
-            except UnicodeDecodeError:
-                yield row, InputError("the line is not UTF-8")
-            else:
-                yield row, text
-
-
-def _skip_line(file: IO[bytes]) -> None:
-    while (rest := file.readline(_LONGEST_LINE)) and not rest.endswith(b"\n"):
-        pass
-
-
-def _counted_rows() -> Iterator[int]:
-    row = 0
-    while True:
-        yield row
-        row += 1
-
-
-def _media_files(folder: Path) -> Iterator[tuple[Path, Kind]]:
-    return ((path, kind) for path in _files(folder) if (kind := _kind(path)) is not None)
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    """Yield the files in a folder and below, sorted; hidden ones are left out and links to folders not followed."""
-    with os.scandir(folder) as found:
-        entries = sorted((entry for entry in found if not entry.name.startswith(".")), key=lambda e: e.name)
-    for entry in entries:
-        if entry.is_dir(follow_symlinks=False):
-            yield from _files(Path(entry.path))
-        elif not entry.is_dir():
-            yield Path(entry.path)
-
-
-def _kind(path: Path) -> Kind | None:
-    suffix = path.suffix.lower()
-    return "image" if suffix in _IMAGES else "video" if suffix in _VIDEOS else None
-
-
-def _encodes(name: str) -> bool:
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _unreadable(path: Path, error: OSError) -> InputError:
-    return InputError(f"source {path.name!r} cannot be read: {error.strerror}")

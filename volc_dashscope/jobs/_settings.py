@@ -73,9 +73,11 @@ class Settings:
         http_client: httpx.Client | None = None,
         http_async_client: httpx.AsyncClient | None = None,
     ) -> None:
+        # Reports of crashes show local variables; from here on none holds the key as text.
+        secret, api_key = _config.sealed(api_key), None
         model = self._model if model is None else model
         found = _config.find_card(model, provider="dashscope", like=like, card=card)
-        key = _config.find_key(found.provider, api_key)
+        key = _config.find_key(found.provider, secret)
         _config.check_patience({"max_attempts": max_attempts}, {"deadline": deadline, "timeout": timeout})
         # Page batch-interfaces-compatible-with-openai: embedding Batch is offered in Beijing only.
         if self._route == "batch" and base_url is None and region not in (None, "cn-beijing"):

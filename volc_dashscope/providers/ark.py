@@ -35,6 +35,8 @@ from volc_dashscope.providers._verdict import (
 )
 
 NAME = "ark"
+# Token vectors of the longest text: 128k tokens of 2048 numbers, compressed and in base64.
+_LARGEST_MULTI = 512 * 1024 * 1024
 _ANY_TARGET = "text/image/video"
 _NAMED_ID = re.compile(r"Request id: (\w{8,80})\W*\Z", re.IGNORECASE)
 
@@ -98,7 +100,8 @@ def build(batch: Batch, ask: Ask) -> Request:
         fields["multi_embedding"] = request_fields()
     fields.update(ask.extra_body or {})
     path = "/embeddings" if text_only else "/embeddings/multimodal"
-    return Request("POST", ask.base_url + path, ask.headers, orjson.dumps(fields))
+    largest = _LARGEST_MULTI if ask.output_type == "multi" else None
+    return Request("POST", ask.base_url + path, ask.headers, orjson.dumps(fields), largest=largest)
 
 
 def read(reply: Reply, batch: Batch, ask: Ask) -> Rows | EmbeddingError:

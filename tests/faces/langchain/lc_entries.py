@@ -33,6 +33,10 @@ def _index(store: Any, document: Document, text: str) -> None:
     index([document], _records(), store, cleanup=None, key_encoder=uuid5_key)
 
 
+def _index_by_sha256(store: Any, document: Document, text: str) -> None:
+    index([document], _records(), store, cleanup=None, key_encoder="sha256")
+
+
 async def _aindex(store: Any, document: Document, text: str) -> None:
     await aindex([document], _records(), store, cleanup=None, key_encoder=uuid5_key)
 
@@ -56,6 +60,7 @@ WAYS_IN: dict[str, Way] = {
     "aadd_documents": _aadd_documents,
     "indexing.index": _index,
     "indexing.aindex": _aindex,
+    'indexing.index, key_encoder="sha256"': _index_by_sha256,
 }
 # These make the store they fill.
 MAKERS = ("from_documents", "afrom_documents")
@@ -119,6 +124,18 @@ WAYS_OUT: dict[str, Ask] = {
     "EnsembleRetriever.ainvoke": lambda store, query: _awaited(_ensemble(store).ainvoke(query)),
     "create_retriever_tool": lambda store, query: _first(_tool(store).invoke(_call(query)).artifact),
     "create_retriever_tool, async": _atool,
+    "create_retriever_tool, bare item": lambda store, query: _first(
+        _tool(store).invoke(_call(query)).artifact
+    ),
 }
-# A tool's arguments are JSON: only `media(...)` gets through, not a bare item.
-TEXT_ONLY = ("create_retriever_tool", "create_retriever_tool, async")
+# What a query is, where it is not tried both as `media(...)` and as a bare item.
+MEDIA_ONLY = ("create_retriever_tool", "create_retriever_tool, async")
+BARE_ONLY = ("create_retriever_tool, bare item",)
+
+# Chroma's own methods for images, by file.
+BY_IMAGE: dict[str, Ask] = {
+    "similarity_search_by_image": lambda store, path: _first(store.similarity_search_by_image(path, k=1)),
+    "similarity_search_by_image_with_relevance_score": lambda store, path: _first(
+        store.similarity_search_by_image_with_relevance_score(path, k=1)
+    ),
+}

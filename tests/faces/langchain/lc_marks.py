@@ -10,7 +10,7 @@ import os
 import re
 from pathlib import Path
 
-from lc_entries import MAKERS, WAYS_IN, WAYS_OUT
+from lc_entries import BY_IMAGE, MAKERS, WAYS_IN, WAYS_OUT
 from lc_goods import MODALITIES
 from lc_shops import SHOPS
 
@@ -18,11 +18,10 @@ PAGE = Path(__file__).parents[3] / "docs" / "langchain.md"
 _MARKED = re.compile(r"(<!-- stores -->\n).*?(<!-- /stores -->)", re.DOTALL)
 
 Cell = tuple[str, str, str]
+ENTRIES = (*WAYS_IN, *MAKERS, *WAYS_OUT)
 CELLS = [
-    (shop.name, entry, modality)
-    for shop in SHOPS
-    for entry in (*WAYS_IN, *MAKERS, *WAYS_OUT)
-    for modality in MODALITIES
+    *((shop.name, entry, modality) for shop in SHOPS for entry in ENTRIES for modality in MODALITIES),
+    *(("Chroma", entry, "image") for entry in ("add_images", *BY_IMAGE)),
 ]
 
 
@@ -37,19 +36,19 @@ def table(passed: set[Cell], limits: dict[Cell, str]) -> str:
     names = [shop.name for shop in SHOPS]
     reasons = list(dict.fromkeys(limits[cell] for cell in CELLS if cell in limits))
     lines = [f"| | {' | '.join(names)} |", f"|---|{'---|' * len(names)}"]
-    for entry in (*WAYS_IN, *MAKERS, *WAYS_OUT):
+    for entry in dict.fromkeys(entry for _, entry, _ in CELLS):
         cells = [_marks(name, entry, passed, limits, reasons) for name in names]
         lines.append(f"| `{entry}` | {' | '.join(cells)} |")
-    notes = [f"✗{number} {reason}" for number, reason in enumerate(reasons, start=1)]
+    notes = [f"- ✗{number}: {reason}" for number, reason in enumerate(reasons, start=1)]
     return "\n".join([*lines, *(["", *notes] if notes else [])]) + "\n"
 
 
 def _marks(name: str, entry: str, passed: set[Cell], limits: dict[Cell, str], reasons: list[str]) -> str:
     marks = []
-    for modality in MODALITIES:
-        cell = (name, entry, modality)
+    for cell in ((name, entry, modality) for modality in MODALITIES):
         number = reasons.index(limits[cell]) + 1 if cell in limits else ""
-        marks.append("✓" if cell in passed else f"✗{number}")
+        cross = f"✗{number}" if cell in CELLS else "–"
+        marks.append("✓" if cell in passed else cross)
     return " ".join(marks)
 
 

@@ -100,7 +100,7 @@ def _faiss(face: Embeddings, folder: Path, name: str) -> FAISS:
     return FAISS(face, faiss.IndexFlatIP(_length(face)), InMemoryDocstore(), {})
 
 
-def _faiss_settings(folder: Path, name: str) -> dict[str, Any]:
+def _no_settings(folder: Path, name: str) -> dict[str, Any]:
     return {}
 
 
@@ -148,7 +148,7 @@ SHOPS = (
         "InMemory",
         Memory,
         _memory,
-        _faiss_settings,
+        _no_settings,
         flush=lambda store, folder: store.dump(str(folder / "memory.json")),
     ),
     Shop("Chroma", Chroma, _chroma, _chroma_settings),
@@ -156,7 +156,7 @@ SHOPS = (
         "FAISS",
         FAISS,
         _faiss,
-        _faiss_settings,
+        _no_settings,
         flush=lambda store, folder: store.save_local(str(folder), "faiss"),
     ),
     Shop("Qdrant", QdrantVectorStore, _qdrant, _qdrant_settings, close=lambda store: store.client.close()),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from base64 import b64decode
 from typing import Any
 
 import pytest
@@ -38,33 +37,8 @@ def chroma(inside, face_of, tmp_path, pictures):
         yield store
 
 
-@pytest.mark.parametrize("colour", COLOURS)
-def test_chroma_finds_its_images_by_image(chroma, pictures, colour):
-    found = chroma.similarity_search_by_image(pictures[colour], k=1)
-
-    assert [colour] == [hit.metadata["colour"] for hit in found]
-
-
-@pytest.mark.xfail(
-    reason="langchain-chroma 1.1 passes the list that embed_image returns where it means its first vector",
-    raises=ValueError,
-    strict=True,
-)
-def test_chroma_finds_its_images_by_image_with_score(chroma, pictures):
-    found = chroma.similarity_search_by_image_with_relevance_score(pictures["red"], k=1)
-
-    assert ["red"] == [hit.metadata["colour"] for hit, _ in found]
-
-
 def test_chroma_finds_its_images_by_text(chroma):
     assert "red" == chroma.similarity_search("a red picture", k=1)[0].metadata["colour"]
-
-
-def test_chroma_itself_stores_base64_of_its_images(chroma):
-    """Its own design; `MediaDocument` does not."""
-    found = chroma.similarity_search("a red picture", k=1)[0]
-
-    assert png("red") == b64decode(found.page_content)
 
 
 def test_adding_images_to_chroma_is_a_request_each(inside, face_of, tmp_path, pictures):

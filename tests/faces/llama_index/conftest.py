@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -21,9 +22,9 @@ def board() -> Board:
 
 
 @pytest.fixture
-def write_tables(request: pytest.FixtureRequest) -> Callable[[], None]:
-    """Return what writes the page, if `--write-tables` is given."""
-    return _BOARD.write if request.config.getoption("--write-tables") else lambda: None
+def write_tables() -> Callable[[], None]:
+    """Return what writes the page, if asked to."""
+    return _BOARD.write if os.environ.get("WRITE_TABLES") else lambda: None
 
 
 @pytest.fixture

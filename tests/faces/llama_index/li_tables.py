@@ -1,4 +1,8 @@
-"""Tables of the documentation, made of cells that passing tests wrote."""
+"""
+Tables of docs/llama-index.md, made of cells that passing tests wrote.
+
+    WRITE_TABLES=1 python -m pytest tests/faces/llama_index
+"""
 
 from __future__ import annotations
 

@@ -1,0 +1,48 @@
+"""A client for the examples: of the service whose key is set, else of an emulator that needs none."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from typing import Any
+
+from volc_dashscope import Client, card
+from volc_dashscope.emulator import Emulator
+
+VARIABLES = {"ark": "ARK_API_KEY", "dashscope": "DASHSCOPE_API_KEY"}
+
+
+@contextmanager
+def open_client(model: str, **settings: Any) -> Iterator[Client]:
+    """Open a client, and say in one line whom it asks."""
+    provider, variable = _provider(model), VARIABLES[_provider(model)]
+    if has_key(model):
+        with Client(model, **settings) as client:
+            print(f"{variable} is set: {client}\n")
+            yield client
+        return
+    with Emulator() as emulator:
+        url = emulator.ark_url if provider == "ark" else emulator.dashscope_url
+        with Client(model, base_url=url, api_key="emulator", **settings) as client:
+            print(f"no {variable}: emulator of {model}; its vectors are stand-ins, not a model's\n")
+            yield client
+
+
+def has_key(model: str) -> bool:
+    """Return whether the environment holds a key for the model's service."""
+    return bool(os.environ.get(VARIABLES[_provider(model)], "").strip())
+
+
+def wants_bar() -> bool:
+    """Return whether a progress bar can be shown to somebody."""
+    return sys.stderr.isatty() and find_spec("tqdm") is not None
+
+
+def _provider(model: str) -> str:
+    row = card(model)
+    if row is None:
+        raise SystemExit(f"{model} is not in the table of models; see volc_dashscope.models()")
+    return row.provider

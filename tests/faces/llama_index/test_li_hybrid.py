@@ -1,0 +1,199 @@
+"""Hybrid stores: dense and sparse vectors of a text for the price of one request."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from li_goods import RAINCOAT, RED, goods, uid
+from llama_index.core import StorageContext, VectorStoreIndex
+from llama_index.core.ingestion import IngestionPipeline
+from llama_index.core.schema import BaseNode, TextNode
+from llama_index.core.vector_stores.types import VectorStoreQueryMode
+from llama_index_ext import (
+    ArkMultiModalEmbedding,
+    ArkSparseEmbedding,
+    DashScopeMultiModalEmbedding,
+    DashScopeSparseEmbedding,
+    MultiModalNodeEmbedder,
+    fingerprint,
+    milvus_sparse_function,
+    qdrant_sparse_fns,
+    query_bundle,
+)
+from samples import V4, VL
+
+from volc_dashscope import InputError
+
+MODELS = [
+    pytest.param(ArkMultiModalEmbedding, {}, id="ark"),
+    pytest.param(DashScopeMultiModalEmbedding, {"model": V4}, id="dashscope"),
+]
+EACH_MODE = pytest.mark.parametrize("mode", ["sync", "async"])
+HYBRID = {"vector_store_query_mode": VectorStoreQueryMode.HYBRID, "similarity_top_k": 1}
+
+
+def notes() -> list[TextNode]:
+    texts = ("invoice for the office rent", "recipe with rice and chicken", "a walk by the blue sea")
+    return [
+        TextNode(id_=uid(number), text=text, metadata={"page": number}, excluded_embed_metadata_keys=["page"])
+        for number, text in enumerate(texts, start=1)
+    ]
+
+
+def qdrant(shelf: Any, face: Any) -> Any:
+    documents, queries = qdrant_sparse_fns(face)
+    return shelf.open(enable_hybrid=True, sparse_doc_fn=documents, sparse_query_fn=queries)
+
+
+def milvus(shelf: Any, face: Any) -> Any:
+    return shelf.open(enable_sparse=True, sparse_embedding_function=milvus_sparse_function(face))
+
+
+STORES = {"Qdrant": qdrant, "Milvus Lite": milvus}
+EACH_STORE = pytest.mark.parametrize("store", STORES)
+
+
+async def ask(store: Any, face: Any, nodes: list[BaseNode], query: Any, *, awaited: bool, **settings: Any) -> Any:
+    """Ingest, then query; return the hits."""
+    index = VectorStoreIndex.from_vector_store(store, embed_model=face)
+    if awaited:
+        await index.ainsert_nodes(nodes)
+        return await index.as_retriever(**settings).aretrieve(query)
+    index.insert_nodes(nodes)
+    return index.as_retriever(**settings).retrieve(query)
+
+
+@EACH_STORE
+@EACH_MODE
+@pytest.mark.parametrize(("kind", "settings"), MODELS)
+async def test_hybrid_costs_as_many_requests_as_dense_alone(
+    emulate, face_of, shelf_of, store, mode, kind, settings
+):
+    awaited, counts = mode == "async", {}
+    for way in ("dense", "hybrid"):
+        mount = emulate()
+        face = face_of(kind, mount, **settings)
+        shelf = shelf_of(store, face.dimension, awaited=awaited)
+        opened = STORES[store](shelf, face) if way == "hybrid" else shelf.open()
+        wanted = HYBRID if way == "hybrid" else {"similarity_top_k": 1}
+        hits = await ask(opened, face, notes(), "office rent", awaited=awaited, **wanted)
+
+        assert [uid(1)] == [hit.node.node_id for hit in hits]
+        counts[way] = (len(mount.emulator.ledger), mount.emulator.ledger.tokens)
+
+    assert counts["dense"][0] == counts["hybrid"][0]
+
+
+async def test_the_sparse_half_has_the_role_of_the_dense_one(inside, face_of, shelf_of):
+    face = face_of(DashScopeMultiModalEmbedding, inside, model=V4)
+    store = qdrant(shelf_of("Qdrant", face.dimension), face)
+
+    await ask(store, face, notes(), "office rent", awaited=False, **HYBRID)
+
+    assert [("document", "dense&sparse"), ("query", "dense&sparse")] == [
+        (entry.body["parameters"]["text_type"], entry.body["parameters"]["output_type"])
+        for entry in inside.emulator.ledger
+    ]
+
+
+async def test_a_pipeline_feeds_both_halves(inside, face_of, shelf_of):
+    face = face_of(ArkMultiModalEmbedding, inside)
+    store = qdrant(shelf_of("Qdrant", face.dimension), face)
+
+    IngestionPipeline(transformations=[face], vector_store=store).run(nodes=notes())
+
+    assert 3 == len(inside.emulator.ledger)
+
+
+@EACH_MODE
+async def test_pictures_and_products_live_in_a_hybrid_store(inside, face_of, shelf_of, pictures, mode):
+    """A picture has no words, and the digest that keeps it from being empty is none; a product has its text."""
+    awaited = mode == "async"
+    face = face_of(ArkMultiModalEmbedding, inside)
+    store = qdrant(shelf_of("Qdrant", face.dimension, awaited=awaited), face)
+    embedder = MultiModalNodeEmbedder(embed_model=face)
+    nodes = fingerprint(goods(pictures))
+    ready = await embedder.acall(nodes) if awaited else embedder(nodes)
+    query = query_bundle(image=pictures["red"], embed_model=face)
+
+    seen = await ask(store, face, list(ready), query, awaited=awaited, **HYBRID)
+    index = VectorStoreIndex.from_vector_store(store, embed_model=face)
+    retriever = index.as_retriever(**HYBRID)
+    named = await retriever.aretrieve("raincoat") if awaited else retriever.retrieve("raincoat")
+
+    assert ([RED], [RAINCOAT]) == ([hit.node.node_id for hit in seen], [hit.node.node_id for hit in named])
+    # Five nodes, the image query, the text query, and the product's text, whose dense half is fused.
+    assert 8 == len(inside.emulator.ledger)
+    assert not any("media_sha256" in text for text in inside.emulator.ledger.texts)
+
+
+async def test_milvus_takes_the_sparse_half_of_another_text_if_metadata_is_embedded(inside, face_of, shelf_of):
+    """The store hands over texts without metadata; excluded from the dense half too, they are the same text."""
+    face = face_of(ArkMultiModalEmbedding, inside)
+    store = milvus(shelf_of("Milvus Lite", face.dimension), face)
+    nodes = [node.model_copy(update={"excluded_embed_metadata_keys": []}) for node in notes()]
+
+    await ask(store, face, nodes, "office rent", awaited=False, **HYBRID)
+
+    assert 3 + 3 + 1 == len(inside.emulator.ledger)
+
+
+@pytest.mark.parametrize("make", [qdrant_sparse_fns, milvus_sparse_function])
+def test_a_model_without_sparse_vectors_is_refused(inside, face_of, make):
+    with pytest.raises(InputError, match="no sparse vectors"):
+        make(face_of(DashScopeMultiModalEmbedding, inside, model=VL))
+
+
+SPARSE = [pytest.param(ArkSparseEmbedding, id="ark"), pytest.param(DashScopeSparseEmbedding, id="dashscope")]
+
+
+@EACH_MODE
+@pytest.mark.parametrize("kind", SPARSE)
+async def test_a_sparse_embedding_serves_a_store_by_itself(inside, face_of, shelf_of, kind, mode):
+    sparse = face_of(kind, inside)
+    dense = face_of(ArkMultiModalEmbedding, inside)
+
+    def columns(vectors: list[dict[int, float]]) -> Any:
+        return [list(vector) for vector in vectors], [list(vector.values()) for vector in vectors]
+
+    awaited = mode == "async"
+    store = shelf_of("Qdrant", dense.dimension, awaited=awaited).open(
+        enable_hybrid=True,
+        sparse_doc_fn=lambda texts: columns(sparse.get_text_embedding_batch(texts)),
+        sparse_query_fn=lambda texts: columns([sparse.get_query_embedding(text) for text in texts]),
+    )
+
+    hits = await ask(store, dense, notes(), "office rent", awaited=awaited, **HYBRID)
+
+    assert [uid(1)] == [hit.node.node_id for hit in hits]
+
+
+@pytest.mark.parametrize("kind", SPARSE)
+async def test_every_method_of_a_sparse_embedding_agrees(inside, face_of, kind):
+    sparse = face_of(kind, inside)
+    texts = ["red shoe", "blue sea"]
+
+    rows = sparse.get_text_embedding_batch(texts)
+
+    assert rows == await sparse.aget_text_embedding_batch(texts)
+    assert rows == [sparse.get_text_embedding(text) for text in texts]
+    assert rows == [await sparse.aget_text_embedding(text) for text in texts]
+    assert sparse.get_query_embedding("red") == await sparse.aget_query_embedding("red")
+    assert all(isinstance(index, int) and weight > 0 for row in rows for index, weight in row.items())
+
+
+@pytest.mark.parametrize("kind", SPARSE)
+def test_a_sparse_embedding_shows_no_key(kind):
+    sparse = kind(api_key="sk-canary")
+
+    assert "sk-canary" not in f"{sparse!r} {sparse.model_dump()} {sparse.to_payload()}"
+
+
+async def test_an_index_kept_with_its_context_finds_notes_in_hybrid_mode(inside, face_of, shelf_of):
+    face = face_of(ArkMultiModalEmbedding, inside)
+    context = StorageContext.from_defaults(vector_store=qdrant(shelf_of("Qdrant", face.dimension), face))
+
+    index = VectorStoreIndex(notes(), storage_context=context, embed_model=face)
+
+    assert uid(3) == index.as_retriever(**HYBRID).retrieve("blue sea")[0].node.node_id

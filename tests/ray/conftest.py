@@ -1,0 +1,44 @@
+"""A Ray cluster on this machine, on loopback only. Collected by `make ray` alone: `make test` has no Ray."""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from ray_run import WORKER_KEY
+
+# Read when Ray is imported or started: nothing is reported to its makers, and no token is left in the home directory.
+os.environ |= {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_AUTH_TOKEN": secrets.token_hex(32),
+    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
+}
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Any]:
+    """Ray with four slots, whose workers have a key in their environment that this process has not."""
+    import ray
+    from ray.data import DataContext
+
+    os.environ["DASHSCOPE_API_KEY"] = WORKER_KEY
+    try:
+        ray.init(
+            include_dashboard=False,
+            _node_ip_address="127.0.0.1",
+            num_cpus=4,
+            object_store_memory=512 * 1024**2,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+        )
+    finally:
+        del os.environ["DASHSCOPE_API_KEY"]
+    context = DataContext.get_current()
+    context.enable_progress_bars = False
+    context.print_on_execution_start = False
+    yield ray
+    ray.shutdown()

@@ -1,0 +1,178 @@
+"""`embed_batch`: a source of texts through the service's own jobs, which cost half and take their time."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from volc_dashscope._check import check_item
+from volc_dashscope._wire import Ask, TextType
+from volc_dashscope.bulk._draft import Draft, discard, draft_folder
+from volc_dashscope.bulk._errands import Errand, Errands
+from volc_dashscope.bulk._parquet import arrow
+from volc_dashscope.bulk._records import Record, item_of
+from volc_dashscope.bulk._report import Report, State, Watch, price_of
+from volc_dashscope.bulk._sources import Source, open_source
+from volc_dashscope.bulk._work import complete, failed_path, finished_report, identity_of, worded
+from volc_dashscope.errors import ConfigError, InputError
+from volc_dashscope.jobs import BatchJobs, FileJobs
+
+_LINES = 50_000
+_BYTES = 200 * 1024 * 1024
+
+
+def embed_batch(
+    source: Source | str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    *,
+    jobs: BatchJobs | FileJobs,
+    text_type: TextType | None = "document",
+    file_url: str | None = None,
+    wait: bool = True,
+    watch: Watch | None = None,
+    restart: bool = False,
+) -> Report:
+    """
+    Embed a source of texts through Batch or file jobs into the same file that `embed_file` makes.
+
+    Request files, ids of jobs and results are kept in a folder beside the output, so that the same call goes on
+    with jobs that run, from any process: nothing is submitted twice.
+
+    Args:
+        source, output, watch, restart: As for `embed_file`.
+        jobs: `BatchJobs` for the OpenAI-compatible Batch, `FileJobs` for `text-embedding-async-*`.
+        text_type: The role; the OpenAI-compatible Batch has none, and takes "document" only.
+        file_url: For file jobs: where you put the files that are written, with `{name}` for the file's name. None
+            writes them and returns, so that you can.
+        wait: False submits, or looks whether the jobs have ended, and returns with the state "waiting" if not.
+
+    Raises:
+        ConfigError: The output was begun with other settings, or a submission was cut off and may have been paid.
+        EmbeddingError: A job was refused, or failed as a whole.
+    """
+    arrow()
+    opened = source if isinstance(source, Source) else open_source(source)
+    if isinstance(jobs, BatchJobs) and text_type != "document":
+        raise ConfigError("the OpenAI-compatible Batch cannot be told a role; leave out text_type")
+    work = _Work(opened, Path(output), jobs, jobs._asked(text_type=text_type), watch)
+    return work.run(file_url=file_url, wait=wait, restart=restart)
+
+
+class _Work:
+    """One run of a job by jobs."""
+
+    def __init__(
+        self, source: Source, output: Path, jobs: BatchJobs | FileJobs, ask: Ask, watch: Watch | None
+    ) -> None:
+        self._source, self._output, self._jobs, self._ask = source, output, jobs, ask
+        self._watch = watch or (lambda rows, failed, usage: None)
+
+    def run(self, *, file_url: str | None, wait: bool, restart: bool) -> Report:
+        identity = identity_of(self._ask, self._source)
+        folder = draft_folder(self._output)
+        if restart:
+            discard(folder)
+        elif not folder.exists() and self._output.exists():
+            return finished_report(self._output, identity)
+        draft = Draft(self._output, identity, self._jobs.dimension)
+        try:
+            resumed = draft.rows
+            errands = Errands(draft.folder, self._jobs, self._ask.text_type)
+            if not errands.written:
+                errands.write(self._texts())
+            if not errands.submit(file_url) or not errands.ended(wait=wait):
+                return self._report(draft, errands, "waiting", resumed)
+            self._gather(draft, errands)
+            draft.end()
+            report = self._report(draft, errands, "done", resumed)
+            complete(draft, report, identity, self._source)
+        finally:
+            draft.close()
+        return report
+
+    def _texts(self) -> Iterator[list[str]]:
+        """Yield the texts of one file after the other."""
+        most = min(_LINES, self._ask.card.batch) if isinstance(self._jobs, FileJobs) else _LINES
+        texts: list[str] = []
+        size = 0
+        for record in self._source.records():
+            with suppress(InputError):
+                texts.append(self._text(record))
+                size += len(texts[-1].encode())
+                if len(texts) == most or size > _BYTES:
+                    yield texts
+                    texts, size = [], 0
+        if texts:
+            yield texts
+
+    def _text(self, record: Record) -> str:
+        item = item_of(record, self._source.root)
+        if not isinstance(item, str):
+            raise InputError("this route embeds text only")
+        check_item(item, self._ask)
+        if isinstance(self._jobs, FileJobs) and (not item.strip() or len(item.splitlines()) != 1):
+            raise InputError("the text is not one line with words on it, as a file job needs")
+        return item
+
+    def _gather(self, draft: Draft, errands: Errands) -> None:
+        """Go through the source once more: the n-th good text is the n-th line of the files."""
+        lines = _Lines(errands)
+        for record in self._source.records():
+            try:
+                self._text(record)
+            except InputError as error:
+                outcome: Any = f"row {record.row}: {error}"
+            else:
+                outcome = lines.next()
+            if not draft.wants(record):
+                continue
+            if not isinstance(outcome, str):
+                errand, line = outcome
+                outcome = lines.outcome(errand, line, record.row)
+            draft.put(record.row, outcome, errands.usage)
+            self._watch(draft.rows, draft.failed, draft.usage)
+
+    def _report(self, draft: Draft, errands: Errands, state: State, resumed: int) -> Report:
+        card = self._ask.card
+        usage = errands.usage
+        return Report(
+            state=state,
+            output=self._output,
+            rows=draft.rows,
+            failed=draft.failed,
+            resumed=resumed,
+            usage=usage,
+            price=price_of(usage, card, batch=self._ask.route == "batch"),
+            currency=card.price.currency if card.price else None,
+            failed_file=failed_path(self._output) if draft.failed and state == "done" else None,
+            jobs=errands.ids,
+        )
+
+
+class _Lines:
+    """Lines of the files, in order; a result is fetched when the first line of it is needed."""
+
+    def __init__(self, errands: Errands) -> None:
+        self._errands = errands
+        self._places = ((errand, line) for errand in errands for line in range(errand.count))
+        self._fetched: tuple[Errand | None, Any] = (None, None)
+
+    def next(self) -> tuple[Errand, int]:
+        return next(self._places)
+
+    def outcome(self, errand: Errand, line: int, row: int) -> Any:
+        if self._fetched[0] is not errand:
+            self._fetched = (None, None)  # one result in memory, not two
+            self._fetched = (errand, self._errands.collect(errand))
+        result = self._fetched[1]
+        error = result.errors.get(line)
+        if error is not None:
+            return worded(row, error)
+        return (
+            np.asarray(result.vectors[line]) if line < len(result) else f"row {row}: the job has no such line"
+        )

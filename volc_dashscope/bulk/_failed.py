@@ -1,0 +1,50 @@
+"""The rows that failed, as JSONL that can be a source again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from volc_dashscope.bulk._records import Record, shown
+from volc_dashscope.bulk._sources import Source
+from volc_dashscope.bulk._vectors import failures, settle
+
+
+def write_failed(source: Source, parts: Sequence[Path], path: Path) -> None:
+    """
+    Write id, content, row and error of each row without a vector, wholly or not at all.
+
+    Several parts of one kind cannot share a key, so that the second text of a row is `text_2`.
+    """
+    failed = chain.from_iterable(failures(part) for part in parts)
+    wanted = next(failed, None)
+    fresh = path.with_name(f"{path.name}.new")
+    with fresh.open("wb") as file:
+        # The source is read a second time, so that nothing has to be remembered of a million rows.
+        for record in source.records():
+            if wanted is None:
+                break
+            if record.row == wanted[0]:
+                file.write(_line(record, wanted[1]))
+                wanted = next(failed, None)
+    settle(fresh, path)
+
+
+def _line(record: Record, error: str) -> bytes:
+    line: dict[str, Any] = {"id": record.id}
+    for kind, value in shown(record):
+        count = 2
+        name = kind
+        while name in line:
+            name, count = f"{kind}_{count}", count + 1
+        line[name] = value
+    line |= {"row": record.row, "error": error}
+    try:
+        return orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
+    except TypeError:  # a lone surrogate, which is why it failed
+        plain = {key: value for key, value in line.items() if key in ("id", "row", "error")}
+        return orjson.dumps(plain, option=orjson.OPT_APPEND_NEWLINE)

@@ -1,0 +1,158 @@
+"""What a bulk job says of itself: beforehand, at the end, and while it runs."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO, Any, Literal
+
+from volc_dashscope.errors import ConfigError
+from volc_dashscope.models import ModelCard
+from volc_dashscope.results import Usage
+
+_MILLION = 1_000_000
+_LINE_SECONDS = 10.0
+
+State = Literal["done", "interrupted", "waiting"]
+# Rows finished, rows failed, and what they cost.
+Watch = Callable[[int, int, Usage], object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """
+    What a job would still do. A pair is (fewest, most); most is None where no page sets one.
+
+    Attributes:
+        rows: In the source.
+        finished: Rows that an earlier run has saved.
+        bad: Rows that cannot be embedded as they are; nothing is sent for them.
+        items: Rows that would be sent.
+        requests: For them, or lines of a batch.
+        tokens: Estimated; see `rule`.
+        price: In `currency`; None where the model's row has none.
+        seconds: Least time at the account's limits, else at the model's published ones; None where both are
+            unknown.
+        rule: How tokens and price were counted.
+    """
+
+    rows: int
+    finished: int
+    bad: int
+    items: int
+    requests: int
+    tokens: tuple[int, int | None]
+    price: tuple[float, float | None] | None
+    currency: str | None
+    seconds: float | None
+    rule: str
+    as_of: str | None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return this as JSON can hold it."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """
+    How a job ended.
+
+    Attributes:
+        state: "done"; "interrupted" (the same call goes on with it); or "waiting" for the service's own job.
+        output: The Parquet file; it is there when the state is "done".
+        rows: Finished rows, of this and of earlier runs.
+        failed: How many of them have an error instead of a vector.
+        resumed: How many were there before this run.
+        usage: What was billed for all of them.
+        price, currency: Of that, by the model's row; None where it has no price.
+        failed_file: JSONL of the failed rows, which can be a source again; None if all went well.
+        skipped_files: Files of a folder that are neither images nor videos by their names.
+        jobs: Ids of the service's jobs, where it has them.
+    """
+
+    state: State
+    output: Path
+    rows: int
+    failed: int
+    resumed: int
+    usage: Usage
+    price: float | None
+    currency: str | None
+    failed_file: Path | None = None
+    skipped_files: int = 0
+    jobs: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """Return this as JSON can hold it."""
+        paths = {"output": str(self.output), "failed_file": self.failed_file and str(self.failed_file)}
+        usage = {name: value for name, value in asdict(self.usage).items() if name != "detail"}
+        return {**asdict(self), **paths, "usage": usage, "jobs": list(self.jobs)}
+
+
+def price_of(usage: Usage, card: ModelCard, *, batch: bool = False) -> float | None:
+    """Return what tokens cost by the model's row."""
+    price = card.price
+    if price is None or (batch and price.batch is None):
+        return None
+    text = price.text if not batch or price.batch is None else price.batch
+    image = text if batch or price.image is None else price.image
+    return ((usage.total_tokens - usage.image_tokens) * text + usage.image_tokens * image) / _MILLION
+
+
+class Progress:
+    """
+    A bar on a terminal, a line every ten seconds anywhere else.
+
+    Args:
+        total: Rows of the source, or None where nobody has counted them.
+    """
+
+    def __init__(self, card: ModelCard, total: int | None, *, to: IO[str] | None = None) -> None:
+        self._card = card
+        self._total = total
+        self._before: int | None = None
+        self._to = sys.stderr if to is None else to
+        self._began = self._said = time.monotonic()
+        self._bar: Any = None
+        if self._to.isatty():
+            try:
+                from tqdm import tqdm
+            except ImportError as error:
+                raise ConfigError('a progress bar needs tqdm: pip install "volc-dashscope[bulk]"') from error
+            self._bar = tqdm(total=total, unit="row", file=self._to, dynamic_ncols=True, smoothing=0.05)
+
+    def show(self, rows: int, failed: int, usage: Usage) -> None:
+        """Say how far it is."""
+        now = time.monotonic()
+        if self._before is None:
+            # What earlier runs have finished says nothing of today's rate.
+            self._before = rows
+            if self._bar is not None:
+                self._bar.reset(self._total)
+                self._bar.n = self._bar.initial = rows
+        if self._bar is not None:
+            self._bar.update(rows - self._bar.n)
+            if now - self._said > 0.5:
+                self._said = now
+                self._bar.set_postfix_str(self._spend(failed, usage), refresh=False)
+        elif now - self._said >= _LINE_SECONDS:
+            self._said = now
+            rate = (rows - self._before) / (now - self._began)
+            whole = f" of {self._total:,}" if self._total is not None else ""
+            self._to.write(f"{rows:,}{whole} rows, {rate:,.0f} rows/s, {self._spend(failed, usage)}\n")
+            self._to.flush()
+
+    def close(self) -> None:
+        """Leave the terminal as it was."""
+        if self._bar is not None:
+            self._bar.close()
+
+    def _spend(self, failed: int, usage: Usage) -> str:
+        price = price_of(usage, self._card)
+        currency = self._card.price.currency if self._card.price else ""
+        spent = f"{usage.total_tokens:,} tokens" if price is None else f"{currency} {price:,.4f}"
+        return f"{spent}, {failed:,} failed"

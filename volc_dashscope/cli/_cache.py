@@ -1,0 +1,77 @@
+"""`volc-dashscope cache stats|prune`."""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from volc_dashscope.cache import SQLiteCache
+from volc_dashscope.cli._speech import duration, errors_told, megabytes, note, say_json
+
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+_BYTES = {"": 1, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
+_PLACE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+def _age(context: click.Context, option: click.Parameter, value: str | None) -> float | None:
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", value) if value is not None else None
+    if found is None:
+        if value is None:
+            return None
+        raise click.BadParameter(f"{value!r} is no age; write 30d, 12h or 90m")
+    return float(found[1]) * _SECONDS[found[2]]
+
+
+def _size(context: click.Context, option: click.Parameter, value: str | None) -> int | None:
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([KMGT]?)B?", value.upper()) if value is not None else None
+    if found is None:
+        if value is None:
+            return None
+        raise click.BadParameter(f"{value!r} is no size; write 500MB or 2G")
+    return int(float(found[1]) * _BYTES[found[2]])
+
+
+@click.group()
+def cache() -> None:
+    """Look after a cache of vectors (`SQLiteCache`, `embed --cache`)."""
+
+
+@cache.command()
+@click.argument("path", type=_PLACE)
+@click.option("--json", "as_json", is_flag=True, help="Write one JSON object.")
+def stats(path: Path, as_json: bool) -> None:
+    """Count the entries of the cache at PATH."""
+    with errors_told(as_json=as_json), SQLiteCache(path) as opened:
+        found = opened.stats()
+    if as_json:
+        say_json(asdict(found))
+        return
+    click.echo(
+        f"{found.entries:,} vectors, {megabytes(found.value_bytes)}; the file has {megabytes(found.file_bytes)}"
+    )
+    if found.oldest is not None:
+        click.echo(f"unused for longest: {duration(max(0.0, time.time() - found.oldest))}")
+
+
+@cache.command()
+@click.argument("path", type=_PLACE)
+@click.option("--older-than", callback=_age, help="Drop what was not used for so long, e.g. 30d, 12h.")
+@click.option(
+    "--max-size", callback=_size, help="Drop what was not used for longest until the vectors fit, e.g. 2G."
+)
+@click.option("--json", "as_json", is_flag=True, help="Write one JSON object.")
+def prune(path: Path, older_than: float | None, max_size: int | None, as_json: bool) -> None:
+    """Drop entries of the cache at PATH and give their room back to the disk."""
+    if older_than is None and max_size is None:
+        raise click.UsageError("say what to drop: --older-than, --max-size or both")
+    with errors_told(as_json=as_json), SQLiteCache(path) as opened:
+        dropped = opened.prune(max_age=older_than, max_bytes=max_size)
+        left = opened.stats()
+    if as_json:
+        say_json({"dropped": dropped, **asdict(left)})
+    else:
+        note(f"dropped {dropped:,} vectors; {left.entries:,} are left, {megabytes(left.file_bytes)}")

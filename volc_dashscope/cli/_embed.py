@@ -1,0 +1,265 @@
+"""`volc-dashscope embed`: `volc_dashscope.bulk` with its arguments from a shell."""
+
+from __future__ import annotations
+
+import shlex
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import click
+
+from volc_dashscope.bulk import (
+    Columns,
+    Preview,
+    Progress,
+    Report,
+    Source,
+    count_rows,
+    embed_batch,
+    embed_file,
+    open_source,
+    preview,
+)
+from volc_dashscope.cache import SQLiteCache
+from volc_dashscope.cli._options import Given, options
+from volc_dashscope.cli._speech import FAILED_ROWS, duration, errors_told, leave, note, say_json
+from volc_dashscope.client import Client
+from volc_dashscope.errors import ConfigError
+from volc_dashscope.jobs import BatchJobs, FileJobs
+from volc_dashscope.models import ModelCard
+
+
+@click.command()
+@click.argument("source", type=click.Path(path_type=Path))
+@options
+def embed(
+    source: Path,
+    format: Any,
+    text_column: tuple[str, ...],
+    image_column: tuple[str, ...],
+    video_column: tuple[str, ...],
+    id_column: str | None,
+    media_root: Path | None,
+    dry_run: bool,
+    **options: Any,
+) -> None:
+    """
+    Embed every row of SOURCE into a Parquet file.
+
+    SOURCE is a text file (one item a line), JSONL, CSV or TSV with a header, Parquet, or a folder of images and
+    videos. The key comes from ARK_API_KEY or DASHSCOPE_API_KEY. What is finished is saved at once; the same
+    command goes on with it, after Ctrl-C and after a crash.
+    """
+    given = Given(**options)
+    if given.output is None and not dry_run:
+        raise click.UsageError("say where the vectors go: -o out.parquet")
+    with errors_told(as_json=given.as_json, hint=_how_to_resume()):
+        columns = Columns(text_column, image_column, video_column, id_column)
+        opened = open_source(source, format=format, columns=columns, media_root=media_root)
+        if dry_run:
+            _tell_preview(_previewed(opened, given), given)
+            return
+        try:
+            report = _embedded(opened, given)
+        except KeyboardInterrupt:
+            note(_how_to_resume())
+            leave(128 + signal.SIGINT)
+    _tell(report, given)
+
+
+def _previewed(source: Source, given: Given) -> Preview:
+    return preview(
+        source,
+        given.output,
+        model=given.model,
+        like=given.like,
+        provider=given.provider,
+        route=given.usual_route,
+        text_type=given.text_type,
+        instruct=given.instruct,
+        res_level=given.res_level,
+        upload=given.upload,
+        requests_per_minute=given.requests_per_minute,
+        tokens_per_minute=given.tokens_per_minute,
+    )
+
+
+def _embedded(source: Source, given: Given) -> Report:
+    with ExitStack() as stack:
+        if given.by_jobs:
+            return _by_jobs(source, given, stack)
+        cache = stack.enter_context(SQLiteCache(given.cache)) if given.cache is not None else None
+        client = stack.enter_context(_client(given, cache))
+        bar = _bar(source, given, client.card, stack)
+        stop = stack.enter_context(_stopped_by_signals())
+        return embed_file(
+            source,
+            _output(given),
+            model=client,
+            text_type=given.text_type,
+            watch=bar.show if bar is not None else None,
+            stop=stop,
+            restart=given.restart,
+        )
+
+
+def _client(given: Given, cache: SQLiteCache | None) -> Client:
+    return Client(
+        given.model,
+        provider=given.provider,
+        like=given.like,
+        route=given.route or "native",
+        base_url=given.base_url,
+        region=given.region,
+        workspace=given.workspace,
+        dimensions=given.dimensions,
+        normalize=given.normalize,
+        instruct=given.instruct,
+        res_level=given.res_level,
+        upload=given.upload,
+        max_concurrency=given.concurrency,
+        requests_per_minute=given.requests_per_minute,
+        tokens_per_minute=given.tokens_per_minute,
+        cache=cache,
+    )
+
+
+def _by_jobs(source: Source, given: Given, stack: ExitStack) -> Report:
+    if given.provider not in (None, "dashscope"):
+        raise ConfigError(f"{given.provider} has no jobs for embeddings; leave out --route")
+    kind: Callable[..., BatchJobs | FileJobs] = FileJobs if given.by_file_jobs else BatchJobs
+    jobs = kind(
+        given.model,
+        like=given.like,
+        base_url=given.base_url,
+        region=given.region,
+        workspace=given.workspace,
+        dimensions=given.dimensions,
+        normalize=given.normalize,
+    )
+    stack.callback(jobs.close)
+    return embed_batch(
+        source,
+        _output(given),
+        jobs=jobs,
+        text_type=given.text_type,
+        file_url=given.file_url,
+        wait=given.wait,
+        restart=given.restart,
+    )
+
+
+def _output(given: Given) -> Path:
+    assert given.output is not None
+    return given.output
+
+
+def _bar(source: Source, given: Given, card: ModelCard, stack: ExitStack) -> Progress | None:
+    if given.quiet:
+        return None
+    bar = Progress(card, count_rows(source))
+    stack.callback(bar.close)
+    return bar
+
+
+@contextmanager
+def _stopped_by_signals() -> Iterator[threading.Event]:
+    """Lend an event that the first Ctrl-C or SIGTERM sets; the second one ends the process as usual."""
+    stop = threading.Event()
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def halt(number: int, frame: FrameType | None) -> None:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+        _STOPPED.append(number)
+        stop.set()
+        note("stopping: finishing what is in flight; once more to stop at once")
+
+    for number in before:
+        signal.signal(number, halt)
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+# The signal that stopped this process, which its exit code tells.
+_STOPPED: list[int] = []
+
+
+def _how_to_resume() -> str:
+    return f"what is finished is saved; go on with it by the same command:\n  {_command()}"
+
+
+def _command() -> str:
+    return shlex.join(["volc-dashscope", *sys.argv[1:]])
+
+
+def _tell_preview(found: Preview, given: Given) -> None:
+    if given.as_json:
+        say_json(found.as_json())
+        return
+    fewest, most = found.tokens
+    lines = [
+        ("rows", f"{found.rows:,}"),
+        ("finished already", f"{found.finished:,}" if found.finished else ""),
+        ("cannot be embedded", f"{found.bad:,}" if found.bad else ""),
+        ("items", f"{found.items:,}"),
+        ("requests", f"{found.requests:,}"),
+        ("tokens", _range(fewest, most, ",.0f")),
+        ("price", f"{found.currency} {_range(*found.price, ',.4f')}" if found.price else "not known"),
+        (
+            "time at the limits",
+            "at least " + duration(found.seconds) if found.seconds is not None else "not known",
+        ),
+    ]
+    for name, value in lines:
+        if value:
+            click.echo(f"{name + ':':20}{value}")
+    note(found.rule)
+
+
+def _range(fewest: float, most: float | None, style: str) -> str:
+    if most is None:
+        return f"at least {fewest:{style}}"
+    return f"{fewest:{style}}" if fewest == most else f"{fewest:{style}} to {most:{style}}"
+
+
+def _tell(report: Report, given: Given) -> None:
+    if given.as_json:
+        say_json(report.as_json())
+    price = "" if report.price is None else f", {report.currency} {report.price:,.4f}"
+    note(f"{report.rows:,} rows, {report.failed:,} failed, {report.usage.total_tokens:,} tokens{price}")
+    if report.resumed:
+        note(f"{report.resumed:,} of them were finished before")
+    if report.skipped_files:
+        note(
+            f"{report.skipped_files:,} files are neither images nor videos by their names, and were left out"
+        )
+    if report.state == "waiting":
+        note(_waiting(report, given))
+        leave(0)
+    if report.state == "interrupted":
+        note(_how_to_resume())
+        leave(128 + (_STOPPED[0] if _STOPPED else signal.SIGINT))
+    note(f"written to {report.output}")
+    if report.failed_file is not None:
+        note(f"the failed rows are in {report.failed_file}, which can be a SOURCE")
+        leave(FAILED_ROWS)
+
+
+def _waiting(report: Report, given: Given) -> str:
+    if report.jobs:
+        jobs = ", ".join(report.jobs)
+        return f"jobs at the service: {jobs}; look for their results by the same command:\n  {_command()}"
+    folder = f"{report.output}.partial"
+    return (
+        f"put {folder}/lines-*.txt where the service can fetch them, and add --file-url to:\n  {_command()}"
+    )

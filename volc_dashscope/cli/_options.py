@@ -1,0 +1,138 @@
+"""The options of `volc-dashscope embed`, and what they are as a value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import click
+
+from volc_dashscope.models import Provider, Route, card
+
+_ROLES = {"document": "document", "query": "query", "none": None}
+
+
+@dataclass(frozen=True)
+class Given:
+    """The options, as they were given."""
+
+    model: str
+    output: Path | None
+    dimensions: int | None
+    role: str
+    instruct: str | None
+    route: Literal["native", "openai", "batch"] | None
+    provider: Provider | None
+    like: str | None
+    region: str | None
+    base_url: str | None
+    workspace: str | None
+    upload: bool
+    res_level: int | None
+    normalize: bool
+    concurrency: int
+    requests_per_minute: float | None
+    tokens_per_minute: float | None
+    cache: Path | None
+    file_url: str | None
+    wait: bool
+    restart: bool
+    quiet: bool
+    as_json: bool
+
+    @property
+    def text_type(self) -> Literal["query", "document"] | None:
+        return cast("Literal['query', 'document'] | None", _ROLES[self.role])
+
+    @property
+    def by_file_jobs(self) -> bool:
+        """Whether the model has file jobs only."""
+        row = card(self.like or self.model)
+        return row is not None and row.endpoint == "async"
+
+    @property
+    def by_jobs(self) -> bool:
+        """Whether the service's own jobs do it."""
+        return self.route == "batch" or self.by_file_jobs
+
+    @property
+    def usual_route(self) -> Route | None:
+        """The route for an estimate; None for the model's only one."""
+        return None if self.by_file_jobs else self.route
+
+
+_PATH = click.Path(path_type=Path)
+_FLAG: dict[str, Any] = {"is_flag": True}
+_TABLE: list[tuple[tuple[str, ...], dict[str, Any]]] = [
+    (("-m", "--model"), {"required": True, "help": "Model id or endpoint id."}),
+    (("-o", "--output"), {"type": _PATH, "help": "Parquet file of id, row, vector and error."}),
+    (
+        ("--format",),
+        {"type": click.Choice(["text", "jsonl", "csv", "parquet", "folder"]), "help": "Else by the ending."},
+    ),
+    (
+        ("--text-column",),
+        {"multiple": True, "help": "Column of texts; several kinds or columns are fused into one vector."},
+    ),
+    (("--image-column",), {"multiple": True, "help": "Column of images: paths, URLs, or bytes (Parquet)."}),
+    (("--video-column",), {"multiple": True, "help": "Column of videos."}),
+    (("--id-column",), {"help": "Column of ids; else one called id, else row numbers."}),
+    (("--media-root",), {"type": _PATH, "help": "Folder that local media must be in; else that of SOURCE."}),
+    (("-d", "--dimensions"), {"type": int, "help": "Length of a vector; else the model's default."}),
+    (
+        ("--role",),
+        {
+            "type": click.Choice(list(_ROLES)),
+            "default": "document",
+            "show_default": True,
+            "help": "Role of all rows.",
+        },
+    ),
+    (("--instruct",), {"help": "Task description, where the model takes one."}),
+    (
+        ("--route",),
+        {
+            "type": click.Choice(["native", "openai", "batch"]),
+            "help": "batch: through the service's jobs at half the price.",
+        },
+    ),
+    (
+        ("--provider",),
+        {"type": click.Choice(["ark", "dashscope"]), "help": "For a model the table does not have."},
+    ),
+    (("--like",), {"help": "The row of the table to use for an endpoint id or a snapshot."}),
+    (("--region",), {"help": "cn-beijing, ap-southeast-1, ..."}),
+    (("--base-url",), {"help": "Else from the environment, else by region."}),
+    (("--workspace",), {"help": "DashScope workspace id."}),
+    (("--upload",), {**_FLAG, "help": "Put local media into DashScope's temporary storage."}),
+    (("--res-level",), {"type": int, "help": "Image resolution level, where the model has one."}),
+    (
+        ("--normalize/--no-normalize",),
+        {"default": True, "show_default": True, "help": "Vectors of length one."},
+    ),
+    (("--concurrency",), {"type": int, "default": 8, "show_default": True, "help": "Requests in flight."}),
+    (("--requests-per-minute",), {"type": float, "help": "The account's limit; else learnt from throttles."}),
+    (("--tokens-per-minute",), {"type": float, "help": "Likewise."}),
+    (("--cache",), {"type": _PATH, "help": "SQLite file of vectors to look in first and to add to."}),
+    (
+        ("--file-url",),
+        {"help": "For text-embedding-async-*: where you put the files, with {name} for a name."},
+    ),
+    (("--wait/--no-wait",), {"default": True, "help": "Wait for the service's jobs, or come back later."}),
+    (("--restart",), {**_FLAG, "help": "Drop what is there instead of going on with it."}),
+    (
+        ("--dry-run",),
+        {**_FLAG, "help": "Say what it would send, cost and take; needs no key and sends nothing."},
+    ),
+    (("-q", "--quiet"), {**_FLAG, "help": "No progress."}),
+    (("--json", "as_json"), {**_FLAG, "help": "Write one JSON object to stdout."}),
+]
+
+
+def options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options of the table to a command."""
+    for names, settings in reversed(_TABLE):
+        command = click.option(*names, **settings)(command)
+    return command

@@ -1,0 +1,210 @@
+"""One account's limits, shared by every client of a Ray cluster through one named actor."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from volc_dashscope import _config
+from volc_dashscope.errors import ConfigError
+from volc_dashscope.ray._allowance import GRACE, Allowance, Bill, Lease
+from volc_dashscope.results import Usage
+
+_NAMESPACE = "volc-dashscope"
+_AGAIN = 0.2
+# A holder that is not held back takes moments for so long beforehand, so that a call serves many requests.
+_AHEAD_SECONDS = 0.25
+_MOST_AHEAD = 64
+
+
+class Keeper:
+    """The allowance inside its actor. Made by `RateBudget`."""
+
+    def __init__(self, requests_per_minute: float | None, tokens_per_minute: float | None) -> None:
+        self._limits = (requests_per_minute, tokens_per_minute)
+        self._allowance = Allowance(requests_per_minute, tokens_per_minute, time.monotonic())
+        self._calls = 0
+
+    def lease(self, want: int, guess: float, bill: Bill) -> Lease:
+        """Hand out moments, see `Allowance.lease`."""
+        self._calls += 1
+        return self._allowance.lease(want, guess, bill, time.monotonic())
+
+    def limits(self) -> tuple[float | None, float | None]:
+        """Return requests and tokens per minute."""
+        return self._limits
+
+    def spent(self) -> dict[str, int]:
+        """Return what was granted and billed so far."""
+        line = self._allowance
+        return {
+            "granted": line.granted,
+            "answered": line.answered,
+            "tokens": line.tokens,
+            "calls": self._calls,
+        }
+
+
+class RateBudget:
+    """
+    A limiter for `Client` and `Embedder` that keeps all those of its name together under one account's limits.
+
+    Its state lives in one Ray actor, made by whoever asks first and made again if its machine dies. Every request,
+    retries included, waits for a moment of its own; moments are fetched a few at a time. Tokens are known only
+    after the fact: the budget sets aside what requests cost lately and corrects that by every bill.
+
+    Args:
+        requests_per_minute, tokens_per_minute: The account's limits for the model, of which at least one.
+        name: Budgets of one name are one. Give each account and model a name of its own.
+
+    Raises:
+        ConfigError: Neither limit, or one that is no positive number.
+    """
+
+    def __init__(
+        self,
+        *,
+        requests_per_minute: float | None = None,
+        tokens_per_minute: float | None = None,
+        name: str = "volc-dashscope",
+    ) -> None:
+        self._limits = (requests_per_minute, tokens_per_minute)
+        rates = {"requests_per_minute": requests_per_minute, "tokens_per_minute": tokens_per_minute}
+        _config.check_patience({}, {}, rates)
+        if self._limits == (None, None):
+            raise ConfigError("a RateBudget needs requests_per_minute, tokens_per_minute or both")
+        if not isinstance(name, str) or not name:
+            raise ConfigError(f"name must be a text that is not empty, got {name!r}")
+        self._name = name
+        self._keeper: Any = None
+        self._usage: Callable[[], Usage] = Usage
+        self._told = Usage()
+        self._guess = 0.0
+        self._aside = 0.0
+        self._moments: deque[float] = deque()
+        self._waiting = self._used = 0
+        self._held_back = True
+        self._leased = float("-inf")
+        self._lock, self._fetching = threading.Lock(), threading.Lock()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (_remake, (*self._limits, self._name))
+
+    def __repr__(self) -> str:
+        return f"RateBudget(requests_per_minute={self._limits[0]}, tokens_per_minute={self._limits[1]})"
+
+    def watch(self, usage: Callable[[], Usage]) -> None:
+        """Say where this process's bill can be read; without it the budget knows requests only."""
+        self._usage = usage
+
+    def expect(self, tokens: float) -> None:
+        """Say what a request will cost by estimate, for as long as the budget has seen no bill at all."""
+        self._guess = tokens
+
+    def acquire(self) -> None:
+        """Wait until one request may be sent."""
+        # An event nobody sets, so that the wait ends with the process.
+        threading.Event().wait(max(0.0, self._moment() - time.monotonic()))
+
+    async def aacquire(self) -> None:
+        """As `acquire`, awaited."""
+        moment = await asyncio.to_thread(self._moment)
+        await asyncio.sleep(max(0.0, moment - time.monotonic()))
+
+    def spent(self) -> dict[str, int]:
+        """
+        Return what all holders together were granted and billed, as far as they have said so.
+
+        Keys: `granted` and `answered` requests, `tokens` billed, and `calls` made to the budget.
+        """
+        spent: dict[str, int] = self._ask("spent")
+        return spent
+
+    def _moment(self) -> float:
+        """Return the moment of this process's clock at which the caller may send."""
+        with self._lock:
+            self._waiting += 1
+            self._used += 1
+        try:
+            # One thread fetches for all that wait.
+            with self._fetching:
+                while True:
+                    while self._moments:
+                        moment = self._moments.popleft()
+                        if moment + GRACE > time.monotonic():
+                            return moment
+                    pause = self._fetch()
+                    if pause:
+                        threading.Event().wait(pause)
+        finally:
+            with self._lock:
+                self._waiting -= 1
+
+    def _fetch(self) -> float:
+        """Take a lease; return how long to wait before the next try if there was none to take."""
+        bill = self._bill()
+        lease: Lease = self._ask("lease", self._want(), self._guess, bill)
+        now = time.monotonic()
+        if not lease.count:
+            return lease.delay
+        self._aside, self._leased = lease.tokens, now
+        self._held_back = lease.delay > 0
+        self._moments.extend(now + lease.delay + place * lease.gap for place in range(lease.count))
+        return 0.0
+
+    def _want(self) -> int:
+        with self._lock:
+            used, self._used = self._used, 0
+            waiting = self._waiting
+        since = time.monotonic() - self._leased
+        if self._held_back:
+            return waiting
+        return max(waiting, min(_MOST_AHEAD, int(used / max(since, 0.001) * _AHEAD_SECONDS)))
+
+    def _bill(self) -> Bill:
+        usage, told = self._usage(), self._told
+        self._told = usage
+        requests = usage.requests - told.requests
+        return Bill(requests, usage.total_tokens - told.total_tokens, requests * self._aside)
+
+    def _ask(self, method: str, *arguments: object) -> Any:
+        ray = _ray()
+        while True:
+            if self._keeper is None:
+                self._keeper = self._connect()
+            try:
+                return ray.get(getattr(self._keeper, method).remote(*arguments))
+            except ray.exceptions.RayActorError:
+                # The machine that held it is gone; another holder may already have made it anew.
+                self._keeper = None
+                threading.Event().wait(_AGAIN)
+
+    def _connect(self) -> Any:
+        ray = _ray()
+        if not ray.is_initialized():
+            raise ConfigError("a RateBudget lives in a Ray cluster; call ray.init() first")
+        options = {"name": self._name, "namespace": _NAMESPACE, "get_if_exists": True}
+        keeper = ray.remote(Keeper).options(**options, num_cpus=0, max_restarts=-1).remote(*self._limits)
+        limits = ray.get(keeper.limits.remote())
+        if limits != self._limits:
+            raise ConfigError(
+                f"a budget named {self._name!r} already runs with {limits} requests and tokens per minute, not "
+                f"{self._limits}; give this one another name, or the same limits"
+            )
+        return keeper
+
+
+def _remake(requests: float | None, tokens: float | None, name: str) -> RateBudget:
+    return RateBudget(requests_per_minute=requests, tokens_per_minute=tokens, name=name)
+
+
+def _ray() -> Any:
+    try:
+        import ray
+    except ImportError as error:
+        raise ImportError("a RateBudget needs Ray: pip install 'volc-dashscope[ray]'") from error
+    return ray

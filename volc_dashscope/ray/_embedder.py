@@ -1,0 +1,210 @@
+"""`Embedder`: the class that Ray Data's `map_batches` makes one actor each of."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from itertools import islice
+from typing import Any
+
+import numpy as np
+
+from volc_dashscope._wire import TextType
+from volc_dashscope.client import Client
+from volc_dashscope.errors import ConfigError, EmbeddingError, InputError
+from volc_dashscope.estimate import estimate
+from volc_dashscope.inputs import Item
+from volc_dashscope.models import ModelCard, Provider
+from volc_dashscope.ray._budget import RateBudget
+from volc_dashscope.ray._rows import Column, Roles
+
+_SAMPLE = 32
+
+
+class Embedder:
+    """
+    Adds a vector to every row: `ds.map_batches(Embedder, fn_constructor_kwargs={...}, batch_format="numpy")`.
+
+    All columns and rows stay. Beside them come float32 rows of one length, and a text that is null where the row
+    has its vector and says why where the row is NaN. A cell that is null or empty is left out; a row with several
+    parts becomes one fused vector. Throttles and outages are retried inside.
+
+    Args:
+        model: As for `Client`.
+        text_column: Column of str.
+        image_column: Column of bytes, URLs (http, https, data, oss), paths (anything else), or arrays of pixels.
+        video_column: Column of bytes, URLs or paths.
+        vector_column, error_column: What the new columns are called.
+        budget: The limits all actors keep together; None keeps none, and each learns from its own throttles.
+        stop_on_account_error: Fail the whole pipeline when the account cannot go on (key, money). False notes it
+            in each row, so that what is finished gets written and the others can be run again.
+        media_root: Refuse paths that are not inside this directory.
+        fps: How videos are sampled, where the model can be told.
+        text_type: The role, as for `Client.embed`.
+        api_key: Else the service's variable in the environment of the worker, where the key is best kept.
+        like, card, provider, base_url, region, workspace, dimensions, normalize, instruct, target_modality,
+            query_instructions, document_instructions, res_level, max_video_frames, upload, max_concurrency,
+            max_attempts, deadline, timeout, cache, default_headers, extra_body: As for `Client`.
+
+    Raises:
+        ConfigError: A setting is missing or impossible, or the length of the vectors is not known beforehand.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        *,
+        text_column: str | None = None,
+        image_column: str | None = None,
+        video_column: str | None = None,
+        vector_column: str = "vector",
+        error_column: str = "error",
+        budget: RateBudget | None = None,
+        stop_on_account_error: bool = False,
+        media_root: str | os.PathLike[str] | None = None,
+        fps: float | None = None,
+        text_type: TextType | None = "document",
+        api_key: str | None = None,
+        like: str | None = None,
+        card: ModelCard | None = None,
+        provider: Provider | None = None,
+        base_url: str | None = None,
+        region: str | None = None,
+        workspace: str | None = None,
+        dimensions: int | None = None,
+        normalize: bool = True,
+        instruct: str | None = None,
+        target_modality: str | None = None,
+        query_instructions: str | None = None,
+        document_instructions: str | None = None,
+        res_level: int | None = None,
+        max_video_frames: int | None = None,
+        upload: bool = False,
+        max_concurrency: int = 8,
+        max_attempts: int = 8,
+        deadline: float = 180.0,
+        timeout: float = 60.0,
+        cache: MutableMapping[str, bytes] | None = None,
+        default_headers: Mapping[str, str] | None = None,
+        extra_body: Mapping[str, object] | None = None,
+    ) -> None:
+        self._roles = Roles(
+            text=text_column, image=image_column, video=video_column, root=media_root, fps=fps
+        )
+        self._added = (vector_column, error_column)
+        if vector_column == error_column:
+            raise ConfigError("vector_column and error_column must be different columns")
+        self._stops, self._text_type = stop_on_account_error, text_type
+        self._client = Client(
+            model,
+            like=like,
+            card=card,
+            provider=provider,
+            api_key=api_key,
+            base_url=base_url,
+            region=region,
+            workspace=workspace,
+            dimensions=dimensions,
+            normalize=normalize,
+            instruct=instruct,
+            target_modality=target_modality,
+            query_instructions=query_instructions,
+            document_instructions=document_instructions,
+            res_level=res_level,
+            max_video_frames=max_video_frames,
+            upload=upload,
+            max_concurrency=max_concurrency,
+            max_attempts=max_attempts,
+            deadline=deadline,
+            timeout=timeout,
+            cache=cache,
+            limiter=budget,
+            default_headers=default_headers,
+            extra_body=extra_body,
+        )
+        if self._client.dimension is None:
+            raise ConfigError(f"the length of {model!r}'s vectors is not known; pass dimensions")
+        self._budget, self._guessed = budget, budget is None
+        if budget is not None:
+            budget.watch(lambda: self._client.usage)
+
+    def __call__(self, batch: Mapping[str, Column]) -> dict[str, Any]:
+        """
+        Embed one batch.
+
+        Raises:
+            ConfigError: A column is missing, or one of the new columns is already there.
+            AuthError, QuotaError: With `stop_on_account_error` only.
+        """
+        self._roles.check(batch)
+        taken = [name for name in self._added if name in batch]
+        if taken:
+            raise ConfigError(f"the batch already has a column {taken[0]!r}; name another for what is added")
+        count = len(batch[self._roles.names[0]])
+        vectors = np.full((count, self._client.dimension or 0), np.nan, dtype=np.float32)
+        reasons: list[str | None] = [None] * count
+        places: list[int] = []
+        self._guess(batch)
+        try:
+            stream = self._client.stream(
+                self._sound(batch, places, reasons), text_type=self._text_type, ordered=False
+            )
+            for index, outcome in stream:
+                if isinstance(outcome, EmbeddingError):
+                    reasons[places[index]] = _reason(outcome, index)
+                else:
+                    vectors[places[index]] = outcome
+        except EmbeddingError as error:
+            if self._stops or not error.account:
+                raise
+            self._give_up(error, vectors, reasons)
+        return {**batch, self._added[0]: vectors, self._added[1]: _texts(reasons)}
+
+    def _sound(
+        self, batch: Mapping[str, Column], places: list[int], reasons: list[str | None]
+    ) -> Iterator[Item]:
+        """Yield the items there are, and note of the others why there is none."""
+        for row, item in enumerate(self._roles.items(batch)):
+            if isinstance(item, InputError):
+                reasons[row] = _reason(item, None)
+            else:
+                places.append(row)
+                yield item
+
+    def _give_up(self, error: EmbeddingError, vectors: Column, reasons: list[str | None]) -> None:
+        for row, reason in enumerate(reasons):
+            if reason is None and np.isnan(vectors[row, 0]):
+                reasons[row] = f"{type(error).__name__}: not embedded, because: {error}"
+
+    def _guess(self, batch: Mapping[str, Column]) -> None:
+        """Tell the budget what a request may cost, until bills say better."""
+        if self._guessed or self._budget is None:
+            return
+        self._guessed = True
+        items = [
+            item for item in islice(self._roles.items(batch), _SAMPLE) if not isinstance(item, InputError)
+        ]
+        most = [tokens for item in items if (tokens := self._most(item)) is not None]
+        if most:
+            self._budget.expect(sum(most) / len(most) * min(self._client.card.batch, len(most)))
+
+    def _most(self, item: Item) -> float | None:
+        card = self._client.card
+        try:
+            low, high = estimate([item], card.name, card=card, text_type=self._text_type).tokens
+        except EmbeddingError:
+            return None
+        return low if high is None else high
+
+
+def _reason(error: EmbeddingError, index: int | None) -> str:
+    # The place in the stream is not the place in the batch, and neither is known to the reader of a table.
+    text = str(error).removeprefix(f"item {index}: ")
+    return f"{type(error).__name__}: {text}"
+
+
+def _texts(reasons: Sequence[str | None]) -> Any:
+    """Return a column that is text also where all of it is null: files of one data set must agree on its type."""
+    import pyarrow
+
+    return pyarrow.array(reasons, type=pyarrow.string())

@@ -1,0 +1,137 @@
+"""Rows of a batch as items: a column for each role, several of them fused, null cells left out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from volc_dashscope.errors import ConfigError, InputError
+from volc_dashscope.inputs import Fused, Image, Item, Part, Video
+
+Column: TypeAlias = "NDArray[np.generic]"
+_URL = ("http://", "https://", "data:", "oss://")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Roles:
+    """
+    Which column holds what.
+
+    Attributes:
+        text, image, video: Column names; None for a role no column plays.
+        root: Paths must lie inside this directory.
+        fps: How videos are sampled.
+    """
+
+    text: str | None
+    image: str | None
+    video: str | None
+    root: str | os.PathLike[str] | None
+    fps: float | None
+
+    def __post_init__(self) -> None:
+        if not self.names:
+            raise ConfigError("name at least one of text_column, image_column and video_column")
+        if len(set(self.names)) < len(self.names):
+            raise ConfigError("text_column, image_column and video_column must be different columns")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns that are read, in the order in which their parts are fused."""
+        return tuple(name for name in (self.text, self.image, self.video) if name is not None)
+
+    def check(self, batch: Mapping[str, Column]) -> None:
+        """Refuse a batch that does not have the columns, or has one of a kind that loses bytes."""
+        for name in self.names:
+            if name not in batch:
+                raise ConfigError(f"the batch has no column {name!r}; it has: {', '.join(map(repr, batch))}")
+            if getattr(batch[name], "dtype", np.dtype(object)).kind == "S":
+                raise ConfigError(
+                    f"column {name!r} is an array of fixed-width bytes, which has dropped the zero bytes at the "
+                    f"end of each; use an object array"
+                )
+
+    def items(self, batch: Mapping[str, Column]) -> Iterator[Item | InputError]:
+        """Yield the item of every row in order, or why it has none."""
+        for row in range(len(batch[self.names[0]])):
+            try:
+                yield self._item(batch, row)
+            except InputError as error:
+                yield error
+
+    def _item(self, batch: Mapping[str, Column], row: int) -> Item:
+        parts: list[Part] = []
+        if self.text is not None and not _missing(cell := batch[self.text][row]):
+            parts.append(_text(cell, self.text))
+        if self.image is not None and not _missing(cell := batch[self.image][row]):
+            parts.append(self._image(cell, self.image))
+        if self.video is not None and not _missing(cell := batch[self.video][row]):
+            parts.append(self._video(cell, self.video))
+        if not parts:
+            raise InputError(f"nothing to embed: {' and '.join(map(repr, self.names))} null or empty")
+        return parts[0] if len(parts) == 1 else Fused(*parts)
+
+    def _image(self, cell: object, column: str) -> Image:
+        if isinstance(cell, Image):
+            return cell
+        if isinstance(cell, bytes):
+            return Image.from_bytes(cell)
+        if isinstance(cell, str):
+            return Image.from_url(cell) if _is_url(cell) else Image.from_path(cell, root=self.root)
+        if isinstance(cell, np.ndarray):
+            return _drawn(cell, column)
+        raise _stranger(cell, column, "bytes, a path, a URL, or an array of pixels")
+
+    def _video(self, cell: object, column: str) -> Video:
+        if isinstance(cell, Video):
+            return cell
+        if isinstance(cell, bytes):
+            return Video.from_bytes(cell, fps=self.fps)
+        if isinstance(cell, str):
+            if _is_url(cell):
+                return Video.from_url(cell, fps=self.fps)
+            return Video.from_path(cell, root=self.root, fps=self.fps)
+        raise _stranger(cell, column, "bytes, a path or a URL")
+
+
+def _missing(cell: object) -> bool:
+    """Whether a cell is null (None, or NaN where a column of nulls became one of numbers) or empty."""
+    return cell is None or (isinstance(cell, float | np.floating) and bool(np.isnan(cell))) or _empty(cell)
+
+
+def _empty(cell: object) -> bool:
+    return isinstance(cell, str | bytes) and not cell
+
+
+def _text(cell: object, column: str) -> str:
+    if isinstance(cell, str):
+        return str(cell)  # numpy's own str is one, but not all libraries know
+    raise _stranger(cell, column, "str")
+
+
+def _drawn(pixels: NDArray[np.generic], column: str) -> Image:
+    """Return pixels, as `ray.data.read_images` gives them, as a lossless PNG."""
+    try:
+        from PIL import Image as Pillow
+    except ImportError as error:
+        raise ConfigError(
+            f"column {column!r} holds pixels, which need Pillow: pip install 'volc-dashscope[images]'"
+        ) from error
+    try:
+        return Image.from_pil(Pillow.fromarray(pixels))
+    except (TypeError, ValueError) as error:
+        seen = f"column {column!r} holds an array of {pixels.dtype} of shape {pixels.shape}"
+        raise InputError(f"{seen}; expected uint8 of (height, width, 1, 3 or 4)") from error
+
+
+def _is_url(cell: str) -> bool:
+    return cell[:8].lower().startswith(_URL)
+
+
+def _stranger(cell: object, column: str, expected: str) -> InputError:
+    return InputError(f"column {column!r} holds {type(cell).__name__}; expected {expected}")
