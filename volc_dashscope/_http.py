@@ -184,13 +184,19 @@ class _Own:
     def __init__(self, transport: httpx.HTTPTransport) -> None:
         self._transport = transport
         # A client that is dropped and not closed leaves no socket open.
-        weakref.finalize(self, transport.close).atexit = False
+        weakref.finalize(self, _close_here, transport, os.getpid()).atexit = False
 
     def send(self, request: Request, home: Home) -> httpx.Response:
         return self._transport.handle_request(home.made(request))
 
     def close(self) -> None:
         self._transport.close()
+
+
+def _close_here(transport: httpx.HTTPTransport, process: int) -> None:
+    # A forked child must not wait for a lock that a thread of its parent held.
+    if os.getpid() == process:
+        transport.close()
 
 
 class _AsyncOwn:

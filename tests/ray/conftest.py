@@ -11,11 +11,13 @@ from typing import Any
 import pytest
 from ray_run import WORKER_KEY
 
-# Read when Ray is imported or started: nothing is reported to its makers, and no token is left in the home directory.
+# Read when Ray is imported or started.
 os.environ |= {
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_AUTH_TOKEN": secrets.token_hex(32),
-    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
+    "RAY_USAGE_STATS_ENABLED": "0",  # nothing is reported to its makers
+    "RAY_AUTH_TOKEN": secrets.token_hex(32),  # else it leaves one in the home directory
+    # Whatever its name says: without it Ray takes 127.0.0.1 for this machine's outward address and listens on all.
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+    "PYTHONPATH": os.path.dirname(__file__),  # workers import what runs in them
 }
 
 
@@ -37,6 +39,9 @@ def cluster() -> Iterator[Any]:
         )
     finally:
         del os.environ["DASHSCOPE_API_KEY"]
+    if ray.util.get_node_ip_address() != "127.0.0.1":
+        ray.shutdown()
+        pytest.fail("Ray would listen beyond this machine")
     context = DataContext.get_current()
     context.enable_progress_bars = False
     context.print_on_execution_start = False

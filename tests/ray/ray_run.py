@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from volc_dashscope import Client, Usage
 from volc_dashscope.emulator import Emulator
-from volc_dashscope.ray import Embedder
+from volc_dashscope.ray import Embedder, RateBudget
 
 ARK = "doubao-embedding-vision-251215"
 TEXT = "text-embedding-v4"
@@ -68,6 +69,14 @@ class Watch:
         """Answered requests a second, from the first arrival to the last."""
         moments = sorted(moment for moment, _ in self.arrivals)
         return self.statuses[200] / (moments[-1] - moments[0])
+
+
+def work(budget: RateBudget, url: str, requests: int) -> Usage:
+    """Send so many requests of ten texts under a budget, and return what was billed."""
+    with Client(TEXT, api_key="k", base_url=url, dimensions=64, limiter=budget, max_concurrency=4) as client:
+        budget.watch(lambda: client.usage)
+        client.embed([f"text {number}" for number in range(10 * requests)])
+        return client.usage
 
 
 def png(number: int, side: int = 56) -> bytes:

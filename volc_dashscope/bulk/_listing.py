@@ -13,29 +13,12 @@ from volc_dashscope.errors import InputError
 
 # A line longer than this is no text that a model takes, and not worth the memory.
 LONGEST_LINE = 16 * 1024 * 1024
-_IMAGES = frozenset(
-    [
-        ".jpg",
-        ".jpeg",
-        ".png",
-        ".apng",
-        ".gif",
-        ".webp",
-        ".bmp",
-        ".dib",
-        ".tif",
-        ".tiff",
-        ".ico",
-        ".icns",
-        ".sgi",
-        ".j2c",
-        ".j2k",
-        ".jp2",
-        ".jpc",
-        ".jpf",
-        ".jpx",
-    ]
-)
+# fmt: off
+_IMAGES = frozenset((
+    ".jpg", ".jpeg", ".png", ".apng", ".gif", ".webp", ".bmp", ".dib", ".tif", ".tiff", ".ico", ".icns", ".sgi",
+    ".j2c", ".j2k", ".jp2", ".jpc", ".jpf", ".jpx",
+))
+# fmt: on
 _VIDEOS = frozenset([".mp4", ".m4v", ".mov", ".avi", ".mpg", ".mpeg", ".webm", ".mkv", ".flv"])
 
 

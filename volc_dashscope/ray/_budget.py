@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 import time
 from collections import deque
@@ -53,16 +54,17 @@ class RateBudget:
     """
     A limiter for `Client` and `Embedder` that keeps all those of its name together under one account's limits.
 
-    Its state lives in one Ray actor, made by whoever asks first and made again if its machine dies. Every request,
-    retries included, waits for a moment of its own; moments are fetched a few at a time. Tokens are known only
-    after the fact: the budget sets aside what requests cost lately and corrects that by every bill.
+    Its state lives in one Ray actor that lasts as long as the budget that made it: this one, where Ray runs already,
+    else the first that is used. If it dies, the next request makes it anew. Every request, retries included, waits
+    for a moment of its own; moments are fetched a few at a time. Tokens are known only after the fact: the budget
+    sets aside what requests cost lately and corrects that by every bill.
 
     Args:
         requests_per_minute, tokens_per_minute: The account's limits for the model, of which at least one.
         name: Budgets of one name are one. Give each account and model a name of its own.
 
     Raises:
-        ConfigError: Neither limit, or one that is no positive number.
+        ConfigError: Neither limit, one that is no positive number, or others than this name already has.
     """
 
     def __init__(
@@ -72,19 +74,22 @@ class RateBudget:
         tokens_per_minute: float | None = None,
         name: str = "volc-dashscope",
     ) -> None:
-        self._limits = (requests_per_minute, tokens_per_minute)
         rates = {"requests_per_minute": requests_per_minute, "tokens_per_minute": tokens_per_minute}
         _config.check_patience({}, {}, rates)
-        if self._limits == (None, None):
+        if requests_per_minute is None and tokens_per_minute is None:
             raise ConfigError("a RateBudget needs requests_per_minute, tokens_per_minute or both")
         if not isinstance(name, str) or not name:
             raise ConfigError(f"name must be a text that is not empty, got {name!r}")
-        self._name = name
+        self._settle(requests_per_minute, tokens_per_minute, name)
+        if "ray" in sys.modules and _ray().is_initialized():
+            self._keeper = self._connect()
+
+    def _settle(self, requests_per_minute: float | None, tokens_per_minute: float | None, name: str) -> None:
+        self._limits, self._name = (requests_per_minute, tokens_per_minute), name
         self._keeper: Any = None
         self._usage: Callable[[], Usage] = Usage
         self._told = Usage()
-        self._guess = 0.0
-        self._aside = 0.0
+        self._guess = self._aside = 0.0
         self._moments: deque[float] = deque()
         self._waiting = self._used = 0
         self._held_back = True
@@ -199,7 +204,10 @@ class RateBudget:
 
 
 def _remake(requests: float | None, tokens: float | None, name: str) -> RateBudget:
-    return RateBudget(requests_per_minute=requests, tokens_per_minute=tokens, name=name)
+    # Not by the constructor: unpickling must not wait for an actor.
+    budget = RateBudget.__new__(RateBudget)
+    budget._settle(requests, tokens, name)
+    return budget
 
 
 def _ray() -> Any:
