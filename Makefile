@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint record
+.PHONY: help demo test lint chaos ray record docs
 DEV := .venv/bin/python
 
 help:  ## Show the targets
@@ -20,6 +20,18 @@ lint:  ## Check style, types and layering
 	@$(DEV) -m mypy
 	@$(DEV) -m pytest tests/house/test_layering.py
 
+chaos:  ## Prove every promise in full size, and that each proof can fail
+	@scripts/environment .venv all demo test lint
+	@$(DEV) scripts/chaos.py
+
+ray:  ## Run 20,000 rows through a Ray cluster on this machine, a worker killed in the middle (10 minutes)
+	@scripts/environment .venv-ray ray,emulator ray
+	@.venv-ray/bin/python -m pytest tests/ray
+
 record:  ## Record the live cassettes again (needs keys)
 	@scripts/environment .venv all demo test lint
 	@$(DEV) scripts/record.py
+
+docs:  ## Build the documentation into site/
+	@scripts/environment .venv-docs emulator docs
+	@.venv-docs/bin/mkdocs build --strict

@@ -184,7 +184,7 @@ def _rss(samples: list[tuple[float, int, float]]) -> None:
     at_work = [size for _, billed, size in samples if billed > 0]
     tenth = max(1, len(at_work) // 10)
     print(
-        f"RSS {at_work[0]:.0f} MB at the first reply, at most {max(at_work[: 2 * tenth]):.0f} MB in the first fifth "
+        f"RSS {at_work[0]:.0f} MB at the first reply, at most {max(at_work[: 2 * tenth]):.0f} in the first fifth "
         f"and {max(at_work):.0f} MB in all"
     )
 

@@ -18,6 +18,8 @@ from volc_dashscope.models import Provider
 if TYPE_CHECKING:
     from llama_index.vector_stores.milvus.utils import BaseSparseEmbeddingFunction
 
+# Milvus refuses a sparse vector without entries. No vocabulary reaches these, and the two never meet.
+_NO_WORDS: dict[TextType, dict[int, float]] = {"document": {2**32 - 3: 1e-6}, "query": {2**32 - 2: 1e-6}}
 # What Qdrant calls a sparse encoder: indices and weights of each text.
 Encoder: TypeAlias = "Callable[[list[str]], tuple[list[list[int]], list[list[float]]]]"
 
@@ -73,6 +75,7 @@ class ArkSparseEmbedding(_Sparse):
 
     @classmethod
     def class_name(cls) -> str:
+        """Name of the class where it is written down."""
         return "ArkSparseEmbedding"
 
 
@@ -91,6 +94,7 @@ class DashScopeSparseEmbedding(_Sparse):
 
     @classmethod
     def class_name(cls) -> str:
+        """Name of the class where it is written down."""
         return "DashScopeSparseEmbedding"
 
 
@@ -133,16 +137,16 @@ def milvus_sparse_function(embed_model: ClientEmbedding) -> BaseSparseEmbeddingF
         """The sparse half of a dense embedder."""
 
         def encode_queries(self, queries: list[str]) -> list[dict[int, float]]:
-            return [vector.as_dict() for vector in _halves(embed_model, queries, "query")]
+            return _filled(_halves(embed_model, queries, "query"), "query")
 
         def encode_documents(self, documents: list[str]) -> list[dict[int, float]]:
-            return [vector.as_dict() for vector in _halves(embed_model, documents, "document")]
+            return _filled(_halves(embed_model, documents, "document"), "document")
 
         async def async_encode_queries(self, queries: list[str]) -> list[dict[int, float]]:
-            return [vector.as_dict() for vector in await _ahalves(embed_model, queries, "query")]
+            return _filled(await _ahalves(embed_model, queries, "query"), "query")
 
         async def async_encode_documents(self, documents: list[str]) -> list[dict[int, float]]:
-            return [vector.as_dict() for vector in await _ahalves(embed_model, documents, "document")]
+            return _filled(await _ahalves(embed_model, documents, "document"), "document")
 
     return MilvusSparse()
 
@@ -172,6 +176,10 @@ def _words(text: str) -> str:
 
 def _columns(vectors: Sequence[SparseVector]) -> tuple[list[list[int]], list[list[float]]]:
     return [vector.indices.tolist() for vector in vectors], [vector.values.tolist() for vector in vectors]
+
+
+def _filled(vectors: Sequence[SparseVector], role: TextType) -> list[dict[int, float]]:
+    return [vector.as_dict() or dict(_NO_WORDS[role]) for vector in vectors]
 
 
 def _weights(result: EmbeddingResult) -> list[SparseEmbedding]:

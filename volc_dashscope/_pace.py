@@ -24,8 +24,10 @@ _WINDOW = 5.0
 _LONGEST_WINDOW = 60.0
 _ANSWERS = 20
 _ENOUGH = 5
+# How long a rate that was kept up counts.
+_MEMORY = 300.0
 # A lowered rate is back at the one that was too much after so many seconds, or answers where the rate is low.
-_RETURN_SECONDS = 8.0
+_RETURN_SECONDS = 5.0
 _RETURN_ANSWERS = 20
 # A service that throttles what it was told to allow counts a little differently; so much is left to it.
 _MARGIN = 0.95
@@ -163,6 +165,7 @@ class _Lane:
 
     __slots__ = (
         "_back_off",
+        "_best",
         "_grown",
         "_knee",
         "_lessons",
@@ -186,6 +189,7 @@ class _Lane:
         self._return = _RETURN_SECONDS
         self._back_off = _BACK_OFF
         self._lessons = 0
+        self._best: deque[tuple[float, float]] = deque(maxlen=256)
 
     def take(self, amount: float, at: float) -> None:
         """Move the line behind a slot at `at`."""
@@ -219,7 +223,8 @@ class _Lane:
                 self._raised = active
             return
         rate, answers = observed
-        self._knee = max(_SLOWEST, min(self.limit or rate, rate))
+        # A throttle among many answers may be chance; a rate that was kept up a moment ago is not given up for it.
+        self._knee = max(_SLOWEST, min(self.limit or rate, rate), self._proven(now))
         self._return = max(_RETURN_SECONDS, _RETURN_ANSWERS / answers)
         near = self.told is not None and rate > 0.75 * self.told
         self._back_off = _MARGIN if near else _BACK_OFF
@@ -245,6 +250,18 @@ class _Lane:
         self.limit = knee * (1 + (1 - self._back_off) * (self._grown / self._return - 1) ** 3)
         if self.told is not None:
             self.limit = min(self.limit, self.told)
+
+    def _proven(self, now: float) -> float:
+        """Amount per second that was lately answered for some seconds on end; nothing while most are throttled."""
+        total, answers, throttles = 0.0, 0, 0
+        for _, when, amount in reversed(self.ended):
+            if now - when > _WINDOW:
+                break
+            total, answers, throttles = total + amount, answers + (amount > 0), throttles + (amount == 0)
+        self._best.append((now, total / _WINDOW))
+        if throttles > answers / 2:
+            return 0.0
+        return max(rate for when, rate in self._best if now - when <= _MEMORY)
 
     def _observed(self, active: float, now: float) -> tuple[float, float] | None:
         """Amount and answers per second, of late; None when too little was seen to tell."""

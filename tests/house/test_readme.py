@@ -1,5 +1,5 @@
 """
-Every Python block of the READMEs is run, in order, in one namespace a file, against the emulator.
+Every Python block of the READMEs and guides is run, in order, in one namespace a file, against the emulator.
 
 A ```text block right after a ```python block is what the latter prints. `<!-- test: skip, because ... -->`
 before a block leaves it out, which is for shell blocks only.
@@ -15,6 +15,7 @@ import sys
 import warnings
 from contextlib import redirect_stdout
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,9 @@ import pytest
 from source import ROOT
 
 READMES = [path for name in ("README.md", "README.zh-CN.md") if (path := ROOT / name).is_file()]
+GUIDES = sorted(path for language in ("en", "zh") for path in (ROOT / "docs" / language).glob("*.md"))
+PAGES = [*READMES, *GUIDES]
+CODED = [path for path in PAGES if "\n```python" in path.read_text("utf-8")]
 _BLOCK = re.compile(
     r"^(?:<!-- test: skip,? *(?P<reason>[^\n]*?) *-->\n+)?```(?P<language>[\w-]*)[^\n]*\n(?P<code>.*?)^```$",
     re.M | re.S,
@@ -43,7 +47,8 @@ class Block:
 def blocks(text: str) -> list[Block]:
     found = list(_BLOCK.finditer(text))
     made = []
-    for match, after in zip(found, [*found[1:], None], strict=True):
+    for match, after in pairwise([*found, None]):
+        assert match is not None
         adjacent = (
             after is not None
             and after["language"] == "text"
@@ -76,7 +81,10 @@ def run(text: str, name: str) -> list[tuple[int, str | None, str]]:
     return outputs
 
 
-@pytest.mark.parametrize("path", READMES, ids=lambda path: path.name)
+EACH = pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+
+
+@pytest.mark.parametrize("path", CODED, ids=lambda path: str(path.relative_to(ROOT)))
 def test_the_code_runs_and_prints_what_the_page_says(path, ark_dashscope_emulator_env, drawings, monkeypatch):
     monkeypatch.chdir(drawings)
 
@@ -88,23 +96,23 @@ def test_the_code_runs_and_prints_what_the_page_says(path, ark_dashscope_emulato
     ]
 
 
-@pytest.mark.parametrize("path", READMES, ids=lambda path: path.name)
+@EACH
 def test_only_shell_blocks_are_skipped_and_with_a_reason(path):
     skipped = [block for block in blocks(path.read_text("utf-8")) if block.reason is not None]
 
     assert [] == [block.line for block in skipped if block.language not in _SHELL or not block.reason]
 
 
-@pytest.mark.parametrize("path", READMES, ids=lambda path: path.name)
+@EACH
 def test_every_block_says_its_language(path):
     assert [] == [block.line for block in blocks(path.read_text("utf-8")) if not block.language]
 
 
-@pytest.mark.parametrize("path", READMES, ids=lambda path: path.name)
+@EACH
 def test_every_link_into_the_repository_leads_somewhere(path):
     links = re.findall(r"\]\((?!https?:|#|mailto:)([^)#]+)", path.read_text("utf-8"))
 
-    assert [] == [link for link in links if not (ROOT / link).exists()]
+    assert [] == [link for link in links if not (path.parent / link).exists()]
 
 
 PAGE = """

@@ -39,6 +39,7 @@ class World:
         price: What the service bills for each token the client estimates.
         trip: Seconds a request is under way, there and back, before jitter of a half.
         outage: From when to when the service answers nothing but `broken`.
+        chance: Share of the requests that are throttled whatever the rate.
     """
 
     workers: int
@@ -54,6 +55,7 @@ class World:
     outage: tuple[float, float] = (0.0, 0.0)
     broken: Callable[[], Reply | Fault] = lambda: Reply(503, {}, b"{}")
     deadline: float = 180.0
+    chance: float = 0.0
     seed: int = 1
     now: float = 0.0
     sent: list[float] = field(default_factory=list)
@@ -116,7 +118,8 @@ class World:
         self.sent.append(self.now)
         if self.outage[0] <= self.now < self.outage[1]:
             return self.broken()
-        unit = self._gate.admit("m", self.now)
+        by_chance = self._chance.random() < self.chance
+        unit = "rpm" if by_chance else self._gate.admit("m", self.now)
         if unit is not None:
             self.throttled.append(self.now)
             headers = {} if self.hint is None else {"retry-after": str(self.hint)}

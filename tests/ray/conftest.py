@@ -21,6 +21,12 @@ os.environ |= {
 }
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--write-ray", action="store_true", help="keep the log of the runs and the table of docs/ray.md"
+    )
+
+
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Any]:
     """Ray with four slots, whose workers have a key in their environment that this process has not."""

@@ -15,6 +15,7 @@ from typing import Any
 from volc_dashscope import Client, Usage
 from volc_dashscope.emulator import Emulator
 from volc_dashscope.ray import Embedder, RateBudget
+from volc_dashscope.ray._allowance import Bill
 
 ARK = "doubao-embedding-vision-251215"
 TEXT = "text-embedding-v4"
@@ -75,8 +76,18 @@ def work(budget: RateBudget, url: str, requests: int) -> Usage:
     """Send so many requests of ten texts under a budget, and return what was billed."""
     with Client(TEXT, api_key="k", base_url=url, dimensions=64, limiter=budget, max_concurrency=4) as client:
         budget.watch(lambda: client.usage)
-        client.embed([f"text {number}" for number in range(10 * requests)])
+        for _ in client.stream(f"text {number}" for number in range(10 * requests)):
+            pass
         return client.usage
+
+
+def knock(name: str, times: int) -> None:
+    """Ask a budget's actor for one request, so many times."""
+    import ray
+
+    keeper = ray.get_actor(name, namespace="volc-dashscope")
+    for _ in range(times):
+        ray.get(keeper.lease.remote(1, 0.0, Bill()))
 
 
 def png(number: int, side: int = 56) -> bytes:

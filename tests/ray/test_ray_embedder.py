@@ -149,7 +149,9 @@ def test_no_key_says_which_variable():
 
 
 @pytest.mark.parametrize(
-    "limits", [{}, {"requests_per_minute": 0}, {"tokens_per_minute": float("nan")}], ids=["none", "zero", "nan"]
+    "limits",
+    [{}, {"requests_per_minute": 0}, {"tokens_per_minute": float("nan")}],
+    ids=["none", "zero", "nan"],
 )
 def test_a_budget_that_bounds_nothing_is_refused(limits):
     with pytest.raises(ConfigError):

@@ -44,9 +44,9 @@ class Remote:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Inline:
-    """Bytes in memory."""
+    """Bytes in memory, under a private name: tracers write dataclasses out field by field."""
 
-    data: bytes
+    _data: bytes
     media: MediaType = field(compare=False)
     pixels: Size | None = field(compare=False)
     _digest: str | None = field(init=False, compare=False)
@@ -70,16 +70,16 @@ class Inline:
 
     @property
     def size_bytes(self) -> int:
-        return len(self.data)
+        return len(self._data)
 
     @property
     def digest(self) -> str:
         if self._digest is None:
-            object.__setattr__(self, "_digest", sha256(self.data).hexdigest())
+            object.__setattr__(self, "_digest", sha256(self._data).hexdigest())
         return self._digest or ""
 
     def read(self) -> bytes:
-        return self.data
+        return self._data
 
     def label(self) -> str:
         return _label(self.media, self.pixels)

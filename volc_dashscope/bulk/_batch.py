@@ -12,7 +12,7 @@ import numpy as np
 
 from volc_dashscope._check import check_item
 from volc_dashscope._wire import Ask, TextType
-from volc_dashscope.bulk._draft import Draft, discard, draft_folder
+from volc_dashscope.bulk._draft import Draft, discard, draft_folder, sweep
 from volc_dashscope.bulk._errands import Errand, Errands
 from volc_dashscope.bulk._parquet import arrow
 from volc_dashscope.bulk._records import Record, item_of
@@ -78,6 +78,7 @@ class _Work:
         if restart:
             discard(folder)
         elif not folder.exists() and self._output.exists():
+            sweep(folder)
             return finished_report(self._output, identity)
         draft = Draft(self._output, identity, self._jobs.dimension)
         try:

@@ -40,6 +40,7 @@ class Draft:
         output: The file it will become.
         identity: Everything that shapes the rows. What is there must have been begun with the same.
         dimension: Length of a row, or None until the first tells.
+        group_rows: Rows of a group, when it is begun; None for as many as are about 16 MB.
 
     Attributes:
         usage: What was billed for the rows that are here, as far as they know.
@@ -49,7 +50,9 @@ class Draft:
         ConfigError: It was begun with something else, or another process is at it.
     """
 
-    def __init__(self, output: Path, identity: Mapping[str, Any], dimension: int | None) -> None:
+    def __init__(
+        self, output: Path, identity: Mapping[str, Any], dimension: int | None, group_rows: int | None = None
+    ) -> None:
         self.folder = draft_folder(output)
         self.dimension = dimension
         self.usage = Usage()
@@ -59,7 +62,9 @@ class Draft:
         self._lock = _locked(self.folder)
         try:
             manifest = (
-                begin_manifest(self.folder, identity, dimension) if fresh else read_manifest(self.folder)
+                begin_manifest(self.folder, identity, dimension, group_rows)
+                if fresh
+                else read_manifest(self.folder)
             )
             refuse_other(manifest["identity"], identity, f"the half-finished output {self.folder.name!r}")
             self.group_rows: int = manifest["group_rows"]
@@ -222,15 +227,22 @@ def finished_rows(folder: Path) -> Callable[[int], bool]:
 
 
 def discard(folder: Path) -> None:
-    """Remove a draft that nobody is at, and what a crash left of a removed one."""
+    """Remove a draft that nobody is at, if there is one."""
+    sweep(folder)
     if folder.is_dir():
-        lock = _locked(folder)
-        gone = folder.with_name(f"{folder.name}.done")
-        shutil.rmtree(gone, ignore_errors=True)
-        # Renamed first: a crash halfway through must not leave a draft that seems to lack rows.
-        folder.rename(gone)
-        lock.close()
-    shutil.rmtree(folder.with_name(f"{folder.name}.done"), ignore_errors=True)
+        with _locked(folder):
+            # Renamed first: a crash halfway through must not leave a draft that seems to lack rows.
+            folder.rename(_gone(folder))
+        sweep(folder)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what a crash left of a draft that was being removed."""
+    shutil.rmtree(_gone(folder), ignore_errors=True)
+
+
+def _gone(folder: Path) -> Path:
+    return folder.with_name(f"{folder.name}.done")
 
 
 def _locked(folder: Path) -> IO[bytes]:

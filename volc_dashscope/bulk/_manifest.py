@@ -46,10 +46,12 @@ def refuse_other(begun: Mapping[str, Any], wanted: Mapping[str, Any], place: str
             raise ConfigError(f"{place} was begun with {name} {begun.get(name)!r}, not {value!r}; {way_out}")
 
 
-def begin_manifest(folder: Path, identity: Mapping[str, Any], dimension: int | None) -> dict[str, Any]:
+def begin_manifest(
+    folder: Path, identity: Mapping[str, Any], dimension: int | None, group_rows: int | None
+) -> dict[str, Any]:
     """Note what a draft is begun with, and return it."""
     least, most = _GROUP_ROWS
-    rows = max(least, min(most, _GROUP_BYTES // (4 * (dimension or 1024))))
+    rows = group_rows or max(least, min(most, _GROUP_BYTES // (4 * (dimension or 1024))))
     manifest = {"version": 1, "identity": dict(identity), "group_rows": rows}
     write_json(folder / "manifest.json", manifest)
     return manifest

@@ -45,6 +45,7 @@ def write_part(
     with parquet.ParquetWriter(fresh, table.schema, **_encoding()) as writer:
         writer.write_table(table, row_group_size=max(1, len(ids)))
     settle(fresh, path)
+    pa.default_memory_pool().release_unused()
 
 
 def merge(parts: Sequence[Path], output: Path, dimension: int, facts: Mapping[str, Any]) -> None:
@@ -56,11 +57,13 @@ def merge(parts: Sequence[Path], output: Path, dimension: int, facts: Mapping[st
     fresh = output.with_name(f"{output.name}.new")
     with parquet.ParquetWriter(fresh, schema, **_encoding()) as writer:
         for part in parts:
-            table = parquet.read_table(part)
+            table = parquet.read_table(part, use_threads=False, pre_buffer=False)
             if pa.types.is_null(table.schema.field("vector").type):
                 nothing = pa.nulls(len(table), vector)
                 table = table.set_column(2, "vector", nothing)
             writer.write_table(table.cast(schema), row_group_size=max(1, len(table)))
+            del table
+            pa.default_memory_pool().release_unused()
     settle(fresh, output)
 
 

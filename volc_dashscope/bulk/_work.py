@@ -6,12 +6,14 @@ import os
 import re
 import threading
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 from volc_dashscope._check import check_settings
+from volc_dashscope._config import check_patience
 from volc_dashscope._wire import Ask, TextType
-from volc_dashscope.bulk._draft import Draft, discard, draft_folder
+from volc_dashscope.bulk._draft import Draft, discard, draft_folder, sweep
 from volc_dashscope.bulk._failed import write_failed
 from volc_dashscope.bulk._manifest import refuse_other
 from volc_dashscope.bulk._parquet import arrow
@@ -37,6 +39,7 @@ def embed_file(
     watch: Watch | None = None,
     stop: threading.Event | None = None,
     restart: bool = False,
+    group_rows: int | None = None,
 ) -> Report:
     """
     Embed every row of a source into a Parquet file of id, row, vector (fixed-size list of float32) and error.
@@ -53,6 +56,7 @@ def embed_file(
         watch: Called after each row with the rows finished, those that failed, and the usage.
         stop: Set it to finish what is in flight, save and return.
         restart: Drop the half-finished output, or replace the finished one, instead of going on with it.
+        group_rows: Rows of a Parquet row group; None for as many as are about 16 MB.
 
     Raises:
         ConfigError: The output was begun with other settings; or settings that the model does not have.
@@ -61,10 +65,10 @@ def embed_file(
     """
     if not isinstance(source, Source):
         source = open_source(source)
-    if isinstance(model, Client):
-        return _Work(source, Path(output), model, text_type, watch, stop).run(restart=restart)
-    with Client(model) as client:
-        return _Work(source, Path(output), client, text_type, watch, stop).run(restart=restart)
+    check_patience({} if group_rows is None else {"group_rows": group_rows}, {})
+    with nullcontext(model) if isinstance(model, Client) else Client(model) as client:
+        work = _Work(source, Path(output), client, text_type, watch, stop)
+        return work.run(restart=restart, group_rows=group_rows)
 
 
 class _Work:
@@ -91,14 +95,15 @@ class _Work:
         self._before = Usage()
         self._spent_elsewhere = client.usage
 
-    def run(self, *, restart: bool) -> Report:
+    def run(self, *, restart: bool, group_rows: int | None) -> Report:
         identity = identity_of(self._ask, self._source)
         folder = draft_folder(self._output)
         if restart:
             discard(folder)
         elif not folder.exists() and self._output.exists():
+            sweep(folder)
             return finished_report(self._output, identity)
-        draft = Draft(self._output, identity, self._client.dimension)
+        draft = Draft(self._output, identity, self._client.dimension, group_rows)
         try:
             resumed = draft.rows
             self._before = draft.usage

@@ -106,6 +106,7 @@ def _embedded(source: Source, given: Given) -> Report:
             watch=bar.show if bar is not None else None,
             stop=stop,
             restart=given.restart,
+            group_rows=given.group_rows,
         )
 
 

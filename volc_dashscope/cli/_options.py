@@ -39,6 +39,7 @@ class Given:
     file_url: str | None
     wait: bool
     restart: bool
+    group_rows: int | None
     quiet: bool
     as_json: bool
 
@@ -121,6 +122,10 @@ _TABLE: list[tuple[tuple[str, ...], dict[str, Any]]] = [
         {"help": "For text-embedding-async-*: where you put the files, with {name} for a name."},
     ),
     (("--wait/--no-wait",), {"default": True, "help": "Wait for the service's jobs, or come back later."}),
+    (
+        ("--group-rows",),
+        {"type": click.IntRange(1), "help": "Rows of a Parquet row group; else about 16 MB."},
+    ),
     (("--restart",), {**_FLAG, "help": "Drop what is there instead of going on with it."}),
     (
         ("--dry-run",),

@@ -17,9 +17,8 @@ from volc_dashscope.results import Usage
 
 _NAMESPACE = "volc-dashscope"
 _AGAIN = 0.2
-# A holder that is not held back takes moments for so long beforehand, so that a call serves many requests.
+# A holder asks for as many moments as it used in so many seconds, so that one call serves many requests.
 _AHEAD_SECONDS = 0.25
-_MOST_AHEAD = 64
 
 
 class Keeper:
@@ -54,10 +53,10 @@ class RateBudget:
     """
     A limiter for `Client` and `Embedder` that keeps all those of its name together under one account's limits.
 
-    Its state lives in one Ray actor that lasts as long as the budget that made it: this one, where Ray runs already,
-    else the first that is used. If it dies, the next request makes it anew. Every request, retries included, waits
-    for a moment of its own; moments are fetched a few at a time. Tokens are known only after the fact: the budget
-    sets aside what requests cost lately and corrects that by every bill.
+    Its state lives in one Ray actor that lasts as long as the budget that made it: this one, where Ray runs
+    already, else the first that is used. If it dies, the next request makes it anew. Every request, retries
+    included, waits for a moment of its own; moments are fetched a few at a time. Tokens are known only after the
+    fact: the budget sets aside what requests cost lately and corrects that by every bill.
 
     Args:
         requests_per_minute, tokens_per_minute: The account's limits for the model, of which at least one.
@@ -82,7 +81,7 @@ class RateBudget:
             raise ConfigError(f"name must be a text that is not empty, got {name!r}")
         self._settle(requests_per_minute, tokens_per_minute, name)
         if "ray" in sys.modules and _ray().is_initialized():
-            self._keeper = self._connect()
+            self._connect()
 
     def _settle(self, requests_per_minute: float | None, tokens_per_minute: float | None, name: str) -> None:
         self._limits, self._name = (requests_per_minute, tokens_per_minute), name
@@ -91,13 +90,12 @@ class RateBudget:
         self._told = Usage()
         self._guess = self._aside = 0.0
         self._moments: deque[float] = deque()
-        self._waiting = self._used = 0
-        self._held_back = True
-        self._leased = float("-inf")
+        self._recent: deque[float] = deque()
+        self._waiting = 0
         self._lock, self._fetching = threading.Lock(), threading.Lock()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (_remake, (*self._limits, self._name))
+        return (_remake, (*self._limits, self._name, self._guess))
 
     def __repr__(self) -> str:
         return f"RateBudget(requests_per_minute={self._limits[0]}, tokens_per_minute={self._limits[1]})"
@@ -133,7 +131,7 @@ class RateBudget:
         """Return the moment of this process's clock at which the caller may send."""
         with self._lock:
             self._waiting += 1
-            self._used += 1
+            self._recent.append(time.monotonic())
         try:
             # One thread fetches for all that wait.
             with self._fetching:
@@ -156,19 +154,16 @@ class RateBudget:
         now = time.monotonic()
         if not lease.count:
             return lease.delay
-        self._aside, self._leased = lease.tokens, now
-        self._held_back = lease.delay > 0
+        self._aside = lease.tokens
         self._moments.extend(now + lease.delay + place * lease.gap for place in range(lease.count))
         return 0.0
 
     def _want(self) -> int:
+        since = time.monotonic() - _AHEAD_SECONDS
         with self._lock:
-            used, self._used = self._used, 0
-            waiting = self._waiting
-        since = time.monotonic() - self._leased
-        if self._held_back:
-            return waiting
-        return max(waiting, min(_MOST_AHEAD, int(used / max(since, 0.001) * _AHEAD_SECONDS)))
+            while self._recent and self._recent[0] < since:
+                self._recent.popleft()
+            return max(self._waiting, len(self._recent))
 
     def _bill(self) -> Bill:
         usage, told = self._usage(), self._told
@@ -180,7 +175,7 @@ class RateBudget:
         ray = _ray()
         while True:
             if self._keeper is None:
-                self._keeper = self._connect()
+                self._connect()
             try:
                 return ray.get(getattr(self._keeper, method).remote(*arguments))
             except ray.exceptions.RayActorError:
@@ -188,7 +183,7 @@ class RateBudget:
                 self._keeper = None
                 threading.Event().wait(_AGAIN)
 
-    def _connect(self) -> Any:
+    def _connect(self) -> None:
         ray = _ray()
         if not ray.is_initialized():
             raise ConfigError("a RateBudget lives in a Ray cluster; call ray.init() first")
@@ -200,13 +195,14 @@ class RateBudget:
                 f"a budget named {self._name!r} already runs with {limits} requests and tokens per minute, not "
                 f"{self._limits}; give this one another name, or the same limits"
             )
-        return keeper
+        self._keeper = keeper
 
 
-def _remake(requests: float | None, tokens: float | None, name: str) -> RateBudget:
+def _remake(requests: float | None, tokens: float | None, name: str, guess: float) -> RateBudget:
     # Not by the constructor: unpickling must not wait for an actor.
     budget = RateBudget.__new__(RateBudget)
     budget._settle(requests, tokens, name)
+    budget.expect(guess)
     return budget
 
 

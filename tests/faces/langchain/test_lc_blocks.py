@@ -133,6 +133,10 @@ BAD = {
     "empty": ({}, "empty content block"),
     "empty list": ([], "empty list"),
     "file id": ({"type": "image", "file_id": "file-1"}, "file ids"),
+    "stray characters in base64": (
+        {"type": "image", "base64": f"{RED64[:8]}!!{RED64[8:]}"},
+        "cannot be decoded",
+    ),
     "broken base64": ({"type": "image", "base64": "not base64!"}, "cannot be decoded"),
     "no picture": ({"type": "image", "base64": b64encode(b"hello world").decode()}, "not an image"),
     "text of None": ({"type": "text", "text": None}, "must be str"),

@@ -135,14 +135,7 @@ QUERIES = {
     "media": media(Image.from_bytes(PICTURE)),
     "media, fused": media(Fused("like this", Image.from_bytes(PICTURE))),
     "flattened": str.__str__(media(Image.from_bytes(PICTURE))),
-    "bare item": pytest.param(
-        Image.from_bytes(PICTURE),
-        marks=pytest.mark.xfail(
-            reason="langsmith writes a dataclass out field by field, the bytes of an image among them: "
-            "where chains are traced, ask with media(image)",
-            strict=True,
-        ),
-    ),
+    "bare item": Image.from_bytes(PICTURE),
 }
 
 

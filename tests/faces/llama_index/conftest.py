@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 from li_goods import draw
-from llama_index.core import MockEmbedding, Settings
 from li_shelves import SHELVES, Shelf
 from li_tables import Board
+from llama_index.core import MockEmbedding, Settings
 
 _BOARD = Board()
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeAlias
 
+from li_shelves import Shelf
 from llama_index.core import StorageContext, VectorStoreIndex, load_index_from_storage
 from llama_index.core.indices import MultiModalVectorStoreIndex
 from llama_index.core.ingestion import IngestionPipeline
 from llama_index.core.schema import BaseNode
+
 from llama_index_ext import MultiModalNodeEmbedder, fingerprint
-from li_shelves import Shelf
 
 Flow: TypeAlias = "Callable[[Shelf, Any, Sequence[BaseNode]], Awaitable[Any]]"
 
@@ -44,9 +45,7 @@ async def multimodal(shelf: Shelf, face: Any, nodes: Sequence[BaseNode]) -> Mult
         await made.ainsert_nodes(nodes)
     else:
         MultiModalVectorStoreIndex(nodes, storage_context=context, **models)
-    return await _reloaded(
-        shelf, context, {"vector_store": "texts", "image_store": "pictures"}, **models
-    )
+    return await _reloaded(shelf, context, {"vector_store": "texts", "image_store": "pictures"}, **models)
 
 
 async def _indexed(shelf: Shelf, face: Any, nodes: Sequence[BaseNode]) -> VectorStoreIndex:

@@ -42,7 +42,8 @@ class Board:
         for table, rows in self.cells.items():
             known = committed(table, text)
             whole = {
-                row: {**known.get(row, {}), **rows.get(row, {})} for row in sorted({*known, *rows}, key=_order)
+                row: {**known.get(row, {}), **rows.get(row, {})}
+                for row in sorted({*known, *rows}, key=_order)
             }
             text = _replace(text, table, whole)
         PAGE.write_text(text, "utf-8")
@@ -68,7 +69,9 @@ def _replace(text: str, table: str, rows: Rows) -> str:
 
 
 def _block(table: str) -> re.Pattern[str]:
-    return re.compile(rf"(?P<head><!-- {table}:begin.*?-->)\n(?P<body>.*?)(?P<tail><!-- {table}:end -->)", re.S)
+    return re.compile(
+        rf"(?P<head><!-- {table}:begin.*?-->)\n(?P<body>.*?)(?P<tail><!-- {table}:end -->)", re.S
+    )
 
 
 def _cells(line: str) -> list[str]:

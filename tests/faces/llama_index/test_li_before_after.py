@@ -20,9 +20,9 @@ from llama_index.core.indices import MultiModalVectorStoreIndex
 from llama_index.core.ingestion import IngestionPipeline
 from llama_index.core.schema import ImageNode, TextNode
 from llama_index.core.storage.kvstore import SimpleKVStore
-from llama_index_ext import DashScopeMultiModalEmbedding, MultiModalNodeEmbedder, query_bundle
 from samples import KEY, PICTURE_URL, V4, VL, data_uri, png
 
+from llama_index_ext import DashScopeMultiModalEmbedding, MultiModalNodeEmbedder, query_bundle
 from volc_dashscope import AuthError, ConfigError, EmbeddingError, RateLimitError, models
 from volc_dashscope.models import ModelCard
 
@@ -65,7 +65,9 @@ def service(emulate, monkeypatch):
 @pytest.fixture
 def told(board):
     """Return what notes a row; the columns are theirs and ours."""
-    return lambda name, theirs, ours: board.put(TABLE, TITLES[name], **{"0.6.0 of theirs": theirs, "this package": ours})
+    return lambda name, theirs, ours: board.put(
+        TABLE, TITLES[name], **{"0.6.0 of theirs": theirs, "this package": ours}
+    )
 
 
 def theirs(model: str = V3, **settings: Any) -> DashScopeEmbedding:
@@ -177,7 +179,11 @@ async def test_async_is_concurrent(emulate, service, face_of, monkeypatch, told)
 
     assert (30, 1) == before
     assert (3, 3) == (len(slow.emulator.ledger), slow.emulator.ledger.in_flight_max)
-    told("async", "30 texts: 30 requests, one after the other, the loop blocked", "3 requests, all in flight at once")
+    told(
+        "async",
+        "30 texts: 30 requests, one after the other, the loop blocked",
+        "3 requests, all in flight at once",
+    )
 
 
 def test_vision_models_work(service, face_of, told):
@@ -254,7 +260,11 @@ def test_an_explicit_key_survives_pickling(service, face_of, told):
     after.close()
 
     assert f"Bearer {KEY}" == service.emulator.ledger[-1].headers["authorization"]
-    told("pickled", "lost: workers fail with “No api key provided”", "kept; a key from the environment is looked up anew")
+    told(
+        "pickled",
+        "lost: workers fail with “No api key provided”",
+        "kept; a key from the environment is looked up anew",
+    )
 
 
 def usable(row: ModelCard, make: Any) -> bool:

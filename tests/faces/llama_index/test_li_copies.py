@@ -16,9 +16,9 @@ from llama_index.core.ingestion import IngestionPipeline
 from llama_index.core.rate_limiter import SlidingWindowRateLimiter, TokenBucketRateLimiter
 from llama_index.core.schema import TextNode
 from llama_index.core.storage.kvstore import SimpleKVStore
-from llama_index_ext import ArkMultiModalEmbedding, MultiModalNodeEmbedder
 from samples import KEY, LLAMA_INDEX
 
+from llama_index_ext import ArkMultiModalEmbedding, MultiModalNodeEmbedder
 from volc_dashscope import ConfigError
 
 WAYS = {"pickle": lambda thing: pickle.loads(pickle.dumps(thing)), "deepcopy": copy.deepcopy}
@@ -89,7 +89,10 @@ def test_the_live_object_is_not_touched(inside, face_of, emulate, way):
 @EACH_WAY
 @pytest.mark.parametrize(
     "limiter",
-    [TokenBucketRateLimiter(requests_per_minute=90), SlidingWindowRateLimiter(requests_per_minute=90, request_burst=3)],
+    [
+        TokenBucketRateLimiter(requests_per_minute=90),
+        SlidingWindowRateLimiter(requests_per_minute=90, request_burst=3),
+    ],
     ids=["bucket", "window"],
 )
 def test_cores_limiters_travel_with_their_limits(way, limiter):
@@ -187,10 +190,14 @@ async def test_everything_synchronous_works_inside_a_running_loop(mount, face_of
     """As in a notebook."""
     face = face_of(ArkMultiModalEmbedding, mount)
 
-    nodes = IngestionPipeline(transformations=[MultiModalNodeEmbedder(embed_model=face)]).run(nodes=goods(pictures))
+    nodes = IngestionPipeline(transformations=[MultiModalNodeEmbedder(embed_model=face)]).run(
+        nodes=goods(pictures)
+    )
     index = VectorStoreIndex([*nodes, TextNode(text="a green tree")], embed_model=face)
 
-    assert "a green tree" == index.as_retriever(similarity_top_k=1).retrieve("green tree")[0].node.get_content()
+    assert (
+        "a green tree" == index.as_retriever(similarity_top_k=1).retrieve("green tree")[0].node.get_content()
+    )
 
 
 async def test_use_async_works_inside_a_running_loop(inside, face_of):
@@ -199,13 +206,17 @@ async def test_use_async_works_inside_a_running_loop(inside, face_of):
 
     index = VectorStoreIndex([TextNode(text="a green tree")], embed_model=face, use_async=True)
 
-    assert "a green tree" == index.as_retriever(similarity_top_k=1).retrieve("green tree")[0].node.get_content()
+    assert (
+        "a green tree" == index.as_retriever(similarity_top_k=1).retrieve("green tree")[0].node.get_content()
+    )
 
 
 def test_one_face_serves_many_event_loops(emulate, face_of, pictures):
     face = face_of(ArkMultiModalEmbedding, emulate(socket=True))
     pipeline = IngestionPipeline(transformations=[MultiModalNodeEmbedder(embed_model=face)])
 
-    rows: list[Any] = [[node.embedding for node in asyncio.run(pipeline.arun(nodes=goods(pictures)))] for _ in range(2)]
+    rows: list[Any] = [
+        [node.embedding for node in asyncio.run(pipeline.arun(nodes=goods(pictures)))] for _ in range(2)
+    ]
 
     assert rows[0] == rows[1]

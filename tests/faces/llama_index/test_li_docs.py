@@ -1,4 +1,4 @@
-"""docs/llama-index.md: its Python blocks run in order and print what stands below them; its links lead somewhere."""
+"""docs/llama-index.md: its Python blocks run and print what stands below them; its links lead somewhere."""
 
 from __future__ import annotations
 

@@ -15,8 +15,9 @@ from llama_index.core.instrumentation import get_dispatcher
 from llama_index.core.instrumentation.event_handlers import BaseEventHandler
 from llama_index.core.instrumentation.events.embedding import EmbeddingEndEvent, EmbeddingStartEvent
 from llama_index.core.schema import ImageNode
-from llama_index_ext import ArkMultiModalEmbedding, MultiModalNodeEmbedder, fingerprint
 from samples import KEY, data_uri, png
+
+from llama_index_ext import ArkMultiModalEmbedding, MultiModalNodeEmbedder, fingerprint
 
 ENCODED = b64encode(png()).decode()
 
@@ -104,7 +105,9 @@ async def test_an_image_query_is_announced_by_its_label(inside, face_of, picture
     given = str(pictures["red"]) if query == "path" else data_uri()
     ear.heard.clear()
 
-    await retriever.aimage_to_image_retrieve(given) if mode == "async" else retriever.image_to_image_retrieve(given)
+    await retriever.aimage_to_image_retrieve(given) if mode == "async" else retriever.image_to_image_retrieve(
+        given
+    )
 
     (label,) = ear.heard[-1].chunks
     assert 80 > len(label)
@@ -115,7 +118,9 @@ def test_no_event_holds_bytes_or_the_key(inside, face_of, pictures, ear):
     callbacks = Callbacks()
     face = face_of(ArkMultiModalEmbedding, inside, callback_manager=CallbackManager([callbacks]))
 
-    IngestionPipeline(transformations=[MultiModalNodeEmbedder(embed_model=face)]).run(nodes=image_nodes(pictures))
+    IngestionPipeline(transformations=[MultiModalNodeEmbedder(embed_model=face)]).run(
+        nodes=image_nodes(pictures)
+    )
     listened(face, callbacks).insert_nodes(image_nodes(pictures))
 
     told = f"{callbacks.heard} {ear.heard}"
@@ -126,7 +131,9 @@ def test_no_event_holds_bytes_or_the_key(inside, face_of, pictures, ear):
 
 
 @pytest.mark.parametrize("mode", ["sync", "async"])
-async def test_the_node_embedder_announces_texts_as_they_are_and_media_by_label(inside, face_of, pictures, ear, mode):
+async def test_the_node_embedder_announces_texts_as_they_are_and_media_by_label(
+    inside, face_of, pictures, ear, mode
+):
     face = face_of(ArkMultiModalEmbedding, inside)
     pipeline = IngestionPipeline(transformations=[MultiModalNodeEmbedder(embed_model=face)])
 

@@ -10,6 +10,8 @@ from llama_index.core import StorageContext, VectorStoreIndex
 from llama_index.core.ingestion import IngestionPipeline
 from llama_index.core.schema import BaseNode, TextNode
 from llama_index.core.vector_stores.types import VectorStoreQueryMode
+from samples import V4, VL
+
 from llama_index_ext import (
     ArkMultiModalEmbedding,
     ArkSparseEmbedding,
@@ -21,8 +23,6 @@ from llama_index_ext import (
     qdrant_sparse_fns,
     query_bundle,
 )
-from samples import V4, VL
-
 from volc_dashscope import InputError
 
 MODELS = [
@@ -54,7 +54,9 @@ STORES = {"Qdrant": qdrant, "Milvus Lite": milvus}
 EACH_STORE = pytest.mark.parametrize("store", STORES)
 
 
-async def ask(store: Any, face: Any, nodes: list[BaseNode], query: Any, *, awaited: bool, **settings: Any) -> Any:
+async def ask(
+    store: Any, face: Any, nodes: list[BaseNode], query: Any, *, awaited: bool, **settings: Any
+) -> Any:
     """Ingest, then query; return the hits."""
     index = VectorStoreIndex.from_vector_store(store, embed_model=face)
     if awaited:
@@ -106,19 +108,20 @@ async def test_a_pipeline_feeds_both_halves(inside, face_of, shelf_of):
     assert 3 == len(inside.emulator.ledger)
 
 
+@EACH_STORE
 @EACH_MODE
-async def test_pictures_and_products_live_in_a_hybrid_store(inside, face_of, shelf_of, pictures, mode):
+async def test_pictures_and_products_live_in_a_hybrid_store(inside, face_of, shelf_of, pictures, store, mode):
     """A picture has no words, and the digest that keeps it from being empty is none; a product has its text."""
     awaited = mode == "async"
     face = face_of(ArkMultiModalEmbedding, inside)
-    store = qdrant(shelf_of("Qdrant", face.dimension, awaited=awaited), face)
+    opened = STORES[store](shelf_of(store, face.dimension, awaited=awaited), face)
     embedder = MultiModalNodeEmbedder(embed_model=face)
     nodes = fingerprint(goods(pictures))
     ready = await embedder.acall(nodes) if awaited else embedder(nodes)
     query = query_bundle(image=pictures["red"], embed_model=face)
 
-    seen = await ask(store, face, list(ready), query, awaited=awaited, **HYBRID)
-    index = VectorStoreIndex.from_vector_store(store, embed_model=face)
+    seen = await ask(opened, face, list(ready), query, awaited=awaited, **HYBRID)
+    index = VectorStoreIndex.from_vector_store(opened, embed_model=face)
     retriever = index.as_retriever(**HYBRID)
     named = await retriever.aretrieve("raincoat") if awaited else retriever.retrieve("raincoat")
 
@@ -128,7 +131,9 @@ async def test_pictures_and_products_live_in_a_hybrid_store(inside, face_of, she
     assert not any("media_sha256" in text for text in inside.emulator.ledger.texts)
 
 
-async def test_milvus_takes_the_sparse_half_of_another_text_if_metadata_is_embedded(inside, face_of, shelf_of):
+async def test_milvus_takes_the_sparse_half_of_another_text_if_metadata_is_embedded(
+    inside, face_of, shelf_of
+):
     """The store hands over texts without metadata; excluded from the dense half too, they are the same text."""
     face = face_of(ArkMultiModalEmbedding, inside)
     store = milvus(shelf_of("Milvus Lite", face.dimension), face)

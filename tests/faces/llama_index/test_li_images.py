@@ -11,6 +11,9 @@ from li_goods import GREEN, RED
 from llama_index.core import StorageContext, VectorStoreIndex
 from llama_index.core.indices import MultiModalVectorStoreIndex
 from llama_index.core.schema import ImageDocument, ImageNode, MediaResource, Node, QueryBundle, TextNode
+from pydantic import ValidationError
+from samples import PICTURE_URL, data_uri, picture, png
+
 from llama_index_ext import (
     ArkMultiModalEmbedding,
     DashScopeMultiModalEmbedding,
@@ -19,9 +22,6 @@ from llama_index_ext import (
     fingerprint,
     query_bundle,
 )
-from pydantic import ValidationError
-from samples import PICTURE_URL, data_uri, picture, png
-
 from volc_dashscope import ConfigError, Image, InputError
 
 B64 = b64encode(png()).decode()
@@ -31,9 +31,13 @@ NODES = {
     "ImageNode(image=data URI)": lambda path: ImageNode(id_=RED, image=data_uri()),
     "ImageNode(image_path=)": lambda path: ImageNode(id_=RED, image_path=str(path)),
     "ImageNode(image_url=data URI)": lambda path: ImageNode(id_=RED, image_url=data_uri()),
-    "ImageNode(image_resource=path)": lambda path: ImageNode(id_=RED, image_resource=MediaResource(path=path)),
+    "ImageNode(image_resource=path)": lambda path: ImageNode(
+        id_=RED, image_resource=MediaResource(path=path)
+    ),
     "Node(image_resource=bytes)": lambda path: Node(id_=RED, image_resource=MediaResource(data=png())),
-    "Node(image_resource=base64)": lambda path: Node(id_=RED, image_resource=MediaResource(data=B64.encode())),
+    "Node(image_resource=base64)": lambda path: Node(
+        id_=RED, image_resource=MediaResource(data=B64.encode())
+    ),
     "Node(image_resource=path)": lambda path: Node(id_=RED, image_resource=MediaResource(path=path)),
     "ImageDocument(image_path=)": lambda path: ImageDocument(id_=RED, image_path=str(path)),
 }
@@ -56,7 +60,9 @@ def test_every_form_of_a_picture_in_a_node_is_the_same_picture(inside, face_of, 
     index = VectorStoreIndex(
         MultiModalNodeEmbedder(embed_model=face)([make(pictures["red"]), green]), embed_model=face
     )
-    hits = index.as_retriever(similarity_top_k=1).retrieve(query_bundle(image=pictures["red"], embed_model=face))
+    hits = index.as_retriever(similarity_top_k=1).retrieve(
+        query_bundle(image=pictures["red"], embed_model=face)
+    )
 
     assert [RED] == [hit.node.node_id for hit in hits]
     # The emulator tells roles apart, so a document and a query of one picture are near, not equal.
@@ -69,7 +75,11 @@ async def test_every_form_of_a_picture_in_a_query_is_the_same_query(inside, face
     face = face_of(ArkMultiModalEmbedding, inside)
     given = form(pictures["red"])
 
-    made = await aquery_bundle(image=given, embed_model=face) if mode == "async" else query_bundle(image=given, embed_model=face)
+    made = (
+        await aquery_bundle(image=given, embed_model=face)
+        if mode == "async"
+        else query_bundle(image=given, embed_model=face)
+    )
 
     assert query_bundle(image=data_uri(), embed_model=face).embedding == made.embedding
     assert isinstance(made, QueryBundle)
@@ -79,7 +89,10 @@ async def test_every_form_of_a_picture_in_a_query_is_the_same_query(inside, face
 async def test_cores_retriever_takes_every_form_it_can_pass_on(inside, face_of, pictures, form):
     face = face_of(ArkMultiModalEmbedding, inside)
     nodes = fingerprint(
-        [ImageNode(id_=RED, image_path=str(pictures["red"])), ImageNode(id_=GREEN, image_path=str(pictures["green"]))]
+        [
+            ImageNode(id_=RED, image_path=str(pictures["red"])),
+            ImageNode(id_=GREEN, image_path=str(pictures["green"])),
+        ]
     )
     retriever: Any = MultiModalVectorStoreIndex(nodes, embed_model=face, image_embed_model=face).as_retriever(
         image_similarity_top_k=1
@@ -162,7 +175,9 @@ async def test_core_hides_texts_beside_image_nodes_unless_it_keeps_all_nodes(
 
     assert {"ImageNode"} == kinds(hidden)
     assert {"ImageNode", "TextNode"} == kinds(index("kept", store_nodes_override=True))
-    assert {"ImageNode", "TextNode"} == kinds(VectorStoreIndex.from_vector_store(hidden.vector_store, embed_model=face))
+    assert {"ImageNode", "TextNode"} == kinds(
+        VectorStoreIndex.from_vector_store(hidden.vector_store, embed_model=face)
+    )
 
 
 def test_a_query_of_nothing_is_refused(inside, face_of):
@@ -197,7 +212,9 @@ def test_a_query_is_averaged_where_the_model_cannot_fuse(inside, face_of, pictur
 
 @pytest.mark.parametrize("kind", [ArkMultiModalEmbedding, DashScopeMultiModalEmbedding])
 async def test_request_bodies_of_query_and_document_differ_as_they_should(inside, face_of, kind):
-    face = face_of(kind, inside, **({"model": "text-embedding-v4"} if kind is DashScopeMultiModalEmbedding else {}))
+    face = face_of(
+        kind, inside, **({"model": "text-embedding-v4"} if kind is DashScopeMultiModalEmbedding else {})
+    )
     index = VectorStoreIndex([TextNode(text="shoe")], embed_model=face)
 
     index.as_retriever().retrieve("shoe")
@@ -209,4 +226,7 @@ async def test_request_bodies_of_query_and_document_differ_as_they_should(inside
         assert "Instruction:Compress the text into one word.\nQuery:" == document["instructions"]
         assert query["instructions"] == f"Target_modality: text/image/video.\n{document['instructions']}"
     else:
-        assert ("document", "query") == (document["parameters"]["text_type"], query["parameters"]["text_type"])
+        assert ("document", "query") == (
+            document["parameters"]["text_type"],
+            query["parameters"]["text_type"],
+        )

@@ -12,6 +12,8 @@ from llama_index.core.indices import MultiModalVectorStoreIndex
 from llama_index.core.ingestion import IngestionPipeline
 from llama_index.core.rate_limiter import BaseRateLimiter, TokenBucketRateLimiter
 from llama_index.core.schema import TextNode
+from samples import V4, png
+
 from llama_index_ext import (
     ArkMultiModalEmbedding,
     DashScopeMultiModalEmbedding,
@@ -19,7 +21,6 @@ from llama_index_ext import (
     fingerprint,
     query_bundle,
 )
-from samples import V4, png
 
 
 class Counter(BaseRateLimiter):
@@ -93,9 +94,7 @@ def test_a_query_takes_one_permit(inside, face_of, query):
     index = VectorStoreIndex(texts(2), embed_model=face)
     face.rate_limiter = limiter = Counter()
 
-    index.as_retriever().retrieve(
-        "text" if query == "text" else query_bundle(image=png(), embed_model=face)
-    )
+    index.as_retriever().retrieve("text" if query == "text" else query_bundle(image=png(), embed_model=face))
 
     assert ["sync"] == limiter.asked
 
@@ -175,7 +174,11 @@ async def test_num_workers_bounds_batches_of_texts_and_of_images(emulate, face_o
     await index.ainsert_nodes(texts(6))
     of_texts = mount.emulator.ledger.in_flight_max
     mount.emulator.ledger.clear()
-    nodes = [node.model_copy(update={"id_": f"node {number}"}) for number in range(3) for node in goods(pictures)[2:4]]
+    nodes = [
+        node.model_copy(update={"id_": f"node {number}"})
+        for number in range(3)
+        for node in goods(pictures)[2:4]
+    ]
     await index.ainsert_nodes(nodes)
 
     assert (2, 2) == (of_texts, mount.emulator.ledger.in_flight_max)

@@ -1,4 +1,4 @@
-"""`MultiModalNodeEmbedder` in `IngestionPipeline`: what core's pipeline does to pictures, and what is done about it."""
+"""`MultiModalNodeEmbedder` in `IngestionPipeline`: what core does to pictures, and what is done about it."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ from typing import Any
 
 import pytest
 from li_goods import BLUE, GREEN, RED, RENT, goods, plain_nodes
+from li_shelves import SHELVES, Milvus
 from llama_index.core import VectorStoreIndex
 from llama_index.core.ingestion import DocstoreStrategy, IngestionPipeline
 from llama_index.core.schema import Document, ImageNode, MediaResource, Node, TextNode, TransformComponent
 from llama_index.core.storage.docstore import SimpleDocumentStore
+from samples import PICTURE_URL, V4, VL, png
+
 from llama_index_ext import (
     ArkMultiModalEmbedding,
     DashScopeMultiModalEmbedding,
@@ -18,9 +21,6 @@ from llama_index_ext import (
     fingerprint,
     query_bundle,
 )
-from samples import PICTURE_URL, V4, VL, png
-from li_shelves import SHELVES, Milvus
-
 from volc_dashscope import BulkError, ConfigError, ContentError, InputError
 
 UNFUSED = "tongyi-embedding-vision-plus"
@@ -80,7 +80,11 @@ def test_the_bare_embedding_refuses_an_image_only_node(inside, face_of, pictures
 def test_image_only_nodes_survive_an_index_once_embedded(inside, face_of, pictures, kind):
     """`VectorStoreIndex` drops nodes without content, also those that have a vector."""
     path = pictures["red"]
-    node = ImageNode(image_path=str(path)) if kind == "ImageNode" else Node(image_resource=MediaResource(path=path))
+    node = (
+        ImageNode(image_path=str(path))
+        if kind == "ImageNode"
+        else Node(image_resource=MediaResource(path=path))
+    )
     face = face_of(ArkMultiModalEmbedding, inside)
 
     index = VectorStoreIndex(run(embedder(face), nodes=[node]), embed_model=face)
@@ -102,7 +106,9 @@ def test_nodes_handed_in_are_not_changed(inside, face_of, pictures):
 
 def test_workers_keep_role_dimensions_and_key(emulate, face_of, pictures):
     mount = emulate(socket=True)
-    face = face_of(ArkMultiModalEmbedding, mount, dimensions=1024, document_instructions="D", max_concurrency=2)
+    face = face_of(
+        ArkMultiModalEmbedding, mount, dimensions=1024, document_instructions="D", max_concurrency=2
+    )
     nodes = [*goods(pictures), *plain_nodes(pictures)]
     pipeline = IngestionPipeline(transformations=[embedder(face)])
 
@@ -171,7 +177,7 @@ def test_a_fingerprint_is_not_part_of_what_is_embedded_or_read_by_an_llm(inside,
 
 
 def test_core_loses_the_bytes_of_a_node_it_writes_down_and_that_is_an_error(inside, face_of):
-    """`MediaResource.data` is left out of `to_dict`, so a cached transform before ours gives back an empty picture."""
+    """`MediaResource.data` is left out of `to_dict`: a cached transform before ours returns an empty picture."""
 
     class Untouched(TransformComponent):
         def __call__(self, nodes, **kwargs):
@@ -204,7 +210,9 @@ def test_a_url_is_left_to_the_service(inside, face_of, audit):
 def test_text_and_picture_are_fused_in_one_request(inside, face_of, pictures, fuse):
     (done,) = run(embedder(face_of(ArkMultiModalEmbedding, inside), fuse=fuse), nodes=[goods(pictures)[4]])
 
-    assert [["text", "image_url"]] == [[part["type"] for part in entry.body["input"]] for entry in inside.emulator.ledger]
+    assert [["text", "image_url"]] == [
+        [part["type"] for part in entry.body["input"]] for entry in inside.emulator.ledger
+    ]
     assert 2048 == len(done.embedding)
     assert {} == done.metadata
 
@@ -235,15 +243,23 @@ def test_always_is_refused_for_a_model_that_cannot_fuse(inside, face_of):
 BAD_NODES = {
     "nothing": (Node(id_=BLUE), "no text, image or video"),
     "blank": (TextNode(id_=BLUE, text=" \n"), "no text, image or video"),
-    "audio": (Node(id_=BLUE, audio_resource=MediaResource(url="https://h/a.mp3")), "audio cannot be embedded"),
+    "audio": (
+        Node(id_=BLUE, audio_resource=MediaResource(url="https://h/a.mp3")),
+        "audio cannot be embedded",
+    ),
     "missing file": (ImageNode(id_=BLUE, image_path="no-such.png"), "no-such.png"),
-    "page of a 404": (Node(id_=BLUE, image_resource=MediaResource(data=b"<html>404 not found</html>")), "not"),
+    "page of a 404": (
+        Node(id_=BLUE, image_resource=MediaResource(data=b"<html>404 not found</html>")),
+        "not",
+    ),
     "not base64": (ImageNode(id_=BLUE, image="&&&"), "not base64"),
 }
 
 
 @pytest.mark.parametrize(("node", "says"), BAD_NODES.values(), ids=BAD_NODES)
-def test_a_node_that_cannot_be_embedded_is_named_before_anything_is_sent(inside, face_of, pictures, node, says):
+def test_a_node_that_cannot_be_embedded_is_named_before_anything_is_sent(
+    inside, face_of, pictures, node, says
+):
     with pytest.raises(InputError, match=f"node {BLUE}: .*{says}"):
         run(embedder(face_of(ArkMultiModalEmbedding, inside)), nodes=[*goods(pictures), node])
     assert 0 == len(inside.emulator.ledger)
@@ -323,7 +339,11 @@ async def test_a_skipped_node_is_left_out_of_the_store(inside, face_of, shelf_of
     skipping = embedder(face, on_error="skip")
 
     run(skipping, nodes=goods(pictures), vector_store=store)
-    kept = VectorStoreIndex.from_vector_store(store, embed_model=face).as_retriever(similarity_top_k=9).retrieve("rent")
+    kept = (
+        VectorStoreIndex.from_vector_store(store, embed_model=face)
+        .as_retriever(similarity_top_k=9)
+        .retrieve("rent")
+    )
 
     assert [RENT] == list(skipping.skipped)
     assert {node.node_id for node in goods(pictures)} - {RENT} == {hit.node.node_id for hit in kept}
@@ -346,7 +366,9 @@ def test_documents_are_embedded_with_the_metadata_core_embeds(inside, face_of):
         text="shoe", metadata={"colour": "red", "path": "/x"}, excluded_embed_metadata_keys=["path"]
     )
 
-    IngestionPipeline(transformations=[embedder(face_of(ArkMultiModalEmbedding, inside))]).run(documents=[document])
+    IngestionPipeline(transformations=[embedder(face_of(ArkMultiModalEmbedding, inside))]).run(
+        documents=[document]
+    )
 
     assert ["colour: red\n\nshoe"] == inside.emulator.ledger.texts
 

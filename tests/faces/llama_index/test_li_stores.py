@@ -7,10 +7,11 @@ from typing import Any
 import li_flows as flows
 import pytest
 from li_goods import BLUE, CAT, GREEN, RAINCOAT, RED, RENT, RICE, goods, plain_nodes
-from llama_index.core.schema import QueryBundle
-from llama_index_ext import ArkMultiModalEmbedding, MultiModalNodeEmbedder, aquery_bundle, query_bundle
 from li_shelves import SHELVES, Milvus
 from li_tables import committed
+from llama_index.core.schema import QueryBundle
+
+from llama_index_ext import ArkMultiModalEmbedding, MultiModalNodeEmbedder, aquery_bundle, query_bundle
 
 TABLE = "stores"
 TEXT, SEEN, SAME, FUSED = "text → text", "text → image", "image → image", "text + image → product"
@@ -41,7 +42,9 @@ async def bundle(face: Any, *, awaited: bool, **parts: Any) -> QueryBundle:
 @EACH_STORE
 @EACH_MODE
 @pytest.mark.parametrize("flow", FLOWS)
-async def test_every_kind_of_query_finds_its_node(inside, face_of, shelf_of, pictures, board, store, flow, mode):
+async def test_every_kind_of_query_finds_its_node(
+    inside, face_of, shelf_of, pictures, board, store, flow, mode
+):
     awaited, name = MODES[mode], row(store, flow, mode)
     face = face_of(ArkMultiModalEmbedding, inside)
     queries = {
@@ -90,7 +93,9 @@ async def test_cores_multimodal_index_finds_texts_and_pictures(
             SAME: retriever.image_to_image_retrieve(red),
         }
 
-    assert {TEXT: RENT, SEEN: GREEN, SAME: RED} == {column: hits[0].node.node_id for column, hits in found.items()}
+    assert {TEXT: RENT, SEEN: GREEN, SAME: RED} == {
+        column: hits[0].node.node_id for column, hits in found.items()
+    }
     board.put(TABLE, name, **dict.fromkeys(found, "✓"))
 
 
@@ -138,7 +143,11 @@ def test_the_committed_table_of_stores_is_what_passed(board, write_tables):
     whole = committed(TABLE)
     begun = {(name, column) for table, name, column in board.begun if table == TABLE}
 
-    assert {row(store, flow, mode) for store in SHELVES for flow in (*FLOWS, MULTIMODAL) for mode in MODES} == set(whole)
+    assert {
+        row(store, flow, mode) for store in SHELVES for flow in (*FLOWS, MULTIMODAL) for mode in MODES
+    } == set(whole)
     assert {(name, column): whole[name][column] for name, column in begun} == {
-        (name, column): text for name, cells in board.cells.get(TABLE, {}).items() for column, text in cells.items()
+        (name, column): text
+        for name, cells in board.cells.get(TABLE, {}).items()
+        for column, text in cells.items()
     }

@@ -1,0 +1,163 @@
+"""Texts through the service's own jobs: the same output at half the price, submitted once whatever happens."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from bulk_runs import D, errors, rows, texts, vectors, write_lines
+
+from volc_dashscope import ConfigError, EmbeddingError, card
+from volc_dashscope.bulk import embed_batch
+from volc_dashscope.jobs import BatchJobs, FileJobs
+
+
+def _jobs(mount: Any, kind: type[BatchJobs] | type[FileJobs] = BatchJobs, **settings: Any) -> Any:
+    return kind(**{"dimensions": D, **mount.settings("dashscope"), **settings})
+
+
+def _file_jobs(mount: Any, **settings: Any) -> Any:
+    return _jobs(mount, FileJobs, dimensions=None, **settings)
+
+
+def _created(mount: Any) -> int:
+    return sum(
+        1 for entry in mount.emulator.ledger if entry.method == "POST" and entry.path.endswith("/batches")
+    )
+
+
+def test_a_batch_makes_the_same_output_at_half_the_price(mount, tmp_path):
+    source = write_lines(tmp_path / "t.txt", [*texts(25), "", "last"])
+
+    report = embed_batch(source, tmp_path / "out.parquet", jobs=_jobs(mount))
+
+    with mount.client("text-embedding-v4", dimensions=D) as client:
+        expected = client.embed([*texts(25), "last"])
+    found = rows(tmp_path / "out.parquet")
+    assert ("done", 27, 1, 1) == (report.state, report.rows, report.failed, len(report.jobs))
+    assert {25: "row 25: the line is empty"} == errors(tmp_path / "out.parquet")
+    assert np.allclose(expected.vectors, [row["vector"] for row in found if row["vector"]])
+    assert report.price == pytest.approx(report.usage.total_tokens * 0.25 / 1e6)
+
+
+def test_a_batch_that_runs_is_found_again_by_its_id(emulate, tmp_path):
+    mount = emulate(job_seconds=3600.0)
+    source = write_lines(tmp_path / "t.txt", texts(10))
+    for _ in range(3):
+        report = embed_batch(source, tmp_path / "out.parquet", jobs=_jobs(mount), wait=False)
+
+    assert ("waiting", 1, 1) == (report.state, len(report.jobs), _created(mount))
+    assert not (tmp_path / "out.parquet").exists()
+
+
+def test_a_finished_batch_is_collected_by_another_process_and_not_paid_again(inside, tmp_path):
+    source = write_lines(tmp_path / "t.txt", texts(10))
+    jobs = _jobs(inside)
+    inside.emulator.fail(None, None, "401")
+    with pytest.raises(EmbeddingError, match="401"):
+        embed_batch(source, tmp_path / "out.parquet", jobs=jobs)
+
+    report = embed_batch(source, tmp_path / "out.parquet", jobs=_jobs(inside))
+
+    assert ("done", 10, 0, 1) == (report.state, report.rows, report.failed, _created(inside))
+
+
+def test_a_submission_that_was_cut_off_is_not_repeated_unasked(inside, tmp_path):
+    source = write_lines(tmp_path / "t.txt", texts(10))
+
+    class CutOff(BatchJobs):
+        def submit(self, *arguments: Any, **settings: Any) -> Any:
+            super().submit(*arguments, **settings)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        embed_batch(source, tmp_path / "out.parquet", jobs=_jobs(inside, CutOff))
+
+    with pytest.raises(ConfigError, match="may have arrived"):
+        embed_batch(source, tmp_path / "out.parquet", jobs=_jobs(inside))
+    assert 1 == _created(inside)
+
+
+def test_the_id_of_a_job_can_be_told_by_hand(inside, tmp_path):
+    test_a_submission_that_was_cut_off_is_not_repeated_unasked(inside, tmp_path)
+    errands = tmp_path / "out.parquet.partial" / "errands.json"
+    with _jobs(inside) as jobs:
+        listed = jobs.submit(tmp_path / "out.parquet.partial" / "lines-000000.jsonl")
+    told = json.loads(errands.read_text())
+    told[0]["job"] = listed.id
+    errands.write_text(json.dumps(told))
+
+    report = embed_batch(tmp_path / "t.txt", tmp_path / "out.parquet", jobs=_jobs(inside))
+
+    assert ("done", (listed.id,)) == (report.state, report.jobs)
+
+
+def test_a_refused_submission_may_be_repeated(inside, tmp_path):
+    source = write_lines(tmp_path / "t.txt", texts(10))
+    inside.emulator.fail("401")
+    with pytest.raises(EmbeddingError):
+        embed_batch(source, tmp_path / "out.parquet", jobs=_jobs(inside))
+
+    assert "done" == embed_batch(source, tmp_path / "out.parquet", jobs=_jobs(inside)).state
+
+
+def test_going_on_with_another_dimension_is_refused(emulate, tmp_path):
+    mount = emulate(job_seconds=3600.0)
+    source = write_lines(tmp_path / "t.txt", texts(10))
+    embed_batch(source, tmp_path / "out.parquet", jobs=_jobs(mount), wait=False)
+
+    with pytest.raises(ConfigError, match="dimension 64, not 128"):
+        embed_batch(source, tmp_path / "out.parquet", jobs=_jobs(mount, dimensions=128), wait=False)
+
+
+def test_media_are_errors_on_a_route_for_text(inside, tmp_path):
+    lines = ['{"text": "first"}', '{"image": "https://pictures.example/1.png"}']
+    source = write_lines(tmp_path / "t.jsonl", lines)
+
+    embed_batch(source, tmp_path / "out.parquet", jobs=_jobs(inside))
+
+    assert {1: "row 1: this route embeds text only"} == errors(tmp_path / "out.parquet")
+
+
+def test_a_batch_cannot_be_told_a_role(inside, tmp_path):
+    source = write_lines(tmp_path / "t.txt", texts(1))
+
+    with pytest.raises(ConfigError, match="cannot be told a role"):
+        embed_batch(source, tmp_path / "out.parquet", jobs=_jobs(inside), text_type="query")
+
+
+def test_a_file_job_writes_the_file_and_waits_for_its_url(inside, tmp_path):
+    source = write_lines(tmp_path / "t.txt", [*texts(10), " ", "last"])
+    waiting = embed_batch(source, tmp_path / "out.parquet", jobs=_file_jobs(inside))
+    written = (tmp_path / "out.parquet.partial" / "lines-000000.txt").read_bytes()
+    url = inside.emulator.publish("lines-000000.txt", written)
+
+    report = embed_batch(source, tmp_path / "out.parquet", jobs=_file_jobs(inside), file_url=url)
+
+    assert ("waiting", ()) == (waiting.state, waiting.jobs)
+    assert [*texts(10), "last"] == written.decode().splitlines()
+    assert ("done", 12, 1) == (report.state, report.rows, report.failed)
+    assert 10 in errors(tmp_path / "out.parquet")
+
+
+def test_several_files_are_put_together_in_order(inside, tmp_path):
+    source = write_lines(tmp_path / "t.txt", texts(10))
+    row = card("text-embedding-async-v2")
+    assert row is not None
+    small = _file_jobs(inside, card=replace(row, batch=4))
+    embed_batch(source, tmp_path / "out.parquet", jobs=small)
+    files = sorted((tmp_path / "out.parquet.partial").glob("lines-*.txt"))
+    urls = [inside.emulator.publish(file.name, file.read_bytes()) for file in files]
+    place = {url.removesuffix(file.name) for url, file in zip(urls, files, strict=True)}
+
+    report = embed_batch(source, tmp_path / "out.parquet", jobs=small, file_url=f"{place.pop()}{{name}}")
+
+    with inside.client("text-embedding-v2") as client:
+        expected = client.embed(texts(10)).vectors
+    assert set() == place
+    assert ("done", 10, 0, 3) == (report.state, report.rows, report.failed, len(report.jobs))
+    assert expected.shape == vectors(tmp_path / "out.parquet").shape
+    assert np.allclose(expected, vectors(tmp_path / "out.parquet"))

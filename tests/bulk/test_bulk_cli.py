@@ -1,0 +1,295 @@
+"""The command: what it says beforehand, meanwhile and at the end, and its exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bulk_media import png
+from bulk_runs import ARK, KEY, TEXT, VL, D, Run, errors, rows, texts, vectors, write_lines
+from click.testing import CliRunner
+
+from volc_dashscope.bulk import Progress, preview
+from volc_dashscope.cache import SQLiteCache
+from volc_dashscope.cli._app import app
+from volc_dashscope.models import card
+from volc_dashscope.results import Usage
+
+Cli = Callable[..., Run]
+
+
+@pytest.fixture
+def site(emulate: Callable[..., Any]) -> Any:
+    return emulate(socket=True)
+
+
+@pytest.fixture
+def cli(site: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
+    """The command in this process, which starts faster, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DASHSCOPE_API_KEY", KEY)
+    monkeypatch.setenv("DASHSCOPE_BASE_URL", site.emulator.dashscope_url)
+    monkeypatch.setenv("ARK_API_KEY", KEY)
+    monkeypatch.setenv("ARK_BASE_URL", site.emulator.ark_url)
+
+    def run(*arguments: object) -> Run:
+        done = CliRunner().invoke(app, [str(argument) for argument in arguments], catch_exceptions=False)
+        return Run(done.exit_code, done.stdout, done.stderr)
+
+    return run
+
+
+def test_all_is_well_is_exit_0_and_the_summary_goes_to_stderr(cli, tmp_path):
+    write_lines(tmp_path / "t.txt", texts(12))
+
+    done = cli("embed", "t.txt", "-m", TEXT, "-d", D, "-o", "out.parquet")
+
+    assert (0, "") == (done.code, done.out)
+    assert "12 rows, 0 failed" in done.err
+    assert (12, D) == vectors(tmp_path / "out.parquet").shape
+
+
+def test_failed_rows_are_exit_1_and_a_file(cli, tmp_path):
+    write_lines(tmp_path / "t.txt", ["first", "", "last"])
+
+    done = cli("embed", "t.txt", "-m", TEXT, "-d", D, "-o", "out.parquet")
+
+    assert 1 == done.code
+    assert "3 rows, 1 failed" in done.err
+    assert "out.failed.jsonl" in done.err
+    assert ["1"] == [
+        json.loads(line)["id"] for line in (tmp_path / "out.failed.jsonl").read_text().splitlines()
+    ]
+
+
+WRONG: dict[str, tuple[tuple[str, ...], str]] = {
+    "no source": (("embed", "none.txt", "-m", TEXT, "-o", "o.parquet"), "does not exist"),
+    "no output": (("embed", "t.txt", "-m", TEXT), "-o out.parquet"),
+    "unknown model": (("embed", "t.txt", "-m", "none", "-o", "o.parquet"), "not in the table"),
+    "dimension": (("embed", "t.txt", "-m", TEXT, "-d", "3", "-o", "o.parquet"), "dimensions=3"),
+    "Ark has no jobs": (("embed", "t.txt", "-m", ARK, "-o", "o.parquet", "--route", "batch"), "dashscope"),
+    "prune what": (("cache", "prune", "t.txt"), "--older-than"),
+    "no cache": (("cache", "stats", "t.txt"), "cannot be used"),
+    "age": (("cache", "prune", "t.txt", "--older-than", "x"), "is no age"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "words"), WRONG.values(), ids=WRONG.keys())
+def test_a_wrong_command_is_exit_2_and_sends_nothing(cli, site, tmp_path, arguments, words):
+    write_lines(tmp_path / "t.txt", texts(3))
+
+    done = cli(*arguments)
+
+    assert (2, 0) == (done.code, len(site.emulator.ledger))
+    assert words in done.err
+    assert "Traceback" not in done.err
+
+
+def test_a_refused_key_is_exit_3_and_says_how_to_go_on(cli, site, tmp_path):
+    write_lines(tmp_path / "t.txt", texts(3))
+    site.emulator.fail(*["401"] * 5)
+
+    done = cli("embed", "t.txt", "-m", TEXT, "-d", D, "-o", "out.parquet")
+
+    assert 3 == done.code
+    assert "go on with it by the same command" in done.err
+    assert KEY not in done.err + done.out
+
+
+def test_json_is_one_object_on_stdout(cli, tmp_path):
+    write_lines(tmp_path / "t.txt", ["first", ""])
+
+    done = cli("embed", "t.txt", "-m", TEXT, "-d", D, "-o", "out.parquet", "--json")
+
+    told = json.loads(done.out)
+    assert 1 == done.code
+    assert ("done", 2, 1, "out.parquet", "out.failed.jsonl") == (
+        told["state"],
+        told["rows"],
+        told["failed"],
+        told["output"],
+        told["failed_file"],
+    )
+
+
+def test_an_error_is_json_too(cli, tmp_path):
+    write_lines(tmp_path / "t.txt", texts(1))
+
+    done = cli("embed", "t.txt", "-m", TEXT, "-d", 3, "-o", "out.parquet", "--json")
+
+    assert (2, "ConfigError") == (done.code, json.loads(done.out)["kind"])
+
+
+def test_a_dry_run_tells_items_requests_tokens_price_and_time_and_sends_nothing(
+    cli, site, tmp_path, monkeypatch
+):
+    monkeypatch.delenv("DASHSCOPE_API_KEY")
+    write_lines(tmp_path / "t.txt", [*texts(25), ""])
+
+    done = cli("embed", "t.txt", "-m", TEXT, "--dry-run", "--requests-per-minute", 3)
+
+    lines = dict(line.split(":", 1) for line in done.out.splitlines())
+    assert 0 == done.code
+    assert {"rows": "26", "cannot be embedded": "1", "items": "25", "requests": "3"}.items() <= {
+        name: value.strip() for name, value in lines.items()
+    }.items()
+    assert "CNY" in lines["price"]
+    assert "at least 1 min 0 s" == lines["time at the limits"].strip()
+    assert int(lines["tokens"]) > 0
+    assert (0, ["t.txt"]) == (len(site.emulator.ledger), os.listdir(tmp_path))
+
+
+def test_a_dry_run_says_what_was_asked_in_the_end(cli, site, tmp_path):
+    write_lines(tmp_path / "t.txt", [*texts(57), ""])
+    told = preview(tmp_path / "t.txt", model=TEXT)
+
+    cli("embed", "t.txt", "-m", TEXT, "-d", D, "-o", "out.parquet")
+
+    assert (told.requests, told.items, told.bad) == (len(site.emulator.ledger), 57, 1)
+
+
+def test_a_dry_run_of_a_half_finished_job_counts_what_is_left(cli, site, tmp_path):
+    write_lines(tmp_path / "t.txt", texts(60))
+    site.emulator.fail(None, None, *["401"] * 9)
+    line = (
+        "embed",
+        "t.txt",
+        "-m",
+        TEXT,
+        "-d",
+        D,
+        "-o",
+        "out.parquet",
+        "--concurrency",
+        1,
+        "--group-rows",
+        15,
+    )
+    cli(*line)
+
+    told = json.loads(cli(*line, "--dry-run", "--json").out)
+
+    assert (60, 20, 40, 4) == (told["rows"], told["finished"], told["items"], told["requests"])
+
+
+def test_a_dry_run_of_a_batch_is_half_the_price(tmp_path):
+    source = write_lines(tmp_path / "t.txt", texts(20))
+
+    usual, batch = preview(source, model=TEXT), preview(source, model=TEXT, route="batch")
+
+    assert usual.price is not None
+    assert batch.price is not None
+    assert batch.price[0] == pytest.approx(usual.price[0] / 2)
+
+
+def test_a_batch_is_a_route(cli, site, tmp_path):
+    write_lines(tmp_path / "t.txt", texts(5))
+
+    done = cli("embed", "t.txt", "-m", TEXT, "-d", D, "-o", "out.parquet", "--route", "batch", "--json")
+
+    told = json.loads(done.out)
+    assert (0, "done", 5, 1) == (done.code, told["state"], told["rows"], len(told["jobs"]))
+
+
+def test_a_table_of_text_and_media_columns_is_fused(cli, tmp_path):
+    (tmp_path / "shoe.png").write_bytes(png())
+    write_lines(tmp_path / "t.csv", ["sku,title,photo", "s1,red,shoe.png", "s2,blue,gone.png"])
+    columns = ("--text-column", "title", "--image-column", "photo", "--id-column", "sku")
+
+    done = cli("embed", "t.csv", "-m", VL, "-o", "out.parquet", *columns)
+
+    assert 1 == done.code
+    assert ["s1", "s2"] == [row["id"] for row in rows(tmp_path / "out.parquet")]
+    assert "'gone.png' does not exist" in errors(tmp_path / "out.parquet")[1].replace(f"{tmp_path}/", "")
+
+
+def test_a_cache_is_filled_counted_and_pruned(cli, site, tmp_path):
+    write_lines(tmp_path / "t.txt", texts(20))
+    line = ("embed", "t.txt", "-m", TEXT, "-d", D, "--cache", "c.sqlite", "-o")
+    cli(*line, "one.parquet")
+    cli(*line, "two.parquet")
+
+    stats = json.loads(cli("cache", "stats", "c.sqlite", "--json").out)
+    words = cli("cache", "stats", "c.sqlite").out
+    pruned = json.loads(cli("cache", "prune", "c.sqlite", "--max-size", "1K", "--json").out)
+
+    assert 2 == len(site.emulator.ledger)
+    assert (20, 20 * 4 * D) == (stats["entries"], stats["value_bytes"])
+    assert "20 vectors" in words
+    assert (17, 3) == (pruned["dropped"], pruned["entries"])
+    with SQLiteCache(tmp_path / "c.sqlite") as cache:
+        assert 3 == len(cache)
+
+
+class _Terminal(StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_terminal_gets_a_bar_with_rate_spend_and_errors():
+    screen = _Terminal()
+    row = card(TEXT)
+    assert row is not None
+    bar = Progress(row, 1000, to=screen)
+    bar.show(100, 0, Usage())
+    bar._said -= 1
+    bar.show(500, 3, Usage(50, 2_000_000, 2_000_000))
+    bar.close()
+
+    said = screen.getvalue()
+    assert "500/1000" in said
+    assert "row/s" in said
+    assert "CNY 1.0000, 3 failed" in said
+
+
+def test_anything_else_gets_plain_lines():
+    log = StringIO()
+    row = card(TEXT)
+    assert row is not None
+    bar = Progress(row, 1000, to=log)
+    bar.show(100, 0, Usage())
+    bar._said -= 60
+    bar.show(500, 3, Usage(50, 2_000_000, 2_000_000))
+    bar.close()
+
+    assert log.getvalue().startswith("500 of 1,000 rows, ")
+    assert log.getvalue().endswith(" rows/s, CNY 1.0000, 3 failed\n")
+
+
+def test_the_module_is_the_command(command):
+    write_lines(command.folder / "t.txt", texts(3))
+
+    done = command(
+        "embed",
+        "t.txt",
+        "-m",
+        TEXT,
+        "-o",
+        "out.parquet",
+        code="import runpy; runpy.run_module('volc_dashscope', run_name='__main__')",
+    )
+
+    assert 0 == done.code
+    assert 3 == len(rows(command.folder / "out.parquet"))
+
+
+@pytest.mark.parametrize("missing", ["click", "pyarrow"])
+def test_without_an_optional_package_it_names_the_extra(command, missing):
+    write_lines(command.folder / "t.txt", texts(3))
+    code = f"import sys; sys.modules[{missing!r}] = None; from volc_dashscope.cli import main; main()"
+
+    done = command("embed", "t.txt", "-m", TEXT, "-o", "out.parquet", code=code)
+
+    assert 2 == done.code
+    assert 'pip install "volc-dashscope[bulk]"' in done.err
+    assert "Traceback" not in done.err
+
+
+def test_help_and_version_are_there(cli):
+    assert "--dry-run" in cli("embed", "--help").out
+    assert cli("--version").out.startswith("volc-dashscope, version ")

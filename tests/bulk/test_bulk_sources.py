@@ -1,0 +1,355 @@
+"""Every kind of source, end to end; and every kind of bad row, which is an entry in the error column."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from bulk_media import gif, mp4, png
+from bulk_runs import ARK, TEXT, VL, D, errors, rows, texts, vectors, write_lines
+
+from volc_dashscope import ConfigError, Fused, Image, InputError, Video
+from volc_dashscope.bulk import Columns, Report, count_rows, embed_file, open_source
+from volc_dashscope.emulator import Request, Response
+
+
+def _embed(mount: Any, source: Any, output: Path, *, model: str = TEXT, **settings: Any) -> Report:
+    settings = {"dimensions": D, **settings} if model == TEXT else settings
+    with mount.client(model, **settings) as client:
+        return embed_file(source, output, model=client)
+
+
+def _expected(mount: Any, items: list[Any], *, model: str = TEXT) -> Any:
+    with mount.client(model, **({"dimensions": D} if model == TEXT else {})) as client:
+        return client.embed(items).vectors
+
+
+def _csv(folder: Path) -> Path:
+    return write_lines(folder / "t.csv", ["id,text,more", "a,first,1", '"b","second, and\nlast",2'])
+
+
+def _tsv(folder: Path) -> Path:
+    return write_lines(folder / "t.tsv", ["id\ttext", "a\tfirst", 'b\t"second, and\nlast"'])
+
+
+def _jsonl(folder: Path) -> Path:
+    lines = [{"id": "a", "text": "first"}, {"text": "second, and\nlast", "id": "b", "more": [1]}]
+    return write_lines(folder / "t.jsonl", map(json.dumps, lines))
+
+
+def _parquet(folder: Path) -> Path:
+    pq.write_table(pa.table({"text": ["first", "second, and\nlast"], "id": ["a", "b"]}), folder / "t.parquet")
+    return folder / "t.parquet"
+
+
+@pytest.mark.parametrize("make", [_csv, _tsv, _jsonl, _parquet], ids=["csv", "tsv", "jsonl", "parquet"])
+def test_a_table_of_texts_becomes_vectors_with_their_ids(mount, tmp_path, make):
+    report = _embed(mount, make(tmp_path), tmp_path / "out.parquet")
+
+    assert ("done", 2, 0, None) == (report.state, report.rows, report.failed, report.failed_file)
+    assert ["a", "b"] == [row["id"] for row in rows(tmp_path / "out.parquet")]
+    assert np.array_equal(_expected(mount, ["first", "second, and\nlast"]), vectors(tmp_path / "out.parquet"))
+
+
+def test_lines_of_text_are_numbered_and_may_end_as_on_any_system(inside, tmp_path):
+    (tmp_path / "t.txt").write_bytes("\ufefffirst\r\nzwei\n最后".encode())
+
+    _embed(inside, tmp_path / "t.txt", tmp_path / "out.parquet")
+
+    assert [("0", 0), ("1", 1), ("2", 2)] == [
+        (row["id"], row["row"]) for row in rows(tmp_path / "out.parquet")
+    ]
+    assert np.array_equal(_expected(inside, ["first", "zwei", "最后"]), vectors(tmp_path / "out.parquet"))
+
+
+def test_the_output_has_float32_lists_of_fixed_size_in_row_groups_and_the_facts(inside, tmp_path):
+    source = write_lines(tmp_path / "t.txt", texts(25))
+    with inside.client(TEXT, dimensions=D) as client:
+        embed_file(source, tmp_path / "out.parquet", model=client, group_rows=10)
+
+    with pq.ParquetFile(tmp_path / "out.parquet") as file:
+        schema, groups = file.schema_arrow, [file.metadata.row_group(n).num_rows for n in range(3)]
+        facts = json.loads(schema.metadata[b"volc_dashscope"])
+
+    assert pa.list_(pa.float32(), D) == schema.field("vector").type
+    assert ["id", "row", "vector", "error"] == schema.names
+    assert [10, 10, 5] == groups
+    assert (TEXT, D, 25, 0) == (
+        facts["identity"]["model"],
+        facts["dimension"],
+        facts["rows"],
+        facts["failed"],
+    )
+    assert inside.emulator.ledger.tokens == facts["usage"]["total_tokens"]
+
+
+def test_columns_have_any_name(inside, tmp_path):
+    pq.write_table(
+        pa.table({"key": [7, 8], "title": ["first", "last"], "text": ["no", "no"]}), tmp_path / "t.parquet"
+    )
+    source = open_source(tmp_path / "t.parquet", columns=Columns(text=("title",), id="key"))
+
+    _embed(inside, source, tmp_path / "out.parquet")
+
+    assert ["7", "8"] == [row["id"] for row in rows(tmp_path / "out.parquet")]
+    assert np.array_equal(_expected(inside, ["first", "last"]), vectors(tmp_path / "out.parquet"))
+
+
+def test_a_folder_gives_its_images_and_videos_by_their_names(inside, tmp_path):
+    folder = tmp_path / "media"
+    (folder / "deep").mkdir(parents=True)
+    files = {"b.png": png(), "a.PNG": png(48), "deep/c.mp4": mp4(), "notes.txt": b"x", ".hidden.png": png()}
+    for name, data in files.items():
+        (folder / name).write_bytes(data)
+
+    report = _embed(inside, folder, tmp_path / "out.parquet", model=ARK)
+
+    assert ["a.PNG", "b.png", "deep/c.mp4"] == [row["id"] for row in rows(tmp_path / "out.parquet")]
+    assert (3, 1) == (report.rows, report.skipped_files)
+    assert np.array_equal(
+        _expected(
+            inside,
+            [Image.from_bytes(png(48)), Image.from_bytes(png()), Video.from_path(folder / "deep/c.mp4")],
+            model=ARK,
+        ),
+        vectors(tmp_path / "out.parquet"),
+    )
+
+
+def test_text_and_media_columns_become_one_vector_a_row(inside, tmp_path):
+    (tmp_path / "shoe.png").write_bytes(png())
+    table = {
+        "text": ["red", "only text", None],
+        "image": ["shoe.png", None, "https://pictures.example/1.png"],
+    }
+    pq.write_table(pa.table(table), tmp_path / "t.parquet")
+
+    _embed(inside, tmp_path / "t.parquet", tmp_path / "out.parquet", model=VL)
+
+    items = [
+        Fused("red", Image.from_path(tmp_path / "shoe.png")),
+        "only text",
+        Image.from_url("https://pictures.example/1.png"),
+    ]
+    assert np.array_equal(_expected(inside, items, model=VL), vectors(tmp_path / "out.parquet"))
+
+
+def test_images_may_be_bytes_in_a_column_also_as_datasets_keeps_them(inside, tmp_path):
+    kind = pa.struct({"bytes": pa.binary(), "path": pa.string()})
+    table = pa.table({"image": pa.array([{"bytes": png(), "path": None}], kind)})
+    pq.write_table(table, tmp_path / "t.parquet")
+
+    _embed(inside, tmp_path / "t.parquet", tmp_path / "out.parquet", model=VL)
+
+    assert np.array_equal(
+        _expected(inside, [Image.from_bytes(png())], model=VL), vectors(tmp_path / "out.parquet")
+    )
+
+
+BAD_LINES: dict[str, tuple[str, str]] = {
+    "not JSON": ("{", "row 1: the line is not a JSON object"),
+    "a list": ("[1]", "row 1: the line is not a JSON object"),
+    "a number": ('{"text": 5}', "row 1: the text is of type int; expected str"),
+    "null": ('{"text": null}', "row 1: nothing to embed: every column is empty"),
+    "empty": ('{"text": ""}', "row 1: nothing to embed: every column is empty"),
+    "blank line": ("", "row 1: the line is not a JSON object"),
+    "lone surrogate": ('{"text": "\\ud800"}', "row 1: the line is not a JSON object"),
+    "missing file": ('{"image": "no.png"}', "does not exist"),
+    "corrupt picture": ('{"image": "bad.png"}', "row 1: "),
+    "outside": ('{"image": "../secret.png"}', "is outside root"),
+    "zero byte": ('{"image": "a\\u0000.png"}', "row 1: the image is no path: it holds a zero byte"),
+    "folder": ('{"image": "folder"}', "is a directory"),
+    "bad URL": ('{"image": "https://"}', "row 1: "),
+    "unfit": ('{"image": "small.gif"}', "row 1: image format gif"),
+}
+
+
+@pytest.mark.parametrize(("line", "words"), BAD_LINES.values(), ids=BAD_LINES.keys())
+def test_a_bad_row_has_an_error_and_the_others_their_vectors(inside, tmp_path, line, words):
+    (tmp_path / "in" / "folder").mkdir(parents=True)
+    (tmp_path / "secret.png").write_bytes(png())
+    (tmp_path / "in" / "bad.png").write_bytes(b"not a picture")
+    (tmp_path / "in" / "small.gif").write_bytes(gif())
+    source = write_lines(tmp_path / "in" / "t.jsonl", ['{"text": "first"}', line, '{"text": "last"}'])
+
+    report = _embed(inside, source, tmp_path / "out.parquet", model=VL)
+
+    found = errors(tmp_path / "out.parquet")
+    assert ([1], 1) == (list(found), report.failed)
+    assert found[1].startswith("row 1: ")
+    assert words in found[1]
+    assert ["first", "last"] == inside.emulator.ledger.texts
+
+
+def test_rows_of_a_csv_with_too_many_fields_or_foreign_bytes_are_errors(inside, tmp_path):
+    (tmp_path / "t.csv").write_bytes(b"text,more\nfirst,1\na,b,c\n\xff\xfe,2\n\nlast,3\n")
+
+    _embed(inside, tmp_path / "t.csv", tmp_path / "out.parquet")
+
+    assert {
+        1: "row 1: the row has 3 fields, the header 2",
+        2: "row 2: a text holds a lone surrogate at 0; UTF-8 cannot carry it",
+    } == errors(tmp_path / "out.parquet")
+    assert ["first", "last"] == inside.emulator.ledger.texts
+
+
+def test_lines_that_are_no_text_are_errors(inside, tmp_path):
+    (tmp_path / "t.txt").write_bytes(b"first\n\xff\xfe\n\nlast\n")
+
+    _embed(inside, tmp_path / "t.txt", tmp_path / "out.parquet")
+
+    assert {1: "row 1: the line is not UTF-8", 2: "row 2: the line is empty"} == errors(
+        tmp_path / "out.parquet"
+    )
+
+
+def test_an_unreadable_page_costs_its_own_rows_only(inside, tmp_path):
+    path = tmp_path / "t.parquet"
+    pq.write_table(
+        pa.table({"text": texts(30)}), path, row_group_size=10, compression="zstd", use_dictionary=False
+    )
+    with pq.ParquetFile(path) as file:
+        column = file.metadata.row_group(1).column(0)
+        start, size = column.data_page_offset, column.total_compressed_size
+    data = bytearray(path.read_bytes())
+    data[start : start + size] = b"\xee" * size
+    path.write_bytes(data)
+
+    report = _embed(inside, path, tmp_path / "out.parquet")
+
+    words = "row group 1 of the Parquet file cannot be read from here on"
+    assert {row: f"row {row}: {words}" for row in range(10, 20)} == errors(tmp_path / "out.parquet")
+    assert (30, 10) == (report.rows, report.failed)
+    assert [*texts(10), *texts(30)[20:]] == inside.emulator.ledger.texts
+
+
+def test_what_the_service_refuses_is_an_error_under_its_own_row(inside, tmp_path):
+    """Row 0 is never sent, so that rows and what the client counts differ."""
+
+    def refuse(request: Request, response: Response) -> Response | None:
+        body = b'{"code": "DataInspectionFailed", "message": "no"}'
+        blocked = b"text number 4" in request.body
+        return (
+            Response(status=400, headers={"content-type": "application/json"}, body=body) if blocked else None
+        )
+
+    source = write_lines(tmp_path / "t.txt", ["", *texts(9)])
+    inside.emulator.reply_with(refuse)
+
+    _embed(inside, source, tmp_path / "out.parquet")
+
+    found = errors(tmp_path / "out.parquet")
+    assert [0, 5] == list(found)
+    assert "refused row 5 with 400 DataInspectionFailed" in found[5]
+
+
+def test_failed_rows_can_be_fed_back(inside, tmp_path):
+    lines = [
+        {"id": "a", "text": "first"},
+        {"id": "b", "image": "late.png", "text": "red"},
+        {"id": "c", "text": 5},
+    ]
+    source = write_lines(tmp_path / "t.jsonl", map(json.dumps, lines))
+    first = _embed(inside, source, tmp_path / "out.parquet", model=VL)
+    (tmp_path / "late.png").write_bytes(png())
+    assert first.failed_file is not None
+
+    again = _embed(inside, first.failed_file, tmp_path / "again.parquet", model=VL)
+
+    assert ["b", "c"] == [json.loads(line)["id"] for line in first.failed_file.read_text().splitlines()]
+    assert (2, 1) == (again.rows, again.failed)
+    assert [("b", True), ("c", False)] == [
+        (row["id"], row["vector"] is not None) for row in rows(tmp_path / "again.parquet")
+    ]
+    assert np.allclose(
+        _expected(inside, [Fused("red", Image.from_path(tmp_path / "late.png"))], model=VL)[0],
+        rows(tmp_path / "again.parquet")[0]["vector"],
+    )
+
+
+def test_a_source_whose_rows_are_all_bad_has_an_output_all_the_same(inside, tmp_path):
+    source = write_lines(tmp_path / "t.txt", ["", ""])
+
+    report = _embed(inside, source, tmp_path / "out.parquet")
+
+    assert (2, 2) == (report.rows, report.failed)
+    assert [None, None] == [row["vector"] for row in rows(tmp_path / "out.parquet")]
+
+
+def test_a_model_that_is_not_in_the_table_tells_its_dimension_with_its_first_reply(inside, tmp_path):
+    source = write_lines(tmp_path / "t.txt", ["", *texts(3)])
+    with inside.client("ep-20261121-abcde", provider="ark") as client:
+        embed_file(source, tmp_path / "out.parquet", model=client, group_rows=1)
+
+    lengths = [row["vector"] and len(row["vector"]) for row in rows(tmp_path / "out.parquet")]
+    assert [None, 2048, 2048, 2048] == lengths
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "settings", "kind", "words"),
+    [
+        ("t.txt", None, {}, InputError, "does not exist"),
+        ("t.xyz", b"x", {}, ConfigError, "no known ending"),
+        ("t.csv", b"a,b\n1,2\n", {}, InputError, "no column called text, image or video"),
+        ("t.csv", b"a,b\n1,2\n", {"columns": Columns(text=("c",))}, InputError, "no column 'c'"),
+        ("t.parquet", b"no Parquet", {}, InputError, "cannot be read as Parquet"),
+        ("t.txt", b"x\n", {"columns": Columns(text=("c",))}, ConfigError, "has no columns"),
+        ("t.txt", b"x\n", {"format": "folder"}, ConfigError, "is not a folder"),
+        ("t.txt", b"x\n", {"media_root": "nowhere"}, InputError, "is not a folder"),
+        ("t.txt", b"", {}, InputError, "has no rows"),
+    ],
+    ids=["missing", "ending", "columns", "column", "not Parquet", "text", "folder", "root", "empty"],
+)
+def test_a_source_that_is_none_is_refused_as_a_whole(inside, tmp_path, name, content, settings, kind, words):
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+
+    with pytest.raises(kind, match=words):
+        _embed(inside, open_source(tmp_path / name, **settings), tmp_path / "out.parquet")
+
+    assert 0 == len(inside.emulator.ledger)
+    assert not (tmp_path / "out.parquet").exists()
+
+
+@pytest.mark.parametrize("make", [_jsonl, _parquet], ids=["jsonl", "parquet"])
+def test_rows_are_counted_where_that_is_cheap(tmp_path, make):
+    assert 2 == count_rows(open_source(make(tmp_path)))
+    assert 3 == count_rows(open_source(write_lines(tmp_path / "t.txt", texts(3))))
+    assert None is count_rows(open_source(_csv(tmp_path)))
+
+
+def test_media_root_may_be_another_folder_than_that_of_the_table(inside, tmp_path):
+    for folder in ("tables", "media"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "media" / "a.png").write_bytes(png())
+    table = write_lines(tmp_path / "tables" / "t.csv", ["image", "a.png", "../tables/t.csv"])
+
+    _embed(inside, open_source(table, media_root=tmp_path / "media"), tmp_path / "out.parquet", model=VL)
+
+    found = errors(tmp_path / "out.parquet")
+    assert [1] == list(found)
+    assert "is outside root" in found[1]
+
+
+def test_a_million_bad_rows_in_a_row_are_not_kept_in_memory(inside, tmp_path):
+    """Scaled down: rows that need no request are finished as they are read, group by group."""
+    source = write_lines(tmp_path / "t.txt", [*[""] * 5000, "last"])
+    seen: list[int] = []
+    with inside.client(TEXT, dimensions=D) as client:
+        embed_file(
+            source,
+            tmp_path / "out.parquet",
+            model=client,
+            group_rows=500,
+            watch=lambda finished, failed, usage: seen.append(
+                len(list(tmp_path.glob("*.partial/*.parquet")))
+            ),
+        )
+
+    assert 10 == max(seen)
+    assert [*range(5000)] == list(errors(tmp_path / "out.parquet"))

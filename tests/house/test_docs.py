@@ -1,0 +1,111 @@
+"""The documentation: both languages have the same pages with the same code, and the menu leads to all of them."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from source import ROOT
+from test_readme import blocks
+
+DOCS = ROOT / "docs"
+GUIDES = sorted(path.name for path in (DOCS / "zh").glob("*.md"))
+# The reference is made from docstrings, which are English.
+ENGLISH_ONLY = {"reference.md"}
+HOOK = ROOT / "scripts" / "docs_links.py"
+
+
+def _code(path: Path) -> list[tuple[str, str | None]]:
+    found = blocks(path.read_text("utf-8"))
+    return [(block.code, block.output) for block in found if block.language in ("python", "py")]
+
+
+def test_every_guide_is_there_in_both_languages():
+    assert {path.name for path in (DOCS / "en").glob("*.md")} - ENGLISH_ONLY == set(GUIDES)
+
+
+@pytest.mark.parametrize("name", GUIDES)
+def test_both_languages_show_the_same_code(name):
+    assert _code(DOCS / "en" / name) == _code(DOCS / "zh" / name)
+
+
+@pytest.mark.parametrize("name", GUIDES)
+def test_both_languages_have_the_same_sections_and_tables(name):
+    shapes = [
+        re.findall(r"^(#+ |\|---.*)", (DOCS / language / name).read_text("utf-8"), re.M)
+        for language in ("en", "zh")
+    ]
+
+    assert shapes[0] == shapes[1]
+
+
+def test_both_readmes_show_as_many_blocks_with_output():
+    counts = [len(_code(ROOT / name)) for name in ("README.md", "README.zh-CN.md")]
+
+    assert counts[0] == counts[1]
+
+
+def test_the_menu_leads_to_every_page_and_to_no_other():
+    menu = set(re.findall(r"^ +- (?:.+: )?(\S+\.md)$", (ROOT / "mkdocs.yml").read_text("utf-8"), re.M))
+    menu |= {"index.md", "en/reference.md"}
+
+    assert {str(path.relative_to(DOCS)) for path in DOCS.rglob("*.md")} == menu
+
+
+@pytest.mark.parametrize("name", ["index.md", *(f"{language}/scenarios.md" for language in ("en", "zh"))])
+def test_pages_that_list_others_list_all(name):
+    text = (DOCS / name).read_text("utf-8")
+    scripts = {path.name for path in (ROOT / "examples" / "scenarios").glob("*.py")}
+    expected = (
+        {f"{folder}/{page}" for folder in ("en", "zh") for page in GUIDES} if name == "index.md" else scripts
+    )
+
+    assert set() == {target for target in expected if target not in text}
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_testing_page_holds_a_test_that_passes(language, tmp_path):
+    page = blocks((DOCS / language / "testing.md").read_text("utf-8"))
+    (tmp_path / "test_reader.py").write_text(page[0].code, encoding="utf-8")
+    (tmp_path / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)]
+    plugin = [] if _installed() else ["-p", "volc_dashscope.emulator.pytest_plugin"]
+
+    done = subprocess.run([*command, *plugin], cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert 5 >= len(page[0].code.strip().splitlines())
+    assert "1 passed" in done.stdout, done.stdout
+
+
+@pytest.mark.parametrize(
+    ("link", "expected"),
+    [
+        ("[a test](../tests/conftest.py)", "a test"),
+        ("[gone](../tests/no_such_file.py)", "[gone](../tests/no_such_file.py)"),
+        ("[a page](../docs/index.md)", "[a page](../docs/index.md)"),
+    ],
+    ids=["exists", "dead", "page"],
+)
+def test_links_out_of_the_docs_become_text_unless_they_are_dead(link, expected):
+    program = (
+        "import sys, types\n"
+        f"sys.path.insert(0, {str(HOOK.parent)!r})\n"
+        "from docs_links import on_page_markdown\n"
+        "page = types.SimpleNamespace(file=types.SimpleNamespace(src_uri='page.md'))\n"
+        "print(on_page_markdown(sys.argv[1], page=page))\n"
+    )
+
+    done = subprocess.run([sys.executable, "-c", program, link], capture_output=True, text=True, check=True)
+
+    assert expected == done.stdout.strip()
+
+
+def _installed() -> bool:
+    from importlib.metadata import entry_points
+
+    return any(
+        point.value == "volc_dashscope.emulator.pytest_plugin" for point in entry_points(group="pytest11")
+    )

@@ -1,0 +1,90 @@
+"""The pages on errors list every error of ours and every line of the services' tables, as the code has them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import pytest
+from source import ROOT
+
+from volc_dashscope import errors
+from volc_dashscope._wire import Ask, Batch, Reply
+from volc_dashscope.errors import EmbeddingError
+from volc_dashscope.models import card
+from volc_dashscope.providers import ark, dashscope
+
+PAGES = [ROOT / "docs" / language / "errors.md" for language in ("en", "zh")]
+EACH = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.parent.name)
+TABLES = {"ark": ark.RULES, "dashscope": dashscope.RULES, "in-body": dashscope._IN_BODY}
+YES, NO = ("yes", "是"), ("no", "否")
+ANY = ("any other", "其他")
+
+
+@dataclass(frozen=True)
+class Line:
+    """What a line of a table says of one code."""
+
+    status: int
+    code: str
+    says: str
+    error: str
+    retried: bool
+
+
+def _cells(page, marker):
+    found = re.search(rf"<!-- {marker} -->\n(.*?)<!-- /{marker} -->", page.read_text("utf-8"), re.S)
+    assert found is not None
+    return [[cell.strip() for cell in row.strip("|").split("|")] for row in found[1].splitlines()[2:]]
+
+
+def _lines(page, marker):
+    lines = []
+    for status, codes, error, retried, meaning, remedy in _cells(page, marker):
+        assert retried in YES + NO
+        assert meaning
+        assert remedy
+        said = re.search(r'"(.+)"', codes)
+        named = re.findall(r"`(.+?)`", codes)
+        assert named or codes.startswith(ANY)
+        lines += [
+            Line(int(status), code, said[1] if said else "", error.strip("`"), retried in YES)
+            for code in named or [""]
+        ]
+    return lines
+
+
+@EACH
+@pytest.mark.parametrize("marker", TABLES)
+def test_every_line_of_a_service_is_listed_in_its_order(page, marker):
+    rules = [
+        Line(rule.status or 200, rule.code, rule.says, rule.verdict.error.__name__, rule.verdict.retryable)
+        for rule in TABLES[marker]
+    ]
+
+    assert set(rules) == set(_lines(page, marker))
+    assert len(rules) == len(_lines(page, marker))
+
+
+@EACH
+def test_every_error_of_ours_is_listed_once(page):
+    listed = re.findall(r"^\| `(\w+)` \| [^|]+ \| [^|]* \|$", page.read_text("utf-8"), re.M)
+
+    assert errors.__all__ == sorted(listed)
+
+
+@EACH
+def test_the_page_knows_what_a_bare_status_means(page):
+    told = {
+        int(status): (error.strip("`"), retried in YES) for status, error, retried in _cells(page, "status")
+    }
+    row = card("text-embedding-v4")
+    assert row is not None
+    ask = Ask(card=row, model=row.name, base_url="", place="")
+    judged = {}
+    for status in told:
+        error = ark.read(Reply(status, {}, b"{}"), Batch((0,), ("text",)), ask)
+        assert isinstance(error, EmbeddingError)
+        judged[status] = (type(error).__name__, error.retryable)
+
+    assert told == judged

@@ -1,0 +1,97 @@
+"""Ctrl-C ends a program in under a second, while replies take eight."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from textwrap import dedent
+
+import pytest
+from promise import ROOT, Breakage
+
+BREAKAGES = [
+    Breakage(
+        "volc_dashscope/_fan_out.py",
+        'name="volc-dashscope", daemon=True',
+        'name="volc-dashscope", daemon=False',
+        "test_ctrl_c_ends_the_program_at_once",
+    ),
+    Breakage(
+        "volc_dashscope/_fan_out.py",
+        "        if idle:\n            for thread",
+        "        if True:\n            for thread",
+        "test_ctrl_c_ends_the_program_at_once",
+    ),
+    Breakage(
+        "volc_dashscope/_http.py",
+        "if stop.wait(step.seconds):",
+        "if time.sleep(step.seconds) or stop.is_set():",
+        "test_a_worker_that_waits_its_turn_hears_the_stop",
+    ),
+]
+WAYS = {
+    "sync, many": "Client(model, **reach).embed(items)",
+    "sync, one": "Client(model, **reach).embed(items[:1])",
+    "sync stream": "list(Client(model, **reach).stream(iter(items)))",
+    "async, many": "asyncio.run(AsyncClient(model, **reach).embed(items))",
+    "async, one": "asyncio.run(AsyncClient(model, **reach).embed(items[:1]))",
+}
+SCRIPT = """
+    import asyncio, sys
+    from volc_dashscope import AsyncClient, Client
+    reach = {"api_key": "k", "base_url": sys.argv[1], "max_concurrency": 16}
+    model, items = "doubao-embedding-vision-251215", [str(number) for number in range(100)]
+    """
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+def test_ctrl_c_ends_the_program_at_once(emulate, measured, way) -> None:
+    emulator = emulate(socket=True, latency=8).emulator
+    process = subprocess.Popen(
+        [sys.executable, "-c", dedent(SCRIPT) + way, emulator.ark_url],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    wanted = 1 if "one" in way or "[:1]" in way else 16
+    try:
+        until = time.monotonic() + 30
+        while emulator.ledger.in_flight_max < wanted and time.monotonic() < until:
+            time.sleep(0.02)
+        began = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=7)
+        took = time.monotonic() - began
+    finally:
+        process.kill()
+        process.wait()
+
+    measured(f"{took:.2f} s with {emulator.ledger.in_flight_max} in flight")
+    assert wanted == emulator.ledger.in_flight_max
+    assert took < 1.0
+    assert "KeyboardInterrupt" in said
+
+
+def test_a_worker_that_waits_its_turn_hears_the_stop(emulate) -> None:
+    """Threads of a call that was left do not sleep on behind the caller's back."""
+    import threading
+
+    mount = emulate()
+    with mount.client("doubao-embedding-vision-251215", requests_per_minute=4, max_concurrency=8) as client:
+        stream = client.stream(str(number) for number in range(50))
+        next(stream)
+        stream.close()
+        until = time.monotonic() + 3
+        while _workers(threading) and time.monotonic() < until:
+            time.sleep(0.01)
+
+    assert [] == _workers(threading)
+
+
+def _workers(threading) -> list[str]:
+    return [thread.name for thread in threading.enumerate() if thread.name == "volc-dashscope"]

@@ -1,0 +1,158 @@
+"""The verdict comes from provider, status and code; what is final reaches the server exactly once."""
+
+from __future__ import annotations
+
+import pytest
+from promise import ARK, TEXT, Breakage
+
+from volc_dashscope import (
+    AuthError,
+    ContentError,
+    EmbeddingError,
+    QuotaError,
+    RateLimitError,
+    RequestError,
+    ServiceUnavailable,
+)
+from volc_dashscope.emulator import Fault
+
+BREAKAGES = [
+    Breakage(
+        "volc_dashscope/providers/ark.py",
+        'Rule(429, "SetLimitExceeded", OUT_OF_QUOTA),',
+        "",
+        "test_a_final_refusal_is_sent_once",
+    ),
+    Breakage(
+        "volc_dashscope/providers/dashscope.py",
+        'Rule(429, "", OUT_OF_QUOTA, says="Free allocated quota exceeded"),',
+        "",
+        "test_a_final_refusal_is_sent_once",
+    ),
+    Breakage(
+        "volc_dashscope/_retry.py",
+        "if not error.retryable or attempt",
+        "if attempt",
+        "test_a_final_refusal_is_sent_once",
+    ),
+    Breakage(
+        "volc_dashscope/providers/dashscope.py",
+        'Rule(400, "InvalidURL.Timeout", TRY_LATER),',
+        "",
+        "test_a_passing_refusal_is_sent_again",
+    ),
+    Breakage(
+        "volc_dashscope/providers/ark.py",
+        'Rule(429, "ModelAccountTpmRateLimitExceeded", FEWER_TOKENS),',
+        "",
+        "test_a_throttle_says_which_allowance_it_means",
+    ),
+]
+MODELS = {"ark": ARK, "dashscope": TEXT}
+FREE = "Free allocated quota exceeded."
+
+# From the services' error-code pages, written down apart from the client's own tables.
+FINAL: list[tuple[str, int, str, str, type[EmbeddingError]]] = [
+    ("ark", 400, "MissingParameter", "", RequestError),
+    ("ark", 400, "InvalidParameter", "", RequestError),
+    ("ark", 400, "InvalidSubscription", "", QuotaError),
+    ("ark", 400, "SensitiveContentDetected", "", ContentError),
+    ("ark", 400, "InputImageSensitiveContentDetected", "", ContentError),
+    ("ark", 400, "InvalidImageURL", "", ContentError),
+    ("ark", 401, "AuthenticationError", "", AuthError),
+    ("ark", 401, "InvalidAccountStatus", "", QuotaError),
+    ("ark", 403, "AccountOverdueError", "", QuotaError),
+    ("ark", 403, "AccessDenied", "", AuthError),
+    ("ark", 404, "InvalidEndpointOrModel.NotFound", "", RequestError),
+    ("ark", 404, "ModelNotOpen", "", RequestError),
+    ("ark", 429, "QuotaExceeded", "", QuotaError),
+    ("ark", 429, "SetLimitExceeded", "", QuotaError),
+    ("ark", 418, "", "", RequestError),
+    ("dashscope", 400, "Arrearage", "", QuotaError),
+    ("dashscope", 400, "DataInspectionFailed", "", ContentError),
+    ("dashscope", 400, "InvalidParameter", "", RequestError),
+    ("dashscope", 400, "InvalidURL", "", ContentError),
+    ("dashscope", 401, "InvalidApiKey", "", AuthError),
+    ("dashscope", 403, "AccessDenied", "", AuthError),
+    ("dashscope", 403, "AllocationQuota.FreeTierOnly", "", QuotaError),
+    ("dashscope", 404, "ModelNotFound", "", RequestError),
+    ("dashscope", 429, "CommodityNotPurchased", "", QuotaError),
+    ("dashscope", 429, "PrepaidBillOverdue", "", QuotaError),
+    ("dashscope", 429, "PostpaidBillOverdue", "", QuotaError),
+    ("dashscope", 429, "Throttling.AllocationQuota", FREE, QuotaError),
+    ("dashscope", 200, "InvalidApiKey", "", AuthError),
+    ("dashscope", 200, "DataInspectionFailed", "", ContentError),
+]
+PASSING: list[tuple[str, int, str, str, type[EmbeddingError]]] = [
+    ("ark", 400, "InvalidEndpoint.ClosedEndpoint", "", ServiceUnavailable),
+    ("ark", 400, "ContentSecurityDetectionError", "", ServiceUnavailable),
+    ("ark", 429, "ModelAccountRpmRateLimitExceeded", "", RateLimitError),
+    ("ark", 429, "ModelAccountTpmRateLimitExceeded", "", RateLimitError),
+    ("ark", 429, "RateLimitExceeded.EndpointTPMExceeded", "", RateLimitError),
+    ("ark", 429, "ServerOverloaded", "", RateLimitError),
+    ("ark", 429, "", "", RateLimitError),
+    ("ark", 500, "InternalServiceError", "", ServiceUnavailable),
+    ("ark", 502, "", "", ServiceUnavailable),
+    ("dashscope", 400, "InvalidURL.Timeout", "", ServiceUnavailable),
+    ("dashscope", 429, "Throttling", "", RateLimitError),
+    ("dashscope", 429, "Throttling.RateQuota", "", RateLimitError),
+    ("dashscope", 429, "Throttling.AllocationQuota", "", RateLimitError),
+    ("dashscope", 429, "insufficient_quota", "", RateLimitError),
+    ("dashscope", 500, "InternalError", "", ServiceUnavailable),
+    ("dashscope", 503, "ModelUnavailable", "", ServiceUnavailable),
+    ("dashscope", 200, "Throttling", "", RateLimitError),
+]
+
+
+def _fault(provider: str, status: int, code: str, message: str) -> Fault:
+    told = {"code": code, "message": message}
+    body = {"error": told} if provider == "ark" else told
+    return Fault("reply", status=status, body=body, retry_after_ms=1)
+
+
+@pytest.mark.parametrize(("provider", "status", "code", "message", "error"), FINAL)
+def test_a_final_refusal_is_sent_once(inside, provider, status, code, message, error) -> None:
+    inside.emulator.fail(*[_fault(provider, status, code, message)] * 3)
+
+    with pytest.raises(error) as caught:
+        inside.client(MODELS[provider]).embed(["text"])
+
+    assert 1 == len(inside.emulator.ledger)
+    assert (error, provider, status, False) == (
+        type(caught.value),
+        caught.value.provider,
+        caught.value.status,
+        caught.value.retryable,
+    )
+
+
+@pytest.mark.parametrize(("provider", "status", "code", "message", "error"), PASSING)
+def test_a_passing_refusal_is_sent_again(inside, provider, status, code, message, error) -> None:
+    inside.emulator.fail(*[_fault(provider, status, code, message)] * 3)
+
+    with pytest.raises(error):
+        inside.client(MODELS[provider], max_attempts=2).embed(["text"])
+    inside.client(MODELS[provider]).embed(["text"])
+
+    assert 4 == len(inside.emulator.ledger)
+
+
+@pytest.mark.parametrize(
+    ("provider", "code", "limit"),
+    [
+        ("ark", "ModelAccountRpmRateLimitExceeded", "requests"),
+        ("ark", "ModelAccountTpmRateLimitExceeded", "tokens"),
+        ("ark", "RateLimitExceeded.EndpointTPMExceeded", "tokens"),
+        ("ark", "ServerOverloaded", None),
+        ("dashscope", "Throttling.RateQuota", "requests"),
+        ("dashscope", "Throttling.AllocationQuota", "tokens"),
+        ("dashscope", "Throttling.BurstRate", None),
+    ],
+)
+def test_a_throttle_says_which_allowance_it_means(inside, provider, code, limit) -> None:
+    inside.emulator.fail(_fault(provider, 429, code, ""))
+
+    with pytest.raises(RateLimitError) as caught:
+        inside.client(MODELS[provider], max_attempts=1).embed(["text"])
+
+    assert limit == caught.value.limit

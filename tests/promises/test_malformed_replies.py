@@ -1,0 +1,192 @@
+"""A reply that breaks the service's format is mended when it is only shuffled, and never becomes vectors otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import orjson
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from promise import Breakage, sized
+
+from volc_dashscope import BadReply, Client, EmbeddingError, EmbeddingResult
+from volc_dashscope.emulator import Emulator, Response
+
+# One request of several texts on each service.
+MODELS = {"ark": "doubao-embedding-large-text-250515", "dashscope": "text-embedding-v4"}
+ITEMS = ["one", "two", "three"]
+BREAKAGES = [
+    Breakage(
+        "volc_dashscope/providers/_reply.py",
+        "if not np.isfinite(table).all():",
+        "if False:",
+        "test_a_malformed_reply_is_a_bad_reply",
+    ),
+    Breakage(
+        "volc_dashscope/providers/_reply.py",
+        "if ordered[position] is not None:",
+        "if False:",
+        "test_a_malformed_reply_is_a_bad_reply",
+    ),
+    Breakage(
+        "volc_dashscope/providers/_reply.py",
+        "or len(entries) != count",
+        "or len(entries) < count",
+        "test_a_malformed_reply_is_a_bad_reply",
+    ),
+    Breakage(
+        "volc_dashscope/providers/_reply.py",
+        "return [entry for entry in ordered if entry is not None]",
+        "return list(entries)",
+        "test_a_shuffled_reply_is_mended",
+    ),
+    Breakage(
+        "volc_dashscope/providers/_reply.py",
+        "except orjson.JSONDecodeError as error:",
+        "except KeyError as error:",
+        "test_no_body_raises_anything_of_its_own",
+    ),
+]
+
+
+def _rows(body: dict[str, Any]) -> list[dict[str, Any]]:
+    return body["data"] if "data" in body else body["output"]["embeddings"]
+
+
+def _name(body: dict[str, Any]) -> str:
+    return "index" if "data" in body else "text_index"
+
+
+def _vector(value: Callable[[list[float]], Any]) -> Callable[[dict[str, Any]], Any]:
+    def change(body: dict[str, Any]) -> dict[str, Any]:
+        _rows(body)[1]["embedding"] = value([0.5] * 1024)
+        return body
+
+    return change
+
+
+def _index(value: Any) -> Callable[[dict[str, Any]], Any]:
+    def change(body: dict[str, Any]) -> dict[str, Any]:
+        _rows(body)[1][_name(body)] = value
+        return body
+
+    return change
+
+
+def _entries(change: Callable[[list[Any]], Any]) -> Callable[[dict[str, Any]], Any]:
+    def changed(body: dict[str, Any]) -> dict[str, Any]:
+        rows = _rows(body)
+        rows[:] = change(list(rows))
+        return body
+
+    return changed
+
+
+def _deep(body: dict[str, Any]) -> bytes:
+    return b'{"data":' * 20_000 + b"1" + b"}" * 20_000
+
+
+MALFORMED: dict[str, Callable[[dict[str, Any]], Any]] = {
+    "a vector too few": _entries(lambda rows: rows[:-1]),
+    "a vector too many": _entries(lambda rows: [*rows, {**rows[0]}]),
+    "none": _entries(lambda rows: []),
+    "an index twice": _index(0),
+    "an index past the end": _index(3),
+    "a negative index": _index(-1),
+    "half an index": _index(0.5),
+    "an index that is text": _index("1"),
+    "an index that is true": _index(True),
+    "no index": _index(None),
+    "a number that is nothing": _vector(lambda row: [None, *row[1:]]),
+    "nan": lambda body: orjson.dumps(_vector(lambda row: [7.25, *row[1:]])(body)).replace(b"7.25", b"NaN"),
+    "infinity": lambda body: orjson.dumps(_vector(lambda row: [7.25, *row[1:]])(body)).replace(
+        b"7.25", b"1e400"
+    ),
+    "too large for float32": _vector(lambda row: [1e39, *row[1:]]),
+    "a number too many": _vector(lambda row: [*row, 0.5]),
+    "a vector of half the length": _vector(lambda row: row[:512]),
+    "a nested vector": _vector(lambda row: [row]),
+    "text for numbers": _vector(lambda row: ["0.5"] * 1024),
+    "base64 of something else": _vector(lambda row: "!!!!"),
+    "no vector": _vector(lambda row: None),
+    "deep nesting": _deep,
+    "html": lambda body: b"<html><body>Welcome</body></html>",
+    "a list": lambda body: b"[]",
+    "nothing": lambda body: b"",
+    "half": lambda body: orjson.dumps(body)[:-200],
+    "not utf-8": lambda body: b'{"data": "\xff\xfe"}',
+}
+
+
+def _embed(provider: str, change: Callable[[dict[str, Any]], Any], **settings: Any) -> EmbeddingResult:
+    emulator = Emulator()
+
+    def hook(request: Any, response: Response) -> Any:
+        changed = change(response.json)
+        return changed if isinstance(changed, bytes) else orjson.dumps(changed)
+
+    emulator.reply_with(hook)
+    client = Client(
+        MODELS[provider],
+        api_key="k",
+        http_client=emulator.http_client(),
+        dimensions=1024,
+        max_attempts=1,
+        extra_body={"encoding_format": "float"} if provider == "ark" else None,
+        **settings,
+    )
+    return client.embed(ITEMS, on_error="abort")
+
+
+@pytest.mark.parametrize("provider", MODELS)
+@pytest.mark.parametrize("change", MALFORMED.values(), ids=MALFORMED)
+def test_a_malformed_reply_is_a_bad_reply(provider, change) -> None:
+    with pytest.raises(BadReply) as caught:
+        _embed(provider, change)
+
+    assert (provider, True) == (caught.value.provider, caught.value.retryable)
+
+
+@pytest.mark.parametrize("provider", MODELS)
+def test_a_shuffled_reply_is_mended(provider) -> None:
+    expected = _embed(provider, lambda body: body).vectors
+
+    for order in ([2, 1, 0], [1, 2, 0], [0, 2, 1]):
+        shuffled = _embed(provider, _entries(lambda rows, order=order: [rows[place] for place in order]))
+        assert np.array_equal(expected, shuffled.vectors)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=12,
+)
+KEYS = st.sampled_from(
+    ["data", "output", "embeddings", "index", "text_index", "embedding", "error", "code", "usage"]
+)
+SHAPED = st.recursive(
+    JSON, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(KEYS, inner, max_size=5), max_leaves=20
+)
+
+
+def _dumped(value: Any) -> bytes:
+    import json
+
+    return json.dumps(value).encode("utf-8", "surrogatepass")
+
+
+@pytest.mark.parametrize("provider", MODELS)
+@settings(max_examples=sized(2_000), deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.sampled_from([200, 200, 200, 400, 429, 500, 302]), SHAPED.map(_dumped) | st.binary(max_size=60))
+def test_no_body_raises_anything_of_its_own(provider, status, body) -> None:
+    emulator = Emulator()
+    emulator.reply_with(lambda request, response: Response(status=status, body=body))
+    client = Client(MODELS[provider], api_key="k", http_client=emulator.http_client(), max_attempts=1)
+
+    result = client.embed(ITEMS, on_error="skip")
+
+    assert all(isinstance(error, EmbeddingError) for error in result.errors.values())
+    assert [0, 1, 2] == list(result.errors)

@@ -1,0 +1,235 @@
+"""Told its limits, a client keeps them; told nothing, it finds them out. Minutes here are simulated, but for one test."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+
+import pytest
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from pace_world import World
+from promise import ARK, Breakage, sized, texts
+
+from volc_dashscope import RateLimitError
+from volc_dashscope._pace import Cost, Pace, Turn
+from volc_dashscope._wire import Fault, Reply
+
+BREAKAGES = [
+    Breakage(
+        "volc_dashscope/_pace.py",
+        "self.next = max(self.next, at - max(0.0, _BURST_SECONDS - seconds)) + seconds",
+        "self.next = max(self.next, at - max(0.0, _BURST_SECONDS - seconds)) + seconds * 0.9",
+        "test_a_told_limit_is_used_and_kept",
+    ),
+    Breakage(
+        "volc_dashscope/_pace.py",
+        "self._tokens.settle(spent - taken)",
+        "",
+        "test_a_told_limit_is_used_and_kept",
+    ),
+    Breakage(
+        "volc_dashscope/_pace.py",
+        "_BACK_OFF = 0.85",
+        "_BACK_OFF = 0.3",
+        "test_an_unknown_limit_is_found_and_used",
+    ),
+    Breakage(
+        "volc_dashscope/_pace.py",
+        'lane = self._tokens if error.limit == "tokens" else self._requests',
+        "lane = self._requests",
+        "test_an_unknown_limit_is_found_and_used",
+    ),
+    Breakage(
+        "volc_dashscope/_pace.py",
+        "self._grown += min(active - self._raised, self._return / 2)",
+        "self._grown += 9 * (active - self._raised)",
+        "test_an_unknown_limit_is_found_and_used",
+    ),
+    Breakage(
+        "volc_dashscope/_pace.py",
+        "lane.next = max(lane.next, self._resume)",
+        "pass",
+        "test_no_storm_follows_an_outage",
+    ),
+    Breakage("volc_dashscope/_pace.py", "return turn.epoch == self._epoch", "return True", "TestShared"),
+    Breakage(
+        "volc_dashscope/client.py",
+        "twin.__dict__.update(self.__dict__)",
+        "twin.__dict__.update(self.__dict__); twin._begin()",
+        "test_threads_and_tasks_share_one_pace",
+    ),
+]
+
+# Workers, requests a minute, tokens a minute, mean tokens of a request, and what a token is billed.
+LOADS = {
+    "60 requests": (8, 60, None, 100, 1.0),
+    "120 requests": (8, 120, None, 100, 1.0),
+    "600 requests": (64, 600, None, 100, 1.0),
+    "3000 requests": (64, 3_000, None, 100, 1.0),
+    "60,000 tokens": (32, None, 60_000, 100, 1.0),
+    "60,000 tokens, estimated low": (32, None, 60_000, 100, 1.6),
+    "60,000 tokens, estimated high": (32, None, 60_000, 100, 0.6),
+    "1,200,000 tokens": (64, None, 1_200_000, 500, 1.0),
+    "60,000 tokens, large requests": (16, None, 60_000, 1_000, 1.0),
+    "both, requests bind": (32, 600, 60_000, 50, 1.0),
+    "both, tokens bind": (32, 600, 60_000, 300, 1.0),
+}
+loads = pytest.mark.parametrize("load", LOADS.values(), ids=LOADS)
+both_services = pytest.mark.parametrize("provider", ["ark", "dashscope"])
+
+
+def _world(load, provider, pace, seconds, seed=1) -> World:
+    workers, rpm, tpm, size, price = load
+    return World(workers, rpm, tpm, pace, seconds, provider=provider, size=size, price=price, seed=seed).run()
+
+
+def _seeds() -> range:
+    return range(1, 1 + sized(10))
+
+
+@both_services
+@loads
+def test_a_told_limit_is_used_and_kept(measured, load, provider) -> None:
+    for seed in _seeds():
+        world = _world(load, provider, Pace(load[1], load[2]), 360.0, seed)
+        shares = world.after(0.0)
+        measured(f"{shares}")
+
+        assert (0, True, True) == (world.lost, shares.throttled <= 0.01, shares.used >= 0.90), str(shares)
+
+
+@both_services
+@loads
+def test_an_unknown_limit_is_found_and_used(measured, load, provider) -> None:
+    """At most a tenth is throttled and at least 85 % used, after the first minute."""
+    for seed in _seeds():
+        world = _world(load, provider, Pace(None, None), 360.0, seed)
+        shares = world.after(60.0)
+        measured(f"{shares}")
+
+        assert (0, True, True) == (world.lost, shares.throttled <= 0.10, shares.used >= 0.85), str(shares)
+
+
+OUTAGES = {
+    "503": lambda: Reply(503, {}, b"{}"),
+    "429": lambda: Reply(429, {}, b"{}"),
+    "429, come back in 5": lambda: Reply(429, {"retry-after": "5"}, b"{}"),
+    "broken connections": lambda: Fault("broken"),
+}
+
+
+@pytest.mark.parametrize("broken", OUTAGES.values(), ids=OUTAGES)
+@pytest.mark.parametrize("told", [True, False], ids=["told", "not told"])
+def test_no_storm_follows_an_outage(measured, broken, told) -> None:
+    """The service is down for 30 seconds; no second after that has more than 2.5 times what it allows."""
+    pace = Pace(600 if told else None, None)
+
+    world = World(64, 600, None, pace, 240.0, outage=(60.0, 90.0), broken=broken).run()
+
+    inside, busiest = sum(60 <= at < 90 for at in world.sent), world.busiest_second(90.0)
+    measured(f"{inside} requests during it, at most {busiest} a second after it, allowed are 10")
+    assert 0 == world.lost
+    assert busiest <= 25
+    assert world.after(150.0).used >= 0.85
+
+
+@pytest.mark.parametrize("workers", [8, 64, 256])
+def test_a_service_that_refuses_everything_is_left_alone(measured, workers) -> None:
+    """From the first second on: the crowd thins out, and comes back when the service does."""
+    world = World(
+        workers, 600, None, Pace(None, None), 240.0, outage=(0.0, 30.0), broken=lambda: Reply(429, {}, b"{}")
+    ).run()
+
+    during = sum(at < 30 for at in world.sent)
+    measured(f"{during} requests of {workers} workers in 30 s of refusals")
+    assert during <= 4 * workers
+    assert world.after(120.0).used >= 0.85
+
+
+def test_a_real_minute_of_limits_is_kept(emulate, measured) -> None:
+    """Not simulated: a few seconds against the emulator's socket, threads and tasks on one client."""
+    mount = emulate(socket=True, rpm=1_200)
+    seconds = 3.0 if sized(10) == 1 else 20.0
+    number = int(20 * seconds)
+    with mount.client(ARK, requests_per_minute=1_200, max_concurrency=16) as client:
+        began = time.monotonic()
+        client.embed(texts(number))
+        took = time.monotonic() - began
+
+    statuses = mount.emulator.ledger.statuses
+    throttled = statuses.count(429) / len(statuses)
+    measured(f"{number} requests in {took:.2f} s at 20 a second, {throttled:.2%} throttled")
+    assert throttled <= 0.05
+    assert took >= seconds - 1.1  # a second's worth may go at once
+
+
+def test_threads_and_tasks_share_one_pace(emulate) -> None:
+    """Four callers of one client, threads and tasks alike, stay under its one limit."""
+    mount = emulate()
+    client = mount.client(ARK, requests_per_minute=600)
+    began = time.monotonic()
+    callers = [threading.Thread(target=client.embed, args=(texts(6),)) for _ in range(2)]
+
+    async def tasks() -> None:
+        await asyncio.gather(*(client.aio.embed(texts(6)) for _ in range(2)))
+
+    callers.append(threading.Thread(target=lambda: asyncio.run(tasks())))
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join()
+
+    # 24 requests at 10 a second: the first ten at once, the others a tenth apart.
+    assert time.monotonic() - began >= 1.3
+
+
+class Shared(RuleBasedStateMachine):
+    """Any order of sending, answers, throttles and time: no more gets through than was told."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pace, self.now = Pace(120, 12_000), 0.0
+        self.standing: list[tuple[float, Turn, int]] = []
+        self.sent: list[tuple[float, int]] = []
+        self.until = 0.0
+
+    def _go(self) -> None:
+        due = sorted((entry for entry in self.standing if entry[0] <= self.now), key=lambda entry: entry[0])
+        self.standing = [entry for entry in self.standing if entry[0] > self.now]
+        self.sent += [(at, tokens) for at, turn, tokens in due if self.pace.confirms(turn)]
+
+    @rule(tokens=st.integers(1, 200))
+    def reserve(self, tokens: int) -> None:
+        turn = self.pace.reserve(Cost(1, tokens), self.now)
+        assert self.now + turn.delay >= self.until - 1e-9
+        self.standing.append((self.now + turn.delay, turn, tokens))
+
+    @rule(seconds=st.floats(0, 3))
+    def wait(self, seconds: float) -> None:
+        self.now += seconds
+        self._go()
+
+    @rule(tokens=st.integers(1, 200))
+    def answer(self, tokens: int) -> None:
+        self.pace.report(None, Cost(1, tokens), self.now, spent=tokens)
+
+    @rule(hint=st.none() | st.floats(0, 10), limit=st.sampled_from(["requests", "tokens", None]))
+    def throttle(self, hint: float | None, limit: str | None) -> None:
+        self._go()
+        error = RateLimitError("slow", retryable=True, retry_after=hint, limit=limit)  # type: ignore[arg-type]
+        self.pace.report(error, Cost(), self.now)
+        self.until = max(self.until, self.now + (hint or 0.0))
+
+    @invariant()
+    def kept(self) -> None:
+        times = sorted(at for at, _ in self.sent)
+        for first, start in enumerate(times):
+            for number, at in enumerate(times[first:], 1):
+                assert number <= 2 + (at - start + 1e-6) * 2
+
+
+TestShared = Shared.TestCase
+TestShared.settings = hypothesis_settings(max_examples=sized(500), stateful_step_count=40, deadline=None)
