@@ -77,7 +77,13 @@ def inside(emulate: Callable[..., Mount]) -> Mount:
 @pytest.fixture(autouse=True)
 def _no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test sees a key or a URL of the machine it runs on."""
-    for name in ("ARK_API_KEY", "ARK_BASE_URL", "DASHSCOPE_API_KEY", "DASHSCOPE_BASE_URL", "DASHSCOPE_HTTP_BASE_URL"):
+    for name in (
+        "ARK_API_KEY",
+        "ARK_BASE_URL",
+        "DASHSCOPE_API_KEY",
+        "DASHSCOPE_BASE_URL",
+        "DASHSCOPE_HTTP_BASE_URL",
+    ):
         monkeypatch.delenv(name, raising=False)
 
 
