@@ -190,6 +190,9 @@ class _Settings:
         return self._ledger.usage
 
     def __repr__(self) -> str:
+        if not hasattr(self, "_ledger"):
+            # Its constructor failed, and a report of that shows `self`.
+            return f"{type(self).__name__}(unfinished)"
         return f"{type(self).__name__}({self._ask.model!r}, {self._ask.place}, dimension={self.dimension})"
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -296,7 +296,7 @@ def test_a_service_that_is_down_stops_the_job_and_fails_no_row(inside, tmp_path)
     source = write_lines(tmp_path / "t.txt", texts(1000))
     inside.emulator.app.faults.add(*[None] * 3, *["503"] * 1000)
     with (
-        inside.client(TEXT, dimensions=D, max_attempts=1, max_concurrency=2) as client,
+        inside.client(TEXT, dimensions=D, max_attempts=1, max_concurrency=1) as client,
         pytest.raises(Exception, match="in a row failed"),
     ):
         embed_file(source, tmp_path / "out.parquet", model=client)
@@ -327,6 +327,21 @@ def test_a_torn_entry_of_a_journal_is_cut_off_and_the_rest_is_kept(tmp_path, cut
 
     assert [(3, VECTOR, b"\1" * 256, Usage(1, 10, 10))] == kept
     assert [3, 5] == offsets
+
+
+def test_an_entry_of_a_journal_that_the_disk_has_spoilt_is_not_believed(tmp_path):
+    path = tmp_path / "group-000000.journal"
+    journal = Journal(path)
+    journal.write(3, VECTOR, b"\1" * 256, Usage(1, 10, 10))
+    journal.write(4, VECTOR, b"\2" * 256, Usage(1, 10, 10))
+    journal.close()
+    path.write_bytes(path.read_bytes().replace(b"\2\2\2", b"\2\3\2", 1))
+
+    again = Journal(path)
+    kept = [offset for offset, *_ in again.entries()]
+    again.close()
+
+    assert [3] == kept
 
 
 def test_rows_that_failed_stay_failed_when_it_goes_on(inside, tmp_path):

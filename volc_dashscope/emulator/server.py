@@ -7,7 +7,7 @@ import struct
 import time
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Lock, Thread
+from threading import Event, Lock, Thread
 from typing import Any
 from urllib.parse import unquote
 
@@ -66,7 +66,7 @@ class _Handler(BaseHTTPRequestHandler):
                 origin=self.server.url,
             )
             if response.delay:
-                time.sleep(response.delay)
+                self.server.stopping.wait(response.delay)
         self._send(response)
 
     def _body(self) -> bytes:
@@ -114,6 +114,7 @@ class Server(ThreadingHTTPServer):
     def __init__(self, app: App, port: int = 0) -> None:
         super().__init__((HOST, port), _Handler)
         self.app = app
+        self.stopping = Event()
         self._lock = Lock()
         self._open: set[socket.socket] = set()
         self._reset: set[socket.socket] = set()
@@ -133,6 +134,7 @@ class Server(ThreadingHTTPServer):
 
     def stop(self) -> None:
         """Stop serving, close every connection and wait for the threads."""
+        self.stopping.set()  # answers that are being held back
         self.shutdown()
         self.server_close()
         self._acceptor.join(5)

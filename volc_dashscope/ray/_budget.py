@@ -174,9 +174,9 @@ class RateBudget:
     def _ask(self, method: str, *arguments: object) -> Any:
         ray = _ray()
         while True:
-            if self._keeper is None:
-                self._connect()
             try:
+                if self._keeper is None:
+                    self._connect()
                 return ray.get(getattr(self._keeper, method).remote(*arguments))
             except ray.exceptions.RayActorError:
                 # The machine that held it is gone; another holder may already have made it anew.

@@ -1,0 +1,193 @@
+"""Requests and replies have a largest size, whatever a server sends: endless bodies and gzip bombs are cut off."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import socket
+import threading
+import tracemalloc
+import zlib
+from collections.abc import Callable, Iterator
+
+import pytest
+from promise import ARK, TEXT, Breakage
+
+from volc_dashscope import AsyncClient, Client, EmbeddingError, InputError, TransportError
+
+BREAKAGES = [
+    Breakage(
+        "volc_dashscope/_http.py",
+        "        if self._room < 0:\n            return False",
+        "        if self._room < -10**12:\n            return False",
+        "test_a_reply_without_an_end_is_cut_off",
+    ),
+    Breakage(
+        "volc_dashscope/_http.py",
+        "self._unpack.decompress(chunk, _PIECE)",
+        "self._unpack.decompress(chunk)",
+        "test_a_bomb_is_not_unpacked",
+    ),
+    Breakage(
+        "volc_dashscope/_http.py",
+        'if coding not in ("", "identity", *_WINDOW_BITS) and not read:',
+        "if False:",
+        "test_a_coding_nobody_asked_for_is_refused",
+    ),
+    Breakage(
+        "volc_dashscope/_check.py",
+        "    if card.max_text_bytes is not None and size > card.max_text_bytes:",
+        "    if False:",
+        "test_a_request_has_a_largest_size",
+    ),
+]
+
+
+class Server:
+    """Answers every request with the same bytes, again and again, until the client hangs up."""
+
+    def __init__(self, head: bytes, pieces: Callable[[], Iterator[bytes]]) -> None:
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        self.sent = 0
+        self._head, self._pieces = head, pieces
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                connection, _ = self._socket.accept()
+            except OSError:
+                return
+            with connection:
+                try:
+                    connection.recv(65536)
+                    connection.sendall(
+                        b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n" + self._head + b"\r\n"
+                    )
+                    for piece in self._pieces():
+                        connection.sendall(piece)
+                        self.sent += len(piece)
+                except OSError:
+                    continue
+
+    def close(self) -> None:
+        self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+        self._thread.join(5)
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[[bytes, Callable[[], Iterator[bytes]]], Server]]:
+    started: list[Server] = []
+
+    def make(head: bytes, pieces: Callable[[], Iterator[bytes]]) -> Server:
+        started.append(Server(head, pieces))
+        return started[-1]
+
+    yield make
+    for server in started:
+        server.close()
+
+
+def _embed(kind: str, url: str) -> None:
+    settings = {"api_key": "k", "base_url": url, "max_attempts": 1, "timeout": 30.0}
+    if kind == "sync":
+        with Client(TEXT, **settings) as client:
+            client.embed(["text"])
+        return
+
+    async def awaited() -> None:
+        async with AsyncClient(TEXT, **settings) as client:
+            await client.embed(["text"])
+
+    asyncio.run(awaited())
+
+
+def _peak(kind: str, url: str, match: str) -> int:
+    tracemalloc.start()
+    try:
+        with pytest.raises(TransportError, match=match):
+            _embed(kind, url)
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def _spaces() -> Iterator[bytes]:
+    for _ in range(20_000):
+        yield b" " * 65536
+
+
+def _bomb() -> bytes:
+    """Half a gigabyte of spaces in half a megabyte."""
+    pack = zlib.compressobj(9, zlib.DEFLATED, 31)
+    return b"".join(pack.compress(b" " * 10**6) for _ in range(512)) + pack.flush()
+
+
+BOMB = _bomb()
+both_clients = pytest.mark.parametrize("kind", ["sync", "async"])
+
+
+@both_clients
+def test_a_reply_without_an_end_is_cut_off(serve, measured, kind) -> None:
+    server = serve(b"connection: close\r\n", _spaces)
+
+    peak = _peak(kind, server.url, "larger than any reply")
+
+    measured(f"hung up after {server.sent / 1e6:.0f} MB, peak of memory {peak / 1e6:.0f} MB")
+    assert server.sent < 64e6
+    assert peak < 100e6
+
+
+@both_clients
+def test_a_bomb_is_not_unpacked(serve, measured, kind) -> None:
+    head = b"content-encoding: gzip\r\ncontent-length: %d\r\n" % len(BOMB)
+    server = serve(head, lambda: iter([BOMB]))
+
+    peak = _peak(kind, server.url, "larger than any reply")
+
+    measured(f"{len(BOMB) / 1e6:.1f} MB that hold 512 MB: peak of memory {peak / 1e6:.0f} MB")
+    assert peak < 60e6
+
+
+@both_clients
+@pytest.mark.parametrize("coding", ["gzip, gzip", "br", "zstd", "compress", "x" * 200])
+def test_a_coding_nobody_asked_for_is_refused(serve, kind, coding) -> None:
+    twice = gzip.compress(gzip.compress(b"{}"))
+    head = b"content-encoding: %s\r\ncontent-length: %d\r\n" % (coding.encode(), len(twice))
+    server = serve(head, lambda: iter([twice]))
+
+    with pytest.raises(TransportError, match="broke"):
+        _embed(kind, server.url)
+
+
+@both_clients
+@pytest.mark.parametrize("pack", [gzip.compress, zlib.compress], ids=["gzip", "deflate"])
+def test_honest_compression_is_read(serve, kind, pack) -> None:
+    body = pack(b'{"output": {"embeddings": []}, "request_id": "r"}')
+    coding = b"gzip" if pack is gzip.compress else b"deflate"
+    server = serve(
+        b"content-encoding: %s\r\ncontent-length: %d\r\n" % (coding, len(body)), lambda: iter([body])
+    )
+
+    with pytest.raises(EmbeddingError, match="0 vectors for 1 items"):
+        _embed(kind, server.url)
+
+
+@both_clients
+@pytest.mark.parametrize(
+    "head", [b"x-long: " + b"a" * 10**6 + b"\r\n", b"".join(b"x-%d: a\r\n" % n for n in range(50_000))]
+)
+def test_headers_without_an_end_are_cut_off(serve, kind, head) -> None:
+    server = serve(head, lambda: iter(()))
+
+    assert _peak(kind, server.url, "broke") < 20e6
+
+
+def test_a_request_has_a_largest_size(inside) -> None:
+    with pytest.raises(InputError, match="accepts at most"):
+        inside.client(ARK).embed(["长" * 10**6])
+
+    assert 0 == len(inside.emulator.ledger)
