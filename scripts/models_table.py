@@ -28,6 +28,7 @@ ENGLISH: Words = {
     "instruct": "instructions",
     "roles": "roles",
     "batch": "half price by Batch",
+    "comma": ", ",
     "at": "{} at {}",
     "cut": "{:,}, longer is cut",
     "pixels": "sides from {} px, fewer than {:,} px in all",
@@ -53,6 +54,7 @@ CHINESE: Words = {
     "instruct": "任务指令",
     "roles": "区分角色",
     "batch": "Batch 半价",
+    "comma": "、",
     "at": "{}（{} 维）",
     "cut": "{:,}，超出部分被截断",
     "pixels": "边长不小于 {} px，总像素少于 {:,}",
@@ -144,7 +146,7 @@ def _choice(card: ModelCard, words: Words) -> list[str]:
         _price(card),
         _lengths(card),
         words["at"].format(scores, best.dimension) if best else "",
-        ", ".join([*also, *([_note(card, words)] if card.note else [])]),
+        words["comma"].join([*also, *([_note(card, words)] if card.note else [])]),
         " ".join(card.regions),
     ]
 

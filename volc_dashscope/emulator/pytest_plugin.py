@@ -7,15 +7,20 @@ Loaded by `pytest_plugins = ["volc_dashscope.emulator.pytest_plugin"]` or the pa
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
-from volc_dashscope.emulator.emulator import Emulator
+if TYPE_CHECKING:
+    from volc_dashscope.emulator import Emulator
 
 
 @pytest.fixture
 def ark_dashscope_emulator() -> Iterator[Emulator]:
     """Yield an emulator that is stopped after the test; call its `start()` for a socket."""
+    # Here, because the entry point loads this module in every run of pytest.
+    from volc_dashscope.emulator import Emulator
+
     emulator = Emulator()
     yield emulator
     emulator.stop()
