@@ -12,6 +12,7 @@ import sqlite3
 import statistics
 import tempfile
 import time
+from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 
@@ -26,41 +27,51 @@ def key(number: int) -> str:
     return f"{SHAPE}:{sha256(str(number).encode()).hexdigest()}"
 
 
-def _looked_up(cache: SQLiteCache, numbers: list[int]) -> list[float]:
-    """Return microseconds an entry of each batch."""
-    seen = []
+class Watch:
+    """Microseconds an entry of each batch, by the clock and of this process's CPU."""
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+        self.clock: list[float] = []
+        self.cpu: list[float] = []
+
+    def time(self, work: Callable[[], object], entries: int) -> None:
+        """Do something with so many entries and note how long it took."""
+        clock, cpu = time.perf_counter(), time.process_time()
+        work()
+        self.clock.append(1e6 * (time.perf_counter() - clock) / entries)
+        self.cpu.append(1e6 * (time.process_time() - cpu) / entries)
+
+    def tell(self) -> None:
+        """Print the medians; the clock also counts what else the machine does."""
+        clock, cpu = statistics.median(self.clock), statistics.fmean(self.cpu)
+        print(f"{self.what:28} {clock:7.2f} us an entry (median), {cpu:6.2f} us of CPU (mean)")
+
+
+def _look_up(what: str, cache: SQLiteCache, numbers: list[int]) -> None:
+    watch = Watch(what)
     for start in range(0, len(numbers), BATCH):
         keys = [key(number) for number in numbers[start : start + BATCH]]
-        began = time.perf_counter()
-        cache.get_many(keys)
-        seen.append(1e6 * (time.perf_counter() - began) / len(keys))
-    return seen
-
-
-def _line(what: str, seen: list[float]) -> None:
-    worst = sorted(seen)[int(0.99 * (len(seen) - 1))]
-    print(f"{what:28} median {statistics.median(seen):6.2f} us   p99 {worst:6.2f} us   an entry")
+        watch.time(lambda keys=keys: cache.get_many(keys), len(keys))  # type: ignore[misc]
+    watch.tell()
 
 
 def measure(path: Path, entries: int, dimension: int) -> None:
     """Fill a cache and ask it for everything, then for what it does not have."""
-    draw = random.Random(0)
     value = bytes(4 * dimension)
+    print(f"{entries:,} entries of {dimension} floats, {BATCH} at a time; SQLite {sqlite3.sqlite_version}")
     with SQLiteCache(path) as cache:
-        written = []
+        watch = Watch("written")
         for start in range(0, entries, BATCH):
             some = {key(number): value for number in range(start, min(entries, start + BATCH))}
-            began = time.perf_counter()
-            cache.set_many(some)
-            written.append(1e6 * (time.perf_counter() - began) / len(some))
-    print(f"{entries:,} entries of {dimension} floats, {BATCH} at a time; SQLite {sqlite3.sqlite_version}")
-    _line("written", written)
+            watch.time(lambda some=some: cache.set_many(some), len(some))  # type: ignore[misc]
+        watch.tell()
     numbers = list(range(entries))
     with SQLiteCache(path) as cache:
-        _line("found, in order of writing", _looked_up(cache, numbers))
-        draw.shuffle(numbers)
-        _line("found, in random order", _looked_up(cache, numbers))
-        _line("not found", _looked_up(cache, [-number - 1 for number in numbers[: entries // 4]]))
+        _look_up("found, in order of writing", cache, numbers)
+        random.Random(0).shuffle(numbers)
+        _look_up("found, in random order", cache, numbers)
+        _look_up("not found", cache, [-number - 1 for number in numbers[: entries // 4]])
         stats = cache.stats()
     print(f"{stats.value_bytes / 1e6:,.0f} MB of vectors in a file of {stats.file_bytes / 1e6:,.0f} MB")
 

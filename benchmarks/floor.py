@@ -38,7 +38,8 @@ async def embed(workload: str, port: int, width: int, count: int, folder: str) -
         reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=2**22)
         for index in todo:
             path, body = _body(workload, index, files)
-            head = f"POST {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer k\r\ncontent-length: {len(body)}\r\n\r\n"
+            head = f"POST {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer k\r\n"
+            head += f"content-length: {len(body)}\r\n\r\n"
             writer.write(head.encode() + body)
             answer = await reader.readuntil(b"\r\n\r\n")
             size = int(answer.split(b"content-length: ")[1].split(b"\r\n")[0])

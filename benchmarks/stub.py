@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import base64
+from typing import ClassVar
 
 import numpy as np
 import orjson
@@ -49,8 +50,8 @@ class Stub(asyncio.Protocol):
     """One connection."""
 
     latency = 0.0
-    ark = {True: _ark(2048, True), False: _ark(2048, False)}
-    texts = {count: _text(count, 1024) for count in range(1, 26)}
+    ark: ClassVar[dict[bool, bytes]] = {True: _ark(2048, True), False: _ark(2048, False)}
+    texts: ClassVar[dict[int, bytes]] = {count: _text(count, 1024) for count in range(1, 26)}
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)

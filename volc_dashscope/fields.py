@@ -85,6 +85,8 @@ class ClientFields(BaseModel):
                 super().__init__(**data)
             except ValidationError as error:
                 refusal = _without_inputs(error)
+            # It holds the key, and reports of crashes show local variables.
+            data = None
             if refusal is not None:
                 raise refusal
             self._client = self._make_client()

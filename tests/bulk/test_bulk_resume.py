@@ -92,6 +92,33 @@ def test_killed_again_and_again_it_loses_nothing_and_pays_only_what_was_in_fligh
     )
 
 
+def test_rows_behind_a_slow_request_are_saved_before_it_ends(command):
+    """Otherwise a kill would pay once more for all that waits for the oldest request."""
+    command.mount.emulator.fail(Fault("slow", seconds=2.5))
+    write_lines(command.folder / "t.txt", texts(COUNT))
+    process = command.start("embed", "t.txt", "-o", "out.parquet", *OPTIONS)
+    wait_for(lambda: len(command.mount.emulator.ledger) >= 14, process)
+    process.kill()
+    ended(process)
+
+    with command.mount.client(TEXT, dimensions=D) as client:
+        embed_file(command.folder / "t.txt", command.folder / "out.parquet", model=client)
+
+    assert paid_twice(command.mount) <= WIDTH * BATCH
+
+
+@pytest.mark.parametrize("ordered", [True, False], ids=["in order", "as finished"])
+def test_a_stream_waits_for_the_oldest_only_when_order_is_wanted(emulate, ordered):
+    mount = emulate(socket=True)
+    mount.emulator.fail(Fault("slow", seconds=0.5))
+
+    with mount.client(TEXT, dimensions=D) as client:
+        found = [index for index, _ in client.stream(iter(texts(40)), ordered=ordered)]
+
+    assert (found == list(range(40))) == ordered
+    assert list(range(40)) == sorted(found)
+
+
 @pytest.fixture(scope="module")
 def killed(tmp_path_factory: Any) -> Iterator[tuple[Command, dict[str, int]]]:
     """One emulator, and for each point a job that was killed there."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -147,6 +149,38 @@ def test_a_forked_child_writes_through_a_connection_of_its_own(cache):
 
     assert 0 == os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     assert {"parent": b"1", "child": b"2"} == dict(cache)
+
+
+class _Held(list[str]):
+    """Keys that keep whoever looks them up waiting."""
+
+    def __init__(self, keys: list[str]) -> None:
+        super().__init__(keys)
+        self.asked, self.go_on = threading.Event(), threading.Event()
+
+    def __getitem__(self, place: Any) -> Any:
+        self.asked.set()
+        self.go_on.wait()
+        return super().__getitem__(place)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_a_fork_while_a_thread_is_at_it_does_not_lock_the_child_out(cache):
+    cache["a"] = b"1"
+    keys = _Held(["a"])
+    thread = threading.Thread(target=cache.get_many, args=(keys,))
+    thread.start()
+    keys.asked.wait()
+    child = os.fork()
+    if not child:
+        signal.alarm(5)
+        os._exit(0 if cache["a"] == b"1" else 1)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    keys.go_on.set()
+    thread.join()
+
+    assert 0 == code
 
 
 def test_a_pickled_one_is_the_same_file(cache):

@@ -138,9 +138,8 @@ class Draft:
             self.usage = _most(self.usage, facts.usage)
             self.dimension = self.dimension or dimension_of(path)
         for path in self.folder.glob("group-*.journal"):
-            if _number(path) in self._parts:
-                path.unlink()
-            else:
+            # Of a finished group it is what a crash has left between writing one and removing the other.
+            if _number(path) not in self._parts:
                 self._open[_number(path)] = self._resumed(_number(path))
 
     def _resumed(self, number: int) -> _Group:
