@@ -44,6 +44,7 @@ class ClientEmbedding(Portable, ClientFields, MultiModalEmbedding):
     if not TYPE_CHECKING:
 
         def __init__(self, **data):
+            hide_key(data)
             _refuse_cache(data.get("embeddings_cache"))
             super().__init__(**data)
 

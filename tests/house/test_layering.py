@@ -56,6 +56,7 @@ ORDER = [
     "_wire",
     "halves",
     "_retry",
+    "_allowance",
     "_pace",
     "_feed",
     "_flow",
@@ -123,7 +124,7 @@ ORDER = [
     "",
 ]
 PURE = [
-    "_retry", "_pace", "_plan", "_check", "_feed", "_flow", "_call", "_stream", "_tokens", "_wire",
+    "_retry", "_allowance", "_pace", "_plan", "_check", "_feed", "_flow", "_call", "_stream", "_tokens", "_wire",
     "results", "errors",
     "models", "models._card", "models._ark", "models._dashscope",
     "providers", "providers._verdict", "providers._source", "providers._reply", "providers._multi",

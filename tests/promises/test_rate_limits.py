@@ -19,7 +19,7 @@ from volc_dashscope._wire import Fault, Reply
 
 BREAKAGES = [
     Breakage(
-        "volc_dashscope/_pace.py",
+        "volc_dashscope/_allowance.py",
         "self.next = max(self.next, at - max(0.0, _BURST_SECONDS - seconds)) + seconds",
         "self.next = max(self.next, at - max(0.0, _BURST_SECONDS - seconds)) + seconds * 0.9",
         "test_a_told_limit_is_used_and_kept",
@@ -31,7 +31,7 @@ BREAKAGES = [
         "test_a_told_limit_is_used_and_kept",
     ),
     Breakage(
-        "volc_dashscope/_pace.py",
+        "volc_dashscope/_allowance.py",
         "_BACK_OFF = 0.85",
         "_BACK_OFF = 0.3",
         "test_an_unknown_limit_is_found_and_used",
@@ -43,7 +43,7 @@ BREAKAGES = [
         "test_an_unknown_limit_is_found_and_used",
     ),
     Breakage(
-        "volc_dashscope/_pace.py",
+        "volc_dashscope/_allowance.py",
         "self._grown += min(active - self._raised, self._return / 2)",
         "self._grown += 9 * (active - self._raised)",
         "test_an_unknown_limit_is_found_and_used",

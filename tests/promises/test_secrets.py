@@ -166,7 +166,7 @@ FAULTS = {
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
 def test_no_report_of_a_crash_shows_key_or_content(emulate, fault, kind) -> None:
     mount = emulate(socket=True)
-    mount.emulator.fail(*[fault] * 8)
+    mount.emulator.fail(*[fault] * 60)
     settings = {"api_key": KEY, "max_attempts": 2, "timeout": 0.3}
 
     with mount.client(TEXT, **settings) as client, pytest.raises(EmbeddingError) as caught:
