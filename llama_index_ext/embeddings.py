@@ -25,7 +25,7 @@ from volc_dashscope import (
     TextType,
     Usage,
 )
-from volc_dashscope.fields import ClientFields, each
+from volc_dashscope.fields import ClientFields, each, hide_key
 from volc_dashscope.halves import Piece, dense_pieces, joined, settled
 from volc_dashscope.models import Provider
 

@@ -156,15 +156,21 @@ class ClientFields(BaseModel):
         return client
 
 
+_KEYS = frozenset({"api_key", "ark_api_key", "dashscope_api_key"})
 # What a face's client is made from, by any name a face has for it.
 _SHAPING = frozenset(ClientFields.model_fields) | {
-    "api_key",
-    "ark_api_key",
-    "dashscope_api_key",
+    *_KEYS,
     "model",
     "model_name",
     "rate_limiter",
 }
+
+
+def hide_key(data: dict[str, Any]) -> None:
+    """Wrap the key among a constructor's arguments: reports of crashes show local variables."""
+    for name in _KEYS & data.keys():
+        if isinstance(data[name], str):
+            data[name] = SecretStr(data[name])
 
 
 def is_url(given: object) -> bool:
