@@ -6,7 +6,7 @@ import gzip
 import json
 
 import pytest
-from pictures import picture
+from emulator_drawings import picture
 
 TEXT = "/api/v1/services/embeddings/text-embedding/text-embedding"
 FILES, BATCHES = "/compatible-mode/v1/files", "/compatible-mode/v1/batches"

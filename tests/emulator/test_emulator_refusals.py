@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from pictures import picture, uri
+from emulator_drawings import picture, uri
 
 HELLO = {"type": "text", "text": "hello"}
 URL = {"type": "image_url", "image_url": {"url": "https://example.com/shoe.png"}}

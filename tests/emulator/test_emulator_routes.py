@@ -7,7 +7,7 @@ import re
 
 import numpy as np
 import pytest
-from pictures import picture, uri
+from emulator_drawings import picture, uri
 
 from volc_dashscope.models import models
 

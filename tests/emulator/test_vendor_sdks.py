@@ -7,7 +7,7 @@ import warnings
 
 import numpy as np
 import pytest
-from pictures import picture, uri
+from emulator_drawings import picture, uri
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
