@@ -1,8 +1,8 @@
 """
 `make chaos`: every promise in full size, every breakage it names, and the README on every Python there is.
 
-Each module of tests/promises carries `BREAKAGES`: a file, a text in it, what to put in its place, and the test that
-must then fail. They are applied one by one to a copy of the repository; one that stays green is a failure.
+Each module of tests/promises carries `BREAKAGES`: a file, a text in it, what to put in its place, and the test
+that must then fail. They are applied one by one to a copy of the repository; one that stays green is a failure.
 Arguments choose steps: promises, breakages (with any names of tests after it), pythons.
 """
 
@@ -32,7 +32,8 @@ def breakages() -> Iterator[tuple[str, Any]]:
     sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(PROMISES)]
     for path in sorted(PROMISES.glob("test_*.py")):
         spec = importlib.util.spec_from_file_location(path.stem, path)
-        assert spec is not None and spec.loader is not None
+        assert spec is not None
+        assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
         for breakage in module.BREAKAGES:
@@ -51,12 +52,17 @@ def run_breakages(names: tuple[str, ...] = ()) -> list[str]:
     unnoticed = []
     with tempfile.TemporaryDirectory(prefix="volc-dashscope-chaos-") as folder:
         copy = Path(folder) / "copy"
-        ignored = shutil.ignore_patterns(".git", ".venv*", "__pycache__", "*.pyc", ".mypy_cache", ".ruff_cache")
+        ignored = shutil.ignore_patterns(
+            ".git", ".venv*", "__pycache__", "*.pyc", ".mypy_cache", ".ruff_cache"
+        )
         shutil.copytree(ROOT, copy, ignore=ignored, symlinks=True)
         for module, breakage in breakages():
             if not names or breakage.test in names or module in names:
                 verdict = _break(copy, module, breakage)
-                print(f"{verdict:<9} {module}.{breakage.test}: {breakage.file}: {_short(breakage.new)}", flush=True)
+                print(
+                    f"{verdict:<9} {module}.{breakage.test}: {breakage.file}: {_short(breakage.new)}",
+                    flush=True,
+                )
                 if verdict != "red":
                     unnoticed.append(f"{module}.{breakage.test} is {verdict} when {breakage.file} is broken")
     return unnoticed
@@ -72,7 +78,12 @@ def _break(copy: Path, module: str, breakage: Any) -> str:
     try:
         command = [sys.executable, "-m", "pytest", "-x", f"tests/promises/{module}.py"]
         chosen = rf"{re.escape(breakage.test)}(\[|$)"
-        environment = {**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1", "PROMISE": chosen}
+        environment = {
+            **os.environ,
+            "PYTHONPATH": str(copy),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "PROMISE": chosen,
+        }
         environment.pop("CHAOS", None)
         done = subprocess.run(
             command, cwd=copy, env=environment, timeout=LONGEST, capture_output=True, check=False

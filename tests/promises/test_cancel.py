@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from random import Random
 
@@ -37,10 +38,8 @@ def test_a_cancelled_call_leaves_nothing_open(emulate, measured, socket) -> None
             task = asyncio.create_task(client.embed(texts(24)))
             await asyncio.sleep(chance.random() * 0.15)
             cancelled.append(task.cancel())
-            try:
+            with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.wait_for(task, 5)
-            except asyncio.CancelledError:
-                pass
             others = [other for other in asyncio.all_tasks() if other is not asyncio.current_task()]
             # The client goes on to work: no place in its gate was lost.
             again = await asyncio.wait_for(client.embed(texts(8)), 10)

@@ -85,7 +85,7 @@ def _tiff_of_tags() -> bytes:
 
 
 # What it is, and whether it is accepted (with the size its header tells) or refused.
-FILES: dict[str, tuple[bytes, tuple[int, int] | None | str]] = {
+FILES: dict[str, tuple[bytes, tuple[int, int] | str | None]] = {
     "png bomb": (_png(200_000, 200_000), (200_000, 200_000)),
     "png of 2^31": (_png(2**31 - 1, 2**31 - 1), (2**31 - 1, 2**31 - 1)),
     "png with a text bomb": (
