@@ -225,9 +225,7 @@ def test_no_url_is_fetched_and_no_other_host_is_dialled(emulate, audit, way) -> 
     settings = mount.settings("ark")
     ways = {
         "sync": lambda: Client(ARK, **settings).embed([Image.from_url(url) for url in urls]),
-        "async": lambda: asyncio.run(
-            Client(ARK, **settings).aio.embed([Image.from_url(url) for url in urls])
-        ),
+        "async": lambda: asyncio.run(_awaited(AsyncClient(ARK, **settings), urls)),
         "LangChain": lambda: ArkEmbeddings(model=ARK, **settings).embed_image(urls),
         "LlamaIndex": lambda: ArkMultiModalEmbedding(model_name=ARK, **settings).get_image_embedding_batch(
             urls
