@@ -231,7 +231,8 @@ def test_the_environment_is_not_in_a_report(monkeypatch, settings) -> None:
 def test_no_log_shows_key_or_content(emulate, caplog, kind) -> None:
     """DEBUG logs of ours, httpx, httpcore, asyncio and whatever else logs, over a real socket."""
     mount = emulate(socket=True)
-    mount.emulator.fail("500", "429", "reset", "truncated", Fault("401", message=f"bad key {KEY}"))
+    soon = [Fault(kind, retry_after_ms=1) for kind in ("500", "429", "503")]
+    mount.emulator.fail(*soon, "reset", Fault("401", message=f"bad key {KEY}"))
     items = [Fused(WORDS, Image.from_bytes(PICTURE))]
     caplog.set_level(logging.DEBUG)
     for name in ("volc_dashscope", "httpx", "httpcore", "httpcore.http11", "httpcore.connection", "asyncio"):
