@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import ssl
 import threading
 import time
 import weakref
@@ -269,6 +270,11 @@ def _built(request: Request, client: httpx.Client | httpx.AsyncClient, home: Hom
         return home.made(request)
     headers = home.headers(request)
     return client.build_request(request.method, request.url, headers=headers, content=request.body)
+
+
+def trust() -> ssl.SSLContext:
+    """Return whose certificates are trusted: certifi's, or those of SSL_CERT_FILE."""
+    return httpx.create_ssl_context()
 
 
 def _manners(request: Request) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """
 The command `volc-dashscope`: a shell's way to what the library does. No decision is made here.
 
-Exit codes: 0 all is well; 1 some rows failed; 2 the command, its input or a setting is wrong and nothing was sent;
-3 the service or the account stopped the job, which can be resumed; 130 (143) stopped by Ctrl-C (SIGTERM).
+Exit codes: 0 all is well; 1 some rows failed, or `doctor` found something to fix; 2 the command, its input or a
+setting is wrong and nothing was sent; 3 the service or the account stopped it; 130 (143) stopped by Ctrl-C
+(SIGTERM).
 """
 
 from __future__ import annotations

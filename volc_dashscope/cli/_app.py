@@ -2,18 +2,55 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from volc_dashscope._version import __version__
 from volc_dashscope.cli._cache import cache
+from volc_dashscope.cli._doctor import doctor
 from volc_dashscope.cli._embed import embed
+from volc_dashscope.cli._emulator import emulator
+from volc_dashscope.cli._estimate import estimate
+from volc_dashscope.cli._models import models
+from volc_dashscope.cli._speech import say_json
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+class _App(click.Group):
+    """A group whose usage errors are JSON too where JSON was asked for."""
+
+    def make_context(self, info_name: Any, args: list[str], *rest: Any, **extra: Any) -> click.Context:
+        """Take note of `--json` before anything is parsed."""
+        wanted = "--json" in args
+        context = super().make_context(info_name, args, *rest, **extra)
+        context.meta[__name__] = wanted
+        return context
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the subcommand."""
+        try:
+            return super().invoke(ctx)
+        except click.UsageError as error:
+            if ctx.meta[__name__]:
+                say_json({"error": error.format_message(), "kind": "UsageError"})
+            raise
+
+
+@click.group(cls=_App, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="volc-dashscope")
 def app() -> None:
-    """Multimodal embeddings from Volcengine Ark and Alibaba DashScope."""
+    """
+    Multimodal embeddings from Volcengine Ark and Alibaba DashScope.
+
+    \b
+    First steps:
+      volc-dashscope doctor                        is everything in place?
+      volc-dashscope models --embeds image         which model, at what price?
+      volc-dashscope estimate photos/ -m MODEL     what would it cost?
+      volc-dashscope embed photos/ -m MODEL -o vectors.parquet
+    No key yet? `volc-dashscope emulator` stands in for both services.
+    """
 
 
-app.add_command(embed)
-app.add_command(cache)
+for _command in (embed, cache, models, estimate, doctor, emulator):
+    app.add_command(_command)

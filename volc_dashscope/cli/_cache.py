@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from volc_dashscope.cache import SQLiteCache
+from volc_dashscope.cli._options import json_option
 from volc_dashscope.cli._speech import duration, errors_told, megabytes, note, say_json
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
@@ -42,7 +43,7 @@ def cache() -> None:
 
 @cache.command()
 @click.argument("path", type=_PLACE)
-@click.option("--json", "as_json", is_flag=True, help="Write one JSON object.")
+@json_option
 def stats(path: Path, as_json: bool) -> None:
     """Count the entries of the cache at PATH."""
     with errors_told(as_json=as_json), SQLiteCache(path) as opened:
@@ -63,7 +64,7 @@ def stats(path: Path, as_json: bool) -> None:
 @click.option(
     "--max-size", callback=_size, help="Drop what was not used for longest until the vectors fit, e.g. 2G."
 )
-@click.option("--json", "as_json", is_flag=True, help="Write one JSON object.")
+@json_option
 def prune(path: Path, older_than: float | None, max_size: int | None, as_json: bool) -> None:
     """Drop entries of the cache at PATH and give their room back to the disk."""
     if older_than is None and max_size is None:

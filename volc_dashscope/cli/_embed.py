@@ -16,7 +16,6 @@ import click
 
 from volc_dashscope.bulk import (
     Columns,
-    Preview,
     Progress,
     Report,
     Source,
@@ -24,11 +23,11 @@ from volc_dashscope.bulk import (
     embed_batch,
     embed_file,
     open_source,
-    preview,
 )
 from volc_dashscope.cache import SQLiteCache
+from volc_dashscope.cli._estimate import tell_preview
 from volc_dashscope.cli._options import Given, options
-from volc_dashscope.cli._speech import FAILED_ROWS, duration, errors_told, leave, note, say_json
+from volc_dashscope.cli._speech import FAILED_ROWS, errors_told, leave, note, say_json
 from volc_dashscope.client import Client
 from volc_dashscope.errors import ConfigError
 from volc_dashscope.jobs import BatchJobs, FileJobs
@@ -63,7 +62,7 @@ def embed(
         columns = Columns(text_column, image_column, video_column, id_column)
         opened = open_source(source, format=format, columns=columns, media_root=media_root)
         if dry_run:
-            _tell_preview(_previewed(opened, given), given)
+            tell_preview(opened, given, given.output)
             return
         try:
             report = _embedded(opened, given)
@@ -71,23 +70,6 @@ def embed(
             note(_how_to_resume())
             leave(128 + signal.SIGINT)
     _tell(report, given)
-
-
-def _previewed(source: Source, given: Given) -> Preview:
-    return preview(
-        source,
-        given.output,
-        model=given.model,
-        like=given.like,
-        provider=given.provider,
-        route=given.usual_route,
-        text_type=given.text_type,
-        instruct=given.instruct,
-        res_level=given.res_level,
-        upload=given.upload,
-        requests_per_minute=given.requests_per_minute,
-        tokens_per_minute=given.tokens_per_minute,
-    )
 
 
 def _embedded(source: Source, given: Given) -> Report:
@@ -201,36 +183,6 @@ def _how_to_resume() -> str:
 
 def _command() -> str:
     return shlex.join(["volc-dashscope", *sys.argv[1:]])
-
-
-def _tell_preview(found: Preview, given: Given) -> None:
-    if given.as_json:
-        say_json(found.as_json())
-        return
-    fewest, most = found.tokens
-    lines = [
-        ("rows", f"{found.rows:,}"),
-        ("finished already", f"{found.finished:,}" if found.finished else ""),
-        ("cannot be embedded", f"{found.bad:,}" if found.bad else ""),
-        ("items", f"{found.items:,}"),
-        ("requests", f"{found.requests:,}"),
-        ("tokens", _range(fewest, most, ",.0f")),
-        ("price", f"{found.currency} {_range(*found.price, ',.4f')}" if found.price else "not known"),
-        (
-            "time at the limits",
-            "at least " + duration(found.seconds) if found.seconds is not None else "not known",
-        ),
-    ]
-    for name, value in lines:
-        if value:
-            click.echo(f"{name + ':':20}{value}")
-    note(found.rule)
-
-
-def _range(fewest: float, most: float | None, style: str) -> str:
-    if most is None:
-        return f"at least {fewest:{style}}"
-    return f"{fewest:{style}}" if fewest == most else f"{fewest:{style}} to {most:{style}}"
 
 
 def _tell(report: Report, given: Given) -> None:

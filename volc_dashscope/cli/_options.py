@@ -1,46 +1,34 @@
-"""The options of `volc-dashscope embed`, and what they are as a value."""
+"""The options that commands on items share, and what they are as a value."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
 
 import click
 
+from volc_dashscope.cli._names import MODEL_NAME
 from volc_dashscope.models import Provider, Route, card
 
 _ROLES = {"document": "document", "query": "query", "none": None}
 
 
-@dataclass(frozen=True)
-class Given:
-    """The options, as they were given."""
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What shapes requests, tokens and price, as it was given."""
 
     model: str
-    output: Path | None
-    dimensions: int | None
     role: str
     instruct: str | None
     route: Literal["native", "openai", "batch"] | None
     provider: Provider | None
     like: str | None
-    region: str | None
-    base_url: str | None
-    workspace: str | None
     upload: bool
     res_level: int | None
-    normalize: bool
-    concurrency: int
     requests_per_minute: float | None
     tokens_per_minute: float | None
-    cache: Path | None
-    file_url: str | None
-    wait: bool
-    restart: bool
-    group_rows: int | None
-    quiet: bool
     as_json: bool
 
     @property
@@ -64,10 +52,36 @@ class Given:
         return None if self.by_file_jobs else self.route
 
 
+@dataclass(frozen=True, kw_only=True)
+class Given(Asked):
+    """The options of `embed`, as they were given."""
+
+    output: Path | None
+    dimensions: int | None
+    region: str | None
+    base_url: str | None
+    workspace: str | None
+    normalize: bool
+    concurrency: int
+    cache: Path | None
+    file_url: str | None
+    wait: bool
+    restart: bool
+    group_rows: int | None
+    quiet: bool
+
+
 _PATH = click.Path(path_type=Path)
 _FLAG: dict[str, Any] = {"is_flag": True}
 _TABLE: list[tuple[tuple[str, ...], dict[str, Any]]] = [
-    (("-m", "--model"), {"required": True, "help": "Model id or endpoint id."}),
+    (
+        ("-m", "--model"),
+        {
+            "required": True,
+            "type": MODEL_NAME,
+            "help": "Model id (see `volc-dashscope models`) or endpoint id.",
+        },
+    ),
     (("-o", "--output"), {"type": _PATH, "help": "Parquet file of id, row, vector and error."}),
     (
         ("--format",),
@@ -103,7 +117,10 @@ _TABLE: list[tuple[tuple[str, ...], dict[str, Any]]] = [
         ("--provider",),
         {"type": click.Choice(["ark", "dashscope"]), "help": "For a model the table does not have."},
     ),
-    (("--like",), {"help": "The row of the table to use for an endpoint id or a snapshot."}),
+    (
+        ("--like",),
+        {"type": MODEL_NAME, "help": "The row of the table to use for an endpoint id or a snapshot."},
+    ),
     (("--region",), {"help": "cn-beijing, ap-southeast-1, ..."}),
     (("--base-url",), {"help": "Else from the environment, else by region."}),
     (("--workspace",), {"help": "DashScope workspace id."}),
@@ -136,8 +153,30 @@ _TABLE: list[tuple[tuple[str, ...], dict[str, Any]]] = [
 ]
 
 
+_PRICED = (
+    "--model", "--format", "--text-column", "--image-column", "--video-column", "--id-column", "--media-root",
+    "--role", "--instruct", "--route", "--provider", "--like", "--upload", "--res-level", "--requests-per-minute",
+    "--tokens-per-minute", "--json",
+)  # fmt: skip
+
+
 def options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options of the table to a command."""
+    """Add every option of the table to a command."""
+    return _with(command, [name for names, _ in _TABLE for name in names])
+
+
+def priced_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that say what is sent and what it costs."""
+    return _with(command, _PRICED)
+
+
+def json_option(command: Callable[..., None]) -> Callable[..., None]:
+    """Add `--json`."""
+    return _with(command, ["--json"])
+
+
+def _with(command: Callable[..., None], chosen: Sequence[str]) -> Callable[..., None]:
     for names, settings in reversed(_TABLE):
-        command = click.option(*names, **settings)(command)
+        if set(names) & set(chosen):
+            command = click.option(*names, **settings)(command)
     return command

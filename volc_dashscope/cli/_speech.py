@@ -13,6 +13,7 @@ import orjson
 from volc_dashscope.errors import ConfigError, EmbeddingError, InputError
 
 FAILED_ROWS, WRONG, STOPPED = 1, 2, 3
+SOMETHING_TO_FIX = 1
 
 
 def say_json(value: Mapping[str, Any]) -> None:

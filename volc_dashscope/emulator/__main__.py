@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
 from threading import Event
 
 from volc_dashscope.emulator.emulator import Emulator
@@ -47,18 +48,40 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Serve until interrupted."""
-    options = arguments(argv)
+    serve(arguments(argv))
+
+
+def serve(options: argparse.Namespace, *, tell: Callable[[dict[str, str]], None] | None = None) -> None:
+    """
+    Serve until interrupted.
+
+    Args:
+        tell: Takes the base URLs once it listens; None prints them.
+    """
     emulator = Emulator(
         options.faults, options.latency, options.rpm, options.tpm, options.seed, job_seconds=2.0
-    ).start(options.port)
-    print("emulator of the Ark and DashScope embedding protocols (not a model)")
-    print(f"ARK_BASE_URL={emulator.ark_url}")
-    print(f"DASHSCOPE_BASE_URL={emulator.dashscope_url}")
-    print(f"compatible mode: {emulator.compatible_url}", flush=True)
+    )
+    try:
+        emulator.start(options.port)
+    except OSError as error:
+        sys.exit(
+            f"port {options.port} cannot be used ({error.strerror}); take another with --port, or 0 for any"
+        )
+    if tell is not None:
+        urls = {"ark": emulator.ark_url, "dashscope": emulator.dashscope_url}
+        tell({**urls, "compatible": emulator.compatible_url})
+        sys.stdout.flush()
+    else:
+        print("emulator of the Ark and DashScope embedding protocols (not a model)")
+        print(f"ARK_BASE_URL={emulator.ark_url}")
+        print(f"DASHSCOPE_BASE_URL={emulator.dashscope_url}")
+        print(f"compatible mode: {emulator.compatible_url}", flush=True)
     try:
         Event().wait()
     except KeyboardInterrupt:
-        print(f"{len(emulator.ledger)} requests answered")
+        print(
+            f"{len(emulator.ledger)} requests answered", file=sys.stderr if tell is not None else sys.stdout
+        )
     finally:
         emulator.stop()
 

@@ -1,0 +1,211 @@
+"""`volc-dashscope doctor`: each trouble is one line that says what to do, and no line holds a key."""
+
+from __future__ import annotations
+
+import re
+import socket
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cli_runs import KEY, Run
+
+from volc_dashscope.cli._checks import CORE, EXTRAS, Package
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def seen(done: Run, about: str) -> tuple[str, str]:
+    """Return state and words of one finding."""
+    found = [finding for finding in done.told["findings"] if finding["about"] == about]
+    assert 1 == len(found), done.out
+    return found[0]["state"], found[0]["words"]
+
+
+def test_all_is_well_is_exit_0_and_sends_nothing(cli, services):
+    done = cli("doctor")
+
+    assert 0 == done.code
+    assert "nothing to fix" in done.err
+    assert [] == [line for line in done.out.splitlines() if line.startswith("FIX")]
+    assert [] == list(services.ledger)
+    assert KEY not in done.out + done.err
+
+
+def test_a_request_is_sent_only_when_asked_for(cli, services):
+    done = cli("doctor", "--send-request", "--json")
+
+    assert 0 == done.code
+    assert "tokens were billed" in seen(done, "ark request")[1]
+    assert ["ok", "ok"] == services.ledger.texts
+
+
+def test_a_refused_request_is_told_in_the_librarys_words(cli, services):
+    services.fail("401")
+
+    done = cli("doctor", "--provider", "ark", "--send-request", "--json")
+
+    assert 1 == done.code
+    assert "fix" == seen(done, "ark request")[0]
+    assert 1 == len(services.ledger)
+
+
+def test_no_key_at_all_is_to_fix_and_one_is_enough(cli, services, monkeypatch):
+    monkeypatch.delenv("ARK_API_KEY")
+    one = cli("doctor", "--json")
+    monkeypatch.delenv("DASHSCOPE_API_KEY")
+    none = cli("doctor", "--json")
+
+    assert (0, "note") == (one.code, seen(one, "ark key")[0])
+    assert (1, 1) == (none.code, none.told["fixes"])
+    assert "ARK_API_KEY or DASHSCOPE_API_KEY" in seen(none, "keys")[1]
+
+
+def test_the_key_of_a_service_that_is_asked_for_is_needed(cli):
+    done = cli("doctor", "--provider", "ark", "--offline", "--json")
+
+    assert (1, "fix") == (done.code, seen(done, "ark key")[0])
+
+
+SPOILT = {
+    "quotes": (f'"{KEY}"', "take them off"),
+    "a placeholder": ("your-api-key", "placeholder"),
+    "an unset variable": ("${ARK_KEY_VARIABLE}", "placeholder"),
+    "half of it": ("sk-0123", "copy it again"),
+    "a scheme": (f"Bearer {KEY}", "copy the key again"),
+    "another alphabet": (f"{KEY}密钥", "copy the key again"),
+}
+
+
+@pytest.mark.parametrize(("key", "words"), SPOILT.values(), ids=SPOILT.keys())
+def test_a_spoilt_key_is_told_and_not_shown(cli, monkeypatch, key, words):
+    monkeypatch.setenv("ARK_API_KEY", key)
+
+    done = cli("doctor", "--offline", "--json")
+    printed = cli("doctor", "--offline")
+
+    state, said = seen(done, "ark key")
+    assert (1, "fix") == (done.code, state)
+    assert words in said
+    for part in (key, KEY, KEY[:8], KEY[-6:]):
+        assert part not in done.out + done.err + printed.out + printed.err
+
+
+def test_a_host_that_does_not_listen_is_to_fix(cli, monkeypatch):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # bound and not listening: refused
+        monkeypatch.setenv("ARK_API_KEY", KEY)
+        monkeypatch.setenv("ARK_BASE_URL", f"http://127.0.0.1:{taken.getsockname()[1]}/api/v3")
+        done = cli("doctor", "--provider", "ark", "--json")
+
+    state, words = seen(done, "ark connection")
+    assert (1, "fix") == (done.code, state)
+    assert "nothing listens at 127.0.0.1:" in words
+
+
+def test_a_silent_host_is_given_up_in_time(cli, monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setenv("ARK_API_KEY", KEY)
+        # A proxy that accepts and never answers.
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        done = cli("doctor", "--provider", "ark", "--timeout", 0.3, "--json")
+
+    state, words = seen(done, "ark connection")
+    assert (1, "fix") == (done.code, state)
+    assert "did not answer within 0.3 s" in words
+
+
+@contextmanager
+def proxy(answer: bytes) -> Iterator[tuple[str, list[bytes]]]:
+    """Listen as a proxy that gives one answer."""
+    heard: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(10)
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.settimeout(10)
+                heard.append(connection.recv(65536))
+                connection.sendall(answer)
+
+        worker = threading.Thread(target=serve)
+        worker.start()
+        yield f"127.0.0.1:{server.getsockname()[1]}", heard
+        worker.join(10)
+
+
+def test_a_proxy_is_used_and_shown_without_its_password(cli, monkeypatch):
+    monkeypatch.setenv("ARK_API_KEY", KEY)
+    with proxy(b"HTTP/1.1 403 Forbidden\r\n\r\n") as (place, heard):
+        monkeypatch.setenv("HTTPS_PROXY", f"http://user:secret@{place}")
+        done = cli("doctor", "--provider", "ark", "--json")
+
+    assert heard[0].startswith(b"CONNECT ark.cn-beijing.volces.com:443 ")
+    assert KEY.encode() not in heard[0]
+    assert ("ok", f"http://{place}, from the environment") == seen(done, "ark proxy")
+    assert "through the proxy" in seen(done, "ark connection")[1]
+    assert "secret" not in done.out + done.err
+
+
+WRONG_PLACES: dict[str, tuple[dict[str, str], tuple[str, ...], str, str]] = {
+    "plain http": ({"ARK_BASE_URL": "http://ark.example"}, (), "ark host", "https://"),
+    "credentials": ({"ARK_BASE_URL": "https://a:secret@ark.example"}, (), "ark host", "credentials"),
+    "region": ({}, ("--region", "mars"), "ark host", "known: "),
+    "proxy": ({"HTTPS_PROXY": "ftp://x"}, (), "ark proxy", "write http://host:port"),
+}
+
+
+@pytest.mark.parametrize(
+    ("variables", "options", "about", "words"), WRONG_PLACES.values(), ids=WRONG_PLACES.keys()
+)
+def test_a_wrong_place_is_to_fix(cli, monkeypatch, variables, options, about, words):
+    for name, value in {"ARK_API_KEY": KEY, **variables}.items():
+        monkeypatch.setenv(name, value)
+
+    done = cli("doctor", "--provider", "ark", "--offline", "--json", *options)
+
+    state, said = seen(done, about)
+    assert (1, "fix") == (done.code, state)
+    assert words in said
+    assert "secret" not in done.out + done.err
+
+
+def test_settings_of_one_service_need_its_name(cli):
+    assert (2, "--provider") == ((done := cli("doctor", "--region", "cn-beijing")).code, done.err.split()[-1])
+
+
+def test_versions_are_told_and_what_is_not_installed(cli):
+    done = cli("doctor", "--offline", "--json")
+
+    assert ("ok", "httpx") == (seen(done, "packages")[0], seen(done, "packages")[1].split()[0])
+    assert "langchain-core" in seen(done, "extra langchain")[1]
+    assert seen(done, "extra ray") in (
+        ("note", 'not installed: pip install "volc-dashscope[ray]"'),
+        ("ok", seen(done, "extra ray")[1]),
+    )
+
+
+def test_the_packages_it_knows_are_those_of_the_project():
+    """Bounds of the extras are written twice, because a checkout has no metadata."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    extras = {name: wanted for name, wanted in project["optional-dependencies"].items() if name != "all"}
+
+    assert list(map(_package, project["dependencies"])) == list(CORE)
+    assert {name: [_package(text) for text in wanted] for name, wanted in extras.items()} == {
+        name: list(packages) for name, packages in EXTRAS.items()
+    }
+
+
+def _package(text: str) -> Package:
+    found: Any = re.fullmatch(r"([\w-]+)(?:\[\w+\])?>=([\d.]+)(?:,<([\d.]+))?", text)
+    return Package(found[1], found[2], found[3] or "")

@@ -1,0 +1,52 @@
+"""`volc-dashscope estimate`, and what it shares with `embed --dry-run`."""
+
+from __future__ import annotations
+
+from io import BytesIO
+
+from PIL import Image
+
+MODEL = "text-embedding-v4"
+
+
+def test_it_says_what_a_dry_run_says_and_sends_nothing(cli, services, tmp_path, monkeypatch):
+    monkeypatch.delenv("DASHSCOPE_API_KEY")
+    (tmp_path / "t.txt").write_text("".join(f"text {number}\n" for number in range(25)), encoding="utf-8")
+
+    told = cli("estimate", "t.txt", "-m", MODEL)
+    dry = cli("embed", "t.txt", "-m", MODEL, "--dry-run")
+
+    assert (0, told.out, told.err) == (dry.code, dry.out, dry.err)
+    assert ("25", "3") == tuple(_line(told.out, name) for name in ("items", "requests"))
+    assert "CNY" in _line(told.out, "price")
+    assert [] == list(services.ledger)
+
+
+def test_a_folder_of_pictures_is_counted_by_their_sizes(cli, tmp_path):
+    picture = BytesIO()
+    Image.new("RGB", (280, 280), "blue").save(picture, "PNG")
+    for name in ("海.png", "b.png"):
+        (tmp_path / name).write_bytes(picture.getvalue())
+
+    told = cli("estimate", ".", "-m", "doubao-embedding-vision-251215", "--json").told
+
+    assert ("doubao-embedding-vision-251215", 2, 2, [200, 200]) == (
+        told["model"],
+        told["items"],
+        told["requests"],
+        told["tokens"],
+    )
+
+
+def test_a_wrong_model_is_one_line_and_exit_2(cli, tmp_path):
+    (tmp_path / "t.txt").write_text("text\n")
+
+    done = cli("estimate", "t.txt", "-m", "none")
+
+    assert (2, "") == (done.code, done.out)
+    assert 1 == len(done.err.strip().splitlines())
+    assert "not in the table" in done.err
+
+
+def _line(text: str, name: str) -> str:
+    return next(line.partition(":")[2].strip() for line in text.splitlines() if line.startswith(f"{name}:"))

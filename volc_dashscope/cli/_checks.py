@@ -1,0 +1,205 @@
+"""What `volc-dashscope doctor` looks at: one finding each, in words that say what to do."""
+
+from __future__ import annotations
+
+import platform
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from typing import Literal
+from urllib.parse import urlsplit
+
+from volc_dashscope import _config
+from volc_dashscope._version import __version__
+from volc_dashscope.cli._reach import reach
+from volc_dashscope.client import Client
+from volc_dashscope.errors import ConfigError, EmbeddingError
+from volc_dashscope.models import Provider, card
+
+State = Literal["ok", "note", "fix"]
+
+# The model that stands for a service, and its cheapest request.
+TRIED: dict[Provider, str] = {"ark": "doubao-embedding-vision-251215", "dashscope": "text-embedding-v4"}
+_PLACEHOLDER = re.compile(
+    r"(your|my|the)?[-_ ]*(ark|dashscope|api)?[-_ ]*key([-_ ]*here)?|x+|\.+|todo|changeme", re.I
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """A distribution that the library or one of its extras needs, from a version on and below another."""
+
+    name: str
+    least: str = "0"
+    below: str = ""
+
+
+CORE = (Package("httpx", "0.27", "1"), Package("numpy", "1.26"), Package("orjson", "3.10"))
+EXTRAS: dict[str, tuple[Package, ...]] = {
+    "langchain": (Package("langchain-core", "1.0", "2"),),
+    "llama-index": (Package("llama-index-core", "0.14", "0.15"),),
+    "images": (Package("pillow", "10.3"),),
+    "emulator": (Package("pillow", "10.3"),),
+    "multi": (Package("zstandard", "0.22"), Package("blosc2", "2.7")),
+    "bulk": (Package("pyarrow", "17"), Package("tqdm", "4.66"), Package("click", "8.1")),
+    "ray": (Package("ray", "2.30"),),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """
+    What was seen of one thing.
+
+    Attributes:
+        state: "ok"; "note" for something that is not needed by all; "fix" for what keeps it from working.
+        words: What was seen; for "fix" also what to do.
+    """
+
+    about: str
+    state: State
+    words: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where one service is asked for, and how."""
+
+    provider: Provider
+    region: str | None
+    base_url: str | None
+    workspace: str | None
+    timeout: float
+    connect: bool
+    send: bool
+
+
+def installed() -> Iterator[Finding]:
+    """Look at Python, the packages of the core and the extras."""
+    system = f"{platform.system()} {platform.machine()}"
+    yield Finding("Python", "ok", f"{platform.python_version()} on {system}")
+    yield Finding("volc-dashscope", "ok", __version__)
+    for name, packages in {"core": CORE, **EXTRAS}.items():
+        yield _packages(name, packages)
+
+
+def _packages(extra: str, packages: tuple[Package, ...]) -> Finding:
+    about = "packages" if extra == "core" else f"extra {extra}"
+    command = 'pip install "volc-dashscope"' if extra == "core" else f'pip install "volc-dashscope[{extra}]"'
+    found = {package: _version(package.name) for package in packages}
+    if None in found.values():
+        return Finding(about, "fix" if extra == "core" else "note", f"not installed: {command}")
+    for package, seen in found.items():
+        if not _fits(seen or "", package):
+            wanted = f">={package.least}" + (f",<{package.below}" if package.below else "")
+            return Finding(
+                about, "fix", f'{package.name} {seen} does not fit: pip install "{package.name}{wanted}"'
+            )
+    return Finding(about, "ok", ", ".join(f"{package.name} {seen}" for package, seen in found.items()))
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _fits(seen: str, package: Package) -> bool:
+    number = _number(seen)
+    return number >= _number(package.least) and not (package.below and number >= _number(package.below))
+
+
+def _number(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", text)[:3])
+
+
+def service(place: Place) -> Iterator[Finding]:
+    """Look at the key, the host, the proxy and the way to one service; nothing is sent unless asked."""
+    who = place.provider
+    yield (key := _key(who))
+    try:
+        url, where = _url(place)
+    except ConfigError as error:
+        yield Finding(f"{who} host", "fix", str(error))
+        return
+    yield Finding(f"{who} host", "ok", f"{_shown(url)} ({where})")
+    yield (proxy := _proxy(who, url))
+    if place.connect and proxy.state != "fix":
+        state, words = reach(url, proxy=_config.find_proxy(url), seconds=place.timeout)
+        yield Finding(f"{who} connection", state, words)
+    if place.send:
+        yield (
+            _answer(place)
+            if key.state == "ok"
+            else Finding(f"{who} request", "note", "not sent without a key")
+        )
+
+
+def _key(provider: Provider) -> Finding:
+    variable, about = _config.KEY_VARIABLE[provider], f"{provider} key"
+    try:
+        text = _config.find_key(provider, None).reveal()
+    except ConfigError as error:
+        if str(error).startswith("no API key"):
+            return Finding(about, "note", f"not set: export {variable}=...")
+        return Finding(about, "fix", str(error))
+    problem = None
+    if text[0] in "\"'" or text[-1] in "\"'":
+        problem = "quotes are part of it: take them off"
+    elif _PLACEHOLDER.fullmatch(text.strip("<>[]{}$")) or text.startswith(("<", "${")):
+        problem = "it is a placeholder: put the key of your account there"
+    elif len(text) < 16:
+        problem = "it is shorter than any key: copy it again, whole"
+    del text
+    if problem is not None:
+        return Finding(about, "fix", f"{variable} is set, but {problem} (it is not shown here)")
+    return Finding(about, "ok", f"{variable} is set and can be sent (it is not shown here)")
+
+
+def _url(place: Place) -> tuple[str, str]:
+    row = card(TRIED[place.provider])
+    assert row is not None
+    return _config.find_url(
+        row, route="native", base_url=place.base_url, region=place.region, workspace=place.workspace
+    )
+
+
+def _shown(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}{parts.path}"
+
+
+def _proxy(who: str, url: str) -> Finding:
+    about, proxy = f"{who} proxy", _config.find_proxy(url)
+    if proxy is None:
+        return Finding(about, "ok", "none")
+    try:
+        parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
+        place = f"{parts.scheme}://{parts.hostname}" + (f":{parts.port}" if parts.port else "")
+    except ValueError:
+        return Finding(about, "fix", "HTTPS_PROXY is not a URL: write http://host:port, or unset it")
+    if parts.scheme not in ("http", "https", "socks5", "socks5h") or not parts.hostname:
+        return Finding(about, "fix", "HTTPS_PROXY is not a URL: write http://host:port, or unset it")
+    if parts.scheme.startswith("socks") and find_spec("socksio") is None:
+        return Finding(about, "fix", f'{place} speaks SOCKS: pip install "httpx[socks]"')
+    return Finding(about, "ok", f"{place}, from the environment")
+
+
+def _answer(place: Place) -> Finding:
+    about, model = f"{place.provider} request", TRIED[place.provider]
+    try:
+        with Client(
+            model,
+            region=place.region,
+            base_url=place.base_url,
+            workspace=place.workspace,
+            timeout=place.timeout,
+            max_attempts=1,
+        ) as client:
+            usage = client.embed(["ok"]).usage
+    except EmbeddingError as error:
+        return Finding(about, "fix", str(error))
+    return Finding(about, "ok", f"{model} answered; {usage.total_tokens} tokens were billed")

@@ -1,0 +1,84 @@
+"""`volc-dashscope doctor`: what keeps this machine from using the services, and how to mend it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, replace
+from typing import Any, cast, get_args
+
+import click
+
+from volc_dashscope import _config
+from volc_dashscope.cli._checks import Finding, Place, installed, service
+from volc_dashscope.cli._options import json_option
+from volc_dashscope.cli._speech import SOMETHING_TO_FIX, leave, say_json
+from volc_dashscope.models import Provider
+
+_MARKS = {"ok": ("ok", "green"), "note": ("-", None), "fix": ("FIX", "red")}
+
+
+@click.command()
+@click.option("--provider", type=click.Choice(get_args(Provider)), help="Look at this service only.")
+@click.option("--region", help="As for a client; needs --provider.")
+@click.option("--base-url", help="Likewise; else from the environment, else by region.")
+@click.option("--workspace", help="DashScope workspace id.")
+@click.option("--timeout", type=click.FloatRange(0.1, 60), default=5.0, show_default=True, help="Seconds.")
+@click.option("--offline", is_flag=True, help="Do not connect to anything.")
+@click.option(
+    "--send-request",
+    is_flag=True,
+    help="Also send one tiny text to each service whose key is set. It is billed: a few tokens.",
+)
+@json_option
+def doctor(
+    provider: Provider | None, offline: bool, send_request: bool, as_json: bool, **settings: Any
+) -> None:
+    """
+    Check keys, hosts, proxies, the connection and versions.
+
+    Each line is about one thing; a line that begins with FIX says what to do. Keys are never shown. A connection
+    to the service's host is opened and closed, and nothing is sent, unless --send-request is given.
+
+    Exit code 0: nothing to fix. 1: something to fix.
+    """
+    if provider is None and (settings["region"] or settings["base_url"] or settings["workspace"]):
+        raise click.UsageError("say whose --region, --base-url or --workspace that is: --provider")
+    if offline and send_request:
+        raise click.UsageError("--offline and --send-request exclude each other")
+    found = []
+    for finding in _findings(provider, connect=not offline, send=send_request, settings=settings):
+        found.append(finding)
+        if not as_json:
+            mark, colour = _MARKS[finding.state]
+            click.echo(f"{click.style(f'{mark:4}', fg=colour)}{finding.about + ':':24}{finding.words}")
+    fixes = sum(finding.state == "fix" for finding in found)
+    if as_json:
+        say_json({"fixes": fixes, "findings": [asdict(finding) for finding in found]})
+    else:
+        click.echo(f"{fixes} to fix" if fixes else "nothing to fix", err=True)
+    leave(SOMETHING_TO_FIX if fixes else 0)
+
+
+def _findings(
+    provider: Provider | None, *, connect: bool, send: bool, settings: dict[str, Any]
+) -> Iterator[Finding]:
+    yield from installed()
+    providers = cast("Sequence[Provider]", get_args(Provider)) if provider is None else (provider,)
+    keyless = []
+    for who in providers:
+        for seen in service(Place(provider=who, connect=connect, send=send, **settings)):
+            if seen.about == f"{who} key" and seen.state == "note":
+                keyless.append(who)
+            yield _weighed(seen, needed=provider is not None or who not in keyless)
+    if provider is None and len(keyless) == len(providers):
+        names = " or ".join(_config.KEY_VARIABLE[who] for who in providers)
+        yield Finding(
+            "keys", "fix", f"no service has one: set {names}, or try it with `volc-dashscope emulator`"
+        )
+
+
+def _weighed(seen: Finding, *, needed: bool) -> Finding:
+    """Return a finding about a service with the weight it has: one that nobody uses keeps nothing from working."""
+    if needed and seen.about.endswith(" key") and seen.state == "note":
+        return replace(seen, state="fix")
+    return seen if needed or seen.state == "ok" else replace(seen, state="note")

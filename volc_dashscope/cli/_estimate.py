@@ -1,0 +1,88 @@
+"""`volc-dashscope estimate`, which is also what `embed --dry-run` says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from volc_dashscope.bulk import Columns, Preview, Source, open_source, preview
+from volc_dashscope.cli._options import Asked, priced_options
+from volc_dashscope.cli._speech import duration, errors_told, note, say_json
+
+
+@click.command()
+@click.argument("source", type=click.Path(path_type=Path))
+@priced_options
+def estimate(
+    source: Path,
+    format: Any,
+    text_column: tuple[str, ...],
+    image_column: tuple[str, ...],
+    video_column: tuple[str, ...],
+    id_column: str | None,
+    media_root: Path | None,
+    **options: Any,
+) -> None:
+    """
+    Say what embedding SOURCE would cost.
+
+    Counts requests, tokens, price and time for every row of SOURCE (a text file, JSONL, CSV, TSV, Parquet, or a
+    folder of images and videos). Needs no key and sends nothing.
+
+    \b
+    Example:
+      volc-dashscope estimate photos/ --model qwen3-vl-embedding
+    """
+    asked = Asked(**options)
+    with errors_told(as_json=asked.as_json):
+        columns = Columns(text_column, image_column, video_column, id_column)
+        opened = open_source(source, format=format, columns=columns, media_root=media_root)
+        tell_preview(opened, asked, None)
+
+
+def tell_preview(source: Source, asked: Asked, output: Path | None) -> None:
+    """Say what a job would still send and cost; `output` is where rows may be finished already."""
+    found = preview(
+        source,
+        output,
+        model=asked.model,
+        like=asked.like,
+        provider=asked.provider,
+        route=asked.usual_route,
+        text_type=asked.text_type,
+        instruct=asked.instruct,
+        res_level=asked.res_level,
+        upload=asked.upload,
+        requests_per_minute=asked.requests_per_minute,
+        tokens_per_minute=asked.tokens_per_minute,
+    )
+    if asked.as_json:
+        say_json({"model": asked.model, **found.as_json()})
+        return
+    for name, value in _lines(found):
+        if value:
+            click.echo(f"{name + ':':20}{value}")
+    note(found.rule)
+
+
+def _lines(found: Preview) -> list[tuple[str, str]]:
+    price = f"{found.currency} {_range(*found.price, ',.4f')}" if found.price else "not known"
+    seconds = "not known" if found.seconds is None else "at least " + duration(found.seconds)
+    return [
+        ("rows", f"{found.rows:,}"),
+        ("finished already", f"{found.finished:,}" if found.finished else ""),
+        ("cannot be embedded", f"{found.bad:,}" if found.bad else ""),
+        ("items", f"{found.items:,}"),
+        ("requests", f"{found.requests:,}"),
+        ("tokens", _range(*found.tokens, ",.0f")),
+        ("price", price),
+        ("time at the limits", seconds),
+    ]
+
+
+def _range(fewest: float, most: float | None, style: str) -> str:
+    if most is None:
+        return f"at least {fewest:{style}}"
+    return f"{fewest:{style}}" if fewest == most else f"{fewest:{style}} to {most:{style}}"

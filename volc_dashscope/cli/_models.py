@@ -1,0 +1,186 @@
+"""`volc-dashscope models`: the table of models, whole, filtered, or one row of it with all its facts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from textwrap import wrap
+from typing import Any
+
+import click
+
+from volc_dashscope._columns import padded
+from volc_dashscope.cli._names import MODEL_NAME, kinds, price, summary
+from volc_dashscope.cli._options import json_option
+from volc_dashscope.cli._speech import errors_told, say_json
+from volc_dashscope.errors import ConfigError
+from volc_dashscope.models import ModelCard, Provider, card
+from volc_dashscope.models import models as rows
+
+_KINDS = ("text", "image", "video", "frames", "fused")
+_LETTERS = dict(zip(_KINDS, "TIVF+", strict=True))
+_OWNERS: dict[Provider, str] = {"ark": "Volcengine Ark", "dashscope": "Alibaba DashScope"}
+_LEGEND = """\
+EMBEDS: T text, I image, V video, F frames, + several of these in one vector.
+DIMENSION: the default, then what else can be asked for. BATCH: items of a request.
+PRICE: {currency} per million tokens, text / images and video; ? where no page prints one.
+All facts of a model, with their source: volc-dashscope models NAME"""
+
+
+@click.command()
+@click.argument("name", required=False, type=MODEL_NAME)
+@click.option("--provider", type=click.Choice(list(_OWNERS)), help="Only models of this service.")
+@click.option(
+    "--embeds",
+    multiple=True,
+    type=click.Choice(_KINDS),
+    help="Only models that take this; give it several times for models that take all of it.",
+)
+@click.option(
+    "--max-price",
+    type=click.FloatRange(0),
+    help="Only models with a known price up to this per million tokens, of all they were asked to embed.",
+)
+@click.option("--dimension", type=click.IntRange(1), help="Only models that can give vectors of this length.")
+@click.option("--region", help="Only models served there: cn-beijing, ap-southeast-1, ...")
+@click.option("--sparse", is_flag=True, help="Only models with sparse vectors, for hybrid search.")
+@json_option
+def models(name: str | None, as_json: bool, **filters: Any) -> None:
+    """
+    List the models: what they embed, their dimensions and prices.
+
+    With NAME, tell everything that is known of one model and the page it was read from.
+
+    \b
+    Examples:
+      volc-dashscope models --embeds image --embeds fused --max-price 2
+      volc-dashscope models qwen3-vl-embedding
+    """
+    with errors_told(as_json=as_json):
+        if name is not None:
+            _tell_one(_named(name), as_json=as_json)
+            return
+    found = [row for row in rows() if _fits(row, **filters)]
+    if as_json:
+        say_json({"models": [_as_json(row) for row in found]})
+        return
+    if not found:
+        click.echo("no model is like that; leave a filter out", err=True)
+        return
+    for line in _table(found):
+        click.echo(line)
+    currencies = sorted({row.price.currency for row in found if row.price})
+    click.echo(_LEGEND.format(currency=" or ".join(currencies) or "money"), err=True)
+
+
+def _named(name: str) -> ModelCard:
+    found = card(name)
+    if found is None:
+        near = [row.name for row in rows() if name.lower() in row.name]
+        hint = f"; do you mean {', '.join(near[:3])}?" if near else "; `volc-dashscope models` lists them"
+        raise ConfigError(f"{name!r} is not in the table of models{hint}")
+    return found
+
+
+def _fits(
+    row: ModelCard,
+    *,
+    provider: str | None,
+    embeds: tuple[str, ...],
+    max_price: float | None,
+    dimension: int | None,
+    region: str | None,
+    sparse: bool,
+) -> bool:
+    return (
+        provider in (None, row.provider)
+        and set(embeds) <= set(kinds(row))
+        and (max_price is None or _dearest(row, embeds) <= max_price)
+        and (dimension is None or dimension in row.dimensions)
+        and (region is None or region in row.regions)
+        and (row.sparse or not sparse)
+    )
+
+
+def _dearest(row: ModelCard, embeds: tuple[str, ...]) -> float:
+    """Return the highest price of what is asked for; infinite where it is not known."""
+    if row.price is None:
+        return float("inf")
+    media = bool(set(embeds) - {"text"}) and row.price.image is not None
+    return max(row.price.text, row.price.image or 0) if media else row.price.text
+
+
+def _table(found: list[ModelCard]) -> Iterator[str]:
+    heads = ("MODEL", "EMBEDS", "DIMENSION", "BATCH", "PRICE")
+    cells = [_cells(row) for row in found]
+    rooms = [max(map(len, column)) for column in zip(heads, *cells, strict=True)]
+    yield _line(heads, rooms)
+    owner = None
+    for row, line in zip(found, cells, strict=True):
+        if row.provider != owner:
+            owner = row.provider
+            yield f"{_OWNERS[owner]}:"
+        yield _line(line, rooms)
+
+
+def _cells(row: ModelCard) -> tuple[str, ...]:
+    lengths = sorted(length for length in row.dimensions if length != row.default_dimension)
+    others = "" if not lengths else f" {lengths[0]}" if len(lengths) == 1 else f" {lengths[0]}-{lengths[-1]}"
+    items = f"{row.batch // 1000}k" if row.batch >= 1000 else str(row.batch)
+    letters = "".join(_LETTERS[kind] for kind in kinds(row))
+    return row.name, letters, f"{row.default_dimension or '?'}{others}", items, price(row)
+
+
+def _line(cells: tuple[str, ...], rooms: list[int]) -> str:
+    return " ".join(padded(cell, room) for cell, room in zip(cells, rooms, strict=True)).rstrip()
+
+
+def _tell_one(row: ModelCard, *, as_json: bool) -> None:
+    if as_json:
+        say_json(_as_json(row))
+        return
+    click.echo(f"{row.name} ({_OWNERS[row.provider]})")
+    for name, value in _facts(row):
+        if value:
+            _tell_fact(name, value)
+
+
+def _tell_fact(name: str, value: str) -> None:
+    begin, rest = f"  {name + ':':18}", " " * 20
+    for line in wrap(
+        value,
+        80,
+        initial_indent=begin,
+        subsequent_indent=rest,
+        break_long_words=False,
+        break_on_hyphens=False,
+    ):
+        click.echo(line)
+
+
+def _facts(row: ModelCard) -> list[tuple[str, str]]:
+    lengths = ", ".join(map(str, row.dimensions))
+    abilities = [name for name in ("instruct", "sparse", "multi_vector", "text_type") if getattr(row, name)]
+    batch = "" if row.price is None or row.price.batch is None else f"; {row.price.batch:g} as a batch job"
+    limits = (("requests", row.requests_per_minute), ("tokens", row.tokens_per_minute))
+    return [
+        ("embeds", " ".join(kinds(row))),
+        ("dimensions", lengths and f"{lengths} (default {row.default_dimension})"),
+        ("a request holds", f"{row.batch:,} item{'s' if row.batch > 1 else ''}"),
+        ("longest text", f"{row.max_tokens:,} tokens" if row.max_tokens else ""),
+        ("takes", ", ".join(abilities)),
+        ("price", f"{summary(row).partition(', ')[2]}{batch}" if row.price else "not known"),
+        ("a minute", ", ".join(f"{number:,} {name}" for name, number in limits if number)),
+        ("regions", ", ".join(row.regions)),
+        ("languages", row.languages),
+        ("note", row.note),
+        ("source", f"{row.source} ({row.as_of})"),
+    ]
+
+
+def _as_json(row: ModelCard) -> dict[str, Any]:
+    found = asdict(row)
+    for rule in ("image", "video"):
+        if found[rule] is not None:
+            found[rule] = {**found[rule], "formats": sorted(found[rule]["formats"])}
+    return {**found, "modalities": sorted(row.modalities)}

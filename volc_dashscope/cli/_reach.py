@@ -1,0 +1,95 @@
+"""Whether a service's host can be reached: a connection is opened as a client would, and closed again."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+import time
+from base64 import b64encode
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from typing import Literal
+from urllib.parse import SplitResult, unquote, urlsplit
+
+from volc_dashscope._http import trust
+
+Verdict = tuple[Literal["ok", "note", "fix"], str]
+
+
+def reach(url: str, *, proxy: str | None, seconds: float) -> Verdict:
+    """
+    Connect to the host of a URL, through a proxy if there is one, send nothing, and say how it went.
+
+    Args:
+        seconds: How long it may take in all; looking a name up knows no bound of its own.
+    """
+    if proxy is not None and proxy.startswith("socks"):
+        return "note", "not tried: the way leads through a SOCKS proxy"
+    verdicts: list[Verdict] = []
+    place = urlsplit(url)
+    worker = threading.Thread(target=lambda: verdicts.append(_tried(place, proxy, seconds)), daemon=True)
+    worker.start()
+    worker.join(seconds)
+    return verdicts[0] if verdicts else _silent(place, seconds)
+
+
+def _silent(place: SplitResult, seconds: float) -> Verdict:
+    return "fix", (
+        f"{place.hostname} did not answer within {seconds:g} s: look at the firewall, or set HTTPS_PROXY"
+    )
+
+
+def _tried(place: SplitResult, proxy: str | None, seconds: float) -> Verdict:
+    began = time.monotonic()
+    connection = _connection(place, proxy, seconds)
+    try:
+        connection.connect()
+    except ssl.SSLCertVerificationError as error:
+        return "fix", (
+            f"the certificate of {place.hostname} is not trusted ({error.verify_message}): if a proxy in between "
+            "has one of its own, point SSL_CERT_FILE to it"
+        )
+    except TimeoutError:
+        return _silent(place, seconds)
+    except socket.gaierror:
+        host = _address(urlsplit(proxy)) if proxy else place.hostname
+        return (
+            "fix",
+            f"the name {host} cannot be looked up: look at the network, DNS, --region or the base URL",
+        )
+    except ConnectionRefusedError:
+        what = f"the proxy {_address(urlsplit(proxy))}" if proxy else _address(place)
+        return "fix", f"nothing listens at {what}: start it, or correct the proxy or the base URL"
+    except HTTPException as error:
+        return "fix", f"the proxy does not speak HTTP ({type(error).__name__}): correct HTTPS_PROXY"
+    except OSError as error:
+        way = "through the proxy " if proxy else ""
+        return "fix", f"no connection {way}to {_address(place)}: {error.strerror or error}"
+    finally:
+        connection.close()
+    return "ok", f"{place.hostname} answers in {(time.monotonic() - began) * 1000:.0f} ms"
+
+
+def _connection(place: SplitResult, proxy: str | None, seconds: float) -> HTTPConnection:
+    assert place.hostname is not None
+    if proxy is None:
+        return _plain_or_tls(place.scheme, place.hostname, place.port, seconds)
+    # To a proxy the connection itself is plain; TLS is spoken through the tunnel.
+    gate = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
+    connection = _plain_or_tls(place.scheme, gate.hostname or "", gate.port or 80, seconds)
+    headers = {}
+    if gate.username:
+        pair = f"{unquote(gate.username)}:{unquote(gate.password or '')}"
+        headers["Proxy-Authorization"] = "Basic " + b64encode(pair.encode()).decode()
+    connection.set_tunnel(place.hostname, place.port, headers)
+    return connection
+
+
+def _plain_or_tls(scheme: str, host: str, port: int | None, seconds: float) -> HTTPConnection:
+    if scheme == "https":
+        return HTTPSConnection(host, port, timeout=seconds, context=trust())
+    return HTTPConnection(host, port, timeout=seconds)
+
+
+def _address(place: SplitResult) -> str:
+    return f"{place.hostname}:{place.port}" if place.port else str(place.hostname)
