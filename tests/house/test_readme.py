@@ -22,6 +22,9 @@ from typing import Any
 import pytest
 from source import ROOT
 
+from volc_dashscope.emulator import Emulator
+from volc_dashscope.emulator.__main__ import arguments
+
 READMES = [path for name in ("README.md", "README.zh-CN.md") if (path := ROOT / name).is_file()]
 GUIDES = sorted(path for language in ("en", "zh") for path in (ROOT / "docs" / language).glob("*.md"))
 PAGES = [*READMES, *GUIDES]
@@ -113,6 +116,16 @@ def test_every_link_into_the_repository_leads_somewhere(path):
     links = re.findall(r"\]\((?!https?:|#|mailto:)([^)#]+)", path.read_text("utf-8"))
 
     assert [] == [link for link in links if not (path.parent / link).exists()]
+
+
+@pytest.mark.parametrize("path", READMES, ids=lambda path: path.name)
+def test_the_addresses_without_a_key_are_the_emulators(path):
+    port = arguments([]).port
+    with Emulator() as emulator:
+        served = {"ARK_BASE_URL": emulator.ark_url, "DASHSCOPE_BASE_URL": emulator.dashscope_url}
+    told = dict(re.findall(r"(\w+_BASE_URL)=(\S+)", path.read_text("utf-8")))
+
+    assert {name: re.sub(r":\d+/", f":{port}/", url) for name, url in served.items()} == told
 
 
 PAGE = """

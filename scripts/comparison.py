@@ -1,0 +1,170 @@
+"""
+Write the table of READMEs that compares, from a run of the benchmarks: python scripts/comparison.py [--check].
+
+    python -m benchmarks --workloads W1,W2 --latency 0 > benchmarks/results/clients.log
+
+Numbers come from that file; what the cells in words say is proved by tests/parity/test_beside_others.py.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "benchmarks" / "results" / "clients.log"
+MARKED = re.compile(r"(<!-- comparison -->\n).*?(<!-- /comparison -->)", re.DOTALL)
+TEXTS, ITEMS = "W1", "W2"
+OURS = ("ours_sync", "ours_langchain", "ours_llama_index")
+
+
+@dataclass(frozen=True)
+class Other:
+    """
+    A package to compare with.
+
+    Attributes:
+        contender: Its name in the benchmarks.
+        workload: What it was measured on.
+        words: In English and in Chinese: its name, what it does with 25 texts, after a 429, and with pictures.
+    """
+
+    contender: str
+    workload: str
+    words: tuple[tuple[str, str, str, str], tuple[str, str, str, str]]
+
+
+OTHERS = (
+    Other(
+        "community",
+        TEXTS,
+        (
+            (
+                "`langchain-community` (retired)",
+                "3 requests in turn",
+                "all batches are sent and billed again",
+                "none",
+            ),
+            ("`langchain-community`（已停用）", "3 个请求，逐个发送", "所有批次重发、重复计费", "不支持"),
+        ),
+    ),
+    Other(
+        "llama_index_dashscope",
+        TEXTS,
+        (
+            (
+                "`llama-index-embeddings-dashscope`",
+                "one request, refused",
+                "the vector is `[]`",
+                "`KeyError` for current models",
+            ),
+            (
+                "`llama-index-embeddings-dashscope`",
+                "1 个请求，被拒绝",
+                "向量是 `[]`",
+                "现有模型都是 `KeyError`",
+            ),
+        ),
+    ),
+    Other(
+        "dashscope",
+        TEXTS,
+        (
+            (
+                "`dashscope` SDK",
+                "one request, refused",
+                "no retry, no exception",
+                "yes; a text that is a path is uploaded",
+            ),
+            ("`dashscope` SDK", "1 个请求，被拒绝", "不重试，也不抛异常", "支持；恰好是路径的文本会被上传"),
+        ),
+    ),
+    Other(
+        "ark",
+        ITEMS,
+        (
+            ("`volcengine-ark-runtime`", "", "two retries, then an error", "yes"),
+            ("`volcengine-ark-runtime`", "", "重试两次，然后报错", "支持"),
+        ),
+    ),
+)
+HEADS = (
+    "| | CPU s: 1,000 texts | 1,000 Doubao items | 25 texts, `text-embedding-v4` | after a 429 | pictures |\n",
+    "| | CPU 秒：1,000 条文本 | 1,000 项豆包 | 25 条文本给 `text-embedding-v4` | 遇到 429 | 图片 |\n",
+)
+OWN = (
+    (
+        "**this**: core · LangChain · LlamaIndex",
+        "3 requests at once",
+        "waits as told, resends what failed",
+        "yes",
+    ),
+    ("**本库**：核心 · LangChain · LlamaIndex", "3 个请求，同时发送", "按要求等待，只重发失败的", "支持"),
+)
+PAGES = ("README.md", "README.zh-CN.md")
+
+
+def measured(log: str) -> dict[tuple[str, str], float]:
+    """Return CPU seconds for 1,000 vectors by workload and contender, of the runs without latency."""
+    found: dict[tuple[str, str], float] = {}
+    workload = ""
+    for line in log.splitlines():
+        if head := re.match(r"(W\d), ([\d.]+) ms,", line):
+            workload = head[1] if float(head[2]) == 0 else ""
+        elif workload and (row := re.match(r"(\w+) +(\d+\.\d+) ", line)):
+            found[workload, row[1]] = float(row[2])
+    return found
+
+
+def table(language: int, numbers: dict[tuple[str, str], float]) -> str:
+    """Return the table in one language, 0 for English and 1 for Chinese."""
+    return "".join(_lines(language, numbers))
+
+
+def _lines(language: int, numbers: dict[tuple[str, str], float]) -> Iterator[str]:
+    yield HEADS[language]
+    yield "|---|--:|--:|---|---|---|\n"
+    name, *words = OWN[language]
+    yield _line(name, *(_several(numbers, workload) for workload in (TEXTS, ITEMS)), *words)
+    for other in OTHERS:
+        name, *words = other.words[language]
+        cells = [
+            _number(numbers[workload, other.contender]) if workload == other.workload else ""
+            for workload in (TEXTS, ITEMS)
+        ]
+        yield _line(name, *cells, *words)
+
+
+def _several(numbers: dict[tuple[str, str], float], workload: str) -> str:
+    return " · ".join(_number(numbers[workload, contender]) for contender in OURS)
+
+
+def _number(seconds: float) -> str:
+    return f"{seconds:.2g}"
+
+
+def _line(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |\n"
+
+
+def main() -> int:
+    """Rewrite both pages, or with --check say which are stale."""
+    numbers = measured(RESULTS.read_text(encoding="utf-8"))
+    stale = []
+    for language, name in enumerate(PAGES):
+        path = ROOT / name
+        old = path.read_text(encoding="utf-8")
+        new = MARKED.sub(lambda found, at=language: found[1] + table(at, numbers) + found[2], old)
+        if new != old:
+            stale.append(name)
+            if "--check" not in sys.argv:
+                path.write_text(new, encoding="utf-8")
+    print(f"stale: {', '.join(stale)}" if stale else "up to date")
+    return 1 if stale and "--check" in sys.argv else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
