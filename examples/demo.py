@@ -19,10 +19,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TypeAlias, cast
-from unicodedata import combining, east_asian_width
 
 from draw_pictures import draw_all, save
-from gallery import Hit, Ranking, words, write_gallery
 from langchain_core.documents import Document
 from langchain_qdrant import QdrantVectorStore
 from pictures.fruit import apple
@@ -35,6 +33,7 @@ from qdrant_client.models import Distance, VectorParams
 from langchain_volc_dashscope import ArkEmbeddings, DashScopeEmbeddings, MediaDocument, media_of
 from volc_dashscope import EmbeddingError, Fused, Image
 from volc_dashscope.emulator import Emulator
+from volc_dashscope.gallery import Hit, Ranking, table, words, write_gallery
 
 ARK_MODEL = "doubao-embedding-vision-251215"
 DASHSCOPE_MODEL = "qwen3-vl-embedding"
@@ -85,11 +84,6 @@ class Query:
             return self.text
         image = Image.from_path(self.picture)
         return Fused(self.text, image) if self.text else image
-
-    @property
-    def label(self) -> str:
-        """What the table shows."""
-        return " + ".join(part for part in (self.picture and f"[{words(self.picture)}]", self.text) if part)
 
 
 @contextmanager
@@ -152,23 +146,6 @@ def picture_of(document: Document) -> Path:
     return image.path
 
 
-def print_rankings(labels: Sequence[str], rankings: Sequence[Ranking]) -> None:
-    """Print `query | rank | score | picture` in columns that stay aligned under Chinese."""
-    room = max(_columns(label) for label in labels)
-    print(f"{'query':<{room}} | rank | score  | picture")
-    for label, ranking in zip(labels, rankings, strict=True):
-        print(f"{'-' * room}-+------+--------+{'-' * 24}")
-        for hit in ranking.hits:
-            shown = label if hit.rank == 1 else ""
-            gap = " " * (room - _columns(shown))
-            print(f"{shown}{gap} | {hit.rank:>4} | {hit.score:>6.3f} | {hit.picture.name}")
-
-
-def _columns(text: str) -> int:
-    # Wide letters take two columns of a terminal, combining marks none.
-    return sum(0 if combining(letter) else 2 if east_asian_width(letter) in "WF" else 1 for letter in text)
-
-
 def run() -> None:
     """Draw, embed, ask, show."""
     with open_face() as (face, note):
@@ -177,9 +154,9 @@ def run() -> None:
         with closing(QdrantClient(path=str(OUTPUT / "qdrant"))) as client:
             store = build_store(client, face=face, pictures=pictures)
             print(f"{len(pictures)} pictures embedded, {face.dimension} dimensions each\n")
-            queries = make_queries(pictures)
-            rankings = [ask(store, query) for query in queries]
-    print_rankings([query.label for query in queries], rankings)
+            rankings = [ask(store, query) for query in make_queries(pictures)]
+    for line in table(rankings):
+        print(line)
     page = OUTPUT / "gallery.html"
     write_gallery(page, title="Pictures found by text, by picture, and by both", note=note, rankings=rankings)
     print(f"\ngallery: {page}")

@@ -23,7 +23,6 @@ from typing import Any
 
 from demo import open_face
 from draw_pictures import draw_all
-from gallery import words
 from langchain_core.callbacks import CallbackManagerForLLMRun
 from langchain_core.documents import Document
 from langchain_core.language_models import BaseChatModel
@@ -36,6 +35,7 @@ from PIL import ImageDraw, ImageFont
 
 from langchain_volc_dashscope import MediaDocument, MediaStr, content_blocks, media
 from volc_dashscope import EmbeddingError, Fused, Image
+from volc_dashscope.gallery import words
 
 OUTPUT = Path("demo-output/rag")
 TOP = 4

@@ -107,6 +107,11 @@ def find_key(
     return given
 
 
+def has_key(provider: Provider, environ: Mapping[str, str] | None = None) -> bool:
+    """Whether the environment holds a key for a service."""
+    return bool((_read(KEY_VARIABLE[provider], environ) or "").strip())
+
+
 def sealed(key: Secret | str | None) -> Secret | None:
     """Return a key as one that no `repr` shows."""
     return key if key is None or isinstance(key, Secret) else Secret(key)

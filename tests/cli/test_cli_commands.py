@@ -11,7 +11,7 @@ from cli_runs import KEY, ended, started
 from volc_dashscope import Client
 from volc_dashscope.cli._app import app
 
-COMMANDS = ["embed", "cache stats", "cache prune", "models", "estimate", "doctor", "emulator"]
+COMMANDS = ["embed", "cache stats", "cache prune", "models", "estimate", "doctor", "emulator", "search"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

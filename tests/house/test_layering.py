@@ -35,7 +35,10 @@ FACES_SEE = {
     "volc_dashscope.models": "the types of a row",
 }
 
-STARTS_THE_EMULATOR = {"volc_dashscope.cli._emulator": "the command that runs it"}
+STARTS_THE_EMULATOR = {
+    "volc_dashscope.cli._emulator": "the command that runs it",
+    "volc_dashscope.cli._folder": "`--emulator`, to try a search without a key",
+}
 
 # Dependencies point up this list only: a module imports what stands above it.
 ORDER = [
@@ -109,9 +112,14 @@ ORDER = [
     "bulk._failed",
     "bulk._preview",
     "bulk._work",
+    "bulk._current",
     "bulk._errands",
     "bulk._batch",
     "bulk",
+    "album._album",
+    "album._store",
+    "album",
+    "gallery",
     "ray._rows",
     "ray._allowance",
     "ray._budget",
@@ -128,6 +136,8 @@ ORDER = [
     "cli._checks",
     "cli._doctor",
     "cli._emulator",
+    "cli._folder",
+    "cli._search",
     "cli._app",
     "cli",
     "__main__",

@@ -13,6 +13,7 @@ from volc_dashscope.cli._embed import embed
 from volc_dashscope.cli._emulator import emulator
 from volc_dashscope.cli._estimate import estimate
 from volc_dashscope.cli._models import models
+from volc_dashscope.cli._search import search
 from volc_dashscope.cli._speech import say_json
 
 
@@ -48,9 +49,10 @@ def app() -> None:
       volc-dashscope models --embeds image         which model, at what price?
       volc-dashscope estimate photos/ -m MODEL     what would it cost?
       volc-dashscope embed photos/ -m MODEL -o vectors.parquet
+      volc-dashscope search photos/ "蓝色海景"
     No key yet? `volc-dashscope emulator` stands in for both services.
     """
 
 
-for _command in (embed, cache, models, estimate, doctor, emulator):
+for _command in (embed, cache, models, estimate, doctor, emulator, search):
     app.add_command(_command)

@@ -159,6 +159,11 @@ _PRICED = (
     "--tokens-per-minute", "--json",
 )  # fmt: skip
 
+_CLIENT = (
+    "--dimensions", "--instruct", "--provider", "--like", "--region", "--base-url", "--workspace", "--upload",
+    "--concurrency", "--requests-per-minute", "--tokens-per-minute", "--quiet", "--json",
+)  # fmt: skip
+
 
 def options(command: Callable[..., None]) -> Callable[..., None]:
     """Add every option of the table to a command."""
@@ -168,6 +173,11 @@ def options(command: Callable[..., None]) -> Callable[..., None]:
 def priced_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options that say what is sent and what it costs."""
     return _with(command, _PRICED)
+
+
+def client_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options of a client whose model may be left out."""
+    return _with(command, _CLIENT)
 
 
 def json_option(command: Callable[..., None]) -> Callable[..., None]:

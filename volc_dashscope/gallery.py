@@ -1,18 +1,26 @@
-"""One HTML page of search results: self-contained, no scripts, readable on a phone and in the dark."""
+"""
+Rankings to look at: lines for a terminal, and one HTML page that needs nothing beside it.
+
+    Hit, Ranking    what was asked and what was found
+    table           `query | rank | score | picture`, in columns that stay aligned under Chinese
+    write_gallery   a page without scripts, readable on a phone and in the dark; needs Pillow (extra `images`)
+"""
 
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from html import escape
 from io import BytesIO
 from pathlib import Path
 from string import Template
-from unicodedata import east_asian_width
 
-from PIL import Image
+from volc_dashscope._columns import padded, width
+from volc_dashscope.errors import ConfigError
+
+__all__ = ["Hit", "Ranking", "table", "words", "write_gallery"]
 
 _PAGE = Template("""\
 <!doctype html>
@@ -61,6 +69,10 @@ section {
 }
 h2 { margin: 0; font-size: 1.25rem; line-height: 1.3; overflow-wrap: anywhere; text-wrap: balance; }
 img { display: block; width: 100%; height: auto; border-radius: 8px; box-shadow: 0 0 0 1px var(--edge); }
+.film {
+  display: grid; place-items: center; aspect-ratio: 1; border-radius: 8px; background: var(--track);
+  box-shadow: 0 0 0 1px var(--edge); color: var(--quiet); font-size: 2rem;
+}
 ol {
   display: grid; grid-template-columns: repeat(3, minmax(0, 1fr)); gap: 1rem; margin: 0;
   align-content: center; padding: 1.1rem; list-style: none;
@@ -107,12 +119,13 @@ $sections
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One picture found."""
+    """One picture or video found; `name` is what the table calls it, else its file name."""
 
     rank: int
     score: float
     picture: Path
     caption: str
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +136,31 @@ class Ranking:
     query_picture: Path | None
     hits: Sequence[Hit]
 
+    @property
+    def label(self) -> str:
+        """What was asked, in one line."""
+        picture = f"[{words(self.query_picture)}]" if self.query_picture else ""
+        return " + ".join(part for part in (picture, self.query_text) if part)
+
+
+def table(rankings: Sequence[Ranking]) -> Iterator[str]:
+    """Yield the lines of `query | rank | score | picture`."""
+    room = max([len("query"), *(width(ranking.label) for ranking in rankings)])
+    yield f"{padded('query', room)} | rank | score  | picture"
+    for ranking in rankings:
+        yield f"{'-' * room}-+------+--------+{'-' * 24}"
+        for hit in ranking.hits:
+            shown = ranking.label if hit.rank == 1 else ""
+            yield f"{padded(shown, room)} | {hit.rank:>4} | {hit.score:>6.3f} | {hit.name or hit.picture.name}"
+
 
 def write_gallery(path: Path, *, title: str, note: str, rankings: Sequence[Ranking]) -> None:
-    """Write the page to `path`. Pictures are copied into it, so that the file can be moved or sent alone."""
+    """
+    Write the page to `path`. Pictures are copied into it, so that the file can be moved or sent alone.
+
+    Raises:
+        ConfigError: Pillow is not installed.
+    """
     sections = "\n".join(_section(number, ranking) for number, ranking in enumerate(rankings, start=1))
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(
@@ -170,14 +205,27 @@ def _hit(hit: Hit) -> str:
 
 
 def _image(picture: Path, alt: str) -> str:
-    uri, width, height = _thumbnail(picture)
-    return f'<img src="{uri}" width="{width}" height="{height}" alt="{escape(alt)}">'
+    found = _thumbnail(picture)
+    if found is None:
+        return (
+            f'<div class="film" role="img" aria-label="{escape(alt)}"><span aria-hidden="true">▶</span></div>'
+        )
+    uri, wide, high = found
+    return f'<img src="{uri}" width="{wide}" height="{high}" alt="{escape(alt)}">'
 
 
 @lru_cache
-def _thumbnail(picture: Path) -> tuple[str, int, int]:
-    with Image.open(picture) as opened:
-        small = opened.convert("RGB")
+def _thumbnail(picture: Path) -> tuple[str, int, int] | None:
+    """Return a small copy as a data URI with its size, or None of what Pillow cannot draw, such as a video."""
+    try:
+        from PIL import Image, UnidentifiedImageError
+    except ImportError as error:
+        raise ConfigError('a gallery needs Pillow: pip install "volc-dashscope[images]"') from error
+    try:
+        with Image.open(picture) as opened:
+            small = opened.convert("RGB")
+    except (UnidentifiedImageError, Image.DecompressionBombError, OSError):
+        return None
     small.thumbnail((320, 320))
     buffer = BytesIO()
     small.save(buffer, "WEBP", quality=88)
@@ -186,4 +234,4 @@ def _thumbnail(picture: Path) -> tuple[str, int, int]:
 
 def _language(text: str) -> str:
     """Mark Chinese, so that it is spoken and set as Chinese on an English page."""
-    return ' lang="zh"' if any(east_asian_width(letter) == "W" for letter in text) else ""
+    return ' lang="zh"' if any(width(letter) == 2 for letter in text) else ""

@@ -1,0 +1,210 @@
+"""`volc-dashscope search`: a ranking of a folder, and what a second search pays."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+
+import pytest
+from cli_pictures import draw, fill
+from cli_runs import KEY, ended, started
+
+ARK = "doubao-embedding-vision-251215"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return fill(tmp_path / "pictures")
+
+
+def hits(done, ranking=0):
+    return [hit["name"] for hit in done.told["rankings"][ranking]["hits"]]
+
+
+def test_a_text_finds_its_colour_in_either_language(cli, services, folder):
+    done = cli("search", folder, "a blue square", "红色的圆形", "--top", 2, "--json")
+
+    assert (0, ARK, 9) == (done.code, done.told["model"], done.told["files"])
+    assert "blue" in hits(done)[0]
+    assert "red" in hits(done, 1)[0]
+    assert [1, 2] == [hit["rank"] for hit in done.told["rankings"][0]["hits"]]
+
+
+def test_the_table_is_aligned_under_chinese_and_shows_folders(cli, services, folder):
+    done = cli("search", folder, "绿色", "blue", "--top", 3, "-q")
+
+    lines = done.out.splitlines()
+    assert 0 == done.code
+    assert re.fullmatch(r"query +\| rank \| score  \| picture", lines[0])
+    assert lines[2].startswith("绿色  | " if lines[0].startswith("query |") else "绿色")
+    assert any("圆形/green_circle.png" in line for line in lines)
+    assert 1 + 2 * 4 == len(lines)
+
+
+def test_a_picture_finds_itself_and_fused_finds_it_otherwise(cli, services, folder):
+    picture = folder / "red_square.png"
+
+    alone = cli("search", folder, "--image", picture, "--top", 1, "--json")
+    fused = cli("search", folder, "this, but blue", "--image", picture, "--fused", "--top", 1, "--json")
+
+    assert ["red_square.png"] == hits(alone)
+    assert "blue" in hits(fused)[0]
+    assert ("this, but blue", str(picture)) == (
+        fused.told["rankings"][0]["text"],
+        fused.told["rankings"][0]["image"],
+    )
+
+
+def test_without_fused_a_text_and_a_picture_are_asked_each_on_its_own(cli, services, folder):
+    done = cli("search", folder, "blue", "--image", folder / "red_square.png", "--json")
+
+    assert [("blue", None), ("", str(folder / "red_square.png"))] == [
+        (ranking["text"], ranking["image"]) for ranking in done.told["rankings"]
+    ]
+
+
+def test_a_second_search_pays_for_its_question_only_and_the_same_question_is_free(cli, services, folder):
+    cli("search", folder, "blue")
+    first = len(services.ledger)
+    cli("search", folder, "green")
+    second = len(services.ledger)
+    cli("search", folder, "green")
+
+    assert (9 + 1, 10 + 1, 11) == (first, second, len(services.ledger))
+
+
+def test_only_new_and_changed_files_are_paid_for_and_deleted_ones_vanish(cli, services, folder):
+    cli("search", folder, "blue")
+    before = len(services.ledger)
+    draw(folder / "new.png", "blue", "circle")  # the bytes of one that is there: known
+    draw(folder / "red_square.png", "yellow", "square")  # likewise, under an old name
+    draw(folder / "green_square.png", "green", "circle").write_bytes(
+        (folder / "green_square.png").read_bytes() + b"\0"
+    )
+    (folder / "圆形" / "yellow_circle.png").unlink()
+
+    done = cli("search", folder, "yellow", "--top", 20, "--json")
+
+    assert 1 + 1 == len(services.ledger) - before
+    assert 9 == done.told["files"]
+    assert "new.png" in hits(done)
+    assert "圆形/yellow_circle.png" not in hits(done)
+    assert {"red_square.png", "yellow_square.png"} == set(hits(done)[:2])
+
+
+def test_kind_leaves_pictures_or_videos(cli, services, folder):
+    videos = cli("search", folder, "blue", "--kind", "video", "--json")
+    pictures = cli("search", folder, "blue", "--kind", "image", "--top", 20, "--json")
+
+    assert ["clip.mp4"] == hits(videos)
+    assert 8 == len(hits(pictures))
+
+
+def test_what_cannot_be_embedded_is_left_out_and_tried_again_on_demand(cli, services, folder):
+    (folder / "broken.png").write_bytes(b"no picture")
+    first = cli("search", folder, "blue", "--json")
+    draw(folder / "other.png", "red", "circle")
+    done = cli("search", folder, "blue", "--json")
+    again = cli("search", folder, "blue", "--refresh", "--json")
+
+    assert (9, ["broken.png"]) == (first.told["files"], [*first.told["left_out"]])
+    assert (10, ["broken.png"]) == (done.told["files"], [*done.told["left_out"]])
+    assert again.told["left_out"] == done.told["left_out"]
+    assert "broken.png" in done.err
+
+
+def test_each_service_has_vectors_of_its_own(cli, services, folder):
+    cli("search", folder, "blue")
+    before = len(services.ledger)
+
+    done = cli("search", folder, "blue", "-m", "qwen3-vl-embedding", "-d", 256, "--json")
+
+    names = sorted(path.name for path in (folder / ".volc-dashscope" / "127.0.0.1").glob("*.parquet"))
+    assert "qwen3-vl-embedding" == done.told["model"]
+    assert len(services.ledger) > before
+    assert [f"{ARK}-2048.parquet", "qwen3-vl-embedding-256.parquet"] == names
+
+
+def test_a_folder_that_is_read_only_can_have_its_vectors_elsewhere(cli, services, folder, tmp_path):
+    done = cli("search", folder, "blue", "--store", tmp_path / "store")
+
+    assert 0 == done.code
+    assert not (folder / ".volc-dashscope").exists()
+    assert list((tmp_path / "store").rglob("vectors.sqlite"))
+
+
+def test_a_page_is_written_that_needs_nothing_else(cli, services, folder, tmp_path):
+    done = cli("search", folder, "蓝色", "--top", 9, "--html", tmp_path / "page.html")
+
+    page = (tmp_path / "page.html").read_text("utf-8")
+    assert (0, 8) == (done.code, page.count("data:image/webp;base64,"))
+    assert 'aria-label="clip"' in page
+    assert [] == re.findall(r'(?:src|href)="(?!data:)', page)
+    assert "<script" not in page
+    assert KEY not in page
+
+
+def test_without_a_key_the_emulator_stands_in_and_says_so(cli, folder):
+    done = cli("search", folder, "blue", "--emulator", "--top", 1, "--json")
+
+    assert 0 == done.code
+    assert "blue" in hits(done)[0]
+    assert "stand-ins" in done.err
+
+
+WRONG = {
+    "no key": (("blue",), "--emulator"),
+    "no question": ((), "a text, --image, or both"),
+    "fused alone": (("blue", "--fused"), "--fused takes"),
+    "text model": (("blue", "--emulator", "-m", "text-embedding-v4"), "embeds text only"),
+    "two places": (("blue", "--emulator", "--region", "cn-beijing"), "--region"),
+    "unknown model": (("blue", "--emulator", "-m", "none"), "not in the table"),
+    "empty text": (("", "--emulator"), "empty"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "words"), WRONG.values(), ids=WRONG.keys())
+def test_a_wrong_search_is_exit_2_and_one_thing_to_do(cli, folder, arguments, words):
+    done = cli("search", folder, *arguments)
+
+    assert (2, "") == (done.code, done.out)
+    assert words in done.err
+    assert "Traceback" not in done.err
+    assert not list(folder.rglob("*.parquet"))
+
+
+def test_an_empty_folder_is_told(cli, services, tmp_path):
+    (tmp_path / "empty").mkdir()
+
+    done = cli("search", "empty", "blue")
+
+    assert 2 == done.code
+    assert "no images and no videos" in done.err
+
+
+def test_a_refused_key_is_exit_3_and_pays_nothing_twice(cli, services, folder):
+    services.fail(*[None] * 4, "401")
+    refused = cli("search", folder, "blue", "--concurrency", 1)
+    done = cli("search", folder, "blue", "--json")
+
+    assert (3, 0) == (refused.code, done.code)
+    assert "the same command goes on" in refused.err
+    assert 4 + 1 + 5 + 1 == len(services.ledger)
+
+
+def test_the_price_is_said_before_it_is_paid(cli, services, folder):
+    done = cli("search", folder, "blue")
+    again = cli("search", folder, "blue")
+
+    assert f"9 files with {ARK}" in done.err
+    assert "CNY" in done.err
+    assert "CNY" not in again.err
+
+
+def test_it_works_from_a_shell(folder, tmp_path):
+    done = ended(started("search", "pictures", "蓝色", "--emulator", "--json", folder=tmp_path))
+    shutil.rmtree(folder / ".volc-dashscope")
+
+    assert 0 == done.code, done.err
+    assert "blue" in json.loads(done.out)["rankings"][0]["hits"][0]["name"]

@@ -1,0 +1,78 @@
+"""Files of a folder with their vectors, and what is nearest to another vector. Knows no service."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from volc_dashscope.results import FloatArray
+
+Kind = Literal["image", "video"]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """
+    One file.
+
+    Attributes:
+        name: Its path inside the folder, with "/".
+    """
+
+    name: str
+    kind: Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One result: `place` is the entry's index in the album, `rank` starts at 1, `score` is the cosine."""
+
+    rank: int
+    score: float
+    place: int
+    entry: Entry
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Album:
+    """
+    A folder that can be searched.
+
+    Attributes:
+        folder: Where the files are.
+        entries: Files that have a vector, sorted by name.
+        vectors: float32, a row of length one for each entry.
+        left_out: Why a file has none, by its name.
+    """
+
+    folder: Path
+    entries: Sequence[Entry]
+    vectors: FloatArray
+    left_out: Mapping[str, str]
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def search(self, vector: FloatArray, *, top: int, kind: Kind | None = None) -> list[Found]:
+        """Return the nearest entries, best first; those of equal score in the order of the album."""
+        scores = self.vectors @ unit(vector)
+        places = np.argsort(-scores, kind="stable")
+        fitting = (int(place) for place in places if kind in (None, self.entries[place].kind))
+        return [
+            Found(rank, float(scores[place]), place, self.entries[place])
+            for rank, place in zip(range(1, top + 1), fitting, strict=False)
+        ]
+
+    def path(self, entry: Entry) -> Path:
+        """Return where a file is."""
+        return self.folder / entry.name
+
+
+def unit(vectors: FloatArray) -> FloatArray:
+    """Divide a vector, or each row, by its length; one of length zero stays as it is."""
+    lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return np.asarray(vectors / np.where(lengths > 0, lengths, 1), dtype=np.float32)

@@ -1,0 +1,181 @@
+"""What `search` and `serve` begin with: a folder's album, and the client that asks about it."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import click
+
+from volc_dashscope import _config
+from volc_dashscope.album import Album, is_current, open_album, store_folder
+from volc_dashscope.bulk import Progress, preview
+from volc_dashscope.bulk._listing import media_files
+from volc_dashscope.cache import SQLiteCache
+from volc_dashscope.cli._names import MODEL_NAME
+from volc_dashscope.cli._options import client_options
+from volc_dashscope.cli._speech import leave, note
+from volc_dashscope.client import Client
+from volc_dashscope.emulator import Emulator
+from volc_dashscope.errors import ConfigError
+from volc_dashscope.models import Provider
+
+# Without --model: the newest of each service that takes text, pictures, videos, and several of them at once.
+USUAL: dict[Provider, str] = {"ark": "doubao-embedding-vision-251215", "dashscope": "qwen3-vl-embedding"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """The options of a command on a folder, as they were given."""
+
+    model: str | None
+    store: Path | None
+    emulator: bool
+    refresh: bool
+    dimensions: int | None
+    instruct: str | None
+    provider: Provider | None
+    like: str | None
+    region: str | None
+    base_url: str | None
+    workspace: str | None
+    upload: bool
+    concurrency: int
+    requests_per_minute: float | None
+    tokens_per_minute: float | None
+    quiet: bool
+    as_json: bool
+
+
+def folder_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options of `Wanted`."""
+    model = f"Model id; else {USUAL['ark']} or {USUAL['dashscope']}, by the key that is set."
+    for option in (
+        click.option("--refresh", is_flag=True, help="Try files again that could not be embedded."),
+        click.option(
+            "--store",
+            type=click.Path(path_type=Path, file_okay=False),
+            help="Where vectors are kept; else FOLDER/.volc-dashscope.",
+        ),
+        click.option(
+            "--emulator", is_flag=True, help="Try it without a key: stand-in vectors made on this machine."
+        ),
+        click.option("-m", "--model", type=MODEL_NAME, help=model),
+    ):
+        command = option(command)
+    return client_options(command)
+
+
+@contextmanager
+def opened(folder: Path, wanted: Wanted) -> Iterator[tuple[Album, Client]]:
+    """
+    Lend a folder's album, made or brought up to date first, and a client for questions.
+
+    Raises:
+        ConfigError: No model can be chosen, or the one that is cannot embed pictures.
+        EmbeddingError: What `open_album` raises.
+    """
+    with ExitStack() as stack:
+        wanted = _placed(wanted, stack)
+        assert wanted.model is not None
+        card = _config.find_card(wanted.model, provider=wanted.provider, like=wanted.like, card=None)
+        if not card.modalities & {"image", "video"}:
+            raise ConfigError(
+                f"{wanted.model} embeds text only; `volc-dashscope models --embeds image` lists those for pictures"
+            )
+        url, _ = _config.find_url(
+            card, route="native", base_url=wanted.base_url, region=wanted.region, workspace=wanted.workspace
+        )
+        store = store_folder(folder, urlsplit(url).hostname or "", root=wanted.store)
+        cache = stack.enter_context(SQLiteCache(store / "vectors.sqlite"))
+        client = stack.enter_context(_client(wanted, cache))
+        yield _album(folder, client, store, wanted), client
+
+
+def _placed(wanted: Wanted, stack: ExitStack) -> Wanted:
+    """Return the options with a model, and with the emulator's URL where it stands in."""
+    model, provider = wanted.model, wanted.provider
+    if model is None and not wanted.emulator:
+        keyed = [who for who in USUAL if provider in (None, who) and _config.has_key(who)]
+        if not keyed:
+            names = " or ".join(_config.KEY_VARIABLE[who] for who in USUAL if provider in (None, who))
+            raise ConfigError(f"no API key: set {names}, or add --emulator to try it without one")
+        model = USUAL[keyed[0]]
+    model = model or USUAL[provider or "ark"]
+    if not wanted.emulator:
+        return replace(wanted, model=model)
+    if wanted.base_url or wanted.region:
+        raise ConfigError("--emulator is a place of its own; leave out --base-url and --region")
+    emulator = stack.enter_context(Emulator())
+    note("emulator: vectors are stand-ins made on this machine, not a model's; nothing is sent or billed")
+    card = _config.find_card(model, provider=provider, like=wanted.like, card=None)
+    url = emulator.ark_url if card.provider == "ark" else emulator.dashscope_url
+    return replace(wanted, model=model, base_url=url)
+
+
+def _client(wanted: Wanted, cache: SQLiteCache) -> Client:
+    assert wanted.model is not None
+    return Client(
+        wanted.model,
+        provider=wanted.provider,
+        like=wanted.like,
+        api_key="emulator" if wanted.emulator else None,
+        base_url=wanted.base_url,
+        region=wanted.region,
+        workspace=wanted.workspace,
+        dimensions=wanted.dimensions,
+        instruct=wanted.instruct,
+        upload=wanted.upload,
+        max_concurrency=wanted.concurrency,
+        requests_per_minute=wanted.requests_per_minute,
+        tokens_per_minute=wanted.tokens_per_minute,
+        cache=cache,
+    )
+
+
+def _album(folder: Path, client: Client, store: Path, wanted: Wanted) -> Album:
+    watch: Any = None
+    bar: Progress | None = None
+    if not wanted.quiet and not is_current(folder, client, store):
+        files = sum(1 for _ in media_files(folder))
+        if files and not wanted.emulator:
+            note(
+                f"embedding what is new of {files:,} files with {client.card.name}: {_price(folder, wanted)}"
+            )
+        bar = Progress(client.card, files)
+        watch = bar.show
+    try:
+        album = open_album(folder, client, store, watch=watch, refresh=wanted.refresh)
+    except KeyboardInterrupt:
+        note("what is finished is saved; the same command goes on with it")
+        leave(128 + signal.SIGINT)
+    finally:
+        if bar is not None:
+            bar.close()
+    if album.left_out and not wanted.quiet:
+        name, why = next(iter(album.left_out.items()))
+        note(
+            f"{len(album.left_out):,} files are left out (--refresh tries them again); the first, {name}: {why}"
+        )
+    return album
+
+
+def _price(folder: Path, wanted: Wanted) -> str:
+    """Return what the whole folder would cost, which the new files cannot exceed."""
+    assert wanted.model is not None
+    found = preview(
+        folder, model=wanted.model, like=wanted.like, provider=wanted.provider, upload=wanted.upload
+    )
+    if found.price is None:
+        return "the price is not known"
+    fewest, most = found.price
+    return (
+        f"at most {found.currency} {most:,.4f}"
+        if most is not None
+        else f"{found.currency} {fewest:,.4f} or more"
+    )

@@ -1,0 +1,153 @@
+"""`volc-dashscope search`: the pictures of a folder, ranked by a text, a picture, or both at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from volc_dashscope.album import Album, Found
+from volc_dashscope.cli._folder import Wanted, folder_options, opened
+from volc_dashscope.cli._speech import errors_told, note, say_json
+from volc_dashscope.client import Client
+from volc_dashscope.gallery import Hit, Ranking, table, words, write_gallery
+from volc_dashscope.inputs import Fused, Image, Item
+
+
+@dataclass(frozen=True)
+class _Question:
+    """A text, a picture, or both in one vector."""
+
+    text: str = ""
+    picture: Path | None = None
+
+    def item(self) -> Item:
+        """Return what is embedded."""
+        if self.picture is None:
+            return self.text
+        image = Image.from_path(self.picture)
+        return Fused(self.text, image) if self.text else image
+
+
+@click.command()
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("texts", metavar="[TEXT]...", nargs=-1)
+@click.option(
+    "--image",
+    "picture",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Find what is like this picture.",
+)
+@click.option(
+    "--fused", is_flag=True, help="Ask with TEXT and --image as one: this picture, but as the text says."
+)
+@click.option("--top", type=click.IntRange(1), default=5, show_default=True, help="How many to show.")
+@click.option(
+    "--kind", type=click.Choice(["image", "video"]), help="Show only these; else pictures and videos alike."
+)
+@click.option(
+    "--html", type=click.Path(path_type=Path, dir_okay=False), help="Also write a page that shows them."
+)
+@folder_options
+def search(
+    folder: Path,
+    texts: tuple[str, ...],
+    picture: Path | None,
+    fused: bool,
+    top: int,
+    kind: Any,
+    html: Path | None,
+    **options: Any,
+) -> None:
+    """
+    Rank the pictures and videos of FOLDER by TEXT, by a picture, or by both.
+
+    The first search embeds the folder; later ones pay only for new and changed files. Vectors are kept in
+    FOLDER/.volc-dashscope, or in --store.
+
+    \b
+    Examples:
+      volc-dashscope search photos/ "蓝色海景"
+      volc-dashscope search photos/ --image chair.png --top 10
+      volc-dashscope search photos/ "this, but blue" --image chair.png --fused
+      volc-dashscope search photos/ "a red chair" --emulator       (no key needed)
+    """
+    questions = list(_questions(texts, picture, fused=fused))
+    wanted = Wanted(**options)
+    with errors_told(
+        as_json=wanted.as_json, hint="what is finished is saved; the same command goes on with it"
+    ):
+        items = [question.item() for question in questions]
+        with opened(folder, wanted) as (album, client):
+            vectors = client.embed(items, text_type="query").vectors
+            found = [album.search(vector, top=top, kind=kind) for vector in vectors]
+            rankings = [_ranking(*each, album) for each in zip(questions, found, strict=True)]
+            _show(rankings, found, album, client, html=html, as_json=wanted.as_json)
+
+
+def _questions(texts: Sequence[str], picture: Path | None, *, fused: bool) -> Iterator[_Question]:
+    if not texts and picture is None:
+        raise click.UsageError("say what to look for: a text, --image, or both")
+    if fused:
+        if len(texts) != 1 or picture is None:
+            raise click.UsageError("--fused takes one text and one --image")
+        yield _Question(texts[0], picture)
+        return
+    if not all(texts):
+        raise click.UsageError("a text is empty")
+    yield from (_Question(text) for text in texts)
+    if picture is not None:
+        yield _Question(picture=picture)
+
+
+def _ranking(question: _Question, found: Sequence[Found], album: Album) -> Ranking:
+    hits = [
+        Hit(one.rank, one.score, album.path(one.entry), words(Path(one.entry.name)), one.entry.name)
+        for one in found
+    ]
+    return Ranking(question.text, question.picture, hits)
+
+
+def _show(
+    rankings: Sequence[Ranking],
+    found: Sequence[Sequence[Found]],
+    album: Album,
+    client: Client,
+    *,
+    html: Path | None,
+    as_json: bool,
+) -> None:
+    if html is not None:
+        about = f"{len(album):,} pictures and videos of {album.folder.resolve().name}, {client.card.name}"
+        write_gallery(html, title="What was found", note=about, rankings=rankings)
+        note(f"gallery: {html}")
+    if not as_json:
+        for line in table(rankings):
+            click.echo(line)
+        return
+    usage = {name: value for name, value in asdict(client.usage).items() if name != "detail"}
+    say_json(
+        {
+            "model": client.card.name,
+            "folder": str(album.folder),
+            "files": len(album),
+            "left_out": dict(album.left_out),
+            "usage": usage,
+            "html": html and str(html),
+            "rankings": [_told(*each) for each in zip(rankings, found, strict=True)],
+        }
+    )
+
+
+def _told(ranking: Ranking, found: Sequence[Found]) -> dict[str, Any]:
+    return {
+        "text": ranking.query_text,
+        "image": ranking.query_picture and str(ranking.query_picture),
+        "hits": [
+            {"rank": one.rank, "score": one.score, "name": one.entry.name, "kind": one.entry.kind}
+            for one in found
+        ],
+    }
