@@ -3,7 +3,7 @@
 
 Each module of tests/promises carries `BREAKAGES`: a file, a text in it, what to put in its place, and the test
 that must then fail. They are applied one by one to a copy of the repository; one that stays green is a failure.
-Arguments choose steps: promises, breakages (with any names of tests after it), pythons.
+Arguments choose steps: promises, breakages (with any names of tests after it), pythons, package.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+
+from package import run_package
 
 ROOT = Path(__file__).resolve().parents[1]
 PROMISES = ROOT / "tests" / "promises"
@@ -136,6 +138,7 @@ STEPS: dict[str, Callable[[], list[str]]] = {
     "promises": run_promises,
     "breakages": run_breakages,
     "pythons": run_pythons,
+    "package": lambda: run_package(_find),
 }
 
 

@@ -1,0 +1,273 @@
+"""
+The step `package` of `make chaos`: what is built can be published, installed, used and type-checked.
+
+Everything happens in a temporary directory. Wheel and sdist are built and checked; the wheel is installed in an
+empty environment on every supported Python, and once for each extra of its metadata, each with a program of its
+own that asks an emulator on 127.0.0.1; type checkers read `package_consumer.py`. An extra without a program is an
+error.
+"""
+
+from __future__ import annotations
+
+import email
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+CONSUMER = Path(__file__).with_name("package_consumer.py")
+PACKAGES = ("volc_dashscope", "langchain_volc_dashscope", "llama_index_ext")
+SUPPORTED = ("3.10", "3.11", "3.12", "3.13")
+MOST = 39  # packages that `pip install volc-dashscope[langchain]` may bring, itself included
+PATIENCE = 900
+
+CORE = """
+import sys
+from volc_dashscope import Client, Fused, Image, estimate
+with Client("text-embedding-v4", dimensions=64) as client:
+    assert client.embed(["a", "b"]).vectors.shape == (2, 64)
+assert estimate(["a"] * 25, "text-embedding-v4").requests == 3
+assert not {"langchain_core", "llama_index", "PIL", "pydantic", "ray", "aiohttp"} & set(sys.modules)
+"""
+LANGCHAIN = """
+from langchain_core.vectorstores import InMemoryVectorStore
+from langchain_volc_dashscope import ArkEmbeddings
+store = InMemoryVectorStore.from_texts(["blue sea", "red chair"], ArkEmbeddings())
+assert store.similarity_search("the blue sea", k=1)[0].page_content == "blue sea"
+"""
+LLAMA_INDEX = """
+from llama_index.core import VectorStoreIndex
+from llama_index.core.schema import TextNode
+from llama_index_ext import DashScopeMultiModalEmbedding
+model = DashScopeMultiModalEmbedding(model_name="text-embedding-v4")
+index = VectorStoreIndex([TextNode(text="blue sea"), TextNode(text="red chair")], embed_model=model)
+assert index.as_retriever(similarity_top_k=1).retrieve("the blue sea")[0].text == "blue sea"
+"""
+IMAGES = """
+from PIL import Image as Pillow
+from volc_dashscope import Client, Image
+with Client("doubao-embedding-vision-251215") as client:
+    assert client.embed([Image.from_pil(Pillow.new("RGB", (32, 32)))]).vectors.shape == (1, 2048)
+"""
+EMULATOR = """
+from importlib.metadata import entry_points
+from volc_dashscope import Client
+from volc_dashscope.emulator import Emulator
+with Emulator() as emulator, Client("text-embedding-v4", base_url=emulator.dashscope_url) as client:
+    client.embed(["a"])
+    assert emulator.ledger.texts == ["a"]
+assert any("volc_dashscope" in point.value for point in entry_points(group="pytest11"))
+"""
+MULTI = """
+from volc_dashscope import Client
+with Client("doubao-embedding-vision-251215") as client:
+    assert client.embed(["blue sea"], output_type="multi").multi[0].shape[1] > 0
+"""
+BULK = """
+import pathlib, subprocess, sys
+pathlib.Path("texts.txt").write_text("one\\ntwo\\nthree\\n")
+command = pathlib.Path(sys.executable).with_name("volc-dashscope")
+subprocess.run([command, "embed", "texts.txt", "-m", "text-embedding-v4", "-o", "out.parquet"], check=True)
+import pyarrow.parquet
+assert pyarrow.parquet.read_table("out.parquet").num_rows == 3
+"""
+RAY = """
+import sys
+from volc_dashscope.ray import Embedder, RateBudget
+assert "ray" not in sys.modules
+import numpy, ray.data
+embedder = Embedder(model="text-embedding-v4", text_column="text", dimensions=64)
+assert embedder({"text": numpy.array(["a", "b"], dtype=object)})["vector"].shape == (2, 64)
+"""
+# By the name of the extra. One that is not here, and one that is here only, is an error.
+PROGRAMS: dict[str, str] = {
+    "langchain": LANGCHAIN,
+    "llama-index": LLAMA_INDEX,
+    "images": IMAGES,
+    "emulator": EMULATOR,
+    "multi": MULTI,
+    "bulk": BULK,
+    "ray": RAY,
+    "all": LANGCHAIN + LLAMA_INDEX + IMAGES + EMULATOR + MULTI + BULK,
+}
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Where the step works: a temporary directory, and the variables that lead to the emulator."""
+
+    folder: Path
+    variables: dict[str, str]
+
+    @property
+    def wheel(self) -> Path:
+        """What was built to be installed."""
+        (found,) = self.folder.glob("*.whl")
+        return found
+
+    @property
+    def sdist(self) -> Path:
+        """What was built to be kept."""
+        (found,) = self.folder.glob("*.tar.gz")
+        return found
+
+    def environment(self, name: str, python: str, *requirements: str) -> Path:
+        """Make an empty environment, install into it, and return its Python."""
+        place = self.folder / name
+        inside = place / "bin" / "python"
+        if shutil.which("uv"):
+            _do("uv", "venv", "--quiet", "--python", python, str(place))
+            _do("uv", "pip", "install", "--quiet", "--python", str(inside), *requirements)
+        else:
+            _do(python, "-m", "venv", str(place))
+            _do(str(inside), "-m", "pip", "install", "--quiet", *requirements)
+        return inside
+
+    def run(self, python: Path, program: str) -> None:
+        """Run a program where neither the repository nor this process' modules can be seen."""
+        work = Path(tempfile.mkdtemp(dir=self.folder))
+        kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+        _do(str(python), "-I", "-c", program, cwd=work, env={**kept, **self.variables})
+
+
+class Failed(Exception):
+    """A command that did not end well."""
+
+
+def _do(*command: str, cwd: Path = ROOT, env: dict[str, str] | None = None) -> str:
+    done = subprocess.run(
+        command, cwd=cwd, env=env, capture_output=True, text=True, check=False, timeout=PATIENCE
+    )
+    if done.returncode:
+        said = (done.stderr or done.stdout).strip()
+        raise Failed(f"{' '.join(command[:4])[:120]} ended with {done.returncode}: {said[-1500:]}")
+    return done.stdout
+
+
+def check_build(bench: Bench) -> str:
+    """Build both archives and let twine read them."""
+    python = str(bench.environment("tools", sys.executable, "build", "twine"))
+    _do(python, "-m", "build", "--outdir", str(bench.folder), str(ROOT))
+    _do(python, "-m", "twine", "check", "--strict", str(bench.wheel), str(bench.sdist))
+    return f"{bench.wheel.name} and {bench.sdist.name} pass twine check --strict"
+
+
+def check_files(bench: Bench) -> str:
+    """Look into both archives."""
+    names = zipfile.ZipFile(bench.wheel).namelist()
+    inside = {name.split("/")[0] for name in names if ".dist-info/" not in name}
+    missing = [name for package in PACKAGES if (name := f"{package}/py.typed") not in names]
+    if inside != set(PACKAGES) or missing:
+        raise Failed(f"the wheel holds {sorted(inside)}; missing: {missing}")
+    with tarfile.open(bench.sdist) as archive:
+        packed = {name.split("/", 1)[1] for name in archive.getnames() if "/" in name}
+    lacking = {"tests/conftest.py", "README.zh-CN.md", "Makefile", "scripts/environment"} - packed
+    if lacking:
+        raise Failed(f"the sdist lacks {sorted(lacking)}")
+    return f"{len(names)} files in the wheel, {len(packed)} in the sdist"
+
+
+def check_pythons(bench: Bench, find: Callable[[str], str | None]) -> str:
+    """Install the bare wheel on every Python there is, and the sdist on this one."""
+    done = []
+    for version in SUPPORTED:
+        if python := find(version):
+            bench.run(bench.environment(f"core-{version}", python, str(bench.wheel)), CORE)
+            done.append(version)
+    bench.run(bench.environment("from-sdist", sys.executable, str(bench.sdist)), CORE)
+    return f"wheel on {', '.join(done)}; sdist on {sys.version_info.major}.{sys.version_info.minor}"
+
+
+def extras(wheel: Path) -> list[str]:
+    """Return the extras that the wheel says it has."""
+    with zipfile.ZipFile(wheel) as archive:
+        name = next(name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+        return email.message_from_bytes(archive.read(name)).get_all("Provides-Extra", [])
+
+
+def check_extras(bench: Bench) -> Iterator[str]:
+    """Install each extra alone, run its program, and count what it brings."""
+    offered = extras(bench.wheel)
+    if set(offered) != set(PROGRAMS):
+        raise Failed(f"extras without a program, or programs without one: {set(offered) ^ set(PROGRAMS)}")
+    for extra in offered:
+        python = bench.environment(f"extra-{extra}", sys.executable, f"{bench.wheel}[{extra}]")
+        bench.run(python, PROGRAMS[extra])
+        count = _count(python)
+        if extra == "langchain" and count > MOST:
+            raise Failed(f"[langchain] brings {count} packages, more than {MOST}")
+        yield f"[{extra}] works alone, {count} packages"
+
+
+def _count(python: Path) -> int:
+    """Return how many distributions are installed, without the installers that `venv` brings."""
+    program = (
+        "from importlib.metadata import distributions\n"
+        "names = {found.metadata['Name'].lower() for found in distributions()}\n"
+        "print(len(names - {'pip', 'setuptools', 'wheel'}))"
+    )
+    return int(_do(str(python), "-I", "-c", program))
+
+
+def check_types(bench: Bench) -> Iterator[str]:
+    """Let mypy and pyright read a user's code, and pyright every public name, from the installed wheel."""
+    python = bench.environment("types", sys.executable, f"{bench.wheel}[all]", "mypy", "pyright[nodejs]")
+    work = bench.folder / "typed"
+    work.mkdir()
+    shutil.copy(CONSUMER, work / "consumer.py")
+    (work / "pyrightconfig.json").write_text('{"typeCheckingMode": "strict"}')
+    at = {**os.environ, "PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}"}
+    at.pop("PYTHONPATH", None)
+    _do(str(python), "-m", "mypy", "--strict", "--disallow-any-expr", "consumer.py", cwd=work, env=at)
+    _do(str(python), "-m", "pyright", "consumer.py", cwd=work, env=at)
+    yield "mypy --strict and pyright (strict) read a user's code"
+    for package in PACKAGES:
+        command = [str(python), "-m", "pyright", "--verifytypes", package, "--ignoreexternal", "--outputjson"]
+        # Its exit code counts names whose type is inferred, too; unknown ones are what a user would feel.
+        told = subprocess.run(command, cwd=work, env=at, capture_output=True, text=True, check=False)
+        found = json.loads(told.stdout)["typeCompleteness"]
+        counts = found["exportedSymbolCounts"]
+        if not counts["withKnownType"] or counts["withUnknownType"]:
+            raise Failed(f"pyright --verifytypes {package}: {counts}")
+        yield f"{package}: {found['completenessScore']:.1%} of the public types declared, none unknown"
+
+
+def _steps(bench: Bench, find: Callable[[str], str | None]) -> Iterator[str]:
+    yield check_build(bench)
+    yield check_files(bench)
+    yield check_pythons(bench, find)
+    yield from check_extras(bench)
+    yield from check_types(bench)
+
+
+def run_package(find: Callable[[str], str | None]) -> list[str]:
+    """
+    Build, install and use the package; return what went wrong.
+
+    Args:
+        find: Returns the path of a Python of a version, or None.
+    """
+    sys.path.insert(0, str(ROOT))
+    from volc_dashscope.emulator import Emulator
+
+    with tempfile.TemporaryDirectory(prefix="volc-dashscope-package-") as folder, Emulator() as emulator:
+        variables = {
+            "ARK_API_KEY": "any",
+            "ARK_BASE_URL": emulator.ark_url,
+            "DASHSCOPE_API_KEY": "any",
+            "DASHSCOPE_BASE_URL": emulator.dashscope_url,
+        }
+        try:
+            for line in _steps(Bench(Path(folder), variables), find):
+                print(line, flush=True)
+        except Failed as error:
+            return [f"packaging: {error}"]
+    return []
