@@ -106,7 +106,7 @@ def build_index(client: QdrantClient, face: Face, folder: Path) -> VectorStoreIn
         transformations=[MultiModalNodeEmbedder(embed_model=face)], vector_store=store
     )
     pipeline.run(nodes=fingerprint(nodes(folder)))
-    # Not VectorStoreIndex(nodes): beside image nodes it would hide the notes (docs/llama-index.md).
+    # Not VectorStoreIndex(nodes): beside image nodes it would hide the notes (docs/en/llama-index.md).
     return VectorStoreIndex.from_vector_store(store, embed_model=face)
 
 

@@ -15,6 +15,11 @@ DOCS = ROOT / "docs"
 GUIDES = sorted(path.name for path in (DOCS / "zh").glob("*.md"))
 # The reference is made from docstrings, which are English.
 ENGLISH_ONLY = {"reference.md"}
+EVERY = pytest.mark.parametrize(
+    "page", sorted(DOCS.rglob("*.md")), ids=lambda page: str(page.relative_to(DOCS))
+)
+# Tables that a script writes into the English page, and that need no words.
+MADE = [("ray.md", "<!-- begin: made by make ray -->", "<!-- end -->")]
 HOOK = ROOT / "scripts" / "docs_links.py"
 
 
@@ -40,6 +45,51 @@ def test_both_languages_have_the_same_sections_and_tables(name):
     ]
 
     assert shapes[0] == shapes[1]
+
+
+@pytest.mark.parametrize("name", GUIDES)
+def test_tables_of_both_languages_are_equally_long(name):
+    sizes = [
+        [len(rows.splitlines()) for rows in re.findall(r"(?:^\|.*\n)+", text, re.M)]
+        for text in ((DOCS / language / name).read_text("utf-8") for language in ("en", "zh"))
+    ]
+
+    assert sizes[0] == sizes[1]
+
+
+@pytest.mark.parametrize(("name", "begin", "end"), MADE, ids=[name for name, _, _ in MADE])
+def test_both_languages_have_the_same_table_where_it_is_made_of_numbers(name, begin, end):
+    made = [
+        (DOCS / language / name).read_text("utf-8").partition(begin)[2].partition(end)[0]
+        for language in ("en", "zh")
+    ]
+
+    assert made[0]
+    assert made[0] == made[1]
+
+
+@EVERY
+def test_the_files_and_tests_a_page_names_exist(page):
+    text = page.read_text("utf-8")
+    files = re.findall(r"`((?:tests|examples|scripts)/[\w/]+\.py)`", text)
+    tests = re.findall(r"\[`(test_\w+)`\]\(([./]+/tests/[\w/.]+)\)", text)
+
+    assert [] == [name for name in files if not (ROOT / name).is_file()]
+    assert [] == [
+        name
+        for name, link in tests
+        if not re.search(rf"^(?:async )?def {name}\(", (page.parent / link).read_text("utf-8"), re.M)
+    ]
+
+
+@EVERY
+def test_a_file_shown_in_a_page_is_spelled_so_that_it_is_shown(page):
+    """A formatter once put blanks into the marks, and the page showed the marks."""
+    marked = [line for line in page.read_text("utf-8").splitlines() if line.lstrip().startswith("--")]
+    shown = [re.fullmatch(r'--8<-- "(.+)"', line) for line in marked]
+
+    assert [] == [line for line, found in zip(marked, shown, strict=True) if found is None]
+    assert [] == [found[1] for found in shown if found and not (ROOT / found[1]).is_file()]
 
 
 def test_both_readmes_show_as_many_blocks_with_output():

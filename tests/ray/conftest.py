@@ -23,7 +23,7 @@ os.environ |= {
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--write-ray", action="store_true", help="keep the log of the runs and the table of docs/ray.md"
+        "--write-ray", action="store_true", help="keep the log of the runs and the table of the pages on Ray"
     )
 
 

@@ -1,4 +1,4 @@
-"""What docs/ray.md says of money and hours is what the models' rows say."""
+"""What docs/en/ray.md says of money and hours is what the models' rows say."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """
-The table of docs/langchain.md, written from marks that tests set when they pass.
+The table of langchain.md in docs/en and docs/zh, written from marks that tests set when they pass.
 
     WRITE_TABLES=1 python -m pytest tests/faces/langchain/test_lc_stores.py
 """
@@ -14,9 +14,22 @@ from lc_entries import BY_IMAGE, MAKERS, WAYS_IN, WAYS_OUT
 from lc_goods import MODALITIES
 from lc_shops import SHOPS
 
-PAGE = Path(__file__).parents[3] / "docs" / "langchain.md"
+_DOCS = Path(__file__).parents[3] / "docs"
+PAGES = {language: _DOCS / language / "langchain.md" for language in ("en", "zh")}
 _MARKED = re.compile(r"(<!-- stores -->\n).*?(<!-- /stores -->)", re.DOTALL)
 
+# Reasons below the table, where the page is Chinese.
+_CHINESE = {
+    "LangChain validates a tool's query as text; ask with `media(...)`": (
+        "LangChain 把工具的查询当作文本校验；请用 `media(...)` 提问"
+    ),
+    "Qdrant takes UUIDs and whole numbers as ids; `uuid5_key` gives them": (
+        "Qdrant 的编号只能是 UUID 和整数；`uuid5_key` 给出这样的编号"
+    ),
+    "langchain-chroma passes on the whole list that `embed_image` returns, where it means the first vector": (
+        "langchain-chroma 本应取第一个向量，却把 `embed_image` 返回的整个列表传了下去"
+    ),
+}
 Cell = tuple[str, str, str]
 ENTRIES = (*WAYS_IN, *MAKERS, *WAYS_OUT)
 CELLS = [
@@ -52,15 +65,23 @@ def _marks(name: str, entry: str, passed: set[Cell], limits: dict[Cell, str], re
     return " ".join(marks)
 
 
-def committed() -> str:
+def translated(text: str, language: str) -> str:
+    """Return a table with its reasons in the language of a page."""
+    for english, chinese in _CHINESE.items() if language == "zh" else ():
+        text = text.replace(f": {english}\n", f"：{chinese}\n")
+    return text
+
+
+def committed(language: str) -> str:
     """Return the table in the docs."""
-    found = _MARKED.search(PAGE.read_text("utf-8"))
-    assert found is not None, "docs/langchain.md has lost its markers"
+    found = _MARKED.search(PAGES[language].read_text("utf-8"))
+    assert found is not None, f"{PAGES[language]} has lost its markers"
     return found[0].removeprefix(found[1]).removesuffix(found[2])
 
 
 def write(text: str) -> None:
     """Put a table into the docs, if the environment asks for it."""
-    if os.environ.get("WRITE_TABLES"):
-        page = PAGE.read_text("utf-8")
-        PAGE.write_text(_MARKED.sub(lambda found: found[1] + text + found[2], page), "utf-8")
+    for language, path in PAGES.items() if os.environ.get("WRITE_TABLES") else ():
+        said = translated(text, language)
+        page = path.read_text("utf-8")
+        path.write_text(_MARKED.sub(lambda found, said=said: found[1] + said + found[2], page), "utf-8")

@@ -1,4 +1,4 @@
-"""What docs/langchain.md says of the retired class of langchain-community, seen with its own code."""
+"""What docs/en/moving.md says of the retired class of langchain-community, seen with its own code."""
 
 from __future__ import annotations
 

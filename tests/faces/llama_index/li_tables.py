@@ -1,5 +1,5 @@
 """
-Tables of docs/llama-index.md, made of cells that passing tests wrote.
+Tables of the docs, made of cells that passing tests wrote.
 
     WRITE_TABLES=1 python -m pytest tests/faces/llama_index
 """
@@ -11,7 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
-PAGE = Path(__file__).parents[3] / "docs" / "llama-index.md"
+_DOCS = Path(__file__).parents[3] / "docs"
+# Where each table stands. Marks need no words, so both languages have that table; the other is translated by hand.
+PAGES = {
+    "stores": [_DOCS / language / "llama-index.md" for language in ("en", "zh")],
+    "faults": [_DOCS / "en" / "moving.md"],
+}
 
 Rows: TypeAlias = "dict[str, dict[str, str]]"
 
@@ -37,22 +42,22 @@ class Board:
         self.cells.setdefault(table, {}).setdefault(row, {}).update(cells)
 
     def write(self) -> None:
-        """Put the cells of this run into the page, and keep those of tests that did not run."""
-        text = PAGE.read_text("utf-8")
+        """Put the cells of this run into the pages, and keep those of tests that did not run."""
         for table, rows in self.cells.items():
-            known = committed(table, text)
+            known = committed(table)
             whole = {
                 row: {**known.get(row, {}), **rows.get(row, {})}
                 for row in sorted({*known, *rows}, key=_order)
             }
-            text = _replace(text, table, whole)
-        PAGE.write_text(text, "utf-8")
+            for page in PAGES[table]:
+                page.write_text(_replace(page.read_text("utf-8"), table, whole), "utf-8")
 
 
-def committed(table: str, text: str | None = None) -> Rows:
-    """Return the rows of a table in the page."""
-    found = _block(table).search(PAGE.read_text("utf-8") if text is None else text)
-    assert found is not None, f"no table {table} in {PAGE.name}"
+def committed(table: str) -> Rows:
+    """Return the rows of a table, which are the same in all its pages."""
+    found, *others = [_block(table).search(page.read_text("utf-8")) for page in PAGES[table]]
+    assert found is not None, f"no table {table} in {PAGES[table][0]}"
+    assert [found["body"]] * len(others) == [other and other["body"] for other in others]
     lines = [_cells(line) for line in found["body"].splitlines() if line.startswith("|")]
     if not lines:
         return {}

@@ -1,4 +1,4 @@
-"""What can be found in which store, put there in which way: the table in docs/llama-index.md."""
+"""What can be found in which store, put there in which way: the table in both llama-index.md."""
 
 from __future__ import annotations
 
