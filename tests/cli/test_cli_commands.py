@@ -11,7 +11,17 @@ from cli_runs import KEY, ended, started
 from volc_dashscope import Client
 from volc_dashscope.cli._app import app
 
-COMMANDS = ["embed", "cache stats", "cache prune", "models", "estimate", "doctor", "emulator", "search"]
+COMMANDS = [
+    "embed",
+    "cache stats",
+    "cache prune",
+    "models",
+    "estimate",
+    "doctor",
+    "emulator",
+    "search",
+    "serve",
+]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

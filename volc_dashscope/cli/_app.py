@@ -14,6 +14,7 @@ from volc_dashscope.cli._emulator import emulator
 from volc_dashscope.cli._estimate import estimate
 from volc_dashscope.cli._models import models
 from volc_dashscope.cli._search import search
+from volc_dashscope.cli._serve import serve
 from volc_dashscope.cli._speech import say_json
 
 
@@ -50,9 +51,10 @@ def app() -> None:
       volc-dashscope estimate photos/ -m MODEL     what would it cost?
       volc-dashscope embed photos/ -m MODEL -o vectors.parquet
       volc-dashscope search photos/ "蓝色海景"
+      volc-dashscope serve photos/ --open          a page to search on
     No key yet? `volc-dashscope emulator` stands in for both services.
     """
 
 
-for _command in (embed, cache, models, estimate, doctor, emulator, search):
+for _command in (embed, cache, models, estimate, doctor, emulator, search, serve):
     app.add_command(_command)

@@ -44,6 +44,12 @@ EXTRAS: dict[str, tuple[Package, ...]] = {
     "emulator": (Package("pillow", "10.3"),),
     "multi": (Package("zstandard", "0.22"), Package("blosc2", "2.7")),
     "bulk": (Package("pyarrow", "17"), Package("tqdm", "4.66"), Package("click", "8.1")),
+    "serve": (
+        Package("starlette", "0.40"),
+        Package("uvicorn", "0.30"),
+        Package("pillow", "10.3"),
+        Package("scipy", "1.11"),
+    ),
     "ray": (Package("ray", "2.30"),),
 }
 

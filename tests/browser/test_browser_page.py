@@ -1,0 +1,335 @@
+"""The page under real clicks and keys."""
+
+from __future__ import annotations
+
+import base64
+import re
+
+import pytest
+from browser_pictures import draw
+from playwright.sync_api import Page, expect
+
+SCORED = "#results .card:has(.score)"
+
+
+def names(page: Page) -> list[str]:
+    return page.locator("#results .card .name").all_inner_texts()
+
+
+def search(page: Page, text: str) -> None:
+    page.fill("#text", text)
+    page.click("#go")
+    expect(page.locator("#heading")).to_contain_text(text)
+    expect(page.locator("#results")).not_to_have_attribute("aria-busy", "true")
+    page.wait_for_selector(SCORED)
+
+
+def drop(page: Page, data: bytes, name: str, kind: str = "image/png") -> None:
+    """Drop a file onto the page, as a hand would: over it first."""
+    files = page.evaluate_handle(
+        """([data, name, type]) => {
+            const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
+            const transfer = new DataTransfer();
+            transfer.items.add(new File([bytes], name, { type }));
+            return transfer;
+        }""",
+        [base64.b64encode(data).decode(), name, kind],
+    )
+    page.dispatch_event("main", "dragenter", {"dataTransfer": files})
+    expect(page.locator("#drop")).to_be_visible()
+    page.dispatch_event("main", "drop", {"dataTransfer": files})
+    expect(page.locator("#drop")).to_be_hidden()
+
+
+def test_it_begins_with_everything_in_the_folder(browse):
+    page = browse()
+
+    assert 9 == len(names(page))
+    expect(page.locator("#folder")).to_have_text("photos")
+    expect(page.locator("#stand-in")).to_be_visible()
+    expect(page.locator("#status")).to_have_text("9 shown")
+    assert 9 == page.locator("#points circle").count()
+
+
+def test_typing_and_searching_ranks(browse):
+    page = browse()
+
+    search(page, "a blue square")
+
+    assert "blue square" == names(page)[0]
+    scores = [float(text) for text in page.locator("#results .score").all_inner_texts()]
+    assert scores == sorted(scores, reverse=True)
+    expect(page.locator("#status")).to_contain_text("tokens")
+    first, last = (page.locator("#results .bar i").nth(at).bounding_box()["width"] for at in (0, 7))
+    assert first > last
+
+
+def test_thumbnails_are_drawn_and_a_video_without_one_says_so(browse):
+    page = browse()
+    page.wait_for_load_state("networkidle")
+
+    widths = page.locator("#results img").evaluate_all("(all) => all.map((one) => one.naturalWidth)")
+    fits = page.locator("#results img").first.evaluate("(one) => getComputedStyle(one).objectFit")
+
+    assert ([120] * 8, "cover") == (widths, fits)
+    expect(page.locator("#results .card", has_text="clip").locator(".blank")).to_be_visible()
+
+
+def test_a_dropped_picture_is_a_question(browse, tmp_path):
+    page = browse()
+    data = draw(tmp_path / "wanted.png", "green", "circle").read_bytes()
+
+    drop(page, data, "wanted.png")
+    page.wait_for_selector(SCORED)
+
+    assert "green circle" == names(page)[0]
+    expect(page.locator("#chip-name")).to_have_text("wanted.png")
+    middle = page.evaluate(
+        "[...document.querySelector('#preview').getContext('2d').getImageData(36, 36, 1, 1).data]"
+    )
+    assert [0x2F, 0x9E, 0x44, 255] == middle
+
+
+def test_a_chosen_picture_and_a_text_are_asked_as_one(browse, folder):
+    page = browse()
+    with page.expect_file_chooser() as chooser:
+        page.click("#choose")
+    chooser.value.set_files(folder / "red_square.png")
+    page.wait_for_selector(SCORED)
+    assert "red square" == names(page)[0]
+
+    search(page, "this, but blue")
+
+    assert "blue" in names(page)[0]
+    expect(page.locator("#heading")).to_have_text("The picture, “this, but blue”")
+
+    page.click("#remove")
+    expect(page.locator("#chip")).to_be_hidden()
+    expect(page.locator("#heading")).to_have_text("“this, but blue”")
+
+
+def test_a_kind_can_be_left_alone(browse):
+    page = browse()
+    page.click("label:has(input[value=video])")
+    expect(page.locator("#results .card")).to_have_count(1)
+    assert ["clip"] == names(page)
+
+    search(page, "red")
+    assert ["clip"] == names(page)
+    page.click("label:has(input[value=image])")
+    expect(page.locator("#results .card")).to_have_count(8)
+    assert "red" in names(page)[0]
+
+
+def test_a_point_of_the_map_opens_its_picture(browse):
+    page = browse()
+    point = page.locator("#points circle[aria-label='yellow circle']")
+
+    point.hover()
+    expect(page.locator("#peek")).to_contain_text("yellow circle")
+    point.click()
+
+    expect(page.locator("#viewer")).to_be_visible()
+    expect(page.locator("#viewer-name")).to_have_text("round/yellow_circle.png")
+    expect(page.locator("#frame img")).to_have_js_property("naturalWidth", 120)
+    page.keyboard.press("Escape")
+    expect(page.locator("#viewer")).to_be_hidden()
+    expect(point).to_be_focused()
+
+
+def test_points_have_the_colours_of_their_groups_and_a_group_can_be_seen_alone(browse):
+    page = browse()
+    colours = page.locator("#points circle").evaluate_all(
+        "(all) => all.map((one) => getComputedStyle(one).fill)"
+    )
+    assert len(set(colours)) == page.locator("#groups button").count() > 1
+
+    button = page.locator("#groups button").first
+    number = int(button.inner_text())
+    button.click()
+
+    expect(button).to_have_attribute("aria-pressed", "true")
+    expect(page.locator("#results .card")).to_have_count(number)
+    button.click()
+    expect(page.locator("#results .card")).to_have_count(9)
+
+
+def test_more_like_a_picture(browse):
+    page = browse()
+    page.locator("#results .card", has_text="red square").click()
+    page.click("#similar")
+    page.wait_for_selector(SCORED)
+
+    assert "red square" == names(page)[0]
+    expect(page.locator("#heading")).to_have_text("Like red_square.png")
+
+
+def test_the_keyboard_alone_is_enough(browse):
+    page = browse()
+    page.keyboard.press("/")
+    expect(page.locator("#text")).to_be_focused()
+    page.keyboard.type("a yellow square")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(SCORED)
+
+    for _ in range(12):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.classList.contains('card')"):
+            break
+    cards = page.locator("#results .card")
+    expect(cards.nth(0)).to_be_focused()
+    assert "none" != cards.nth(0).evaluate("(one) => getComputedStyle(one).outlineStyle")
+    page.keyboard.press("ArrowRight")
+    expect(cards.nth(1)).to_be_focused()
+    page.keyboard.press("ArrowDown")
+    columns = page.locator("#results").evaluate(
+        "(list) => getComputedStyle(list).gridTemplateColumns.split(' ').length"
+    )
+    expect(cards.nth(1 + columns)).to_be_focused()
+    page.keyboard.press("Home")
+    page.keyboard.press("Enter")
+    expect(page.locator("#viewer-name")).to_have_text("yellow_square.png")
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#viewer-score")).to_contain_text("No. 2")
+    page.keyboard.press("Escape")
+    expect(cards.nth(1)).to_be_focused()
+
+
+def test_the_map_is_one_stop_and_arrow_keys_move_in_it(browse):
+    page = browse()
+    assert 1 == page.locator("#points circle[tabindex='0']").count()
+    page.locator("#points circle[tabindex='0']").focus()
+
+    visited = set()
+    for key in ("ArrowRight", "ArrowDown", "ArrowLeft", "ArrowUp") * 3:
+        page.keyboard.press(key)
+        visited.add(page.evaluate("document.activeElement.getAttribute('aria-label')"))
+
+    assert len(visited) > 2
+    page.keyboard.press("Enter")
+    expect(page.locator("#viewer")).to_be_visible()
+
+
+def test_everything_that_can_be_pressed_has_a_name(browse):
+    page = browse()
+    page.locator("#results .card").first.click()
+
+    bare = page.evaluate(
+        """[...document.querySelectorAll("button, a, input, #points circle, summary")]
+            .filter((one) => !one.hidden && one.type !== "file")
+            .filter((one) => !(one.getAttribute("aria-label") || one.textContent.trim() || one.labels?.length))
+            .map((one) => one.outerHTML)"""
+    )
+
+    assert [] == bare
+
+
+def test_what_is_no_picture_is_refused_here_and_words_say_so(browse):
+    page = browse()
+
+    drop(page, b"text", "notes.txt", "text/plain")
+
+    expect(page.locator("#error")).to_contain_text("notes.txt is no picture.")
+    expect(page.locator("#chip")).to_be_hidden()
+
+
+@pytest.mark.parametrize("locale", ["en-US", "zh-CN"])
+def test_an_error_is_shown_with_a_way_on(browse, locale):
+    page = browse(locale=locale)
+    page.route(
+        "**/api/search*", lambda route: route.fulfill(status=502, json={"error": "the service is away"})
+    )
+    page.fill("#text", "red")
+    page.keyboard.press("Enter")
+
+    expect(page.locator("#error")).to_contain_text("the service is away")
+    page.unroute("**/api/search*")
+    page.locator("#error button").click()
+    page.wait_for_selector(SCORED)
+
+    expect(page.locator("#error")).to_be_hidden()
+    # The browser's own word for the reply that was made up.
+    assert ["502" in text for text in browse.complaints] == [True]
+    browse.complaints.clear()
+
+
+def test_no_results_are_words_too(browse):
+    page = browse()
+    page.route(
+        "**/api/search*", lambda route: route.fulfill(json={"results": [], "fused": False, "tokens": 3})
+    )
+    page.fill("#text", "red")
+    page.keyboard.press("Enter")
+
+    expect(page.locator("#empty")).to_contain_text("Nothing of this kind is here.")
+
+
+def test_an_empty_question_is_not_sent(browse):
+    page = browse()
+    page.click("#go")
+
+    expect(page.locator("#error")).to_contain_text("Type something or choose a picture first.")
+
+
+@pytest.mark.parametrize(
+    ("locale", "heading", "lang"),
+    [("zh-CN", "文件夹里的全部内容", "zh-CN"), ("en-GB", "Everything in the folder", "en")],
+)
+def test_it_speaks_the_readers_language_and_the_other_on_demand(browse, locale, heading, lang):
+    page = browse(locale=locale)
+    expect(page.locator("#heading")).to_have_text(heading)
+    assert lang == page.evaluate("document.documentElement.lang")
+
+    page.click(".language")
+    expect(page.locator("#heading")).not_to_have_text(heading)
+
+
+def luminance(colour: str) -> float:
+    """Return the relative luminance of a CSS colour (WCAG 2.2)."""
+    parts = [int(part) / 255 for part in re.findall(r"\d+", colour)[:3]]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize(("scheme", "dark"), [("light", False), ("dark", True)])
+def test_light_and_dark_are_readable(browse, scheme, dark):
+    page = browse(color_scheme=scheme)
+    search(page, "red")
+    behind = luminance(page.evaluate("getComputedStyle(document.body).backgroundColor"))
+    texts = page.locator("#heading, #status, #facts, .name, .score, .hint, #ask .choose").evaluate_all(
+        "(all) => all.map((one) => getComputedStyle(one).color)"
+    )
+
+    contrasts = [(max(behind, found) + 0.05) / (min(behind, found) + 0.05) for found in map(luminance, texts)]
+
+    assert dark == (behind < 0.2)
+    assert [] == [contrast for contrast in contrasts if contrast < 4.5]
+
+
+@pytest.mark.parametrize("locale", ["en-US", "zh-CN"])
+def test_a_phone_needs_no_sideways_scrolling(browse, locale, folder):
+    page = browse(wide=390, high=844, locale=locale, has_touch=True)
+    widths = [page.evaluate("document.documentElement.scrollWidth")]
+    page.set_input_files("#file", folder / "red_square.png")
+    page.wait_for_selector(SCORED)
+    search(page, "averyveryverylongwordwithoutanyplacetobreakitandmoreandmoreandmore")
+    widths.append(page.evaluate("document.documentElement.scrollWidth"))
+    page.locator("#map summary").click()
+    expect(page.locator("#points")).to_be_visible()
+    widths.append(page.evaluate("document.documentElement.scrollWidth"))
+    page.locator("#results .card").first.click()
+    box = page.locator("#viewer").bounding_box()
+
+    assert [390] * 3 == widths
+    assert 0 <= box["x"]
+    assert box["x"] + box["width"] <= 390
+
+
+def test_nothing_on_the_page_is_from_elsewhere_even_if_it_tried(browse):
+    page = browse()
+
+    outcome = page.evaluate("fetch('http://127.0.0.1:9/').then(() => 'fetched', () => 'refused')")
+
+    assert "refused" == outcome
+    assert any("Content Security Policy" in text or "violates" in text for text in browse.complaints)
+    browse.complaints.clear()

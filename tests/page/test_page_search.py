@@ -1,0 +1,163 @@
+"""What the page can be asked, and what it answers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from page_samples import KEY, MODEL, drawn
+
+from volc_dashscope.album import Album, Entry
+from volc_dashscope.album._map import draw_map
+from volc_dashscope.models import card
+
+
+def names(page, reply):
+    entries = page.get("/api/album").json()["entries"]
+    return [entries[one["place"]]["name"] for one in reply.json()["results"]]
+
+
+def ask(page, body=b"", **params):
+    return page.post("/api/search", params=params, content=body)
+
+
+def test_the_album_is_told_with_its_map(page):
+    told = page.get("/api/album").json()
+
+    assert ("photos", MODEL, True, True) == (told["folder"], told["model"], told["stand_in"], told["fuses"])
+    assert ["blue_square.png", "clip.mp4"] == [entry["name"] for entry in told["entries"][:2]]
+    assert {"image": 8, "video": 1} == {
+        kind: sum(entry["kind"] == kind for entry in told["entries"]) for kind in ("image", "video")
+    }
+    assert [] == [entry for entry in told["entries"] if not (0 <= entry["x"] <= 1 and 0 <= entry["y"] <= 1)]
+    assert {0, 1} <= {entry["group"] for entry in told["entries"]}
+
+
+@pytest.mark.parametrize("text", ["a blue square", "蓝色的方块"])
+def test_a_text_is_ranked(page, text):
+    reply = ask(page, text=text)
+
+    assert 200 == reply.status_code
+    assert "blue_square.png" == names(page, reply)[0]
+    scores = [one["score"] for one in reply.json()["results"]]
+    assert scores == sorted(scores, reverse=True)
+    assert reply.json()["tokens"] > 0
+
+
+def test_a_picture_finds_what_is_like_it(page):
+    assert "圆形/red_circle.png" == names(page, ask(page, drawn("red", "circle", 120)))[0]
+
+
+def test_both_are_one_question(page, gallery):
+    reply = ask(page, drawn("red", "square", 130), text="this, but blue")
+
+    assert reply.json()["fused"]
+    assert "blue" in names(page, reply)[0]
+    assert 1 == len(gallery[0].ledger)
+
+
+def test_a_model_that_does_not_fuse_is_asked_for_each(own_page):
+    page, _ = own_page("tongyi-embedding-vision-plus")
+
+    reply = ask(page, drawn("red", "square", 130), text="red")
+
+    assert (200, False) == (reply.status_code, reply.json()["fused"])
+    assert "red" in names(page, reply)[0]
+
+
+def test_more_like_an_entry_costs_nothing(page, gallery):
+    place = next(place for place, entry in enumerate(gallery[1].entries) if entry.name == "green_square.png")
+
+    reply = ask(page, like=place)
+
+    assert ("green_square.png", 0, 0) == (
+        names(page, reply)[0],
+        reply.json()["tokens"],
+        len(gallery[0].ledger),
+    )
+
+
+def test_a_kind_and_a_number_bound_the_ranking(page):
+    assert ["clip.mp4"] == names(page, ask(page, text="red", kind="video"))
+    assert 3 == len(names(page, ask(page, text="red", kind="image", top=3)))
+
+
+WRONG = {
+    "nothing": ({}, b"", 400, "a text, a picture, or both"),
+    "blank": ({"text": "  "}, b"", 400, "a text, a picture, or both"),
+    "long": ({"text": "x" * 2001}, b"", 400, "2000"),
+    "kind": ({"text": "x", "kind": "sound"}, b"", 400, "kind"),
+    "top": ({"text": "x", "top": "501"}, b"", 400, "top"),
+    "no entry": ({"like": "9"}, b"", 400, "like"),
+    "negative": ({"like": "-1"}, b"", 400, "like"),
+    "no picture": ({}, b"<html>", 400, "not an image"),
+    "a video": ({}, b"\0\0\0\x18ftypisom\0\0\x02\0isomiso2", 400, "not an image"),
+}
+
+
+@pytest.mark.parametrize(("params", "body", "status", "words"), WRONG.values(), ids=WRONG.keys())
+def test_a_wrong_question_is_refused_in_words_and_not_sent(page, gallery, params, body, status, words):
+    reply = ask(page, body, **params)
+
+    assert status == reply.status_code
+    assert words in reply.json()["error"]
+    assert 0 == len(gallery[0].ledger)
+
+
+def test_an_upload_is_bounded_whatever_it_says_of_itself(page, gallery):
+    most = card(MODEL).image.max_bytes
+
+    def pieces():
+        for _ in range(12):
+            yield b"\x89PNG\r\n\x1a\n".ljust(1024 * 1024, b"\0")
+
+    told = page.post("/api/search", content=b"", headers={"Content-Length": str(most + 1)})
+    untold = page.post("/api/search", content=pieces())
+
+    assert (413, 413) == (told.status_code, untold.status_code)
+    assert "larger than 10 MB" in untold.json()["error"]
+    assert 0 == len(gallery[0].ledger)
+
+
+@pytest.mark.parametrize(("fault", "status"), [("401", 502), ("429", 429), ("500", 502), ("reset", 502)])
+def test_a_failure_of_the_service_is_readable_and_holds_no_key(page, gallery, fault, status):
+    gallery[0].fail(fault)
+
+    reply = ask(page, text=f"nobody asked this before {fault}")
+
+    assert status == reply.status_code
+    assert reply.json()["error"]
+    assert KEY not in reply.text
+
+
+def test_equal_scores_keep_the_order_of_the_album(tmp_path):
+    entries = [Entry(f"{name}.png", "image") for name in "abc"]
+    album = Album(tmp_path, entries, np.eye(3, dtype=np.float32)[[0, 1, 1]], {})
+
+    found = album.search(np.array([0, 2, 0], dtype=np.float32), top=9)
+
+    assert [("b.png", 1.0), ("c.png", 1.0), ("a.png", 0.0)] == [(one.entry.name, one.score) for one in found]
+
+
+def test_the_map_of_the_same_album_is_the_same_and_groups_are_apart():
+    rng = np.random.default_rng(7)
+    centres = np.eye(3, 64) * 5
+    vectors = np.concatenate([centre + rng.normal(0, 0.1, (12, 64)) for centre in centres]).astype(np.float32)
+
+    one, two = draw_map(vectors), draw_map(vectors)
+
+    assert one.points.tolist() == two.points.tolist()
+    assert one.groups.tolist() == two.groups.tolist()
+    groups = [set(one.groups[start : start + 12].tolist()) for start in (0, 12, 24)]
+    assert [] == [
+        left & right for left, right in zip(groups, [*groups[1:], groups[0]], strict=True) if left & right
+    ]
+    assert (0.0, 1.0) == (one.points.min(), one.points.max())
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_the_map_of_very_few_is_drawn_too(number):
+    drawn_map = draw_map(np.eye(number, 8, dtype=np.float32))
+
+    assert (number, 2) == drawn_map.points.shape
+    assert np.isfinite(drawn_map.points).all()
+    assert number == len(drawn_map.groups)

@@ -1,0 +1,87 @@
+"""An album as a map of two dimensions: near points are alike, groups have a colour. Needs scipy."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from volc_dashscope.errors import ConfigError
+from volc_dashscope.results import FloatArray
+
+# Rows the axes are made from; more would not turn them, and take long.
+_FITTED = 2000
+_AXES = 8  # k-means looks at so many of the axes: distances in thousands of dimensions are all alike
+_MOST_GROUPS = 8  # more colours cannot be told apart
+_ROUNDS = 50
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Map:
+    """
+    Where each entry of an album is.
+
+    Attributes:
+        points: float32, shape (n, 2), both axes from 0 to 1.
+        groups: The group of each, from 0; group 0 is the largest.
+    """
+
+    points: FloatArray
+    groups: NDArray[np.int64]
+
+
+def draw_map(vectors: FloatArray) -> Map:
+    """
+    Return the map of some vectors; the same vectors give the same map.
+
+    Raises:
+        ConfigError: scipy is not installed.
+    """
+    axes = _principal(vectors)
+    return Map(_filled(axes[:, :2]), _groups(axes))
+
+
+def _principal(vectors: FloatArray) -> FloatArray:
+    """Return the first principal components of each row, at least two."""
+    rows = np.asarray(vectors, dtype=np.float64)
+    sample = rows[:: max(1, -(-len(rows) // _FITTED))]
+    centre = sample.mean(axis=0)
+    _, _, directions = np.linalg.svd(sample - centre, full_matrices=False)
+    directions = directions[:_AXES]
+    # A direction and its opposite are equally right; this picks one.
+    largest = np.take_along_axis(directions, np.abs(directions).argmax(axis=1)[:, None], axis=1)
+    found = (rows - centre) @ (directions * np.where(largest < 0, -1, 1)).T
+    return np.asarray(np.pad(found, ((0, 0), (0, max(0, 2 - found.shape[1])))), dtype=np.float32)
+
+
+def _filled(points: FloatArray) -> FloatArray:
+    low, high = points.min(axis=0), points.max(axis=0)
+    room = high - low
+    return np.asarray(np.where(room > 1e-9, (points - low) / np.where(room > 1e-9, room, 1), 0.5), np.float32)
+
+
+def _groups(axes: FloatArray) -> NDArray[np.int64]:
+    try:
+        from scipy.cluster.vq import kmeans2
+    except ImportError as error:
+        raise ConfigError('a map needs scipy: pip install "volc-dashscope[serve]"') from error
+    number = max(1, min(_MOST_GROUPS, round((len(axes) / 2) ** 0.5)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # an empty group: it has no colour then
+        _, labels = kmeans2(axes, _apart(axes, number), iter=_ROUNDS, minit="matrix")
+    present, groups, sizes = np.unique(labels, return_inverse=True, return_counts=True)
+    by_size = np.empty(len(present), dtype=np.int64)
+    by_size[np.argsort(-sizes, kind="stable")] = np.arange(len(present))
+    return by_size[groups.reshape(-1)]
+
+
+def _apart(axes: FloatArray, number: int) -> FloatArray:
+    """Return rows that are far from each other, to begin with: no chance in it."""
+    chosen = [int(np.linalg.norm(axes - axes.mean(axis=0), axis=1).argmax())]
+    nearest = np.linalg.norm(axes - axes[chosen[0]], axis=1)
+    while len(chosen) < number:
+        chosen.append(int(nearest.argmax()))
+        nearest = np.minimum(nearest, np.linalg.norm(axes - axes[chosen[-1]], axis=1))
+    return axes[chosen]

@@ -1,0 +1,72 @@
+"""`volc-dashscope serve`: a page to search a folder on, for this machine only."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+from typing import Any
+
+import click
+
+from volc_dashscope.cli._folder import Wanted, folder_options, opened
+from volc_dashscope.cli._speech import errors_told, note, say_json
+from volc_dashscope.errors import ConfigError
+
+_HOST = "127.0.0.1"
+
+
+@click.command()
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=8766, show_default=True, help="0 takes a free one."
+)
+@click.option("--open", "show", is_flag=True, help="Open it in the browser.")
+@folder_options
+def serve(folder: Path, port: int, show: bool, **options: Any) -> None:
+    """
+    Open a page to search FOLDER on, until Ctrl-C.
+
+    Type a text, drop a picture, or both; see a ranking with scores, and a map of the collection. Only this machine
+    can reach it (127.0.0.1), and it shows only the pictures and videos of FOLDER. Each new question is one request
+    to the service; the folder itself is embedded as `search` does it.
+
+    \b
+    Examples:
+      volc-dashscope serve photos/ --open
+      volc-dashscope serve photos/ --emulator      (no key needed)
+    """
+    wanted = Wanted(**options)
+    with errors_told(
+        as_json=wanted.as_json, hint="what is finished is saved; the same command goes on with it"
+    ):
+        try:
+            import uvicorn
+
+            from volc_dashscope.page import create_app
+        except ImportError as error:
+            raise ConfigError('the page needs more packages: pip install "volc-dashscope[serve]"') from error
+        with _listening(port) as listener, opened(folder, wanted) as (album, client):
+            app = create_app(album, client, stand_in=wanted.emulator)
+            url = f"http://{_HOST}:{listener.getsockname()[1]}/"
+            if wanted.as_json:
+                say_json({"url": url, "files": len(album), "model": client.card.name})
+            else:
+                click.echo(f"{len(album):,} pictures and videos of {folder} at {url} (Ctrl-C ends it)")
+            if show:
+                click.launch(url)
+            config = uvicorn.Config(
+                app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=2
+            )
+            try:
+                uvicorn.Server(config).run(sockets=[listener])
+            except KeyboardInterrupt:
+                note("ended")
+
+
+def _listening(port: int) -> socket.socket:
+    try:
+        return socket.create_server((_HOST, port))
+    except OSError as error:
+        raise ConfigError(
+            f"port {port} cannot be used ({error.strerror}); take another with --port, or 0"
+        ) from error

@@ -1,0 +1,67 @@
+"""What every request and reply of the page goes through: whose it may be, and what a browser may do with it."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+# The names of this machine for itself. A page elsewhere that points its own name at 127.0.0.1 (DNS rebinding)
+# comes with that name.
+HOSTS = frozenset({"127.0.0.1", "localhost"})
+_HEADERS = {
+    "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+
+class Guard:
+    """Middleware that turns strangers away and puts the headers on every reply."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, or refuse it."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def headed(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in _HEADERS.items():
+                    headers[name] = value
+                headers.setdefault("Cache-Control", "no-store")
+            await send(message)
+
+        problem = _stranger(Headers(scope=scope))
+        if problem is not None:
+            await JSONResponse({"error": problem}, status_code=403)(scope, receive, headed)
+            return
+        await self._app(scope, receive, headed)
+
+
+def _stranger(headers: Headers) -> str | None:
+    """Return why a request is none of the page's own, or None."""
+    host = headers.get("host", "")
+    if _name(f"http://{host}") not in HOSTS:
+        return "this page answers to 127.0.0.1 and localhost only"
+    origin = headers.get("origin")
+    # A page elsewhere can send a search, though not read the answer; it would be billed.
+    if origin is not None and origin != f"http://{host}":
+        return "this page takes no requests from other pages"
+    return None
+
+
+def _name(url: str) -> str | None:
+    try:
+        return urlsplit(url).hostname
+    except ValueError:
+        return None
