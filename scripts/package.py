@@ -79,6 +79,24 @@ subprocess.run([command, "embed", "texts.txt", "-m", "text-embedding-v4", "-o", 
 import pyarrow.parquet
 assert pyarrow.parquet.read_table("out.parquet").num_rows == 3
 """
+SERVE = """
+import json, pathlib, subprocess, sys
+from urllib.request import urlopen
+from PIL import Image as Pillow
+pathlib.Path("photos").mkdir()
+for colour in ("red", "blue"):
+    Pillow.new("RGB", (32, 32), colour).save(f"photos/{colour}.png")
+command = pathlib.Path(sys.executable).with_name("volc-dashscope")
+server = subprocess.Popen([command, "serve", "photos", "--port", "0", "--json"], stdout=subprocess.PIPE)
+try:
+    url = json.loads(server.stdout.readline())["url"]
+    static = [f"static/{name}" for name in ("page.css", "page.js", "map.js", "words.json", "icon.svg")]
+    for path in ("", "api/album", "thumb/1", "file/0", *static):
+        assert urlopen(url + path, timeout=30).read(), path
+finally:
+    server.terminate()
+    server.wait(30)
+"""
 RAY = """
 import sys
 from volc_dashscope.ray import Embedder, RateBudget
@@ -95,8 +113,9 @@ PROGRAMS: dict[str, str] = {
     "emulator": EMULATOR,
     "multi": MULTI,
     "bulk": BULK,
+    "serve": SERVE,
     "ray": RAY,
-    "all": LANGCHAIN + LLAMA_INDEX + IMAGES + EMULATOR + MULTI + BULK,
+    "all": LANGCHAIN + LLAMA_INDEX + IMAGES + EMULATOR + MULTI + BULK + SERVE,
 }
 
 

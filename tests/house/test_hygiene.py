@@ -168,7 +168,7 @@ def _documented(thing: object) -> bool:
 def _claims(function: ast.AST, checks: Collection[str] = ()) -> bool:
     """Return whether a function asserts, or calls one of this file that does."""
     sure = {"pytest.raises", "pytest.warns", "pytest.fail", *checks}
-    return any(
-        isinstance(node, ast.Assert) or (isinstance(node, ast.Call) and ast.unparse(node.func) in sure)
-        for node in ast.walk(function)
-    )
+    called = [ast.unparse(node.func) for node in ast.walk(function) if isinstance(node, ast.Call)]
+    # Playwright's `expect(...)` waits for what is claimed, and raises if it does not come.
+    claimed = any(name in sure or name.startswith("expect(") for name in called)
+    return claimed or any(isinstance(node, ast.Assert) for node in ast.walk(function))
