@@ -11,7 +11,10 @@ from collections.abc import Callable, Sequence
 from math import cos, pi, sin
 from typing import TypeAlias
 
-from PIL import Image, ImageChops, ImageColor, ImageDraw, ImageFilter
+try:
+    from PIL import Image, ImageChops, ImageColor, ImageDraw, ImageFilter
+except ModuleNotFoundError as error:
+    raise ImportError('the drawings need Pillow: pip install "volc-dashscope[images]"') from error
 
 WIDTH, HEIGHT = 256, 192
 _SCALE = 4

@@ -49,7 +49,10 @@ def main() -> None:
             dense = goods.vectors @ asked.vectors[position]
             sparse = np.array([dot(asked.sparse[position], other) for other in goods.sparse], np.float32)
             print_ranking(f"query: {query} (dense)", dense, GOODS, top=2)
-            print_ranking(f"query: {query} (sparse)", sparse, GOODS, top=2)
+            if sparse.any():
+                print_ranking(f"query: {query} (sparse)", sparse, GOODS, top=2)
+            else:
+                print(f"query: {query} (sparse)\n  no word in common with any\n")
             print_ranking(f"query: {query} (both)", fused(dense, sparse), GOODS, top=2)
 
 

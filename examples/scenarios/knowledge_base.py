@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from drawings import drawn, empty_battery, full_storage, no_network, signed_in
 from ranking import print_ranking
-from service import open_client
+from service import open_client, wants_bar
 
 from volc_dashscope import Fused
 
@@ -26,9 +26,8 @@ def main() -> None:
     titles = [title for title, _, _ in ARTICLES]
     # What is searched is text with a picture; "and" joins the modalities of one item.
     with open_client(MODEL, target_modality="text and image") as client:
-        articles = client.embed(
-            [Fused(f"{title}：{text}", drawn(screen)) for title, text, screen in ARTICLES]
-        )
+        items = [Fused(f"{title}：{text}", drawn(screen)) for title, text, screen in ARTICLES]
+        articles = client.embed(items, progress=wants_bar())
         question = Fused("无法连接网络", drawn(no_network))
         asked = client.embed([question], text_type="query")
         print_ranking("query: [screenshot] 无法连接网络", articles.vectors @ asked.vectors[0], titles)

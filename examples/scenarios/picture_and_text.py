@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from drawings import picture
 from ranking import print_ranking
-from service import open_client
+from service import open_client, wants_bar
 
 from volc_dashscope import Fused
 
@@ -20,7 +20,7 @@ CHANGES = ("", "深蓝色的", "the same in yellow")
 def main() -> None:
     """Ask with a red chair alone, then with the chair and a colour fused into one vector."""
     with open_client(MODEL, target_modality="image") as client:
-        goods = client.embed([picture(name) for name in GOODS])
+        goods = client.embed([picture(name) for name in GOODS], progress=wants_bar())
         seen = picture("red_chair")
         asked = client.embed(
             [Fused(seen, change) if change else seen for change in CHANGES], text_type="query"

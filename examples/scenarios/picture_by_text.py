@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from drawings import picture
 from ranking import print_ranking
-from service import open_client
+from service import open_client, wants_bar
 
 MODEL = "doubao-embedding-vision-251215"
 FRUITS = ("red_apple", "banana", "orange", "grapes", "watermelon")
@@ -19,7 +19,7 @@ def main() -> None:
     """Embed five pictures as documents, two texts as queries, and compare."""
     # The store holds pictures only, and the query's instruction says so.
     with open_client(MODEL, target_modality="image") as client:
-        pictures = client.embed([picture(name) for name in FRUITS])
+        pictures = client.embed([picture(name) for name in FRUITS], progress=wants_bar())
         queries = client.embed(QUERIES, text_type="query")
         tokens = client.usage.total_tokens
         print(f"{len(pictures)} pictures, {client.dimension} dimensions, {tokens} tokens billed\n")

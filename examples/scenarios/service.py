@@ -27,7 +27,8 @@ def open_client(model: str, **settings: Any) -> Iterator[Client]:
     with Emulator() as emulator:
         url = emulator.ark_url if provider == "ark" else emulator.dashscope_url
         with Client(model, base_url=url, api_key="emulator", **settings) as client:
-            print(f"no {variable}: emulator of {model}; its vectors are stand-ins, not a model's\n")
+            print(f"no {variable}: an emulator of {model} answers. Counts, roles and failures are real;")
+            print("vectors are stand-ins: colours and shared words count, the rank of a text says nothing.\n")
             yield client
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import sys
 
 from ranking import print_ranking
-from service import has_key, open_client
+from service import has_key, open_client, wants_bar
 
 from volc_dashscope import Video
 
@@ -33,7 +33,7 @@ QUERIES = ("a boat on the sea", "城市夜景")
 def main(urls: tuple[str, ...]) -> None:
     """Embed videos as documents, one frame for every two seconds, and texts as queries."""
     with open_client(MODEL, target_modality="video", timeout=300) as client:
-        videos = client.embed([Video.from_url(url, fps=0.5) for url in urls])
+        videos = client.embed([Video.from_url(url, fps=0.5) for url in urls], progress=wants_bar())
         asked = client.embed(QUERIES, text_type="query")
         names = [url.rpartition("/")[2] for url in urls]
         for query, vector in zip(QUERIES, asked, strict=True):

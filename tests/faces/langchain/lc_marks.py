@@ -62,7 +62,7 @@ def _marks(name: str, entry: str, passed: set[Cell], limits: dict[Cell, str], re
         number = reasons.index(limits[cell]) + 1 if cell in limits else ""
         cross = f"✗{number}" if cell in CELLS else "–"
         marks.append("✓" if cell in passed else cross)
-    return " ".join(marks)
+    return "\u00a0".join(marks)  # four marks are one cell; a page must not break them
 
 
 def translated(text: str, language: str) -> str:

@@ -206,5 +206,5 @@ def test_a_cell_without_a_passing_test_is_a_cross():
     one = table({(shop, "add_texts", "image")}, {(shop, "add_texts", "video"): "because"})
 
     assert 0 == nothing.count("✓")
-    assert "| `add_texts` | ✗ ✓ ✗ ✗1 |" in one
+    assert "| `add_texts` | ✗\u00a0✓\u00a0✗\u00a0✗1 |" in one
     assert one.endswith("- ✗1: because\n")
