@@ -152,6 +152,32 @@ def test_links_out_of_the_docs_become_text_unless_they_are_dead(link, expected):
     assert expected == done.stdout.strip()
 
 
+@pytest.mark.parametrize(
+    ("tag", "warned"),
+    [
+        ('<script src="https://cdn.example.com/a.js"></script>', True),
+        ('<img alt="x" src="//example.com/a.png">', True),
+        ('<link href="https://fonts.example.com/a.css" rel="stylesheet">', True),
+        ('<link rel="stylesheet" href="assets/a.css"><script src="a.js"></script>', False),
+        ('<a href="https://example.com/">read more</a>', False),
+    ],
+    ids=["script", "image", "style", "own", "link"],
+)
+def test_a_page_that_loads_from_elsewhere_is_a_warning(tag, warned):
+    program = (
+        "import logging, sys, types\n"
+        f"sys.path.insert(0, {str(HOOK.parent)!r})\n"
+        "from docs_links import on_post_page\n"
+        "logging.basicConfig(format='%(levelname)s')\n"
+        "page = types.SimpleNamespace(file=types.SimpleNamespace(src_uri='page.md'))\n"
+        "assert sys.argv[1] == on_post_page(sys.argv[1], page=page)\n"
+    )
+
+    done = subprocess.run([sys.executable, "-c", program, tag], capture_output=True, text=True, check=True)
+
+    assert ("WARNING" in done.stderr) == warned
+
+
 def _installed() -> bool:
     from importlib.metadata import entry_points
 

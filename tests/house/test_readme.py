@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import gc
 import io
+import os
 import re
+import shlex
 import subprocess
 import sys
 import warnings
@@ -141,6 +143,26 @@ def test_the_addresses_without_a_key_are_the_emulators(path):
     told = dict(re.findall(r"(\w+_BASE_URL)=(\S+)", path.read_text("utf-8")))
 
     assert {name: re.sub(r":\d+/", f":{port}/", url) for name, url in served.items()} == told
+
+
+@pytest.mark.parametrize("path", READMES, ids=lambda path: path.name)
+def test_the_command_of_the_readme_finds_the_picture(path, ark_dashscope_emulator_env, drawings, tmp_path):
+    (asked,) = re.findall(r"`volc-dashscope (search [^`]+)`", path.read_text("utf-8"))
+    command = [
+        sys.executable,
+        "-m",
+        "volc_dashscope",
+        *shlex.split(asked),
+        "--store",
+        str(tmp_path / "store"),
+    ]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        command, cwd=drawings, env=environment, capture_output=True, encoding="utf-8", check=True
+    )
+
+    (first,) = [line for line in done.stdout.splitlines() if re.search(r"\| +1 \|", line)]
+    assert first.endswith("blue_seascape.png")
 
 
 PAGE = """
