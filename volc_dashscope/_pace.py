@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from threading import Lock
 
 from volc_dashscope._allowance import Bill, Lane
+from volc_dashscope._retry import LONGEST_HINT
 from volc_dashscope.errors import EmbeddingError, RateLimitError
 
 _PAUSE = 1.0
@@ -103,6 +104,8 @@ class Pace:
                 self._speed_up(cost, taken, spent, now)
 
     def _slow_down(self, error: RateLimitError, cost: Cost, now: float, *, late: bool) -> None:
+        # More than a day ends that request alone: one odd reply must not stop a client for good.
+        hint = error.retry_after if (error.retry_after or 0.0) <= LONGEST_HINT else None
         active = self._active(now)
         for lane in (self._requests, self._tokens):
             lane.ended.append((active, now, 0.0))
@@ -114,9 +117,9 @@ class Pace:
             self._lowered = now
             # Longer from throttle to throttle while nothing is answered between: a service that is overloaded.
             pause, self._pause = self._pause, min(2 * self._pause, _LONGEST_PAUSE)
-        elif error.retry_after is None:
+        elif hint is None:
             return
-        resume = now + (error.retry_after if error.retry_after is not None else pause)
+        resume = now + (hint if hint is not None else pause)
         if resume > self._resume:
             self._cancel(now)
             self._paused += resume - max(now, self._resume)

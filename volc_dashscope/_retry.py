@@ -12,7 +12,8 @@ from volc_dashscope.errors import EmbeddingError
 
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 20.0
-_LONGEST_HINT = 24 * 3600.0
+# A service that asks for more than this will not serve the request, however patient the caller is.
+LONGEST_HINT = 24 * 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,8 @@ class Retry:
         """
         Seconds to wait before the next attempt, or None to give up.
 
-        A server hint longer than the time left means None: sleeping would only delay the same failure.
+        A server hint longer than the time left, or than a day, means None: sleeping would only delay the same
+        failure.
 
         Args:
             attempt: How many requests have been sent so far, starting at 1.
@@ -43,6 +45,8 @@ class Retry:
         if not error.retryable or attempt >= self.max_attempts:
             return None
         # Jitter upwards on a hint (never earlier than asked), downwards on our own guess.
+        if error.retry_after is not None and error.retry_after > LONGEST_HINT:
+            return None
         if error.retry_after is not None:
             pause = error.retry_after + self.random() * min(1.0, 0.1 * error.retry_after)
         else:
@@ -56,7 +60,7 @@ def retry_after(headers: Mapping[str, str], now: float) -> float | None:
     Seconds a reply asks to wait: `retry-after-ms`, or `Retry-After` as seconds or an HTTP date.
 
     Neither service documents sending it; DashScope's SDK honours both spellings, so they are honoured when
-    present. Anything unreadable, negative, or over a day is no hint.
+    present. Anything unreadable or negative is no hint.
 
     Args:
         headers: Reply headers with lower-case names.
@@ -91,4 +95,4 @@ def _number(value: str | None) -> float | None:
 
 
 def _sane(seconds: float) -> float | None:
-    return seconds if math.isfinite(seconds) and 0 <= seconds <= _LONGEST_HINT else None
+    return seconds if math.isfinite(seconds) and seconds >= 0 else None

@@ -39,6 +39,15 @@ def test_slots_of_a_told_limit_are_evenly_spaced_after_one_second_of_burst() -> 
     assert pytest.approx([0, 0, 0, 0, 0.25, 0.5, 0.75, 1.0]) == delays
 
 
+def test_a_hint_of_more_than_a_day_stops_nobody_else() -> None:
+    pace = Pace(None, None)
+
+    pace.report(_throttle(1e99), ONE, 0.0)
+
+    assert 1.0 == pace.pause(0.0)
+    assert [0.0] == _delays(pace, 1, 1.0)
+
+
 def test_a_pause_in_the_work_saves_up_no_more_than_one_second() -> None:
     pace = Pace(240, None)
     _delays(pace, 1, 0.0)
