@@ -12,6 +12,10 @@ from volc_dashscope.inputs import Frames, Fused, Image, Item, Part, Video, modal
 from volc_dashscope.models import MediaRule, ModelCard
 
 _DATA_URI_OVERHEAD = 40
+# Where no page states a bound, so that one item never fills the memory: no known model takes texts a tenth as
+# long, and the one service that names a bound for bodies takes half as much.
+_LARGEST_TEXT = 16 * 1024 * 1024
+_LARGEST_ITEM = 128 * 1024 * 1024
 _KNOBS = {
     "max_video_tokens": (10_240, 204_800),
     "min_frame_tokens": (16, 128),
@@ -86,7 +90,7 @@ def check_item(item: Item, ask: Ask) -> None:
         raise InputError(f"{card.name} gives sparse vectors for text only")
     for part in whole:
         _check_part(part, ask)
-    _check_body(whole, card)
+    _check_body(whole, ask)
 
 
 def _check_part(part: Part, ask: Ask) -> None:
@@ -112,8 +116,9 @@ def _check_text(text: str, card: ModelCard) -> None:
         size = len(text) if text.isascii() else len(text.encode())
     except UnicodeEncodeError as error:
         raise InputError("the text holds a lone surrogate, which is not valid Unicode") from error
-    if card.max_text_bytes is not None and size > card.max_text_bytes:
-        raise InputError(f"text of {size:,} bytes; {card.name} accepts at most {card.max_text_bytes:,}")
+    if size > (card.max_text_bytes or _LARGEST_TEXT):
+        largest = card.max_text_bytes or _LARGEST_TEXT
+        raise InputError(f"text of {size:,} bytes; {_taker(card.max_text_bytes, card)} at most {largest:,}")
     if card.max_tokens is not None and not card.truncates and size > card.max_tokens:
         fewest = fewest_text_tokens(text)
         if fewest > card.max_tokens:
@@ -205,20 +210,27 @@ def _check_fusion(whole: Iterable[Part], card: ModelCard) -> None:
         raise InputError(f"{count.total()} parts; {card.name} accepts at most {card.batch} in one item")
 
 
-def _check_body(whole: Iterable[Part], card: ModelCard) -> None:
-    if card.max_request_bytes is None:
-        return
-    size = 0
+def _check_body(whole: Iterable[Part], ask: Ask) -> None:
+    card, sizes = ask.card, []
     for part in whole:
         for media in part.images if isinstance(part, Frames) else (part,):
             if isinstance(media, str):
-                size += len(media.encode())
+                sizes.append(len(media.encode()))
             elif media.inline:
-                size += _encoded(media.size_bytes or 0)
-    if size > card.max_request_bytes:
+                sizes.append(_encoded(media.size_bytes or 0))
+    # What goes into storage goes there one by one.
+    size = max(sizes, default=0) if ask.upload else sum(sizes)
+    largest = card.max_request_bytes or _LARGEST_ITEM
+    if size > largest:
         raise InputError(
-            f"the item makes a request of {size:,} bytes; {card.name} accepts at most {card.max_request_bytes:,}"
+            f"the item makes a request of {size:,} bytes; {_taker(card.max_request_bytes, card)} at most "
+            f"{largest:,}"
         )
+
+
+def _taker(limit: int | None, card: ModelCard) -> str:
+    """Say whose limit it is: the model's, or ours where no page states one."""
+    return f"{card.name} accepts" if limit is not None else "this library sends"
 
 
 def _check_dimension(ask: Ask) -> None:

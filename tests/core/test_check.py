@@ -12,6 +12,7 @@ from files import clip, gif, mp4, picture, png
 
 from volc_dashscope import ConfigError, Frames, Fused, Image, InputError, Item, ModelCard, Video, card, models
 from volc_dashscope._check import check_item, check_items, check_settings
+from volc_dashscope._config import find_card
 from volc_dashscope._wire import Ask
 from volc_dashscope.models import TEXT
 
@@ -276,8 +277,31 @@ def test_a_request_larger_than_the_service_takes_is_refused() -> None:
         check_item(Fused(*[large] * 5), ark)
 
 
-def test_a_text_that_the_service_cuts_may_have_any_length() -> None:
+def test_a_text_that_the_service_cuts_may_be_far_too_long_for_the_model() -> None:
     assert _taken("a" * 100_000, _ask("multimodal-embedding-v1"))
+
+
+def _unknown(**settings: Any) -> Ask:
+    return _ask(find_card("tomorrow", provider="dashscope", like=None, card=None), **settings)
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [_ask("multimodal-embedding-v1"), _ask("skylark-embedding-vision-251215"), _unknown()],
+    ids=["cut by the service", "no limit printed", "unknown model"],
+)
+def test_a_text_without_a_printed_limit_has_one_of_ours(ask: Ask) -> None:
+    with pytest.raises(InputError, match="this library sends at most 16,777,216"):
+        check_item("a" * (16 * 1024 * 1024 + 1), ask)
+
+
+def test_an_item_without_a_printed_limit_has_one_of_ours() -> None:
+    large = Image.from_bytes(png(64, 64, size=50 * 1024 * 1024))
+    check_item(Frames([large]), _unknown())
+    check_item(Frames([large] * 2), _unknown(upload=True))
+
+    with pytest.raises(InputError, match=r"a request of 139,\d\d\d,\d\d\d bytes; this library sends at most"):
+        check_item(Frames([large] * 2), _unknown())
 
 
 def test_media_behind_a_url_are_the_services_to_judge() -> None:
