@@ -31,6 +31,9 @@ class Secret:
         """Return the key itself; called where the header is written and nowhere else."""
         return self._value
 
+    def __len__(self) -> int:
+        return len(self._value)
+
     def __repr__(self) -> str:
         return "Secret(**********)"
 
@@ -81,7 +84,12 @@ class Fault:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ask:
-    """Everything that shapes a request besides the items: the client's settings and the call's arguments."""
+    """
+    Everything that shapes a request besides the items: the client's settings and the call's arguments.
+
+    Attributes:
+        key: What a refusal must not repeat; the driver writes it, nothing else does.
+    """
 
     card: ModelCard
     model: str
@@ -101,6 +109,7 @@ class Ask:
     max_video_frames: int | None = None
     upload: bool = False
     extra_body: Mapping[str, object] | None = None
+    key: Secret | None = field(default=None, repr=False, compare=False)
 
     @property
     def expected(self) -> int | None:

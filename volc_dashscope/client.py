@@ -146,6 +146,7 @@ class _Settings:
             max_video_frames=max_video_frames,
             upload=upload,
             extra_body=dict(extra_body) if extra_body else None,
+            key=key,
         )
         check_settings(self._ask)
         self._wire = WIRES[found.provider]

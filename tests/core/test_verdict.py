@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import pytest
@@ -21,7 +22,7 @@ from volc_dashscope import (
     RequestError,
     ServiceUnavailable,
 )
-from volc_dashscope._wire import Ask, Batch, Rows
+from volc_dashscope._wire import Ask, Batch, Rows, Secret
 
 ARK = ask_for("doubao-embedding-vision-251215")
 TEXT = ask_for("text-embedding-v4")
@@ -336,6 +337,50 @@ def test_a_key_repeated_by_the_service_is_not_in_the_error() -> None:
     error = _refused_compatibly(401, "invalid_api_key", "Incorrect API key provided: sk-canary-0123.")
 
     assert "canary" not in str(error)
+
+
+KEYED = replace(TEXT, key=Secret("sk-canary-0123456789"))
+
+
+@pytest.mark.parametrize("message", ["no permission for sk-canary-0123456789", "(key: sk-canary-0...789)"])
+@pytest.mark.parametrize(("status", "code"), [(400, "InvalidParameter"), (403, "AccessDenied"), (500, "")])
+def test_a_key_repeated_in_any_refusal_is_not_in_the_error(status: int, code: str, message: str) -> None:
+    error = _refused(status, code, message, ask=KEYED)
+
+    assert "canary" not in f"{error} {vars(error)}"
+
+
+def test_a_key_for_a_code_is_no_code() -> None:
+    error = _error(_refused(400, "sk-canary-0123456789", ask=KEYED))
+
+    assert (None, True) == (error.code, "(no code)" in str(error))
+
+
+@pytest.mark.parametrize(
+    ("code", "seen"),
+    [
+        ("InvalidParameter.X_y-1", "InvalidParameter.X_y-1"),
+        ("NOT AUTHORIZED", "NOT AUTHORIZED"),
+        ("the whole text that was sent", None),
+        ("第一条", None),
+        ("x" * 10_000, "x" * 120),
+    ],
+)
+def test_a_code_is_short_and_has_the_form_of_one(code: str, seen: str | None) -> None:
+    error = _error(_refused(400, code))
+
+    assert seen == error.code
+    assert len(str(error)) < 300
+
+
+@pytest.mark.parametrize(("told", "seen"), [("x" * 10_000, "x" * 120), ("a b", None), ("a\x1b[31m", "a[31m")])
+@pytest.mark.parametrize("status", [200, 400])
+def test_a_request_id_is_one_short_word(status: int, told: str, seen: str | None) -> None:
+    for body, ask in (({"request_id": told}, TEXT), ({"error": {"code": "X"}, "id": told}, OPENAI)):
+        error = _error(read(body, ask, batch_of("a"), status=status))
+
+        assert seen == error.request_id
+        assert len(str(error)) < 400
 
 
 def test_no_money_says_that_waiting_does_not_help() -> None:

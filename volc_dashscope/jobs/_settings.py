@@ -94,6 +94,7 @@ class Settings:
             headers=_config.find_headers(found.provider, workspace, default_headers),
             dimension=dimensions,
             normalize=normalize,
+            key=key,
         )
         check_settings(self._ask)
         if self._ask.expected is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -21,7 +22,11 @@ from volc_dashscope.errors import (
 from volc_dashscope.inputs import Frames, parts
 
 _LONGEST_MESSAGE = 400
+_LONGEST_NAME = 120
 _ECHO = 16
+_ECHO_OF_KEY = 8
+# `InvalidParameter.X`, `insufficient_quota`, `NOT AUTHORIZED`.
+_CODE = re.compile(r"[\w.-]+( [\w.-]+)?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +81,7 @@ def judge(
     The first rule that matches wins. A code matches itself and its dotted children
     (`InvalidParameter` matches `InvalidParameter.X`); unknown codes are judged by status.
     """
+    code, request_id = _code(code, ask), shown(request_id)
     verdict = next(
         (rule.verdict for rule in rules if _matches(rule, reply.status, code or "", message)),
         None,
@@ -130,7 +136,7 @@ def _sentence(
     subject: str,
 ) -> str:
     # A gateway may repeat the key it did not accept.
-    told = "" if verdict is BAD_KEY else _unechoed(message, batch)
+    told = "" if verdict is BAD_KEY else _unechoed(message, batch, ask)
     text = f"{provider} refused {subject or named(batch)} with {status} {code or '(no code)'}"
     text += f": {told}" if told else ""
     if verdict is BAD_KEY:
@@ -147,16 +153,45 @@ def named(batch: Batch) -> str:
     return f"item {first}" if first == last else f"items {first} to {last}"
 
 
-def _unechoed(message: str, batch: Batch) -> str:
-    """The service's own words, unless they repeat what was sent: content does not belong in errors."""
-    words = "".join(letter for letter in " ".join(message.split()) if letter.isprintable())[:_LONGEST_MESSAGE]
+def shown(name: object) -> str | None:
+    """Return a name that a reply gives, such as an id, as a message may show it; None for what is no name."""
+    line = _line(name, _LONGEST_NAME) if isinstance(name, str) else ""
+    return line if line and " " not in line else None
+
+
+def _code(code: str | None, ask: Ask) -> str | None:
+    """Return a service's code, unless it has not the form of one or repeats the key."""
+    line = _line(code or "", _LONGEST_NAME)
+    return line if _CODE.fullmatch(line) and not _holds_key(line, ask) else None
+
+
+def _line(words: str, longest: int) -> str:
+    # Cut first: what a stranger sent may have megabytes.
+    words = " ".join(words[: 4 * longest].split())
+    return "".join(letter for letter in words if letter.isprintable())[:longest]
+
+
+def _unechoed(words: str, batch: Batch, ask: Ask, longest: int = _LONGEST_MESSAGE) -> str:
+    """The service's own words, unless they repeat what was sent: neither content nor key belongs in errors."""
+    words = _line(words, longest)
     if ";base64," in words:
         return ""
-    windows = {words[at : at + _ECHO] for at in range(len(words) - _ECHO + 1)}
-    for sent in _sent(batch):
-        if (4 <= len(sent) < _ECHO and sent in words) or any(window in sent for window in windows):
-            return ""
-    return words
+    if _holds_key(words, ask):
+        return ""
+    return "" if any(_repeats(words, sent, _ECHO) for sent in _sent(batch)) else words
+
+
+def _holds_key(words: str, ask: Ask) -> bool:
+    # Keys of the services have dozens of letters; one of three, as tests have them, is in any sentence.
+    key = ask.key
+    return key is not None and len(key) >= _ECHO_OF_KEY and _repeats(words, key.reveal(), _ECHO_OF_KEY)
+
+
+def _repeats(words: str, sent: str, length: int) -> bool:
+    """Whether so many letters on end, or all of a shorter text, are those of what was sent."""
+    if len(sent) < length:
+        return len(sent) >= 4 and sent in words
+    return any(words[at : at + length] in sent for at in range(len(words) - length + 1))
 
 
 def _sent(batch: Batch) -> Iterator[str]:

@@ -32,6 +32,7 @@ from volc_dashscope.providers._verdict import (
     TRY_LATER,
     Rule,
     judge,
+    shown,
 )
 
 NAME = "ark"
@@ -106,7 +107,7 @@ def build(batch: Batch, ask: Ask) -> Request:
 
 def read(reply: Reply, batch: Batch, ask: Ask) -> Rows | EmbeddingError:
     """Return the batch's rows, or the error the reply stands for."""
-    request_id = reply.headers.get("x-request-id") or reply.headers.get("x-client-request-id")
+    request_id = shown(reply.headers.get("x-request-id") or reply.headers.get("x-client-request-id"))
     try:
         body = _reply.load(reply)
         error = body.get("error")
@@ -128,8 +129,6 @@ def _rows(body: dict[str, Any], request_id: str | None, batch: Batch, ask: Ask) 
         entries = _reply.objects(data if isinstance(data, list) else [data])
         if len(entries) != 1:
             raise _reply.Malformed("data is neither an object nor a list of one")
-    model = body.get("model")
-    named = body.get("id")
     return Rows(
         vectors=_reply.stack([entry.get("embedding") for entry in entries], ask) if ask.dense else None,
         usage=_reply.usage(
@@ -143,8 +142,8 @@ def _rows(body: dict[str, Any], request_id: str | None, batch: Batch, ask: Ask) 
         multi=tuple(token_vectors(entry.get("multi_embedding"), ask) for entry in entries)
         if ask.output_type == "multi"
         else None,
-        request_id=request_id or (named if isinstance(named, str) else None),
-        model=model if isinstance(model, str) else None,
+        request_id=request_id or shown(body.get("id")),
+        model=shown(body.get("model")),
     )
 
 

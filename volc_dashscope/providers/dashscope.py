@@ -31,6 +31,7 @@ from volc_dashscope.providers._verdict import (
     TRY_LATER,
     Rule,
     judge,
+    shown,
 )
 
 NAME = "dashscope"
@@ -138,7 +139,7 @@ def answer(
 def request_id_of(body: Mapping[str, Any], reply: Reply) -> str | None:
     """Return the id to quote to support."""
     told = body.get("request_id") or body.get("id")
-    return told if isinstance(told, str) else reply.headers.get("x-request-id")
+    return shown(told if isinstance(told, str) else reply.headers.get("x-request-id"))
 
 
 def _rows(body: dict[str, Any], request_id: str | None, batch: Batch, ask: Ask) -> Rows:
@@ -148,7 +149,6 @@ def _rows(body: dict[str, Any], request_id: str | None, batch: Batch, ask: Ask) 
         output = body.get("output")
         found = output.get("embeddings") if isinstance(output, dict) else None
         entries = _reply.in_order(found, len(batch), "text_index" if ask.card.endpoint == "text" else "index")
-    model = body.get("model")
     return Rows(
         vectors=_reply.stack([entry.get("embedding") for entry in entries], ask) if ask.dense else None,
         usage=_reply.usage(body.get("usage"), text=_TEXT_KEYS, image=_IMAGE_KEYS),
@@ -156,7 +156,7 @@ def _rows(body: dict[str, Any], request_id: str | None, batch: Batch, ask: Ask) 
         if ask.sparse
         else None,
         request_id=request_id,
-        model=model if isinstance(model, str) else None,
+        model=shown(body.get("model")),
     )
 
 
