@@ -200,6 +200,8 @@ BROKEN_LISTS: dict[str, tuple[list[Any], list[Any]]] = {
     "null in a vector": ([GOOD[0], GOOD[1], [None, *GOOD[2][1:]]], [0, 1, 2]),
     "text in a vector": ([GOOD[0], GOOD[1], ["0.5", *GOOD[2][1:]]], [0, 1, 2]),
     "truths": ([GOOD[0], GOOD[1], [True] * WIDTH], [0, 1, 2]),
+    "a truth among numbers": ([GOOD[0], GOOD[1], [True, *GOOD[2][1:]]], [0, 1, 2]),
+    "a falsehood among numbers": ([GOOD[0], GOOD[1], [*GOOD[2][1:], False]], [0, 1, 2]),
     "object as a vector": ([GOOD[0], GOOD[1], {"0": 1.0}], [0, 1, 2]),
     "number as a vector": ([GOOD[0], GOOD[1], 0.5], [0, 1, 2]),
     "nested vector": ([GOOD[0], GOOD[1], [GOOD[2]]], [0, 1, 2]),

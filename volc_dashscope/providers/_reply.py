@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from volc_dashscope._wire import Ask, Batch, Reply
 from volc_dashscope.errors import BadReply
-from volc_dashscope.providers._verdict import named
+from volc_dashscope.providers._verdict import named, shown
 from volc_dashscope.results import FloatArray, SparseVector, Usage
 
 
@@ -36,6 +36,7 @@ def bad_reply(
     provider: str, reason: str, batch: Batch, reply: Reply, request_id: str | None, subject: str = ""
 ) -> BadReply:
     """Make the error for a reply that breaks its format; `subject` as for `judge`."""
+    request_id = shown(request_id)
     return BadReply(
         f"{provider} answered {subject or named(batch)} with a reply that breaks its format: {reason}"
         + (f" [request id {request_id}]" if request_id else ""),
@@ -84,6 +85,11 @@ def stack(values: Sequence[Any], ask: Ask) -> FloatArray:
     table = np.stack(rows)
     if not np.isfinite(table).all():
         raise Malformed("a vector holds a number that is not finite")
+    # numpy reads true as 1 and false as 0: a vector is looked at one by one only if it holds such a number.
+    if ((table == 1) | (table == 0)).any() and any(
+        bool in set(map(type, value)) for value in values if isinstance(value, list)
+    ):
+        raise Malformed("a vector is not a flat list of numbers")
     return unit(table) if ask.normalize else table
 
 
