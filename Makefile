@@ -20,9 +20,9 @@ lint:  ## Check style, types and layering
 	@$(DEV) -m mypy
 	@$(DEV) -m pytest tests/house/test_layering.py
 
-chaos:  ## Prove every promise in full size, and that each proof can fail
+chaos:  ## Prove every promise in full size, and that each proof can fail; STEPS="promises browser" chooses
 	@scripts/environment .venv all demo test lint
-	@$(DEV) scripts/chaos.py
+	@$(DEV) scripts/chaos.py $(STEPS)
 
 ray:  ## Run 20,000 rows through a Ray cluster on this machine, a worker killed in the middle (10 minutes)
 	@scripts/environment .venv-ray ray,emulator ray

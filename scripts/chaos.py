@@ -3,7 +3,8 @@
 
 Each module of tests/promises carries `BREAKAGES`: a file, a text in it, what to put in its place, and the test
 that must then fail. They are applied one by one to a copy of the repository; one that stays green is a failure.
-Arguments choose steps: promises, breakages (with any names of tests after it), pythons, package.
+Arguments choose steps: promises, breakages, pythons, package, browser; all, if none is named. Other arguments are
+names of promises or of their tests, and only their breakages are applied.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 from package import run_package
@@ -25,7 +28,10 @@ ROOT = Path(__file__).resolve().parents[1]
 PROMISES = ROOT / "tests" / "promises"
 FAILED = 1  # what pytest returns when tests ran and some failed; anything else is a mistake
 LONGEST = 300
+WORKERS = min(2, os.cpu_count() or 1)
+BOTH_CORES = ("-n", str(WORKERS), "--dist", "loadfile")
 SUPPORTED = ("3.10", "3.11", "3.12", "3.13")
+BROWSER = ROOT / "tests" / "browser"
 README_TESTS = ("tests/house/test_readme.py", "tests/examples", "tests/house/test_examples.py")
 
 
@@ -44,30 +50,43 @@ def breakages() -> Iterator[tuple[str, Any]]:
 
 def run_promises() -> list[str]:
     """Run every promise in full size."""
-    command = [sys.executable, "-m", "pytest", str(PROMISES.relative_to(ROOT))]
+    command = [sys.executable, "-m", "pytest", *BOTH_CORES, "--durations=20", str(PROMISES.relative_to(ROOT))]
     done = subprocess.run(command, cwd=ROOT, env={**os.environ, "CHAOS": "1"}, check=False)
     return ["a promise does not hold in full size"] if done.returncode else []
 
 
 def run_breakages(names: tuple[str, ...] = ()) -> list[str]:
     """Apply each breakage to a copy and return those that nobody noticed."""
-    unnoticed = []
+    chosen = [pair for pair in breakages() if not names or pair[1].test in names or pair[0] in names]
     with tempfile.TemporaryDirectory(prefix="volc-dashscope-chaos-") as folder:
-        copy = Path(folder) / "copy"
-        ignored = shutil.ignore_patterns(
-            ".git", ".venv*", "__pycache__", "*.pyc", ".mypy_cache", ".ruff_cache"
-        )
-        shutil.copytree(ROOT, copy, ignore=ignored, symlinks=True)
-        for module, breakage in breakages():
-            if not names or breakage.test in names or module in names:
-                verdict = _break(copy, module, breakage)
-                print(
-                    f"{verdict:<9} {module}.{breakage.test}: {breakage.file}: {_short(breakage.new)}",
-                    flush=True,
-                )
+        copies: SimpleQueue[Path] = SimpleQueue()
+        for number in range(WORKERS):
+            copies.put(_copied(Path(folder) / f"copy-{number}"))
+
+        def tried(pair: tuple[str, Any]) -> str:
+            copy = copies.get()
+            try:
+                return _break(copy, *pair)
+            finally:
+                copies.put(copy)
+
+        unnoticed = []
+        with ThreadPoolExecutor(WORKERS) as pool:
+            for (module, breakage), verdict in zip(chosen, pool.map(tried, chosen), strict=True):
+                place = f"{module}.{breakage.test}"
+                print(f"{verdict:<9} {place}: {breakage.file}: {_short(breakage.new)}", flush=True)
                 if verdict != "red":
-                    unnoticed.append(f"{module}.{breakage.test} is {verdict} when {breakage.file} is broken")
+                    unnoticed.append(f"{place} is {verdict} when {breakage.file} is broken")
+    print(f"{len(chosen) - len(unnoticed)} of {len(chosen)} breakages were noticed", flush=True)
     return unnoticed
+
+
+def _copied(copy: Path) -> Path:
+    ignored = shutil.ignore_patterns(
+        ".git", ".venv*", "__pycache__", "*.pyc", ".mypy_cache", ".ruff_cache", ".hypothesis", "site"
+    )
+    shutil.copytree(ROOT, copy, ignore=ignored, symlinks=True)
+    return copy
 
 
 def _break(copy: Path, module: str, breakage: Any) -> str:
@@ -134,20 +153,32 @@ def _find(version: str) -> str | None:
     return None
 
 
+def run_browser() -> list[str]:
+    """Run the tests that need a browser, where there are any."""
+    if not BROWSER.is_dir():
+        print("no tests for a browser here", flush=True)
+        return []
+    command = [sys.executable, "-m", "pytest", str(BROWSER.relative_to(ROOT))]
+    return ["a test in a browser fails"] if subprocess.run(command, cwd=ROOT, check=False).returncode else []
+
+
 STEPS: dict[str, Callable[[], list[str]]] = {
     "promises": run_promises,
     "breakages": run_breakages,
     "pythons": run_pythons,
     "package": lambda: run_package(_find),
+    "browser": run_browser,
 }
 
 
 def main(arguments: list[str]) -> int:
     """Run the steps asked for, or all, and say what went wrong."""
-    if arguments[:1] == ["breakages"]:
-        wrong = run_breakages(tuple(arguments[1:]))
-    else:
-        wrong = [words for name in arguments or STEPS for words in STEPS[name]()]
+    steps = [word for word in arguments if word in STEPS]
+    names = tuple(word for word in arguments if word not in STEPS)
+    known = {name for module, breakage in breakages() for name in (module, breakage.test)} if names else set()
+    wrong = [f"{name} is no step, no promise and no test of one" for name in names if name not in known]
+    for step in () if wrong else steps or (["breakages"] if names else STEPS):
+        wrong += run_breakages(names) if step == "breakages" else STEPS[step]()
     for words in wrong:
         print(f"chaos: {words}")
     return 1 if wrong else 0

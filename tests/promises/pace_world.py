@@ -40,6 +40,7 @@ class World:
         trip: Seconds a request is under way, there and back, before jitter of a half.
         outage: From when to when the service answers nothing but `broken`.
         chance: Share of the requests that are throttled whatever the rate.
+        later: From when on requests have another mean size, and which.
     """
 
     workers: int
@@ -56,6 +57,7 @@ class World:
     broken: Callable[[], Reply | Fault] = lambda: Reply(503, {}, b"{}")
     deadline: float = 180.0
     chance: float = 0.0
+    later: tuple[float, int] = (float("inf"), 0)
     seed: int = 1
     now: float = 0.0
     sent: list[float] = field(default_factory=list)
@@ -90,7 +92,8 @@ class World:
         return exchange(work, self._terms)
 
     def estimate(self) -> int:
-        return self._chance.randint(self.size // 2, self.size * 3 // 2)
+        size = self.size if self.now < self.later[0] else self.later[1]
+        return self._chance.randint(size // 2, size * 3 // 2)
 
     def _step(self, work: _Work, reply: Reply | Fault | None) -> None:
         while True:

@@ -9,11 +9,17 @@ import threading
 import tracemalloc
 import zlib
 from collections.abc import Callable, Iterator
+from io import BytesIO
 
 import pytest
-from promise import ARK, TEXT, Breakage
+from PIL import Image as Pillow
+from promise import ARK, MEDIA, TEXT, Breakage
 
-from volc_dashscope import AsyncClient, Client, EmbeddingError, InputError, TransportError
+from volc_dashscope import AsyncClient, Client, EmbeddingError, Fused, Image, InputError, TransportError
+
+TEXTS, OLD = "doubao-embedding-large-text-250515", "multimodal-embedding-v1"
+PNG = BytesIO()
+Pillow.new("RGB", (32, 32), "red").save(PNG, "PNG")
 
 BREAKAGES = [
     Breakage(
@@ -35,10 +41,34 @@ BREAKAGES = [
         "test_a_coding_nobody_asked_for_is_refused",
     ),
     Breakage(
+        "volc_dashscope/_http.py",
+        '"deflate": ',
+        '"x-deflate": ',
+        "test_honest_compression_is_read",
+    ),
+    Breakage(
+        "volc_dashscope/_http.py",
+        'Fault("connect" if isinstance(error, httpx.ConnectError) else "broken")',
+        'Fault("connect")',
+        "test_headers_without_an_end_are_cut_off",
+    ),
+    Breakage(
         "volc_dashscope/_check.py",
-        "    if card.max_text_bytes is not None and size > card.max_text_bytes:",
+        "    if size > (card.max_text_bytes or _LARGEST_TEXT):",
         "    if False:",
         "test_a_request_has_a_largest_size",
+    ),
+    Breakage(
+        "volc_dashscope/_check.py",
+        "    if size > largest:",
+        "    if False:",
+        "test_a_request_has_a_largest_size",
+    ),
+    Breakage(
+        "volc_dashscope/_plan.py",
+        "        and load.inline + more.inline <= _INLINE_BYTES\n",
+        "",
+        "test_many_large_items_do_not_share_a_request",
     ),
 ]
 
@@ -186,8 +216,36 @@ def test_headers_without_an_end_are_cut_off(serve, kind, head) -> None:
     assert _peak(kind, server.url, "broke") < 20e6
 
 
-def test_a_request_has_a_largest_size(inside) -> None:
-    with pytest.raises(InputError, match="accepts at most"):
-        inside.client(ARK).embed(["长" * 10**6])
+def _picture(size: int) -> Image:
+    """A small picture that drags as many bytes behind it; they are in memory once, whatever they are put into."""
+    return Image.from_bytes(PNG.getvalue() + bytes(size))
+
+
+LARGE = {
+    "a text, by its tokens": (ARK, {}, lambda: "长" * 10**6, "accepts at most"),
+    "a text, by its bytes": (TEXTS, {}, lambda: " a" * 60_000, "accepts at most"),
+    "a text that the service would cut": (OLD, {}, lambda: "a" * 17_000_000, "sends at most"),
+    "a text for an unknown model": ("new", {"provider": "ark"}, lambda: "a" * 17_000_000, "sends at most"),
+    "an item, by its body": (ARK, {}, lambda: Fused(*[_picture(10_000_000)] * 6), "accepts at most"),
+    "a file for an unknown model": (
+        "new",
+        {"provider": "ark"},
+        lambda: _picture(110_000_000),
+        "sends at most",
+    ),
+}
+
+
+@pytest.mark.parametrize(("model", "settings", "make", "words"), LARGE.values(), ids=LARGE)
+def test_a_request_has_a_largest_size(inside, model, settings, make, words) -> None:
+    with pytest.raises(InputError, match=words):
+        inside.client(model, **settings).embed([make()])
 
     assert 0 == len(inside.emulator.ledger)
+
+
+def test_many_large_items_do_not_share_a_request(inside) -> None:
+    inside.client(MEDIA).embed([_picture(3_000_000)] * 20)
+
+    assert len(inside.emulator.ledger) >= 2
+    assert max(len(str(entry.body)) for entry in inside.emulator.ledger) < 50e6

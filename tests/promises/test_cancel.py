@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gzip
 import time
 from random import Random
 
 import pytest
 from promise import ARK, Breakage, sized, texts
+
+from volc_dashscope import BulkError
+from volc_dashscope.emulator import Response
 
 BREAKAGES = [
     Breakage(
@@ -18,12 +22,19 @@ BREAKAGES = [
         "test_a_cancelled_call_leaves_nothing_open",
     ),
     Breakage(
+        "volc_dashscope/client.py",
+        "            async with aclosing(outcomes):\n                async for number, batch, outcome in outcomes:\n                    stream",
+        "            if True:\n                async for number, batch, outcome in outcomes:\n                    stream",
+        "test_a_stream_that_is_left_leaves_nothing_open",
+    ),
+    Breakage(
         "volc_dashscope/_http.py",
-        "                await response.aclose()",
-        "                pass",
-        "test_a_reply_that_is_cut_off_gives_its_connection_back",
+        '                async for chunk in response.aiter_raw() if body.compressed else response.aiter_bytes():\n                    if not body.takes(chunk):\n                        return _fault(Fault("too large"), request, began)\n            finally:\n                await response.aclose()',
+        "                globals().setdefault('kept', []).append(chunks := response.aiter_raw())\n                async for chunk in chunks:\n                    if not body.takes(chunk):\n                        return _fault(Fault(\"too large\"), request, began)\n            finally:\n                pass",
+        "test_a_reply_that_is_cut_off_is_not_kept_open",
     ),
 ]
+BOMB = gzip.compress(b" " * 40_000_000)
 
 
 @pytest.mark.parametrize("socket", [False, True], ids=["in-process", "socket"])
@@ -57,16 +68,39 @@ def test_a_cancelled_call_leaves_nothing_open(emulate, measured, socket) -> None
     assert 0 == _open(mount)
 
 
-def test_a_reply_that_is_cut_off_gives_its_connection_back(emulate) -> None:
-    """The same connection serves the next request, or is closed; none is kept open unused."""
+def test_a_stream_that_is_left_leaves_nothing_open(emulate, measured) -> None:
+    """By `break` and `aclose()`, as `async for` is left."""
+    mount = emulate(latency=0.005)
+
+    async def left() -> int:
+        async with mount.async_client(ARK, max_concurrency=4) as client:
+            stream = client.stream(iter(texts(40)))
+            async for _ in stream:
+                break
+            await stream.aclose()
+            return len(asyncio.all_tasks()) - 1
+
+    assert [0] * 5 == [asyncio.run(left()) for _ in range(5)]
+    assert 0 == _open(mount)
+
+
+def test_a_reply_that_is_cut_off_is_not_kept_open(emulate) -> None:
+    """What is too large is hung up on; the connections are not held until the collector comes by."""
     mount = emulate(socket=True)
+    mount.emulator.reply_with(
+        lambda request, response: Response(headers={"content-encoding": "gzip"}, body=BOMB)
+    )
 
     async def connections() -> int:
-        async with mount.async_client(ARK, max_concurrency=1) as client:
-            await client.embed(texts(30))
+        async with mount.async_client(ARK, max_concurrency=2, max_attempts=1) as client:
+            with pytest.raises(BulkError):
+                await client.embed(texts(6))
+            until = time.monotonic() + 5
+            while mount.emulator._server._open and time.monotonic() < until:
+                await asyncio.sleep(0.01)
             return len(mount.emulator._server._open)
 
-    assert 1 == asyncio.run(connections())
+    assert 0 == asyncio.run(connections())
 
 
 def _open(mount) -> int:

@@ -37,44 +37,60 @@ WAYS = {
     "sync, one": "Client(model, **reach).embed(items[:1])",
     "sync stream": "list(Client(model, **reach).stream(iter(items)))",
     "async, many": "asyncio.run(AsyncClient(model, **reach).embed(items))",
+    "async stream": "asyncio.run(drained(AsyncClient(model, **reach).stream(iter(items))))",
     "async, one": "asyncio.run(AsyncClient(model, **reach).embed(items[:1]))",
 }
 SCRIPT = """
-    import asyncio, sys
+    import asyncio, signal, sys
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts what runs behind it without one
     from volc_dashscope import AsyncClient, Client
     reach = {"api_key": "k", "base_url": sys.argv[1], "max_concurrency": 16}
     model, items = "doubao-embedding-vision-251215", [str(number) for number in range(100)]
+
+    async def drained(stream):
+        return [row async for row in stream]
+
     """
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
 def test_ctrl_c_ends_the_program_at_once(emulate, measured, way) -> None:
-    emulator = emulate(socket=True, latency=8).emulator
-    process = subprocess.Popen(
+    wanted = 1 if "[:1]" in way else 16
+    for _ in range(3):  # the best of three: the machine may be busy, and what waits for a reply waits seconds
+        emulator = emulate(socket=True, latency=8).emulator
+        took, said = _interrupted(way, emulator, wanted)
+        measured(f"{took:.2f} s with {emulator.ledger.in_flight_max} in flight")
+        if took < 1.0:
+            break
+
+    assert wanted == emulator.ledger.in_flight_max
+    assert took < 1.0
+    assert "KeyboardInterrupt" in said
+
+
+def _interrupted(way: str, emulator, wanted: int) -> tuple[float, str]:
+    """Press Ctrl-C once so many requests are in flight; return how long the end took, and what was printed."""
+    with subprocess.Popen(
         [sys.executable, "-c", dedent(SCRIPT) + way, emulator.ark_url],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stderr=subprocess.PIPE,
         text=True,
-    )
-    wanted = 1 if "one" in way or "[:1]" in way else 16
-    try:
+    ) as process:
         until = time.monotonic() + 30
         while emulator.ledger.in_flight_max < wanted and time.monotonic() < until:
             time.sleep(0.02)
         began = time.monotonic()
         process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=7)
-        took = time.monotonic() - began
-    finally:
-        process.kill()
-        process.wait()
-
-    measured(f"{took:.2f} s with {emulator.ledger.in_flight_max} in flight")
-    assert wanted == emulator.ledger.in_flight_max
-    assert took < 1.0
-    assert "KeyboardInterrupt" in said
+        try:
+            _, said = process.communicate(timeout=7)
+            took = time.monotonic() - began
+        except subprocess.TimeoutExpired:
+            process.kill()
+            _, said = process.communicate()
+            took = 7.0
+    return took, said
 
 
 def test_a_worker_that_waits_its_turn_hears_the_stop(emulate) -> None:

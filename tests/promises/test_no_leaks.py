@@ -14,8 +14,8 @@ from promise import CHAOS, ROOT, Breakage
 BREAKAGES = [
     Breakage(
         "volc_dashscope/_fan_out.py",
-        "            self._todo.put(None)",
-        "            pass",
+        "        for _ in self._threads:\n            self._todo.put(None)\n        if idle:",
+        "        if False:",
         "test_many_calls_leave_nothing_behind",
     ),
     Breakage(
@@ -100,6 +100,7 @@ def test_many_calls_leave_nothing_behind(emulate, measured, way) -> None:
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
+        timeout=1_200 if CHAOS else 120,
         check=False,
     )
 

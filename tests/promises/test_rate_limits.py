@@ -26,8 +26,8 @@ BREAKAGES = [
     ),
     Breakage(
         "volc_dashscope/_pace.py",
-        "self._tokens.settle(spent - taken)",
-        "",
+        "self._bill.learn(cost.tokens, spent)\n            self._tokens.settle(spent - taken)",
+        "pass",
         "test_a_told_limit_is_used_and_kept",
     ),
     Breakage(
@@ -40,7 +40,7 @@ BREAKAGES = [
         "volc_dashscope/_pace.py",
         'lane = self._tokens if error.limit == "tokens" else self._requests',
         "lane = self._requests",
-        "test_an_unknown_limit_is_found_and_used",
+        "test_where_tokens_bind_tokens_are_what_is_counted",
     ),
     Breakage(
         "volc_dashscope/_allowance.py",
@@ -111,6 +111,17 @@ def test_an_unknown_limit_is_found_and_used(measured, load, provider) -> None:
         measured(f"{shares}")
 
         assert (0, True, True) == (world.lost, shares.throttled <= 0.10, shares.used >= 0.85), str(shares)
+
+
+@both_services
+def test_where_tokens_bind_tokens_are_what_is_counted(measured, provider) -> None:
+    """Requests of a thousand tokens, then of fifty: the rate that was found is one of tokens, and goes on."""
+    world = World(64, None, 60_000, Pace(None, None), 140.0, provider=provider, size=1_000, later=(120.0, 50))
+
+    shares = world.run().after(120.0)
+
+    measured(f"{shares}")
+    assert shares.used >= 0.85
 
 
 OUTAGES = {
@@ -195,11 +206,14 @@ class Shared(RuleBasedStateMachine):
         self.standing: list[tuple[float, Turn, int]] = []
         self.sent: list[tuple[float, int]] = []
         self.until = 0.0
+        self.pauses: list[tuple[float, float]] = []
 
     def _go(self) -> None:
         due = sorted((entry for entry in self.standing if entry[0] <= self.now), key=lambda entry: entry[0])
         self.standing = [entry for entry in self.standing if entry[0] > self.now]
-        self.sent += [(at, tokens) for at, turn, tokens in due if self.pace.confirms(turn)]
+        gone = [(at, tokens) for at, turn, tokens in due if self.pace.confirms(turn)]
+        assert not [at for at, _ in gone for start, end in self.pauses if start < at < end - 1e-6]
+        self.sent += gone
 
     @rule(tokens=st.integers(1, 200))
     def reserve(self, tokens: int) -> None:
@@ -222,13 +236,18 @@ class Shared(RuleBasedStateMachine):
         error = RateLimitError("slow", retryable=True, retry_after=hint, limit=limit)  # type: ignore[arg-type]
         self.pace.report(error, Cost(), self.now)
         self.until = max(self.until, self.now + (hint or 0.0))
+        self.pauses.append((self.now, self.now + (hint or 0.0)))
 
     @invariant()
     def kept(self) -> None:
-        times = sorted(at for at, _ in self.sent)
-        for first, start in enumerate(times):
-            for number, at in enumerate(times[first:], 1):
+        """Two a second and two hundred tokens a second, with a second's worth, or one request, at once."""
+        sent = sorted(self.sent)
+        for first, (start, _) in enumerate(sent):
+            total = 0
+            for number, (at, tokens) in enumerate(sent[first:], 1):
+                total += tokens
                 assert number <= 2 + (at - start + 1e-6) * 2
+                assert total <= 200 + tokens + (at - start + 1e-6) * 200
 
 
 TestShared = Shared.TestCase
