@@ -95,14 +95,13 @@ def _break(copy: Path, module: str, breakage: Any) -> str:
     sound = path.read_text("utf-8")
     if sound.count(breakage.old) != 1:
         return f"{sound.count(breakage.old)} hits"
-    path.write_text(sound.replace(breakage.old, breakage.new), "utf-8")
+    _write(path, sound.replace(breakage.old, breakage.new))
     try:
         command = [sys.executable, "-m", "pytest", "-x", f"tests/promises/{module}.py"]
         chosen = rf"{re.escape(breakage.test)}(\[|$)"
         environment = {
             **os.environ,
             "PYTHONPATH": str(copy),
-            "PYTHONDONTWRITEBYTECODE": "1",
             "PROMISE": chosen,
         }
         environment.pop("CHAOS", None)
@@ -112,8 +111,15 @@ def _break(copy: Path, module: str, breakage: Any) -> str:
     except subprocess.TimeoutExpired:
         return "endless"
     finally:
-        path.write_text(sound, "utf-8")
+        _write(path, sound)
     return {FAILED: "red", 0: "GREEN"}.get(done.returncode, f"exit {done.returncode}")
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file and forget what was compiled of it; the rest of the copy stays compiled."""
+    path.write_text(text, "utf-8")
+    for compiled in path.parent.glob(f"__pycache__/{path.stem}.*"):
+        compiled.unlink()
 
 
 def _short(text: str) -> str:

@@ -38,12 +38,27 @@ BREAKAGES = [
         "test_a_bomb_is_not_sent",
     ),
     Breakage(
+        "volc_dashscope/_media/_sources.py",
+        "pixels = measure(_reader(file, status.st_size), media.format)",
+        "pixels = measure(file.read() and _reader(file, status.st_size), media.format)",
+        "test_a_huge_file_is_not_read",
+    ),
+    Breakage(
+        "volc_dashscope/_check.py",
+        "    if size > rule.max_bytes:",
+        "    if False:",
+        "test_a_huge_file_is_refused_by_its_size",
+    ),
+    Breakage(
         "volc_dashscope/_media/_measure.py",
         "    except struct.error:\n        return None",
         "    except KeyError:\n        return None",
         "test_no_bytes_raise_anything_of_their_own",
     ),
 ]
+
+
+HUGE = 400_000_000  # and sparse: reading it by mistake must not bring the machine down
 
 
 def _chunk(name: bytes, data: bytes) -> bytes:
@@ -140,18 +155,18 @@ def test_the_verdict_comes_from_the_header(tmp_path: Path, data, verdict, way) -
     assert min(peaks) < (1e6 if way == "path" else 30e6)
 
 
-def test_a_file_of_gigabytes_is_not_read(tmp_path: Path) -> None:
+def test_a_huge_file_is_not_read(tmp_path: Path) -> None:
     path = tmp_path / "huge.png"
     path.write_bytes(_png(32, 32))
     with path.open("ab") as file:
-        file.truncate(8 * 1024**3)  # sparse
+        file.truncate(HUGE)  # sparse
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
     began = time.process_time()
     image = Image.from_path(path)
     took = time.process_time() - began
 
-    assert (8 * 1024**3, 32) == (image.size_bytes, image.width)
+    assert (HUGE, 32) == (image.size_bytes, image.width)
     assert took < 0.05
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 30_000
 
@@ -164,14 +179,14 @@ def test_a_bomb_is_not_sent(inside, model) -> None:
     assert 0 == len(inside.emulator.ledger)
 
 
-def test_a_file_of_gigabytes_is_refused_by_its_size(inside, tmp_path: Path) -> None:
+def test_a_huge_file_is_refused_by_its_size(inside, tmp_path: Path) -> None:
     path = tmp_path / "huge.png"
     path.write_bytes(_png(32, 32))
     with path.open("ab") as file:
-        file.truncate(8 * 1024**3)
+        file.truncate(HUGE)
 
     for model in (ARK, MEDIA):
-        with pytest.raises(InputError, match="accepts at most"):
+        with pytest.raises(InputError, match=r"image of .* accepts at most"):
             inside.client(model).embed([Image.from_path(path)])
     assert 0 == len(inside.emulator.ledger)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -12,11 +14,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from promise import Breakage, sized
 
-from volc_dashscope import BadReply, Client, EmbeddingError, EmbeddingResult
+from volc_dashscope import BadReply, Client, EmbeddingError, EmbeddingResult, InputError
 from volc_dashscope.emulator import Emulator, Response
 
-# One request of several texts on each service.
-MODELS = {"ark": "doubao-embedding-large-text-250515", "dashscope": "text-embedding-v4"}
+# One request of several texts on each service, and on DashScope's multimodal endpoint.
+MODELS = {
+    "ark": "doubao-embedding-large-text-250515",
+    "dashscope": "text-embedding-v4",
+    "dashscope, multimodal": "qwen3-vl-embedding",
+}
+VISION = "doubao-embedding-vision-251215"
 ITEMS = ["one", "two", "three"]
 BREAKAGES = [
     Breakage(
@@ -44,6 +51,18 @@ BREAKAGES = [
         "test_a_shuffled_reply_is_mended",
     ),
     Breakage(
+        "volc_dashscope/providers/ark.py",
+        "if len(entries) != 1:",
+        "if False:",
+        "test_a_malformed_vector_that_is_alone_is_a_bad_reply",
+    ),
+    Breakage(
+        "volc_dashscope/providers/_reply.py",
+        "bool in set(map(type, value))",
+        "False",
+        "test_a_malformed_reply_is_a_bad_reply",
+    ),
+    Breakage(
         "volc_dashscope/providers/_reply.py",
         "except orjson.JSONDecodeError as error:",
         "except KeyError as error:",
@@ -57,7 +76,7 @@ def _rows(body: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _name(body: dict[str, Any]) -> str:
-    return "index" if "data" in body else "text_index"
+    return "index" if "data" in body or "index" in _rows(body)[0] else "text_index"
 
 
 def _vector(value: Callable[[list[float]], Any]) -> Callable[[dict[str, Any]], Any]:
@@ -108,6 +127,7 @@ MALFORMED: dict[str, Callable[[dict[str, Any]], Any]] = {
     "too large for float32": _vector(lambda row: [1e39, *row[1:]]),
     "a number too many": _vector(lambda row: [*row, 0.5]),
     "a vector of half the length": _vector(lambda row: row[:512]),
+    "a truth among numbers": _vector(lambda row: [True, *row[1:]]),
     "a nested vector": _vector(lambda row: [row]),
     "text for numbers": _vector(lambda row: ["0.5"] * 1024),
     "base64 of something else": _vector(lambda row: "!!!!"),
@@ -147,7 +167,36 @@ def test_a_malformed_reply_is_a_bad_reply(provider, change) -> None:
     with pytest.raises(BadReply) as caught:
         _embed(provider, change)
 
-    assert (provider, True) == (caught.value.provider, caught.value.retryable)
+    assert (provider.partition(",")[0], True) == (caught.value.provider, caught.value.retryable)
+
+
+assert len(MALFORMED) >= 16
+# On the endpoint where one request is one vector.
+ALONE: dict[str, Callable[[Any], Any]] = {
+    "two": lambda data: [data, data],
+    "none": lambda data: [],
+    "nothing": lambda data: None,
+    "text": lambda data: "vector",
+    "no vector": lambda data: {},
+    "an empty vector": lambda data: {"embedding": []},
+    "a number that is nothing": lambda data: {"embedding": [None] * 2048},
+    "a truth": lambda data: {"embedding": [True, *[0.5] * 2047]},
+    "too large for float32": lambda data: {"embedding": [1e39] * 2048},
+    "of half the length": lambda data: {"embedding": [0.5] * 1024},
+    "nested": lambda data: {"embedding": [[0.5] * 2048]},
+    "base64 of nan": lambda data: {"embedding": b64encode(b"\0\0\xc0\x7f" * 2048).decode()},
+    "base64 cut off": lambda data: {"embedding": data["embedding"][:-7]},
+}
+
+
+@pytest.mark.parametrize("change", ALONE.values(), ids=ALONE)
+def test_a_malformed_vector_that_is_alone_is_a_bad_reply(inside, change) -> None:
+    inside.emulator.reply_with(
+        lambda request, response: orjson.dumps({**response.json, "data": change(response.json["data"])})
+    )
+
+    with pytest.raises(BadReply):
+        inside.client(VISION, max_attempts=1).embed(["text"])
 
 
 @pytest.mark.parametrize("provider", MODELS)
@@ -157,6 +206,24 @@ def test_a_shuffled_reply_is_mended(provider) -> None:
     for order in ([2, 1, 0], [1, 2, 0], [0, 2, 1]):
         shuffled = _embed(provider, _entries(lambda rows, order=order: [rows[place] for place in order]))
         assert np.array_equal(expected, shuffled.vectors)
+
+
+@settings(max_examples=sized(2_000), deadline=None)
+@given(
+    st.lists(
+        st.text(st.characters(codec=None), max_size=20) | st.none() | st.integers() | st.binary(), max_size=5
+    )
+)
+def test_no_input_raises_anything_of_its_own(items) -> None:
+    """Lone surrogates, control characters and whatever else a list may hold."""
+    _, client = _mounted("dashscope")
+
+    try:
+        rows = len(client.embed(items))
+    except InputError as error:
+        rows = len(items) if error.index is not None else -1
+
+    assert len(items) == rows
 
 
 JSON = st.recursive(
@@ -178,13 +245,21 @@ def _dumped(value: Any) -> bytes:
     return json.dumps(value).encode("utf-8", "surrogatepass")
 
 
+@cache
+def _mounted(provider: str) -> tuple[Emulator, Client]:
+    emulator = Emulator()
+    return emulator, Client(
+        MODELS[provider], api_key="k", http_client=emulator.http_client(), max_attempts=1, limiter=None
+    )
+
+
 @pytest.mark.parametrize("provider", MODELS)
 @settings(max_examples=sized(2_000), deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.sampled_from([200, 200, 200, 400, 429, 500, 302]), SHAPED.map(_dumped) | st.binary(max_size=60))
 def test_no_body_raises_anything_of_its_own(provider, status, body) -> None:
-    emulator = Emulator()
+    # A throttle slows its client down, and this one only.
+    emulator, client = _mounted(provider) if status != 429 else _mounted.__wrapped__(provider)
     emulator.reply_with(lambda request, response: Response(status=status, body=body))
-    client = Client(MODELS[provider], api_key="k", http_client=emulator.http_client(), max_attempts=1)
 
     result = client.embed(ITEMS, on_error="skip")
 

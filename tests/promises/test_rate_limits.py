@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from random import Random
 
 import pytest
 from hypothesis import settings as hypothesis_settings
@@ -16,6 +17,7 @@ from promise import ARK, Breakage, sized, texts
 from volc_dashscope import RateLimitError
 from volc_dashscope._pace import Cost, Pace, Turn
 from volc_dashscope._wire import Fault, Reply
+from volc_dashscope.ray._allowance import Allowance, Bill
 
 BREAKAGES = [
     Breakage(
@@ -60,6 +62,24 @@ BREAKAGES = [
         "twin.__dict__.update(self.__dict__)",
         "twin.__dict__.update(self.__dict__); twin._begin()",
         "test_threads_and_tasks_share_one_pace",
+    ),
+    Breakage(
+        "volc_dashscope/_pace.py",
+        "min(2 * self._pause, _LONGEST_PAUSE)",
+        "_PAUSE",
+        "test_a_service_that_refuses_everything_is_left_alone",
+    ),
+    Breakage(
+        "volc_dashscope/client.py",
+        'Pace(given["requests_per_minute"], given["tokens_per_minute"])',
+        "Pace(None, None)",
+        "test_a_real_minute_of_limits_is_kept",
+    ),
+    Breakage(
+        "volc_dashscope/ray/_allowance.py",
+        "self._requests_until = at + (count - 1) * gap + self._request",
+        "self._requests_until = at + self._request",
+        "test_actors_share_one_budget",
     ),
 ]
 
@@ -195,6 +215,32 @@ def test_threads_and_tasks_share_one_pace(emulate) -> None:
 
     # 24 requests at 10 a second: the first ten at once, the others a tenth apart.
     assert time.monotonic() - began >= 1.3
+
+
+@pytest.mark.parametrize(("rpm", "tpm"), [(600, None), (None, 60_000)], ids=["requests", "tokens"])
+def test_actors_share_one_budget(measured, rpm, tpm) -> None:
+    """The allowance behind `RateBudget`, without Ray around it: ten holders that send as fast as they are let."""
+    line, chance = Allowance(rpm, tpm, 0.0), Random(6)
+    ready = [(0.0, Bill()) for _ in range(10)]
+    sent: list[float] = []
+    while True:
+        place = min(range(10), key=lambda holder: ready[holder][0])
+        now, bill = ready[place]
+        if now > 60.0:
+            break
+        lease = line.lease(8, 100.0, bill, now)
+        moments = [now + lease.delay + number * lease.gap for number in range(lease.count)]
+        sent += moments
+        billed = Bill(lease.count, sum(chance.randint(50, 150) for _ in moments), lease.count * lease.tokens)
+        ready[place] = ((moments[-1] if moments else now + lease.delay) + 0.001, billed)
+
+    times = sorted(at for at in sent if 5 <= at < 60)
+    busiest = max(sum(start <= at < start + 1 for at in times) for start in times[:: len(times) // 50])
+    measured(f"{len(times) / 55:.1f} a second of 10, at most {busiest} in one second")
+    assert len(times) / 55 >= 0.9 * 10
+    assert busiest <= 1.2 * 10 + 1
+    if rpm:
+        assert len(times) / 55 <= 1.01 * 10
 
 
 class Shared(RuleBasedStateMachine):

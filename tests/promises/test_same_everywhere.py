@@ -15,7 +15,7 @@ from promise import ARK, Breakage, sized, texts
 
 from langchain_volc_dashscope import ArkEmbeddings, DashScopeEmbeddings
 from llama_index_ext import ArkMultiModalEmbedding, DashScopeMultiModalEmbedding, MultiModalNodeEmbedder
-from volc_dashscope import Fused, Image, Item
+from volc_dashscope import AsyncClient, Fused, Image, Item
 
 VL = "qwen3-vl-embedding"
 FACES = {
@@ -64,6 +64,23 @@ def _bits(rows: Any) -> list[bytes]:
     return [np.asarray(row, dtype=np.float32).tobytes() for row in rows]
 
 
+async def _through_llama_index_async(model: Any, number: int) -> list[Any]:
+    words = texts(number)
+    nodes = [
+        ImageNode(text=words[place], image=b64encode(_png(place)).decode()) for place in range(3, number, 4)
+    ]
+    urls = [f"https://example.com/red-{place}.png" for place in range(2, number, 4)]
+    rows: list[Any] = [None] * number
+    rows[0::4], rows[1::4], rows[2::4], embedded = await asyncio.gather(
+        model.aget_text_embedding_batch([words[place] for place in range(0, number, 4)]),
+        model.aget_image_embedding_batch([_uri(place) for place in range(1, number, 4)]),
+        model.aget_image_embedding_batch(urls),
+        MultiModalNodeEmbedder(embed_model=model, fuse="always").acall(nodes),
+    )
+    rows[3::4] = [node.embedding for node in embedded]
+    return rows
+
+
 def _through_llama_index(model: Any, number: int) -> list[Any]:
     """Each kind of item through the hook a user of LlamaIndex has for it."""
     words = texts(number)
@@ -81,9 +98,13 @@ def _through_llama_index(model: Any, number: int) -> list[Any]:
     return rows
 
 
+async def _streamed(client: AsyncClient, items: list[Item]) -> list[Any]:
+    return [row async for _, row in client.stream(items)]
+
+
 @pytest.mark.parametrize("model", FACES)
 def test_every_way_gives_the_same_bytes(inside, measured, model) -> None:
-    number = max(40, sized(500))
+    number = sized(500)
     items = _mixed(number)
     langchain, llama_index = FACES[model]
     settings = inside.settings(langchain.provider_name)
@@ -94,9 +115,11 @@ def test_every_way_gives_the_same_bytes(inside, measured, model) -> None:
         "sync": client.embed(items).vectors,
         "async": asyncio.run(client.aio.embed(items)).vectors,
         "sync stream": [row for _, row in client.stream(items)],
+        "async stream": asyncio.run(_streamed(client.aio, items)),
         "LangChain": chain.embed_contents(items),
         "LangChain, async": asyncio.run(chain.aembed_contents(items)),
         "LlamaIndex": _through_llama_index(index, number),
+        "LlamaIndex, async": asyncio.run(_through_llama_index_async(index, number)),
     }
 
     expected = _bits(ways["sync"])
