@@ -42,8 +42,8 @@ class CacheStats:
         entries: Vectors.
         value_bytes: Their bytes together.
         file_bytes: Size of the file on disk, with its journal.
-        oldest, newest: When the entry unused for longest, and the last used one, were used (seconds since 1970,
-            exact to a day); None when empty.
+        oldest: When the entry unused for longest was used, in seconds since 1970, exact to a day; None when empty.
+        newest: The same of the last used one.
     """
 
     entries: int

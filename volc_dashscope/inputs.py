@@ -91,7 +91,8 @@ class Video(Media):
     Attributes:
         fps: Frames per second to sample (Ark), or the share of frames from 0 to 1 (DashScope).
         max_video_tokens: Most tokens the whole video may take.
-        min_frame_tokens, max_frame_tokens: Fewest and most tokens of one frame.
+        min_frame_tokens: Fewest tokens of one frame.
+        max_frame_tokens: Most tokens of one frame.
         min_frames: Fewest frames to sample.
     """
 

@@ -44,7 +44,8 @@ class Usage:
     Attributes:
         requests: Requests that were answered with vectors.
         total_tokens: As the service states it; where it does not, the sum of the kinds.
-        text_tokens, image_tokens: By modality, where the service tells them apart. Video counts as image.
+        text_tokens: Of text, where the service tells kinds apart.
+        image_tokens: Of images and video, likewise.
         detail: Every number of the service's `usage`, summed by its (dotted) key.
     """
 

@@ -172,3 +172,14 @@ def _claims(function: ast.AST, checks: Collection[str] = ()) -> bool:
     # Playwright's `expect(...)` waits for what is claimed, and raises if it does not come.
     claimed = any(name in sure or name.startswith("expect(") for name in called)
     return claimed or any(isinstance(node, ast.Assert) for node in ast.walk(function))
+
+
+@EACH
+def test_an_attribute_has_a_line_of_its_own(module):
+    """The reference is made from docstrings, where `a, b: ...` becomes an attribute `a,` of type `b`."""
+    texts = [
+        ast.get_docstring(node) or "" for node in ast.walk(module.tree) if isinstance(node, ast.ClassDef)
+    ]
+    sections = [text.partition("\nAttributes:\n")[2].partition("\n\n")[0] for text in texts]
+
+    assert [] == [line for text in sections for line in re.findall(r"^    \w+(?:, \w+)+: .*", text, re.M)]

@@ -44,7 +44,8 @@ class Draft:
 
     Attributes:
         usage: What was billed for the rows that are here, as far as they know.
-        rows, failed: How many rows are finished, and how many of them are errors.
+        rows: How many are finished.
+        failed: How many of them are errors.
 
     Raises:
         ConfigError: It was begun with something else, or another process is at it.

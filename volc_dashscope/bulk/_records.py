@@ -40,8 +40,10 @@ class Columns:
     Which columns of a table make an item; several parts in one row become one vector.
 
     Attributes:
-        text, image, video: Names of columns, in the order of the parts. With none at all, the columns called
+        text: Names of columns, in the order of the parts. With none of any kind, the columns called
             "text", "image" and "video" are taken.
+        image: The same for images.
+        video: The same for videos.
         id: The column of ids; None for one called "id", if there is one, else the number of the row.
     """
 

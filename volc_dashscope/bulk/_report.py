@@ -68,7 +68,8 @@ class Report:
         failed: How many of them have an error instead of a vector.
         resumed: How many were there before this run.
         usage: What was billed for all of them.
-        price, currency: Of that, by the model's row; None where it has no price.
+        price: Of that, by the model's row; None where it has no price.
+        currency: Of the price.
         failed_file: JSONL of the failed rows, which can be a source again; None if all went well.
         skipped_files: Files of a folder that are neither images nor videos by their names.
         jobs: Ids of the service's jobs, where it has them.

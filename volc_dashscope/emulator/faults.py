@@ -55,7 +55,8 @@ class Fault:
         retry_after: `Retry-After`, in seconds or verbatim.
         retry_after_ms: `retry-after-ms`.
         retry_date: `Retry-After` as an HTTP date this many seconds from now.
-        code, message: Replace those of the service's own refusal.
+        code: Replaces that of the service's own refusal.
+        message: Likewise.
         path: Only requests whose path contains it; a scripted fault waits for one.
     """
 

@@ -36,7 +36,9 @@ class Look:
     The visual side of an item; an array is zero where nothing is known.
 
     Attributes:
-        colour, layout, shape: Feature rows of unit length or less.
+        colour: A row of features, of unit length or less.
+        layout: Another.
+        shape: Another.
         stated: The colours were asked for in words, and outweigh a picture's.
     """
 

@@ -21,10 +21,13 @@ class Job:
         status: As the service spells it: PENDING, RUNNING, SUCCEEDED, FAILED, CANCELED (file jobs), or validating,
             in_progress, finalizing, completed, failed, expired, cancelling, cancelled (Batch).
         counts: Lines by outcome ("total", "completed", "failed"), as far as the service tells.
-        code, message: Why it failed.
+        code: Why it failed, as the service spells it.
+        message: The same in words.
         usage: What it cost, where the service tells before its result is read.
         request_id: The id to quote to the service's support.
-        input_file_id, output_file_id, error_file_id: Files of a Batch job.
+        input_file_id: File of a Batch job: what was sent.
+        output_file_id: What came out.
+        error_file_id: The lines that failed.
         result_url: Where a file job's result is; the link is signed and short-lived.
     """
 

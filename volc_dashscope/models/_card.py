@@ -77,15 +77,21 @@ class ModelCard:
             "either" (the field is sent when asked; a full-length reply is cut), None (fixed length).
         batch: Items per request; 1 where one request is one vector.
         modalities: Kinds of content one item may hold.
-        max_texts, max_images, max_videos: Elements of a kind in one request; None means no stated limit.
+        max_texts: Texts in one request; None means no stated limit.
+        max_images: Images, likewise.
+        max_videos: Videos, likewise.
         max_frames: Images in one `Frames` item.
         fusion: How several parts become one vector: "always" (any request is one vector), "flag"
             (`enable_fusion`), "object" (all keys in one element), None (the model cannot fuse).
         max_tokens: Longest text in tokens; `truncates` says the service cuts instead of refusing.
-        text_type, instruct, sparse, multi_vector: The request can say so.
+        text_type: Whether a request can name the role.
+        instruct: Whether it can hold an instruction.
+        sparse: Whether it can ask for sparse vectors.
+        multi_vector: Whether it can ask for a vector of each token.
         fps: Allowed sampling range for a video; None where the parameter does not exist.
         video_knobs: The five per-video sampling fields of Ark exist.
-        res_level, max_video_frames: Highest value allowed; None where the parameter does not exist.
+        res_level: Highest value allowed; None where the parameter does not exist.
+        max_video_frames: Likewise.
         request_tokens: Text tokens that one request should not exceed in all.
         max_request_bytes: Largest request body; None where no page says.
         max_data_uri_bytes: Longest single data URI; None where no page says.

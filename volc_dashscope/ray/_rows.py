@@ -23,7 +23,9 @@ class Roles:
     Which column holds what.
 
     Attributes:
-        text, image, video: Column names; None for a role no column plays.
+        text: Name of the column of texts; None where there is none.
+        image: Of images.
+        video: Of videos.
         root: Paths must lie inside this directory.
         fps: How videos are sampled.
     """
