@@ -198,7 +198,9 @@ def test_the_keyboard_alone_is_enough(browse):
 def test_the_map_is_one_stop_and_arrow_keys_move_in_it(browse):
     page = browse()
     assert 1 == page.locator("#points circle[tabindex='0']").count()
-    page.locator("#points circle[tabindex='0']").focus()
+    page.locator("#map summary").focus()
+    page.keyboard.press("Tab")
+    expect(page.locator("#points circle[tabindex='0']")).to_be_focused()
 
     visited = set()
     for key in ("ArrowRight", "ArrowDown", "ArrowLeft", "ArrowUp") * 3:
@@ -243,6 +245,8 @@ def test_an_error_is_shown_with_a_way_on(browse, locale):
     page.keyboard.press("Enter")
 
     expect(page.locator("#error")).to_contain_text("the service is away")
+    assert "red" not in page.inner_text("#heading")
+    assert 9 == len(names(page))
     page.unroute("**/api/search*")
     page.locator("#error button").click()
     page.wait_for_selector(SCORED)
@@ -333,3 +337,25 @@ def test_nothing_on_the_page_is_from_elsewhere_even_if_it_tried(browse):
     assert "refused" == outcome
     assert any("Content Security Policy" in text or "violates" in text for text in browse.complaints)
     browse.complaints.clear()
+
+
+def test_a_slow_search_is_seen_and_a_newer_one_wins(browse):
+    page = browse()
+    waiting = []
+
+    def hold(route):
+        waiting.append(route)
+
+    page.route("**/api/search?text=slow*", hold)
+    page.fill("#text", "slow")
+    page.keyboard.press("Enter")
+    expect(page.locator("#results")).to_have_attribute("aria-busy", "true")
+    expect(page.locator("#status")).to_have_text("Searching …")
+
+    search(page, "green")
+    for route in waiting:
+        route.abort()
+
+    assert "green" in names(page)[0]
+    expect(page.locator("#error")).to_be_hidden()
+    browse.complaints[:] = [text for text in browse.complaints if "ERR_" not in text]

@@ -32,10 +32,12 @@ const inside = (x, y) => [Math.min(97, Math.max(3, x)), Math.min(97, Math.max(3,
 export class Plot {
   constructor(svg, peek, legend, words, open, group) {
     Object.assign(this, { svg, peek, legend, words, open, group, dots: new Map() });
-    svg.addEventListener("click", (event) => this.#chosen(event.target));
-    svg.addEventListener("keydown", (event) => this.#key(event));
-    for (const kind of ["pointerover", "focusin"]) svg.addEventListener(kind, (event) => this.#look(event.target));
-    for (const kind of ["pointerout", "focusout"]) svg.addEventListener(kind, () => { peek.hidden = true; });
+    // Not on the drawing itself: browsers give a tab stop to one that listens to the focus.
+    const stage = svg.parentElement;
+    stage.addEventListener("click", (event) => this.#chosen(event.target));
+    stage.addEventListener("keydown", (event) => this.#key(event));
+    for (const kind of ["pointerover", "focusin"]) stage.addEventListener(kind, (event) => this.#look(event.target));
+    for (const kind of ["pointerout", "focusout"]) stage.addEventListener(kind, () => { peek.hidden = true; });
   }
 
   draw(entries) {

@@ -17,7 +17,7 @@ let album = { entries: [] };
 let picture = null; // a File
 let view = null; // { heading, ask } or { heading, places }
 let items = []; // what the grid may show: { entry, rank, score }
-let running = null;
+let running = null; // the search that is under way
 
 const grid = new Grid(find("results"), words, (index) => viewer.open(items, index, (last) => grid.focus(last)));
 const viewer = new Viewer(find("viewer"), words, (video) => grid.blank(video), (entry) => search({ like: entry }));
@@ -94,29 +94,33 @@ function show(found, ...said) {
 
 async function search(question) {
   running?.abort();
-  const mine = (running = new AbortController());
+  const mine = (running = Object.assign(new AbortController(), { question }));
   const { text = "", file = null, like = null } = question;
   const query = new URLSearchParams({ text, kind: kind(), top: 500, like: like?.place ?? "" });
   const heading = like ? words("found_like", { name: like.name })
     : words(file ? (text ? "found_both" : "found_picture") : "found_text", { text });
-  view = { heading, ask: question };
-  plot.press();
-  find("heading").textContent = heading;
   find("status").textContent = words("searching");
   find("error").hidden = true;
   find("empty").hidden = true;
   find("results").setAttribute("aria-busy", "true");
+  if (!items.length) grid.bones(8);
   try {
     const found = await fetched(`/api/search?${query}`, { method: "POST", body: file, signal: mine.signal });
     const said = found.tokens ? [words("cost", { n: found.tokens.toLocaleString() })] : [];
     if (file && text && !found.fused) said.push(words("averaged"));
+    view = { heading, ask: question };
+    plot.press();
     show(found.results.map(({ place, rank, score }) => ({ entry: album.entries[place], rank, score })), ...said);
     plot.mark(found.results.map((one) => one.place));
   } catch (error) {
     if (error.name === "AbortError") return;
-    find("results").removeAttribute("aria-busy");
+    // What was found before stays, under its own heading.
+    if (items.length) find("results").removeAttribute("aria-busy");
+    else show([]);
     find("status").textContent = "";
     fail(error.message, () => search(question));
+  } finally {
+    if (running === mine) running = null;
   }
 }
 
@@ -210,7 +214,8 @@ find("text").addEventListener("input", () => {
   }
 });
 find("kinds").addEventListener("change", () => {
-  if (view?.ask) search(view.ask);
+  if (running) search(running.question);
+  else if (view?.ask) search(view.ask);
   else if (view) browse(view.heading, view.places, view.group);
 });
 find("more").addEventListener("click", () => {
