@@ -93,7 +93,7 @@ def main() -> None:
         with served(folder) as url, sync_playwright() as driver:
             browser = driver.chromium.launch(executable_path=chromium, args=FLAGS)
             desk: dict[str, Any] = {"viewport": {"width": 1280, "height": 800}}
-            phone: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2}
+            phone: dict[str, Any] = {"viewport": {"width": 390, "height": 844}}
             chair = folder / "red_chair.png"
             take(browser, url, "search-light", text="this, but blue", picture=chair, locale="en-US", **desk)
             dark: dict[str, Any] = {**desk, "color_scheme": "dark", "locale": "zh-CN"}

@@ -85,7 +85,7 @@ def test_the_files_and_tests_a_page_names_exist(page):
 @EVERY
 def test_a_file_shown_in_a_page_is_spelled_so_that_it_is_shown(page):
     """A formatter once put blanks into the marks, and the page showed the marks."""
-    marked = [line for line in page.read_text("utf-8").splitlines() if line.lstrip().startswith("--")]
+    marked = [line for line in page.read_text("utf-8").splitlines() if re.match(r"\s*--.*<", line)]
     shown = [re.fullmatch(r'--8<-- "(.+)"', line) for line in marked]
 
     assert [] == [line for line, found in zip(marked, shown, strict=True) if found is None]
