@@ -143,7 +143,7 @@ def _several(numbers: dict[tuple[str, str], float], workload: str) -> str:
 
 
 def _number(seconds: float) -> str:
-    return f"{seconds:.2g}"
+    return f"{seconds:.2f}" if seconds < 1 else f"{seconds:.1f}"
 
 
 def _line(*cells: str) -> str:
