@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from promise import ARK, TEXT, Breakage
 
 from volc_dashscope import (
     AuthError,
+    BulkError,
     ContentError,
     EmbeddingError,
     QuotaError,
@@ -40,6 +43,12 @@ BREAKAGES = [
         'Rule(400, "InvalidURL.Timeout", TRY_LATER),',
         "",
         "test_a_passing_refusal_is_sent_again",
+    ),
+    Breakage(
+        "volc_dashscope/_call.py",
+        'if error.account or self._on_error == "abort":',
+        'if self._on_error == "abort":',
+        "test_after_a_refusal_of_the_account_nothing_more_is_sent",
     ),
     Breakage(
         "volc_dashscope/providers/ark.py",
@@ -110,12 +119,14 @@ def _fault(provider: str, status: int, code: str, message: str) -> Fault:
     return Fault("reply", status=status, body=body, retry_after_ms=1)
 
 
+@pytest.mark.parametrize("kind", ["sync", "async"])
 @pytest.mark.parametrize(("provider", "status", "code", "message", "error"), FINAL)
-def test_a_final_refusal_is_sent_once(inside, provider, status, code, message, error) -> None:
+def test_a_final_refusal_is_sent_once(inside, provider, status, code, message, error, kind) -> None:
     inside.emulator.fail(*[_fault(provider, status, code, message)] * 3)
+    client = inside.client(MODELS[provider])
 
     with pytest.raises(error) as caught:
-        inside.client(MODELS[provider]).embed(["text"])
+        client.embed(["text"]) if kind == "sync" else asyncio.run(client.aio.embed(["text"]))
 
     assert 1 == len(inside.emulator.ledger)
     assert (error, provider, status, False) == (
@@ -124,6 +135,22 @@ def test_a_final_refusal_is_sent_once(inside, provider, status, code, message, e
         caught.value.status,
         caught.value.retryable,
     )
+
+
+ACCOUNT = [row for row in FINAL if row[4] in (AuthError, QuotaError)]
+
+
+@pytest.mark.parametrize(("provider", "status", "code", "message", "error"), ACCOUNT)
+def test_after_a_refusal_of_the_account_nothing_more_is_sent(
+    inside, provider, status, code, message, error
+) -> None:
+    inside.emulator.fail(*[_fault(provider, status, code, message)] * 60)
+
+    with pytest.raises(BulkError) as caught:
+        inside.client(MODELS[provider], max_concurrency=1).embed([f"text {number}" for number in range(50)])
+
+    assert 1 == len(inside.emulator.ledger)
+    assert isinstance(caught.value.__cause__, error)
 
 
 @pytest.mark.parametrize(("provider", "status", "code", "message", "error"), PASSING)
