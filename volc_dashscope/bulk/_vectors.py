@@ -27,7 +27,7 @@ def write_part(
 
     Args:
         first: Row of the first.
-        vectors: One for each id; what is in the rows of `errors` is not written.
+        vectors: One for each id; zeros are written for those of `errors`.
         errors: Why a row has no vector, by its place in the group.
     """
     pa, parquet = arrow()
@@ -37,7 +37,7 @@ def write_part(
         {
             "id": pa.array(ids, pa.string()),
             "row": pa.array(np.arange(first, first + len(ids)), pa.int64()),
-            "vector": _lists(vectors, absent),
+            "vector": _lists(vectors, absent),  # without nulls, see `merge`
             "error": pa.array([errors.get(place) for place in range(len(ids))], pa.string()),
         }
     )
@@ -49,18 +49,22 @@ def write_part(
 
 
 def merge(parts: Sequence[Path], output: Path, dimension: int, facts: Mapping[str, Any]) -> None:
-    """Write the groups into one file with the facts in its metadata, wholly or not at all; one group in memory."""
+    """
+    Write the groups into one file with the facts in its metadata, wholly or not at all; one group in memory.
+
+    pyarrow before 26 writes a null in a fixed-size list and cannot read it (github.com/apache/arrow/issues/35692):
+    groups hold none, and there the output has plain lists where a row has failed.
+    """
     pa, parquet = arrow()
-    vector = pa.list_(pa.float32(), dimension)
+    fixed = not facts.get("failed") or int(pa.__version__.partition(".")[0]) >= 26
+    vector = pa.list_(pa.float32(), dimension if fixed else -1)
     names = {"id": pa.string(), "row": pa.int64(), "vector": vector, "error": pa.string()}
     schema = pa.schema(list(names.items())).with_metadata({_META: orjson.dumps(facts)})
     fresh = output.with_name(f"{output.name}.new")
     with parquet.ParquetWriter(fresh, schema, **_encoding()) as writer:
         for part in parts:
             table = parquet.read_table(part, use_threads=False, pre_buffer=False)
-            if pa.types.is_null(table.schema.field("vector").type):
-                nothing = pa.nulls(len(table), vector)
-                table = table.set_column(2, "vector", nothing)
+            table = table.set_column(2, "vector", _with_nulls(table, vector))
             writer.write_table(table.cast(schema), row_group_size=max(1, len(table)))
             del table
             pa.default_memory_pool().release_unused()
@@ -133,9 +137,22 @@ def _lists(vectors: FloatArray, absent: NDArray[np.bool_]) -> Any:
     rows, width = vectors.shape
     if not width:
         return pa.nulls(rows)
-    return pa.FixedSizeListArray.from_arrays(
-        pa.array(vectors.reshape(-1)), width, mask=pa.array(absent) if absent.any() else None
-    )
+    if absent.any():
+        vectors = np.where(absent[:, None], np.float32(0), vectors)
+    return pa.FixedSizeListArray.from_arrays(pa.array(vectors.reshape(-1)), width)
+
+
+def _with_nulls(table: Any, kind: Any) -> Any:
+    """Return the vectors of a group as `kind`, null where a row has an error."""
+    pa, _ = arrow()
+    found, errors = table["vector"].combine_chunks(), table["error"].combine_chunks()
+    if pa.types.is_null(found.type):
+        return pa.nulls(len(table), kind)
+    if errors.null_count < len(errors):
+        found = pa.FixedSizeListArray.from_arrays(
+            found.flatten(), found.type.list_size, mask=errors.is_valid()
+        )
+    return found.cast(kind)
 
 
 def _encoding() -> dict[str, Any]:
