@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cli_runs import KEY, Run
+from cli_runs import KEY, Run, ended, started
 
 from volc_dashscope.cli._checks import CORE, EXTRAS, Package
 
@@ -188,11 +188,34 @@ def test_versions_are_told_and_what_is_not_installed(cli):
     done = cli("doctor", "--offline", "--json")
 
     assert ("ok", "httpx") == (seen(done, "packages")[0], seen(done, "packages")[1].split()[0])
-    assert "langchain-core" in seen(done, "extra langchain")[1]
-    assert seen(done, "extra ray") in (
-        ("note", 'not installed: pip install "volc-dashscope[ray]"'),
-        ("ok", seen(done, "extra ray")[1]),
+    assert "pyarrow" in seen(done, "extra bulk")[1]
+
+
+def test_what_is_not_installed_is_a_note_and_what_does_not_fit_is_to_fix(tmp_path):
+    """Distributions are looked up as Python does it: here in a folder of their own."""
+    for name, version in (
+        ("langchain-core", "0.3.1"),
+        ("httpx", "0.28.1"),
+        ("numpy", "2.0"),
+        ("orjson", "3.10"),
+    ):
+        place = tmp_path / f"{name.replace('-', '_')}-{version}.dist-info"
+        place.mkdir()
+        (place / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+    program = (
+        "import sys, click, numpy, httpx, orjson\n"
+        "from volc_dashscope.cli._app import app\n"
+        f"sys.path[:] = [{str(tmp_path)!r}]\n"
+        "app(['doctor', '--offline', '--json'])"
     )
+
+    done = ended(started(code=program, folder=tmp_path))
+
+    assert ("fix", 'langchain-core 0.3.1 does not fit: pip install "langchain-core>=1.0,<2"') == seen(
+        done, "extra langchain"
+    )
+    assert ("note", 'not installed: pip install "volc-dashscope[ray]"') == seen(done, "extra ray")
+    assert "ok" == seen(done, "packages")[0]
 
 
 def test_the_packages_it_knows_are_those_of_the_project():
