@@ -79,6 +79,13 @@ subprocess.run([command, "embed", "texts.txt", "-m", "text-embedding-v4", "-o", 
 import pyarrow.parquet
 assert pyarrow.parquet.read_table("out.parquet").num_rows == 3
 """
+FAST = """
+import asyncio
+from volc_dashscope import Client
+client = Client("text-embedding-v4", driver="aiohttp")
+assert client.embed(["one", "two"]).vectors.shape == (2, 1024)
+assert asyncio.run(client.aio.embed(["one", "two"])).vectors.shape == (2, 1024)
+"""
 SERVE = """
 import json, pathlib, subprocess, sys
 from urllib.request import urlopen
@@ -114,8 +121,9 @@ PROGRAMS: dict[str, str] = {
     "multi": MULTI,
     "bulk": BULK,
     "serve": SERVE,
+    "fast": FAST,
     "ray": RAY,
-    "all": LANGCHAIN + LLAMA_INDEX + IMAGES + EMULATOR + MULTI + BULK + SERVE,
+    "all": LANGCHAIN + LLAMA_INDEX + IMAGES + EMULATOR + MULTI + BULK + SERVE + FAST,
 }
 
 

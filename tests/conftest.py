@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -17,6 +18,8 @@ from volc_dashscope.emulator import Emulator
 pytest_plugins = ["volc_dashscope.emulator.pytest_plugin"]
 
 KEY = "sk-canary-0123456789abcdef"
+# `make chaos` runs the tests of the socket once more with the other driver.
+DRIVER = {"driver": os.environ["DRIVER"]} if "DRIVER" in os.environ else {}
 
 
 @dataclass
@@ -38,10 +41,14 @@ class Mount:
         }
 
     def client(self, model: str, **settings: Any) -> Client:
-        return Client(model, **{**self.settings(self._provider(model, settings)), **settings})
+        return Client(model, **self._settings(model, settings))
 
     def async_client(self, model: str, **settings: Any) -> AsyncClient:
-        return AsyncClient(model, **{**self.settings(self._provider(model, settings)), **settings})
+        return AsyncClient(model, **self._settings(model, settings))
+
+    def _settings(self, model: str, settings: dict[str, Any]) -> dict[str, Any]:
+        driver = DRIVER if self.socket else {}
+        return {**self.settings(self._provider(model, settings)), **driver, **settings}
 
     @staticmethod
     def _provider(model: str, settings: dict[str, Any]) -> str:

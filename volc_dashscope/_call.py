@@ -69,6 +69,7 @@ class Call:
         self._request_ids: list[str] = []
         self._model: str | None = None
         self._done = np.zeros(self.count, dtype=bool)
+        self._rows = 0
         self._failures: dict[int, EmbeddingError] = {}
         self._fatal: EmbeddingError | None = None
         self._items, self._memory, self._keep = items, memory, keep
@@ -86,7 +87,7 @@ class Call:
     @property
     def finished(self) -> int:
         """Items that have a row or an error."""
-        return int(self._done.sum()) + len(self._failures)
+        return self._rows + len(self._failures)
 
     @property
     def aborted(self) -> bool:
@@ -170,11 +171,15 @@ class Call:
                 self._multi[position] = rows.multi[offset]
         if self._keep:
             self._park(where)
-        self._done[where] = True
+        self._mark(where)
         self.usage += rows.usage
         if rows.request_id:
             self._request_ids.append(rows.request_id)
         return None
+
+    def _mark(self, where: list[int]) -> None:
+        self._done[where] = True
+        self._rows += len(where)
 
     def _sized(self, width: int) -> FloatArray:
         if self._table is None:
@@ -186,7 +191,7 @@ class Call:
         for position, (row, sparse) in self._memory.recall(keys, self._ask).items():
             if self._sized(len(row)).shape[1] == len(row):
                 self._sized(len(row))[position] = row
-                self._done[position] = True
+                self._mark([position])
                 if self._sparse is not None:
                     self._sparse[position] = sparse
         first: dict[str, int] = {}
@@ -215,7 +220,7 @@ class Call:
         for position, row in zip(where, rows, strict=True):
             others = self._twins.get(position, [])
             self._sized(len(row))[others] = row
-            self._done[others] = True
+            self._mark(others)
 
     def _fail(self, batch: Batch, error: EmbeddingError) -> None:
         for position in batch.positions:

@@ -25,12 +25,15 @@ def fan_out(
 
     The caller's thread only waits, so Ctrl-C raises there at once; leaving the loop early tells the workers
     to stop and does not wait for replies in flight. A job that is `alone` is done in the caller's thread.
+
+    As many jobs as run wait in line, so that no worker waits for the caller's thread. After an error none of
+    them starts until the caller has seen it; if that halts the feed, none starts at all.
     """
-    crew = _Alone(work) if alone else _Crew(work)
+    crew = _Alone(work) if alone else _Crew(work, feed.width)
     running = 0
     try:
         while True:
-            for number, job in feed.ready():
+            for number, job in feed.ready(ahead=feed.width):
                 running += 1
                 crew.start(number, job, running)
             if not running:
@@ -38,6 +41,8 @@ def fan_out(
             ended = crew.next()
             running -= 1
             yield ended
+            if isinstance(ended[2], BaseException):
+                running -= crew.go_on(halted=feed.halted)
     finally:
         crew.dismiss(idle=not running)
 
@@ -59,22 +64,27 @@ class _Alone(Generic[J, T]):
         except Exception as error:
             return number, job, error
 
+    def go_on(self, *, halted: bool) -> int:
+        return 0
+
     def dismiss(self, *, idle: bool) -> None:
         self._waiting.clear()
 
 
 class _Crew(Generic[J, T]):
-    """Daemon threads, one for each job that runs at the same time."""
+    """Daemon threads, at most `width`, one for each job that runs at the same time."""
 
-    def __init__(self, work: Callable[[J, threading.Event], T]) -> None:
-        self._work = work
+    def __init__(self, work: Callable[[J, threading.Event], T], width: int) -> None:
+        self._work, self._width = work, width
         self._todo: SimpleQueue[tuple[int, J] | None] = SimpleQueue()
         self._done: SimpleQueue[Outcome[J, T]] = SimpleQueue()
         self._stop = threading.Event()
+        self._clear = threading.Event()
+        self._clear.set()
         self._threads: list[threading.Thread] = []
 
     def start(self, number: int, job: J, running: int) -> None:
-        if running > len(self._threads):
+        if len(self._threads) < min(running, self._width):
             self._threads.append(threading.Thread(target=self._labour, name="volc-dashscope", daemon=True))
             self._threads[-1].start()
         self._todo.put((number, job))
@@ -85,8 +95,21 @@ class _Crew(Generic[J, T]):
             with suppress(Empty):
                 return self._done.get(timeout=0.5)
 
+    def go_on(self, *, halted: bool) -> int:
+        """Let the next jobs start after an error, or take them back; returns how many were taken back."""
+        taken = 0
+        while halted:
+            try:
+                self._todo.get_nowait()
+            except Empty:
+                break
+            taken += 1
+        self._clear.set()
+        return taken
+
     def dismiss(self, *, idle: bool) -> None:
         self._stop.set()
+        self._clear.set()
         for _ in self._threads:
             self._todo.put(None)
         if idle:
@@ -94,12 +117,19 @@ class _Crew(Generic[J, T]):
                 thread.join()
 
     def _labour(self) -> None:
-        while (task := self._todo.get()) is not None and not self._stop.is_set():
+        while (task := self._next_task()) is not None and not self._stop.is_set():
             number, job = task
             try:
                 self._done.put((number, job, self._work(job, self._stop)))
             except BaseException as error:
+                self._clear.clear()
+                if self._stop.is_set():
+                    self._clear.set()  # nobody is there any more to do it
                 self._done.put((number, job, error))
+
+    def _next_task(self) -> tuple[int, J] | None:
+        self._clear.wait()
+        return self._todo.get()
 
 
 async def afan_out(

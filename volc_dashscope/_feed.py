@@ -22,16 +22,16 @@ class Feed(Generic[J]):
     def __init__(self, jobs: Iterable[J], *, width: int, window: int | None = None) -> None:
         self._jobs: Iterator[J] = iter(jobs)
         self._again: deque[tuple[int, J]] = deque()
-        self._width = width
+        self.width = width
         self._window = window
         self._started = 0
         self._running: dict[int, int] = {}
         self._active = 0
-        self._halted = False
+        self.halted = False
 
-    def ready(self) -> Iterator[tuple[int, J]]:
-        """Yield jobs that may start now, numbered in their order."""
-        while not self._halted and self._active < self._width:
+    def ready(self, *, ahead: int = 0) -> Iterator[tuple[int, J]]:
+        """Yield jobs that may start now, numbered in their order, and `ahead` more to start as others end."""
+        while not self.halted and self._active < self.width + ahead:
             if self._again:
                 number, job = self._again.popleft()
             else:
@@ -57,7 +57,7 @@ class Feed(Generic[J]):
 
     def halt(self) -> None:
         """Start nothing more; what runs may finish."""
-        self._halted = True
+        self.halted = True
 
     def _ahead(self) -> int:
         return self._started - min(self._running, default=self._started)

@@ -9,6 +9,7 @@ from typing import IO, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from volc_dashscope._base64 import STANDARD, Base64
 from volc_dashscope.errors import EmbeddingError
 from volc_dashscope.inputs import Item
 from volc_dashscope.models import ModelCard, Route
@@ -110,6 +111,7 @@ class Ask:
     upload: bool = False
     extra_body: Mapping[str, object] | None = None
     key: Secret | None = field(default=None, repr=False, compare=False)
+    base64: Base64 = STANDARD
 
     @property
     def expected(self) -> int | None:

@@ -225,7 +225,7 @@ def test_an_unreadable_page_costs_its_own_rows_only(inside, tmp_path):
     words = "row group 1 of the Parquet file cannot be read from here on"
     assert {row: f"row {row}: {words}" for row in range(10, 20)} == errors(tmp_path / "out.parquet")
     assert (30, 10) == (report.rows, report.failed)
-    assert [*texts(10), *texts(30)[20:]] == inside.emulator.ledger.texts
+    assert {*texts(10), *texts(30)[20:]} == set(inside.emulator.ledger.texts)
 
 
 def test_what_the_service_refuses_is_an_error_under_its_own_row(inside, tmp_path):

@@ -517,7 +517,7 @@ def test_nothing_starts_after_an_account_error(mount, embed, model) -> None:
 def test_what_is_in_flight_at_an_account_error_is_kept(emulate) -> None:
     mount = emulate(faults=lambda request: BAD_KEY[ARK] if b"number 0" in request.body else None)
     mount.emulator.reply_with(
-        lambda request, response: replace(response, delay=0.1 * (response.status == 200))
+        lambda request, response: replace(response, delay=0.3 if response.status == 200 else 0.1)
     )
 
     result = mount.client(ARK, max_concurrency=3).embed(_texts(20), on_error="skip")

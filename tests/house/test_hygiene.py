@@ -19,7 +19,6 @@ LONGEST_MODULE = 300
 LONGEST_FUNCTION = 40
 
 LONG_MODULES = {
-    "volc_dashscope._http": "both drivers and both fan-outs; a second file would put sending bytes in two places",
     "volc_dashscope.client": "two classes of the same methods; a third is the settings with their one docstring",
     "volc_dashscope.emulator.words": "a table of words in two languages",
 }

@@ -28,9 +28,9 @@ BREAKAGES = [
         "test_a_stream_that_is_left_leaves_nothing_open",
     ),
     Breakage(
-        "volc_dashscope/_http.py",
-        '                async for chunk in response.aiter_raw() if body.compressed else response.aiter_bytes():\n                    if not body.takes(chunk):\n                        return _fault(Fault("too large"), request, began)\n            finally:\n                await response.aclose()',
-        "                globals().setdefault('kept', []).append(chunks := response.aiter_raw())\n                async for chunk in chunks:\n                    if not body.takes(chunk):\n                        return _fault(Fault(\"too large\"), request, began)\n            finally:\n                pass",
+        "volc_dashscope/_http/_read.py",
+        "        async for chunk in response.aiter_bytes() if response.is_stream_consumed else response.aiter_raw():\n            body.take(chunk)\n    finally:\n        await response.aclose()",
+        "        globals().setdefault('kept', []).append(chunks := response.aiter_raw())\n        async for chunk in chunks:\n            body.take(chunk)\n    finally:\n        pass",
         "test_a_reply_that_is_cut_off_is_not_kept_open",
     ),
 ]
@@ -87,12 +87,14 @@ def test_a_stream_that_is_left_leaves_nothing_open(emulate, measured) -> None:
 def test_a_reply_that_is_cut_off_is_not_kept_open(emulate) -> None:
     """What is too large is hung up on; the connections are not held until the collector comes by."""
     mount = emulate(socket=True)
+    # aiohttp has read so short a bomb to its end, and uses the connection again.
+    reach = {"driver": "httpx", "max_concurrency": 2, "max_attempts": 1}
     mount.emulator.reply_with(
         lambda request, response: Response(headers={"content-encoding": "gzip"}, body=BOMB)
     )
 
     async def connections() -> int:
-        async with mount.async_client(ARK, max_concurrency=2, max_attempts=1) as client:
+        async with mount.async_client(ARK, **reach) as client:
             with pytest.raises(BulkError):
                 await client.embed(texts(6))
             until = time.monotonic() + 5

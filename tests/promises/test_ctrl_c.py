@@ -26,7 +26,7 @@ BREAKAGES = [
         "test_ctrl_c_ends_the_program_at_once",
     ),
     Breakage(
-        "volc_dashscope/_http.py",
+        "volc_dashscope/_http/_drivers.py",
         "if stop.wait(step.seconds):",
         "if time.sleep(step.seconds) or stop.is_set():",
         "test_a_worker_that_waits_its_turn_hears_the_stop",

@@ -45,7 +45,7 @@ BREAKAGES = [
         "volc_dashscope/_retry.py", "attempt >= self.max_attempts", "attempt >= 2", "test_faults_cost_no_item"
     ),
     Breakage(
-        "volc_dashscope/_http.py",
+        "volc_dashscope/_http/_drivers.py",
         "happened = _send(step.request, home)",
         "happened = (_send(step.request, home), _send(step.request, home))[1]",
         "test_faults_cost_no_item",

@@ -19,15 +19,15 @@ BREAKAGES = [
         "test_many_calls_leave_nothing_behind",
     ),
     Breakage(
-        "volc_dashscope/_http.py",
+        "volc_dashscope/_http/_dress.py",
         "self._headers.clear()",
         "self._urls.clear()",
         "test_what_is_remembered_is_bounded",
     ),
     Breakage(
-        "volc_dashscope/_http.py",
-        "        if own is not None and self._pid == os.getpid():\n            own.close()",
-        "        if own is not None and self._pid == os.getpid():\n            type(self).kept = [*getattr(type(self), 'kept', []), own]",
+        "volc_dashscope/_http/_home.py",
+        "        if own is not None:\n            own.close()",
+        "        if own is not None:\n            type(self).kept = [*getattr(type(self), 'kept', []), own]",
         "test_many_calls_leave_nothing_behind",
     ),
 ]
@@ -113,11 +113,11 @@ def test_many_calls_leave_nothing_behind(emulate, measured, way) -> None:
 
 def test_what_is_remembered_is_bounded(emulate) -> None:
     """A client that is asked in ever new ways keeps a bounded number of prepared headers."""
-    from volc_dashscope._http import _REMEMBERED, Home
+    from volc_dashscope._http._dress import _REMEMBERED, Dress
     from volc_dashscope._wire import Request, Secret
 
-    home = Home(key=Secret("k"), timeout=1, width=1, limiter=None, given=None, given_async=None)
+    dress = Dress(Secret("k"), 1.0)
     for number in range(10 * _REMEMBERED):
-        home.headers(Request("POST", "https://service/embed", {"X-Number": str(number)}))
+        dress.headers(Request("POST", "https://service/embed", {"X-Number": str(number)}))
 
-    assert len(home._headers) <= _REMEMBERED
+    assert len(dress._headers) <= _REMEMBERED

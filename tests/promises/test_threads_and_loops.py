@@ -11,9 +11,9 @@ from promise import TEXT, Breakage, sized, texts
 
 BREAKAGES = [
     Breakage(
-        "volc_dashscope/_http.py",
-        "lease = self._leases.get(loop)",
-        "lease = next(iter(self._leases.values()), None)",
+        "volc_dashscope/_http/_home.py",
+        "channel = self._channels.get(loop)",
+        "channel, loop = next(((c, l) for l, c in self._channels.items()), (None, loop))",
         "test_one_client_serves_several_event_loops_at_once",
     ),
     Breakage(
@@ -23,7 +23,7 @@ BREAKAGES = [
         "test_thirty_two_threads_share_one_client",
     ),
     Breakage(
-        "volc_dashscope/_http.py",
+        "volc_dashscope/_http/_home.py",
         "own, self._own = self._own, None",
         "own = self._own; self._own = own.gone if own is None else None",
         "test_closing_twice_is_no_error",

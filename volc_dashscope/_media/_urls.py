@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from base64 import b64decode, b64encode
+from base64 import b64decode
 from urllib.parse import urlsplit
 
 from volc_dashscope.errors import InputError
@@ -71,6 +71,6 @@ def parse_data_uri(url: str) -> tuple[str, bytes]:
     return mime.strip().lower(), data
 
 
-def encode_data_uri(mime: str, data: bytes) -> bytes:
-    """Return `data:<mime>;base64,<data>` as the ASCII bytes a request body takes."""
-    return b"".join((b"data:", mime.encode("ascii"), b";base64,", b64encode(data)))
+def data_uri(mime: str, encoded: bytes) -> bytes:
+    """Return `data:<mime>;base64,<encoded>` as the ASCII bytes a request body takes."""
+    return b"".join((b"data:", mime.encode("ascii"), b";base64,", encoded))

@@ -11,7 +11,7 @@ from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Literal
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from volc_dashscope._http import trust
+from volc_dashscope._http import trusted
 
 Verdict = tuple[Literal["ok", "note", "fix"], str]
 
@@ -87,7 +87,7 @@ def _connection(place: SplitResult, proxy: str | None, seconds: float) -> HTTPCo
 
 def _plain_or_tls(scheme: str, host: str, port: int | None, seconds: float) -> HTTPConnection:
     if scheme == "https":
-        return HTTPSConnection(host, port, timeout=seconds, context=trust())
+        return HTTPSConnection(host, port, timeout=seconds, context=trusted())
     return HTTPConnection(host, port, timeout=seconds)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -82,24 +80,17 @@ def stack(values: Sequence[Any], ask: Ask) -> FloatArray:
     rows = [_row(value, ask) for value in values]
     if len({len(row) for row in rows}) != 1:
         raise Malformed("vectors of different lengths")
-    table = np.stack(rows)
-    if not np.isfinite(table).all():
+    table = np.stack(rows) if len(rows) > 1 else rows[0][None]
+    # float64, so that large components do not overflow when squared. What is not finite shows in the norm.
+    wide = table.astype(np.float64)
+    norms = np.sqrt(np.einsum("ij,ij->i", wide, wide))
+    if not np.isfinite(norms).all():
         raise Malformed("a vector holds a number that is not finite")
-    # numpy reads true as 1 and false as 0: a vector is looked at one by one only if it holds such a number.
-    if ((table == 1) | (table == 0)).any() and any(
-        bool in set(map(type, value)) for value in values if isinstance(value, list)
-    ):
-        raise Malformed("a vector is not a flat list of numbers")
-    return unit(table) if ask.normalize else table
-
-
-def unit(table: FloatArray) -> FloatArray:
-    """Divide each row by its L2 norm; a row of zeros stays as it is."""
-    # float64, so that large components do not overflow when squared.
-    norms = np.sqrt(np.einsum("ij,ij->i", table, table, dtype=np.float64))
-    norms[norms == 0] = 1.0
-    rows: FloatArray = (table / norms[:, None]).astype(np.float32)
-    return rows
+    if not ask.normalize:
+        return table
+    norms[norms == 0] = 1.0  # a row of zeros stays as it is
+    unit: FloatArray = np.divide(wide, norms[:, None], out=np.empty_like(table), casting="same_kind")
+    return unit
 
 
 def _row(value: Any, ask: Ask) -> FloatArray:
@@ -179,13 +170,17 @@ def _from_list(value: Any) -> FloatArray:
     if numbers.ndim != 1 or numbers.dtype.kind not in "fiu":
         raise Malformed("a vector is not a flat list of numbers")
     with np.errstate(over="ignore"):
-        return numbers.astype(np.float32)
+        row = numbers.astype(np.float32)
+    # numpy reads true as 1 and false as 0: the list is looked at only if it may hold one.
+    if ((row == 1) | (row == 0)).any() and bool in set(map(type, value)):
+        raise Malformed("a vector is not a flat list of numbers")
+    return row
 
 
 def _from_base64(value: str, ask: Ask) -> FloatArray:
     try:
-        data = base64.b64decode(value, validate=True)
-    except (binascii.Error, ValueError) as error:
+        data = ask.base64.decode(value)
+    except ValueError as error:
         raise Malformed("a vector is not valid base64") from error
     full = ask.card.default_dimension
     # A card that is cut here is answered in full length, so a half-long body is float16, not a shorter row.

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import orjson
 
-from volc_dashscope._media import encode_data_uri
+from volc_dashscope._media import data_uri
+from volc_dashscope._wire import Ask
 from volc_dashscope.inputs import Image, Video
 
 
-def source(media: Image | Video) -> object:
+def source(media: Image | Video, ask: Ask) -> object:
     """
     Return the URL, or the bytes as a data URI that is already JSON.
 
@@ -16,4 +17,4 @@ def source(media: Image | Video) -> object:
     """
     if media.url is not None:
         return media.url
-    return orjson.Fragment(b'"' + encode_data_uri(media.mime or "", media.read()) + b'"')
+    return orjson.Fragment(b'"' + data_uri(media.mime or "", ask.base64.encode(media.read())) + b'"')

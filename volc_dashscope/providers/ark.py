@@ -88,7 +88,7 @@ def build(batch: Batch, ask: Ask) -> Request:
         fields["input"] = [_prefixed(part, ask) for item in batch.items for part in parts(item)]
     else:
         item = batch.items[0]
-        fields["input"] = [_part(part) for part in parts(item)]
+        fields["input"] = [_part(part, ask) for part in parts(item)]
         fields.update(_instructions(item, ask))
     if ask.card.known:
         # A third of the bytes of a list of numbers; a model outside the table is asked for nothing optional.
@@ -165,12 +165,12 @@ def _refusal(
     )
 
 
-def _part(part: Part) -> dict[str, object]:
+def _part(part: Part, ask: Ask) -> dict[str, object]:
     if isinstance(part, str):
         return {"type": "text", "text": part}
     if isinstance(part, Frames):
         raise AssertionError("checked: Ark has no frames")
-    medium: dict[str, object] = {"url": source(part)}
+    medium: dict[str, object] = {"url": source(part, ask)}
     if isinstance(part, Video):
         for knob in ("fps", "max_video_tokens", "min_frame_tokens", "max_frame_tokens", "min_frames"):
             value = getattr(part, knob)

@@ -241,7 +241,7 @@ def _media_body(batch: Batch, ask: Ask) -> dict[str, object]:
         if len(whole) > 1 and card.fusion == "flag":
             parameters["enable_fusion"] = True
         # Keys of one object are fused by "object" cards; elsewhere each part is an element of its own.
-        elements = [_element(part) for part in whole]
+        elements = [_element(part, ask) for part in whole]
         contents.extend([_merged(elements)] if card.fusion == "object" else elements)
         for part in whole:
             if isinstance(part, Video) and part.fps is not None:
@@ -258,12 +258,12 @@ def _media_body(batch: Batch, ask: Ask) -> dict[str, object]:
     return {"model": ask.model, "input": {"contents": contents}, "parameters": parameters}
 
 
-def _element(part: Part) -> dict[str, object]:
+def _element(part: Part, ask: Ask) -> dict[str, object]:
     if isinstance(part, str):
         return {"text": part}
     if isinstance(part, Frames):
-        return {"multi_images": [source(image) for image in part.images]}
-    return {part.kind: source(part)}
+        return {"multi_images": [source(image, ask) for image in part.images]}
+    return {part.kind: source(part, ask)}
 
 
 def _merged(elements: list[dict[str, object]]) -> dict[str, object]:

@@ -1,0 +1,98 @@
+"""The two drivers. Each carries out the steps of one flow: it sends, and it lets time pass."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+from volc_dashscope._flow import Flow, Send, Wait
+from volc_dashscope._http._home import Home
+from volc_dashscope._wire import Fault, Reply, Request
+
+T = TypeVar("T")
+
+_log = logging.getLogger("volc_dashscope")
+_LONG_WAIT = 10.0
+
+
+class Interrupted(Exception):
+    """A worker was told to stop while it waited. Never leaves the client."""
+
+
+def run(flow: Flow[T], home: Home, stop: threading.Event) -> T:
+    """Carry out a flow in this thread. Setting `stop` ends its waits."""
+    happened: Reply | Fault | None = None
+    while True:
+        try:
+            step = flow.send(happened)
+        except StopIteration as done:
+            result: T = done.value
+            return result
+        happened = None
+        if isinstance(step, Send):
+            happened = _send(step.request, home)
+        else:
+            _note(step)
+            if stop.wait(step.seconds):
+                raise Interrupted
+
+
+async def arun(flow: Flow[T], home: Home) -> T:
+    """Carry out a flow in this task. Cancelling the task ends it."""
+    happened: Reply | Fault | None = None
+    while True:
+        try:
+            step = flow.send(happened)
+        except StopIteration as done:
+            result: T = done.value
+            return result
+        happened = None
+        if isinstance(step, Send):
+            happened = await _asend(step.request, home)
+        else:
+            _note(step)
+            await asyncio.sleep(step.seconds)
+
+
+def _send(request: Request, home: Home) -> Reply | Fault:
+    channel, gate = home.channel()
+    if home.limiter is not None:
+        home.limiter.acquire()
+    with gate:
+        began = time.monotonic()
+        return _noted(channel.send(request), request, began)
+
+
+async def _asend(request: Request, home: Home) -> Reply | Fault:
+    channel, gate = await home.achannel()
+    if home.limiter is not None:
+        await home.limiter.aacquire()
+    async with gate:
+        began = time.monotonic()
+        return _noted(await channel.send(request), request, began)
+
+
+def _noted(happened: Reply | Fault, request: Request, began: float) -> Reply | Fault:
+    if _log.isEnabledFor(logging.DEBUG):
+        path, seconds = urlsplit(request.url).path, time.monotonic() - began
+        if isinstance(happened, Reply):
+            _log.debug(
+                "%s %s -> %d in %.3f s, request id %s",
+                request.method,
+                path,
+                happened.status,
+                seconds,
+                happened.headers.get("x-request-id"),
+            )
+        else:
+            _log.debug("%s %s -> %s after %.3f s", request.method, path, happened.kind, seconds)
+    return happened
+
+
+def _note(wait: Wait) -> None:
+    if wait.seconds >= _LONG_WAIT and not wait.expected:
+        _log.warning("waiting %.1f s before the next request", wait.seconds)

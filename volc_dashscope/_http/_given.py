@@ -1,0 +1,57 @@
+"""An HTTP client handed in by the user: used as it is, with its own timeouts, hooks and headers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+
+from volc_dashscope._http._dress import Dress
+from volc_dashscope._http._read import FAULTS, aread, fault, read
+from volc_dashscope._wire import Fault, Reply, Request
+
+
+class Given:
+    """A sync one."""
+
+    def __init__(self, client: httpx.Client, dress: Dress) -> None:
+        self._client, self._dress = client, dress
+
+    def send(self, request: Request) -> Reply | Fault:
+        built = _built(request, self._client, self._dress)
+        try:
+            return read(request, self._client.send(built, stream=True, **_manners(request)))
+        except FAULTS as error:
+            return fault(error)
+
+    def close(self) -> None:
+        """Leave it open: it is not ours."""
+
+
+class AsyncGiven:
+    """As `Given`."""
+
+    def __init__(self, client: httpx.AsyncClient, dress: Dress) -> None:
+        self._client, self._dress = client, dress
+
+    async def send(self, request: Request) -> Reply | Fault:
+        built = _built(request, self._client, self._dress)
+        try:
+            return await aread(request, await self._client.send(built, stream=True, **_manners(request)))
+        except FAULTS as error:
+            return fault(error)
+
+    async def close(self) -> None:
+        """Leave it open: it is not ours."""
+
+
+def _built(request: Request, client: httpx.Client | httpx.AsyncClient, dress: Dress) -> httpx.Request:
+    if request.keyless:
+        # Not built by the client: its headers and cookies are for the service, not for a host named in a reply.
+        return dress(request)
+    headers = dress.headers(request)
+    return client.build_request(request.method, request.url, headers=headers, content=request.body)
+
+
+def _manners(request: Request) -> dict[str, Any]:
+    return {"auth": None, "follow_redirects": False} if request.keyless else {}

@@ -1,0 +1,166 @@
+"""Where a client's connections live: made on first use, remade after a fork, one set per event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import weakref
+from collections.abc import Callable
+from typing import Literal, Protocol, TypeAlias
+
+import httpx
+
+from volc_dashscope._http._dress import Dress
+from volc_dashscope._http._given import AsyncGiven, Given
+from volc_dashscope._http._keeper import close_dropped, keeper
+from volc_dashscope._http._lanes import AsyncOwn, Own
+from volc_dashscope._http._threaded import LoopThread
+from volc_dashscope._wire import Fault, Reply, Request, Secret
+from volc_dashscope.errors import ConfigError
+
+Driver: TypeAlias = Literal["httpx", "aiohttp"]
+
+
+class Limiter(Protocol):
+    """A user's own brake, asked before each request is sent."""
+
+    def acquire(self) -> object: ...
+
+    async def aacquire(self) -> object: ...
+
+
+class Channel(Protocol):
+    """Sends one request and returns its whole reply, or what stood in its way. Never raises for either."""
+
+    def send(self, request: Request) -> Reply | Fault: ...
+
+    def close(self) -> None: ...
+
+
+class AsyncChannel(Protocol):
+    """As `Channel`, for the tasks of one event loop."""
+
+    async def send(self, request: Request) -> Reply | Fault: ...
+
+    async def close(self) -> None: ...
+
+
+class Home:
+    """
+    A client's connections and the gates that bound its requests in flight.
+
+    A client handed in by the user is used as it is, and never remade or closed.
+    """
+
+    def __init__(
+        self,
+        *,
+        key: Secret,
+        timeout: float,
+        width: int,
+        limiter: Limiter | None,
+        given: httpx.Client | None,
+        given_async: httpx.AsyncClient | None,
+        proxy: str | None = None,
+        driver: Driver = "httpx",
+    ) -> None:
+        self._key, self._timeout = key, timeout
+        self._session: Callable[[str | None, Dress], AsyncChannel] | None = None
+        if driver == "aiohttp":
+            from volc_dashscope._http._aiohttp import AsyncSession
+
+            self._session = AsyncSession
+        self._proxy = proxy
+        self.width = width
+        self.limiter = limiter
+        self._given, self._given_async = given, given_async
+        self._settle()
+
+    def _settle(self) -> None:
+        self._pid = os.getpid()
+        self._lock = threading.Lock()
+        self._dress = Dress(self._key, self._timeout)
+        self._own: Channel | None = None
+        self._loop: LoopThread | None = None
+        self._gate = threading.BoundedSemaphore(self.width)
+        self._gates: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = (
+            weakref.WeakKeyDictionary()
+        )
+        self._channels: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncChannel] = (
+            weakref.WeakKeyDictionary()
+        )
+        weakref.finalize(self, close_dropped, self._channels, self._pid).atexit = False
+
+    def channel(self) -> tuple[Channel, threading.BoundedSemaphore]:
+        """Return this process's connections and gate."""
+        self._check(self._given, self._given_async, "http_client")
+        with self._lock:
+            if self._own is None:
+                given = self._given
+                self._own = Own(self._proxy, self._dress) if given is None else Given(given, self._dress)
+            return self._own, self._gate
+
+    def loop(self) -> LoopThread | None:
+        """Return the event loop in which the calls of threads run, if the driver needs one."""
+        if self._session is None:
+            return None
+        self._check(None, None, "")
+        with self._lock:
+            if self._loop is None:
+                self._loop = LoopThread()
+            return self._loop
+
+    async def achannel(self) -> tuple[AsyncChannel, asyncio.Semaphore]:
+        """Return this event loop's connections and gate."""
+        self._check(self._given_async, self._given, "http_async_client")
+        loop = asyncio.get_running_loop()
+        channel = self._channels.get(loop)
+        if channel is None:
+            channel = self._new_async()
+            # Connections know their loop, so that the weak reference alone would keep both for ever.
+            for closed in [other for other in self._channels if other.is_closed()]:
+                del self._channels[closed]
+            self._channels[loop] = channel
+            self._gates[loop] = asyncio.Semaphore(self.width)
+            (await keeper()).keep(channel)
+        return channel, self._gates[loop]
+
+    def _new_async(self) -> AsyncChannel:
+        if self._given_async is not None:
+            return AsyncGiven(self._given_async, self._dress)
+        if self._session is not None:
+            return self._session(self._proxy, self._dress)
+        return AsyncOwn(self._proxy, self._dress)
+
+    def _check(self, wanted: object, other: object, name: str) -> None:
+        if wanted is None and other is not None:
+            raise ConfigError(f"only the other kind of HTTP client was handed in; pass {name} for this call")
+        if self._pid != os.getpid():
+            if wanted is not None:
+                raise ConfigError(
+                    f"{name} was handed in before a fork and cannot be shared; make a new one here"
+                )
+            self._settle()
+
+    def close(self) -> None:
+        """Close what was made here. Closing twice is allowed; the next call opens new connections."""
+        own, self._own = self._own, None
+        loop, self._loop = self._loop, None
+        if self._pid != os.getpid():
+            return
+        if own is not None:
+            own.close()
+        if loop is not None:
+            loop.close()
+
+    async def aclose(self) -> None:
+        """Close this event loop's connections."""
+        channel = self._channels.pop(asyncio.get_running_loop(), None)
+        if channel is not None:
+            await (await keeper()).close(channel)
+
+
+def process_id() -> int:
+    """Return the process this runs in, for what must not be shared with a forked child."""
+    return os.getpid()
