@@ -182,3 +182,10 @@ def test_an_attribute_has_a_line_of_its_own(module):
     sections = [text.partition("\nAttributes:\n")[2].partition("\n\n")[0] for text in texts]
 
     assert [] == [line for text in sections for line in re.findall(r"^    \w+(?:, \w+)+: .*", text, re.M)]
+
+
+def test_no_two_modules_of_the_tests_have_one_name():
+    """They are imported by their bare names: with two, who comes first in a run decides which one all get."""
+    names = [path.name for path in (ROOT / "tests").rglob("*.py") if path.name != "conftest.py"]
+
+    assert [] == sorted({name for name in names if names.count(name) > 1})

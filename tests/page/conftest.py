@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from page_samples import embedded, fill
+from shelf_samples import embedded, fill
 from starlette.testclient import TestClient
 
 from volc_dashscope.emulator import Emulator

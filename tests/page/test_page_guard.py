@@ -9,7 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 
 import pytest
-from page_samples import KEY, MP4, drawn
+from shelf_samples import KEY, MP4, drawn
 
 from volc_dashscope.page._words import language_of
 
@@ -151,7 +151,7 @@ def test_a_file_that_turned_into_a_link_to_the_outside_is_not_followed(own_page,
 
 
 def test_a_link_to_the_outside_is_not_in_the_album(tmp_path):
-    from page_samples import embedded, fill
+    from shelf_samples import embedded, fill
 
     from volc_dashscope.emulator import Emulator
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from page_samples import KEY, MODEL, drawn
+from shelf_samples import KEY, MODEL, drawn
 
 from volc_dashscope.album import Album, Entry
 from volc_dashscope.album._map import draw_map
