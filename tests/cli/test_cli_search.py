@@ -183,6 +183,40 @@ def test_an_empty_folder_is_told(cli, services, tmp_path):
     assert "no images and no videos" in done.err
 
 
+def test_a_folder_of_which_nothing_could_be_embedded_is_tried_again(cli, services, tmp_path):
+    draw(tmp_path / "one" / "red.png", "red", "square")
+    services.fail("400")
+    first = cli("search", "one", "red")
+
+    done = cli("search", "one", "red", "--json")
+
+    assert (2, 0) == (first.code, done.code)
+    assert "none of the 1 files could be embedded" in first.err
+    assert ["red.png"] == hits(done)
+
+
+def test_places_that_cannot_be_written_are_one_line(cli, services, folder, tmp_path):
+    page = cli("search", folder, "blue", "--html", tmp_path / "pictures" / "clip.mp4" / "page.html")
+    (tmp_path / "other").mkdir()
+    draw(tmp_path / "other" / "red.png", "red", "square")
+    (tmp_path / "other" / ".volc-dashscope").write_text("a file where a folder would go")
+    store = cli("search", "other", "blue")
+
+    assert (2, 2) == (page.code, store.code)
+    assert "cannot be written" in page.err
+    assert "--store" in store.err
+
+
+def test_the_emulator_without_pillow_names_the_extra(folder, tmp_path):
+    code = "import sys; sys.modules['PIL'] = None; from volc_dashscope.cli import main; main()"
+
+    done = ended(started("search", "pictures", "blue", "--emulator", folder=tmp_path, code=code))
+
+    assert 2 == done.code
+    assert 'pip install "volc-dashscope[emulator]"' in done.err
+    assert "Traceback" not in done.err
+
+
 def test_a_refused_key_is_exit_3_and_pays_nothing_twice(cli, services, folder):
     services.fail(*[None] * 4, "401")
     refused = cli("search", folder, "blue", "--concurrency", 1)

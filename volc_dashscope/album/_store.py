@@ -86,7 +86,11 @@ def open_album(
     report = embed_file(source, output, model=client, watch=watch, stop=stop, restart=anew)
     if report.state != "done":
         raise InputError(f"folder {folder.name!r} is not embedded whole yet; the same command goes on")
-    return _read(output, folder)
+    try:
+        return _read(output, folder)
+    except InputError:
+        output.unlink()  # what kept all of them out may be gone the next time
+        raise
 
 
 def _source(folder: Path) -> Source:

@@ -6,6 +6,7 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -111,6 +112,8 @@ def _placed(wanted: Wanted, stack: ExitStack) -> Wanted:
         return replace(wanted, model=model)
     if wanted.base_url or wanted.region:
         raise ConfigError("--emulator is a place of its own; leave out --base-url and --region")
+    if find_spec("PIL") is None:
+        raise ConfigError('--emulator looks at pictures with Pillow: pip install "volc-dashscope[emulator]"')
     emulator = stack.enter_context(Emulator())
     note("emulator: vectors are stand-ins made on this machine, not a model's; nothing is sent or billed")
     card = _config.find_card(model, provider=provider, like=wanted.like, card=None)

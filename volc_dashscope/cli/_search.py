@@ -13,6 +13,7 @@ from volc_dashscope.album import Album, Found
 from volc_dashscope.cli._folder import Wanted, folder_options, opened
 from volc_dashscope.cli._speech import errors_told, note, say_json
 from volc_dashscope.client import Client
+from volc_dashscope.errors import ConfigError
 from volc_dashscope.gallery import Hit, Ranking, table, words, write_gallery
 from volc_dashscope.inputs import Fused, Image, Item
 
@@ -122,7 +123,10 @@ def _show(
 ) -> None:
     if html is not None:
         about = f"{len(album):,} pictures and videos of {album.folder.resolve().name}, {client.card.name}"
-        write_gallery(html, title="What was found", note=about, rankings=rankings)
+        try:
+            write_gallery(html, title="What was found", note=about, rankings=rankings)
+        except OSError as error:
+            raise ConfigError(f"{str(html)!r} cannot be written ({error.strerror})") from error
         note(f"gallery: {html}")
     if not as_json:
         for line in table(rankings):
