@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -51,7 +51,15 @@ class Call:
     """
 
     def __init__(
-        self, items: Sequence[Item], ask: Ask, *, on_error: OnError, width: int, memory: Memory, keep: bool
+        self,
+        items: Sequence[Item],
+        ask: Ask,
+        *,
+        on_error: OnError,
+        width: int,
+        memory: Memory,
+        keep: bool,
+        room: Callable[[], float] | None = None,
     ) -> None:
         if on_error not in _ON_ERROR:
             raise InputError(f"on_error must be one of {', '.join(_ON_ERROR)}, got {on_error!r}")
@@ -77,7 +85,7 @@ class Call:
         self._keys = memory.keys(items, ask)
         if self._keys is not None:
             self._recall(self._keys)
-        self.feed: Feed[Batch] = Feed(_plan.plan(self._unknown(), ask), width=width)
+        self.feed: Feed[Batch] = Feed(_plan.plan(self._unknown(), ask), width=width, room=room)
 
     @property
     def alone(self) -> bool:

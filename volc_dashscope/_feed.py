@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Generic, TypeVar
 
 J = TypeVar("J")
@@ -16,10 +16,19 @@ class Feed(Generic[J]):
     Args:
         jobs: Read lazily, one at a time.
         width: Jobs under way at once.
+        room: How many of `width` may start just now.
         window: Distance that bounds what has to be remembered until the oldest job is done; None for no bound.
     """
 
-    def __init__(self, jobs: Iterable[J], *, width: int, window: int | None = None) -> None:
+    def __init__(
+        self,
+        jobs: Iterable[J],
+        *,
+        width: int,
+        window: int | None = None,
+        room: Callable[[], float] | None = None,
+    ) -> None:
+        self._room = room
         self._jobs: Iterator[J] = iter(jobs)
         self._again: deque[tuple[int, J]] = deque()
         self.width = width
@@ -31,7 +40,7 @@ class Feed(Generic[J]):
 
     def ready(self, *, ahead: int = 0) -> Iterator[tuple[int, J]]:
         """Yield jobs that may start now, numbered in their order, and `ahead` more to start as others end."""
-        while not self.halted and self._active < self.width + ahead:
+        while not self.halted and self._active < self._most(ahead):
             if self._again:
                 number, job = self._again.popleft()
             else:
@@ -46,6 +55,11 @@ class Feed(Generic[J]):
             self._running[number] = self._running.get(number, 0) + 1
             self._active += 1
             yield number, job
+
+    def _most(self, ahead: int) -> float:
+        room = self.width if self._room is None else self._room()
+        # What stands in line would start at once: where there is room for fewer, nothing does.
+        return self.width + ahead if room >= self.width else room
 
     def finish(self, number: int, again: Iterable[J] = ()) -> None:
         """Note that a job ended; `again` are jobs that take its place, with its number."""

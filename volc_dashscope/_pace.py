@@ -14,7 +14,8 @@ from threading import Lock
 
 from volc_dashscope._allowance import Bill, Lane
 from volc_dashscope._retry import LONGEST_HINT
-from volc_dashscope.errors import EmbeddingError, RateLimitError
+from volc_dashscope._room import Room
+from volc_dashscope.errors import EmbeddingError, RateLimitError, ServiceUnavailable, TransportError
 
 _PAUSE = 1.0
 _LONGEST_PAUSE = 16.0
@@ -43,9 +44,13 @@ class Pace:
 
     Args:
         requests_per_minute, tokens_per_minute: The account's limits, or None to learn them from throttles.
+        width: Requests in flight at most.
     """
 
-    def __init__(self, requests_per_minute: float | None, tokens_per_minute: float | None) -> None:
+    def __init__(
+        self, requests_per_minute: float | None, tokens_per_minute: float | None, width: int | None = None
+    ) -> None:
+        self._room = Room(width)
         self._requests = Lane(requests_per_minute)
         self._tokens = Lane(tokens_per_minute)
         self._bill = Bill()
@@ -76,6 +81,10 @@ class Pace:
         """Whether a slot still stands: a throttle since it was made cancels it."""
         return turn.epoch == self._epoch
 
+    def room(self) -> float:
+        """Requests that may be in flight now."""
+        return self._room.size
+
     def pause(self, now: float) -> float:
         """Seconds for which nothing may be sent, because the service asked for it."""
         return max(0.0, self._resume - now)
@@ -99,7 +108,10 @@ class Pace:
         with self._lock:
             if isinstance(error, RateLimitError) and error.retryable:
                 self._slow_down(error, cost, now, late=turn is not None and turn.epoch < self._epoch)
+            elif isinstance(error, ServiceUnavailable | TransportError):
+                self._room.unserved(now)
             elif error is None:
+                self._room.served()
                 taken = turn.tokens if turn is not None else float(cost.tokens)
                 self._speed_up(cost, taken, spent, now)
 

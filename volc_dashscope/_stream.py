@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, islice
 
 import numpy as np
@@ -34,7 +34,14 @@ class Stream:
     """
 
     def __init__(
-        self, items: Iterable[Item], ask: Ask, *, width: int, memory: Memory, ordered: bool = True
+        self,
+        items: Iterable[Item],
+        ask: Ask,
+        *,
+        width: int,
+        memory: Memory,
+        ordered: bool = True,
+        room: Callable[[], float] | None = None,
     ) -> None:
         check_settings(ask)
         if isinstance(items, str | bytes):
@@ -47,7 +54,9 @@ class Stream:
         self._memory = memory
         self._keys: dict[int, str] = {}
         self._unbooked = Usage()
-        self.feed: Feed[Batch] = Feed(self._batches(items), width=width, window=_WINDOW_PER_WORKER * width)
+        self.feed: Feed[Batch] = Feed(
+            self._batches(items), width=width, window=_WINDOW_PER_WORKER * width, room=room
+        )
 
     def take(self, number: int, batch: Batch, outcome: Rows | BaseException) -> None:
         """Store rows or the error of a batch."""

@@ -59,7 +59,8 @@ class _Settings:
         res_level, max_video_frames: DashScope request parameters of the models that have them.
         upload: Put files and bytes into DashScope's temporary storage (48 hours, Beijing) and send `oss://`
             URLs. Some models take local video only so. Never done unless asked.
-        max_concurrency: Requests in flight at once, over all threads and calls of this client.
+        max_concurrency: Requests in flight at once, over all threads and calls of this client; fewer while the
+            service is overloaded.
         requests_per_minute, tokens_per_minute: The account's limits; None learns them from throttles.
         limiter: A brake of your own, asked before each request is sent.
         max_attempts, deadline: Requests sent for one batch at most, and seconds in which they start; standing in
@@ -173,7 +174,7 @@ class _Settings:
         self._process = process_id()
         self._terms = Terms(
             Retry(given["max_attempts"], given["deadline"], random.Random().random),
-            Pace(given["requests_per_minute"], given["tokens_per_minute"]),
+            Pace(given["requests_per_minute"], given["tokens_per_minute"], given["max_concurrency"]),
             time.monotonic,
             self._ask.card.provider,
         )
@@ -224,6 +225,7 @@ class _Settings:
             ask,
             on_error=on_error,
             width=self._home.width,
+            room=self._terms.pace.room,
             memory=self._memory,
             keep=keep,
         ), ask
@@ -234,7 +236,14 @@ class _Settings:
         return replace(self._ask, text_type=text_type, output_type=output_type)
 
     def _stream(self, items: Iterable[Item], ask: Ask, ordered: bool) -> Stream:
-        return Stream(items, ask, width=self._home.width, memory=self._memory, ordered=ordered)
+        return Stream(
+            items,
+            ask,
+            width=self._home.width,
+            room=self._terms.pace.room,
+            memory=self._memory,
+            ordered=ordered,
+        )
 
     def _flow(self, batch: Batch, ask: Ask) -> Flow[Rows]:
         if not batch.items:

@@ -68,6 +68,7 @@ ORDER = [
     "halves",
     "_retry",
     "_allowance",
+    "_room",
     "_pace",
     "_feed",
     "_flow",
@@ -166,7 +167,7 @@ ORDER = [
     "",
 ]
 PURE = [
-    "_retry", "_allowance", "_pace", "_plan", "_check", "_feed", "_flow", "_call", "_stream", "_columns",
+    "_retry", "_allowance", "_room", "_pace", "_plan", "_check", "_feed", "_flow", "_call", "_stream", "_columns",
     "_tokens", "_base64", "_wire",
     "results", "errors",
     "models", "models._card", "models._ark", "models._dashscope",
