@@ -1,5 +1,5 @@
 """
-python -m benchmarks [--workloads W1,W2,W3] [--latency 0,0.05] [--rounds 5] [--width 16]
+python -m benchmarks [--workloads W1,W2,W3] [--latency 0,0.05] [--rounds 5] [--width 16,64]
 
 Client on one core, stub on the other; contenders take turns in each round; medians, and ratios to the floor.
 """
@@ -18,8 +18,8 @@ from benchmarks.contenders import CONTENDERS
 
 FITS = {
     "W1": [name for name in CONTENDERS if not name.startswith("ark")],
-    "W2": ["floor", "ours_sync", "ours_async", "ours_langchain", "ours_llama_index", "ark", "ark_async"],
-    "W3": ["floor", "ours_sync", "ours_async", "ark"],
+    "W2": [name for name in CONTENDERS if "dashscope" not in name and name != "community"],
+    "W3": ["floor", "stub", "ours_sync", "ours_async", "fast_sync", "fast_async", "ark"],
 }
 ONE_AT_A_TIME = {"dashscope", "ark", "community", "llama_index_dashscope"}
 
@@ -79,7 +79,7 @@ def main() -> None:
     parser.add_argument("--workloads", default="W1,W2,W3")
     parser.add_argument("--latency", default="0,0.05")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--width", type=int, default=16)
+    parser.add_argument("--width", default="16")
     parser.add_argument("--only", default="")
     given = parser.parse_args()
     for workload in given.workloads.split(","):
@@ -87,7 +87,8 @@ def main() -> None:
             name for name in FITS[workload] if not given.only or name in ("floor", *given.only.split(","))
         ]
         for latency in given.latency.split(","):
-            _measure(workload, float(latency), given.rounds, given.width, names)
+            for width in given.width.split(","):
+                _measure(workload, float(latency), given.rounds, int(width), names)
 
 
 if __name__ == "__main__":

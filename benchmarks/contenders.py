@@ -57,6 +57,20 @@ def ours_async(workload: str, port: int, width: int, folder: str) -> Callable[[i
     return lambda count: asyncio.run(client.embed(_items(workload, folder)[:count]))
 
 
+def fast_sync(workload: str, port: int, width: int, folder: str) -> Callable[[int], object]:
+    from volc_dashscope import Client
+
+    client = Client(**_client(workload, port, width), driver="aiohttp")
+    return lambda count: client.embed(_items(workload, folder)[:count])
+
+
+def fast_async(workload: str, port: int, width: int, folder: str) -> Callable[[int], object]:
+    from volc_dashscope import AsyncClient
+
+    client = AsyncClient(**_client(workload, port, width), driver="aiohttp")
+    return lambda count: asyncio.run(client.embed(_items(workload, folder)[:count]))
+
+
 def ours_langchain(workload: str, port: int, width: int, folder: str) -> Callable[[int], object]:
     from langchain_volc_dashscope import ArkEmbeddings, DashScopeEmbeddings
 
@@ -78,6 +92,20 @@ def floor(workload: str, port: int, width: int, folder: str) -> Callable[[int], 
     from benchmarks.floor import embed
 
     return lambda count: asyncio.run(embed(workload, port, width, count, folder))
+
+
+def sharded_httpx(workload: str, port: int, width: int, folder: str) -> Callable[[int], object]:
+    """httpx by hand, with what is known of it: clients of eight connections each, nothing checked or retried."""
+    from benchmarks.floor import embed_by_httpx
+
+    return lambda count: asyncio.run(embed_by_httpx(workload, port, width, count, folder))
+
+
+def stub(workload: str, port: int, width: int, folder: str) -> Callable[[int], object]:
+    """The stub's own ceiling: requests written as fast as replies come, and no reply looked at."""
+    from benchmarks.floor import exhaust
+
+    return lambda count: asyncio.run(exhaust(workload, port, width, count, folder))
 
 
 def dashscope_sdk(workload: str, port: int, width: int, folder: str) -> Callable[[int], object]:
@@ -156,8 +184,12 @@ def llama_dashscope(workload: str, port: int, width: int, folder: str) -> Callab
 
 CONTENDERS = {
     "floor": floor,
+    "stub": stub,
+    "sharded_httpx": sharded_httpx,
     "ours_sync": ours_sync,
     "ours_async": ours_async,
+    "fast_sync": fast_sync,
+    "fast_async": fast_async,
     "ours_langchain": ours_langchain,
     "ours_llama_index": ours_llama_index,
     "dashscope": dashscope_sdk,

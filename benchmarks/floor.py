@@ -1,9 +1,15 @@
-"""The floor: what a hand-written client for one workload costs, with nothing checked and nothing retried."""
+"""
+What a hand-written client for one workload costs, with nothing checked and nothing retried.
+
+`embed` is the floor, `embed_by_httpx` the same with httpx, and `exhaust` does not even read the replies.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import base64
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -53,3 +59,74 @@ async def embed(workload: str, port: int, width: int, count: int, folder: str) -
 
     await asyncio.gather(*(lane() for _ in range(width)))
     return table
+
+
+async def embed_by_httpx(workload: str, port: int, width: int, count: int, folder: str) -> np.ndarray:
+    """Return the rows of one workload, by httpx in clients of eight connections each."""
+    import httpx
+
+    requests = count // 10 if workload == "W1" else count
+    table = np.empty((count, 1024 if workload == "W1" else 2048), dtype=np.float32)
+    todo = iter(range(requests))
+    trusted = httpx.create_ssl_context()
+    clients = [httpx.AsyncClient(verify=trusted, timeout=60) for _ in range(max(1, width // 8))]
+
+    async def lane(client: httpx.AsyncClient) -> None:
+        for index in todo:
+            path, body = _body(workload, index, [])
+            answer = await client.post(
+                f"http://127.0.0.1:{port}{path}", content=body, headers={"authorization": "Bearer k"}
+            )
+            reply = orjson.loads(answer.content)
+            if workload == "W1":
+                for row in reply["output"]["embeddings"]:
+                    table[10 * index + row["text_index"]] = row["embedding"]
+            else:
+                table[index] = np.frombuffer(base64.b64decode(reply["data"]["embedding"]), dtype="<f4")
+
+    await asyncio.gather(*(lane(clients[number % len(clients)]) for number in range(width)))
+    for client in clients:
+        await client.aclose()
+    return table
+
+
+class _Blast(asyncio.Protocol):
+    """Sends one request after another on a connection and counts what comes back."""
+
+    def __init__(self, request: bytes, todo: Iterator[int], done: asyncio.Future[None]) -> None:
+        self._request, self._todo, self._done = request, todo, done
+        self._awaited = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self._next()
+
+    def data_received(self, data: bytes) -> None:
+        if not self._awaited:
+            head, _, _ = data.partition(b"\r\n\r\n")
+            size = int(head.split(b"content-length: ")[1].split(b"\r\n")[0])
+            self._awaited = len(head) + 4 + size
+        self._awaited -= len(data)
+        if not self._awaited:
+            self._next()
+
+    def _next(self) -> None:
+        if next(self._todo, None) is None:
+            self._transport.close()
+            self._done.set_result(None)
+        else:
+            self._transport.write(self._request)
+
+
+async def exhaust(workload: str, port: int, width: int, count: int, folder: str) -> None:
+    """Make the stub answer as often as a workload does."""
+    requests = count // 10 if workload == "W1" else count
+    path, body = _body(workload, 0, sorted(Path(folder).iterdir())[:1] if workload == "W3" else [])
+    head = f"POST {path} HTTP/1.1\r\nhost: x\r\ncontent-length: {len(body)}\r\n\r\n"
+    request, todo = head.encode() + body, iter(range(requests))
+    loop = asyncio.get_running_loop()
+    ends = [loop.create_future() for _ in range(width)]
+    for end in ends:
+        await loop.create_connection(partial(_Blast, request, todo, end), "127.0.0.1", port)
+    await asyncio.gather(*ends)
