@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint chaos ray record docs
+.PHONY: help demo test lint chaos ray bench docs
 DEV := .venv/bin/python
 
 help:  ## Show the targets
@@ -28,9 +28,10 @@ ray:  ## Run 20,000 rows through a Ray cluster on this machine, a worker killed 
 	@scripts/environment .venv-ray ray,emulator ray
 	@.venv-ray/bin/python -m pytest tests/ray
 
-record:  ## Record the live cassettes again (needs keys)
+bench:  ## Measure the client beside the vendors' own (20 minutes on a quiet machine)
 	@scripts/environment .venv all demo test lint
-	@$(DEV) scripts/record.py
+	@$(DEV) -m benchmarks --width 16,64
+	@$(DEV) -m benchmarks.imports
 
 docs:  ## Build the documentation into site/
 	@scripts/environment .venv-docs emulator docs

@@ -52,7 +52,7 @@ def _pieces() -> dict[str, tuple[Callable[[], object], int]]:
         found[f"{model}: read"] = (lambda r=reply, b=batch, a=ask, w=wire: w.read(r, b, a), len(items))
         if model == VISION:
             pictured = Batch((0,), (picture,))
-            found["100 kB picture: build"] = (lambda a=ask, w=wire: w.build(pictured, a), 1)
+            found["100 kB picture: build"] = (lambda b=pictured, a=ask, w=wire: w.build(b, a), 1)
     return found
 
 

@@ -3,8 +3,9 @@
 
 Each module of tests/promises carries `BREAKAGES`: a file, a text in it, what to put in its place, and the test
 that must then fail. They are applied one by one to a copy of the repository; one that stays green is a failure.
-Arguments choose steps: promises, breakages, pythons, package, browser; all, if none is named. Other arguments are
-names of promises or of their tests, and only their breakages are applied.
+Arguments choose steps: promises, driver (the tests of a socket over aiohttp), breakages, pythons, package, browser;
+all, if none is named. Other arguments are names of promises or of their tests, and only their breakages are
+applied.
 """
 
 from __future__ import annotations
@@ -53,6 +54,14 @@ def run_promises() -> list[str]:
     command = [sys.executable, "-m", "pytest", *BOTH_CORES, "--durations=20", str(PROMISES.relative_to(ROOT))]
     done = subprocess.run(command, cwd=ROOT, env={**os.environ, "CHAOS": "1"}, check=False)
     return ["a promise does not hold in full size"] if done.returncode else []
+
+
+def run_driver() -> list[str]:
+    """Run the tests of a socket once more over aiohttp."""
+    places = ("tests/core", "tests/wire", "tests/promises")
+    command = [sys.executable, "-m", "pytest", *BOTH_CORES, "-k", "not in-process", *places]
+    done = subprocess.run(command, cwd=ROOT, env={**os.environ, "DRIVER": "aiohttp"}, check=False)
+    return ["a promise does not hold over aiohttp"] if done.returncode else []
 
 
 def run_breakages(names: tuple[str, ...] = ()) -> list[str]:
@@ -174,6 +183,7 @@ def run_browser() -> list[str]:
 
 STEPS: dict[str, Callable[[], list[str]]] = {
     "promises": run_promises,
+    "driver": run_driver,
     "breakages": run_breakages,
     "pythons": run_pythons,
     "package": lambda: run_package(_find),
