@@ -4,8 +4,8 @@
 Each module of tests/promises carries `BREAKAGES`: a file, a text in it, what to put in its place, and the test
 that must then fail. They are applied one by one to a copy of the repository; one that stays green is a failure.
 Arguments choose steps: promises, driver (the tests of a socket over aiohttp), breakages, pythons, package,
-browser; all, if none is named. Other arguments are names of promises or of their tests, and only their breakages are
-applied.
+browser; all, if none is named. Other arguments are names of promises or of their tests, and only their
+breakages are applied.
 """
 
 from __future__ import annotations
