@@ -71,8 +71,8 @@ BREAKAGES = [
     ),
     Breakage(
         "volc_dashscope/client.py",
-        'Pace(given["requests_per_minute"], given["tokens_per_minute"])',
-        "Pace(None, None)",
+        'Pace(given["requests_per_minute"], given["tokens_per_minute"], ',
+        "Pace(None, None, ",
         "test_a_real_minute_of_limits_is_kept",
     ),
     Breakage(
