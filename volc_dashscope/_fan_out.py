@@ -18,7 +18,7 @@ Outcome = tuple[int, J, T | BaseException]
 
 
 def fan_out(
-    feed: Feed[J], work: Callable[[J, threading.Event], T], *, alone: bool = False
+    feed: Feed[J], work: Callable[[J, threading.Event], T], *, alone: bool = False, line: int | None = None
 ) -> Iterator[Outcome[J, T]]:
     """
     Do jobs in daemon threads and yield (number, job, result or error) as they end.
@@ -26,14 +26,16 @@ def fan_out(
     The caller's thread only waits, so Ctrl-C raises there at once; leaving the loop early tells the workers
     to stop and does not wait for replies in flight. A job that is `alone` is done in the caller's thread.
 
-    As many jobs as run wait in line, so that no worker waits for the caller's thread. After an error none of
-    them starts until the caller has seen it; if that halts the feed, none starts at all.
+    `line` jobs wait in line, as many as run unless it is given, so that no worker waits for the caller's thread.
+    After an error none of them starts until the caller has seen it; if that halts the feed, none starts at all.
+    With 0 a job starts only when the caller has come back for more: what was finished before is in its hands.
     """
+    ahead = feed.width if line is None else line
     crew = _Alone(work) if alone else _Crew(work, feed.width)
     running = 0
     try:
         while True:
-            for number, job in feed.ready(ahead=feed.width):
+            for number, job in feed.ready(ahead=ahead):
                 running += 1
                 crew.start(number, job, running)
             if not running:

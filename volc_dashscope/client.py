@@ -327,8 +327,9 @@ class Client(_Settings):
         ask = self._asked(text_type)
         stream = self._stream(items, ask, ordered)
         try:
+            # Who saves each row at once loses, when killed, no more than the requests in flight.
             for number, batch, outcome in fan_out(
-                stream.feed, lambda batch, stop: run(self._flow(batch, ask), self._home, stop)
+                stream.feed, lambda batch, stop: run(self._flow(batch, ask), self._home, stop), line=0
             ):
                 stream.take(number, batch, outcome)
                 self._ledger.add(stream.billed())

@@ -70,10 +70,11 @@ def _expected(mount: Any, items: list[str]) -> Any:
         return client.embed(items).vectors
 
 
-def test_killed_again_and_again_it_loses_nothing_and_pays_only_what_was_in_flight(slow_command):
+@pytest.mark.parametrize("driver", ["httpx", "aiohttp"])
+def test_killed_again_and_again_it_loses_nothing_and_pays_only_what_was_in_flight(slow_command, driver):
     ledger = slow_command.mount.emulator.ledger
     write_lines(slow_command.folder / "t.txt", texts(COUNT))
-    line = ("embed", "t.txt", "-o", "out.parquet", *OPTIONS)
+    line = ("embed", "t.txt", "-o", "out.parquet", "--driver", driver, *OPTIONS)
     marks = (1, 20)
     for mark in marks:
         process = slow_command.start(*line)
@@ -105,6 +106,21 @@ def test_rows_behind_a_slow_request_are_saved_before_it_ends(command):
         embed_file(command.folder / "t.txt", command.folder / "out.parquet", model=client)
 
     assert paid_twice(command.mount) <= WIDTH * BATCH
+
+
+@pytest.mark.parametrize("driver", ["httpx", "aiohttp"])
+def test_nothing_more_is_asked_for_until_what_is_finished_was_taken(emulate, driver):
+    """What is finished and not yet saved counts as in flight: a kill would pay it once more."""
+    mount = emulate(socket=True)
+
+    with mount.client(TEXT, dimensions=D, driver=driver, max_concurrency=WIDTH) as client:
+        stream = client.stream(iter(texts(COUNT)), ordered=False)
+        next(stream)
+        time.sleep(0.3)
+        asked = len(mount.emulator.ledger)
+        stream.close()
+
+    assert asked <= WIDTH
 
 
 @pytest.mark.parametrize("ordered", [True, False], ids=["in order", "as finished"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from itertools import islice
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -44,7 +44,7 @@ class Embedder:
         api_key: Else the service's variable in the environment of the worker, where the key is best kept.
         like, card, provider, base_url, region, workspace, dimensions, normalize, instruct, target_modality,
             query_instructions, document_instructions, res_level, max_video_frames, upload, max_concurrency,
-            max_attempts, deadline, timeout, cache, default_headers, extra_body: As for `Client`.
+            max_attempts, deadline, timeout, cache, driver, default_headers, extra_body: As for `Client`.
 
     Raises:
         ConfigError: A setting is missing or impossible, or the length of the vectors is not known beforehand.
@@ -85,6 +85,7 @@ class Embedder:
         deadline: float = 180.0,
         timeout: float = 60.0,
         cache: MutableMapping[str, bytes] | None = None,
+        driver: Literal["httpx", "aiohttp"] = "httpx",
         default_headers: Mapping[str, str] | None = None,
         extra_body: Mapping[str, object] | None = None,
     ) -> None:
@@ -118,6 +119,7 @@ class Embedder:
             deadline=deadline,
             timeout=timeout,
             cache=cache,
+            driver=driver,
             limiter=budget,
             default_headers=default_headers,
             extra_body=extra_body,
