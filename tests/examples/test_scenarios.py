@@ -7,6 +7,7 @@ which the emulator does understand. Rankings of texts are printed and not assert
 
 from __future__ import annotations
 
+import csv
 import fcntl
 import os
 import pty
@@ -253,6 +254,15 @@ def test_the_curve_has_a_line_for_each_length(play):
     assert [16, 32, 64, 128, 256, 512, 1024, 2048] == [int(row[0]) for row in rows]
     assert [4 * int(row[0]) for row in rows] == [int(row[1]) for row in rows]
     assert [] == [row for row in rows if not 0 < float(row[3].split()[0]) <= 1]
+
+
+@pytest.mark.parametrize("path", sorted((FOLDER / "data").glob("*.csv")), ids=lambda path: path.stem)
+def test_no_comma_of_a_text_cuts_it(path):
+    with path.open(encoding="utf-8", newline="") as file:
+        head, *rows = csv.reader(file)
+
+    assert rows
+    assert [] == [row for row in rows if len(row) != len(head)]
 
 
 def test_both_halves_of_a_text_come_with_one_request(play):
