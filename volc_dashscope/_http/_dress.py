@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import AsyncIterator, Iterator
 from functools import cache
 
 import httpx
@@ -10,6 +11,7 @@ import httpx
 from volc_dashscope._wire import Request, Secret
 
 _REMEMBERED = 64
+_PIECE = 128 * 1024
 
 
 class Dress:
@@ -58,13 +60,30 @@ class Dress:
             if len(self._urls) >= _REMEMBERED:
                 self._urls.clear()
             url = self._urls[request.url] = httpx.URL(request.url)
+        headers = [(b"Host", url.netloc), *self.headers(request).raw]
+        if request.body or request.method != "GET":
+            headers.append((b"Content-Length", b"%d" % len(request.body)))
         return httpx.Request(
-            request.method,
-            url,
-            headers=self.headers(request),
-            content=request.body,
-            extensions=self._extensions,
+            request.method, url, headers=headers, stream=_Pieces(request.body), extensions=self._extensions
         )
+
+
+class _Pieces(httpx.SyncByteStream, httpx.AsyncByteStream):
+    """A body in pieces that a socket takes at once: of what it leaves over, httpcore copies the rest each time."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+
+    def __iter__(self) -> Iterator[bytes]:
+        if len(self._body) <= _PIECE:
+            yield self._body
+        else:
+            for start in range(0, len(self._body), _PIECE):
+                yield self._body[start : start + _PIECE]
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for piece in self:
+            yield piece
 
 
 @cache
