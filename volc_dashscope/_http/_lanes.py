@@ -29,9 +29,16 @@ _ONE = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_ex
 
 
 class Lanes(Generic[A]):
-    """The lanes of one channel. Appending to and popping from a deque need no lock."""
+    """
+    The lanes of one channel. Appending to and popping from a deque need no lock.
 
-    def __init__(self, make: Callable[[], A]) -> None:
+    Args:
+        make: Opens a lane.
+        kept: Seconds a lane may be free before it is given back to be closed.
+    """
+
+    def __init__(self, make: Callable[[], A], kept: float = _KEPT) -> None:
+        self._kept = kept
         self._make: Callable[[], A] = make
         self._free: deque[tuple[float, A]] = deque()
         self._all: set[A] = set()
@@ -52,14 +59,14 @@ class Lanes(Generic[A]):
             return lane
         now = time.monotonic()
         self._free.append((now, lane))
-        if now - self._free[0][0] > _KEPT:
-            try:
-                _, old = self._free.popleft()
-            except IndexError:
+        try:
+            if now - self._free[0][0] <= self._kept:
                 return None
-            self._all.discard(old)
-            return old
-        return None
+            _, old = self._free.popleft()
+        except IndexError:  # other threads took them all meanwhile
+            return None
+        self._all.discard(old)
+        return old
 
     def drain(self) -> list[A]:
         """Return all lanes, to be closed; those in use too."""
