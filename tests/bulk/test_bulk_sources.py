@@ -228,6 +228,25 @@ def test_an_unreadable_page_costs_its_own_rows_only(inside, tmp_path):
     assert {*texts(10), *texts(30)[20:]} == set(inside.emulator.ledger.texts)
 
 
+def test_rows_before_an_unreadable_page_are_kept(inside, tmp_path):
+    path = tmp_path / "t.parquet"
+    table = pa.table({"text": [f"{text} {'x' * 100}" for text in texts(200)]})
+    pages = {"data_page_size": 1024, "write_batch_size": 10, "use_dictionary": False}
+    pq.write_table(table, path, row_group_size=200, compression="zstd", **pages)
+    with pq.ParquetFile(path) as file:
+        column = file.metadata.row_group(0).column(0)
+        start, size = column.data_page_offset, column.total_compressed_size
+    data = bytearray(path.read_bytes())
+    data[start + size // 2 : start + size] = b"\xee" * (size - size // 2)
+    path.write_bytes(data)
+
+    report = _embed(inside, path, tmp_path / "out.parquet")
+
+    failed = sorted(errors(tmp_path / "out.parquet"))
+    assert 80 <= failed[0] <= 100
+    assert (200, list(range(failed[0], 200))) == (report.rows, failed)
+
+
 def test_what_the_service_refuses_is_an_error_under_its_own_row(inside, tmp_path):
     """Row 0 is never sent, so that rows and what the client counts differ."""
 

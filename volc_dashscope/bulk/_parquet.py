@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -27,7 +28,7 @@ def parquet_records(path: Path, columns: Columns) -> Iterator[Record]:
     """
     Yield the rows of a table.
 
-    A page that cannot be read costs the rows from there to the end of its row group, and nothing else.
+    A page that cannot be read costs its rows and those behind it in its row group, and nothing else.
 
     Raises:
         InputError: The file is no Parquet, or has not the columns.
@@ -59,17 +60,18 @@ def parquet_rows(path: Path) -> int | None:
 
 def _group(file: Any, group: int, rows: range, wanted: list[str], columns: Columns) -> Iterator[Record]:
     pa, _ = arrow()
-    done = 0
-    try:
-        for batch in file.iter_batches(_ROWS_AT_ONCE, row_groups=[group], columns=wanted):
-            for values in batch.to_pylist():
-                yield columns.record(rows[done], values)
-                done += 1
-    # A damaged page raises one of these, or what its decoder made of the bytes.
-    except (OSError, pa.ArrowException, ValueError, MemoryError, IndexError):
-        words = f"row group {group} of the Parquet file cannot be read from here on"
-        for row in rows[done:]:
-            yield Record(row, str(row), (), words)
-        return
+    done, words = 0, "ends before this row"
+    # The rows that share a batch with a damaged page are read once more, by themselves.
+    for at_once in (_ROWS_AT_ONCE, 1):
+        try:
+            read = file.iter_batches(at_once, row_groups=[group], columns=wanted)
+            for batch in islice(read, done // at_once, None):
+                for values in batch.to_pylist():
+                    yield columns.record(rows[done], values)
+                    done += 1
+            break
+        # A damaged page raises one of these, or what its decoder made of the bytes.
+        except (OSError, pa.ArrowException, ValueError, MemoryError, IndexError):
+            words = "cannot be read from here on"
     for row in rows[done:]:
-        yield Record(row, str(row), (), f"row group {group} of the Parquet file ends before this row")
+        yield Record(row, str(row), (), f"row group {group} of the Parquet file {words}")
