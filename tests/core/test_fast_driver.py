@@ -7,7 +7,6 @@ import gc
 import gzip
 import os
 import pickle
-import signal
 import socket
 import subprocess
 import sys
@@ -221,47 +220,6 @@ def test_a_forked_child_opens_connections_of_its_own(served):
     assert expected.tobytes() == arrived
 
 
-def test_ctrl_c_ends_the_program_while_replies_are_awaited():
-    script = """
-        import threading, time
-        from volc_dashscope import Client
-        from volc_dashscope.emulator import Emulator
-
-        emulator = Emulator(latency=8).start()
-
-        def announce():
-            while not emulator.ledger.in_flight_max:
-                time.sleep(0.01)
-            print("in flight", flush=True)
-
-        threading.Thread(target=announce, daemon=True).start()
-        client = Client("doubao-embedding-vision-251215", api_key="k", base_url=emulator.ark_url, driver="aiohttp")
-        client.embed([str(number) for number in range(50)])
-        """
-    with subprocess.Popen(
-        [sys.executable, "-W", "error", "-c", dedent(script)],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stdout is not None
-        first_line = process.stdout.readline()
-        began = time.monotonic()
-        process.send_signal(signal.SIGINT)
-        try:
-            _, said = process.communicate(timeout=6)
-        finally:
-            process.kill()
-        took = time.monotonic() - began
-
-    assert "in flight\n" == first_line
-    assert took < 1.0
-    assert said.rstrip().endswith("KeyboardInterrupt")
-    assert "ResourceWarning" not in said
-
-
 def test_a_call_cancelled_leaves_no_task(served):
     async def tasks_left() -> int:
         client = _fast(served)
@@ -293,16 +251,7 @@ def test_without_its_packages_the_driver_says_what_to_install(missing):
         except ConfigError as error:
             print(error)
         """
-    done = subprocess.run(
-        [sys.executable, "-c", dedent(script)],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-
-    assert 'driver="aiohttp" needs: pip install "volc-dashscope[fast]"\n' == done.stdout
+    assert 'driver="aiohttp" needs: pip install "volc-dashscope[fast]"\n' == _printed(script)
 
 
 def test_it_is_never_chosen_because_it_is_installed():
@@ -314,6 +263,11 @@ def test_it_is_never_chosen_because_it_is_installed():
             client.embed(["a", "b"])
         print(*({{"aiohttp", "pybase64"}} & set(sys.modules)))
         """
+    assert "\n" == _printed(script)
+
+
+def _printed(script: str) -> str:
+    """Return what a program in a process of its own prints."""
     done = subprocess.run(
         [sys.executable, "-c", dedent(script)],
         cwd=ROOT,
@@ -322,8 +276,7 @@ def test_it_is_never_chosen_because_it_is_installed():
         text=True,
         check=True,
     )
-
-    assert "\n" == done.stdout
+    return done.stdout
 
 
 def _png() -> bytes:

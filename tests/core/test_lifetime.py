@@ -53,6 +53,8 @@ WAYS = {
     "sync, one item": "Client(model, **reach).embed(items[:1])",
     "sync stream, in-process": "list(Client(model, **inside).stream(iter(items)))",
     "async": "asyncio.run(AsyncClient(model, **reach).embed(items))",
+    "sync, aiohttp": "Client(model, **reach, driver='aiohttp').embed(items)",
+    "sync stream, aiohttp": "list(Client(model, **reach, driver='aiohttp').stream(iter(items)))",
 }
 
 
