@@ -52,7 +52,10 @@ class Stream:
         self._fatal: EmbeddingError | None = None
         self._ordered = ordered
         self._memory = memory
+        # With a cache: the keys of what is asked for, who asks for each, and who else waits for the same.
         self._keys: dict[int, str] = {}
+        self._askers: dict[str, int] = {}
+        self._twins: dict[int, list[int]] = {}
         self._unbooked = Usage()
         self.feed: Feed[Batch] = Feed(
             self._batches(items), width=width, window=_WINDOW_PER_WORKER * width, room=room
@@ -62,21 +65,17 @@ class Stream:
         """Store rows or the error of a batch."""
         again: tuple[Batch, ...] = ()
         if isinstance(outcome, Rows) and outcome.vectors is not None:
-            self._ended.update(zip(batch.positions, outcome.vectors, strict=True))
             self._unbooked += outcome.usage
             if self._keys:
-                self._memory.learn(
-                    [self._keys.pop(position) for position in batch.positions], outcome.vectors
-                )
+                self._memory.learn([self._keys[position] for position in batch.positions], outcome.vectors)
+            self._settle(batch, outcome.vectors)
         elif not isinstance(outcome, EmbeddingError) or isinstance(outcome, ConfigError):
             raise outcome if isinstance(outcome, BaseException) else AssertionError("rows without vectors")
         elif len(batch) > 1 and (outcome.splittable or isinstance(outcome, InputError)):
             # An `InputError` this late is a file that changed; its neighbours are not to blame.
             again = batch.halves()
         else:
-            self._ended.update(dict.fromkeys(batch.positions, outcome))
-            for position in batch.positions:
-                self._keys.pop(position, None)
+            self._settle(batch, [outcome] * len(batch))
             if outcome.account:
                 self._fatal = outcome
                 self.feed.halt()
@@ -126,16 +125,28 @@ class Stream:
             else:
                 yield index, item
 
-    def _unknown(self, items: Iterator[tuple[int, Item]]) -> Iterator[tuple[int, Item]]:
-        """Leave out what the cache knows, and remember the keys of the others."""
+    def _settle(self, batch: Batch, outcomes: Iterable[FloatArray | EmbeddingError]) -> None:
+        for position, outcome in zip(batch.positions, outcomes, strict=True):
+            self._ended[position] = outcome
+            if (key := self._keys.pop(position, None)) is not None:
+                del self._askers[key]
+                for twin in self._twins.pop(position, ()):
+                    self._ended[twin] = outcome if isinstance(outcome, EmbeddingError) else outcome.copy()
+
+    def _unknown(self, items: Iterator[tuple[int, Item]]) -> list[tuple[int, Item]]:
+        """Leave out what the cache knows and what is asked for already; remember the keys of the others."""
+        asked: list[tuple[int, Item]] = []
         block = list(self._keyed(list(items)))
         known = self._memory.recall([key for _, _, key in block], self._ask)
         for place, (index, item, key) in enumerate(block):
             if place in known:
                 self._ended[index] = known[place][0]
+            elif (asker := self._askers.setdefault(key, index)) != index:
+                self._twins.setdefault(asker, []).append(index)
             else:
                 self._keys[index] = key
-                yield index, item
+                asked.append((index, item))
+        return asked
 
     def _keyed(self, items: list[tuple[int, Item]]) -> Iterator[tuple[int, Item, str]]:
         try:

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from bulk_runs import ROOT, TEXT, D, texts
 
-from volc_dashscope import ConfigError, InputError
+from volc_dashscope import ConfigError, EmbeddingError, InputError
 from volc_dashscope.cache import SQLiteCache
 
 WRITER = """
@@ -287,6 +287,30 @@ def test_a_stream_looks_into_the_cache_and_adds_to_it(inside, cache, ordered):
     assert sorted(texts(50)) == sorted(inside.emulator.ledger.texts)
     assert list(range(50)) == sorted(found)
     assert all(np.array_equal(found[index], again[index]) for index in range(50))
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+def test_a_stream_asks_once_for_what_it_has_twice(inside, cache, ordered):
+    given = [text for text in texts(25) for _ in range(3)] + texts(25)
+
+    with inside.client(TEXT, dimensions=D, cache=cache) as client:
+        found = dict(client.stream(iter(given), ordered=ordered))
+
+    assert sorted(texts(25)) == sorted(inside.emulator.ledger.texts)
+    assert list(range(100)) == sorted(found)
+    assert all(np.array_equal(found[75 + index // 3], found[index]) for index in range(75))
+
+
+def test_what_a_stream_has_twice_fails_twice(inside, cache):
+    inside.emulator.fail("400")
+
+    with inside.client(TEXT, dimensions=D, cache=cache) as client:
+        found = dict(client.stream(["one", "two", "one"]))
+        again = client.embed(["one"])
+
+    assert [0, 1, 2] == sorted(found)
+    assert all(isinstance(outcome, EmbeddingError) for outcome in found.values())
+    assert (1, D) == again.vectors.shape
 
 
 def test_a_stream_of_known_items_hands_them_on_as_it_reads(inside, cache):
