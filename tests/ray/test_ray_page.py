@@ -1,4 +1,4 @@
-"""What docs/en/ray.md says of money and hours is what the models' rows say."""
+"""What the pages on Ray say of money and hours is what the models' rows say."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from ray_run import png
 
 from volc_dashscope import Image, estimate
 
-PAGE = Path(__file__).parents[2] / "docs" / "ray.md"
+DOCS = Path(__file__).parents[2] / "docs"
+PAGES = [DOCS / "en" / "ray.md", DOCS / "zh" / "ray.md"]
 BEGIN, END = "<!-- begin: made by make ray -->\n", "<!-- end -->"
 PICTURES = 100_000_000
 ARK = "doubao-embedding-vision-251215"
@@ -48,12 +49,13 @@ def _table() -> str:
     return head + "".join(f"{_line(*case)}\n" for case in CASES)
 
 
-def test_the_table_of_the_page_is_the_rows(request: pytest.FixtureRequest) -> None:
-    text = PAGE.read_text("utf-8")
+@pytest.mark.parametrize("page", PAGES, ids=["en", "zh"])
+def test_the_table_of_the_page_is_the_rows(request: pytest.FixtureRequest, page: Path) -> None:
+    text = page.read_text("utf-8")
     before, rest = text.split(BEGIN)
     table, after = rest.split(END)
     if request.config.getoption("--write-ray"):
-        PAGE.write_text(f"{before}{BEGIN}{_table()}{END}{after}", "utf-8")
+        page.write_text(f"{before}{BEGIN}{_table()}{END}{after}", "utf-8")
         table = _table()
 
     assert _table() == table
@@ -66,7 +68,8 @@ def test_the_code_of_the_page_runs(emulate, tmp_path: Path) -> None:
     for number in range(20):
         (tmp_path / "pictures" / f"{number}.png").write_bytes(png(number))
     (tmp_path / "pictures" / "broken.png").write_bytes(b"no picture")
-    code = PAGE.read_text("utf-8").split("```python\n")[1].split("```")[0]
+    code, other = (page.read_text("utf-8").split("```python\n")[1].split("```")[0] for page in PAGES)
+    assert code == other
     environment = {**os.environ, "ARK_API_KEY": "k", "ARK_BASE_URL": emulator.ark_url}
 
     done = subprocess.run(
