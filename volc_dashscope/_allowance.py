@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections import deque
 
 _BURST_SECONDS = 1.0
+# What may go at once. Services count a second's worth as no burst, but requests that left apart arrive together
+# when anything on the way holds them up; the other half is for those.
+_AT_ONCE_SECONDS = 0.5
 _BACK_OFF = 0.85
 _SLOWEST = 1 / 60
 # What a rate is judged by: so many seconds, and so many answers where the rate is low.
@@ -56,8 +59,8 @@ class Lane:
         """Move the line behind a slot at `at`."""
         if self.limit is not None:
             seconds = amount / self.limit
-            # At most one second's worth at once, this request included.
-            self.next = max(self.next, at - max(0.0, _BURST_SECONDS - seconds)) + seconds
+            # At most half a second's worth at once, this request included.
+            self.next = max(self.next, at - max(0.0, _AT_ONCE_SECONDS - seconds)) + seconds
 
     def settle(self, amount: float) -> None:
         """Move the line by what a request cost more, or less, than was taken for it."""

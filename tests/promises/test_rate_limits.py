@@ -12,7 +12,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from pace_world import World
-from promise import ARK, Breakage, sized, texts
+from promise import ARK, CHAOS, Breakage, sized, texts
 
 from volc_dashscope import RateLimitError
 from volc_dashscope._pace import Cost, Pace, Turn
@@ -22,8 +22,8 @@ from volc_dashscope.ray._allowance import Allowance, Bill
 BREAKAGES = [
     Breakage(
         "volc_dashscope/_allowance.py",
-        "self.next = max(self.next, at - max(0.0, _BURST_SECONDS - seconds)) + seconds",
-        "self.next = max(self.next, at - max(0.0, _BURST_SECONDS - seconds)) + seconds * 0.9",
+        "self.next = max(self.next, at - max(0.0, _AT_ONCE_SECONDS - seconds)) + seconds",
+        "self.next = max(self.next, at - max(0.0, _AT_ONCE_SECONDS - seconds)) + seconds * 0.9",
         "test_a_told_limit_is_used_and_kept",
     ),
     Breakage(
@@ -183,7 +183,7 @@ def test_a_service_that_refuses_everything_is_left_alone(measured, workers) -> N
 def test_a_real_minute_of_limits_is_kept(emulate, measured) -> None:
     """Not simulated: a few seconds against the emulator's socket, threads and tasks on one client."""
     mount = emulate(socket=True, rpm=1_200)
-    seconds = 3.0 if sized(10) == 1 else 20.0
+    seconds = 20.0 if CHAOS else 3.0
     number = int(20 * seconds)
     with mount.client(ARK, requests_per_minute=1_200, max_concurrency=16) as client:
         began = time.monotonic()
@@ -193,8 +193,8 @@ def test_a_real_minute_of_limits_is_kept(emulate, measured) -> None:
     statuses = mount.emulator.ledger.statuses
     throttled = statuses.count(429) / len(statuses)
     measured(f"{number} requests in {took:.2f} s at 20 a second, {throttled:.2%} throttled")
-    assert throttled <= 0.05
-    assert took >= seconds - 1.1  # a second's worth may go at once
+    assert throttled <= (0.01 if CHAOS else 0.05)  # of sixty requests one is more than a percent
+    assert took >= seconds - 0.6  # half a second's worth may go at once
 
 
 def test_threads_and_tasks_share_one_pace(emulate) -> None:
@@ -213,8 +213,8 @@ def test_threads_and_tasks_share_one_pace(emulate) -> None:
     for caller in callers:
         caller.join()
 
-    # 24 requests at 10 a second: the first ten at once, the others a tenth apart.
-    assert time.monotonic() - began >= 1.3
+    # 24 requests at 10 a second: the first five at once, the others a tenth apart.
+    assert time.monotonic() - began >= 1.8
 
 
 @pytest.mark.parametrize(("rpm", "tpm"), [(600, None), (None, 60_000)], ids=["requests", "tokens"])
