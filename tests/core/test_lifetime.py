@@ -80,7 +80,7 @@ def test_ctrl_c_ends_the_program_while_replies_are_awaited(way: str) -> None:
         took = time.monotonic() - began
 
     assert "in flight\n" == first_line
-    assert took < 1.5
+    assert took < 4.0  # half of what a reply takes
     assert "KeyboardInterrupt" in said
     assert "ResourceWarning" not in said
 
