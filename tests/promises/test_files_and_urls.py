@@ -12,6 +12,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from llama_index.core.schema import ImageNode
 from PIL import Image as Pillow
@@ -91,6 +92,12 @@ BREAKAGES = [
         "    return BAD_REQUEST\n\n\ndef _sentence",
         "    return TRY_LATER\n\n\ndef _sentence",
         "test_a_redirect_is_not_followed",
+    ),
+    Breakage(
+        "volc_dashscope/_http/_given.py",
+        'manners: dict[str, Any] = {"stream": True, "follow_redirects": False}',
+        'manners: dict[str, Any] = {"stream": True}',
+        "test_a_redirect_is_not_followed_by_a_client_handed_in_either",
     ),
     Breakage(
         "volc_dashscope/_media/_formats.py",
@@ -380,6 +387,32 @@ def test_no_url_is_fetched_and_no_other_host_is_dialled(emulate, audit, way) -> 
     assert [] == [part for part in audit.dialled if str(port) not in repr(part)]
     with pytest.raises(InputError, match="never fetches"):
         Image.from_url(urls[0]).read()
+
+
+def test_a_redirect_is_not_followed_by_a_client_handed_in_either(emulate, audit) -> None:
+    """A redirected POST would carry the user's content to another host."""
+    mount = emulate(socket=True)
+    mount.emulator.reply_with(
+        lambda request, response: Response(status=307, headers={"location": "http://elsewhere.example/"})
+    )
+    given = {
+        "http_client": httpx.Client(follow_redirects=True),
+        "http_async_client": httpx.AsyncClient(follow_redirects=True),
+    }
+
+    client = mount.client(TEXT, **given)
+    with given["http_client"], pytest.raises(EmbeddingError, match="307"):
+        client.embed(["text"])
+    with pytest.raises(EmbeddingError, match="307"):
+        asyncio.run(_once(client.aio, given["http_async_client"]))
+
+    assert 2 == len(mount.emulator.ledger)
+    assert "elsewhere" not in repr(audit.dialled)
+
+
+async def _once(client, http_client) -> None:
+    async with http_client:
+        await client.embed(["text"])
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])

@@ -17,6 +17,7 @@ T = TypeVar("T")
 
 _log = logging.getLogger("volc_dashscope")
 _LONG_WAIT = 10.0
+_LONGEST_ID = 120  # what a server names is not ours to let fill a log
 
 
 class Interrupted(Exception):
@@ -86,7 +87,7 @@ def _noted(happened: Reply | Fault, request: Request, began: float) -> Reply | F
                 path,
                 happened.status,
                 seconds,
-                happened.headers.get("x-request-id"),
+                happened.headers.get("x-request-id", "")[:_LONGEST_ID],
             )
         else:
             _log.debug("%s %s -> %s after %.3f s", request.method, path, happened.kind, seconds)
