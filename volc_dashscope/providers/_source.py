@@ -17,4 +17,5 @@ def source(media: Image | Video, ask: Ask) -> object:
     """
     if media.url is not None:
         return media.url
-    return orjson.Fragment(b'"' + data_uri(media.mime or "", ask.base64.encode(media.read())) + b'"')
+    encoded = ask.base64.encode(media.read())
+    return orjson.Fragment(data_uri(media.mime or "", encoded, around=b'"'))
