@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from volc_dashscope.errors import ConfigError
 
+FAST_IS_MISSING = 'driver="aiohttp" needs: pip install "volc-dashscope[fast]"'
+
 
 @dataclass(frozen=True, slots=True)
 class Base64:
@@ -34,5 +36,5 @@ def quick() -> Base64:
     try:
         import pybase64
     except ImportError as error:
-        raise ConfigError('driver="aiohttp" needs: pip install "volc-dashscope[fast]"') from error
+        raise ConfigError(FAST_IS_MISSING) from error
     return Base64(pybase64.b64encode, lambda text: pybase64.b64decode(text, validate=True))

@@ -58,6 +58,24 @@ WAYS = {
 }
 
 
+def test_no_event_loop_is_kept_alive_by_a_client_that_outlives_it(emulate) -> None:
+    """A gate that requests stood at knows its loop."""
+    mount = emulate(socket=True, latency=0.01)
+    ended = []
+
+    async def crowd(client: AsyncClient) -> None:
+        ended.append(weakref.ref(asyncio.get_running_loop()))
+        await asyncio.gather(*(client.embed(TEXTS[:3]) for _ in range(3)))
+        await client.close()
+
+    client = mount.async_client(ARK, max_concurrency=1)
+    for _ in range(3):
+        asyncio.run(crowd(client))
+    gc.collect()
+
+    assert [None, None] == [loop() for loop in ended[:2]]
+
+
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
 def test_ctrl_c_ends_the_program_while_replies_are_awaited(way: str) -> None:
     script = dedent(SCRIPT) + way

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from urllib.parse import urlsplit
 
+from volc_dashscope._base64 import FAST_IS_MISSING
 from volc_dashscope._http._body import Body, TooLarge, Undecodable
 from volc_dashscope._http._dress import Dress, trusted
 from volc_dashscope._wire import Fault, Reply, Request
@@ -14,7 +15,7 @@ try:
     import aiohttp
     from aiohttp.abc import AbstractStreamWriter
 except ImportError as _missing:
-    raise ConfigError('driver="aiohttp" needs: pip install "volc-dashscope[fast]"') from _missing
+    raise ConfigError(FAST_IS_MISSING) from _missing
 
 
 class AsyncSession:

@@ -46,6 +46,11 @@ class AsyncChannel(Protocol):
     async def close(self) -> None: ...
 
 
+_Places: TypeAlias = (
+    "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, tuple[AsyncChannel, asyncio.Semaphore]]"
+)
+
+
 class Home:
     """
     A client's connections and the gates that bound its requests in flight.
@@ -84,13 +89,8 @@ class Home:
         self._own: Channel | None = None
         self._loop: LoopThread | None = None
         self._gate = threading.BoundedSemaphore(self.width)
-        self._gates: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = (
-            weakref.WeakKeyDictionary()
-        )
-        self._channels: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncChannel] = (
-            weakref.WeakKeyDictionary()
-        )
-        weakref.finalize(self, close_dropped, self._channels, self._pid).atexit = False
+        self._places: _Places = weakref.WeakKeyDictionary()
+        weakref.finalize(self, close_dropped, self._places, self._pid).atexit = False
 
     def channel(self) -> tuple[Channel, threading.BoundedSemaphore]:
         """Return this process's connections and gate."""
@@ -105,7 +105,7 @@ class Home:
         """Return the event loop in which the calls of threads run, if the driver needs one."""
         if self._session is None:
             return None
-        self._check(None, None, "")
+        self._follow_fork()
         with self._lock:
             if self._loop is None:
                 self._loop = LoopThread()
@@ -115,16 +115,15 @@ class Home:
         """Return this event loop's connections and gate."""
         self._check(self._given_async, self._given, "http_async_client")
         loop = asyncio.get_running_loop()
-        channel = self._channels.get(loop)
-        if channel is None:
-            channel = self._new_async()
-            # Connections know their loop, so that the weak reference alone would keep both for ever.
-            for closed in [other for other in self._channels if other.is_closed()]:
-                del self._channels[closed]
-            self._channels[loop] = channel
-            self._gates[loop] = asyncio.Semaphore(self.width)
-            (await keeper()).keep(channel)
-        return channel, self._gates[loop]
+        place = self._places.get(loop)
+        if place is None:
+            place = self._new_async(), asyncio.Semaphore(self.width)
+            # Connections and gate know their loop, so that the weak reference alone would keep all for ever.
+            for closed in [other for other in self._places if other.is_closed()]:
+                del self._places[closed]
+            self._places[loop] = place
+            (await keeper()).keep(place[0])
+        return place
 
     def _new_async(self) -> AsyncChannel:
         if self._given_async is not None:
@@ -136,11 +135,12 @@ class Home:
     def _check(self, wanted: object, other: object, name: str) -> None:
         if wanted is None and other is not None:
             raise ConfigError(f"only the other kind of HTTP client was handed in; pass {name} for this call")
+        if self._pid != os.getpid() and wanted is not None:
+            raise ConfigError(f"{name} was handed in before a fork and cannot be shared; make a new one here")
+        self._follow_fork()
+
+    def _follow_fork(self) -> None:
         if self._pid != os.getpid():
-            if wanted is not None:
-                raise ConfigError(
-                    f"{name} was handed in before a fork and cannot be shared; make a new one here"
-                )
             self._settle()
 
     def close(self) -> None:
@@ -156,9 +156,9 @@ class Home:
 
     async def aclose(self) -> None:
         """Close this event loop's connections."""
-        channel = self._channels.pop(asyncio.get_running_loop(), None)
-        if channel is not None:
-            await (await keeper()).close(channel)
+        place = self._places.pop(asyncio.get_running_loop(), None)
+        if place is not None:
+            await (await keeper()).close(place[0])
 
 
 def process_id() -> int:

@@ -72,11 +72,11 @@ async def keeper() -> Keeper:
     return found
 
 
-def close_dropped(channels: Mapping[asyncio.AbstractEventLoop, Closable], process: int) -> None:
+def close_dropped(places: Mapping[asyncio.AbstractEventLoop, tuple[Closable, object]], process: int) -> None:
     """Close the connections of a client that nobody has any more; in any thread, at any time."""
     if os.getpid() != process:
         return  # a forked child has neither the loops nor the connections
-    for loop, channel in list(channels.items()):
+    for loop, (channel, _) in list(places.items()):
         found = _keepers.get(loop)
         if found is not None:
             with suppress(RuntimeError):  # the loop is closed, and its keeper was called before

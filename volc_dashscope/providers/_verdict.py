@@ -166,14 +166,16 @@ def _code(code: str | None, ask: Ask) -> str | None:
 
 
 def _line(words: str, longest: int) -> str:
+    if len(words) <= longest and words.isprintable() and " " not in words:
+        return words  # as every honest name is, in every reply
     # Cut first: what a stranger sent may have megabytes.
     words = " ".join(words[: 4 * longest].split())
     return "".join(letter for letter in words if letter.isprintable())[:longest]
 
 
-def _unechoed(words: str, batch: Batch, ask: Ask, longest: int = _LONGEST_MESSAGE) -> str:
+def _unechoed(words: str, batch: Batch, ask: Ask) -> str:
     """The service's own words, unless they repeat what was sent: neither content nor key belongs in errors."""
-    words = _line(words, longest)
+    words = _line(words, _LONGEST_MESSAGE)
     if ";base64," in words:
         return ""
     if _holds_key(words, ask):
