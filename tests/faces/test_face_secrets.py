@@ -6,8 +6,8 @@ import copy
 import pickle
 
 import pytest
+from listener import Listener
 from llama_index.core.callbacks import CallbackManager
-from llama_index.core.callbacks.base_handler import BaseCallbackHandler
 from pydantic import ValidationError
 from samples import FACES, KEY, LANGCHAIN, LLAMA_INDEX, documents, images
 
@@ -106,30 +106,9 @@ def test_a_limiter_or_header_is_not_dumped():
     assert {"limiter", "default_headers", "http_client", "ark_api_key"}.isdisjoint(face.model_dump())
 
 
-class _Listener(BaseCallbackHandler):
-    """Keeps every payload."""
-
-    def __init__(self) -> None:
-        super().__init__([], [])
-        self.heard: list[object] = []
-
-    def on_event_start(self, event_type, payload=None, event_id="", parent_id="", **kwargs):
-        self.heard.append(payload)
-        return event_id
-
-    def on_event_end(self, event_type, payload=None, event_id="", **kwargs):
-        self.heard.append(payload)
-
-    def start_trace(self, trace_id=None):
-        pass
-
-    def end_trace(self, trace_id=None, trace_map=None):
-        pass
-
-
 @pytest.mark.parametrize("kind", LLAMA_INDEX)
 def test_events_do_not_hold_the_key(inside, face_of, kind):
-    listener = _Listener()
+    listener = Listener()
     face = face_of(kind, inside, callback_manager=CallbackManager([listener]))
 
     documents(face, ["a"])

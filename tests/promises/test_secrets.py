@@ -19,8 +19,8 @@ from typing import Any
 import orjson
 import pytest
 from langchain_core.load import dumps as langchain_dumps
+from listener import Listener
 from llama_index.core.callbacks import CallbackManager
-from llama_index.core.callbacks.base_handler import BaseCallbackHandler
 from llama_index.core.instrumentation import get_dispatcher
 from llama_index.core.instrumentation.event_handlers import BaseEventHandler
 from PIL import Image as Pillow
@@ -374,25 +374,6 @@ def test_no_dump_of_a_face_shows_the_key(kind) -> None:
     assert [] == _found(f"{vars(face)} {face.__pydantic_private__}")
 
 
-class _Listener(BaseCallbackHandler):
-    def __init__(self) -> None:
-        super().__init__([], [])
-        self.heard: list[object] = []
-
-    def on_event_start(self, event_type, payload=None, event_id="", parent_id="", **kwargs):
-        self.heard.append(payload)
-        return event_id
-
-    def on_event_end(self, event_type, payload=None, event_id="", **kwargs):
-        self.heard.append(payload)
-
-    def start_trace(self, trace_id=None):
-        pass
-
-    def end_trace(self, trace_id=None, trace_map=None):
-        pass
-
-
 class _Handler(BaseEventHandler):
     """Core's other event system."""
 
@@ -412,7 +393,7 @@ def handler() -> Iterator[_Handler]:
 
 @pytest.mark.parametrize("kind", FACES[2:])
 def test_no_event_holds_key_or_image(inside, handler, kind) -> None:
-    listener = _Listener()
+    listener = Listener()
     settings = {**inside.settings(kind.provider_name), "api_key": KEY}
     face = kind(**settings, callback_manager=CallbackManager([listener]))
 

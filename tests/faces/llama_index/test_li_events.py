@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 
 import pytest
 from li_goods import goods
+from listener import Listener
 from llama_index.core.callbacks import CallbackManager, CBEventType, EventPayload
-from llama_index.core.callbacks.base_handler import BaseCallbackHandler
 from llama_index.core.indices import MultiModalVectorStoreIndex
 from llama_index.core.ingestion import IngestionPipeline
 from llama_index.core.instrumentation import get_dispatcher
@@ -20,29 +20,6 @@ from samples import KEY, data_uri, png
 from llama_index_ext import ArkMultiModalEmbedding, MultiModalNodeEmbedder, fingerprint
 
 ENCODED = b64encode(png()).decode()
-
-
-class Callbacks(BaseCallbackHandler):
-    """Keeps what embedding events say."""
-
-    def __init__(self) -> None:
-        super().__init__([], [])
-        self.heard: list[dict[str, Any]] = []
-
-    def on_event_start(self, event_type, payload=None, event_id="", parent_id="", **kwargs):
-        if event_type == CBEventType.EMBEDDING:
-            self.heard.append(payload or {})
-        return event_id
-
-    def on_event_end(self, event_type, payload=None, event_id="", **kwargs):
-        if event_type == CBEventType.EMBEDDING:
-            self.heard.append(payload or {})
-
-    def start_trace(self, trace_id=None):
-        pass
-
-    def end_trace(self, trace_id=None, trace_map=None):
-        pass
 
 
 class Ear(BaseEventHandler):
@@ -72,7 +49,7 @@ def image_nodes(paths: dict[str, Any]) -> list[ImageNode]:
     return fingerprint([ImageNode(image=ENCODED), ImageNode(image_path=str(paths["green"]))])
 
 
-def listened(face: Any, callbacks: Callbacks) -> MultiModalVectorStoreIndex:
+def listened(face: Any, callbacks: Listener) -> MultiModalVectorStoreIndex:
     """Return an index that listens; core gives its models the index's own callback manager."""
     manager = CallbackManager([callbacks])
     return MultiModalVectorStoreIndex([], embed_model=face, image_embed_model=face, callback_manager=manager)
@@ -80,7 +57,7 @@ def listened(face: Any, callbacks: Callbacks) -> MultiModalVectorStoreIndex:
 
 @pytest.mark.parametrize("mode", ["sync", "async"])
 async def test_images_are_announced_by_labels(inside, face_of, pictures, ear, mode):
-    callbacks = Callbacks()
+    callbacks = Listener(CBEventType.EMBEDDING)
     face = face_of(ArkMultiModalEmbedding, inside)
     index = listened(face, callbacks)
 
@@ -115,7 +92,7 @@ async def test_an_image_query_is_announced_by_its_label(inside, face_of, picture
 
 
 def test_no_event_holds_bytes_or_the_key(inside, face_of, pictures, ear):
-    callbacks = Callbacks()
+    callbacks = Listener(CBEventType.EMBEDDING)
     face = face_of(ArkMultiModalEmbedding, inside, callback_manager=CallbackManager([callbacks]))
 
     IngestionPipeline(transformations=[MultiModalNodeEmbedder(embed_model=face)]).run(
@@ -146,7 +123,7 @@ async def test_the_node_embedder_announces_texts_as_they_are_and_media_by_label(
 
 
 async def test_a_failed_batch_of_images_still_ends_its_event(inside, face_of, pictures):
-    callbacks = Callbacks()
+    callbacks = Listener(CBEventType.EMBEDDING)
     index = listened(face_of(ArkMultiModalEmbedding, inside, max_attempts=1), callbacks)
     inside.emulator.fail("500", "500")
 
