@@ -17,7 +17,7 @@ from typing import Any
 
 import orjson
 import pytest
-from browser_pictures import fill
+from paintings import fill
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -6,7 +6,7 @@ import base64
 import re
 
 import pytest
-from browser_pictures import draw
+from paintings import shaped
 from playwright.sync_api import Page, expect
 
 SCORED = "#results .card:has(.score)"
@@ -71,15 +71,14 @@ def test_thumbnails_are_drawn_and_a_video_without_one_says_so(browse):
     widths = page.locator("#results img").evaluate_all("(all) => all.map((one) => one.naturalWidth)")
     fits = page.locator("#results img").first.evaluate("(one) => getComputedStyle(one).objectFit")
 
-    assert ([120] * 8, "cover") == (widths, fits)
+    assert ([96] * 8, "cover") == (widths, fits)
     expect(page.locator("#results .card", has_text="clip").locator(".blank")).to_be_visible()
 
 
-def test_a_dropped_picture_is_a_question(browse, tmp_path):
+def test_a_dropped_picture_is_a_question(browse):
     page = browse()
-    data = draw(tmp_path / "wanted.png", "green", "circle").read_bytes()
 
-    drop(page, data, "wanted.png")
+    drop(page, shaped("green", "circle"), "wanted.png")
     page.wait_for_selector(SCORED)
 
     assert "green circle" == names(page)[0]
@@ -130,8 +129,8 @@ def test_a_point_of_the_map_opens_its_picture(browse):
     point.click()
 
     expect(page.locator("#viewer")).to_be_visible()
-    expect(page.locator("#viewer-name")).to_have_text("round/yellow_circle.png")
-    expect(page.locator("#frame img")).to_have_js_property("naturalWidth", 120)
+    expect(page.locator("#viewer-name")).to_have_text("圆形/yellow_circle.png")
+    expect(page.locator("#frame img")).to_have_js_property("naturalWidth", 96)
     page.keyboard.press("Escape")
     expect(page.locator("#viewer")).to_be_hidden()
     expect(point).to_be_focused()

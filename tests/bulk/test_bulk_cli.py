@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from bulk_media import png
 from bulk_runs import ARK, KEY, TEXT, VL, D, Run, errors, rows, texts, vectors, write_lines
 from click.testing import CliRunner
+from paintings import painted
 
 from volc_dashscope.bulk import Progress, preview
 from volc_dashscope.cache import SQLiteCache
@@ -202,7 +202,7 @@ def test_a_batch_is_a_route(cli, site, tmp_path):
 
 
 def test_a_table_of_text_and_media_columns_is_fused(cli, tmp_path):
-    (tmp_path / "shoe.png").write_bytes(png())
+    (tmp_path / "shoe.png").write_bytes(painted())
     write_lines(tmp_path / "t.csv", ["sku,title,photo", "s1,red,shoe.png", "s2,blue,gone.png"])
     columns = ("--text-column", "title", "--image-column", "photo", "--id-column", "sku")
 

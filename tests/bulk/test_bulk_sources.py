@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from bulk_media import gif, mp4, png
 from bulk_runs import ARK, TEXT, VL, D, errors, rows, texts, vectors, write_lines
+from paintings import MP4, painted
 
 from volc_dashscope import ConfigError, Fused, Image, InputError, Video
 from volc_dashscope.bulk import Columns, Report, count_rows, embed_file, open_source
@@ -103,7 +103,13 @@ def test_columns_have_any_name(inside, tmp_path):
 def test_a_folder_gives_its_images_and_videos_by_their_names(inside, tmp_path):
     folder = tmp_path / "media"
     (folder / "deep").mkdir(parents=True)
-    files = {"b.png": png(), "a.PNG": png(48), "deep/c.mp4": mp4(), "notes.txt": b"x", ".hidden.png": png()}
+    files = {
+        "b.png": painted(),
+        "a.PNG": painted(size=(48, 48)),
+        "deep/c.mp4": MP4,
+        "notes.txt": b"x",
+        ".hidden.png": painted(),
+    }
     for name, data in files.items():
         (folder / name).write_bytes(data)
 
@@ -114,7 +120,11 @@ def test_a_folder_gives_its_images_and_videos_by_their_names(inside, tmp_path):
     assert np.array_equal(
         _expected(
             inside,
-            [Image.from_bytes(png(48)), Image.from_bytes(png()), Video.from_path(folder / "deep/c.mp4")],
+            [
+                Image.from_bytes(painted(size=(48, 48))),
+                Image.from_bytes(painted()),
+                Video.from_path(folder / "deep/c.mp4"),
+            ],
             model=ARK,
         ),
         vectors(tmp_path / "out.parquet"),
@@ -122,7 +132,7 @@ def test_a_folder_gives_its_images_and_videos_by_their_names(inside, tmp_path):
 
 
 def test_text_and_media_columns_become_one_vector_a_row(inside, tmp_path):
-    (tmp_path / "shoe.png").write_bytes(png())
+    (tmp_path / "shoe.png").write_bytes(painted())
     table = {
         "text": ["red", "only text", None],
         "image": ["shoe.png", None, "https://pictures.example/1.png"],
@@ -141,13 +151,13 @@ def test_text_and_media_columns_become_one_vector_a_row(inside, tmp_path):
 
 def test_images_may_be_bytes_in_a_column_also_as_datasets_keeps_them(inside, tmp_path):
     kind = pa.struct({"bytes": pa.binary(), "path": pa.string()})
-    table = pa.table({"image": pa.array([{"bytes": png(), "path": None}], kind)})
+    table = pa.table({"image": pa.array([{"bytes": painted(), "path": None}], kind)})
     pq.write_table(table, tmp_path / "t.parquet")
 
     _embed(inside, tmp_path / "t.parquet", tmp_path / "out.parquet", model=VL)
 
     assert np.array_equal(
-        _expected(inside, [Image.from_bytes(png())], model=VL), vectors(tmp_path / "out.parquet")
+        _expected(inside, [Image.from_bytes(painted())], model=VL), vectors(tmp_path / "out.parquet")
     )
 
 
@@ -172,9 +182,9 @@ BAD_LINES: dict[str, tuple[str, str]] = {
 @pytest.mark.parametrize(("line", "words"), BAD_LINES.values(), ids=BAD_LINES.keys())
 def test_a_bad_row_has_an_error_and_the_others_their_vectors(inside, tmp_path, line, words):
     (tmp_path / "in" / "folder").mkdir(parents=True)
-    (tmp_path / "secret.png").write_bytes(png())
+    (tmp_path / "secret.png").write_bytes(painted())
     (tmp_path / "in" / "bad.png").write_bytes(b"not a picture")
-    (tmp_path / "in" / "small.gif").write_bytes(gif())
+    (tmp_path / "in" / "small.gif").write_bytes(painted(kind="GIF"))
     source = write_lines(tmp_path / "in" / "t.jsonl", ['{"text": "first"}', line, '{"text": "last"}'])
 
     report = _embed(inside, source, tmp_path / "out.parquet", model=VL)
@@ -275,7 +285,7 @@ def test_failed_rows_can_be_fed_back(inside, tmp_path):
     ]
     source = write_lines(tmp_path / "t.jsonl", map(json.dumps, lines))
     first = _embed(inside, source, tmp_path / "out.parquet", model=VL)
-    (tmp_path / "late.png").write_bytes(png())
+    (tmp_path / "late.png").write_bytes(painted())
     assert first.failed_file is not None
 
     again = _embed(inside, first.failed_file, tmp_path / "again.parquet", model=VL)
@@ -345,7 +355,7 @@ def test_rows_are_counted_where_that_is_cheap(tmp_path, make):
 def test_media_root_may_be_another_folder_than_that_of_the_table(inside, tmp_path):
     for folder in ("tables", "media"):
         (tmp_path / folder).mkdir()
-    (tmp_path / "media" / "a.png").write_bytes(png())
+    (tmp_path / "media" / "a.png").write_bytes(painted())
     table = write_lines(tmp_path / "tables" / "t.csv", ["image", "a.png", "../tables/t.csv"])
 
     _embed(inside, open_source(table, media_root=tmp_path / "media"), tmp_path / "out.parquet", model=VL)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from io import BytesIO
-
-from PIL import Image
+from paintings import painted
 
 MODEL = "text-embedding-v4"
 
@@ -23,10 +21,8 @@ def test_it_says_what_a_dry_run_says_and_sends_nothing(cli, services, tmp_path, 
 
 
 def test_a_folder_of_pictures_is_counted_by_their_sizes(cli, tmp_path):
-    picture = BytesIO()
-    Image.new("RGB", (280, 280), "blue").save(picture, "PNG")
     for name in ("海.png", "b.png"):
-        (tmp_path / name).write_bytes(picture.getvalue())
+        (tmp_path / name).write_bytes(painted("blue", (280, 280)))
 
     told = cli("estimate", ".", "-m", "doubao-embedding-vision-251215", "--json").told
 

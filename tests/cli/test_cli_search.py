@@ -7,8 +7,8 @@ import re
 import shutil
 
 import pytest
-from cli_pictures import draw, fill
 from cli_runs import KEY, ended, started
+from paintings import fill, hang
 
 ARK = "doubao-embedding-vision-251215"
 
@@ -77,9 +77,9 @@ def test_a_second_search_pays_for_its_question_only_and_the_same_question_is_fre
 def test_only_new_and_changed_files_are_paid_for_and_deleted_ones_vanish(cli, services, folder):
     cli("search", folder, "blue")
     before = len(services.ledger)
-    draw(folder / "new.png", "blue", "circle")  # the bytes of one that is there: known
-    draw(folder / "red_square.png", "yellow", "square")  # likewise, under an old name
-    draw(folder / "green_square.png", "green", "circle").write_bytes(
+    hang(folder / "new.png", "blue", "circle")  # the bytes of one that is there: known
+    hang(folder / "red_square.png", "yellow", "square")  # likewise, under an old name
+    hang(folder / "green_square.png", "green", "circle").write_bytes(
         (folder / "green_square.png").read_bytes() + b"\0"
     )
     (folder / "圆形" / "yellow_circle.png").unlink()
@@ -104,7 +104,7 @@ def test_kind_leaves_pictures_or_videos(cli, services, folder):
 def test_what_cannot_be_embedded_is_left_out_and_tried_again_on_demand(cli, services, folder):
     (folder / "broken.png").write_bytes(b"no picture")
     first = cli("search", folder, "blue", "--json")
-    draw(folder / "other.png", "red", "circle")
+    hang(folder / "other.png", "red", "circle")
     done = cli("search", folder, "blue", "--json")
     again = cli("search", folder, "blue", "--refresh", "--json")
 
@@ -184,7 +184,7 @@ def test_an_empty_folder_is_told(cli, services, tmp_path):
 
 
 def test_a_folder_of_which_nothing_could_be_embedded_is_tried_again(cli, services, tmp_path):
-    draw(tmp_path / "one" / "red.png", "red", "square")
+    hang(tmp_path / "one" / "red.png", "red", "square")
     services.fail("400")
     first = cli("search", "one", "red")
 
@@ -198,7 +198,7 @@ def test_a_folder_of_which_nothing_could_be_embedded_is_tried_again(cli, service
 def test_places_that_cannot_be_written_are_one_line(cli, services, folder, tmp_path):
     page = cli("search", folder, "blue", "--html", tmp_path / "pictures" / "clip.mp4" / "page.html")
     (tmp_path / "other").mkdir()
-    draw(tmp_path / "other" / "red.png", "red", "square")
+    hang(tmp_path / "other" / "red.png", "red", "square")
     (tmp_path / "other" / ".volc-dashscope").write_text("a file where a folder would go")
     store = cli("search", "other", "blue")
 

@@ -8,12 +8,12 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from io import StringIO
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from files import clip, picture, png
+from paintings import painted
 
 from volc_dashscope import (
     AuthError,
@@ -479,23 +479,13 @@ def test_a_batch_of_culprits_fails_item_by_item(inside) -> None:
 def test_a_file_that_vanished_fails_alone(inside, tmp_path) -> None:
     paths = [tmp_path / f"{number}.png" for number in range(4)]
     for path in paths:
-        path.write_bytes(_picture(path))
+        path.write_bytes(painted(kind=path.suffix[1:].upper()))
     items = [Image.from_path(path) for path in paths]
     paths[2].unlink()
 
     result = inside.client(MEDIA).embed(items, on_error="skip")
 
     assert {2: InputError} == {index: type(error) for index, error in result.errors.items()}
-
-
-def _picture(path: Path) -> bytes:
-    from io import BytesIO
-
-    from PIL import Image as Pillow
-
-    buffer = BytesIO()
-    Pillow.new("RGB", (32, 32), "red").save(buffer, format=path.suffix[1:].upper())
-    return buffer.getvalue()
 
 
 @both_clients

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import struct
 import zlib
-from io import BytesIO
 from typing import Any
 
 import pytest
-from PIL import Image as Pillow
+from paintings import painted
 
 from volc_dashscope import (
     ConfigError,
@@ -45,9 +44,7 @@ def _sized(width: int, height: int) -> Image:
 
 
 def _picture(width: int, height: int) -> Image:
-    buffer = BytesIO()
-    Pillow.new("RGB", (width, height), "red").save(buffer, format="PNG")
-    return Image.from_bytes(buffer.getvalue())
+    return Image.from_bytes(painted(size=(width, height)))
 
 
 def _mixture(row: ModelCard) -> list[Item]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from paintings import painted
 from PIL import Image as Pillow
 
 from volc_dashscope.errors import InputError
@@ -36,9 +37,7 @@ MP4 = b"\0\0\0\x18ftypisom\0\0\x02\0isomiso2" + CANARY.encode()
 
 
 def _png(size: tuple[int, int] = (37, 23), colour: str = "red") -> bytes:
-    buffer = BytesIO()
-    Pillow.new("RGB", size, colour).save(buffer, format="PNG")
-    return buffer.getvalue() + CANARY.encode()
+    return painted(colour, size) + CANARY.encode()
 
 
 PNG = _png()

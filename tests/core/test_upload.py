@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import re
 from hashlib import sha256
-from io import BytesIO
 
 import httpx
 import numpy as np
 import pytest
 from files import mp4
-from PIL import Image as Pillow
+from paintings import painted
 
 from volc_dashscope import (
     AuthError,
@@ -39,12 +38,6 @@ ALONE = "qwen2.5-vl-embedding"
 SHARED = "qwen3-vl-embedding"
 SNAPSHOT = "tongyi-embedding-vision-plus-2026-03-06"
 POLICY, STORE = "/api/v1/uploads", "/upload"
-
-
-def picture(color="red"):
-    out = BytesIO()
-    Pillow.new("RGB", (32, 32), color).save(out, "PNG")
-    return out.getvalue()
 
 
 def paths(emulator):
@@ -92,7 +85,7 @@ twins = pytest.mark.parametrize("asynchronous", [False, True], ids=["sync", "asy
 
 @twins
 def test_a_stored_picture_has_the_vector_of_the_same_bytes_sent_inline(mount, asynchronous):
-    image = Image.from_bytes(picture())
+    image = Image.from_bytes(painted())
     with mount.client(SHARED) as client:
         inline = client.embed([image]).vectors
     result = embed(mount, [image], asynchronous=asynchronous)
@@ -107,7 +100,7 @@ def test_a_stored_picture_has_the_vector_of_the_same_bytes_sent_inline(mount, as
 def test_the_storage_host_gets_neither_the_key_nor_the_default_headers(mount, asynchronous):
     embed(
         mount,
-        [Image.from_bytes(picture())],
+        [Image.from_bytes(painted())],
         asynchronous=asynchronous,
         default_headers={"X-Gateway": "secret"},
         workspace="ws-1",
@@ -133,7 +126,7 @@ def test_the_storage_host_gets_nothing_of_a_client_that_was_handed_in(inside):
         cookies={"session": "1"},
         auth=Signing(),
     )
-    Client(SHARED, api_key="k", http_client=given, upload=True).embed([Image.from_bytes(picture())])
+    Client(SHARED, api_key="k", http_client=given, upload=True).embed([Image.from_bytes(painted())])
     policy, form = to(inside.emulator, POLICY)[0].headers, to(inside.emulator, STORE)[0].headers
 
     assert {"authorization", "x-own", "cookie", "x-signed"} <= set(policy)
@@ -142,11 +135,11 @@ def test_the_storage_host_gets_nothing_of_a_client_that_was_handed_in(inside):
 
 def test_the_form_has_the_documented_order_and_a_name_made_of_the_content(mount, tmp_path):
     path = tmp_path / "my secret name.png"
-    path.write_bytes(picture())
+    path.write_bytes(painted())
     seen = bodies_of(mount.emulator, STORE)
     embed(mount, [Image.from_path(path)])
     names = [found.decode() for found in re.findall(rb'form-data; name="([^"]+)"', seen[0])]
-    digest = sha256(picture()).hexdigest()
+    digest = sha256(painted()).hexdigest()
 
     assert [
         "OSSAccessKeyId",
@@ -164,7 +157,7 @@ def test_the_form_has_the_documented_order_and_a_name_made_of_the_content(mount,
 
 
 def test_nothing_is_stored_unless_asked(inside):
-    inside.client(SHARED).embed([Image.from_bytes(picture())])
+    inside.client(SHARED).embed([Image.from_bytes(painted())])
 
     assert ["multimodal-embedding"] == paths(inside.emulator)
 
@@ -196,7 +189,7 @@ def test_the_limits_of_the_model_still_hold_for_what_is_stored(inside):
 
 def test_a_picture_larger_than_a_data_uri_may_be_can_be_stored(inside):
     rule = card(SNAPSHOT).image
-    image = Image.from_bytes(picture().ljust(rule.max_bytes, b"\0"))
+    image = Image.from_bytes(painted().ljust(rule.max_bytes, b"\0"))
     with pytest.raises(InputError, match="data URI"):
         inside.client(SNAPSHOT).embed([image])
     embed(inside, [image], model=SNAPSHOT)
@@ -205,7 +198,7 @@ def test_a_picture_larger_than_a_data_uri_may_be_can_be_stored(inside):
 
 
 def test_parts_of_a_fused_item_and_frames_are_stored(inside):
-    red, blue = Image.from_bytes(picture()), Image.from_bytes(picture("blue"))
+    red, blue = Image.from_bytes(painted()), Image.from_bytes(painted("blue"))
     embed(inside, [Fused("a shoe", red)], model=SNAPSHOT)
     fused = contents(inside.emulator)
     embed(inside, [Frames([red, blue])], model=SNAPSHOT)
@@ -218,20 +211,20 @@ def test_parts_of_a_fused_item_and_frames_are_stored(inside):
 @twins
 def test_one_content_is_stored_once_however_many_requests_need_it(mount, asynchronous):
     """Eight requests in flight together, each for the same picture."""
-    embed(mount, [Image.from_bytes(picture())] * 8, asynchronous=asynchronous, model=ALONE)
+    embed(mount, [Image.from_bytes(painted())] * 8, asynchronous=asynchronous, model=ALONE)
 
     assert 1 == len(to(mount.emulator, STORE))
     assert 8 == paths(mount.emulator).count("multimodal-embedding")
 
 
 def test_a_policy_serves_until_it_ends(inside):
-    embed(inside, [Image.from_bytes(picture(color)) for color in ("red", "green", "blue")])
+    embed(inside, [Image.from_bytes(painted(color)) for color in ("red", "green", "blue")])
 
     assert (1, 3) == (len(to(inside.emulator, POLICY)), len(to(inside.emulator, STORE)))
 
 
 def test_the_retry_of_a_failed_call_stores_nothing_again(inside):
-    items = [Image.from_bytes(picture())]
+    items = [Image.from_bytes(painted())]
     inside.emulator.fail(Fault("400", path="/multimodal-embedding"))
     with inside.client(SHARED, upload=True) as client:
         with pytest.raises(RequestError):
@@ -275,7 +268,7 @@ def test_a_flow_that_is_dropped_gives_its_claim_back(inside):
     """A worker that is told to stop must not keep others waiting for a file nobody stores."""
     storage = storage_at(Clock())
     ask = Ask(card=card(SHARED), model=SHARED, base_url="https://x/api/v1", place="here", upload=True)
-    image = Image.from_bytes(picture())
+    image = Image.from_bytes(painted())
     flow = stored(Batch((0,), (image,)), ask, storage)
     first = next(flow)
     name = f"{image.digest}.png"
@@ -291,9 +284,9 @@ def test_an_expired_policy_is_replaced_once(inside):
     words = b"Invalid according to Policy: Policy expired."
     gone = b"<Error><Code>AccessDenied</Code><Message>" + words + b"</Message></Error>"
     with inside.client(SHARED, upload=True) as client:
-        client.embed([Image.from_bytes(picture())])
+        client.embed([Image.from_bytes(painted())])
         inside.emulator.fail(Fault("reply", status=403, body=gone, path=STORE))
-        client.embed([Image.from_bytes(picture("blue"))])
+        client.embed([Image.from_bytes(painted("blue"))])
 
     assert [200, 403, 200] == [entry.status for entry in to(inside.emulator, STORE)]
     assert 2 == len(to(inside.emulator, POLICY))
@@ -303,7 +296,7 @@ def test_a_fresh_policy_that_is_refused_is_an_error_of_that_item_and_no_account_
     gone = b"<Error><Code>AccessDenied</Code><Message>no</Message></Error>"
     inside.emulator.fail(None, Fault("reply", status=403, body=gone, path=STORE))
     with pytest.raises(RequestError) as caught:
-        embed(inside, [Image.from_bytes(picture())])
+        embed(inside, [Image.from_bytes(painted())])
 
     assert ("AccessDenied", 403, 0, False) == (
         caught.value.code,
@@ -316,7 +309,7 @@ def test_a_fresh_policy_that_is_refused_is_an_error_of_that_item_and_no_account_
 
 def test_a_storage_in_trouble_is_tried_again(inside):
     inside.emulator.fail(None, Fault("503", path=STORE), Fault("reset", path=STORE))
-    result = embed(inside, [Image.from_bytes(picture())])
+    result = embed(inside, [Image.from_bytes(painted())])
 
     assert (1, 2560) == result.vectors.shape
     assert [503, 0, 200] == [entry.status for entry in to(inside.emulator, STORE)]
@@ -331,7 +324,7 @@ def test_a_file_that_is_there_already_after_a_lost_reply_counts_as_stored(inside
 
     inside.emulator.fail(None, Fault("reset", path=STORE))
     inside.emulator.reply_with(hook)
-    result = embed(inside, [Image.from_bytes(picture())])
+    result = embed(inside, [Image.from_bytes(painted())])
 
     assert (1, 2560) == result.vectors.shape
     assert [0, 409] == [entry.status for entry in to(inside.emulator, STORE)]
@@ -339,7 +332,7 @@ def test_a_file_that_is_there_already_after_a_lost_reply_counts_as_stored(inside
 
 def test_a_refused_policy_is_the_error_of_the_key(mount):
     with pytest.raises(AuthError, match="keys are bound to one region"):
-        embed(mount, [Image.from_bytes(picture())], api_key="sk-invalid")
+        embed(mount, [Image.from_bytes(painted())], api_key="sk-invalid")
 
     assert ["uploads"] == paths(mount.emulator)
 
@@ -359,16 +352,16 @@ def test_a_refused_policy_is_the_error_of_the_key(mount):
 def test_a_policy_that_cannot_be_trusted_is_a_bad_reply(inside, changes):
     alter_policy(inside.emulator, **changes)
     with pytest.raises(BadReply, match="the upload policy"):
-        embed(inside, [Image.from_bytes(picture())], max_attempts=1)
+        embed(inside, [Image.from_bytes(painted())], max_attempts=1)
 
     assert [] == to(inside.emulator, STORE)
 
 
 def test_a_file_larger_than_the_storage_takes_fails_alone(inside):
     alter_policy(inside.emulator, max_file_size_mb="1")
-    large = Image.from_bytes(picture("blue").ljust(1_100_000, b"\0"))
+    large = Image.from_bytes(painted("blue").ljust(1_100_000, b"\0"))
     with pytest.raises(BulkError) as caught:
-        embed(inside, [Image.from_bytes(picture()), large, "text"])
+        embed(inside, [Image.from_bytes(painted()), large, "text"])
 
     assert [1] == list(caught.value.failures)
     assert isinstance(caught.value.failures[1], InputError)
@@ -386,7 +379,7 @@ def test_an_upload_reply_is_read_without_trusting_it():
     """A gateway's page in place of the policy is our error, not a KeyError."""
     storage = storage_at(Clock())
     ask = Ask(card=card(SHARED), model=SHARED, base_url="https://x/api/v1", place="here", upload=True)
-    flow = stored(Batch((0,), (Image.from_bytes(picture()),)), ask, storage)
+    flow = stored(Batch((0,), (Image.from_bytes(painted()),)), ask, storage)
     next(flow)
     with pytest.raises(BadReply):
         flow.send(Reply(200, {}, b"[]"))

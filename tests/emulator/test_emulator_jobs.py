@@ -6,7 +6,7 @@ import gzip
 import json
 
 import pytest
-from emulator_drawings import picture
+from paintings import painted
 
 TEXT = "/api/v1/services/embeddings/text-embedding/text-embedding"
 FILES, BATCHES = "/compatible-mode/v1/files", "/compatible-mode/v1/batches"
@@ -220,14 +220,14 @@ def test_an_upload_is_read_through_its_oss_url_until_it_expires(mounted):
         "success_action_status": "200",
     }
     sent = wire.client.post(
-        data["upload_host"], data=form, files={"file": ("red.png", picture(), "image/png")}
+        data["upload_host"], data=form, files={"file": ("red.png", painted(), "image/png")}
     )
     wire.client.headers["X-DashScope-OssResourceResolve"] = "enable"
     read = wire.media({"image": f"oss://{key}"})
     clock.now += 49 * 3600
     expired = wire.media({"image": f"oss://{key}"})
     late = wire.client.post(
-        data["upload_host"], data=form, files={"file": ("red.png", picture(), "image/png")}
+        data["upload_host"], data=form, files={"file": ("red.png", painted(), "image/png")}
     )
 
     assert (200, 200) == (sent.status_code, read.status_code)

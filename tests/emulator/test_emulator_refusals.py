@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 
 import pytest
-from emulator_drawings import picture, uri
+from paintings import data_uri, painted
 
 HELLO = {"type": "text", "text": "hello"}
 URL = {"type": "image_url", "image_url": {"url": "https://example.com/shoe.png"}}
 ALGO = "<400> InternalError.Algo.InvalidParameter: "
 NATIVE = "/api/v1/services/embeddings/text-embedding/text-embedding"
-JPEG_AS_PNG = uri(picture("jpeg"), "image/png")
+JPEG_AS_PNG = data_uri(painted(kind="JPEG"), "image/png")
 
 
 def image(url):
@@ -115,11 +115,11 @@ OLD = "doubao-embedding-vision-250328"
         ("InvalidParameter", [image("file:///etc/passwd")], {}),
         ("InvalidParameter", [image("https://unreachable.example.com/a.png")], {}),
         ("InvalidParameter", [image(JPEG_AS_PNG)], {}),
-        ("InvalidParameter", [image(uri(picture(size=(14, 100))))], {}),
-        ("InvalidParameter", [image(uri(picture(size=(6000, 6000))))], {}),
-        ("InvalidParameter", [image(uri(b"not a picture"))], {}),
-        ("InvalidParameter", [image(uri(picture() + bytes(10 * 1024 * 1024)))], {}),
-        ("InvalidParameter", [image(uri(picture()[:60]))], {}),
+        ("InvalidParameter", [image(data_uri(painted(size=(14, 100))))], {}),
+        ("InvalidParameter", [image(data_uri(painted(size=(6000, 6000))))], {}),
+        ("InvalidParameter", [image(data_uri(b"not a picture"))], {}),
+        ("InvalidParameter", [image(data_uri(painted() + bytes(10 * 1024 * 1024)))], {}),
+        ("InvalidParameter", [image(data_uri(painted()[:60]))], {}),
         ("InvalidImageURL.EmptyURL", [image("")], {}),
         ("InvalidImageURL.InvalidFormat", [image("data:image/png;base64,%%%")], {}),
         ("OutofContextError", [{"type": "text", "text": "天" * 128_001}], {}),
@@ -302,7 +302,12 @@ SNAPSHOT = "tongyi-embedding-vision-plus-2026-03-06"
         ("qwen3-vl-embedding", ["a"], {"dimension": 64}, "dimension should be in"),
         ("qwen3-vl-embedding", ["a"], {"output_type": "sparse"}, "output_type should be dense"),
         ("qwen3-vl-embedding", ["a"], {"fps": 2}, "Range of fps"),
-        ("qwen3-vl-embedding", [{"video": uri(b"x", "video/mp4")}], {}, "URL does not appear to be valid"),
+        (
+            "qwen3-vl-embedding",
+            [{"video": data_uri(b"x", "video/mp4")}],
+            {},
+            "URL does not appear to be valid",
+        ),
         ("qwen3-vl-embedding", [{"image": "/etc/passwd"}], {}, "URL does not appear to be valid"),
         ("qwen3-vl-embedding", [{"image": "oss://a/b.png"}], {}, "URL does not appear to be valid"),
         (
@@ -312,11 +317,11 @@ SNAPSHOT = "tongyi-embedding-vision-plus-2026-03-06"
             "Failed to download",
         ),
         ("qwen3-vl-embedding", [{"image": JPEG_AS_PNG}], {}, "data URI says image/png but the image is jpeg"),
-        ("qwen3-vl-embedding", [{"image": uri(picture("gif"), "image/gif")}], {}, "format gif"),
-        ("qwen3-vl-embedding", [{"image": uri(picture() + bytes(5 << 20))}], {}, "exceeds the limit"),
+        ("qwen3-vl-embedding", [{"image": data_uri(painted(kind="GIF"), "image/gif")}], {}, "format gif"),
+        ("qwen3-vl-embedding", [{"image": data_uri(painted() + bytes(5 << 20))}], {}, "exceeds the limit"),
         (
             "qwen3-vl-embedding",
-            [{"image": uri(bytes(8 << 20))}],
+            [{"image": data_uri(bytes(8 << 20))}],
             {},
             "max bytes per data-uri item : 10485760'",
         ),

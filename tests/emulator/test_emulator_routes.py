@@ -7,7 +7,7 @@ import re
 
 import numpy as np
 import pytest
-from emulator_drawings import picture, uri
+from paintings import data_uri, painted
 
 from volc_dashscope.models import models
 
@@ -44,13 +44,13 @@ def test_hello_costs_the_twenty_tokens_that_were_billed_live(wire):
 
 @pytest.mark.parametrize(("size", "price"), [((1280, 720), 1176), ((1920, 1080), 1312)])
 def test_a_picture_costs_what_the_guide_says(wire, size, price):
-    part = {"type": "image_url", "image_url": {"url": uri(picture(size=size))}}
+    part = {"type": "image_url", "image_url": {"url": data_uri(painted(size=size))}}
 
     assert price == wire.ark(part).json()["usage"]["prompt_tokens_details"]["image_tokens"]
 
 
 def test_ark_fuses_everything_into_one_vector_that_differs_from_its_parts(wire):
-    part = {"type": "image_url", "image_url": {"url": uri(picture())}}
+    part = {"type": "image_url", "image_url": {"url": data_uri(painted())}}
     fused = wire.ark(HELLO, part).json()["data"]["embedding"]
 
     assert 2048 == len(fused)
@@ -324,8 +324,8 @@ FORMATS = [
 
 @pytest.mark.parametrize(("kind", "options", "mime"), FORMATS)
 def test_every_format_of_the_ark_table_is_read_and_priced_by_its_size(wire, kind, options, mime):
-    data = picture(kind, (64, 64), **options)
-    part = {"type": "image_url", "image_url": {"url": uri(data, mime)}}
+    data = painted("red", (64, 64), kind, **options)
+    part = {"type": "image_url", "image_url": {"url": data_uri(data, mime)}}
     details = wire.ark(part).json()["usage"]["prompt_tokens_details"]
 
     # An Apple icon holds larger copies of its picture; the largest one, here 1024 x 1024, is billed.

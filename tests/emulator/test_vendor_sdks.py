@@ -7,7 +7,7 @@ import warnings
 
 import numpy as np
 import pytest
-from emulator_drawings import picture, uri
+from paintings import data_uri, painted
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::Depr
 KEY = "sdk-key"
 VISION = "doubao-embedding-vision-251215"
 LINK = "https://example.com/red-shoe.png"
-DATA = uri(picture())
+DATA = data_uri(painted())
 
 
 @pytest.fixture
@@ -170,7 +170,7 @@ def test_dashscope_sdk_reads_the_error_body(emulator):
 
 def test_dashscope_sdk_uploads_a_local_file(emulator, tmp_path):
     path = tmp_path / "red.png"
-    path.write_bytes(picture())
+    path.write_bytes(painted())
     local = dashscope.MultiModalEmbedding.call(
         model="qwen3-vl-embedding", input=[{"image": f"file://{path}"}]
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from samples import png
+from paintings import painted
 
 
 @pytest.fixture
@@ -28,5 +28,5 @@ def face_of() -> Iterator[Callable[..., Any]]:
 def red_png(tmp_path: Path) -> Path:
     """Return the path of a red picture."""
     path = tmp_path / "red.png"
-    path.write_bytes(png("red"))
+    path.write_bytes(painted("red"))
     return path

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
-from io import BytesIO
 from typing import Any
 
 from langchain_core.embeddings import Embeddings
@@ -25,16 +23,6 @@ FACES = (*LANGCHAIN, *LLAMA_INDEX)
 
 def picture(colour: str = "red") -> Pillow.Image:
     return Pillow.new("RGB", (32, 32), colour)
-
-
-def png(colour: str = "red") -> bytes:
-    buffer = BytesIO()
-    picture(colour).save(buffer, format="PNG")
-    return buffer.getvalue()
-
-
-def data_uri(colour: str = "red") -> str:
-    return f"data:image/png;base64,{b64encode(png(colour)).decode()}"
 
 
 def documents(face: Any, texts: list[str]) -> list[list[float]]:

@@ -11,15 +11,16 @@ from typing import Any
 import numpy as np
 import pytest
 from langchain_core.rate_limiters import BaseRateLimiter, InMemoryRateLimiter
-from samples import ARK, KEY, LANGCHAIN, PICTURE_URL, V4, VIDEO_URL, VL, data_uri, png
+from paintings import data_uri, painted
+from samples import ARK, KEY, LANGCHAIN, PICTURE_URL, V4, VIDEO_URL, VL
 
 from langchain_volc_dashscope import ArkEmbeddings, DashScopeEmbeddings
 from volc_dashscope import BulkError, ConfigError, Fused, Image, InputError, ServiceError
 
 LISTS = {
     "embed_documents": (["red", "blue", "green"], ["a text", "b", "红"]),
-    "embed_image": ([data_uri("red"), data_uri("blue"), PICTURE_URL],),
-    "embed_images": ([data_uri("red"), data_uri("blue"), PICTURE_URL],),
+    "embed_image": ([data_uri(painted("red")), data_uri(painted("blue")), PICTURE_URL],),
+    "embed_images": ([data_uri(painted("red")), data_uri(painted("blue")), PICTURE_URL],),
     "embed_video": ([VIDEO_URL, "https://example.com/dog.mp4", "https://example.com/sea.mp4"],),
 }
 LIST_METHODS = [name for plain in LISTS for name in (plain, f"a{plain}")]
@@ -68,7 +69,7 @@ def test_stores_can_pass_uris_by_name(kind):
 def test_stores_call_either_name_of_embed_image(inside, face_of, kind):
     face = face_of(kind, inside)
 
-    assert face.embed_image(uris=[data_uri()]) == face.embed_images(uris=[data_uri()])
+    assert face.embed_image(uris=[data_uri(painted())]) == face.embed_images(uris=[data_uri(painted())])
 
 
 @pytest.mark.parametrize(
@@ -122,7 +123,13 @@ def test_an_endpoint_id_works_with_like(inside, face_of, kind):
 
 @pytest.mark.parametrize(
     "uri",
-    ["http://h.com/a.png", "https://h.com/a.png", "HTTPS://h.com/a.png", "oss://b/a.png", data_uri()],
+    [
+        "http://h.com/a.png",
+        "https://h.com/a.png",
+        "HTTPS://h.com/a.png",
+        "oss://b/a.png",
+        data_uri(painted()),
+    ],
     ids=["http", "https", "upper case", "oss", "data"],
 )
 def test_a_uri_with_a_scheme_opens_no_file(inside, face_of, audit, uri):
@@ -139,8 +146,8 @@ def test_a_uri_with_a_scheme_opens_no_file(inside, face_of, audit, uri):
 def test_a_uri_without_a_scheme_is_a_path(inside, face_of, red_png):
     face = face_of(ArkEmbeddings, inside)
 
-    assert face.embed_image([data_uri("red")]) == face.embed_image([str(red_png)])
-    assert face.embed_image([data_uri("red")]) == face.embed_image([red_png])
+    assert face.embed_image([data_uri(painted("red"))]) == face.embed_image([str(red_png)])
+    assert face.embed_image([data_uri(painted("red"))]) == face.embed_image([red_png])
 
 
 @pytest.mark.parametrize("given", ["/etc/passwd", "red.png", "https://h/a.png"])
@@ -158,7 +165,7 @@ def test_a_text_that_looks_like_a_uri_is_text(inside, face_of, red_png, audit, m
 @pytest.mark.parametrize("method", ["embed_image", "embed_video"])
 def test_media_root_is_a_fence(inside, face_of, tmp_path, method):
     (tmp_path / "in").mkdir()
-    (tmp_path / "out.png").write_bytes(png())
+    (tmp_path / "out.png").write_bytes(painted())
     (tmp_path / "in" / "link.png").symlink_to(tmp_path / "out.png")
     face = face_of(ArkEmbeddings, inside, media_root=str(tmp_path / "in"))
 

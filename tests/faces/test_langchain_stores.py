@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 from langchain_core.documents import Document
 from langchain_core.vectorstores import InMemoryVectorStore
-from samples import data_uri
+from paintings import data_uri, painted
 
 from langchain_volc_dashscope import ArkEmbeddings, DashScopeEmbeddings
 from volc_dashscope import Fused, Image
@@ -38,7 +38,7 @@ def _qdrant_store(client: QdrantClient, face: Any) -> QdrantVectorStore:
     client.create_collection(
         "pictures", vectors_config=VectorParams(size=face.dimension, distance=Distance.COSINE)
     )
-    rows = face.embed_image([data_uri(shade) for shade in COLOURS.values()])
+    rows = face.embed_image([data_uri(painted(shade)) for shade in COLOURS.values()])
     client.upsert(
         "pictures",
         [
@@ -66,7 +66,7 @@ def test_qdrant_finds_a_picture_by_a_picture(inside, face_of, qdrant, kind, colo
     store = _qdrant_store(qdrant, face)
 
     found = store.similarity_search_by_vector(
-        face.embed_query(Image.from_url(data_uri(COLOURS[colour]))), k=1
+        face.embed_query(Image.from_url(data_uri(painted(COLOURS[colour])))), k=1
     )
 
     assert colour == found[0].metadata["colour"]
@@ -78,7 +78,7 @@ def test_qdrant_finds_a_picture_by_text_and_picture_together(inside, face_of, qd
     store = _qdrant_store(qdrant, face)
 
     found = store.similarity_search_by_vector(
-        face.embed_query(Fused("blue, blue", Image.from_url(data_uri("royalblue")))), k=1
+        face.embed_query(Fused("blue, blue", Image.from_url(data_uri(painted("royalblue"))))), k=1
     )
 
     assert "blue" == found[0].metadata["colour"]
@@ -103,12 +103,16 @@ def test_the_in_memory_store_finds_texts_and_pictures(inside, face_of, kind):
     store = InMemoryVectorStore(face)
     store.add_documents([Document("the blue sea", id="sea"), Document("a green tree", id="tree")])
     for colour, row in zip(
-        ("red", "yellow"), face.embed_image([data_uri("red"), data_uri("yellow")]), strict=True
+        ("red", "yellow"),
+        face.embed_image([data_uri(painted("red")), data_uri(painted("yellow"))]),
+        strict=True,
     ):
         store.store[colour] = {"id": colour, "vector": row, "text": colour, "metadata": {}}
 
     by_text = store.similarity_search("blue sea", k=1)
-    by_picture = store.similarity_search_by_vector(face.embed_query(Image.from_url(data_uri("yellow"))), k=1)
+    by_picture = store.similarity_search_by_vector(
+        face.embed_query(Image.from_url(data_uri(painted("yellow")))), k=1
+    )
 
     assert ["sea", "yellow"] == [by_text[0].id, by_picture[0].id]
 

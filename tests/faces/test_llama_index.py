@@ -13,7 +13,8 @@ import pytest
 from llama_index.core import Settings, VectorStoreIndex
 from llama_index.core.embeddings import MultiModalEmbedding
 from llama_index.core.schema import TextNode
-from samples import ARK, KEY, LLAMA_INDEX, PICTURE_URL, V4, VL, data_uri, picture, png
+from paintings import data_uri, painted
+from samples import ARK, KEY, LLAMA_INDEX, PICTURE_URL, V4, VL, picture
 
 from llama_index_ext import ArkMultiModalEmbedding, DashScopeMultiModalEmbedding
 from volc_dashscope import ConfigError, Image, InputError, card
@@ -43,7 +44,7 @@ async def _await(made: Any) -> Any:
 )
 async def test_each_hook_gives_what_the_core_gives(inside, face_of, kind, hook, role, number):
     face, client = face_of(kind, inside), inside.client(kind.model_fields["model_name"].default)
-    given = [data_uri("red"), data_uri("blue")] if role == "image" else ["red", "blue"]
+    given = [data_uri(painted("red")), data_uri(painted("blue"))] if role == "image" else ["red", "blue"]
     items = [Image.from_url(uri) for uri in given] if role == "image" else given
     expected = client.embed(items, text_type="query" if role == "query" else "document").vectors.tolist()
 
@@ -135,20 +136,20 @@ def test_an_image_may_come_in_any_form_core_hands_over(inside, face_of, red_png,
     forms = {
         "str": str(red_png),
         "Path": red_png,
-        "data URI": data_uri(),
-        "BytesIO": BytesIO(png()),
-        "bytes": png(),
-        "bytearray": bytearray(png()),
+        "data URI": data_uri(painted()),
+        "BytesIO": BytesIO(painted()),
+        "bytes": painted(),
+        "bytearray": bytearray(painted()),
         "PIL": picture(),
-        "Image": Image.from_bytes(png()),
+        "Image": Image.from_bytes(painted()),
     }
     face = face_of(kind, inside)
 
-    assert face.get_image_embedding(data_uri()) == face.get_image_embedding(forms[form])
+    assert face.get_image_embedding(data_uri(painted())) == face.get_image_embedding(forms[form])
 
 
 def test_a_stream_that_was_read_is_taken_whole(inside, face_of):
-    stream = BytesIO(png())
+    stream = BytesIO(painted())
     stream.read()
 
     assert 2048 == len(face_of(ArkMultiModalEmbedding, inside).get_image_embedding(stream))
@@ -156,7 +157,7 @@ def test_a_stream_that_was_read_is_taken_whole(inside, face_of):
 
 @pytest.mark.parametrize("scheme", ["https", "oss"])
 def test_a_url_is_sent_and_not_opened(inside, face_of, audit, scheme):
-    url = PICTURE_URL if scheme == "https" else inside.emulator.publish("a.png", png())
+    url = PICTURE_URL if scheme == "https" else inside.emulator.publish("a.png", painted())
 
     face_of(DashScopeMultiModalEmbedding, inside).get_image_embedding(url)
 

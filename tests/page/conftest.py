@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from shelf_samples import embedded, fill
+from paintings import fill
+from shelf_samples import embedded
 from starlette.testclient import TestClient
 
 from volc_dashscope.emulator import Emulator

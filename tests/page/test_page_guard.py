@@ -9,7 +9,8 @@ from importlib.resources import files
 from pathlib import Path
 
 import pytest
-from shelf_samples import KEY, MP4, drawn
+from paintings import MP4, fill, shaped
+from shelf_samples import KEY, embedded
 
 from volc_dashscope.page._words import language_of
 
@@ -72,7 +73,7 @@ def test_files_come_as_what_they_are(page):
     picture = page.get(f"/file/{place_of(page, 'red_square.png')}")
     video = page.get(f"/file/{place_of(page, 'clip.mp4')}")
 
-    assert ("image/png", drawn("red", "square")) == (picture.headers["content-type"], picture.content)
+    assert ("image/png", shaped("red", "square")) == (picture.headers["content-type"], picture.content)
     assert ("video/mp4", MP4, "3000") == (
         video.headers["content-type"],
         video.content,
@@ -142,7 +143,7 @@ def test_only_entries_of_the_album_have_an_address(page, path):
 def test_a_file_that_turned_into_a_link_to_the_outside_is_not_followed(own_page, tmp_path):
     page, folder = own_page()
     secret = tmp_path / "secret.png"
-    secret.write_bytes(drawn("green", "circle", 77))
+    secret.write_bytes(shaped("green", "circle", 77))
     place = place_of(page, "red_square.png")
     (folder / "red_square.png").unlink()
     os.symlink(secret, folder / "red_square.png")
@@ -151,12 +152,10 @@ def test_a_file_that_turned_into_a_link_to_the_outside_is_not_followed(own_page,
 
 
 def test_a_link_to_the_outside_is_not_in_the_album(tmp_path):
-    from shelf_samples import embedded, fill
-
     from volc_dashscope.emulator import Emulator
 
     folder = fill(tmp_path / "photos")
-    (tmp_path / "secret.png").write_bytes(drawn("green", "circle", 77))
+    (tmp_path / "secret.png").write_bytes(shaped("green", "circle", 77))
     os.symlink(tmp_path / "secret.png", folder / "link.png")
 
     album, client = embedded(folder, tmp_path / "store", Emulator())

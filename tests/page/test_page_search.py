@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from shelf_samples import KEY, MODEL, drawn
+from paintings import shaped
+from shelf_samples import KEY, MODEL
 
 from volc_dashscope.album import Album, Entry
 from volc_dashscope.album._map import draw_map
@@ -44,11 +45,11 @@ def test_a_text_is_ranked(page, text):
 
 
 def test_a_picture_finds_what_is_like_it(page):
-    assert "圆形/red_circle.png" == names(page, ask(page, drawn("red", "circle", 120)))[0]
+    assert "圆形/red_circle.png" == names(page, ask(page, shaped("red", "circle", 120)))[0]
 
 
 def test_both_are_one_question(page, gallery):
-    reply = ask(page, drawn("red", "square", 130), text="this, but blue")
+    reply = ask(page, shaped("red", "square", 130), text="this, but blue")
 
     assert reply.json()["fused"]
     assert "blue" in names(page, reply)[0]
@@ -58,7 +59,7 @@ def test_both_are_one_question(page, gallery):
 def test_a_model_that_does_not_fuse_is_asked_for_each(own_page):
     page, _ = own_page("tongyi-embedding-vision-plus")
 
-    reply = ask(page, drawn("red", "square", 130), text="red")
+    reply = ask(page, shaped("red", "square", 130), text="red")
 
     assert (200, False) == (reply.status_code, reply.json()["fused"])
     assert "red" in names(page, reply)[0]

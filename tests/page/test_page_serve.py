@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 from click.testing import CliRunner
-from shelf_samples import fill
+from paintings import fill
 
 from volc_dashscope.cli._app import app
 

@@ -9,17 +9,14 @@ import threading
 import tracemalloc
 import zlib
 from collections.abc import Callable, Iterator
-from io import BytesIO
 
 import pytest
-from PIL import Image as Pillow
+from paintings import painted
 from promise import ARK, MEDIA, TEXT, Breakage
 
 from volc_dashscope import AsyncClient, Client, EmbeddingError, Fused, Image, InputError, TransportError
 
 TEXTS, OLD = "doubao-embedding-large-text-250515", "multimodal-embedding-v1"
-PNG = BytesIO()
-Pillow.new("RGB", (32, 32), "red").save(PNG, "PNG")
 
 BREAKAGES = [
     Breakage(
@@ -218,7 +215,7 @@ def test_headers_without_an_end_are_cut_off(serve, kind, head) -> None:
 
 def _picture(size: int) -> Image:
     """A small picture that drags as many bytes behind it; they are in memory once, whatever they are put into."""
-    return Image.from_bytes(PNG.getvalue() + bytes(size))
+    return Image.from_bytes(painted() + bytes(size))
 
 
 LARGE = {

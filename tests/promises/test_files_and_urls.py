@@ -7,15 +7,13 @@ import os
 import socket
 import stat
 import struct
-from base64 import b64encode
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from llama_index.core.schema import ImageNode
-from PIL import Image as Pillow
+from paintings import data_uri, painted
 from promise import ARK, TEXT, Breakage
 
 from langchain_volc_dashscope import ArkEmbeddings, DashScopeEmbeddings
@@ -129,19 +127,13 @@ BREAKAGES = [
 VL = "qwen3-vl-embedding"
 
 
-def _png(colour: str = "red") -> bytes:
-    buffer = BytesIO()
-    Pillow.new("RGB", (32, 32), colour).save(buffer, "PNG")
-    return buffer.getvalue()
-
-
 @pytest.fixture
 def fence(tmp_path: Path) -> Path:
     """A folder with a picture inside, and one with the same beginning beside it."""
     inside, beside = tmp_path / "media", tmp_path / "media-private"
     for folder in (inside, beside, inside / "deep"):
         folder.mkdir()
-        (folder / "a.png").write_bytes(_png())
+        (folder / "a.png").write_bytes(painted())
     (inside / "out.png").symlink_to(beside / "a.png")
     (inside / "folder").symlink_to(beside)
     (inside / "in.png").symlink_to(inside / "deep" / "a.png")
@@ -217,7 +209,7 @@ def test_videos_and_documents_have_the_same_fence(inside, fence, audit, path) ->
 AS_URLS = [
     "http://elsewhere.example/red.png",
     "https://elsewhere.example/red.png",
-    f"data:image/png;base64,{b64encode(_png()).decode()}",
+    data_uri(painted()),
 ]
 AS_PATHS = [
     "file:///etc/hostname",
@@ -310,7 +302,7 @@ def test_only_regular_files_are_opened(tmp_path, audit, kind) -> None:
 def test_a_file_swapped_for_a_fifo_does_not_hang(tmp_path, inside, monkeypatch) -> None:
     """Between the look and the opening a path may become something else; the descriptor is what counts."""
     path = tmp_path / "a.png"
-    path.write_bytes(_png())
+    path.write_bytes(painted())
     real_open = os.open
 
     def swap(name: Any, flags: int, *more: Any, **keywords: Any) -> int:
@@ -328,7 +320,7 @@ def test_a_file_swapped_for_a_fifo_does_not_hang(tmp_path, inside, monkeypatch) 
 def test_a_file_that_grew_is_not_sent(tmp_path, inside) -> None:
     """The size is that of the file that was opened, and no more is read."""
     path = tmp_path / "a.png"
-    path.write_bytes(_png())
+    path.write_bytes(painted())
     item = Image.from_path(path)
     with path.open("ab") as file:
         file.truncate(3 * 1024**3)  # sparse
@@ -475,6 +467,6 @@ def test_what_is_no_picture_is_not_sent(tmp_path, data) -> None:
 
     with pytest.raises(InputError, match=r"not an image|is empty"):
         Image.from_path(path)
-    path.write_bytes(_png())
+    path.write_bytes(painted())
     with pytest.raises(InputError, match="not a video"):
         Video.from_path(path)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from base64 import b64encode
-from io import BytesIO
 from typing import Any
 
 import numpy as np
 import pytest
 from llama_index.core.schema import ImageNode
-from PIL import Image as Pillow
+from paintings import data_uri, painted
 from promise import ARK, Breakage, sized, texts
 
 from langchain_volc_dashscope import ArkEmbeddings, DashScopeEmbeddings
@@ -39,14 +38,12 @@ BREAKAGES = [
 
 
 def _png(number: int) -> bytes:
-    buffer = BytesIO()
     colour = (number * 37 % 256, number * 91 % 256, number * 13 % 256)
-    Pillow.new("RGB", (20 + number % 5, 20), colour).save(buffer, "PNG")
-    return buffer.getvalue()
+    return painted(colour, (20 + number % 5, 20))
 
 
 def _uri(number: int) -> str:
-    return "data:image/png;base64," + b64encode(_png(number)).decode()
+    return data_uri(_png(number))
 
 
 def _mixed(number: int) -> list[Item]:

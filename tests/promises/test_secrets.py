@@ -23,7 +23,7 @@ from listener import Listener
 from llama_index.core.callbacks import CallbackManager
 from llama_index.core.instrumentation import get_dispatcher
 from llama_index.core.instrumentation.event_handlers import BaseEventHandler
-from PIL import Image as Pillow
+from paintings import painted
 from promise import ARK, MEDIA, ROOT, TEXT, Breakage
 
 from langchain_volc_dashscope import ArkEmbeddings, DashScopeEmbeddings
@@ -158,13 +158,7 @@ BREAKAGES = [
 ]
 
 
-def _png() -> bytes:
-    buffer = BytesIO()
-    Pillow.new("RGB", (32, 32), "red").save(buffer, "PNG")
-    return buffer.getvalue() + NOISE
-
-
-PICTURE = _png()
+PICTURE = painted() + NOISE
 SIGNED = Image.from_url("https://example.com/red.png?Signature=canary-of-a-signature")
 CANARIES = {
     "key": re.escape(KEY),

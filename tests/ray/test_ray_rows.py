@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-from io import BytesIO
-
 import numpy as np
 import pytest
-from PIL import Image as Pillow
+from paintings import painted
 
 from volc_dashscope import ConfigError, Fused, Image, Video
 from volc_dashscope.ray._rows import Roles
-
-
-def _png(colour: str = "red") -> bytes:
-    buffer = BytesIO()
-    Pillow.new("RGB", (32, 32), colour).save(buffer, "PNG")
-    return buffer.getvalue()
 
 
 def _roles(text=None, image=None, video=None, root=None, fps=None):
@@ -50,13 +42,13 @@ def test_numpys_own_str_becomes_plain_str(column):
 
 def test_an_image_column_takes_bytes_paths_urls_and_pixels(tmp_path):
     path = tmp_path / "a.png"
-    path.write_bytes(_png())
+    path.write_bytes(painted())
     url = "https://example.com/a.png"
 
-    items = _items(_roles(image="i"), i=_column(_png(), str(path), url, np.zeros((32, 32, 3), np.uint8)))
+    items = _items(_roles(image="i"), i=_column(painted(), str(path), url, np.zeros((32, 32, 3), np.uint8)))
 
     assert [Image] * 4 == [type(item) for item in items]
-    assert [Image.from_bytes(_png()).digest] * 2 == [item.digest for item in items[:2]]
+    assert [Image.from_bytes(painted()).digest] * 2 == [item.digest for item in items[:2]]
     assert Image.from_url(url) == items[2]
     assert (32, 32) == (items[3].width, items[3].height)
 
@@ -74,7 +66,7 @@ def test_a_video_column_takes_urls_with_the_sampling_asked_for():
 def test_several_columns_are_fused_and_nulls_left_out():
     roles = _roles(text="t", image="i")
 
-    items = _items(roles, t=_column("red", None, "red", ""), i=_column(_png(), _png(), None, _png()))
+    items = _items(roles, t=_column("red", None, "red", ""), i=_column(painted(), painted(), None, painted()))
 
     assert [Fused, Image, str, Image] == [type(item) for item in items]
 
@@ -110,7 +102,7 @@ def test_a_bad_cell_is_its_rows_error_only(roles, cell, said):
 
 def test_a_path_outside_the_root_is_refused(tmp_path):
     (tmp_path / "in").mkdir()
-    (tmp_path / "a.png").write_bytes(_png())
+    (tmp_path / "a.png").write_bytes(painted())
 
     (error,) = _items(_roles(image="i", root=tmp_path / "in"), i=_column(str(tmp_path / "a.png")))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from langchain_core.documents import Document
-from samples import png
+from paintings import painted
 
 from langchain_volc_dashscope import MediaDocument, MediaStr, media
 from volc_dashscope import Fused, Image, Item, Video
@@ -20,7 +20,7 @@ def goods(folder: Path, colour: str = "red") -> dict[str, Item]:
     path = picture_of(folder, colour)
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(png(colour))
+        path.write_bytes(painted(colour))
     return {
         "text": f"the {colour} sea at night",
         "image": Image.from_path(path),

@@ -9,15 +9,16 @@ from typing import Any
 import pytest
 from langchain_core.messages import HumanMessage
 from langchain_core.messages.content import create_image_block, create_text_block, create_video_block
-from samples import PICTURE_URL, VIDEO_URL, data_uri, png
+from paintings import data_uri, painted
+from samples import PICTURE_URL, VIDEO_URL
 
 from langchain_volc_dashscope import ArkEmbeddings, DashScopeEmbeddings, media
 from langchain_volc_dashscope.blocks import as_item
 from volc_dashscope import Frames, Fused, Image, InputError, Video
 from volc_dashscope.inputs import digest
 
-RED64 = b64encode(png("red")).decode()
-RED = Image.from_bytes(png("red"))
+RED64 = b64encode(painted("red")).decode()
+RED = Image.from_bytes(painted("red"))
 SHOE = Image.from_url(PICTURE_URL)
 CAT = Video.from_url(VIDEO_URL)
 
@@ -26,7 +27,7 @@ SPELLINGS: dict[str, tuple[Any, Any]] = {
     "v1 image, url": ({"type": "image", "url": PICTURE_URL}, SHOE),
     "v1 image, base64": ({"type": "image", "base64": RED64, "mime_type": "image/png"}, RED),
     "v1 image, base64 without type": ({"type": "image", "base64": RED64}, RED),
-    "v1 image, data URI": ({"type": "image", "url": data_uri("red")}, RED),
+    "v1 image, data URI": ({"type": "image", "url": data_uri(painted("red"))}, RED),
     "v1 video": ({"type": "video", "url": VIDEO_URL}, CAT),
     "v1 factory, image": (create_image_block(url=PICTURE_URL), SHOE),
     "v1 factory, video": (create_video_block(url=VIDEO_URL), CAT),
@@ -38,13 +39,19 @@ SPELLINGS: dict[str, tuple[Any, Any]] = {
     ),
     "OpenAI image_url": ({"type": "image_url", "image_url": {"url": PICTURE_URL, "detail": "high"}}, SHOE),
     "OpenAI image_url, bare": ({"type": "image_url", "image_url": PICTURE_URL}, SHOE),
-    "OpenAI image_url, data URI": ({"type": "image_url", "image_url": {"url": data_uri("red")}}, RED),
+    "OpenAI image_url, data URI": (
+        {"type": "image_url", "image_url": {"url": data_uri(painted("red"))}},
+        RED,
+    ),
     "video_url": ({"type": "video_url", "video_url": {"url": VIDEO_URL}}, CAT),
     "DashScope text": ({"text": "a shoe"}, "a shoe"),
     "DashScope image": ({"image": PICTURE_URL}, SHOE),
-    "DashScope image, data URI": ({"image": data_uri("red")}, RED),
+    "DashScope image, data URI": ({"image": data_uri(painted("red"))}, RED),
     "DashScope video": ({"video": VIDEO_URL}, CAT),
-    "DashScope multi_images": ({"multi_images": [PICTURE_URL, data_uri("red")]}, Frames([SHOE, RED])),
+    "DashScope multi_images": (
+        {"multi_images": [PICTURE_URL, data_uri(painted("red"))]},
+        Frames([SHOE, RED]),
+    ),
     "DashScope, several in one": ({"text": "a shoe", "image": PICTURE_URL}, Fused("a shoe", SHOE)),
     "list of one": ([{"type": "text", "text": "a shoe"}], "a shoe"),
     "list of blocks": (

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from langchain_core.messages import HumanMessage
-from samples import png
+from paintings import painted
 
 from langchain_volc_dashscope import MediaDocument, content_blocks
 from volc_dashscope import Image
@@ -78,9 +78,9 @@ def test_the_stand_in_refuses_to_answer_without_pictures(example, tmp_path):
 
 
 def test_the_stand_in_refuses_a_picture_that_was_not_retrieved(example, tmp_path):
-    (tmp_path / "red.png").write_bytes(png("red"))
+    (tmp_path / "red.png").write_bytes(painted("red"))
     (tmp_path / "elsewhere").mkdir()
-    (tmp_path / "elsewhere" / "blue.png").write_bytes(png("blue"))
+    (tmp_path / "elsewhere" / "blue.png").write_bytes(painted("blue"))
     picture = MediaDocument(Image.from_path(tmp_path / "elsewhere" / "blue.png"))
 
     with pytest.raises(ValueError, match="1 of them unknown"):

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from langchain_core.documents import Document
 from langchain_core.vectorstores import InMemoryVectorStore
-from samples import PICTURE_URL, V4, data_uri
+from paintings import data_uri, painted
+from samples import PICTURE_URL, V4
 
 from langchain_volc_dashscope import ArkEmbeddings, DashScopeEmbeddings, media
 from volc_dashscope import BulkError, EmbeddingError, Image
@@ -53,7 +54,7 @@ def test_the_retry_of_batches_sends_only_the_batch_that_failed(inside, face_of):
 
 def test_a_picture_that_was_finished_is_not_sent_again(inside, face_of):
     face = face_of(ArkEmbeddings, inside, max_attempts=1, max_concurrency=1)
-    given = [media(Image.from_url(PICTURE_URL)), {"image": data_uri("red")}, "a text"]
+    given = [media(Image.from_url(PICTURE_URL)), {"image": data_uri(painted("red"))}, "a text"]
     inside.emulator.fail(None, None, "500")
 
     with pytest.raises(BulkError):

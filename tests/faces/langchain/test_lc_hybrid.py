@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from langchain_core.documents import Document
 from lc_shops import FLAT, Milvus
-from samples import ARK, V4, png
+from paintings import painted
+from samples import ARK, V4
 
 from langchain_volc_dashscope import ArkEmbeddings, DashScopeEmbeddings, MediaDocument, media
 from volc_dashscope import BulkError, Image, InputError
@@ -247,7 +248,7 @@ def test_both_shapes_hold_the_same_numbers(halves):
 def test_media_are_found_by_the_words_of_their_caption(inside, face_of, tmp_path):
     face = face_of(ArkEmbeddings, inside, dimensions=1024)
     store = _qdrant(face, tmp_path, hybrid=True)
-    picture = MediaDocument(Image.from_bytes(png("red")), caption="a zeppelin")
+    picture = MediaDocument(Image.from_bytes(painted("red")), caption="a zeppelin")
 
     store.add_documents([picture, Document("a boat")])
     store.retrieval_mode = RetrievalMode.SPARSE  # words only
@@ -261,7 +262,7 @@ def test_media_are_found_by_the_words_of_their_caption(inside, face_of, tmp_path
 
 def test_media_without_words_have_an_empty_half_and_no_request(inside, face_of):
     face = face_of(ArkEmbeddings, inside)
-    picture = Image.from_bytes(png("red"))
+    picture = Image.from_bytes(painted("red"))
 
     rows = face.qdrant_sparse().embed_documents([media(picture), str.__str__(media(picture, label(picture)))])
 
@@ -285,6 +286,6 @@ def test_errors_name_items_by_their_place_among_media_and_texts(inside, face_of)
     inside.emulator.fail(None, "500")
 
     with pytest.raises(BulkError) as caught:
-        face.embed_documents([Image.from_bytes(png("red")), "a", "b"])
+        face.embed_documents([Image.from_bytes(painted("red")), "a", "b"])
 
     assert [2] == list(caught.value.failures)

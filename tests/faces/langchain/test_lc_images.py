@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 from lc_shops import SHOPS
-from samples import LANGCHAIN, PICTURE_URL, VIDEO_URL, data_uri, png
+from paintings import data_uri, painted
+from samples import LANGCHAIN, PICTURE_URL, VIDEO_URL
 
 from langchain_volc_dashscope import ArkEmbeddings, DashScopeEmbeddings
 from volc_dashscope import Image, Video
@@ -25,7 +26,7 @@ def pictures(tmp_path) -> dict[str, str]:
     """Return paths of pictures by colour."""
     paths = {colour: tmp_path / f"{colour}.png" for colour in COLOURS}
     for colour, path in paths.items():
-        path.write_bytes(png(colour))
+        path.write_bytes(painted(colour))
     return {colour: str(path) for colour, path in paths.items()}
 
 
@@ -98,6 +99,11 @@ async def test_contents_take_the_role_they_are_given(inside, face_of, role):
 
 def test_mixed_contents_keep_their_order(inside, face_of):
     face = face_of(DashScopeEmbeddings, inside)
-    items: list[Any] = ["a text", Image.from_url(PICTURE_URL), {"video": VIDEO_URL}, ["and", data_uri()]]
+    items: list[Any] = [
+        "a text",
+        Image.from_url(PICTURE_URL),
+        {"video": VIDEO_URL},
+        ["and", data_uri(painted())],
+    ]
 
     assert [face.embed_contents([item])[0] for item in items] == face.embed_contents(items)

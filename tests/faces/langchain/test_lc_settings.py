@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 from langchain_core.rate_limiters import InMemoryRateLimiter
+from paintings import painted
 from pydantic import SecretStr, ValidationError
-from samples import ARK, LANGCHAIN, PICTURE_URL, V4, VL, png
+from samples import ARK, LANGCHAIN, PICTURE_URL, V4, VL
 
 from langchain_volc_dashscope import ArkEmbeddings, DashScopeEmbeddings, media
 from volc_dashscope import ConfigError, Image, card
@@ -195,7 +196,7 @@ def test_what_numpy_and_python_call_a_list_goes_in_and_floats_come_out(inside, f
 def test_usage_counts_requests_and_tokens(inside, face_of):
     face = face_of(ArkEmbeddings, inside)
 
-    face.embed_documents(["a", media(Image.from_bytes(png("red")))])
+    face.embed_documents(["a", media(Image.from_bytes(painted("red")))])
     face.embed_image([PICTURE_URL])
 
     assert (3, inside.emulator.ledger.tokens) == (face.usage.requests, face.usage.total_tokens)
@@ -278,7 +279,7 @@ async def test_sync_calls_inside_a_running_loop(emulate, face_of, kind):
 @pytest.mark.parametrize(("kind", "model"), [(ArkEmbeddings, ARK), (DashScopeEmbeddings, VL)])
 def test_a_cache_serves_texts_and_media_without_a_request(inside, face_of, kind, model):
     cache: dict[str, bytes] = {}
-    given = ["a", media(Image.from_bytes(png("red"))), {"image": PICTURE_URL}]
+    given = ["a", media(Image.from_bytes(painted("red"))), {"image": PICTURE_URL}]
 
     first = face_of(kind, inside, model=model, cache=cache).embed_documents(given)
     paid = len(inside.emulator.ledger)

@@ -14,13 +14,13 @@ from langchain_classic.embeddings import CacheBackedEmbeddings
 from langchain_core.documents import Document
 from langchain_core.stores import InMemoryByteStore
 from langchain_core.vectorstores import InMemoryVectorStore
-from samples import data_uri, png
+from paintings import data_uri, painted
 
 from langchain_volc_dashscope import ArkEmbeddings, MediaDocument, MediaStr, media, uuid5_key
 from langchain_volc_dashscope.registry import Registry
 from volc_dashscope import Frames, Fused, Image, InputError, Video
 
-RED = Image.from_bytes(png("red"))
+RED = Image.from_bytes(painted("red"))
 STRANGE = f"a picture ⟦media:sha256:{'0' * 64}⟧"
 
 
@@ -40,14 +40,14 @@ def test_a_token_is_resolved_wherever_a_store_flattened_it(inside, face_of):
     whole, flat = face.embed_documents([text, _flat(text)])
 
     assert str is type(_flat(text))
-    assert whole == flat == face.embed_image([data_uri("red")])[0]
+    assert whole == flat == face.embed_image([data_uri(painted("red"))])[0]
     assert [["image_url"]] * 3 == _sent(inside)
 
 
 def test_tokens_depend_on_content_only(tmp_path):
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
-        (tmp_path / folder / "red.png").write_bytes(png("red"))
+        (tmp_path / folder / "red.png").write_bytes(painted("red"))
 
     tokens = {
         media(Image.from_path(tmp_path / "a" / "red.png"), "one")[-79:],
@@ -56,7 +56,7 @@ def test_tokens_depend_on_content_only(tmp_path):
     }
 
     assert 1 == len(tokens)
-    assert media(Image.from_bytes(png("blue")))[-79:] not in tokens
+    assert media(Image.from_bytes(painted("blue")))[-79:] not in tokens
 
 
 @pytest.mark.parametrize("ask", ["embed_query", "embed_documents", "embed_contents"])
@@ -158,10 +158,10 @@ def test_the_registry_holds_no_more_items_than_it_may():
 
 
 def test_the_registry_holds_no_more_bytes_than_it_may():
-    size = len(png("red"))
+    size = len(painted("red"))
     registry = Registry(max_items=100, max_bytes=2 * size)
     for colour in ("red", "green", "black"):
-        registry.add(colour, Image.from_bytes(png(colour)))
+        registry.add(colour, Image.from_bytes(painted(colour)))
 
     assert registry.find("red") is None
     assert 2 == len(registry)
@@ -179,8 +179,8 @@ def test_the_registry_forgets_what_was_not_used_for_longest():
 
 def test_urls_files_and_repetitions_weigh_nothing(tmp_path):
     path = tmp_path / "red.png"
-    path.write_bytes(png("red"))
-    registry = Registry(max_items=100, max_bytes=len(png("red")))
+    path.write_bytes(painted("red"))
+    registry = Registry(max_items=100, max_bytes=len(painted("red")))
     registry.add("bytes", RED)
     registry.add("bytes", RED)
     registry.add("file", Image.from_path(path))
@@ -245,7 +245,7 @@ sys.stdout.buffer.write(pickle.dumps(made))
 def test_what_a_worker_process_made_is_known_where_it_arrives(inside, face_of, tmp_path, kind):
     # A colour no other test uses: this process must not know the token already.
     path = tmp_path / "one.png"
-    path.write_bytes(png("tan" if kind == "document" else "teal"))
+    path.write_bytes(painted("tan" if kind == "document" else "teal"))
     root = Path(__file__).parents[3]
     done = subprocess.run(
         [sys.executable, "-c", MAKE, str(path), kind], capture_output=True, check=True, cwd=root
@@ -301,7 +301,7 @@ def test_keys_of_documents_are_uuids_by_content_and_metadata():
         uuid5_key(Document("a", metadata={"y": [2], "x": 2})),
         uuid5_key(Document("b", metadata={"y": [2], "x": 1})),
         uuid5_key(MediaDocument(RED, caption="a")),
-        uuid5_key(MediaDocument(Image.from_bytes(png("blue")), caption="a")),
+        uuid5_key(MediaDocument(Image.from_bytes(painted("blue")), caption="a")),
     }
 
     assert 5 == len(keys)
@@ -314,7 +314,7 @@ def test_a_cache_that_keys_on_text_tells_pictures_apart(inside, face_of):
     cached = CacheBackedEmbeddings.from_bytes_store(
         face, InMemoryByteStore(), namespace=face.fingerprint, key_encoder="sha256"
     )
-    texts = [media(RED, "square"), media(Image.from_bytes(png("blue")), "square")]
+    texts = [media(RED, "square"), media(Image.from_bytes(painted("blue")), "square")]
 
     first, second = cached.embed_documents(texts), cached.embed_documents(texts)
 

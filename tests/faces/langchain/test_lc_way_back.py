@@ -12,7 +12,8 @@ import pytest
 from langchain_core.documents import Document
 from langchain_core.messages import HumanMessage
 from lc_shops import SHOPS
-from samples import PICTURE_URL, VIDEO_URL, png
+from paintings import painted
+from samples import PICTURE_URL, VIDEO_URL
 
 from langchain_volc_dashscope import ArkEmbeddings, MediaDocument, content_blocks, media, media_of
 from volc_dashscope import Frames, Fused, Image, InputError, Video
@@ -62,7 +63,7 @@ def test_a_plain_picture_needs_no_list_of_parts():
 def test_files_are_restored_from_their_path(tmp_path):
     paths = [tmp_path / name for name in ("red square.png", "蓝.png")]
     for path, colour in zip(paths, ("red", "blue"), strict=True):
-        path.write_bytes(png(colour))
+        path.write_bytes(painted(colour))
     items = [*(Image.from_path(path) for path in paths), Frames([Image.from_path(path) for path in paths])]
 
     restored = [media_of(MediaDocument(item), root=tmp_path) for item in items]
@@ -75,8 +76,8 @@ def test_files_are_restored_from_their_path(tmp_path):
 
 def test_bytes_are_found_again_by_the_address_given(tmp_path):
     path = tmp_path / "red.png"
-    path.write_bytes(png("red"))
-    item = Fused("a red square", Image.from_bytes(png("red")))
+    path.write_bytes(painted("red"))
+    item = Fused("a red square", Image.from_bytes(painted("red")))
 
     restored = media_of(MediaDocument(item, media_uri=path.as_uri()))
 
@@ -85,7 +86,7 @@ def test_bytes_are_found_again_by_the_address_given(tmp_path):
 
 def test_a_moved_collection_is_followed_by_changing_media_uri_alone(tmp_path):
     path = tmp_path / "red.png"
-    path.write_bytes(png("red"))
+    path.write_bytes(painted("red"))
     document = MediaDocument(Fused("a red square", Image.from_path(path)))
     moved = {**document.metadata, "media_uri": "https://example.com/red.png"}
 
@@ -128,7 +129,7 @@ def test_what_is_no_address_of_a_picture_is_refused(tmp_path, metadata, message,
 
 def test_root_is_a_fence(tmp_path):
     (tmp_path / "in").mkdir()
-    (tmp_path / "out.png").write_bytes(png())
+    (tmp_path / "out.png").write_bytes(painted())
     document = Document("x", metadata={"media_uri": (tmp_path / "out.png").as_uri()})
     sneaky = Document("x", metadata={"media_uri": f"{(tmp_path / 'in').as_uri()}/../out.png"})
 
@@ -148,7 +149,7 @@ def test_the_kind_is_guessed_where_others_wrote_the_metadata():
 
 def test_blocks_are_what_chat_models_take(tmp_path):
     path = tmp_path / "red.png"
-    path.write_bytes(png("red"))
+    path.write_bytes(painted("red"))
     documents = [
         Document("just a note"),
         MediaDocument(SHOE, caption="a shoe"),
@@ -167,7 +168,7 @@ def test_blocks_are_what_chat_models_take(tmp_path):
         {"type": "text", "text": "a cat"},
         {"type": "video", "url": VIDEO_URL},
         {"type": "text", "text": "a red square"},
-        {"type": "image", "base64": b64encode(png("red")).decode(), "mime_type": "image/png"},
+        {"type": "image", "base64": b64encode(painted("red")).decode(), "mime_type": "image/png"},
         {"type": "text", "text": "two frames"},
         shoe,
         shoe,
@@ -178,7 +179,7 @@ def test_blocks_are_what_chat_models_take(tmp_path):
 
 def test_blocks_hold_no_token_and_no_address_of_a_file(tmp_path):
     path = tmp_path / "red.png"
-    path.write_bytes(png("red"))
+    path.write_bytes(painted("red"))
 
     blocks = content_blocks([MediaDocument(Image.from_path(path), caption="a red square")])
 
@@ -224,7 +225,7 @@ print(json.dumps(seen))
 
 def test_a_new_process_finds_the_picture_and_gets_back_to_it(inside, face_of, tmp_path):
     path = tmp_path / "red.png"
-    path.write_bytes(png("red"))
+    path.write_bytes(painted("red"))
     item = Fused("a red square", Image.from_path(path))
     face = face_of(ArkEmbeddings, inside, dimensions=1024)
     for shop in SHOPS:
@@ -242,7 +243,7 @@ def test_a_new_process_finds_the_picture_and_gets_back_to_it(inside, face_of, tm
     )
 
     assert 0 == done.returncode, done.stderr
-    expected = [digest(item), ["text", "image"], b64encode(png("red")).decode()]
+    expected = [digest(item), ["text", "image"], b64encode(painted("red")).decode()]
     assert [expected, expected] == json.loads(done.stdout)
 
 

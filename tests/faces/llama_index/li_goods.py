@@ -6,7 +6,7 @@ from pathlib import Path
 from uuid import UUID
 
 from llama_index.core.schema import BaseNode, ImageNode, MediaResource, Node, TextNode
-from samples import png
+from paintings import painted
 
 MP4 = b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom" + bytes(64)
 COLOURS = ("red", "green", "yellow", "royalblue")
@@ -25,7 +25,7 @@ def draw(folder: Path) -> dict[str, Path]:
     paths = {}
     for colour in COLOURS:
         paths[colour] = folder / f"{colour}.png"
-        paths[colour].write_bytes(png(colour))
+        paths[colour].write_bytes(painted(colour))
     paths["cat"] = folder / "cat.mp4"
     paths["cat"].write_bytes(MP4)
     return paths

@@ -20,7 +20,8 @@ from llama_index.core.indices import MultiModalVectorStoreIndex
 from llama_index.core.ingestion import IngestionPipeline
 from llama_index.core.schema import ImageNode, TextNode
 from llama_index.core.storage.kvstore import SimpleKVStore
-from samples import KEY, PICTURE_URL, V4, VL, data_uri, png
+from paintings import data_uri, painted
+from samples import KEY, PICTURE_URL, V4, VL
 
 from llama_index_ext import DashScopeMultiModalEmbedding, MultiModalNodeEmbedder, query_bundle
 from volc_dashscope import AuthError, ConfigError, EmbeddingError, RateLimitError, models
@@ -206,14 +207,14 @@ def test_a_stream_is_an_image(service, face_of, pictures, told):
     """Core passes `ImageNode(image=...)` as `BytesIO`."""
     from base64 import b64encode
 
-    nodes = [ImageNode(id_=RED, image=b64encode(png()).decode(), metadata={"caption": "red"})]
+    nodes = [ImageNode(id_=RED, image=b64encode(painted()).decode(), metadata={"caption": "red"})]
     face = face_of(DashScopeMultiModalEmbedding, service)
 
     with pytest.raises(AttributeError, match="startswith"):
         MultiModalVectorStoreIndex(nodes, embed_model=theirs(VL), image_embed_model=theirs(VL))
     found: Any = MultiModalVectorStoreIndex(nodes, embed_model=face, image_embed_model=face).as_retriever()
 
-    assert [RED] == [hit.node.node_id for hit in found.image_to_image_retrieve(data_uri())]
+    assert [RED] == [hit.node.node_id for hit in found.image_to_image_retrieve(data_uri(painted()))]
     assert isinstance(nodes[0].resolve_image(), BytesIO)
     told("stream", "`AttributeError`", "recognised by its bytes")
 

@@ -15,11 +15,12 @@ from llama_index.core.instrumentation import get_dispatcher
 from llama_index.core.instrumentation.event_handlers import BaseEventHandler
 from llama_index.core.instrumentation.events.embedding import EmbeddingEndEvent, EmbeddingStartEvent
 from llama_index.core.schema import ImageNode
-from samples import KEY, data_uri, png
+from paintings import data_uri, painted
+from samples import KEY
 
 from llama_index_ext import ArkMultiModalEmbedding, MultiModalNodeEmbedder, fingerprint
 
-ENCODED = b64encode(png()).decode()
+ENCODED = b64encode(painted()).decode()
 
 
 class Ear(BaseEventHandler):
@@ -79,7 +80,7 @@ async def test_an_image_query_is_announced_by_its_label(inside, face_of, picture
     face = face_of(ArkMultiModalEmbedding, inside)
     index = MultiModalVectorStoreIndex(image_nodes(pictures), embed_model=face, image_embed_model=face)
     retriever: Any = index.as_retriever()
-    given = str(pictures["red"]) if query == "path" else data_uri()
+    given = str(pictures["red"]) if query == "path" else data_uri(painted())
     ear.heard.clear()
 
     await retriever.aimage_to_image_retrieve(given) if mode == "async" else retriever.image_to_image_retrieve(
@@ -103,7 +104,7 @@ def test_no_event_holds_bytes_or_the_key(inside, face_of, pictures, ear):
     told = f"{callbacks.heard} {ear.heard}"
     assert (4, 4) == (len(callbacks.heard), len(ear.heard))
     assert ENCODED[:40] not in told
-    assert repr(png()[:20]) not in told
+    assert repr(painted()[:20]) not in told
     assert KEY not in told
 
 

@@ -11,8 +11,9 @@ from li_goods import GREEN, RED
 from llama_index.core import StorageContext, VectorStoreIndex
 from llama_index.core.indices import MultiModalVectorStoreIndex
 from llama_index.core.schema import ImageDocument, ImageNode, MediaResource, Node, QueryBundle, TextNode
+from paintings import data_uri, painted
 from pydantic import ValidationError
-from samples import PICTURE_URL, data_uri, picture, png
+from samples import PICTURE_URL, picture
 
 from llama_index_ext import (
     ArkMultiModalEmbedding,
@@ -24,17 +25,17 @@ from llama_index_ext import (
 )
 from volc_dashscope import ConfigError, Image, InputError
 
-B64 = b64encode(png()).decode()
+B64 = b64encode(painted()).decode()
 
 NODES = {
     "ImageNode(image=base64)": lambda path: ImageNode(id_=RED, image=B64),
-    "ImageNode(image=data URI)": lambda path: ImageNode(id_=RED, image=data_uri()),
+    "ImageNode(image=data URI)": lambda path: ImageNode(id_=RED, image=data_uri(painted())),
     "ImageNode(image_path=)": lambda path: ImageNode(id_=RED, image_path=str(path)),
-    "ImageNode(image_url=data URI)": lambda path: ImageNode(id_=RED, image_url=data_uri()),
+    "ImageNode(image_url=data URI)": lambda path: ImageNode(id_=RED, image_url=data_uri(painted())),
     "ImageNode(image_resource=path)": lambda path: ImageNode(
         id_=RED, image_resource=MediaResource(path=path)
     ),
-    "Node(image_resource=bytes)": lambda path: Node(id_=RED, image_resource=MediaResource(data=png())),
+    "Node(image_resource=bytes)": lambda path: Node(id_=RED, image_resource=MediaResource(data=painted())),
     "Node(image_resource=base64)": lambda path: Node(
         id_=RED, image_resource=MediaResource(data=B64.encode())
     ),
@@ -44,9 +45,9 @@ NODES = {
 QUERIES = {
     "path": str,
     "Path": lambda path: path,
-    "data URI": lambda path: data_uri(),
-    "BytesIO": lambda path: BytesIO(png()),
-    "bytes": lambda path: png(),
+    "data URI": lambda path: data_uri(painted()),
+    "BytesIO": lambda path: BytesIO(painted()),
+    "bytes": lambda path: painted(),
     "Pillow image": lambda path: picture(),
     "Image": Image.from_path,
 }
@@ -81,11 +82,11 @@ async def test_every_form_of_a_picture_in_a_query_is_the_same_query(inside, face
         else query_bundle(image=given, embed_model=face)
     )
 
-    assert query_bundle(image=data_uri(), embed_model=face).embedding == made.embedding
+    assert query_bundle(image=data_uri(painted()), embed_model=face).embedding == made.embedding
     assert isinstance(made, QueryBundle)
 
 
-@pytest.mark.parametrize("form", [str, lambda path: data_uri()], ids=["path", "URI"])
+@pytest.mark.parametrize("form", [str, lambda path: data_uri(painted())], ids=["path", "URI"])
 async def test_cores_retriever_takes_every_form_it_can_pass_on(inside, face_of, pictures, form):
     face = face_of(ArkMultiModalEmbedding, inside)
     nodes = fingerprint(
@@ -132,7 +133,7 @@ def test_core_drops_pictures_without_content_from_its_multimodal_index(inside, f
 
 def test_core_drops_the_data_of_a_resource_on_an_image_node_and_that_is_an_error(inside, face_of):
     """`ImageNode(image_resource=MediaResource(data=...))` forgets the bytes; use `Node`."""
-    node = ImageNode(image_resource=MediaResource(data=png()))
+    node = ImageNode(image_resource=MediaResource(data=painted()))
 
     with pytest.raises(InputError, match="no text, image or video"):
         MultiModalNodeEmbedder(embed_model=face_of(ArkMultiModalEmbedding, inside))([node])

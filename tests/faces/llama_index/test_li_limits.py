@@ -12,7 +12,8 @@ from llama_index.core.indices import MultiModalVectorStoreIndex
 from llama_index.core.ingestion import IngestionPipeline
 from llama_index.core.rate_limiter import BaseRateLimiter, TokenBucketRateLimiter
 from llama_index.core.schema import TextNode
-from samples import V4, png
+from paintings import painted
+from samples import V4
 
 from llama_index_ext import (
     ArkMultiModalEmbedding,
@@ -94,7 +95,9 @@ def test_a_query_takes_one_permit(inside, face_of, query):
     index = VectorStoreIndex(texts(2), embed_model=face)
     face.rate_limiter = limiter = Counter()
 
-    index.as_retriever().retrieve("text" if query == "text" else query_bundle(image=png(), embed_model=face))
+    index.as_retriever().retrieve(
+        "text" if query == "text" else query_bundle(image=painted(), embed_model=face)
+    )
 
     assert ["sync"] == limiter.asked
 

@@ -12,7 +12,8 @@ from llama_index.core import VectorStoreIndex
 from llama_index.core.ingestion import DocstoreStrategy, IngestionPipeline
 from llama_index.core.schema import Document, ImageNode, MediaResource, Node, TextNode, TransformComponent
 from llama_index.core.storage.docstore import SimpleDocumentStore
-from samples import PICTURE_URL, V4, VL, png
+from paintings import painted
+from samples import PICTURE_URL, V4, VL
 
 from llama_index_ext import (
     ArkMultiModalEmbedding,
@@ -142,11 +143,11 @@ async def test_a_replaced_file_replaces_its_vector(inside, face_of, shelf_of, pi
 
     pipeline.run(nodes=fingerprint(nodes))
     unchanged = len(inside.emulator.ledger)
-    pictures["red"].write_bytes(png("purple"))
+    pictures["red"].write_bytes(painted("purple"))
     pipeline.run(nodes=fingerprint(nodes))
     changed = len(inside.emulator.ledger)
     index = VectorStoreIndex.from_vector_store(shelf, embed_model=face)
-    query = query_bundle(image=png("purple"), embed_model=face)
+    query = query_bundle(image=painted("purple"), embed_model=face)
     hits = index.as_retriever(similarity_top_k=9).retrieve(query)
 
     assert (0, 1) == (unchanged, changed)
@@ -160,7 +161,7 @@ async def test_core_alone_does_not_notice_a_replaced_file(inside, face_of, shelf
     pipeline.run(nodes=goods(pictures))
     inside.emulator.ledger.clear()
 
-    pictures["red"].write_bytes(png("purple"))
+    pictures["red"].write_bytes(painted("purple"))
     pipeline.run(nodes=goods(pictures))
 
     assert 0 == len(inside.emulator.ledger)
@@ -186,7 +187,7 @@ def test_core_loses_the_bytes_of_a_node_it_writes_down_and_that_is_an_error(insi
     pipeline = IngestionPipeline(
         transformations=[Untouched(), embedder(face_of(ArkMultiModalEmbedding, inside))]
     )
-    node = Node(id_=BLUE, image_resource=MediaResource(data=png("blue")))
+    node = Node(id_=BLUE, image_resource=MediaResource(data=painted("blue")))
 
     pipeline.run(nodes=[node])
 
