@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from canary import KEY
 
 from volc_dashscope import AsyncClient, Client, card
 from volc_dashscope.emulator import Emulator
 
 pytest_plugins = ["volc_dashscope.emulator.pytest_plugin"]
 
-KEY = "sk-canary-0123456789abcdef"
 # `make chaos` runs the tests of the socket once more with the other driver.
 DRIVER = {"driver": os.environ["DRIVER"]} if "DRIVER" in os.environ else {}
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
+from canary import KEY
 
 from volc_dashscope import Client
 from volc_dashscope.emulator import Emulator
@@ -21,7 +22,6 @@ from volc_dashscope.emulator import Emulator
 ROOT = Path(__file__).resolve().parents[2]
 TEXT, ARK, VL = "text-embedding-v4", "doubao-embedding-vision-251215", "qwen3-vl-embedding"
 D = 64
-KEY = "sk-canary-0123456789abcdef"  # what tests/conftest.py hands out
 
 
 @dataclass

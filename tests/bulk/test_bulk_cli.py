@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from bulk_runs import ARK, KEY, TEXT, VL, D, Run, errors, rows, texts, vectors, write_lines
+from bulk_runs import ARK, TEXT, VL, D, Run, errors, rows, texts, vectors, write_lines
+from canary import KEY
 from click.testing import CliRunner
 from paintings import painted
 

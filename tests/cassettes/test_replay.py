@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from canary import KEY
 from cassette_scenarios import DOCS, RECORDED, Scenario
 from cassette_tape import ORIGINS, entries, interactions, played, read, unit_rows
 from vcr.cassette import Cassette
@@ -18,7 +19,6 @@ from vcr.cassette import Cassette
 from volc_dashscope.errors import EmbeddingError
 from volc_dashscope.results import EmbeddingResult
 
-KEY = "sk-canary-0123456789abcdef"
 TAPES = [
     (scenario, scenario.path(origin))
     for origin in ORIGINS

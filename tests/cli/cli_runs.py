@@ -12,7 +12,6 @@ from typing import Any
 import orjson
 
 ROOT = Path(__file__).resolve().parents[2]
-KEY = "sk-canary-0123456789abcdef"  # what tests/conftest.py hands out
 START = "from volc_dashscope.cli import main; main()"
 
 

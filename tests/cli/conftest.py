@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cli_runs import KEY, Run
+from canary import KEY
+from cli_runs import Run
 from click.testing import CliRunner
 
 from volc_dashscope.cli._app import app

@@ -6,7 +6,8 @@ import os
 import signal
 
 import pytest
-from cli_runs import KEY, ended, started
+from canary import KEY
+from cli_runs import ended, started
 
 from volc_dashscope import Client
 from volc_dashscope.cli._app import app

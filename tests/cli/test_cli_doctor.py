@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cli_runs import KEY, Run, ended, started
+from canary import KEY
+from cli_runs import Run, ended, started
 
 from volc_dashscope.cli._checks import CORE, EXTRAS, Package
 

@@ -7,7 +7,8 @@ import re
 import shutil
 
 import pytest
-from cli_runs import KEY, ended, started
+from canary import KEY
+from cli_runs import ended, started
 from paintings import fill, hang
 
 ARK = "doubao-embedding-vision-251215"

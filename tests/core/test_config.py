@@ -7,12 +7,12 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from canary import KEY
 
 from volc_dashscope import AsyncClient, Client, ConfigError, ModelCard, card
 from volc_dashscope._config import find_card, find_headers, find_key, find_url
 from volc_dashscope._wire import Secret
 
-CANARY = "sk-canary-0123456789abcdef"
 VARIABLES = {"ark": "ARK_API_KEY", "dashscope": "DASHSCOPE_API_KEY"}
 
 
@@ -50,36 +50,36 @@ def test_a_missing_key_names_the_variable(provider: Any, variable: str) -> None:
 
 @pytest.mark.parametrize(("provider", "variable"), VARIABLES.items(), ids=VARIABLES)
 def test_a_key_comes_from_the_services_own_variable(provider: Any, variable: str) -> None:
-    environ = {**dict.fromkeys(VARIABLES.values(), "another"), variable: CANARY}
+    environ = {**dict.fromkeys(VARIABLES.values(), "another"), variable: KEY}
 
-    assert CANARY == find_key(provider, None, environ).reveal()
+    assert KEY == find_key(provider, None, environ).reveal()
 
 
 def test_the_argument_wins_over_the_variable() -> None:
-    assert CANARY == find_key("ark", CANARY, {"ARK_API_KEY": "another"}).reveal()
+    assert KEY == find_key("ark", KEY, {"ARK_API_KEY": "another"}).reveal()
 
 
 @pytest.mark.parametrize(
     "key",
-    [f"{CANARY}\n", f"{CANARY}\r\n", f"  {CANARY}\t", CANARY],
+    [f"{KEY}\n", f"{KEY}\r\n", f"  {KEY}\t", KEY],
     ids=["newline", "carriage return", "blanks", "clean"],
 )
 def test_white_space_around_a_key_is_mended(key: str) -> None:
-    assert CANARY == find_key("ark", key, {}).reveal()
+    assert KEY == find_key("ark", key, {}).reveal()
 
 
 @pytest.mark.parametrize(
     "key",
     [
-        pytest.param(f"{CANARY}\n{CANARY}", id="newline inside"),
-        pytest.param(f"{CANARY}\r\nX-Evil: 1", id="header injection"),
-        pytest.param(f"{CANARY} {CANARY}", id="space inside"),
-        pytest.param(f"{CANARY}\0", id="nul"),
-        pytest.param(f"{CANARY}\x1b[31m", id="escape"),
-        pytest.param(f"{CANARY}é", id="latin"),
-        pytest.param(f"“{CANARY}”", id="typographic quotes"),
-        pytest.param(f"{CANARY}密钥", id="chinese"),
-        pytest.param(f"\ufeff{CANARY}", id="byte order mark"),
+        pytest.param(f"{KEY}\n{KEY}", id="newline inside"),
+        pytest.param(f"{KEY}\r\nX-Evil: 1", id="header injection"),
+        pytest.param(f"{KEY} {KEY}", id="space inside"),
+        pytest.param(f"{KEY}\0", id="nul"),
+        pytest.param(f"{KEY}\x1b[31m", id="escape"),
+        pytest.param(f"{KEY}é", id="latin"),
+        pytest.param(f"“{KEY}”", id="typographic quotes"),
+        pytest.param(f"{KEY}密钥", id="chinese"),
+        pytest.param(f"\ufeff{KEY}", id="byte order mark"),
     ],
 )
 @pytest.mark.parametrize("given", [True, False], ids=["argument", "variable"])
@@ -99,26 +99,26 @@ def test_a_key_of_nothing_is_no_key(key: str) -> None:
 
 @pytest.mark.parametrize("kind", [Client, AsyncClient])
 def test_a_client_never_shows_its_key(kind: Any) -> None:
-    client = kind("text-embedding-v4", api_key=CANARY)
+    client = kind("text-embedding-v4", api_key=KEY)
 
     assert "canary" not in f"{client!r} {client} {vars(client)!r}"
 
 
 def test_a_secret_shows_nothing_and_compares() -> None:
-    secret = Secret(CANARY)
+    secret = Secret(KEY)
 
     assert "canary" not in f"{secret!r} {secret}"
-    assert (True, False) == (secret == Secret(CANARY), secret == Secret("another"))
+    assert (True, False) == (secret == Secret(KEY), secret == Secret("another"))
 
 
 def test_a_secret_has_no_attributes_to_dump() -> None:
     with pytest.raises(TypeError):
-        vars(Secret(CANARY))
+        vars(Secret(KEY))
 
 
 @pytest.mark.parametrize("kind", [Client, AsyncClient])
 def test_a_key_from_the_environment_does_not_travel(kind: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DASHSCOPE_API_KEY", CANARY)
+    monkeypatch.setenv("DASHSCOPE_API_KEY", KEY)
 
     dumped = pickle.dumps(kind("text-embedding-v4"))
 
@@ -467,11 +467,11 @@ NUMBERS: dict[str, list[Any]] = {
 )
 def test_a_number_that_bounds_nothing_is_refused(name: str, value: Any) -> None:
     with pytest.raises(ConfigError, match=name):
-        Client("text-embedding-v4", api_key=CANARY, **{name: value})
+        Client("text-embedding-v4", api_key=KEY, **{name: value})
 
 
 @pytest.mark.parametrize("name", ["deadline", "timeout", "requests_per_minute"])
 def test_patience_without_end_is_allowed(name: str) -> None:
-    client = Client("text-embedding-v4", api_key=CANARY, **{name: float("inf")})
+    client = Client("text-embedding-v4", api_key=KEY, **{name: float("inf")})
 
     assert 1024 == client.dimension

@@ -10,7 +10,6 @@ from PIL import Image as Pillow
 from langchain_volc_dashscope import ArkEmbeddings, DashScopeEmbeddings
 from llama_index_ext import ArkMultiModalEmbedding, DashScopeMultiModalEmbedding
 
-KEY = "sk-canary-0123456789abcdef"  # what tests/conftest.py hands out
 ARK = "doubao-embedding-vision-251215"
 VL = "qwen3-vl-embedding"
 V4 = "text-embedding-v4"

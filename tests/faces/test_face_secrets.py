@@ -6,10 +6,11 @@ import copy
 import pickle
 
 import pytest
+from canary import KEY
 from listener import Listener
 from llama_index.core.callbacks import CallbackManager
 from pydantic import ValidationError
-from samples import FACES, KEY, LANGCHAIN, LLAMA_INDEX, documents, images
+from samples import FACES, LANGCHAIN, LLAMA_INDEX, documents, images
 
 from langchain_volc_dashscope import ArkEmbeddings
 from volc_dashscope import ConfigError

@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from canary import KEY
 from langchain_core.rate_limiters import BaseRateLimiter, InMemoryRateLimiter
 from paintings import data_uri, painted
-from samples import ARK, KEY, LANGCHAIN, PICTURE_URL, V4, VIDEO_URL, VL
+from samples import ARK, LANGCHAIN, PICTURE_URL, V4, VIDEO_URL, VL
 
 from langchain_volc_dashscope import ArkEmbeddings, DashScopeEmbeddings
 from volc_dashscope import BulkError, ConfigError, Fused, Image, InputError, ServiceError

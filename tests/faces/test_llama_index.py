@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from canary import KEY
 from llama_index.core import Settings, VectorStoreIndex
 from llama_index.core.embeddings import MultiModalEmbedding
 from llama_index.core.schema import TextNode
 from paintings import data_uri, painted
-from samples import ARK, KEY, LLAMA_INDEX, PICTURE_URL, V4, VL, picture
+from samples import ARK, LLAMA_INDEX, PICTURE_URL, V4, VL, picture
 
 from llama_index_ext import ArkMultiModalEmbedding, DashScopeMultiModalEmbedding
 from volc_dashscope import ConfigError, Image, InputError, card

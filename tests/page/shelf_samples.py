@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from canary import KEY
+
 from volc_dashscope.album import Album, open_album
 from volc_dashscope.cache import SQLiteCache
 from volc_dashscope.client import Client
 from volc_dashscope.emulator import Emulator
 
-KEY = "sk-canary-0123456789abcdef"
 MODEL = "doubao-embedding-vision-251215"
 
 

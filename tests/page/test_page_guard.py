@@ -9,8 +9,9 @@ from importlib.resources import files
 from pathlib import Path
 
 import pytest
+from canary import KEY
 from paintings import MP4, fill, shaped
-from shelf_samples import KEY, embedded
+from shelf_samples import embedded
 
 from volc_dashscope.page._words import language_of
 

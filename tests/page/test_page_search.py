@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from canary import KEY
 from paintings import shaped
-from shelf_samples import KEY, MODEL
+from shelf_samples import MODEL
 
 from volc_dashscope.album import Album, Entry
 from volc_dashscope.album._map import draw_map

@@ -13,8 +13,9 @@ import pytest
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # what the SDKs import is not ours
     import dashscope
-    from vendors import KEY, Vendors
+    from vendors import Vendors
 
+from canary import KEY
 from capture import Socket
 from wishes import PICTURE, STORED, STORED_LINES
 

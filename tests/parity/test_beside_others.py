@@ -16,13 +16,13 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from canary import KEY
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # what they import is not ours
     import dashscope
     from langchain_community.embeddings.dashscope import DashScopeEmbeddings as Retired
     from llama_index.embeddings.dashscope import DashScopeEmbedding
-    from vendors import KEY
     from volcenginesdkarkruntime import Ark
     from volcenginesdkarkruntime._exceptions import ArkRateLimitError
 

@@ -12,8 +12,9 @@ from typing import Any
 
 import dashscope
 import pytest
+from canary import KEY
 from capture import Socket, differing, written
-from vendors import KEY, Vendors, native_url
+from vendors import Vendors, native_url
 from wishes import STORED_LINES
 
 from volc_dashscope.jobs import BatchJobs, FileJobs

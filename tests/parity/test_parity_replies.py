@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from canary import KEY
 from capture import Socket
 from dashscope.api_entities.dashscope_response import DashScopeAPIResponse
 from dashscope.v2.resources.embeddings import Embedding, EmbeddingResponse
 from intents import INTENTS
-from vendors import KEY, Vendors
+from vendors import Vendors
 from volcenginesdkarkruntime.types.create_embedding_response import CreateEmbeddingResponse
 from volcenginesdkarkruntime.types.multimodal_embedding import (
     MultimodalEmbedding,

@@ -6,10 +6,11 @@ import re
 from collections import Counter
 
 import pytest
+from canary import KEY
 from capture import Exchange, Socket, differing, written
 from differences import DIFFERENCES, REQUESTS, Difference
 from intents import INTENTS
-from vendors import ASYNC_FACES, KEY, Vendors, acall
+from vendors import ASYNC_FACES, Vendors, acall
 from wishes import Intent
 
 from volc_dashscope import AsyncClient, Client

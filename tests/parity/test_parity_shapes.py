@@ -9,9 +9,10 @@ from typing import Any
 
 import dashscope
 import pytest
+from canary import KEY
 from capture import Socket, shape
 from dashscope.v2.errors import DashScopeError
-from vendors import FACES, KEY, Vendors, native_url
+from vendors import FACES, Vendors, native_url
 from volcenginesdkarkruntime._exceptions import ArkAPIError
 from wishes import LINK, PICTURE, TEXT
 

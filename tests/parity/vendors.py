@@ -20,11 +20,11 @@ from urllib.parse import urlsplit
 import aiohttp
 import dashscope
 import requests
+from canary import KEY
 from dashscope.common.env import base_http_api_url as dashscope_url
 from volcenginesdkarkruntime import Ark, AsyncArk
 from volcenginesdkarkruntime._constants import BASE_URL as ARK_URL
 
-KEY = "sk-canary-0123456789abcdef"
 OPENAI = importlib.util.find_spec("openai") is not None
 
 # The plan gateway serves the name without a date (reference/ark-api.md, section 1); no SDK knows its path.

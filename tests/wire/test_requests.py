@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from canary import KEY
 from page_samples import ABSENT, NAMES, Difference, compare, sample
-from wire_edge import KEY
 
 from volc_dashscope.inputs import Frames, Fused, Image, Item, Video
 

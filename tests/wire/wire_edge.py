@@ -7,12 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
+from canary import KEY
 
 from volc_dashscope import Client
 from volc_dashscope.emulator import Emulator
 from volc_dashscope.results import EmbeddingResult
-
-KEY = "sk-canary-0123456789abcdef"
 
 
 @dataclass

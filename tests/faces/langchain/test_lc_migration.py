@@ -8,7 +8,8 @@ from typing import Any
 import dashscope
 import numpy as np
 import pytest
-from samples import KEY, V4
+from canary import KEY
+from samples import V4
 
 from langchain_volc_dashscope import DashScopeEmbeddings
 

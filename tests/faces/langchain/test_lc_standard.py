@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
 
 import pytest
+from canary import KEY
 from langchain_tests.integration_tests import EmbeddingsIntegrationTests
 from langchain_tests.unit_tests import EmbeddingsUnitTests
-from samples import KEY
 
 from langchain_volc_dashscope import ArkEmbeddings, DashScopeEmbeddings
 from volc_dashscope.models import ModelCard, models

@@ -13,6 +13,7 @@ from io import BytesIO
 from typing import Any
 
 import pytest
+from canary import KEY
 from li_goods import RED, RENT, goods
 from li_tables import committed
 from llama_index.core import VectorStoreIndex
@@ -21,7 +22,7 @@ from llama_index.core.ingestion import IngestionPipeline
 from llama_index.core.schema import ImageNode, TextNode
 from llama_index.core.storage.kvstore import SimpleKVStore
 from paintings import data_uri, painted
-from samples import KEY, PICTURE_URL, V4, VL
+from samples import PICTURE_URL, V4, VL
 
 from llama_index_ext import DashScopeMultiModalEmbedding, MultiModalNodeEmbedder, query_bundle
 from volc_dashscope import AuthError, ConfigError, EmbeddingError, RateLimitError, models

@@ -9,6 +9,7 @@ import threading
 from typing import Any
 
 import pytest
+from canary import KEY
 from li_goods import goods
 from llama_index.core import Settings, VectorStoreIndex
 from llama_index.core.callbacks import CallbackManager, LlamaDebugHandler
@@ -16,7 +17,7 @@ from llama_index.core.ingestion import IngestionPipeline
 from llama_index.core.rate_limiter import SlidingWindowRateLimiter, TokenBucketRateLimiter
 from llama_index.core.schema import TextNode
 from llama_index.core.storage.kvstore import SimpleKVStore
-from samples import KEY, LLAMA_INDEX
+from samples import LLAMA_INDEX
 
 from llama_index_ext import ArkMultiModalEmbedding, MultiModalNodeEmbedder
 from volc_dashscope import ConfigError

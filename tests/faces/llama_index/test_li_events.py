@@ -6,6 +6,7 @@ from base64 import b64encode
 from typing import Any, ClassVar
 
 import pytest
+from canary import KEY
 from li_goods import goods
 from listener import Listener
 from llama_index.core.callbacks import CallbackManager, CBEventType, EventPayload
@@ -16,7 +17,6 @@ from llama_index.core.instrumentation.event_handlers import BaseEventHandler
 from llama_index.core.instrumentation.events.embedding import EmbeddingEndEvent, EmbeddingStartEvent
 from llama_index.core.schema import ImageNode
 from paintings import data_uri, painted
-from samples import KEY
 
 from llama_index_ext import ArkMultiModalEmbedding, MultiModalNodeEmbedder, fingerprint
 

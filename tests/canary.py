@@ -1,0 +1,3 @@
+"""The key that the tests hand out, and look for where it must not be."""
+
+KEY = "sk-canary-0123456789abcdef"
