@@ -6,6 +6,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from io import StringIO
 from typing import Any
@@ -275,12 +276,9 @@ def test_as_many_requests_as_allowed_are_in_flight_and_no_more(emulate, embed, s
 def test_calls_of_one_client_share_its_concurrency(emulate) -> None:
     mount = emulate(latency=0.03)
     client = mount.client(ARK, max_concurrency=4)
-    threads = [threading.Thread(target=client.embed, args=(_texts(8),)) for _ in range(3)]
 
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(client.embed, [_texts(8)] * 3))
 
     assert (24, 4) == (len(mount.emulator.ledger), mount.emulator.ledger.in_flight_max)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from email.utils import parsedate_to_datetime
 
 import httpx
@@ -214,11 +215,8 @@ def test_tpm_answers_the_token_refusal(mounted):
 
 def test_the_ledger_counts_what_is_in_flight_at_once(mounted):
     wire = mounted(latency=0.2)
-    threads = [threading.Thread(target=wire.text, args=(f"{at}",)) for at in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(wire.text, map(str, range(8))))
     wire.text("alone")
 
     assert (8, 9) == (wire.emulator.ledger.in_flight_max, len(wire.emulator.ledger))

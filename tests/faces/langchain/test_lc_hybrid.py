@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 import warnings
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -206,18 +206,11 @@ def test_threads_do_not_take_each_others_halves(emulate, face_of, service):
     face, alone = face_of(face_kind, mount, model=model), face_of(face_kind, plain, model=model)
     sparse, expected = face.qdrant_sparse(), alone.qdrant_sparse()
     texts = [f"text {number}" for number in range(12)]
-    found: dict[str, tuple[Any, Any]] = {}
 
-    def work(text: str) -> None:
-        found[text] = (face.embed_query(text), sparse.embed_query(text))
+    with ThreadPoolExecutor(len(texts)) as pool:
+        found = list(pool.map(lambda text: (face.embed_query(text), sparse.embed_query(text)), texts))
 
-    threads = [threading.Thread(target=work, args=(text,)) for text in texts]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-    assert {text: (alone.embed_query(text), expected.embed_query(text)) for text in texts} == found
+    assert [(alone.embed_query(text), expected.embed_query(text)) for text in texts] == found
     assert len(texts) == _requests(mount)
 
 
