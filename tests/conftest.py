@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import gc
 import os
+import subprocess
 import sys
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +20,7 @@ from volc_dashscope.emulator import Emulator
 
 pytest_plugins = ["volc_dashscope.emulator.pytest_plugin"]
 
+ROOT = Path(__file__).resolve().parents[1]
 # `make chaos` runs the tests of the socket once more with the other driver.
 DRIVER = {"driver": os.environ["DRIVER"]} if "DRIVER" in os.environ else {}
 
@@ -75,6 +78,15 @@ def emulate() -> Iterator[Callable[..., Mount]]:
 def mount(request: pytest.FixtureRequest, emulate: Callable[..., Mount]) -> Mount:
     """A plain emulator, once on each mount."""
     return emulate(socket=request.param == "socket")
+
+
+@pytest.fixture(scope="module")
+def drawings(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which the command of the guides has drawn `pictures`."""
+    folder = tmp_path_factory.mktemp("reader")
+    script = [sys.executable, str(ROOT / "examples" / "draw_pictures.py"), "pictures"]
+    subprocess.run(script, cwd=folder, check=True, capture_output=True)
+    return folder
 
 
 @pytest.fixture

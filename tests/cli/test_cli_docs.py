@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -18,15 +16,6 @@ _PAIR = re.compile(r"^```sh\n(volc-dashscope [^\n]+)\n```\n```text\n(.*?)^```$",
 def pairs(guide: Path) -> list[tuple[str, str]]:
     """Return each command that has its output below it."""
     return [(found[1], found[2]) for found in _PAIR.finditer(guide.read_text("utf-8"))]
-
-
-@pytest.fixture(scope="module")
-def drawings(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which `pictures` are drawn."""
-    folder = tmp_path_factory.mktemp("guide")
-    script = [sys.executable, str(ROOT / "examples" / "draw_pictures.py"), "pictures"]
-    subprocess.run(script, cwd=folder, check=True, capture_output=True)
-    return folder
 
 
 @pytest.mark.parametrize("command", [command for command, _ in pairs(GUIDES[0])])

@@ -197,12 +197,3 @@ def test_a_block_that_raises_fails_the_page():
 
 def test_a_skipped_block_is_recognised_with_its_reason():
     assert [None, None, "because it installs", None] == [block.reason for block in blocks(PAGE)]
-
-
-@pytest.fixture(scope="module")
-def drawings(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder in which the page's own command has drawn `pictures`."""
-    folder = tmp_path_factory.mktemp("reader")
-    script = [sys.executable, str(ROOT / "examples" / "draw_pictures.py"), "pictures"]
-    subprocess.run(script, cwd=folder, check=True, capture_output=True)
-    return folder

@@ -181,9 +181,7 @@ def test_a_budget_travels_as_its_limits():
 def test_importing_the_module_imports_neither_ray_nor_pyarrow():
     code = "import sys, volc_dashscope.ray; print({'ray', 'pyarrow', 'pandas'} & set(sys.modules))"
 
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-
-    assert "set()\n" == done.stdout
+    assert "set()\n" == _printed(code)
 
 
 def test_a_budget_outside_a_cluster_starts_none():
@@ -193,9 +191,7 @@ def test_a_budget_outside_a_cluster_starts_none():
         "except ValueError as error: print(error)"
     )
 
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-
-    assert "a RateBudget lives in a Ray cluster; call ray.init() first\n" == done.stdout
+    assert "a RateBudget lives in a Ray cluster; call ray.init() first\n" == _printed(code)
 
 
 def test_without_ray_a_budget_names_the_extra():
@@ -206,6 +202,9 @@ def test_without_ray_a_budget_names_the_extra():
         "except ImportError as error: print(error)"
     )
 
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "volc-dashscope[ray]" in _printed(code)
 
-    assert "volc-dashscope[ray]" in done.stdout
+
+def _printed(code: str) -> str:
+    """Return what a program in a process of its own prints."""
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
