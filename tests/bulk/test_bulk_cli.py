@@ -237,34 +237,28 @@ class _Terminal(StringIO):
         return True
 
 
-def test_a_terminal_gets_a_bar_with_rate_spend_and_errors():
-    screen = _Terminal()
+def _shown(to: StringIO, seconds: float) -> str:
+    """Return what is written of a job whose first report is followed by another after so many seconds."""
     row = card(TEXT)
     assert row is not None
-    bar = Progress(row, 1000, to=screen)
+    times = iter((0.0, 0.0, seconds))
+    bar = Progress(row, 1000, to=to, clock=lambda: next(times))
     bar.show(100, 0, Usage())
-    bar._said -= 1
     bar.show(500, 3, Usage(50, 2_000_000, 2_000_000))
     bar.close()
+    return to.getvalue()
 
-    said = screen.getvalue()
+
+def test_a_terminal_gets_a_bar_with_rate_spend_and_errors():
+    said = _shown(_Terminal(), 1.0)
+
     assert "500/1000" in said
     assert "row/s" in said
     assert "CNY 1.0000, 3 failed" in said
 
 
 def test_anything_else_gets_plain_lines():
-    log = StringIO()
-    row = card(TEXT)
-    assert row is not None
-    bar = Progress(row, 1000, to=log)
-    bar.show(100, 0, Usage())
-    bar._said -= 60
-    bar.show(500, 3, Usage(50, 2_000_000, 2_000_000))
-    bar.close()
-
-    assert log.getvalue().startswith("500 of 1,000 rows, ")
-    assert log.getvalue().endswith(" rows/s, CNY 1.0000, 3 failed\n")
+    assert "500 of 1,000 rows, 10 rows/s, CNY 1.0000, 3 failed\n" == _shown(StringIO(), 40.0)
 
 
 def test_the_module_is_the_command(command):

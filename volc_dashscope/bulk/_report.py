@@ -110,14 +110,24 @@ class Progress:
 
     Args:
         total: Rows of the source, or None where nobody has counted them.
+        to: Where it is written; None means stderr.
+        clock: Seconds that only grow.
     """
 
-    def __init__(self, card: ModelCard, total: int | None, *, to: IO[str] | None = None) -> None:
+    def __init__(
+        self,
+        card: ModelCard,
+        total: int | None,
+        *,
+        to: IO[str] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._card = card
         self._total = total
         self._before: int | None = None
         self._to = sys.stderr if to is None else to
-        self._began = self._said = time.monotonic()
+        self._clock = clock
+        self._began = self._said = clock()
         self._bar: Any = None
         if self._to.isatty():
             try:
@@ -128,7 +138,7 @@ class Progress:
 
     def show(self, rows: int, failed: int, usage: Usage) -> None:
         """Say how far it is."""
-        now = time.monotonic()
+        now = self._clock()
         if self._before is None:
             # What earlier runs have finished says nothing of today's rate.
             self._before = rows
