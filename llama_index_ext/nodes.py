@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal
 from uuid import uuid4
 
 import numpy as np
@@ -26,8 +26,6 @@ from volc_dashscope import BulkError, ConfigError, EmbeddingError, EmbeddingResu
 from volc_dashscope.inputs import label
 
 _KINDS = {kind.__name__: kind for kind in (ArkMultiModalEmbedding, DashScopeMultiModalEmbedding)}
-# Yields the items to embed and whether to go on past failures; receives what came of it.
-Asking: TypeAlias = "Generator[Sequence[Item], EmbeddingResult | EmbeddingError, Answers]"
 
 
 class MultiModalNodeEmbedder(Portable, TransformComponent):
@@ -84,18 +82,12 @@ class MultiModalNodeEmbedder(Portable, TransformComponent):
         """
         work = _Work(nodes, self)
         with announced(self.embed_model, work.labels) as vectors:
-            asking = work.asking()
-            happened: EmbeddingResult | EmbeddingError | None = None
-            while True:
+            for items in work.asking():
                 try:
-                    items = next(asking) if happened is None else asking.send(happened)
-                except StopIteration as done:
-                    embedded = self._finish(work, done.value)
-                    break
-                try:
-                    happened = self.embed_model.embed_items(items, on_error=self.on_error)
+                    work.happened = self.embed_model.embed_items(items, on_error=self.on_error)
                 except EmbeddingError as error:
-                    happened = error
+                    work.happened = error
+            embedded = self._finish(work)
             vectors.extend(node.embedding for node in embedded if node.embedding is not None)
         return embedded
 
@@ -103,18 +95,12 @@ class MultiModalNodeEmbedder(Portable, TransformComponent):
         """As calling it, awaited."""
         work = _Work(nodes, self)
         with announced(self.embed_model, work.labels) as vectors:
-            asking = work.asking()
-            happened: EmbeddingResult | EmbeddingError | None = None
-            while True:
+            for items in work.asking():
                 try:
-                    items = next(asking) if happened is None else asking.send(happened)
-                except StopIteration as done:
-                    embedded = self._finish(work, done.value)
-                    break
-                try:
-                    happened = await self.embed_model.aembed_items(items, on_error=self.on_error)
+                    work.happened = await self.embed_model.aembed_items(items, on_error=self.on_error)
                 except EmbeddingError as error:
-                    happened = error
+                    work.happened = error
+            embedded = self._finish(work)
             vectors.extend(node.embedding for node in embedded if node.embedding is not None)
         return embedded
 
@@ -144,14 +130,15 @@ class MultiModalNodeEmbedder(Portable, TransformComponent):
             settings["embed_model"] = _KINDS[model["class_name"]].from_dict(dict(model))
         return cls(**settings)
 
-    def _finish(self, work: _Work, answers: Answers) -> list[BaseNode]:
+    def _finish(self, work: _Work) -> list[BaseNode]:
+        answers = work.answers
         if answers.errors and self.on_error == "raise":
             raise bulk(work.nodes, answers.rows, answers.errors)
         for position, node in enumerate(work.nodes):
             self._skipped.pop(node.node_id, None)
             if position in answers.errors:
                 self._skipped[node.node_id] = answers.errors[position]
-        return [work.result(position, answers) for position in range(len(work.nodes))]
+        return [work.result(position) for position in range(len(work.nodes))]
 
 
 @dataclass
@@ -166,16 +153,21 @@ class _Work:
     """
     One call's nodes: what is asked for them, and what each gets.
 
+    Attributes:
+        happened: What came of the items asked for last; whoever embeds them sets it.
+        answers: What each node gets, once nothing more is asked for.
+
     Raises:
         InputError: The first node that holds nothing to embed, unless failures are skipped.
     """
 
     def __init__(self, nodes: Sequence[BaseNode], embedder: MultiModalNodeEmbedder) -> None:
         self.nodes = list(nodes)
+        self.happened: EmbeddingResult | EmbeddingError
+        self.answers = Answers({}, {})
         self._skips = embedder.on_error == "skip"
         self._parts: dict[int, list[Part]] = {}
         self._mixes: dict[int, Mix] = {}
-        self._unfit: dict[int, EmbeddingError] = {}
         model = embedder.embed_model
         for position, node in enumerate(self.nodes):
             try:
@@ -194,29 +186,28 @@ class _Work:
             for parts in self._parts.values()
         ]
 
-    def asking(self) -> Asking:
+    def asking(self) -> Iterator[Sequence[Item]]:
         """Ask for the items of all nodes; one that does not fit the model costs only its own node."""
-        answers = Answers({}, dict(self._unfit))
         rest = list(self._mixes)
         while rest:
-            happened = yield self._items(rest)
+            yield self._items(rest)
+            happened = self.happened
             if isinstance(happened, ConfigError):
                 raise happened
             if isinstance(happened, InputError) and happened.index is not None:
                 wrong = self._owner(rest, happened.index)
                 self._refuse(rest[wrong], happened)
-                answers.errors[rest[wrong]] = named(self.nodes[rest[wrong]], happened)
                 fit, rest = rest[:wrong], rest[wrong + 1 :]
                 if fit:
-                    self._take(answers, fit, (yield self._items(fit)))
+                    yield self._items(fit)
+                    self._take(fit)
             else:
-                self._take(answers, rest, happened)
+                self._take(rest)
                 rest = []
-        return answers
 
-    def result(self, position: int, answers: Answers) -> BaseNode:
+    def result(self, position: int) -> BaseNode:
         """Return the copy of a node that goes on."""
-        node = self.nodes[position]
+        node, answers = self.nodes[position], self.answers
         if position in answers.errors:
             return annotated(node, embedding_error=str(answers.errors[position])).model_copy(
                 update={"embedding": None}
@@ -239,20 +230,18 @@ class _Work:
         told = named(self.nodes[position], error)
         if not self._skips:
             raise told from error
-        self._unfit[position] = told
+        self.answers.errors[position] = told
 
-    def _take(
-        self, answers: Answers, positions: Sequence[int], happened: EmbeddingResult | EmbeddingError
-    ) -> None:
-        failures = _failures(happened, sum(len(self._mixes[position].items) for position in positions))
+    def _take(self, positions: Sequence[int]) -> None:
+        failures = _failures(self.happened, sum(len(self._mixes[position].items) for position in positions))
         for position, span in zip(
             positions, spans([self._mixes[position] for position in positions]), strict=True
         ):
             failed = [failures[index] for index in range(span.start, span.stop) if index in failures]
             if failed:
-                answers.errors[position] = named(self.nodes[position], failed[0])
+                self.answers.errors[position] = named(self.nodes[position], failed[0])
             else:
-                answers.rows[position] = self._mixes[position].vector(_rows(happened)[span])
+                self.answers.rows[position] = self._mixes[position].vector(_rows(self.happened)[span])
 
 
 def _failures(happened: EmbeddingResult | EmbeddingError, count: int) -> Mapping[int, EmbeddingError]:
