@@ -9,14 +9,12 @@ Numbers come from that file; what the cells in words say is proved by tests/pari
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from marked import ROOT, write_blocks
+
 RESULTS = ROOT / "benchmarks" / "results" / "clients.log"
-MARKED = re.compile(r"(<!-- comparison -->\n).*?(<!-- /comparison -->)", re.DOTALL)
 TEXTS, ITEMS = "W1", "W2"
 OURS = ("ours_sync", "ours_langchain", "ours_llama_index")
 
@@ -153,17 +151,7 @@ def _line(*cells: str) -> str:
 def main() -> int:
     """Rewrite both pages, or with --check say which are stale."""
     numbers = measured(RESULTS.read_text(encoding="utf-8"))
-    stale = []
-    for language, name in enumerate(PAGES):
-        path = ROOT / name
-        old = path.read_text(encoding="utf-8")
-        new = MARKED.sub(lambda found, at=language: found[1] + table(at, numbers) + found[2], old)
-        if new != old:
-            stale.append(name)
-            if "--check" not in sys.argv:
-                path.write_text(new, encoding="utf-8")
-    print(f"stale: {', '.join(stale)}" if stale else "up to date")
-    return 1 if stale and "--check" in sys.argv else 0
+    return write_blocks((page, "comparison", table(language, numbers)) for language, page in enumerate(PAGES))
 
 
 if __name__ == "__main__":

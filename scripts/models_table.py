@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
-import sys
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+
+from marked import write_blocks
 
 from volc_dashscope.models import MediaRule, ModelCard, models
 
-ROOT = Path(__file__).resolve().parent.parent
 KINDS = ("text", "image", "video", "frames")
 Words = Mapping[str, str]
 
@@ -220,21 +218,7 @@ def _line(cells: Sequence[str]) -> str:
 
 def main() -> int:
     """Rewrite the pages, or with --check say which are stale."""
-    stale: dict[str, None] = {}
-    for name, marker, make, words in TABLES:
-        path = ROOT / name
-        if not path.exists():
-            continue
-        old = path.read_text(encoding="utf-8")
-        marked = re.compile(rf"(<!-- {marker} -->\n).*?(<!-- /{marker} -->)", re.DOTALL)
-        # The tables hold no backslash, so that they can stand in a replacement.
-        new = marked.sub(rf"\g<1>{make(words)}\g<2>", old)
-        if new != old:
-            stale[name] = None
-            if "--check" not in sys.argv:
-                path.write_text(new, encoding="utf-8")
-    print(f"stale: {', '.join(stale)}" if stale else "up to date")
-    return 1 if stale and "--check" in sys.argv else 0
+    return write_blocks((page, name, make(words)) for page, name, make, words in TABLES)
 
 
 if __name__ == "__main__":

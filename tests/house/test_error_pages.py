@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 import pytest
+from marked import block
 from source import ROOT
 
 from volc_dashscope import errors
@@ -33,9 +34,8 @@ class Line:
 
 
 def _cells(page, marker):
-    found = re.search(rf"<!-- {marker} -->\n(.*?)<!-- /{marker} -->", page.read_text("utf-8"), re.S)
-    assert found is not None
-    return [[cell.strip() for cell in row.strip("|").split("|")] for row in found[1].splitlines()[2:]]
+    rows = block(page, marker).splitlines()[2:]
+    return [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
 
 
 def _lines(page, marker):

@@ -2,26 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
-import sys
 import zipfile
 from pathlib import Path
-from types import ModuleType
 
+import package
 import pytest
 from source import ROOT
-
-
-@pytest.fixture
-def package(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    spec = importlib.util.spec_from_file_location("package_step", ROOT / "scripts" / "package.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, "package_step", module)
-    spec.loader.exec_module(module)
-    return module
 
 
 def _declared() -> set[str]:
@@ -36,17 +23,17 @@ def _wheel(folder: Path, *names: str) -> None:
             archive.writestr(name, "Provides-Extra: fast\n" if name.endswith("METADATA") else "")
 
 
-def test_every_extra_has_a_program_that_uses_it(package):
+def test_every_extra_has_a_program_that_uses_it():
     assert _declared() == set(package.PROGRAMS)
 
 
-def test_extras_are_read_from_the_wheel_itself(package, tmp_path):
+def test_extras_are_read_from_the_wheel_itself(tmp_path):
     _wheel(tmp_path, "it-1.dist-info/METADATA")
 
     assert ["fast"] == package.extras(package.Bench(tmp_path, {}).wheel)
 
 
-def test_an_extra_without_a_program_is_refused(package, tmp_path):
+def test_an_extra_without_a_program_is_refused(tmp_path):
     _wheel(tmp_path, "it-1.dist-info/METADATA")
 
     with pytest.raises(package.Failed, match="without a program"):
@@ -56,7 +43,7 @@ def test_an_extra_without_a_program_is_refused(package, tmp_path):
 @pytest.mark.parametrize(
     "extra", [["tests/conftest.py"], []], ids=["tests in the wheel", "a package without its types"]
 )
-def test_a_wheel_with_too_much_or_too_little_is_refused(package, tmp_path, extra):
+def test_a_wheel_with_too_much_or_too_little_is_refused(tmp_path, extra):
     typed = [f"{name}/py.typed" for name in package.PACKAGES]
     _wheel(tmp_path, *(typed if extra else typed[1:]), *extra)
 

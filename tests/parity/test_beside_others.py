@@ -6,17 +6,16 @@ Run in a process with the vendors' SDKs, against an emulator on a socket.
 
 from __future__ import annotations
 
-import importlib.util
 import logging
 import subprocess
 import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 from canary import KEY
+from comparison import measured, table
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # what they import is not ours
@@ -59,17 +58,6 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
         monkeypatch.setenv("NO_PROXY", "127.0.0.1")
         logging.getLogger("dashscope").setLevel(logging.CRITICAL)
         yield emulator
-
-
-@pytest.fixture
-def script() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("comparison", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["comparison"] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 def sizes(service: Emulator) -> list[int]:
@@ -144,10 +132,10 @@ def test_the_tables_of_both_readmes_are_those_of_the_last_run():
     assert ("up to date\n", 0) == (done.stdout, done.returncode)
 
 
-def test_only_runs_without_latency_are_read(script):
-    assert {("W1", "floor"): 0.069, ("W1", "ours_sync"): 0.1729} == script.measured(RUN)
+def test_only_runs_without_latency_are_read():
+    assert {("W1", "floor"): 0.069, ("W1", "ours_sync"): 0.1729} == measured(RUN)
 
 
-def test_a_contender_that_was_not_measured_is_an_error(script):
+def test_a_contender_that_was_not_measured_is_an_error():
     with pytest.raises(KeyError):
-        script.table(0, script.measured(RUN))
+        table(0, measured(RUN))

@@ -8,13 +8,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from marked import block, write_block
 from ray_run import png
 
 from volc_dashscope import Image, estimate
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = [DOCS / "en" / "ray.md", DOCS / "zh" / "ray.md"]
-BEGIN, END = "<!-- begin: made by make ray -->\n", "<!-- end -->"
 PICTURES = 100_000_000
 ARK = "doubao-embedding-vision-251215"
 CASES = [
@@ -51,14 +51,10 @@ def _table() -> str:
 
 @pytest.mark.parametrize("page", PAGES, ids=["en", "zh"])
 def test_the_table_of_the_page_is_the_rows(request: pytest.FixtureRequest, page: Path) -> None:
-    text = page.read_text("utf-8")
-    before, rest = text.split(BEGIN)
-    table, after = rest.split(END)
     if request.config.getoption("--write-ray"):
-        page.write_text(f"{before}{BEGIN}{_table()}{END}{after}", "utf-8")
-        table = _table()
+        write_block(page, "price", _table())
 
-    assert _table() == table
+    assert _table() == block(page, "price")
 
 
 def test_the_code_of_the_page_runs(emulate, tmp_path: Path) -> None:

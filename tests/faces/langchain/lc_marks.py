@@ -7,16 +7,15 @@ The table of langchain.md in docs/en and docs/zh, written from marks that tests 
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 
 from lc_entries import BY_IMAGE, MAKERS, WAYS_IN, WAYS_OUT
 from lc_goods import MODALITIES
 from lc_shops import SHOPS
+from marked import block, write_block
 
 _DOCS = Path(__file__).parents[3] / "docs"
 PAGES = {language: _DOCS / language / "langchain.md" for language in ("en", "zh")}
-_MARKED = re.compile(r"(<!-- stores -->\n).*?(<!-- /stores -->)", re.DOTALL)
 
 # Reasons below the table, where the page is Chinese.
 _CHINESE = {
@@ -74,14 +73,10 @@ def translated(text: str, language: str) -> str:
 
 def committed(language: str) -> str:
     """Return the table in the docs."""
-    found = _MARKED.search(PAGES[language].read_text("utf-8"))
-    assert found is not None, f"{PAGES[language]} has lost its markers"
-    return found[0].removeprefix(found[1]).removesuffix(found[2])
+    return block(PAGES[language], "stores")
 
 
 def write(text: str) -> None:
     """Put a table into the docs, if the environment asks for it."""
     for language, path in PAGES.items() if os.environ.get("WRITE_TABLES") else ():
-        said = translated(text, language)
-        page = path.read_text("utf-8")
-        path.write_text(_MARKED.sub(lambda found, said=said: found[1] + said + found[2], page), "utf-8")
+        write_block(path, "stores", translated(text, language))

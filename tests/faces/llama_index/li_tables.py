@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
+from marked import block, write_block
+
 _DOCS = Path(__file__).parents[3] / "docs"
 # Where each table stands. Marks need no words, so both languages have that table; the other is translated by hand.
 PAGES = {
@@ -50,33 +52,25 @@ class Board:
                 for row in sorted({*known, *rows}, key=_order)
             }
             for page in PAGES[table]:
-                page.write_text(_replace(page.read_text("utf-8"), table, whole), "utf-8")
+                write_block(page, table, _drawn(whole))
 
 
 def committed(table: str) -> Rows:
     """Return the rows of a table, which are the same in all its pages."""
-    found, *others = [_block(table).search(page.read_text("utf-8")) for page in PAGES[table]]
-    assert found is not None, f"no table {table} in {PAGES[table][0]}"
-    assert [found["body"]] * len(others) == [other and other["body"] for other in others]
-    lines = [_cells(line) for line in found["body"].splitlines() if line.startswith("|")]
+    found, *others = [block(page, table) for page in PAGES[table]]
+    assert [found] * len(others) == others
+    lines = [_cells(line) for line in found.splitlines() if line.startswith("|")]
     if not lines:
         return {}
     head, _, *rows = lines
     return {cells[0]: dict(zip(head[1:], cells[1:], strict=True)) for cells in rows}
 
 
-def _replace(text: str, table: str, rows: Rows) -> str:
+def _drawn(rows: Rows) -> str:
     columns = list(dict.fromkeys(column for cells in rows.values() for column in cells))
     lines = [["", *columns], ["---"] * (len(columns) + 1)]
     lines += [[row, *(cells.get(column, "") for column in columns)] for row, cells in rows.items()]
-    body = "".join(f"| {' | '.join(line)} |\n" for line in lines)
-    return _block(table).sub(lambda found: f"{found['head']}\n{body}{found['tail']}", text)
-
-
-def _block(table: str) -> re.Pattern[str]:
-    return re.compile(
-        rf"(?P<head><!-- {table}:begin.*?-->)\n(?P<body>.*?)(?P<tail><!-- {table}:end -->)", re.S
-    )
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def _cells(line: str) -> list[str]:
