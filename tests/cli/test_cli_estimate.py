@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from paintings import painted
 
 MODEL = "text-embedding-v4"
@@ -32,6 +33,36 @@ def test_a_folder_of_pictures_is_counted_by_their_sizes(cli, tmp_path):
         told["requests"],
         told["tokens"],
     )
+
+
+@pytest.fixture
+def goods(tmp_path):
+    """A table without an ending that says so, with its pictures in a folder of their own."""
+    (tmp_path / "media").mkdir()
+    (tmp_path / "media" / "a.png").write_bytes(painted())
+    (tmp_path / "goods").write_text("sku,title,photo\n7,red,a.png\n", "utf-8")
+    return (
+        "estimate",
+        "goods",
+        "-m",
+        "qwen3-vl-embedding",
+        "--format",
+        "csv",
+        "--media-root",
+        "media",
+        "--json",
+    )
+
+
+def test_format_and_media_root_are_heeded(cli, goods):
+    told = cli(*goods, "--text-column", "title", "--image-column", "photo", "--id-column", "sku").told
+
+    assert (1, 0, 1) == (told["rows"], told["bad"], told["items"])
+
+
+@pytest.mark.parametrize("kind", ["text", "image", "video", "id"])
+def test_a_column_that_is_asked_for_is_looked_for(cli, goods, kind):
+    assert "no column 'colour'" in cli(*goods, f"--{kind}-column", "colour").told["error"]
 
 
 def test_a_wrong_model_is_one_line_and_exit_2(cli, tmp_path):

@@ -14,16 +14,7 @@ from typing import Any
 
 import click
 
-from volc_dashscope.bulk import (
-    Columns,
-    Progress,
-    Report,
-    Source,
-    count_rows,
-    embed_batch,
-    embed_file,
-    open_source,
-)
+from volc_dashscope.bulk import Progress, Report, Source, count_rows, embed_batch, embed_file
 from volc_dashscope.cache import SQLiteCache
 from volc_dashscope.cli._estimate import tell_preview
 from volc_dashscope.cli._options import Given, options
@@ -37,17 +28,7 @@ from volc_dashscope.models import ModelCard
 @click.command()
 @click.argument("source", type=click.Path(path_type=Path))
 @options
-def embed(
-    source: Path,
-    format: Any,
-    text_column: tuple[str, ...],
-    image_column: tuple[str, ...],
-    video_column: tuple[str, ...],
-    id_column: str | None,
-    media_root: Path | None,
-    dry_run: bool,
-    **options: Any,
-) -> None:
+def embed(dry_run: bool, **options: Any) -> None:
     """
     Embed every row of SOURCE into a Parquet file.
 
@@ -59,8 +40,7 @@ def embed(
     if given.output is None and not dry_run:
         raise click.UsageError("say where the vectors go: -o out.parquet")
     with errors_told(as_json=given.as_json, hint=_how_to_resume()):
-        columns = Columns(text_column, image_column, video_column, id_column)
-        opened = open_source(source, format=format, columns=columns, media_root=media_root)
+        opened = given.opened()
         if dry_run:
             tell_preview(opened, given, given.output)
             return

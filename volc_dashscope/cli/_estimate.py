@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from volc_dashscope.bulk import Columns, Preview, Source, open_source, preview
+from volc_dashscope.bulk import Preview, Source, preview
 from volc_dashscope.cli._options import Asked, priced_options
 from volc_dashscope.cli._speech import duration, errors_told, note, say_json
 
@@ -15,16 +15,7 @@ from volc_dashscope.cli._speech import duration, errors_told, note, say_json
 @click.command()
 @click.argument("source", type=click.Path(path_type=Path))
 @priced_options
-def estimate(
-    source: Path,
-    format: Any,
-    text_column: tuple[str, ...],
-    image_column: tuple[str, ...],
-    video_column: tuple[str, ...],
-    id_column: str | None,
-    media_root: Path | None,
-    **options: Any,
-) -> None:
+def estimate(**options: Any) -> None:
     """
     Say what embedding SOURCE would cost.
 
@@ -37,9 +28,7 @@ def estimate(
     """
     asked = Asked(**options)
     with errors_told(as_json=asked.as_json):
-        columns = Columns(text_column, image_column, video_column, id_column)
-        opened = open_source(source, format=format, columns=columns, media_root=media_root)
-        tell_preview(opened, asked, None)
+        tell_preview(asked.opened(), asked, None)
 
 
 def tell_preview(source: Source, asked: Asked, output: Path | None) -> None:

@@ -9,6 +9,8 @@ from typing import Any, Literal, cast
 
 import click
 
+from volc_dashscope.bulk import Columns, Source, open_source
+from volc_dashscope.bulk._sources import FORMATS, Format
 from volc_dashscope.cli._names import MODEL_NAME
 from volc_dashscope.models import Provider, Route, card
 
@@ -17,8 +19,15 @@ _ROLES = {"document": "document", "query": "query", "none": None}
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """What shapes requests, tokens and price, as it was given."""
+    """What is embedded, and what shapes requests, tokens and price, as it was given."""
 
+    source: Path
+    format: Format | None
+    text_column: tuple[str, ...]
+    image_column: tuple[str, ...]
+    video_column: tuple[str, ...]
+    id_column: str | None
+    media_root: Path | None
     model: str
     role: str
     instruct: str | None
@@ -30,6 +39,16 @@ class Asked:
     requests_per_minute: float | None
     tokens_per_minute: float | None
     as_json: bool
+
+    def opened(self) -> Source:
+        """
+        Return the source.
+
+        Raises:
+            EmbeddingError: What `open_source` raises.
+        """
+        columns = Columns(self.text_column, self.image_column, self.video_column, self.id_column)
+        return open_source(self.source, format=self.format, columns=columns, media_root=self.media_root)
 
     @property
     def text_type(self) -> Literal["query", "document"] | None:
@@ -86,7 +105,7 @@ _TABLE: list[tuple[tuple[str, ...], dict[str, Any]]] = [
     (("-o", "--output"), {"type": _PATH, "help": "Parquet file of id, row, vector and error."}),
     (
         ("--format",),
-        {"type": click.Choice(["text", "jsonl", "csv", "parquet", "folder"]), "help": "Else by the ending."},
+        {"type": click.Choice(FORMATS), "help": "Else by the ending."},
     ),
     (
         ("--text-column",),
