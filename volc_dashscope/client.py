@@ -1,4 +1,8 @@
-"""`Client` and `AsyncClient`: the same settings and decisions, carried out by threads or by tasks."""
+"""
+`Client` and `AsyncClient`: the same settings and decisions, carried out by threads or by tasks.
+
+This module is long because two classes have the same methods, and a third the settings with their one docstring.
+"""
 
 from __future__ import annotations
 

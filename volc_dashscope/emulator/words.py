@@ -9,7 +9,8 @@ curved together. Three kinds of rows, one per line:
   ellipse `o x,y,rx,ry`; a leading `-` erases; `||` separates usual views; a leading `*` means any rotation;
 - thing: `words | colours | outline | group`. Colours are listed dominant first; a scene has `top/middle/bottom`.
 
-An underscore stands for the space inside an English phrase.
+An underscore stands for the space inside an English phrase. This module is long because a table of everyday
+words in two languages is.
 """
 
 from __future__ import annotations
