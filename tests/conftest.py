@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from canary import KEY
+from raw_server import RawServer
 
 from volc_dashscope import AsyncClient, Client, card
 from volc_dashscope.emulator import Emulator
@@ -72,6 +73,21 @@ def emulate() -> Iterator[Callable[..., Mount]]:
     yield make
     for emulator in started:
         emulator.stop()
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., RawServer]]:
+    """Return a maker of servers that answer every request with these headers and this body."""
+    started: list[RawServer] = []
+
+    def make(head: bytes = b"", *body: bytes, status: bytes = b"200 OK", pieces: Any = None) -> RawServer:
+        lines = b"HTTP/1.1 %b\r\ncontent-type: application/json\r\n%b" % (status, head)
+        started.append(RawServer(lines, pieces or (lambda: body)))
+        return started[-1]
+
+    yield make
+    for server in started:
+        server.close()
 
 
 @pytest.fixture(params=["in-process", "socket"])

@@ -20,6 +20,7 @@ from textwrap import dedent
 import httpx
 import numpy as np
 import pytest
+from paintings import painted
 
 from volc_dashscope import AuthError, BulkError, Client, ConfigError, EmbeddingError, Image, TransportError
 
@@ -50,7 +51,7 @@ def _embed(client: Client, kind: str, items: list, **arguments):
 def test_the_service_sees_the_same_request_and_the_caller_the_same_rows(emulate, kind, model):
     """The key, the headers and the body, whatever speaks HTTP."""
     seen = {}
-    picture = Image.from_bytes(_png())
+    picture = Image.from_bytes(painted(size=(64, 64)))
     items = ["text", "文字"] if model == TEXT else ["text", picture]
     for driver in ("httpx", "aiohttp"):
         mount = emulate(socket=True)
@@ -110,37 +111,11 @@ def test_a_refused_key_is_said_once(served, kind):
     assert [401] == served.emulator.ledger.statuses
 
 
-@pytest.fixture
-def canned() -> Iterator[tuple[str, list[bytes]]]:
-    """A server whose reply the test sets, in `answer[0]`."""
-    answer = [b""]
-    server = socket.create_server(("127.0.0.1", 0))
-
-    def serve() -> None:
-        while True:
-            try:
-                connection, _ = server.accept()
-            except OSError:
-                return
-            with connection:
-                connection.recv(65536)
-                connection.sendall(answer[0])
-
-    thread = threading.Thread(target=serve)
-    thread.start()
-    yield f"http://127.0.0.1:{server.getsockname()[1]}", answer
-    server.shutdown(socket.SHUT_RDWR)
-    server.close()
-    thread.join()
-
-
 @both_kinds
-def test_a_redirect_is_not_followed(canned, served, kind):
-    url, answer = canned
-    answer[0] = (
-        f"HTTP/1.1 302 Found\r\nlocation: {served.emulator.ark_url}/x\r\ncontent-length: 0\r\n\r\n".encode()
-    )
-    client = Client(ARK, api_key="k", base_url=url, driver="aiohttp", max_attempts=1)
+def test_a_redirect_is_not_followed(serve, served, kind):
+    head = f"location: {served.emulator.ark_url}/x\r\ncontent-length: 0\r\n".encode()
+    server = serve(head, status=b"302 Found")
+    client = Client(ARK, api_key="k", base_url=server.url, driver="aiohttp", max_attempts=1)
 
     with client, pytest.raises(EmbeddingError, match="302"):
         _embed(client, kind, ["text"])
@@ -149,12 +124,10 @@ def test_a_redirect_is_not_followed(canned, served, kind):
 
 
 @both_kinds
-def test_a_compressed_reply_that_would_fill_memory_is_cut_off(canned, kind):
-    url, answer = canned
+def test_a_compressed_reply_that_would_fill_memory_is_cut_off(serve, kind):
     body = gzip.compress(bytes(80 * 1024 * 1024))
-    head = f"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: {len(body)}\r\n\r\n"
-    answer[0] = head.encode() + body
-    client = Client(ARK, api_key="k", base_url=url, driver="aiohttp", max_attempts=1)
+    server = serve(b"content-encoding: gzip\r\ncontent-length: %d\r\n" % len(body), body)
+    client = Client(ARK, api_key="k", base_url=server.url, driver="aiohttp", max_attempts=1)
 
     with client, pytest.raises(TransportError, match="larger than any reply"):
         _embed(client, kind, ["text"])
@@ -277,13 +250,3 @@ def _printed(script: str) -> str:
         check=True,
     )
     return done.stdout
-
-
-def _png() -> bytes:
-    from io import BytesIO
-
-    from PIL import Image as Pillow
-
-    buffer = BytesIO()
-    Pillow.new("RGB", (64, 64), "red").save(buffer, "PNG")
-    return buffer.getvalue()

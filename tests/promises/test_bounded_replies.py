@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-import socket
-import threading
 import tracemalloc
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 from paintings import painted
@@ -70,54 +68,6 @@ BREAKAGES = [
 ]
 
 
-class Server:
-    """Answers every request with the same bytes, again and again, until the client hangs up."""
-
-    def __init__(self, head: bytes, pieces: Callable[[], Iterator[bytes]]) -> None:
-        self._socket = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
-        self.sent = 0
-        self._head, self._pieces = head, pieces
-        self._thread = threading.Thread(target=self._serve, daemon=True)
-        self._thread.start()
-
-    def _serve(self) -> None:
-        while True:
-            try:
-                connection, _ = self._socket.accept()
-            except OSError:
-                return
-            with connection:
-                try:
-                    connection.recv(65536)
-                    connection.sendall(
-                        b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n" + self._head + b"\r\n"
-                    )
-                    for piece in self._pieces():
-                        connection.sendall(piece)
-                        self.sent += len(piece)
-                except OSError:
-                    continue
-
-    def close(self) -> None:
-        self._socket.shutdown(socket.SHUT_RDWR)
-        self._socket.close()
-        self._thread.join(5)
-
-
-@pytest.fixture
-def serve() -> Iterator[Callable[[bytes, Callable[[], Iterator[bytes]]], Server]]:
-    started: list[Server] = []
-
-    def make(head: bytes, pieces: Callable[[], Iterator[bytes]]) -> Server:
-        started.append(Server(head, pieces))
-        return started[-1]
-
-    yield make
-    for server in started:
-        server.close()
-
-
 def _embed(kind: str, url: str) -> None:
     settings = {"api_key": "k", "base_url": url, "max_attempts": 1, "timeout": 30.0}
     if kind == "sync":
@@ -159,7 +109,7 @@ both_clients = pytest.mark.parametrize("kind", ["sync", "async"])
 
 @both_clients
 def test_a_reply_without_an_end_is_cut_off(serve, measured, kind) -> None:
-    server = serve(b"connection: close\r\n", _spaces)
+    server = serve(b"connection: close\r\n", pieces=_spaces)
 
     peak = _peak(kind, server.url, "larger than any reply")
 
@@ -171,7 +121,7 @@ def test_a_reply_without_an_end_is_cut_off(serve, measured, kind) -> None:
 @both_clients
 def test_a_bomb_is_not_unpacked(serve, measured, kind) -> None:
     head = b"content-encoding: gzip\r\ncontent-length: %d\r\n" % len(BOMB)
-    server = serve(head, lambda: iter([BOMB]))
+    server = serve(head, BOMB)
 
     peak = _peak(kind, server.url, "larger than any reply")
 
@@ -184,7 +134,7 @@ def test_a_bomb_is_not_unpacked(serve, measured, kind) -> None:
 def test_a_coding_nobody_asked_for_is_refused(serve, kind, coding) -> None:
     twice = gzip.compress(gzip.compress(b"{}"))
     head = b"content-encoding: %s\r\ncontent-length: %d\r\n" % (coding.encode(), len(twice))
-    server = serve(head, lambda: iter([twice]))
+    server = serve(head, twice)
 
     with pytest.raises(TransportError, match="broke"):
         _embed(kind, server.url)
@@ -195,9 +145,7 @@ def test_a_coding_nobody_asked_for_is_refused(serve, kind, coding) -> None:
 def test_honest_compression_is_read(serve, kind, pack) -> None:
     body = pack(b'{"output": {"embeddings": []}, "request_id": "r"}')
     coding = b"gzip" if pack is gzip.compress else b"deflate"
-    server = serve(
-        b"content-encoding: %s\r\ncontent-length: %d\r\n" % (coding, len(body)), lambda: iter([body])
-    )
+    server = serve(b"content-encoding: %s\r\ncontent-length: %d\r\n" % (coding, len(body)), body)
 
     with pytest.raises(EmbeddingError, match="0 vectors for 1 items"):
         _embed(kind, server.url)
@@ -208,7 +156,7 @@ def test_honest_compression_is_read(serve, kind, pack) -> None:
     "head", [b"x-long: " + b"a" * 10**6 + b"\r\n", b"".join(b"x-%d: a\r\n" % n for n in range(50_000))]
 )
 def test_headers_without_an_end_are_cut_off(serve, kind, head) -> None:
-    server = serve(head, lambda: iter(()))
+    server = serve(head)
 
     assert _peak(kind, server.url, "broke") < 20e6
 
