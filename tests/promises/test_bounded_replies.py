@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import logging
 import tracemalloc
 import zlib
 from collections.abc import Iterator
@@ -46,6 +47,24 @@ BREAKAGES = [
         'Fault("connect" if isinstance(error, httpx.ConnectError) else "broken")',
         'Fault("connect")',
         "test_headers_without_an_end_are_cut_off",
+    ),
+    Breakage(
+        "volc_dashscope/_http/_read.py",
+        "        for chunk in response.iter_bytes() if response.is_stream_consumed else response.iter_raw():\n            body.take(chunk)\n    finally:\n        response.close()",
+        "        globals().setdefault('kept', []).append(chunks := response.iter_raw())\n        for chunk in chunks:\n            body.take(chunk)\n    finally:\n        pass",
+        "test_the_connection_of_a_reply_that_is_too_large_is_closed",
+    ),
+    Breakage(
+        "volc_dashscope/_http/_aiohttp.py",
+        "                    response.close()\n                    raise",
+        "                    async for _ in response.content.iter_any():\n                        pass\n                    raise",
+        "test_the_connection_of_a_reply_that_is_too_large_is_closed",
+    ),
+    Breakage(
+        "volc_dashscope/_http/_drivers.py",
+        "[:_LONGEST_ID],",
+        ",",
+        "test_an_id_without_an_end_does_not_fill_the_log",
     ),
     Breakage(
         "volc_dashscope/_check.py",
@@ -116,6 +135,42 @@ def test_a_reply_without_an_end_is_cut_off(serve, measured, kind) -> None:
     measured(f"hung up after {server.sent / 1e6:.0f} MB, peak of memory {peak / 1e6:.0f} MB")
     assert server.sent < 64e6
     assert peak < 100e6
+
+
+@both_clients
+@pytest.mark.parametrize("driver", ["httpx", "aiohttp"])
+def test_the_connection_of_a_reply_that_is_too_large_is_closed(serve, measured, kind, driver) -> None:
+    """At once, not with the client, and without reading the reply to its end."""
+    server = serve(b"content-length: %d\r\n" % (20_000 * 65536), pieces=_spaces)
+    client = Client(TEXT, api_key="k", base_url=server.url, max_attempts=1, driver=driver)
+
+    async def awaited() -> bool:
+        with pytest.raises(TransportError, match="larger than any reply"):
+            await client.aio.embed(["text"])
+        return await asyncio.to_thread(server.hung_up.wait, 5)
+
+    with client:
+        if kind == "sync":
+            with pytest.raises(TransportError, match="larger than any reply"):
+                client.embed(["text"])
+            closed = server.hung_up.wait(5)
+        else:
+            closed = asyncio.run(awaited())
+
+    measured(f"hung up after {server.sent / 1e6:.0f} MB")
+    assert closed
+    assert server.sent < 64e6
+
+
+@both_clients
+def test_an_id_without_an_end_does_not_fill_the_log(serve, caplog, kind) -> None:
+    server = serve(b"x-request-id: %b\r\ncontent-length: 2\r\n" % (b"Z" * 10_000), b"{}")
+
+    with caplog.at_level(logging.DEBUG, logger="volc_dashscope"), pytest.raises(EmbeddingError):
+        _embed(kind, server.url)
+
+    said = [record.getMessage() for record in caplog.records if record.name == "volc_dashscope"]
+    assert [120] == [line.count("Z") for line in said]
 
 
 @both_clients
