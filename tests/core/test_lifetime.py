@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import gc
+import json
 import os
 import pickle
 import signal
@@ -15,6 +16,7 @@ import warnings
 import weakref
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -257,6 +259,38 @@ def test_a_closed_client_opens_again_when_used(emulate) -> None:
 
     assert first == client.embed(["a"]).vectors.tobytes()
     client.close()
+
+
+VECTOR = {
+    "output": {"embeddings": [{"text_index": 0, "embedding": [1.0] * 64}]},
+    "usage": {"total_tokens": 1},
+}
+
+
+@pytest.mark.parametrize("driver", ["httpx", "aiohttp"])
+def test_a_client_that_is_dropped_closes_its_connections_while_its_event_loop_goes_on(driver) -> None:
+    async def dropped() -> bool:
+        hung_up = asyncio.Event()
+
+        async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            body = json.dumps(VECTOR).encode()
+            with closing(writer):
+                await reader.readuntil(b"\r\n\r\n")
+                writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body))
+                await reader.read()  # until the client closes the connection
+            hung_up.set()
+
+        with closing(await asyncio.start_server(answer, "127.0.0.1", 0)) as server:
+            url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+            client = AsyncClient(TEXT, api_key="k", base_url=url, dimensions=64, driver=driver)
+            await client.embed(["a"])
+            kept = not hung_up.is_set()
+            del client
+            gc.collect()
+            await asyncio.wait_for(hung_up.wait(), 5)
+        return kept
+
+    assert asyncio.run(dropped())
 
 
 def test_a_client_handed_in_is_not_closed(inside) -> None:
