@@ -9,12 +9,13 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from io import StringIO
+from random import Random
 from typing import Any
 
 import numpy as np
 import pytest
 from files import clip, picture, png
-from paintings import painted
+from paintings import data_uri, painted
 
 from volc_dashscope import (
     AuthError,
@@ -258,6 +259,20 @@ def test_text_that_looks_like_a_path_is_embedded_as_text(mount, audit) -> None:
 
     assert texts == mount.emulator.ledger.texts
     assert [] == audit.files_opened
+
+
+@both_clients
+@pytest.mark.parametrize("size", [50_000, 500_000])
+def test_a_body_arrives_whole_however_large(emulate, embed, size) -> None:
+    """A large one is written piece by piece."""
+    mount = emulate(socket=True)
+    large = painted() + Random(size).randbytes(size)
+
+    _embed(mount, embed, ARK, [Image.from_bytes(large)])
+
+    (asked,) = mount.emulator.ledger
+    (part,) = [part for part in asked.body["input"] if part["type"] == "image_url"]
+    assert data_uri(large) == part["image_url"]["url"]
 
 
 # Concurrency.
