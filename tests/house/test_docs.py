@@ -66,6 +66,15 @@ def test_both_languages_have_the_same_table_where_it_is_made_of_numbers(name, ma
     assert made[0] == made[1]
 
 
+def test_the_modules_that_contributors_are_led_through_exist():
+    named = re.findall(r"`([\w/]+(?:\.py|/))`", (ROOT / "CONTRIBUTING.md").read_text("utf-8"))
+
+    assert len(named) > 8
+    assert [] == [
+        name for name in named if not ((ROOT / name).exists() or (ROOT / "volc_dashscope" / name).exists())
+    ]
+
+
 @EVERY
 def test_the_files_and_tests_a_page_names_exist(page):
     text = page.read_text("utf-8")
