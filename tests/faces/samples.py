@@ -31,6 +31,13 @@ def documents(face: Any, texts: list[str]) -> list[list[float]]:
     )
 
 
+async def adocuments(face: Any, texts: list[str]) -> list[list[float]]:
+    """As `documents`, awaited."""
+    if isinstance(face, Embeddings):
+        return await face.aembed_documents(texts)
+    return await face.aget_text_embedding_batch(texts)
+
+
 def query(face: Any, text: str) -> list[float]:
     """Embed a text as a query, whatever the framework calls it."""
     return face.embed_query(text) if isinstance(face, Embeddings) else face.get_query_embedding(text)

@@ -227,23 +227,6 @@ def test_some_failures_of_many_are_a_bulk_error_that_keeps_the_rest(inside, face
     assert face.embed_documents(["c"])[0] == caught.value.result.vectors[2].tolist()
 
 
-@pytest.mark.parametrize("kind", LANGCHAIN)
-def test_two_event_loops_in_a_row(emulate, face_of, kind):
-    face = face_of(kind, emulate(socket=True))
-
-    first = asyncio.run(face.aembed_documents(["a", "b"]))
-    second = asyncio.run(face.aembed_documents(["a", "b"]))
-
-    assert face.embed_documents(["a", "b"]) == first == second
-
-
-@pytest.mark.parametrize("kind", LANGCHAIN)
-async def test_sync_calls_work_inside_a_running_loop(mount, face_of, kind):
-    face = face_of(kind, mount)
-
-    assert await face.aembed_documents(["a", "b"]) == face.embed_documents(["a", "b"])
-
-
 def test_values_of_the_core_are_items_too(inside, face_of):
     face = face_of(ArkEmbeddings, inside)
     items = ["red", Image.from_url(PICTURE_URL), Fused("red", Image.from_url(PICTURE_URL))]

@@ -266,23 +266,6 @@ def test_settings_take_it_as_the_embed_model(inside, face_of, monkeypatch):
     assert ["a red shoe"] == [hit.node.get_content() for hit in index.as_retriever().retrieve("shoe")]
 
 
-@pytest.mark.parametrize("kind", LLAMA_INDEX)
-def test_two_event_loops_in_a_row(emulate, face_of, kind):
-    face = face_of(kind, emulate(socket=True))
-
-    first = asyncio.run(face.aget_text_embedding_batch(["a", "b"]))
-    second = asyncio.run(face.aget_text_embedding_batch(["a", "b"]))
-
-    assert face.get_text_embedding_batch(["a", "b"]) == first == second
-
-
-@pytest.mark.parametrize("kind", LLAMA_INDEX)
-async def test_sync_calls_work_inside_a_running_loop(mount, face_of, kind):
-    face = face_of(kind, mount)
-
-    assert [await face.aget_text_embedding("a")] == face.get_text_embedding_batch(["a"])
-
-
 def test_the_copy_made_by_pickle_is_apart_from_the_live_object():
     face = ArkMultiModalEmbedding(api_key=KEY, dimensions=1024)
     client = face.__pydantic_private__["_client"]
