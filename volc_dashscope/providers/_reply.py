@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import struct
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,6 +15,8 @@ from volc_dashscope._wire import Ask, Batch, Reply
 from volc_dashscope.errors import BadReply
 from volc_dashscope.providers._verdict import named, shown
 from volc_dashscope.results import FloatArray, SparseVector, Usage
+
+_FLOAT32, _FLOAT16 = np.dtype("<f4"), np.dtype("<f2")
 
 
 class Malformed(Exception):
@@ -78,22 +82,21 @@ def stack(values: Sequence[Any], ask: Ask) -> FloatArray:
     nowhere: little-endian float32 by OpenAI's convention, float16 if the length says so.
     """
     rows = [_row(value, ask) for value in values]
-    if len({len(row) for row in rows}) != 1:
-        raise Malformed("vectors of different lengths")
-    table = np.stack(rows) if len(rows) > 1 else rows[0][None]
-    # float64, so that large components do not overflow when squared. What is not finite shows in the norm.
-    wide = table.astype(np.float64)
-    norms = np.sqrt(np.einsum("ij,ij->i", wide, wide))
-    if not np.isfinite(norms).all():
-        raise Malformed("a vector holds a number that is not finite")
-    if not ask.normalize:
-        return table
-    norms[norms == 0] = 1.0  # a row of zeros stays as it is
-    unit: FloatArray = np.divide(wide, norms[:, None], out=np.empty_like(table), casting="same_kind")
-    return unit
+    table = np.empty((len(rows), len(rows[0])), dtype=np.float32)
+    for row, place in zip(rows, table, strict=True):
+        if len(row) != len(place):
+            raise Malformed("vectors of different lengths")
+        # float64, so that large components do not overflow when squared. What is not finite shows in the norm.
+        wide = row.astype(np.float64)
+        norm = math.sqrt(wide.dot(wide))
+        if not math.isfinite(norm):
+            raise Malformed("a vector holds a number that is not finite")
+        # A row of zeros stays as it is.
+        np.divide(wide, (norm if ask.normalize else 0.0) or 1.0, out=place, casting="same_kind")
+    return table
 
 
-def _row(value: Any, ask: Ask) -> FloatArray:
+def _row(value: Any, ask: Ask) -> NDArray[Any]:
     row = _from_base64(value, ask) if isinstance(value, str) else _from_list(value)
     expected = ask.expected
     # Cut only what is the whole vector: any other length is a fault, not one of the lengths to choose from.
@@ -147,16 +150,21 @@ def usage(body: Any, text: Sequence[str], image: Sequence[str]) -> Usage:
 
 
 def _first(detail: Mapping[str, float], keys: Sequence[str]) -> float:
-    return next((detail[key] for key in keys if key in detail), 0)
+    for key in keys:
+        if key in detail:
+            return detail[key]
+    return 0
 
 
 def _flatten(body: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
     flat: dict[str, float] = {}
     for key, value in body.items():
-        if isinstance(value, dict) and not prefix:
+        kind = type(value)  # of what JSON makes, so true and false are neither
+        if kind is int or kind is float:
+            if 0 <= value < 2**53:
+                flat[prefix + key] = value
+        elif kind is dict and not prefix:
             flat.update(_flatten(value, f"{key}."))
-        elif isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 2**53:
-            flat[prefix + key] = value
     return flat
 
 
@@ -164,29 +172,30 @@ def _from_list(value: Any) -> FloatArray:
     if not isinstance(value, list):
         raise Malformed("a vector is missing")
     try:
-        numbers: NDArray[Any] = np.array(value)
-    except (ValueError, OverflowError) as error:
+        # A third of the time numpy takes, and stricter: it takes no text and no lists for numbers.
+        row = np.frombuffer(struct.pack(f"{len(value)}f", *value), dtype=np.float32)
+    except struct.error as error:
         raise Malformed("a vector is not a flat list of numbers") from error
-    if numbers.ndim != 1 or numbers.dtype.kind not in "fiu":
-        raise Malformed("a vector is not a flat list of numbers")
-    with np.errstate(over="ignore"):
-        row = numbers.astype(np.float32)
-    # numpy reads true as 1 and false as 0: the list is looked at only if it may hold one.
-    if ((row == 1) | (row == 0)).any() and bool in set(map(type, value)):
+    except OverflowError as error:
+        raise Malformed("a vector holds a number that is not finite") from error
+    # True packs as 1 and false as 0: the list is looked at only if it may hold one.
+    if not (row.all() and (row != 1).all()) and bool in set(map(type, value)):
         raise Malformed("a vector is not a flat list of numbers")
     return row
 
 
-def _from_base64(value: str, ask: Ask) -> FloatArray:
+def _from_base64(value: str, ask: Ask) -> NDArray[Any]:
     try:
         data = ask.base64.decode(value)
     except ValueError as error:
         raise Malformed("a vector is not valid base64") from error
     full = ask.card.default_dimension
     # A card that is cut here is answered in full length, so a half-long body is float16, not a shorter row.
-    lengths = ({full} if ask.card.reduces == "client" else {ask.expected, full}) - {None}
-    if len(data) // 2 in lengths and len(data) % 2 == 0 and len(data) // 4 not in lengths:
-        return np.frombuffer(data, dtype="<f2").astype(np.float32)
+    lengths = (full,) if ask.card.reduces == "client" else (full, ask.expected)
+    if len(data) % 4 == 0 and len(data) // 4 in lengths:
+        return np.frombuffer(data, dtype=_FLOAT32)
+    if len(data) % 2 == 0 and len(data) // 2 in lengths:
+        return np.frombuffer(data, dtype=_FLOAT16)
     if len(data) % 4:
         raise Malformed(f"a base64 vector of {len(data)} bytes is not a row of float32")
-    return np.frombuffer(data, dtype="<f4").astype(np.float32, copy=False)
+    return np.frombuffer(data, dtype=_FLOAT32)
