@@ -20,6 +20,8 @@ from volc_dashscope.results import EmbeddingResult, FloatArray, SparseVector, Us
 
 T = TypeVar("T")
 _ON_ERROR = ("raise", "abort", "skip")
+# Added up so many at a time, which is quicker than one by one.
+_BILLS = 256
 
 
 class Exchange:
@@ -73,10 +75,10 @@ class Call:
         self._multi: list[NDArray[np.float16] | None] | None = None
         if ask.output_type == "multi":
             self._multi = [None] * self.count
-        self.usage = Usage()
+        self._bills: list[Usage] = []
         self._request_ids: list[str] = []
         self._model: str | None = None
-        self._done = np.zeros(self.count, dtype=bool)
+        self._done = bytearray(self.count)
         self._rows = 0
         self._failures: dict[int, EmbeddingError] = {}
         self._fatal: EmbeddingError | None = None
@@ -96,6 +98,11 @@ class Call:
     def finished(self) -> int:
         """Items that have a row or an error."""
         return self._rows + len(self._failures)
+
+    @property
+    def usage(self) -> Usage:
+        """What was billed so far."""
+        return Usage.total(self._bills)
 
     @property
     def aborted(self) -> bool:
@@ -124,13 +131,15 @@ class Call:
             EmbeddingError: The only item failed, or the group was all-or-nothing.
             BulkError: Some of many items failed.
         """
-        for position in np.flatnonzero(~self._done).tolist():
-            if position not in self._failures:
+        for position, done in enumerate(self._done):
+            if not done and position not in self._failures:
                 self._failures[position] = self._unsent(position)
+        if self._table is not None:
+            self._table[list(self._failures)] = np.nan
         result = self._snapshot()
         if not self._failures or self._on_error == "skip":
             return result
-        self._park(np.flatnonzero(self._done).tolist())
+        self._park([position for position, done in enumerate(self._done) if done])
         first = self._failures[min(self._failures)]
         if self._on_error == "abort":
             raise self._fatal or first
@@ -164,34 +173,40 @@ class Call:
                 mixed = f"replies of one call name two models, {self._model!r} and {rows.model!r}"
                 return self._fail(batch, BadReply(mixed, provider=self._ask.card.provider))
             self._model = rows.model
-        where = list(batch.positions)
+        where = batch.positions
         if rows.vectors is not None:
             table = self._sized(rows.vectors.shape[1])
             if table.shape[1] != rows.vectors.shape[1]:
                 uneven = f"replies of one call have lengths {table.shape[1]} and {rows.vectors.shape[1]}"
                 return self._fail(batch, BadReply(uneven, provider=self._ask.card.provider))
-            table[where] = rows.vectors
-            self._learn(where, rows.vectors)
-        for offset, position in enumerate(where):
-            if self._sparse is not None and rows.sparse is not None:
-                self._sparse[position] = rows.sparse[offset]
-            if self._multi is not None and rows.multi is not None:
-                self._multi[position] = rows.multi[offset]
+            for position, row in zip(where, rows.vectors, strict=True):
+                table[position] = row
+            if self._keys is not None:
+                self._learn(where, rows.vectors, self._keys)
+        if self._sparse is not None and rows.sparse is not None:
+            for position, sparse in zip(where, rows.sparse, strict=True):
+                self._sparse[position] = sparse
+        if self._multi is not None and rows.multi is not None:
+            for position, multi in zip(where, rows.multi, strict=True):
+                self._multi[position] = multi
         if self._keep:
             self._park(where)
         self._mark(where)
-        self.usage += rows.usage
+        self._bills.append(rows.usage)
+        if len(self._bills) == _BILLS:
+            self._bills = [self.usage]
         if rows.request_id:
             self._request_ids.append(rows.request_id)
         return None
 
-    def _mark(self, where: list[int]) -> None:
-        self._done[where] = True
+    def _mark(self, where: Sequence[int]) -> None:
+        for position in where:
+            self._done[position] = True
         self._rows += len(where)
 
     def _sized(self, width: int) -> FloatArray:
         if self._table is None:
-            self._table = np.full((self.count, width), np.nan, dtype=np.float32)
+            self._table = np.empty((self.count, width), dtype=np.float32)
         return self._table
 
     def _recall(self, keys: list[str]) -> None:
@@ -207,7 +222,7 @@ class Call:
             if not self._done[position] and first.setdefault(key, position) != position:
                 self._twins.setdefault(first[key], []).append(position)
 
-    def _park(self, where: list[int]) -> None:
+    def _park(self, where: Sequence[int]) -> None:
         """Keep finished rows for one more call that asks for the same."""
         if self._table is None or self._ask.output_type not in ("dense", "dense&sparse"):
             return
@@ -221,10 +236,10 @@ class Call:
             if not self._done[position] and position not in twins:
                 yield position, item
 
-    def _learn(self, where: list[int], rows: FloatArray) -> None:
-        if self._keys is None or self._ask.output_type != "dense":
+    def _learn(self, where: Sequence[int], rows: FloatArray, keys: Sequence[str]) -> None:
+        if self._ask.output_type != "dense":
             return
-        self._memory.learn([self._keys[position] for position in where], rows)
+        self._memory.learn([keys[position] for position in where], rows)
         for position, row in zip(where, rows, strict=True):
             others = self._twins.get(position, [])
             self._sized(len(row))[others] = row

@@ -126,7 +126,7 @@ def joined(
         errors.update({piece.positions[index]: error for index, error in result.errors.items()})
     whole = EmbeddingResult(
         vectors=vectors,
-        usage=sum((result.usage for result in results), Usage()),
+        usage=Usage.total(result.usage for result in results),
         request_ids=tuple(name for result in results for name in result.request_ids),
         model=next((result.model for result in results if result.model), ""),
         errors=dict(sorted(errors.items())),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -56,16 +56,21 @@ class Usage:
     detail: Mapping[str, float] = field(default_factory=dict)
 
     def __add__(self, other: Usage) -> Usage:
-        detail = dict(self.detail)
-        for key, value in other.detail.items():
-            detail[key] = detail.get(key, 0) + value
-        return Usage(
-            self.requests + other.requests,
-            self.total_tokens + other.total_tokens,
-            self.text_tokens + other.text_tokens,
-            self.image_tokens + other.image_tokens,
-            detail,
-        )
+        return Usage.total((self, other))
+
+    @classmethod
+    def total(cls, bills: Iterable[Usage]) -> Usage:
+        """Return the sum of many."""
+        requests = total = text = image = 0
+        detail: dict[str, float] = {}
+        for bill in bills:
+            requests += bill.requests
+            total += bill.total_tokens
+            text += bill.text_tokens
+            image += bill.image_tokens
+            for key, value in bill.detail.items():
+                detail[key] = detail.get(key, 0) + value
+        return cls(requests, total, text, image, detail)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

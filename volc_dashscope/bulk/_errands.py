@@ -55,7 +55,7 @@ class Errands:
     @property
     def usage(self) -> Usage:
         """What the results that were read have cost."""
-        return sum((Usage(*errand.spent) for errand in self._errands), Usage())
+        return Usage.total(Usage(*errand.spent) for errand in self._errands)
 
     @property
     def ids(self) -> tuple[str, ...]:
