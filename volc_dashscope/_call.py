@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Generic, TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -168,27 +168,18 @@ class Call:
         )
 
     def _store(self, batch: Batch, rows: Rows) -> None:
-        if rows.model is not None:
-            if self._model not in (None, rows.model):
-                mixed = f"replies of one call name two models, {self._model!r} and {rows.model!r}"
-                return self._fail(batch, BadReply(mixed, provider=self._ask.card.provider))
-            self._model = rows.model
+        fault = self._unlike(rows)
+        if fault is not None:
+            return self._fail(batch, BadReply(fault, provider=self._ask.card.provider))
         where = batch.positions
         if rows.vectors is not None:
             table = self._sized(rows.vectors.shape[1])
-            if table.shape[1] != rows.vectors.shape[1]:
-                uneven = f"replies of one call have lengths {table.shape[1]} and {rows.vectors.shape[1]}"
-                return self._fail(batch, BadReply(uneven, provider=self._ask.card.provider))
             for position, row in zip(where, rows.vectors, strict=True):
                 table[position] = row
             if self._keys is not None:
                 self._learn(where, rows.vectors, self._keys)
-        if self._sparse is not None and rows.sparse is not None:
-            for position, sparse in zip(where, rows.sparse, strict=True):
-                self._sparse[position] = sparse
-        if self._multi is not None and rows.multi is not None:
-            for position, multi in zip(where, rows.multi, strict=True):
-                self._multi[position] = multi
+        _place(self._sparse, where, rows.sparse)
+        _place(self._multi, where, rows.multi)
         if self._keep:
             self._park(where)
         self._mark(where)
@@ -197,6 +188,18 @@ class Call:
             self._bills = [self.usage]
         if rows.request_id:
             self._request_ids.append(rows.request_id)
+        return None
+
+    def _unlike(self, rows: Rows) -> str | None:
+        """Say how rows differ from those of the call's other replies; where they do not, note the model."""
+        if rows.vectors is not None and self._table is not None:
+            known, length = self._table.shape[1], rows.vectors.shape[1]
+            if known != length:
+                return f"replies of one call have lengths {known} and {length}"
+        if rows.model is not None:
+            if self._model not in (None, rows.model):
+                return f"replies of one call name two models, {self._model!r} and {rows.model!r}"
+            self._model = rows.model
         return None
 
     def _mark(self, where: Sequence[int]) -> None:
@@ -270,45 +273,7 @@ class Call:
         return error
 
 
-class Unseen(Generic[T]):
-    """Something in a variable that no report of a crash shows: they print local variables."""
-
-    __slots__ = ("value",)
-
-    def __init__(self, value: T) -> None:
-        self.value = value
-
-
-class Items(list[Item]):
-    """A list of items that shows only how many."""
-
-    def __repr__(self) -> str:
-        return f"<{len(self)} items>"
-
-
-def items_of(given: Iterable[Item]) -> Items:
-    """
-    Return the caller's items as a sequence. An open text file gives one item a line.
-
-    Raises:
-        InputError: A bare `str` (pass a list), or an empty line of a file.
-    """
-    kind = type(given).__name__
-    if isinstance(given, str | bytes):
-        given = ()  # see `Unseen`
-        raise InputError(f"items must be a list, got one {kind}; pass [text]")
-    try:
-        return Items(_lines(given) if hasattr(given, "readline") else given)
-    except TypeError as error:
-        given = ()
-        raise InputError(f"items must be a list of str, Image, Video or Fused, got {kind}") from error
-
-
-def _lines(file: Iterable[Item]) -> Iterator[Item]:
-    for number, line in enumerate(file):
-        if not isinstance(line, str):
-            raise InputError("open the file in text mode, with its encoding")
-        text = line.rstrip("\r\n")
-        if not text:
-            raise InputError(f"line {number + 1} of the file is empty", index=number)
-        yield text
+def _place(table: list[T | None] | None, where: Sequence[int], values: Sequence[T] | None) -> None:
+    if table is not None and values is not None:
+        for position, value in zip(where, values, strict=True):
+            table[position] = value

@@ -15,6 +15,9 @@ from volc_dashscope._feed import Feed
 T = TypeVar("T")
 J = TypeVar("J")
 Outcome = tuple[int, J, T | BaseException]
+# Seconds over which the workers of one call begin. Requests that leave together are answered together, and then
+# each reply waits while the others are read; and DashScope refuses rates that rise too quickly (its error table).
+_RAMP = 0.032
 
 
 def fan_out(
@@ -87,7 +90,10 @@ class _Crew(Generic[J, T]):
 
     def start(self, number: int, job: J, running: int) -> None:
         if len(self._threads) < min(running, self._width):
-            self._threads.append(threading.Thread(target=self._labour, name="volc-dashscope", daemon=True))
+            after = _RAMP * len(self._threads) / self._width
+            self._threads.append(
+                threading.Thread(target=self._labour, args=(after,), name="volc-dashscope", daemon=True)
+            )
             self._threads[-1].start()
         self._todo.put((number, job))
 
@@ -118,7 +124,8 @@ class _Crew(Generic[J, T]):
             for thread in self._threads:
                 thread.join()
 
-    def _labour(self) -> None:
+    def _labour(self, after: float) -> None:
+        self._stop.wait(after)
         while (task := self._next_task()) is not None and not self._stop.is_set():
             number, job = task
             try:
@@ -135,43 +142,72 @@ class _Crew(Generic[J, T]):
 
 
 async def afan_out(
-    feed: Feed[J], work: Callable[[J], Awaitable[T]], *, alone: bool = False
+    feed: Feed[J], work: Callable[[J], Awaitable[T]], *, alone: bool = False, line: int | None = None
 ) -> AsyncGenerator[Outcome[J, T], None]:
-    """Do jobs in tasks and yield (number, job, result or error) as they end; no task outlives the loop."""
-    todo: asyncio.Queue[tuple[int, J]] = asyncio.Queue()
-    done: asyncio.Queue[Outcome[J, T]] = asyncio.Queue()
-    tasks: list[asyncio.Task[None]] = []
+    """As `fan_out`, in tasks; none outlives the loop."""
+    ahead = feed.width if line is None else line
+    crew = _Tasks(work, 0 if alone else feed.width)
     running = 0
     try:
         while True:
-            for task in feed.ready():
+            for number, job in feed.ready(ahead=ahead):
                 running += 1
-                if running > len(tasks) and not alone:
-                    tasks.append(asyncio.create_task(_labour(todo, done, work)))
-                todo.put_nowait(task)
+                crew.start(number, job, running)
             if not running:
                 break
-            if alone:
-                done.put_nowait(await _outcome(todo.get_nowait(), work))
-            ended = await done.get()
+            ended = await crew.next()
             running -= 1
             yield ended
+            if isinstance(ended[2], BaseException):
+                running -= crew.go_on(halted=feed.halted)
     finally:
-        for worker in tasks:
-            worker.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await crew.dismiss()
 
 
-async def _labour(
-    todo: asyncio.Queue[tuple[int, J]], done: asyncio.Queue[Outcome[J, T]], work: Callable[[J], Awaitable[T]]
-) -> None:
-    while True:
-        done.put_nowait(await _outcome(await todo.get(), work))
+class _Tasks(Generic[J, T]):
+    """As `_Crew`, of tasks; with a width of 0 the job is done by who asks for its outcome."""
 
+    def __init__(self, work: Callable[[J], Awaitable[T]], width: int) -> None:
+        self._work, self._width = work, width
+        self._todo: asyncio.Queue[tuple[int, J]] = asyncio.Queue()
+        self._done: asyncio.Queue[Outcome[J, T]] = asyncio.Queue()
+        self._clear = asyncio.Event()
+        self._clear.set()
+        self._tasks: list[asyncio.Task[None]] = []
 
-async def _outcome(task: tuple[int, J], work: Callable[[J], Awaitable[T]]) -> Outcome[J, T]:
-    number, job = task
-    try:
-        return number, job, await work(job)
-    except Exception as error:
-        return number, job, error
+    def start(self, number: int, job: J, running: int) -> None:
+        if len(self._tasks) < min(running, self._width):
+            after = _RAMP * len(self._tasks) / self._width
+            self._tasks.append(asyncio.create_task(self._labour(after)))
+        self._todo.put_nowait((number, job))
+
+    async def next(self) -> Outcome[J, T]:
+        if not self._width:
+            await self._do(*self._todo.get_nowait())
+        return await self._done.get()
+
+    def go_on(self, *, halted: bool) -> int:
+        taken = 0
+        while halted and not self._todo.empty():
+            self._todo.get_nowait()
+            taken += 1
+        self._clear.set()
+        return taken
+
+    async def dismiss(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _labour(self, after: float) -> None:
+        await asyncio.sleep(after)
+        while True:
+            await self._clear.wait()
+            await self._do(*await self._todo.get())
+
+    async def _do(self, number: int, job: J) -> None:
+        try:
+            self._done.put_nowait((number, job, await self._work(job)))
+        except Exception as error:
+            self._clear.clear()
+            self._done.put_nowait((number, job, error))

@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 from volc_dashscope import _config
 from volc_dashscope._base64 import STANDARD, Base64, quick
-from volc_dashscope._call import Call, Exchange, Unseen, items_of
+from volc_dashscope._call import Call, Exchange
 from volc_dashscope._check import check_settings
 from volc_dashscope._fan_out import afan_out, fan_out
 from volc_dashscope._flow import Flow, Terms, exchange
 from volc_dashscope._http import Driver, Home, Limiter, arun, process_id, run
+from volc_dashscope._items import Unseen, items_of
 from volc_dashscope._memory import ManyCache, Memory
 from volc_dashscope._pace import Pace
 from volc_dashscope._progress import Progress
@@ -405,7 +406,7 @@ class AsyncClient(_Settings):
         """Yield what each reply finished."""
         ask = self._asked(text_type)
         stream = self._stream(items, ask, ordered)
-        outcomes = afan_out(stream.feed, lambda batch: arun(self._flow(batch, ask), self._home))
+        outcomes = afan_out(stream.feed, lambda batch: arun(self._flow(batch, ask), self._home), line=0)
         try:
             async with aclosing(outcomes):
                 async for number, batch, outcome in outcomes:

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from volc_dashscope import _config
-from volc_dashscope._call import items_of
 from volc_dashscope._check import check_items, check_settings
+from volc_dashscope._items import items_of
 from volc_dashscope._plan import plan
 from volc_dashscope._tokens import ark_image_bounds, ark_video_bounds, level_image_tokens, text_tokens
 from volc_dashscope._wire import Ask, TextType

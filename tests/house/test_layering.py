@@ -11,6 +11,7 @@ MODULES = modules()
 
 HTTPX = {
     "volc_dashscope._http._dress": "a request as httpx's; the timeouts",
+    "volc_dashscope._http._sockets": "sockets for its engine, httpcore",
     "volc_dashscope._http._read": "from httpx's response to a reply of ours",
     "volc_dashscope._http._given": "uses the client handed in",
     "volc_dashscope._http._lanes": "dials",
@@ -61,6 +62,7 @@ ORDER = [
     "_media._value",
     "_media",
     "inputs",
+    "_items",
     "_columns",
     "_tokens",
     "_base64",
@@ -96,6 +98,7 @@ ORDER = [
     "_http._dress",
     "_http._read",
     "_http._given",
+    "_http._sockets",
     "_http._lanes",
     "_http._aiohttp",
     "_http._keeper",
@@ -329,7 +332,7 @@ def test_nothing_is_imported_with_a_star(module):
 
 @pytest.mark.parametrize("name", HTTPX)
 def test_the_list_of_exceptions_has_no_dead_entry(name):
-    assert "httpx" in {found.top for found in _named(name).loaded}
+    assert {"httpx", "httpcore"} & {found.top for found in _named(name).loaded}
 
 
 def _names(node: ast.ImportFrom) -> set[str]:

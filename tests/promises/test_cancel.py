@@ -17,8 +17,8 @@ from volc_dashscope.emulator import Response
 BREAKAGES = [
     Breakage(
         "volc_dashscope/_fan_out.py",
-        "            worker.cancel()",
-        "            worker.get_name()",
+        "            task.cancel()",
+        "            task.get_name()",
         "test_a_cancelled_call_leaves_nothing_open",
     ),
     Breakage(

@@ -37,8 +37,8 @@ KINDS = {
 BREAKAGES = [
     Breakage(
         "volc_dashscope/_call.py",
-        "table[where] = rows.vectors",
-        "table[where] = rows.vectors[::-1]",
+        "for position, row in zip(where, rows.vectors, strict=True)",
+        "for position, row in zip(where, rows.vectors[::-1], strict=True)",
         "test_faults_cost_no_item",
     ),
     Breakage(

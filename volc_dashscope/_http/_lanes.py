@@ -7,6 +7,7 @@ the lane that was free last is taken, and one that has been free for long is clo
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 import weakref
@@ -14,10 +15,12 @@ from collections import deque
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
+import httpcore
 import httpx
 
 from volc_dashscope._http._dress import Dress, trusted
 from volc_dashscope._http._read import FAULTS, aread, fault, read
+from volc_dashscope._http._sockets import Sockets
 from volc_dashscope._wire import Fault, Reply, Request
 from volc_dashscope.errors import ConfigError
 
@@ -117,7 +120,11 @@ class AsyncOwn:
 
     def __init__(self, proxy: str | None, dress: Dress) -> None:
         self._dress = dress
-        self._lanes: Lanes[httpx.AsyncHTTPTransport] = Lanes(_maker(httpx.AsyncHTTPTransport, proxy))
+        # anyio knows the way through proxies, and event loops that are not asyncio's own.
+        direct = proxy is None and isinstance(asyncio.get_running_loop(), asyncio.BaseEventLoop)
+        self._lanes: Lanes[httpx.AsyncHTTPTransport] = Lanes(
+            _Direct if direct else _maker(httpx.AsyncHTTPTransport, proxy)
+        )
 
     async def send(self, request: Request) -> Reply | Fault:
         lane = self._lanes.take()
@@ -133,6 +140,20 @@ class AsyncOwn:
     async def close(self) -> None:
         for lane in self._lanes.drain():
             await lane.aclose()
+
+
+class _Direct(httpx.AsyncHTTPTransport):
+    """httpx's, but for the sockets below: it has no parameter for them."""
+
+    def __init__(self) -> None:
+        super().__init__(verify=trusted(), limits=_ONE)
+        self._pool = httpcore.AsyncConnectionPool(
+            ssl_context=trusted(),
+            max_connections=_ONE.max_connections,
+            max_keepalive_connections=_ONE.max_keepalive_connections,
+            keepalive_expiry=_ONE.keepalive_expiry,
+            network_backend=Sockets(),
+        )
 
 
 def _maker(kind: type[A], proxy: str | None) -> Callable[[], A]:

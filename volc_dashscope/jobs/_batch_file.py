@@ -12,8 +12,8 @@ from typing import Any
 
 import orjson
 
-from volc_dashscope._call import items_of
 from volc_dashscope._check import check_items
+from volc_dashscope._items import items_of
 from volc_dashscope._wire import Ask, Reply
 from volc_dashscope.errors import EmbeddingError, InputError, RequestError
 from volc_dashscope.jobs._gathering import Gathering, Harvest, entries

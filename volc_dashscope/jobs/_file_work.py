@@ -10,10 +10,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from volc_dashscope._call import items_of
 from volc_dashscope._check import check_items
 from volc_dashscope._config import is_private
 from volc_dashscope._flow import Flow, Step, Terms, exchange
+from volc_dashscope._items import items_of
 from volc_dashscope._media import source_of_url
 from volc_dashscope._pace import Cost
 from volc_dashscope._wire import Ask, Reply, Request

@@ -1,0 +1,177 @@
+"""
+asyncio's own sockets for httpcore, which otherwise takes anyio's.
+
+anyio lets the event loop turn before every write and sets up a cancel scope for every read and write: a third of
+what a request costs, and in a crowd of requests each then waits for all the others before its bytes leave.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import select
+import ssl
+from collections.abc import Iterable
+from typing import Any, TypeAlias
+
+import anyio
+import httpcore
+
+# Bytes kept for a reader that is not there; a server that sends more has to wait.
+_MOST_AHEAD = 256 * 1024
+# RFC 8305: so long one address has to itself before the next is tried.
+_NEXT_ADDRESS = 0.25
+
+_Option: TypeAlias = "tuple[int, int, int | bytes | bytearray] | tuple[int, int, None, int]"
+
+
+class Sockets(httpcore.AsyncNetworkBackend):
+    """Opens connections in asyncio's own event loops; others, such as uvloop's, lack what it takes."""
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[_Option] | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        """Raises `httpcore.ConnectTimeout` or `httpcore.ConnectError`."""
+        loop = asyncio.get_running_loop()
+        try:
+            with anyio.fail_after(timeout):
+                _, stream = await loop.create_connection(
+                    _Stream, host, port, happy_eyeballs_delay=_NEXT_ADDRESS
+                )
+        except TimeoutError as error:
+            raise httpcore.ConnectTimeout(str(error)) from error
+        except OSError as error:
+            raise httpcore.ConnectError(str(error)) from error
+        return stream
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+
+class _Stream(asyncio.Protocol, httpcore.AsyncNetworkStream):
+    """One connection. Reads and writes take turns, as in HTTP/1.1, so that there is one waiter at most."""
+
+    _transport: asyncio.Transport
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._ahead: list[bytes] = []
+        self._stopped = False
+        self._full = False
+        self._error: Exception | None = None
+        self._ended = False
+        self._lost = self._loop.create_future()
+        self._waiter: asyncio.Future[None] | None = None
+
+    # What the transport tells.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self._ahead.append(data)
+        if self._waiter is None and sum(map(len, self._ahead)) > _MOST_AHEAD:
+            self._stopped = True
+            self._transport.pause_reading()
+        self._wake()
+
+    def eof_received(self) -> None:
+        self._ended = True
+        self._wake()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._ended, self._error = True, exc
+        if not self._lost.done():
+            self._lost.set_result(None)
+        self._wake()
+
+    def pause_writing(self) -> None:
+        self._full = True
+
+    def resume_writing(self) -> None:
+        self._full = False
+        self._wake()
+
+    # What httpcore asks for.
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        while not self._ahead and not self._ended:
+            await self._wait(timeout, httpcore.ReadTimeout)
+        if not self._ahead:
+            if self._error is not None:
+                raise httpcore.ReadError(str(self._error)) from self._error
+            return b""
+        data = self._ahead[0] if len(self._ahead) == 1 else b"".join(self._ahead)
+        self._ahead = [data[max_bytes:]] if len(data) > max_bytes else []
+        if self._stopped and not self._ended:
+            self._stopped = False
+            self._transport.resume_reading()
+        return data[:max_bytes]
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        if self._ended:
+            raise httpcore.WriteError("the connection is closed")
+        self._transport.write(buffer)
+        while self._full and not self._ended:
+            await self._wait(timeout, httpcore.WriteTimeout)
+
+    async def aclose(self) -> None:
+        self._transport.abort()
+        await asyncio.wait([self._lost])
+
+    async def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.AsyncNetworkStream:
+        try:
+            with anyio.fail_after(timeout):
+                secured = await self._loop.start_tls(
+                    self._transport, self, ssl_context, server_hostname=server_hostname
+                )
+        except TimeoutError as error:
+            raise httpcore.ConnectTimeout(str(error)) from error
+        except OSError as error:
+            raise httpcore.ConnectError(str(error)) from error
+        assert secured is not None
+        self._transport = secured
+        return self
+
+    def get_extra_info(self, info: str) -> Any:
+        if info == "is_readable":
+            return bool(self._ahead) or self._ended or _readable(self._transport)
+        return self._transport.get_extra_info(info)
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    async def _wait(self, timeout: float | None, late: type[Exception]) -> None:
+        self._waiter = waiter = self._loop.create_future()
+        clock = None if timeout is None else self._loop.call_later(timeout, _fail, waiter, late)
+        try:
+            await waiter
+        finally:
+            self._waiter = None
+            if clock is not None:
+                clock.cancel()
+
+
+def _fail(waiter: asyncio.Future[None], error: type[Exception]) -> None:
+    if not waiter.done():
+        waiter.set_exception(error())
+
+
+def _readable(transport: asyncio.Transport) -> bool:
+    """Whether the system holds bytes, or the end, that the event loop has not come to yet."""
+    number = transport.get_extra_info("socket").fileno()
+    if number < 0:
+        return True
+    if not hasattr(select, "poll"):  # Windows
+        return bool(select.select([number], [], [], 0)[0])
+    look = select.poll()
+    look.register(number, select.POLLIN)
+    return bool(look.poll(0))
