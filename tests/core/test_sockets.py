@@ -98,6 +98,20 @@ def test_the_end_comes_after_what_was_sent_before_it():
     _beside(brief, client)
 
 
+def test_what_is_closed_is_closed_at_once():
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+
+    async def client(port: int) -> None:
+        stream = await Sockets().connect_tcp("127.0.0.1", port, timeout=5)
+        connection = stream.get_extra_info("socket")
+        assert connection.fileno() >= 0
+        await stream.aclose()
+        assert connection.fileno() < 0
+
+    _beside(silent, client)
+
+
 def test_a_port_that_nobody_listens_at_is_an_error_of_httpcore():
     with socket.socket() as unheard:
         unheard.bind(("127.0.0.1", 0))
@@ -115,6 +129,7 @@ class _Rude(BaseRequestHandler):
         body = b'{"data":{"embedding":[' + b",".join([b"0.5"] * 2048) + b']},"usage":{"total_tokens":1}}'
         head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(body)
         self.request.sendall(head + body)
+        time.sleep(0.02)
 
 
 def _length(got: bytes) -> int:
