@@ -14,7 +14,7 @@ import httpcore
 import pytest
 
 from volc_dashscope import AsyncClient
-from volc_dashscope._http._sockets import Sockets
+from volc_dashscope._http._sockets import AsyncSockets
 
 MB = 1024 * 1024
 
@@ -45,7 +45,7 @@ def test_a_server_that_is_silent_or_does_not_read_is_waited_for_so_long():
         await over.wait()
 
     async def client(port: int) -> None:
-        stream = await Sockets().connect_tcp("127.0.0.1", port, timeout=5)
+        stream = await AsyncSockets().connect_tcp("127.0.0.1", port, timeout=5)
         with pytest.raises(httpcore.ReadTimeout):
             await stream.read(1024, timeout=0.05)
         with pytest.raises(httpcore.WriteTimeout):
@@ -67,7 +67,7 @@ def test_what_a_server_sends_unasked_is_not_taken_in():
             sent += MB
 
     async def client(port: int) -> None:
-        stream = await Sockets().connect_tcp("127.0.0.1", port, timeout=5)
+        stream = await AsyncSockets().connect_tcp("127.0.0.1", port, timeout=5)
         while True:
             before = sent
             await asyncio.sleep(0.2)
@@ -88,7 +88,7 @@ def test_the_end_comes_after_what_was_sent_before_it():
         writer.write(b"the last words")
 
     async def client(port: int) -> None:
-        stream = await Sockets().connect_tcp("127.0.0.1", port, timeout=5)
+        stream = await AsyncSockets().connect_tcp("127.0.0.1", port, timeout=5)
         await asyncio.sleep(0.1)
         assert [b"the last", b" words", b""] == [await stream.read(8, timeout=5) for _ in range(3)]
         with pytest.raises(httpcore.WriteError):
@@ -103,7 +103,7 @@ def test_what_is_closed_is_closed_at_once():
         await reader.read()
 
     async def client(port: int) -> None:
-        stream = await Sockets().connect_tcp("127.0.0.1", port, timeout=5)
+        stream = await AsyncSockets().connect_tcp("127.0.0.1", port, timeout=5)
         connection = stream.get_extra_info("socket")
         assert connection.fileno() >= 0
         await stream.aclose()
@@ -116,7 +116,7 @@ def test_a_port_that_nobody_listens_at_is_an_error_of_httpcore():
     with socket.socket() as unheard:
         unheard.bind(("127.0.0.1", 0))
         with pytest.raises(httpcore.ConnectError):
-            asyncio.run(Sockets().connect_tcp(*unheard.getsockname(), timeout=5))
+            asyncio.run(AsyncSockets().connect_tcp(*unheard.getsockname(), timeout=5))
 
 
 class _Rude(BaseRequestHandler):

@@ -13,22 +13,30 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import Generic, TypedDict, TypeVar
 
 import httpcore
 import httpx
 
 from volc_dashscope._http._dress import Dress, trusted
 from volc_dashscope._http._read import FAULTS, aread, fault, read
-from volc_dashscope._http._sockets import Sockets
+from volc_dashscope._http._sockets import AsyncSockets, Sockets
 from volc_dashscope._wire import Fault, Reply, Request
 from volc_dashscope.errors import ConfigError
 
 A = TypeVar("A", httpx.HTTPTransport, httpx.AsyncHTTPTransport)
 
+
+class _Pool(TypedDict):
+    max_connections: int
+    max_keepalive_connections: int
+    keepalive_expiry: float
+
+
 # Seconds a connection is kept for the next request; load balancers close idle ones after a minute or so.
 _KEPT = 30.0
-_ONE = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=_KEPT)
+_POOL: _Pool = {"max_connections": 1, "max_keepalive_connections": 1, "keepalive_expiry": _KEPT}
+_ONE = httpx.Limits(**_POOL)
 
 
 class Lanes(Generic[A]):
@@ -85,7 +93,10 @@ class Own:
 
     def __init__(self, proxy: str | None, dress: Dress) -> None:
         self._dress = dress
-        self._lanes: Lanes[httpx.HTTPTransport] = Lanes(_maker(httpx.HTTPTransport, proxy))
+        # httpx knows the way through proxies.
+        self._lanes: Lanes[httpx.HTTPTransport] = Lanes(
+            _Direct if proxy is None else _maker(httpx.HTTPTransport, proxy)
+        )
         # A client that is dropped and not closed leaves no socket open.
         weakref.finalize(self, _close_here, self._lanes, os.getpid()).atexit = False
 
@@ -123,7 +134,7 @@ class AsyncOwn:
         # anyio knows the way through proxies, and event loops that are not asyncio's own.
         direct = proxy is None and isinstance(asyncio.get_running_loop(), asyncio.BaseEventLoop)
         self._lanes: Lanes[httpx.AsyncHTTPTransport] = Lanes(
-            _Direct if direct else _maker(httpx.AsyncHTTPTransport, proxy)
+            _AsyncDirect if direct else _maker(httpx.AsyncHTTPTransport, proxy)
         )
 
     async def send(self, request: Request) -> Reply | Fault:
@@ -142,18 +153,20 @@ class AsyncOwn:
             await lane.aclose()
 
 
-class _Direct(httpx.AsyncHTTPTransport):
+class _Direct(httpx.HTTPTransport):
     """httpx's, but for the sockets below: it has no parameter for them."""
 
     def __init__(self) -> None:
         super().__init__(verify=trusted(), limits=_ONE)
-        self._pool = httpcore.AsyncConnectionPool(
-            ssl_context=trusted(),
-            max_connections=_ONE.max_connections,
-            max_keepalive_connections=_ONE.max_keepalive_connections,
-            keepalive_expiry=_ONE.keepalive_expiry,
-            network_backend=Sockets(),
-        )
+        self._pool = httpcore.ConnectionPool(trusted(), **_POOL, network_backend=Sockets())
+
+
+class _AsyncDirect(httpx.AsyncHTTPTransport):
+    """As `_Direct`."""
+
+    def __init__(self) -> None:
+        super().__init__(verify=trusted(), limits=_ONE)
+        self._pool = httpcore.AsyncConnectionPool(trusted(), **_POOL, network_backend=AsyncSockets())
 
 
 def _maker(kind: type[A], proxy: str | None) -> Callable[[], A]:

@@ -1,8 +1,9 @@
 """
-asyncio's own sockets for httpcore, which otherwise takes anyio's.
+Sockets for httpcore: the head and a short body leave in one packet, and tasks use asyncio's own.
 
-anyio lets the event loop turn before every write and sets up a cancel scope for every read and write: a third of
-what a request costs, and in a crowd of requests each then waits for all the others before its bytes leave.
+httpcore writes the head and the body apart, which are two calls of the system and two packets. For tasks it takes
+anyio, which lets the event loop turn before every write and sets up a cancel scope for every read and write: a
+third of what a request costs, and in a crowd of requests each waits for all the others before its bytes leave.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import asyncio
 import select
 import ssl
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any, TypeAlias
 
 import anyio
@@ -21,11 +23,56 @@ _MOST_AHEAD = 256 * 1024
 # RFC 8305: so long one address has to itself before the next is tried.
 _NEXT_ADDRESS = 0.25
 
+# Bytes that wait for what follows them; whatever it is, it is followed by a read.
+_HELD = 16 * 1024
+
 _Option: TypeAlias = "tuple[int, int, int | bytes | bytearray] | tuple[int, int, None, int]"
 
 
-class Sockets(httpcore.AsyncNetworkBackend):
-    """Opens connections in asyncio's own event loops; others, such as uvloop's, lack what it takes."""
+class Sockets(httpcore.SyncBackend):
+    """Opens connections for threads."""
+
+    def connect_tcp(self, *where: Any, **how: Any) -> httpcore.NetworkStream:
+        return _Held(super().connect_tcp(*where, **how))
+
+
+class _Held(httpcore.NetworkStream):
+    """A connection whose short writes wait for the next read."""
+
+    def __init__(self, stream: httpcore.NetworkStream) -> None:
+        self._stream = stream
+        self._held = b""
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        if self._held:
+            held, self._held = self._held, b""
+            # A server that does not listen any more may have said why.
+            with suppress(httpcore.WriteError):
+                self._stream.write(held, timeout)
+        return self._stream.read(max_bytes, timeout)
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        if len(self._held) + len(buffer) <= _HELD:
+            self._held += buffer
+            return
+        held, self._held = self._held, b""
+        self._stream.write(held, timeout)
+        self._stream.write(buffer, timeout)
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.NetworkStream:
+        return _Held(self._stream.start_tls(ssl_context, server_hostname, timeout))
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)
+
+
+class AsyncSockets(httpcore.AsyncNetworkBackend):
+    """Opens connections for tasks of asyncio's own event loops; others, as uvloop's, lack what it takes."""
 
     async def connect_tcp(
         self,
@@ -59,6 +106,7 @@ class _Stream(asyncio.Protocol, httpcore.AsyncNetworkStream):
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
+        self._held = b""
         self._ahead: list[bytes] = []
         self._stopped = False
         self._full = False
@@ -100,6 +148,7 @@ class _Stream(asyncio.Protocol, httpcore.AsyncNetworkStream):
     # What httpcore asks for.
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        self._flush()
         while not self._ahead and not self._ended:
             await self._wait(timeout, httpcore.ReadTimeout)
         if not self._ahead:
@@ -116,6 +165,10 @@ class _Stream(asyncio.Protocol, httpcore.AsyncNetworkStream):
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
         if self._ended:
             raise httpcore.WriteError("the connection is closed")
+        if len(self._held) + len(buffer) <= _HELD:
+            self._held += buffer
+            return
+        self._flush()
         self._transport.write(buffer)
         while self._full and not self._ended:
             await self._wait(timeout, httpcore.WriteTimeout)
@@ -144,6 +197,11 @@ class _Stream(asyncio.Protocol, httpcore.AsyncNetworkStream):
         if info == "is_readable":
             return bool(self._ahead) or self._ended or _readable(self._transport)
         return self._transport.get_extra_info(info)
+
+    def _flush(self) -> None:
+        if self._held and not self._ended:
+            self._transport.write(self._held)
+        self._held = b""
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
