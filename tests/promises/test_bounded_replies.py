@@ -43,14 +43,14 @@ BREAKAGES = [
         "test_honest_compression_is_read",
     ),
     Breakage(
-        "volc_dashscope/_http/_read.py",
-        'Fault("connect" if isinstance(error, httpx.ConnectError) else "broken")',
+        "volc_dashscope/_http/_body.py",
+        'Fault("connect" if isinstance(error, unconnected) else "broken")',
         'Fault("connect")',
         "test_headers_without_an_end_are_cut_off",
     ),
     Breakage(
         "volc_dashscope/_http/_read.py",
-        "        for chunk in response.iter_bytes() if response.is_stream_consumed else response.iter_raw():\n            body.take(chunk)\n    finally:\n        response.close()",
+        "        for chunk in response.iter_bytes() if whole else cast(httpx.SyncByteStream, response.stream):\n            body.take(chunk)\n    finally:\n        response.close()",
         "        globals().setdefault('kept', []).append(chunks := response.iter_raw())\n        for chunk in chunks:\n            body.take(chunk)\n    finally:\n        pass",
         "test_the_connection_of_a_reply_that_is_too_large_is_closed",
     ),

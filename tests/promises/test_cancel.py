@@ -29,7 +29,7 @@ BREAKAGES = [
     ),
     Breakage(
         "volc_dashscope/_http/_read.py",
-        "        async for chunk in response.aiter_bytes() if response.is_stream_consumed else response.aiter_raw():\n            body.take(chunk)\n    finally:\n        await response.aclose()",
+        "        async for chunk in response.aiter_bytes() if whole else cast(httpx.AsyncByteStream, response.stream):\n            body.take(chunk)\n    finally:\n        await response.aclose()",
         "        globals().setdefault('kept', []).append(chunks := response.aiter_raw())\n        async for chunk in chunks:\n            body.take(chunk)\n    finally:\n        pass",
         "test_a_reply_that_is_cut_off_is_not_kept_open",
     ),

@@ -6,7 +6,7 @@ import asyncio
 from urllib.parse import urlsplit
 
 from volc_dashscope._base64 import FAST_IS_MISSING
-from volc_dashscope._http._body import Body, TooLarge, Undecodable
+from volc_dashscope._http._body import Body, TooLarge, Undecodable, fault
 from volc_dashscope._http._dress import Dress, trusted
 from volc_dashscope._wire import Fault, Reply, Request
 from volc_dashscope.errors import ConfigError
@@ -46,16 +46,16 @@ class AsyncSession:
                 proxy=self._proxy,
                 allow_redirects=False,
             ) as response:
-                body = Body(request, response.status, response.headers.get("Content-Encoding", ""))
+                body = Body(request, response.status, response.raw_headers)
                 try:
                     async for chunk in response.content.iter_any():
                         body.take(chunk)
                 except (TooLarge, Undecodable):
                     response.close()
                     raise
-                return body.reply(response.status, response.raw_headers)
+                return body.reply()
         except (aiohttp.ClientError, asyncio.TimeoutError, OSError, Undecodable, TooLarge) as error:
-            return _fault(error)
+            return fault(error, asyncio.TimeoutError, aiohttp.ClientConnectorError)
 
     async def close(self) -> None:
         await self._session.close()
@@ -75,11 +75,3 @@ class _Bytes(aiohttp.Payload):
 
     async def write(self, writer: AbstractStreamWriter) -> None:
         await writer.write(self._value)
-
-
-def _fault(error: Exception) -> Fault:
-    if isinstance(error, TooLarge):
-        return Fault("too large")
-    if isinstance(error, asyncio.TimeoutError):
-        return Fault("timeout")
-    return Fault("connect" if isinstance(error, aiohttp.ClientConnectorError) else "broken")

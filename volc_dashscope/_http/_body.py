@@ -6,7 +6,7 @@ import time
 import zlib
 from collections.abc import Iterable
 
-from volc_dashscope._wire import Reply, Request
+from volc_dashscope._wire import Fault, Reply, Request
 
 # The largest honest reply is a batch of 25 vectors of 4096 floats in text, under 3 MB. What may be larger says so.
 _LARGEST_REPLY = 32 * 1024 * 1024
@@ -32,18 +32,22 @@ class Body:
     Args:
         request: Says where the body goes and how large it may be.
         status: Of the reply; only under 200 a file is written.
-        coding: The reply's Content-Encoding.
+        headers: Of the reply, as they came.
         unpacked: The HTTP library has unpacked the body already.
 
     Raises:
         Undecodable: A coding that was not asked for.
     """
 
-    def __init__(self, request: Request, status: int, coding: str, *, unpacked: bool = False) -> None:
+    def __init__(
+        self, request: Request, status: int, headers: Iterable[tuple[bytes, bytes]], *, unpacked: bool = False
+    ) -> None:
+        self._status = status
+        self._headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in headers}
         self._room = request.largest or _LARGEST_REPLY
         self._file = request.into if status == 200 else None
         self._memory = bytearray()
-        coding = coding.strip().lower()
+        coding = self._headers.get("content-encoding", "").strip().lower()
         bits = _WINDOW_BITS.get(coding)
         self._unpack = None if bits is None or unpacked else zlib.decompressobj(bits)
         if coding not in ("", "identity", *_WINDOW_BITS) and not unpacked:
@@ -81,7 +85,20 @@ class Body:
         else:
             self._memory += chunk
 
-    def reply(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> Reply:
+    def reply(self) -> Reply:
         """Return the complete reply, with what is in memory."""
-        named = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in headers}
-        return Reply(status, named, bytes(self._memory), time.time())
+        return Reply(self._status, self._headers, bytes(self._memory), time.time())
+
+
+def fault(error: Exception, late: type[Exception], unconnected: type[Exception]) -> Fault:
+    """
+    Return what kept the reply from us.
+
+    Args:
+        late, unconnected: What an HTTP library raises after too long, and where it reaches nobody.
+    """
+    if isinstance(error, TooLarge):
+        return Fault("too large")
+    if isinstance(error, late):
+        return Fault("timeout")
+    return Fault("connect" if isinstance(error, unconnected) else "broken")

@@ -28,8 +28,7 @@ class Dress:
         # A day stands for "no end": sockets do not take infinity.
         self.timeout = httpx.Timeout(min(timeout, 86_400.0), connect=min(timeout, 10.0))
         self._extensions = {"timeout": self.timeout.as_dict()}
-        self._urls: dict[str, httpx.URL] = {}
-        self._headers: dict[tuple[object, ...], httpx.Headers] = {}
+        self._known: dict[tuple[object, ...], tuple[httpx.URL, httpx.Headers]] = {}
 
     def named(self, request: Request) -> dict[str, str]:
         """Return a request's headers, but for its host and length."""
@@ -43,29 +42,23 @@ class Dress:
             headers["Authorization"] = f"Bearer {self._key.reveal()}"
         return headers
 
-    def headers(self, request: Request) -> httpx.Headers:
-        """Return `named` as httpx's."""
-        identity = (request.keyless, *request.headers.items())
-        known = self._headers.get(identity)
-        if known is None:
-            if len(self._headers) >= _REMEMBERED:
-                self._headers.clear()
-            known = self._headers[identity] = httpx.Headers(self.named(request))
-        return known
-
     def __call__(self, request: Request) -> httpx.Request:
         """Return the request as httpx's."""
-        url = self._urls.get(request.url)
-        if url is None:
-            if len(self._urls) >= _REMEMBERED:
-                self._urls.clear()
-            url = self._urls[request.url] = httpx.URL(request.url)
-        headers = [(b"Host", url.netloc), *self.headers(request).raw]
-        if request.body or request.method != "GET":
-            headers.append((b"Content-Length", b"%d" % len(request.body)))
-        return httpx.Request(
+        identity = (request.url, request.keyless, *request.headers.items())
+        known = self._known.get(identity)
+        if known is None:
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            url = httpx.URL(request.url)
+            host = {"Host": url.netloc.decode("ascii")}
+            known = self._known[identity] = url, httpx.Headers({**host, **self.named(request)})
+        url, headers = known
+        built = httpx.Request(
             request.method, url, headers=headers, stream=_Pieces(request.body), extensions=self._extensions
         )
+        if request.body or request.method != "GET":
+            built.headers["Content-Length"] = str(len(request.body))
+        return built
 
 
 class _Pieces(httpx.SyncByteStream, httpx.AsyncByteStream):

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 
 from volc_dashscope._http._dress import Dress
-from volc_dashscope._http._read import FAULTS, aread, fault, read
+from volc_dashscope._http._read import FAULTS, aread, fault_of, read
 from volc_dashscope._wire import Fault, Reply, Request
 
 
@@ -22,7 +22,7 @@ class Given:
         try:
             return read(request, self._client.send(built, **_manners(request)))
         except FAULTS as error:
-            return fault(error)
+            return fault_of(error)
 
     def close(self) -> None:
         """Leave it open: it is not ours."""
@@ -39,7 +39,7 @@ class AsyncGiven:
         try:
             return await aread(request, await self._client.send(built, **_manners(request)))
         except FAULTS as error:
-            return fault(error)
+            return fault_of(error)
 
     async def close(self) -> None:
         """Leave it open: it is not ours."""
@@ -49,7 +49,7 @@ def _built(request: Request, client: httpx.Client | httpx.AsyncClient, dress: Dr
     if request.keyless:
         # Not built by the client: its headers and cookies are for the service, not for a host named in a reply.
         return dress(request)
-    headers = dress.headers(request)
+    headers = dress.named(request)
     return client.build_request(request.method, request.url, headers=headers, content=request.body)
 
 

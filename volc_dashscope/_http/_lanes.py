@@ -19,7 +19,7 @@ import httpcore
 import httpx
 
 from volc_dashscope._http._dress import Dress, trusted
-from volc_dashscope._http._read import FAULTS, aread, fault, read
+from volc_dashscope._http._read import FAULTS, aread, fault_of, read
 from volc_dashscope._http._sockets import AsyncSockets, Sockets
 from volc_dashscope._wire import Fault, Reply, Request
 from volc_dashscope.errors import ConfigError
@@ -105,7 +105,7 @@ class Own:
         try:
             return read(request, lane.handle_request(self._dress(request)))
         except FAULTS as error:
-            return fault(error)
+            return fault_of(error)
         finally:
             old = self._lanes.give(lane)
             if old is not None:
@@ -142,7 +142,7 @@ class AsyncOwn:
         try:
             return await aread(request, await lane.handle_async_request(self._dress(request)))
         except FAULTS as error:
-            return fault(error)
+            return fault_of(error)
         finally:
             old = self._lanes.give(lane)
             if old is not None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import httpx
 
-from volc_dashscope._http._body import Body, TooLarge, Undecodable
+from volc_dashscope._http._body import Body, TooLarge, Undecodable, fault
 from volc_dashscope._wire import Fault, Reply, Request
 
 FAULTS = (httpx.HTTPError, httpx.StreamError, Undecodable, TooLarge)
@@ -14,34 +16,31 @@ def read(request: Request, response: httpx.Response) -> Reply:
     """Read the whole body and close the response. Raises one of `FAULTS`."""
     try:
         body = _body(request, response)
-        for chunk in response.iter_bytes() if response.is_stream_consumed else response.iter_raw():
+        whole = response.is_stream_consumed
+        for chunk in response.iter_bytes() if whole else cast(httpx.SyncByteStream, response.stream):
             body.take(chunk)
     finally:
         response.close()
-    return body.reply(response.status_code, response.headers.raw)
+    return body.reply()
 
 
 async def aread(request: Request, response: httpx.Response) -> Reply:
     """As `read`."""
     try:
         body = _body(request, response)
-        async for chunk in response.aiter_bytes() if response.is_stream_consumed else response.aiter_raw():
+        whole = response.is_stream_consumed
+        async for chunk in response.aiter_bytes() if whole else cast(httpx.AsyncByteStream, response.stream):
             body.take(chunk)
     finally:
         await response.aclose()
-    return body.reply(response.status_code, response.headers.raw)
+    return body.reply()
 
 
 def _body(request: Request, response: httpx.Response) -> Body:
-    coding = response.headers.get("content-encoding", "")
     # A hook of the user's may have read it.
-    return Body(request, response.status_code, coding, unpacked=response.is_stream_consumed)
+    return Body(request, response.status_code, response.headers.raw, unpacked=response.is_stream_consumed)
 
 
-def fault(error: Exception) -> Fault:
+def fault_of(error: Exception) -> Fault:
     """Return what kept the reply from us."""
-    if isinstance(error, TooLarge):
-        return Fault("too large")
-    if isinstance(error, httpx.TimeoutException):
-        return Fault("timeout")
-    return Fault("connect" if isinstance(error, httpx.ConnectError) else "broken")
+    return fault(error, httpx.TimeoutException, httpx.ConnectError)
