@@ -202,7 +202,8 @@ class _Tasks(Generic[J, T]):
     async def _labour(self, after: float) -> None:
         await asyncio.sleep(after)
         while True:
-            await self._clear.wait()
+            if not self._clear.is_set():
+                await self._clear.wait()
             await self._do(*await self._todo.get())
 
     async def _do(self, number: int, job: J) -> None:

@@ -40,6 +40,10 @@ def plan(items: Iterable[tuple[int, Item]], ask: Ask) -> Iterator[Batch]:
     parameters agree. Where one request is one vector, every item is alone.
     """
     card = ask.card
+    if card.batch == 1:
+        for position, item in items:
+            yield Batch((position,), (item,))
+        return
     positions: list[int] = []
     members: list[Item] = []
     load, key = _Load(), None

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from importlib.abc import MetaPathFinder
 from socketserver import BaseRequestHandler, ThreadingTCPServer
 
 import httpcore
@@ -35,6 +37,42 @@ def _beside(server: Callable[..., Awaitable[None]], client: Callable[[int], Awai
     ended = asyncio.Event()
 
     asyncio.run(asyncio.wait_for(both(), timeout=30))
+
+
+class _Searches(MetaPathFinder):
+    """Notes which modules are looked for."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+
+    def find_spec(self, fullname: str, path: object = None, target: object = None) -> None:
+        self.names.append(fullname)
+
+
+@pytest.mark.parametrize("kind", ["sync", "async"])
+def test_no_request_looks_for_a_module(emulate, kind):
+    """One that is missing costs a search of the whole path each time; httpcore asks for sniffio at every step."""
+    mount = emulate(socket=True)
+
+    async def calls() -> None:
+        async with mount.async_client("text-embedding-v4") as client:
+            await client.embed(["first"])
+            sys.meta_path.insert(0, searches)
+            await client.embed(["second"])
+
+    searches = _Searches()
+    try:
+        if kind == "async":
+            asyncio.run(calls())
+        else:
+            with mount.client("text-embedding-v4") as client:
+                client.embed(["first"])
+                sys.meta_path.insert(0, searches)
+                client.embed(["second"])
+    finally:
+        sys.meta_path.remove(searches)
+
+    assert [] == searches.names
 
 
 def test_a_server_that_is_silent_or_does_not_read_is_waited_for_so_long():
@@ -139,14 +177,18 @@ def _length(got: bytes) -> int:
 def test_a_connection_the_server_closed_meanwhile_is_not_used_again():
     """The event loop is busy elsewhere when it is closed, and has not heard of it."""
 
+    answered = []
+
     async def calls(port: int) -> None:
         reach = {"api_key": "k", "base_url": f"http://127.0.0.1:{port}/api/v3", "max_attempts": 1}
         async with AsyncClient("doubao-embedding-vision-251215", **reach) as client:
             for _ in range(3):
-                await client.embed(["text"])
+                answered.append(len(await client.embed(["text"])))
                 time.sleep(0.05)
 
     with ThreadingTCPServer(("127.0.0.1", 0), _Rude) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         asyncio.run(calls(server.server_address[1]))
         server.shutdown()
+
+    assert [1, 1, 1] == answered

@@ -118,6 +118,6 @@ def test_what_is_remembered_is_bounded(emulate) -> None:
 
     dress = Dress(Secret("k"), 1.0)
     for number in range(10 * _REMEMBERED):
-        dress.headers(Request("POST", "https://service/embed", {"X-Number": str(number)}))
+        dress(Request("POST", "https://service/embed", {"X-Number": str(number)}))
 
-    assert len(dress._headers) <= _REMEMBERED
+    assert len(dress._known) <= _REMEMBERED

@@ -48,7 +48,7 @@ class AsyncSession:
             ) as response:
                 body = Body(request, response.status, response.raw_headers)
                 try:
-                    async for chunk in response.content.iter_any():
+                    while chunk := await response.content.readany():
                         body.take(chunk)
                 except (TooLarge, Undecodable):
                     response.close()

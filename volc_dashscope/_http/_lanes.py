@@ -13,14 +13,13 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Generic, TypedDict, TypeVar
 
-import httpcore
 import httpx
 
 from volc_dashscope._http._dress import Dress, trusted
 from volc_dashscope._http._read import FAULTS, aread, fault_of, read
-from volc_dashscope._http._sockets import AsyncSockets, Sockets
 from volc_dashscope._wire import Fault, Reply, Request
 from volc_dashscope.errors import ConfigError
 
@@ -93,10 +92,7 @@ class Own:
 
     def __init__(self, proxy: str | None, dress: Dress) -> None:
         self._dress = dress
-        # httpx knows the way through proxies.
-        self._lanes: Lanes[httpx.HTTPTransport] = Lanes(
-            _Direct if proxy is None else _maker(httpx.HTTPTransport, proxy)
-        )
+        self._lanes = Lanes(_direct() if proxy is None else _maker(httpx.HTTPTransport, proxy))
         # A client that is dropped and not closed leaves no socket open.
         weakref.finalize(self, _close_here, self._lanes, os.getpid()).atexit = False
 
@@ -131,11 +127,9 @@ class AsyncOwn:
 
     def __init__(self, proxy: str | None, dress: Dress) -> None:
         self._dress = dress
-        # anyio knows the way through proxies, and event loops that are not asyncio's own.
-        direct = proxy is None and isinstance(asyncio.get_running_loop(), asyncio.BaseEventLoop)
-        self._lanes: Lanes[httpx.AsyncHTTPTransport] = Lanes(
-            _AsyncDirect if direct else _maker(httpx.AsyncHTTPTransport, proxy)
-        )
+        # Through proxies, and in event loops that are not asyncio's own, httpx goes its own way.
+        plain = proxy is None and isinstance(asyncio.get_running_loop(), asyncio.BaseEventLoop)
+        self._lanes = Lanes(_adirect() if plain else _maker(httpx.AsyncHTTPTransport, proxy))
 
     async def send(self, request: Request) -> Reply | Fault:
         lane = self._lanes.take()
@@ -153,20 +147,17 @@ class AsyncOwn:
             await lane.aclose()
 
 
-class _Direct(httpx.HTTPTransport):
-    """httpx's, but for the sockets below: it has no parameter for them."""
+def _direct() -> Callable[[], httpx.HTTPTransport]:
+    # Here, and not above: httpx too loads its engine with the first connection.
+    from volc_dashscope._http._sockets import Direct
 
-    def __init__(self) -> None:
-        super().__init__(verify=trusted(), limits=_ONE)
-        self._pool = httpcore.ConnectionPool(trusted(), **_POOL, network_backend=Sockets())
+    return partial(Direct, **_POOL)
 
 
-class _AsyncDirect(httpx.AsyncHTTPTransport):
-    """As `_Direct`."""
+def _adirect() -> Callable[[], httpx.AsyncHTTPTransport]:
+    from volc_dashscope._http._sockets import AsyncDirect
 
-    def __init__(self) -> None:
-        super().__init__(verify=trusted(), limits=_ONE)
-        self._pool = httpcore.AsyncConnectionPool(trusted(), **_POOL, network_backend=AsyncSockets())
+    return partial(AsyncDirect, **_POOL)
 
 
 def _maker(kind: type[A], proxy: str | None) -> Callable[[], A]:

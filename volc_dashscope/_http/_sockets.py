@@ -17,6 +17,9 @@ from typing import Any, TypeAlias
 
 import anyio
 import httpcore
+import httpx
+
+from volc_dashscope._http._dress import trusted
 
 # Bytes kept for a reader that is not there; a server that sends more has to wait.
 _MOST_AHEAD = 256 * 1024
@@ -27,6 +30,22 @@ _NEXT_ADDRESS = 0.25
 _HELD = 16 * 1024
 
 _Option: TypeAlias = "tuple[int, int, int | bytes | bytearray] | tuple[int, int, None, int]"
+
+
+class Direct(httpx.HTTPTransport):
+    """httpx's, but for the sockets, for which it has no parameter; `pool` is for httpcore."""
+
+    def __init__(self, **pool: Any) -> None:
+        super().__init__(verify=trusted())
+        self._pool = httpcore.ConnectionPool(trusted(), network_backend=Sockets(), **pool)
+
+
+class AsyncDirect(httpx.AsyncHTTPTransport):
+    """As `Direct`."""
+
+    def __init__(self, **pool: Any) -> None:
+        super().__init__(verify=trusted())
+        self._pool = httpcore.AsyncConnectionPool(trusted(), network_backend=AsyncSockets(), **pool)
 
 
 class Sockets(httpcore.SyncBackend):

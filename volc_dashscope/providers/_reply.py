@@ -156,16 +156,20 @@ def _first(detail: Mapping[str, float], keys: Sequence[str]) -> float:
     return 0
 
 
-def _flatten(body: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
+def _flatten(body: Mapping[str, Any]) -> dict[str, float]:
+    """Return the numbers of a mapping and, under dotted keys, those of the mappings in it."""
     flat: dict[str, float] = {}
     for key, value in body.items():
-        kind = type(value)  # of what JSON makes, so true and false are neither
-        if kind is int or kind is float:
-            if 0 <= value < 2**53:
-                flat[prefix + key] = value
-        elif kind is dict and not prefix:
-            flat.update(_flatten(value, f"{key}."))
+        if type(value) is dict:
+            flat.update((f"{key}.{inner}", count) for inner, count in value.items() if _counts(count))
+        elif _counts(value):
+            flat[key] = value
     return flat
+
+
+def _counts(value: Any) -> bool:
+    kind = type(value)  # of what JSON makes, so that true and false are neither
+    return (kind is int or kind is float) and 0 <= value < 2**53
 
 
 def _from_list(value: Any) -> FloatArray:

@@ -204,5 +204,7 @@ def _instructions(item: Item, ask: Ask) -> dict[str, object]:
 
 
 def _modality(item: Item) -> str:
+    if isinstance(item, str):
+        return "text"
     present = modalities(item)
     return " and ".join(kind for kind in ("text", "image", "video") if kind in present)
