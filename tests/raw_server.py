@@ -17,6 +17,7 @@ class RawServer:
 
     Attributes:
         url: Where it listens.
+        heard: What came first on each connection.
         sent: Bytes of bodies that went out.
         hung_up: Set when a client has closed its connection before it had everything.
     """
@@ -24,6 +25,7 @@ class RawServer:
     def __init__(self, head: bytes, pieces: Callable[[], Iterable[bytes]]) -> None:
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        self.heard: list[bytes] = []
         self.sent = 0
         self.hung_up = threading.Event()
         self._head, self._pieces = head, pieces
@@ -38,7 +40,7 @@ class RawServer:
                 return
             with connection:
                 try:
-                    connection.recv(65536)
+                    self.heard.append(connection.recv(65536))
                     connection.sendall(self._head + b"\r\n")
                     for piece in self._pieces():
                         connection.sendall(piece)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 import sys
 import threading
@@ -15,7 +16,7 @@ from socketserver import BaseRequestHandler, ThreadingTCPServer
 import httpcore
 import pytest
 
-from volc_dashscope import AsyncClient
+from volc_dashscope import AsyncClient, Client, RequestError
 from volc_dashscope._http._sockets import AsyncSockets
 
 MB = 1024 * 1024
@@ -37,6 +38,24 @@ def _beside(server: Callable[..., Awaitable[None]], client: Callable[[int], Awai
     ended = asyncio.Event()
 
     asyncio.run(asyncio.wait_for(both(), timeout=30))
+
+
+@pytest.mark.parametrize("kind", ["sync", "async"])
+def test_the_head_and_a_short_body_leave_in_one_packet(serve, kind):
+    server = serve(b"content-length: 2\r\n", b"{}", status=b"400 Bad Request")
+    settings = {"api_key": "k", "base_url": server.url}
+    client = Client("text-embedding-v4", **settings)
+
+    def call() -> object:
+        return client.embed(["text"]) if kind == "sync" else asyncio.run(client.aio.embed(["text"]))
+
+    with pytest.raises(RequestError):
+        call()
+    client.close()
+
+    (head, body) = server.heard[0].split(b"\r\n\r\n")
+    assert b"content-length: %d" % len(body) in head.lower()
+    assert {"texts": ["text"]} == json.loads(body)["input"]
 
 
 class _Searches(MetaPathFinder):
