@@ -101,6 +101,13 @@ def sharded_httpx(workload: str, port: int, width: int, folder: str) -> Callable
     return lambda count: asyncio.run(embed_by_httpx(workload, port, width, count, folder))
 
 
+def bare_aiohttp(workload: str, port: int, width: int, folder: str) -> Callable[[int], object]:
+    """aiohttp by hand, in one session, nothing checked or retried."""
+    from benchmarks.floor import embed_by_aiohttp
+
+    return lambda count: asyncio.run(embed_by_aiohttp(workload, port, width, count, folder))
+
+
 def stub(workload: str, port: int, width: int, folder: str) -> Callable[[int], object]:
     """The stub's own ceiling: requests written as fast as replies come, and no reply looked at."""
     from benchmarks.floor import exhaust
@@ -186,6 +193,7 @@ CONTENDERS = {
     "floor": floor,
     "stub": stub,
     "sharded_httpx": sharded_httpx,
+    "bare_aiohttp": bare_aiohttp,
     "ours_sync": ours_sync,
     "ours_async": ours_async,
     "fast_sync": fast_sync,

@@ -1,7 +1,8 @@
 """
 What a hand-written client for one workload costs, with nothing checked and nothing retried.
 
-`embed` is the floor, `embed_by_httpx` the same with httpx, and `exhaust` does not even read the replies.
+`embed` is the floor, `embed_by_httpx` and `embed_by_aiohttp` are the same with a library, and `exhaust` does not
+even read the replies.
 """
 
 from __future__ import annotations
@@ -87,6 +88,34 @@ async def embed_by_httpx(workload: str, port: int, width: int, count: int, folde
     await asyncio.gather(*(lane(clients[number % len(clients)]) for number in range(width)))
     for client in clients:
         await client.aclose()
+    return table
+
+
+async def embed_by_aiohttp(workload: str, port: int, width: int, count: int, folder: str) -> np.ndarray:
+    """Return the rows of one workload, by aiohttp, with base64 by pybase64."""
+    import aiohttp
+    import pybase64
+
+    requests = count // 10 if workload == "W1" else count
+    files = sorted(Path(folder).iterdir()) if workload == "W3" else []
+    table = np.empty((count, 1024 if workload == "W1" else 2048), dtype=np.float32)
+    todo = iter(range(requests))
+
+    async def lane(session: aiohttp.ClientSession) -> None:
+        for index in todo:
+            path, body = _body(workload, index, files)
+            headers = {"authorization": "Bearer k", "content-type": "application/json"}
+            async with session.post(f"http://127.0.0.1:{port}{path}", data=body, headers=headers) as answer:
+                reply = orjson.loads(await answer.read())
+            if workload == "W1":
+                for row in reply["output"]["embeddings"]:
+                    table[10 * index + row["text_index"]] = row["embedding"]
+            else:
+                table[index] = np.frombuffer(pybase64.b64decode(reply["data"]["embedding"]), dtype="<f4")
+
+    limits = aiohttp.ClientTimeout(total=None, connect=10, sock_read=60)
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), timeout=limits) as session:
+        await asyncio.gather(*(lane(session) for _ in range(width)))
     return table
 
 
