@@ -197,6 +197,9 @@ def test_what_is_not_installed_is_a_note_and_what_does_not_fit_is_to_fix(tmp_pat
     for name, version in (
         ("langchain-core", "0.3.1"),
         ("httpx", "0.28.1"),
+        ("httpcore", "1.0.9"),
+        ("anyio", "4.9"),
+        ("sniffio", "1.3.1"),
         ("numpy", "2.0"),
         ("orjson", "3.10"),
     ):

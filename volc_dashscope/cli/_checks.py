@@ -36,7 +36,14 @@ class Package:
     below: str = ""
 
 
-CORE = (Package("httpx", "0.27", "1"), Package("numpy", "1.26"), Package("orjson", "3.10"))
+CORE = (
+    Package("httpx", "0.27", "1"),
+    Package("httpcore", "1", "2"),
+    Package("anyio", "4", "5"),
+    Package("sniffio", "1.3"),
+    Package("numpy", "1.26"),
+    Package("orjson", "3.10"),
+)
 EXTRAS: dict[str, tuple[Package, ...]] = {
     "langchain": (Package("langchain-core", "1.0", "2"),),
     "llama-index": (Package("llama-index-core", "0.14", "0.15"),),
