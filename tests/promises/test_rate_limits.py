@@ -94,6 +94,8 @@ LOADS = {
     "60,000 tokens, estimated high": (32, None, 60_000, 100, 0.6),
     "1,200,000 tokens": (64, None, 1_200_000, 500, 1.0),
     "60,000 tokens, large requests": (16, None, 60_000, 1_000, 1.0),
+    "Ark's published limits, requests bind": (128, 15_000, 1_200_000, 50, 1.0),
+    "Ark's published limits, tokens bind": (128, 15_000, 1_200_000, 300, 1.0),
     "both, requests bind": (32, 600, 60_000, 50, 1.0),
     "both, tokens bind": (32, 600, 60_000, 300, 1.0),
 }
