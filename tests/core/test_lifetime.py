@@ -78,6 +78,19 @@ def test_no_event_loop_is_kept_alive_by_a_client_that_outlives_it(emulate) -> No
     assert [None, None] == [loop() for loop in ended[:2]]
 
 
+def test_threads_that_begin_and_end_event_loops_do_not_get_in_each_others_way(emulate) -> None:
+    client = emulate().async_client(TEXT, dimensions=64)
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            lengths = list(pool.map(lambda _: len(asyncio.run(client.embed(["text"]))), range(800)))
+    finally:
+        sys.setswitchinterval(before)
+
+    assert [1] * 800 == lengths
+
+
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
 def test_ctrl_c_ends_the_program_while_replies_are_awaited(way: str) -> None:
     script = dedent(SCRIPT) + way

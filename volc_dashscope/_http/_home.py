@@ -13,7 +13,7 @@ import httpx
 
 from volc_dashscope._http._dress import Dress
 from volc_dashscope._http._given import AsyncGiven, Given
-from volc_dashscope._http._keeper import close_dropped, keeper
+from volc_dashscope._http._keeper import close_dropped, forget_closed, keeper
 from volc_dashscope._http._lanes import AsyncOwn, Own
 from volc_dashscope._http._threaded import LoopThread
 from volc_dashscope._wire import Fault, Reply, Request, Secret
@@ -118,9 +118,7 @@ class Home:
         place = self._places.get(loop)
         if place is None:
             place = self._new_async(), asyncio.Semaphore(self.width)
-            # Connections and gate know their loop, so that the weak reference alone would keep all for ever.
-            for closed in [other for other in self._places if other.is_closed()]:
-                del self._places[closed]
+            forget_closed(self._places)
             self._places[loop] = place
             (await keeper()).keep(place[0])
         return place

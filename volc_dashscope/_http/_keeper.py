@@ -12,7 +12,9 @@ import os
 import weakref
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import suppress
-from typing import Protocol
+from typing import Protocol, TypeVar
+
+V = TypeVar("V")
 
 _keepers: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Keeper] = weakref.WeakKeyDictionary()
 
@@ -64,12 +66,18 @@ async def keeper() -> Keeper:
     loop = asyncio.get_running_loop()
     found = _keepers.get(loop)
     if found is None:
-        # A keeper's connections know their loop, so that the weak reference alone would keep both for ever.
-        for closed in [other for other in _keepers if other.is_closed()]:
-            del _keepers[closed]
+        forget_closed(_keepers)
         found = _keepers[loop] = Keeper()
         await found.begin()
     return found
+
+
+def forget_closed(kept: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, V]) -> None:
+    """Let go of closed loops. What is kept knows its loop, so the weak reference alone would keep both for ever."""
+    for known in kept.keyrefs():  # a list made at once, since other threads have loops of their own
+        loop = known()
+        if loop is not None and loop.is_closed():
+            kept.pop(loop, None)
 
 
 def close_dropped(places: Mapping[asyncio.AbstractEventLoop, tuple[Closable, object]], process: int) -> None:
