@@ -73,7 +73,7 @@ async def keeper() -> Keeper:
 
 
 def forget_closed(kept: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, V]) -> None:
-    """Let go of closed loops. What is kept knows its loop, so the weak reference alone would keep both for ever."""
+    """Let go of closed loops: what is kept knows its loop, so a weak reference alone would keep both for ever."""
     for known in kept.keyrefs():  # a list made at once, since other threads have loops of their own
         loop = known()
         if loop is not None and loop.is_closed():
