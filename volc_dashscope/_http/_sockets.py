@@ -13,6 +13,7 @@ import select
 import ssl
 from collections.abc import Iterable
 from contextlib import suppress
+from ipaddress import ip_address
 from typing import Any, TypeAlias
 
 import anyio
@@ -105,9 +106,9 @@ class AsyncSockets(httpcore.AsyncNetworkBackend):
         loop = asyncio.get_running_loop()
         try:
             with anyio.fail_after(timeout):
-                _, stream = await loop.create_connection(
-                    _Stream, host, port, happy_eyeballs_delay=_NEXT_ADDRESS
-                )
+                # A race of one would only add asyncio's flaw there: cancelled as it is won, it forgets the socket.
+                delay = None if _is_address(host) else _NEXT_ADDRESS
+                _, stream = await loop.create_connection(_Stream, host, port, happy_eyeballs_delay=delay)
         except TimeoutError as error:
             raise httpcore.ConnectTimeout(str(error)) from error
         except OSError as error:
@@ -235,6 +236,14 @@ class _Stream(asyncio.Protocol, httpcore.AsyncNetworkStream):
             self._waiter = None
             if clock is not None:
                 clock.cancel()
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _fail(waiter: asyncio.Future[None], error: type[Exception]) -> None:
