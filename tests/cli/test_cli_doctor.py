@@ -198,6 +198,7 @@ def test_what_is_not_installed_is_a_note_and_what_does_not_fit_is_to_fix(tmp_pat
         ("langchain-core", "0.3.1"),
         ("httpx", "0.28.1"),
         ("httpcore", "1.0.9"),
+        ("h11", "0.16"),
         ("anyio", "4.9"),
         ("sniffio", "1.3.1"),
         ("numpy", "2.0"),

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import json
+import gc
 import socket
 import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import ExitStack, suppress
 from importlib.abc import MetaPathFinder
 from socketserver import BaseRequestHandler, ThreadingTCPServer
 
 import httpcore
 import pytest
 
-from volc_dashscope import AsyncClient, Client, RequestError
-from volc_dashscope._http._sockets import AsyncSockets
+from volc_dashscope import AsyncClient
+from volc_dashscope._http._sockets import _in_turn, connect
 
 MB = 1024 * 1024
 
@@ -38,24 +38,6 @@ def _beside(server: Callable[..., Awaitable[None]], client: Callable[[int], Awai
     ended = asyncio.Event()
 
     asyncio.run(asyncio.wait_for(both(), timeout=30))
-
-
-@pytest.mark.parametrize("kind", ["sync", "async"])
-def test_the_head_and_a_short_body_leave_in_one_packet(serve, kind):
-    server = serve(b"content-length: 2\r\n", b"{}", status=b"400 Bad Request")
-    settings = {"api_key": "k", "base_url": server.url}
-    client = Client("text-embedding-v4", **settings)
-
-    def call() -> object:
-        return client.embed(["text"]) if kind == "sync" else asyncio.run(client.aio.embed(["text"]))
-
-    with pytest.raises(RequestError):
-        call()
-    client.close()
-
-    (head, body) = server.heard[0].split(b"\r\n\r\n")
-    assert b"content-length: %d" % len(body) in head.lower()
-    assert {"texts": ["text"]} == json.loads(body)["input"]
 
 
 class _Searches(MetaPathFinder):
@@ -102,7 +84,7 @@ def test_a_server_that_is_silent_or_does_not_read_is_waited_for_so_long():
         await over.wait()
 
     async def client(port: int) -> None:
-        stream = await AsyncSockets().connect_tcp("127.0.0.1", port, timeout=5)
+        stream = await connect("127.0.0.1", port, timeout=5)
         with pytest.raises(httpcore.ReadTimeout):
             await stream.read(1024, timeout=0.05)
         with pytest.raises(httpcore.WriteTimeout):
@@ -124,7 +106,7 @@ def test_what_a_server_sends_unasked_is_not_taken_in():
             sent += MB
 
     async def client(port: int) -> None:
-        stream = await AsyncSockets().connect_tcp("127.0.0.1", port, timeout=5)
+        stream = await connect("127.0.0.1", port, timeout=5)
         while True:
             before = sent
             await asyncio.sleep(0.2)
@@ -145,7 +127,7 @@ def test_the_end_comes_after_what_was_sent_before_it():
         writer.write(b"the last words")
 
     async def client(port: int) -> None:
-        stream = await AsyncSockets().connect_tcp("127.0.0.1", port, timeout=5)
+        stream = await connect("127.0.0.1", port, timeout=5)
         await asyncio.sleep(0.1)
         assert [b"the last", b" words", b""] == [await stream.read(8, timeout=5) for _ in range(3)]
         with pytest.raises(httpcore.WriteError):
@@ -160,7 +142,7 @@ def test_what_is_closed_is_closed_at_once():
         await reader.read()
 
     async def client(port: int) -> None:
-        stream = await AsyncSockets().connect_tcp("127.0.0.1", port, timeout=5)
+        stream = await connect("127.0.0.1", port, timeout=5)
         connection = stream.get_extra_info("socket")
         assert connection.fileno() >= 0
         await stream.aclose()
@@ -169,11 +151,126 @@ def test_what_is_closed_is_closed_at_once():
     _beside(silent, client)
 
 
-def test_a_port_that_nobody_listens_at_is_an_error_of_httpcore():
-    with socket.socket() as unheard:
-        unheard.bind(("127.0.0.1", 0))
-        with pytest.raises(httpcore.ConnectError):
-            asyncio.run(AsyncSockets().connect_tcp(*unheard.getsockname(), timeout=5))
+@pytest.fixture
+def unheard() -> Iterator[tuple[str, int]]:
+    """An address that refuses."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield bound.getsockname()
+
+
+def test_a_port_that_nobody_listens_at_is_an_error_of_httpcore(unheard):
+    with pytest.raises(httpcore.ConnectError):
+        asyncio.run(connect(*unheard, timeout=5))
+
+
+@pytest.fixture
+def resolve(monkeypatch):
+    """Let a name have these addresses."""
+
+    def to(*addresses: tuple[str, int]) -> None:
+        found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", address) for address in addresses]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: found)
+
+    return to
+
+
+@pytest.fixture
+def silent() -> Iterator[tuple[str, int]]:
+    """An address that answers no more: its queue is full, and the system drops what comes."""
+    with ExitStack() as closing:
+        listening = closing.enter_context(socket.socket())
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(0)
+        for _ in range(2):
+            waiting = closing.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(listening.getsockname())
+        yield listening.getsockname()
+
+
+async def _greets(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.write(b"here")
+
+
+def test_of_several_addresses_the_one_that_answers_is_taken(resolve, silent, unheard):
+    async def client(port: int) -> None:
+        resolve(unheard, silent, unheard, ("127.0.0.1", port))
+        stream = await connect("many.example", 443, timeout=10)
+        assert b"here" == await stream.read(8, timeout=5)
+        await stream.aclose()
+
+    _beside(_greets, client)
+
+
+def test_the_first_address_is_taken_if_it_answers(resolve):
+    async def client(port: int) -> None:
+        resolve(("127.0.0.1", port), ("127.0.0.1", port))
+        stream = await connect("many.example", 443, timeout=10)
+        assert b"here" == await stream.read(8, timeout=5)
+        await stream.aclose()
+
+    _beside(_greets, client)
+
+
+def test_a_name_none_of_whose_addresses_answers_is_an_error_of_httpcore(resolve, silent, unheard):
+    resolve(unheard, unheard)
+    with pytest.raises(httpcore.ConnectError):
+        asyncio.run(connect("many.example", 443, timeout=5))
+
+    resolve(unheard, silent)
+    with pytest.raises(httpcore.ConnectTimeout):
+        asyncio.run(connect("many.example", 443, timeout=0.5))
+
+
+def test_families_take_turns():
+    six, four = socket.AF_INET6, socket.AF_INET
+    named = [
+        ("::1", 1, six),
+        ("::2", 1, six),
+        ("::3", 1, six),
+        ("127.0.0.1", 1, four),
+        ("127.0.0.2", 1, four),
+    ]
+
+    assert ["::1", "127.0.0.1", "::2", "127.0.0.2", "::3"] == [host for host, _, _ in _in_turn(named)]
+
+
+@pytest.mark.parametrize("name", ["127.0.0.1", "many.example"])
+def test_a_call_cancelled_as_it_connects_leaves_no_socket(resolve, name):
+    """Whatever the moment: every connection the server has seen ends, with no help of the collector."""
+    seen = ended = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal seen, ended
+        seen += 1
+        await reader.read()
+        ended += 1
+        writer.close()
+
+    async def all_of_them() -> None:
+        async with await asyncio.start_server(serve, "127.0.0.1", 0) as listening:
+            port = listening.sockets[0].getsockname()[1]
+            resolve(*[("127.0.0.1", port)] * 3)
+            for turns in list(range(12)) * 5:
+                task = asyncio.create_task(connect(name, port, timeout=5))
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                if task.cancel():
+                    await asyncio.wait([task])
+                if not task.cancelled():
+                    await task.result().aclose()
+            until = time.monotonic() + 10
+            while ended < seen and time.monotonic() < until:
+                await asyncio.sleep(0.01)
+
+    gc.disable()
+    try:
+        asyncio.run(asyncio.wait_for(all_of_them(), timeout=30))
+    finally:
+        gc.enable()
+
+    assert 0 < seen == ended
 
 
 class _Rude(BaseRequestHandler):

@@ -11,7 +11,8 @@ MODULES = modules()
 
 HTTPX = {
     "volc_dashscope._http._dress": "a request as httpx's; the timeouts",
-    "volc_dashscope._http._sockets": "sockets for its engine, httpcore",
+    "volc_dashscope._http._connection": "connections for its transports",
+    "volc_dashscope._http._sockets": "the errors of its engine",
     "volc_dashscope._http._read": "from httpx's response to a reply of ours",
     "volc_dashscope._http._given": "uses the client handed in",
     "volc_dashscope._http._lanes": "dials",
@@ -99,6 +100,7 @@ ORDER = [
     "_http._read",
     "_http._given",
     "_http._sockets",
+    "_http._connection",
     "_http._lanes",
     "_http._aiohttp",
     "_http._keeper",

@@ -82,4 +82,6 @@ class _Pieces(httpx.SyncByteStream, httpx.AsyncByteStream):
 @cache
 def trusted() -> ssl.SSLContext:
     """Return whom to trust, as httpx decides it. Reading the certificates takes 20 ms, so once a process."""
-    return httpx.create_ssl_context()
+    context = httpx.create_ssl_context()
+    context.set_alpn_protocols(["http/1.1"])
+    return context

@@ -14,7 +14,7 @@ import weakref
 from collections import deque
 from collections.abc import Callable
 from functools import partial
-from typing import Generic, TypedDict, TypeVar
+from typing import Generic, TypeVar
 
 import httpx
 
@@ -26,16 +26,9 @@ from volc_dashscope.errors import ConfigError
 A = TypeVar("A", httpx.HTTPTransport, httpx.AsyncHTTPTransport)
 
 
-class _Pool(TypedDict):
-    max_connections: int
-    max_keepalive_connections: int
-    keepalive_expiry: float
-
-
 # Seconds a connection is kept for the next request; load balancers close idle ones after a minute or so.
 _KEPT = 30.0
-_POOL: _Pool = {"max_connections": 1, "max_keepalive_connections": 1, "keepalive_expiry": _KEPT}
-_ONE = httpx.Limits(**_POOL)
+_ONE = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=_KEPT)
 
 
 class Lanes(Generic[A]):
@@ -149,15 +142,15 @@ class AsyncOwn:
 
 def _direct() -> Callable[[], httpx.HTTPTransport]:
     # Here, and not above: httpx too loads its engine with the first connection.
-    from volc_dashscope._http._sockets import Direct
+    from volc_dashscope._http._connection import Direct
 
-    return partial(Direct, **_POOL)
+    return partial(Direct, _KEPT)
 
 
 def _adirect() -> Callable[[], httpx.AsyncHTTPTransport]:
-    from volc_dashscope._http._sockets import AsyncDirect
+    from volc_dashscope._http._connection import AsyncDirect
 
-    return partial(AsyncDirect, **_POOL)
+    return partial(AsyncDirect, _KEPT)
 
 
 def _maker(kind: type[A], proxy: str | None) -> Callable[[], A]:

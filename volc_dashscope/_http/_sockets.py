@@ -1,132 +1,58 @@
 """
-Sockets for httpcore: the head and a short body leave in one packet, and tasks use asyncio's own.
+Sockets for tasks of asyncio's own event loops.
 
-httpcore writes the head and the body apart, which are two calls of the system and two packets. For tasks it takes
-anyio, which lets the event loop turn before every write and sets up a cancel scope for every read and write: a
-third of what a request costs, and in a crowd of requests each waits for all the others before its bytes leave.
+httpcore takes anyio's, which let the event loop turn before every write and set up a cancel scope for every read
+and write: a third of what a request costs, and in a crowd of requests each waits for all the others before its
+bytes leave.
 """
 
 from __future__ import annotations
 
 import asyncio
 import select
+import socket
 import ssl
-from collections.abc import Iterable
-from contextlib import suppress
+from collections import Counter
 from ipaddress import ip_address
 from typing import Any, TypeAlias
 
 import anyio
 import httpcore
-import httpx
-
-from volc_dashscope._http._dress import trusted
 
 # Bytes kept for a reader that is not there; a server that sends more has to wait.
 _MOST_AHEAD = 256 * 1024
 # RFC 8305: so long one address has to itself before the next is tried.
 _NEXT_ADDRESS = 0.25
 
-# Bytes that wait for what follows them; whatever it is, it is followed by a read.
-_HELD = 16 * 1024
-
-_Option: TypeAlias = "tuple[int, int, int | bytes | bytearray] | tuple[int, int, None, int]"
+_Address: TypeAlias = "tuple[str, int, int]"  # host, port, family
 
 
-class Direct(httpx.HTTPTransport):
-    """httpx's, but for the sockets, for which it has no parameter; `pool` is for httpcore."""
+async def connect(host: str, port: int, timeout: float | None) -> Stream:
+    """
+    Open a connection; the addresses of a name are tried one after another, and soon beside each other.
 
-    def __init__(self, **pool: Any) -> None:
-        super().__init__(verify=trusted())
-        self._pool = httpcore.ConnectionPool(trusted(), network_backend=Sockets(), **pool)
-
-
-class AsyncDirect(httpx.AsyncHTTPTransport):
-    """As `Direct`."""
-
-    def __init__(self, **pool: Any) -> None:
-        super().__init__(verify=trusted())
-        self._pool = httpcore.AsyncConnectionPool(trusted(), network_backend=AsyncSockets(), **pool)
-
-
-class Sockets(httpcore.SyncBackend):
-    """Opens connections for threads."""
-
-    def connect_tcp(self, *where: Any, **how: Any) -> httpcore.NetworkStream:
-        return _Held(super().connect_tcp(*where, **how))
+    Raises:
+        httpcore.ConnectTimeout: `timeout` seconds are over.
+        httpcore.ConnectError: None of the addresses answers.
+    """
+    try:
+        with anyio.fail_after(timeout):
+            if _is_address(host):
+                return await _connect(host, port, 0)
+            return await _first(_in_turn(await _addresses(host, port)))
+    except TimeoutError as error:
+        raise httpcore.ConnectTimeout(str(error)) from error
+    except OSError as error:
+        raise httpcore.ConnectError(str(error)) from error
 
 
-class _Held(httpcore.NetworkStream):
-    """A connection whose short writes wait for the next read."""
-
-    def __init__(self, stream: httpcore.NetworkStream) -> None:
-        self._stream = stream
-        self._held = b""
-
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        if self._held:
-            held, self._held = self._held, b""
-            # A server that does not listen any more may have said why.
-            with suppress(httpcore.WriteError):
-                self._stream.write(held, timeout)
-        return self._stream.read(max_bytes, timeout)
-
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        if len(self._held) + len(buffer) <= _HELD:
-            self._held += buffer
-            return
-        held, self._held = self._held, b""
-        self._stream.write(held, timeout)
-        self._stream.write(buffer, timeout)
-
-    def close(self) -> None:
-        self._stream.close()
-
-    def start_tls(
-        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
-    ) -> httpcore.NetworkStream:
-        return _Held(self._stream.start_tls(ssl_context, server_hostname, timeout))
-
-    def get_extra_info(self, info: str) -> Any:
-        return self._stream.get_extra_info(info)
-
-
-class AsyncSockets(httpcore.AsyncNetworkBackend):
-    """Opens connections for tasks of asyncio's own event loops; others, as uvloop's, lack what it takes."""
-
-    async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[_Option] | None = None,
-    ) -> httpcore.AsyncNetworkStream:
-        """Raises `httpcore.ConnectTimeout` or `httpcore.ConnectError`."""
-        loop = asyncio.get_running_loop()
-        try:
-            with anyio.fail_after(timeout):
-                # A race of one would only add asyncio's flaw there: cancelled as it is won, it forgets the socket.
-                delay = None if _is_address(host) else _NEXT_ADDRESS
-                _, stream = await loop.create_connection(_Stream, host, port, happy_eyeballs_delay=delay)
-        except TimeoutError as error:
-            raise httpcore.ConnectTimeout(str(error)) from error
-        except OSError as error:
-            raise httpcore.ConnectError(str(error)) from error
-        return stream
-
-    async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
-
-
-class _Stream(asyncio.Protocol, httpcore.AsyncNetworkStream):
+class Stream(asyncio.Protocol):
     """One connection. Reads and writes take turns, as in HTTP/1.1, so that there is one waiter at most."""
 
     _transport: asyncio.Transport
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._held = b""
         self._ahead: list[bytes] = []
         self._stopped = False
         self._full = False
@@ -165,10 +91,10 @@ class _Stream(asyncio.Protocol, httpcore.AsyncNetworkStream):
         self._full = False
         self._wake()
 
-    # What httpcore asks for.
+    # What is asked of it.
 
-    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        self._flush()
+    async def read(self, max_bytes: int, timeout: float | None) -> bytes:
+        """Return what came, or nothing at the end. Raises `httpcore.ReadTimeout` or `httpcore.ReadError`."""
         while not self._ahead and not self._ended:
             await self._wait(timeout, httpcore.ReadTimeout)
         if not self._ahead:
@@ -182,24 +108,27 @@ class _Stream(asyncio.Protocol, httpcore.AsyncNetworkStream):
             self._transport.resume_reading()
         return data[:max_bytes]
 
-    async def write(self, buffer: bytes, timeout: float | None = None) -> None:
+    async def write(self, buffer: bytes, timeout: float | None) -> None:
+        """Write it. Raises `httpcore.WriteTimeout` or `httpcore.WriteError`."""
         if self._ended:
             raise httpcore.WriteError("the connection is closed")
-        if len(self._held) + len(buffer) <= _HELD:
-            self._held += buffer
-            return
-        self._flush()
         self._transport.write(buffer)
         while self._full and not self._ended:
             await self._wait(timeout, httpcore.WriteTimeout)
 
-    async def aclose(self) -> None:
+    def abort(self) -> None:
+        """Close it with the next turn of the event loop."""
         self._transport.abort()
+
+    async def aclose(self) -> None:
+        """Close it now."""
+        self.abort()
         await asyncio.wait([self._lost])
 
     async def start_tls(
-        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
-    ) -> httpcore.AsyncNetworkStream:
+        self, ssl_context: ssl.SSLContext, server_hostname: str, timeout: float | None
+    ) -> None:
+        """Secure it. Raises as `connect`."""
         try:
             with anyio.fail_after(timeout):
                 secured = await self._loop.start_tls(
@@ -211,17 +140,11 @@ class _Stream(asyncio.Protocol, httpcore.AsyncNetworkStream):
             raise httpcore.ConnectError(str(error)) from error
         assert secured is not None
         self._transport = secured
-        return self
 
     def get_extra_info(self, info: str) -> Any:
         if info == "is_readable":
             return bool(self._ahead) or self._ended or _readable(self._transport)
         return self._transport.get_extra_info(info)
-
-    def _flush(self) -> None:
-        if self._held and not self._ended:
-            self._transport.write(self._held)
-        self._held = b""
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
@@ -236,6 +159,58 @@ class _Stream(asyncio.Protocol, httpcore.AsyncNetworkStream):
             self._waiter = None
             if clock is not None:
                 clock.cancel()
+
+
+async def _connect(host: str, port: int, family: int) -> Stream:
+    loop = asyncio.get_running_loop()
+    return (await loop.create_connection(Stream, host, port, family=family))[1]
+
+
+async def _addresses(host: str, port: int) -> list[_Address]:
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [(*address[:2], family) for family, _, _, _, address in found]
+
+
+def _in_turn(addresses: list[_Address]) -> list[_Address]:
+    """Take the families by turns: all addresses of one may lead nowhere (RFC 8305, 4)."""
+    seen: Counter[int] = Counter()
+
+    def turn(address: _Address) -> int:
+        seen[address[2]] += 1
+        return seen[address[2]]
+
+    return sorted(addresses, key=turn)
+
+
+async def _first(addresses: list[_Address]) -> Stream:
+    """
+    Return the connection that is there first.
+
+    asyncio has this too, and forgets the socket of one that is there in the moment it is cancelled.
+    """
+    todo, tried = iter(addresses), []
+    first: asyncio.Task[Stream] | None = None
+    try:
+        while first is None:
+            if (address := next(todo, None)) is not None:
+                tried.append(asyncio.create_task(_connect(*address)))
+            waiting = [task for task in tried if not task.done()]
+            if not waiting:
+                return await tried[0]  # which raises why it is none
+            timeout = None if address is None else _NEXT_ADDRESS
+            await asyncio.wait(waiting, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+            first = next((task for task in tried if task.done() and task.exception() is None), None)
+        return first.result()
+    finally:
+        for task in tried:
+            if task is not first:
+                task.cancel()
+                task.add_done_callback(_abort)
+
+
+def _abort(task: asyncio.Task[Stream]) -> None:
+    if not task.cancelled() and task.exception() is None:
+        task.result().abort()
 
 
 def _is_address(host: str) -> bool:

@@ -39,6 +39,7 @@ class Package:
 CORE = (
     Package("httpx", "0.27", "1"),
     Package("httpcore", "1", "2"),
+    Package("h11", "0.14", "1"),
     Package("anyio", "4", "5"),
     Package("sniffio", "1.3"),
     Package("numpy", "1.26"),
