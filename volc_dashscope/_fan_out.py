@@ -21,19 +21,23 @@ _RAMP = 0.032
 
 
 def fan_out(
-    feed: Feed[J], work: Callable[[J, threading.Event], T], *, alone: bool = False, line: int | None = None
+    feed: Feed[J], work: Callable[[J, threading.Event], T], *, alone: bool = False, hand_to_hand: bool = False
 ) -> Iterator[Outcome[J, T]]:
     """
     Do jobs in daemon threads and yield (number, job, result or error) as they end.
 
     The caller's thread only waits, so Ctrl-C raises there at once; leaving the loop early tells the workers
-    to stop and does not wait for replies in flight. A job that is `alone` is done in the caller's thread.
+    to stop and does not wait for replies in flight.
 
-    `line` jobs wait in line, as many as run unless it is given, so that no worker waits for the caller's thread.
-    After an error none of them starts until the caller has seen it; if that halts the feed, none starts at all.
-    With 0 a job starts only when the caller has come back for more: what was finished before is in its hands.
+    So that no worker waits for the caller's thread, as many jobs wait in line as run. After an error none of them
+    starts until the caller has seen it; if that halts the feed, none starts at all.
+
+    Args:
+        alone: Without workers: a job is done in the caller's thread, when its outcome is asked for.
+        hand_to_hand: Nothing waits in line: the next job starts only when the caller has dealt with an outcome
+            and come back for more. A caller that is killed loses no more jobs than run at once.
     """
-    ahead = feed.width if line is None else line
+    ahead = 0 if hand_to_hand else feed.width
     crew = _Alone(work) if alone else _Crew(work, feed.width)
     running = 0
     try:
@@ -142,10 +146,10 @@ class _Crew(Generic[J, T]):
 
 
 async def afan_out(
-    feed: Feed[J], work: Callable[[J], Awaitable[T]], *, alone: bool = False, line: int | None = None
+    feed: Feed[J], work: Callable[[J], Awaitable[T]], *, alone: bool = False, hand_to_hand: bool = False
 ) -> AsyncGenerator[Outcome[J, T], None]:
     """As `fan_out`, in tasks; none outlives the loop."""
-    ahead = feed.width if line is None else line
+    ahead = 0 if hand_to_hand else feed.width
     crew = _Tasks(work, 0 if alone else feed.width)
     running = 0
     try:

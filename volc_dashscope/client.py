@@ -334,7 +334,9 @@ class Client(_Settings):
         try:
             # Who saves each row at once loses, when killed, no more than the requests in flight.
             for number, batch, outcome in fan_out(
-                stream.feed, lambda batch, stop: run(self._flow(batch, ask), self._home, stop), line=0
+                stream.feed,
+                lambda batch, stop: run(self._flow(batch, ask), self._home, stop),
+                hand_to_hand=True,
             ):
                 stream.take(number, batch, outcome)
                 self._ledger.add(stream.billed())
@@ -406,7 +408,9 @@ class AsyncClient(_Settings):
         """Yield what each reply finished."""
         ask = self._asked(text_type)
         stream = self._stream(items, ask, ordered)
-        outcomes = afan_out(stream.feed, lambda batch: arun(self._flow(batch, ask), self._home), line=0)
+        outcomes = afan_out(
+            stream.feed, lambda batch: arun(self._flow(batch, ask), self._home), hand_to_hand=True
+        )
         try:
             async with aclosing(outcomes):
                 async for number, batch, outcome in outcomes:

@@ -1,44 +1,101 @@
-"""Several jobs at once, by threads: what starts, and what no longer does."""
+"""Several jobs at once, by threads and by tasks: what starts, and what no longer does."""
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
+from collections.abc import Callable
+from contextlib import aclosing
+from typing import Any
 
-from volc_dashscope._fan_out import fan_out
+import pytest
+
+from volc_dashscope._fan_out import afan_out, fan_out
 from volc_dashscope._feed import Feed
 
+both_crews = pytest.mark.parametrize("crew", ["threads", "tasks"])
+# Seconds that are enough for a worker that does not wait.
+ENOUGH = 0.02
 
-def test_nothing_in_line_starts_before_the_caller_has_seen_an_error():
+
+def _do(
+    crew: str, feed: Feed[int], work: Callable[[int], int], see: Callable[[int, Any], float], **how: Any
+) -> None:
+    """Do jobs by threads or by tasks; `see` is shown each outcome and says how long the caller is busy with it."""
+
+    async def in_tasks() -> None:
+        async def begun(job: int) -> int:
+            return work(job)
+
+        async with aclosing(afan_out(feed, begun, **how)) as outcomes:
+            async for number, job, outcome in outcomes:
+                await asyncio.sleep(see(job, outcome))
+                feed.finish(number)
+
+    if crew == "tasks":
+        asyncio.run(in_tasks())
+    else:
+        for number, job, outcome in fan_out(feed, lambda job, stop: work(job), **how):
+            time.sleep(see(job, outcome))
+            feed.finish(number)
+
+
+@both_crews
+def test_nothing_in_line_starts_before_the_caller_has_seen_an_error(crew):
     started: list[int] = []
+    feed = Feed(range(10), width=1)
 
-    def work(job: int, stop: threading.Event) -> int:
+    def work(job: int) -> int:
         started.append(job)
         if job == 2:
             raise LookupError
         return job
 
-    feed = Feed(range(10), width=1)
-    for number, _, outcome in fan_out(feed, work):
-        if isinstance(outcome, LookupError):
-            time.sleep(0.05)  # enough for a worker that does not wait
-            feed.halt()
-        feed.finish(number)
+    def see(job: int, outcome: object) -> float:
+        if not isinstance(outcome, LookupError):
+            return 0.0
+        feed.halt()
+        return ENOUGH
+
+    _do(crew, feed, work, see)
 
     assert [0, 1, 2] == started
 
 
-def test_an_error_that_halts_nothing_costs_no_job():
-    def work(job: int, stop: threading.Event) -> int:
+@both_crews
+def test_hand_to_hand_nothing_starts_before_the_caller_comes_back(crew):
+    started: list[int] = []
+    ahead: list[int] = []
+
+    def work(job: int) -> int:
+        started.append(job)
+        return job
+
+    def see(job: int, outcome: object) -> float:
+        ahead.append(len(started) - len(ahead))
+        return ENOUGH
+
+    _do(crew, Feed(range(6), width=2), work, see, hand_to_hand=True)
+
+    assert list(range(6)) == sorted(started)
+    assert max(ahead) <= 2
+
+
+@both_crews
+def test_an_error_that_halts_nothing_costs_no_job(crew):
+    ended: list[tuple[int, bool]] = []
+
+    def work(job: int) -> int:
         if job % 3 == 0:
             raise LookupError
         return job
 
-    feed = Feed(range(50), width=4)
-    ended = []
-    for number, job, outcome in fan_out(feed, work):
+    def see(job: int, outcome: object) -> float:
         ended.append((job, isinstance(outcome, LookupError)))
-        feed.finish(number)
+        return 0.0
+
+    _do(crew, Feed(range(50), width=4), work, see)
 
     assert [(job, job % 3 == 0) for job in range(50)] == sorted(ended)
 
