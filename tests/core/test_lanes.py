@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import repeat
+from types import FrameType
+from typing import Any
 
 import httpx
 import pytest
@@ -12,37 +17,39 @@ from volc_dashscope._http._lanes import Lanes
 
 
 @pytest.fixture
-def hasty():
-    """Let threads take turns as often as they can."""
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
+def interrupted() -> Iterator[None]:
+    """Let threads lose their turn before every line of what is tested here."""
+
+    def trace(frame: FrameType, event: str, argument: object) -> Any:
+        if frame.f_globals.get("__name__") != Lanes.__module__:
+            return None
+        time.sleep(1e-6)
+        return trace
+
+    before = threading.gettrace()
+    threading.settrace(trace)
     yield
-    sys.setswitchinterval(before)
+    threading.settrace(before)
 
 
-def test_many_threads_take_and_give_without_getting_in_each_others_way(hasty):
-    lanes = Lanes(lambda: httpx.HTTPTransport(verify=False))
-    used, errors = [], []
+def test_many_threads_take_and_give_without_getting_in_each_others_way(interrupted):
+    """Again and again from the start, one thread after the other, so that there are fewer lanes than threads."""
 
-    def work() -> None:
-        try:
-            for _ in range(2000):
-                lane = lanes.take()
-                assert lane not in used
-                used.append(lane)
-                used.remove(lane)
-                lanes.give(lane)
-        except Exception as error:
-            errors.append(error)
+    def work(turn: int, lanes: Lanes[httpx.HTTPTransport], used: list[httpx.HTTPTransport]) -> None:
+        time.sleep(2e-4 * turn)
+        for _ in range(5):
+            lane = lanes.take()
+            assert lane not in used
+            used.append(lane)
+            time.sleep(1e-6)
+            used.remove(lane)
+            lanes.give(lane)
 
-    threads = [threading.Thread(target=work) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-    assert [] == errors
-    assert 1 <= len(lanes.drain()) <= 8
+    with ThreadPoolExecutor(8) as pool:
+        for _ in range(20):
+            lanes = Lanes(lambda: httpx.HTTPTransport(verify=False))
+            list(pool.map(work, range(8), repeat(lanes), repeat([])))
+            assert 1 <= len(lanes.drain()) <= 8
 
 
 def test_the_lane_that_was_free_last_is_taken_and_one_that_nobody_needs_is_closed():
