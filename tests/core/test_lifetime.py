@@ -34,7 +34,8 @@ both_kinds = pytest.mark.parametrize("kind", [Client, AsyncClient], ids=["sync",
 # Ctrl-C.
 
 SCRIPT = """
-    import asyncio, threading, time
+    import asyncio, signal, threading, time
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts what runs behind it without one
     from volc_dashscope import AsyncClient, Client
     from volc_dashscope.emulator import Emulator
 
