@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -34,6 +34,18 @@ def _body(workload: str, index: int, files: list[Path]) -> tuple[str, bytes]:
     return _MEDIA, orjson.dumps({"model": VISION, "input": [part], "encoding_format": "base64"})
 
 
+def _put(
+    table: np.ndarray, workload: str, index: int, content: bytes, decode: Callable[[str], bytes]
+) -> None:
+    """Write the rows of a reply into the table."""
+    reply = orjson.loads(content)
+    if workload == "W1":
+        for row in reply["output"]["embeddings"]:
+            table[10 * index + row["text_index"]] = row["embedding"]
+    else:
+        table[index] = np.frombuffer(decode(reply["data"]["embedding"]), dtype="<f4")
+
+
 async def embed(workload: str, port: int, width: int, count: int, folder: str) -> np.ndarray:
     """Return the rows of one workload."""
     requests = count // 10 if workload == "W1" else count
@@ -50,12 +62,7 @@ async def embed(workload: str, port: int, width: int, count: int, folder: str) -
             writer.write(head.encode() + body)
             answer = await reader.readuntil(b"\r\n\r\n")
             size = int(answer.split(b"content-length: ")[1].split(b"\r\n")[0])
-            reply = orjson.loads(await reader.readexactly(size))
-            if workload == "W1":
-                for row in reply["output"]["embeddings"]:
-                    table[10 * index + row["text_index"]] = row["embedding"]
-            else:
-                table[index] = np.frombuffer(base64.b64decode(reply["data"]["embedding"]), dtype="<f4")
+            _put(table, workload, index, await reader.readexactly(size), base64.b64decode)
         writer.close()
 
     await asyncio.gather(*(lane() for _ in range(width)))
@@ -78,12 +85,7 @@ async def embed_by_httpx(workload: str, port: int, width: int, count: int, folde
             answer = await client.post(
                 f"http://127.0.0.1:{port}{path}", content=body, headers={"authorization": "Bearer k"}
             )
-            reply = orjson.loads(answer.content)
-            if workload == "W1":
-                for row in reply["output"]["embeddings"]:
-                    table[10 * index + row["text_index"]] = row["embedding"]
-            else:
-                table[index] = np.frombuffer(base64.b64decode(reply["data"]["embedding"]), dtype="<f4")
+            _put(table, workload, index, answer.content, base64.b64decode)
 
     await asyncio.gather(*(lane(clients[number % len(clients)]) for number in range(width)))
     for client in clients:
@@ -106,12 +108,8 @@ async def embed_by_aiohttp(workload: str, port: int, width: int, count: int, fol
             path, body = _body(workload, index, files)
             headers = {"authorization": "Bearer k", "content-type": "application/json"}
             async with session.post(f"http://127.0.0.1:{port}{path}", data=body, headers=headers) as answer:
-                reply = orjson.loads(await answer.read())
-            if workload == "W1":
-                for row in reply["output"]["embeddings"]:
-                    table[10 * index + row["text_index"]] = row["embedding"]
-            else:
-                table[index] = np.frombuffer(pybase64.b64decode(reply["data"]["embedding"]), dtype="<f4")
+                reply = await answer.read()
+            _put(table, workload, index, reply, pybase64.b64decode)
 
     limits = aiohttp.ClientTimeout(total=None, connect=10, sock_read=60)
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), timeout=limits) as session:
