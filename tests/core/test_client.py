@@ -36,6 +36,7 @@ from volc_dashscope import (
     ServiceUnavailable,
     TransportError,
     Usage,
+    card,
 )
 from volc_dashscope.emulator import Fault, Request, Response
 
@@ -212,6 +213,16 @@ def test_the_usage_of_a_client_is_that_of_its_calls(mount, model) -> None:
     assert len(mount.emulator.ledger) == client.usage.requests
 
 
+def test_the_usage_of_a_call_of_many_requests_is_whole(inside) -> None:
+    """However many bills it takes to add up."""
+    row = card(TEXT)
+    assert row is not None
+    with inside.client(TEXT, card=replace(row, batch=1), dimensions=64) as client:
+        usage = client.embed(_texts(600)).usage
+
+    assert (600, inside.emulator.ledger.tokens) == (usage.requests, usage.total_tokens)
+
+
 def test_a_failed_call_is_in_the_usage_too(inside) -> None:
     inside.emulator.reply_with(_refusing(TEXT, "text number 15"))
     client = inside.client(TEXT)
@@ -308,6 +319,32 @@ def test_async_calls_of_one_client_share_its_concurrency(emulate) -> None:
     asyncio.run(calls())
 
     assert (24, 4) == (len(mount.emulator.ledger), mount.emulator.ledger.in_flight_max)
+
+
+@both_clients
+def test_the_first_requests_of_a_call_do_not_leave_together(emulate, embed) -> None:
+    """Counted from the call's begin: a slow machine can only make them later."""
+    arrived: list[float] = []
+    mount = emulate(latency=0.05, faults=lambda request: arrived.append(time.monotonic()))
+    client, items = mount.client(ARK, max_concurrency=4), _texts(4)
+
+    async def awaited() -> float:
+        await client.aio.embed(items[:1])
+        arrived.clear()
+        began = time.monotonic()
+        await client.aio.embed(items)
+        return began
+
+    if embed == "sync":
+        client.embed(items[:1])
+        arrived.clear()
+        began = time.monotonic()
+        client.embed(items)
+    else:
+        began = asyncio.run(awaited())
+
+    assert 4 == len(arrived)
+    assert max(arrived) - began > 0.015
 
 
 def _threads() -> list[str]:
@@ -673,6 +710,18 @@ def test_replies_that_name_two_models_are_no_result(inside, model) -> None:
 
     assert {BadReply} == {type(error) for error in caught.value.failures.values()}
     assert "name two models, 'm0' and 'm1'" in str(caught.value)
+
+
+@pytest.mark.parametrize("length", [3, 1], ids=["shorter", "one number"])
+def test_replies_of_two_lengths_are_no_result(inside, length) -> None:
+    """Of a model whose dimension nobody knows, the first reply says how long a row is."""
+    lengths = iter([4, length])
+    inside.emulator.reply_with(lambda request, response: {"data": {"embedding": [1.0] * next(lengths)}})
+
+    with pytest.raises(BulkError, match=f"replies of one call have lengths 4 and {length}") as caught:
+        inside.client("ep-20261121", provider="ark", max_concurrency=1).embed(_texts(2))
+
+    assert {1: BadReply} == {index: type(error) for index, error in caught.value.failures.items()}
 
 
 def test_the_result_names_the_model_as_the_replies_do(inside) -> None:

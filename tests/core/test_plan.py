@@ -130,10 +130,17 @@ def test_items_are_read_only_as_far_as_the_next_request_needs() -> None:
     assert list(range(11)) == read
 
 
-def test_positions_need_not_follow_each_other() -> None:
-    (batch,) = plan([(3, "a"), (9, "b")], _ask(_row("text-embedding-v4")))
-
-    assert ((3, 9), ("a", "b")) == (batch.positions, batch.items)
+@pytest.mark.parametrize(
+    ("name", "batches"),
+    [
+        pytest.param("text-embedding-v4", [Batch((3, 9), ("a", "b"))], id="in one request"),
+        pytest.param(
+            "doubao-embedding-vision-251215", [Batch((3,), ("a",)), Batch((9,), ("b",))], id="one vector each"
+        ),
+    ],
+)
+def test_positions_need_not_follow_each_other(name: str, batches: list[Batch]) -> None:
+    assert batches == list(plan([(3, "a"), (9, "b")], _ask(_row(name))))
 
 
 @pytest.mark.parametrize(("size", "halves"), [(2, (1, 1)), (5, (2, 3)), (10, (5, 5))])

@@ -401,6 +401,7 @@ URL = "https://bucket.example/cat.png?Signature=canary0123456789"
         pytest.param(["canary"], "bad text [canary] at 0", id="short"),
         pytest.param(["a\ncanary\nin a\nmine"], "bad text: a canary in a mine", id="lines"),
         pytest.param(["a\ncanary\nin a\nmine"], "bad text: a\ncanary\nin a\nmine", id="lines kept"),
+        pytest.param(["a canary in a mine"], "bad text: a  canary  in  a  mine", id="spaces doubled"),
         pytest.param([Image.from_url(URL)], f"cannot fetch {URL}", id="url"),
         pytest.param([Fused("a cat", Image.from_url(URL))], f"cannot fetch {URL}", id="fused url"),
         pytest.param([Frames([Image.from_url(URL)])], f"cannot fetch {URL}", id="frames"),
