@@ -20,6 +20,7 @@ from volc_dashscope._http._connection import AsyncDirect, Direct, _Talk
 MODEL = "doubao-embedding-vision-251215"
 ORIGIN = httpcore.Origin(b"http", b"127.0.0.1", 80)
 KINDS = pytest.mark.parametrize("kind", ["sync", "async"])
+WAYS = pytest.mark.parametrize("way", ["sync", "async", "aiohttp"])
 
 
 def _reply(number: str = "0.5", more: bytes = b"") -> bytes:
@@ -70,16 +71,18 @@ def _serving(*replies: bytes, handler: type[BaseRequestHandler] = _Answers) -> I
         server.shutdown()
 
 
-def _rows(kind: str, server: Server, *calls: object) -> np.ndarray:
+def _rows(way: str, server: Server, *calls: object) -> np.ndarray:
     """Embed each item in a call of its own, with one client; return the rows."""
     url = f"http://127.0.0.1:{server.server_address[1]}/api/v3"
     settings = {"api_key": "k", "base_url": url, "max_attempts": 1, "normalize": False, "timeout": 10.0}
 
     async def apart() -> list[np.ndarray]:
-        async with AsyncClient(MODEL, **settings) as client:
+        async with AsyncClient(
+            MODEL, **settings, driver="aiohttp" if way == "aiohttp" else "httpx"
+        ) as client:
             return [(await client.embed([item])).vectors for item in calls]
 
-    if kind == "async":
+    if way != "sync":
         return np.concatenate(asyncio.run(apart()))
     with Client(MODEL, **settings) as client:
         return np.concatenate([client.embed([item]).vectors for item in calls])
@@ -110,42 +113,42 @@ def test_a_header_that_would_begin_another_is_refused():
         list(_Talk(ORIGIN).say(request))
 
 
-@KINDS
-def test_one_connection_carries_one_request_after_the_other(kind):
+@WAYS
+def test_one_connection_carries_one_request_after_the_other(way):
     with _serving(_reply("0.5"), _reply("0.25"), _reply("0.125")) as server:
-        rows = _rows(kind, server, "one", "two", "three")
+        rows = _rows(way, server, "one", "two", "three")
 
         assert [0.5, 0.25, 0.125] == rows[:, 0].tolist()
         assert 1 == server.connections
 
 
-@KINDS
-def test_bytes_behind_the_end_of_a_reply_are_not_the_next_one(kind):
+@WAYS
+def test_bytes_behind_the_end_of_a_reply_are_not_the_next_one(way):
     with _serving(_reply("0.5") + _reply("-0.5"), _reply("0.5")) as server:
-        rows = _rows(kind, server, "mine", "another's")
+        rows = _rows(way, server, "mine", "another's")
 
         assert [0.5, 0.5] == rows[:, 0].tolist()
         assert 2 == server.connections
 
 
-@KINDS
+@WAYS
 @pytest.mark.parametrize("line", [b"connection: close\r\n", b"connection: Close, x\r\n"])
-def test_a_server_that_closes_after_its_reply_is_believed(kind, line):
+def test_a_server_that_closes_after_its_reply_is_believed(way, line):
     with _serving(_reply("0.5", line), _reply("-0.5")) as server:
-        rows = _rows(kind, server, "one", "two")
+        rows = _rows(way, server, "one", "two")
 
         assert [0.5, 0.5] == rows[:, 0].tolist()
         assert 2 == server.connections
 
 
-@KINDS
-def test_replies_that_announce_a_reply_are_passed_over(kind):
+@WAYS
+def test_replies_that_announce_a_reply_are_passed_over(way):
     early = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n"
     with _serving(early + _reply(), _reply("0.25")) as server:
-        assert [0.5, 0.25] == _rows(kind, server, "one", "two")[:, 0].tolist()
+        assert [0.5, 0.25] == _rows(way, server, "one", "two")[:, 0].tolist()
 
 
-@KINDS
+@WAYS
 @pytest.mark.parametrize(
     "reply",
     [
@@ -156,9 +159,9 @@ def test_replies_that_announce_a_reply_are_passed_over(kind):
     ],
     ids=["another protocol", "an endless head", "two lengths", "not HTTP"],
 )
-def test_what_is_no_reply_is_a_transport_error(kind, reply):
+def test_what_is_no_reply_is_a_transport_error(way, reply):
     with _serving(reply) as server, pytest.raises(TransportError):
-        _rows(kind, server, "text")
+        _rows(way, server, "text")
 
 
 class _Refuses(BaseRequestHandler):
@@ -174,11 +177,11 @@ class _Refuses(BaseRequestHandler):
         time.sleep(0.3)
 
 
-@KINDS
-def test_a_refusal_while_the_body_is_still_leaving_is_heard(kind):
+@WAYS
+def test_a_refusal_while_the_body_is_still_leaving_is_heard(way):
     picture = Image.from_bytes(b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + bytes(7_000_000), mime="image/png")
     with _serving(handler=_Refuses) as server, pytest.raises(RequestError, match="413"):
-        _rows(kind, server, picture)
+        _rows(way, server, picture)
 
 
 def _asked(server: Server, limit: float = 5) -> httpx.Request:

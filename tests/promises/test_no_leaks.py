@@ -113,11 +113,11 @@ def test_many_calls_leave_nothing_behind(emulate, measured, way) -> None:
 
 def test_what_is_remembered_is_bounded(emulate) -> None:
     """A client that is asked in ever new ways keeps a bounded number of prepared headers."""
-    from volc_dashscope._http._dress import _REMEMBERED, Dress
+    from volc_dashscope._http._dress import REMEMBERED, Dress
     from volc_dashscope._wire import Request, Secret
 
     dress = Dress(Secret("k"), 1.0)
-    for number in range(10 * _REMEMBERED):
+    for number in range(10 * REMEMBERED):
         dress(Request("POST", "https://service/embed", {"X-Number": str(number)}))
 
-    assert len(dress._known) <= _REMEMBERED
+    assert 0 < len(dress.heads) <= REMEMBERED

@@ -1,21 +1,32 @@
-"""Connections by aiohttp, which speaks HTTP in C: half the work per request. Chosen by the user only."""
+"""
+Connections by aiohttp, which reads HTTP in C: half the work per request. Chosen by the user only.
+
+Only what is below aiohttp's session: its connections, their proxies and their parser. The session makes a URL,
+headers, a response and a task anew for each request, which costs twice as much as sending it.
+"""
 
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 from volc_dashscope._base64 import FAST_IS_MISSING
 from volc_dashscope._http._body import Body, TooLarge, Undecodable, fault
-from volc_dashscope._http._dress import Dress, trusted
+from volc_dashscope._http._dress import PIECE, Dress, Remembered, trusted
+from volc_dashscope._http._sockets import readable
 from volc_dashscope._wire import Fault, Reply, Request
 from volc_dashscope.errors import ConfigError
 
 try:
     import aiohttp
-    from aiohttp.abc import AbstractStreamWriter
+    from aiohttp.connector import Connection
+    from aiohttp.http import HttpProcessingError, StreamWriter
+    from yarl import URL
 except ImportError as _missing:
     raise ConfigError(FAST_IS_MISSING) from _missing
+
+_FAULTS = (aiohttp.ClientError, HttpProcessingError, asyncio.TimeoutError, OSError, Undecodable, TooLarge)
 
 
 class AsyncSession:
@@ -26,52 +37,77 @@ class AsyncSession:
             raise ConfigError(
                 'the environment\'s proxy cannot be used with driver="aiohttp"; its scheme must be http or https'
             )
-        self._proxy, self._dress = proxy, dress
+        self._proxy = None if proxy is None else URL(proxy)
+        self._dress = dress
         seconds = dress.timeout
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, ssl=trusted(), keepalive_timeout=30.0),
-            timeout=aiohttp.ClientTimeout(total=None, connect=seconds.connect, sock_read=seconds.read),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            skip_auto_headers=("User-Agent",),
-            auto_decompress=False,
-        )
+        self._limits = aiohttp.ClientTimeout(total=None, connect=seconds.connect, sock_read=seconds.read)
+        self._connector = aiohttp.TCPConnector(limit=0, ssl=trusted(), keepalive_timeout=30.0)
+        self._heads = Remembered(self._whom)
 
     async def send(self, request: Request) -> Reply | Fault:
         try:
-            async with self._session.request(
-                request.method,
-                request.url,
-                data=_Bytes(request.body) if request.body else None,
-                headers=self._dress.named(request),
-                proxy=self._proxy,
-                allow_redirects=False,
-            ) as response:
-                body = Body(request, response.status, response.raw_headers)
-                try:
-                    while chunk := await response.content.readany():
-                        body.take(chunk)
-                except (TooLarge, Undecodable):
-                    response.close()
-                    raise
-                return body.reply()
-        except (aiohttp.ClientError, asyncio.TimeoutError, OSError, Undecodable, TooLarge) as error:
+            whom = self._heads(request)
+            connection = await self._connect(whom)
+            try:
+                reply = await self._talk(request, whom, connection)
+            except BaseException:
+                connection.close()
+                raise
+            connection.release()
+            return reply
+        except _FAULTS as error:
             return fault(error, asyncio.TimeoutError, aiohttp.ClientConnectorError)
 
+    def _whom(self, request: Request) -> aiohttp.ClientRequest:
+        return aiohttp.ClientRequest(
+            request.method,
+            URL(request.url),
+            headers=self._dress.named(request),
+            skip_auto_headers=("User-Agent",),
+            loop=asyncio.get_running_loop(),
+            proxy=self._proxy,
+            ssl=trusted(),
+        )
+
+    async def _connect(self, whom: aiohttp.ClientRequest) -> Connection:
+        while True:
+            connection = await self._connector.connect(whom, [], self._limits)
+            if connection.transport is not None and not readable(connection.transport):
+                return connection
+            connection.close()  # an idle one whose server hung up, which the event loop has not come to yet
+
+    async def _talk(self, request: Request, whom: aiohttp.ClientRequest, connection: Connection) -> Reply:
+        protocol = connection.protocol
+        assert protocol is not None
+        protocol.set_response_params(
+            read_until_eof=True, auto_decompress=False, read_timeout=self._limits.sock_read
+        )
+        # A server that does not listen any more may have said why.
+        with suppress(aiohttp.ClientConnectionError, ConnectionError):
+            await _write(request, whom, StreamWriter(protocol, asyncio.get_running_loop()))
+        protocol.start_timeout()
+        message, content = await protocol.read()
+        while message.code < 200:
+            if protocol.upgraded:
+                raise HttpProcessingError(message="the server speaks something else from here on")
+            message, content = await protocol.read()
+        body = Body(request, message.code, message.raw_headers)
+        while chunk := await content.readany():
+            body.take(chunk)
+        return body.reply()
+
     async def close(self) -> None:
-        await self._session.close()
+        await self._connector.close()
 
 
-class _Bytes(aiohttp.Payload):
-    """A body as it is; aiohttp's own for bytes warns of large ones."""
-
-    _autoclose = True
-
-    def __init__(self, value: bytes) -> None:
-        super().__init__(value)
-        self._size = len(value)
-
-    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
-        return bytes(self._value).decode(encoding, errors)
-
-    async def write(self, writer: AbstractStreamWriter) -> None:
-        await writer.write(self._value)
+async def _write(request: Request, whom: aiohttp.ClientRequest, writer: StreamWriter) -> None:
+    # What goes to a proxy in the open names its server.
+    target = str(whom.url) if whom.proxy and not whom.is_ssl() else whom.url.raw_path_qs
+    headers = whom.headers
+    if request.body:
+        headers = headers.copy()
+        headers["Content-Length"] = str(len(request.body))
+    await writer.write_headers(f"{request.method} {target} HTTP/1.1", headers)
+    for start in range(0, len(request.body), PIECE):
+        await writer.write(request.body[start : start + PIECE])
+    await writer.write_eof()

@@ -3,20 +3,43 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from functools import cache
+from typing import Generic, TypeVar
 
 import httpx
 
 from volc_dashscope._wire import Request, Secret
 
-_REMEMBERED = 64
-_PIECE = 128 * 1024
+T = TypeVar("T")
+
+REMEMBERED = 64
+PIECE = 128 * 1024
+
+
+class Remembered(Generic[T]):
+    """What is the same for thousands of requests, which differ in their bodies: made once, and a few are kept."""
+
+    def __init__(self, make: Callable[[Request], T]) -> None:
+        self._make = make
+        self._known: dict[tuple[object, ...], T] = {}
+
+    def __call__(self, request: Request) -> T:
+        identity = (request.method, request.url, request.keyless, *request.headers.items())
+        known = self._known.get(identity)
+        if known is None:
+            if len(self._known) >= REMEMBERED:
+                self._known.clear()
+            known = self._known[identity] = self._make(request)
+        return known
+
+    def __len__(self) -> int:
+        return len(self._known)
 
 
 class Dress:
     """
-    Makes httpx's requests of ours. URLs and headers are the same for thousands of requests and kept, a few.
+    Makes httpx's requests of ours.
 
     Args:
         key: For requests to the service.
@@ -28,7 +51,7 @@ class Dress:
         # A day stands for "no end": sockets do not take infinity.
         self.timeout = httpx.Timeout(min(timeout, 86_400.0), connect=min(timeout, 10.0))
         self._extensions = {"timeout": self.timeout.as_dict()}
-        self._known: dict[tuple[object, ...], tuple[httpx.URL, httpx.Headers]] = {}
+        self.heads = Remembered(self._head)
 
     def named(self, request: Request) -> dict[str, str]:
         """Return a request's headers, but for its host and length."""
@@ -42,17 +65,13 @@ class Dress:
             headers["Authorization"] = f"Bearer {self._key.reveal()}"
         return headers
 
+    def _head(self, request: Request) -> tuple[httpx.URL, httpx.Headers]:
+        url = httpx.URL(request.url)
+        return url, httpx.Headers({"Host": url.netloc.decode("ascii"), **self.named(request)})
+
     def __call__(self, request: Request) -> httpx.Request:
         """Return the request as httpx's."""
-        identity = (request.url, request.keyless, *request.headers.items())
-        known = self._known.get(identity)
-        if known is None:
-            if len(self._known) >= _REMEMBERED:
-                self._known.clear()
-            url = httpx.URL(request.url)
-            host = {"Host": url.netloc.decode("ascii")}
-            known = self._known[identity] = url, httpx.Headers({**host, **self.named(request)})
-        url, headers = known
+        url, headers = self.heads(request)
         built = httpx.Request(
             request.method, url, headers=headers, stream=_Pieces(request.body), extensions=self._extensions
         )
@@ -68,11 +87,11 @@ class _Pieces(httpx.SyncByteStream, httpx.AsyncByteStream):
         self._body = body
 
     def __iter__(self) -> Iterator[bytes]:
-        if len(self._body) <= _PIECE:
+        if len(self._body) <= PIECE:
             yield self._body
         else:
-            for start in range(0, len(self._body), _PIECE):
-                yield self._body[start : start + _PIECE]
+            for start in range(0, len(self._body), PIECE):
+                yield self._body[start : start + PIECE]
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         for piece in self:
