@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from itertools import count
-from typing import Generic, Protocol, TypeAlias, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from volc_dashscope._pace import Cost, Pace, Turn
 from volc_dashscope._retry import Retry
@@ -21,15 +21,13 @@ T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Send:
+class Send(NamedTuple):
     """Put this on the wire and come back with a `Reply` or a `Fault`."""
 
     request: Request
 
 
-@dataclass(frozen=True, slots=True)
-class Wait:
+class Wait(NamedTuple):
     """Let this many seconds pass; `expected` ones, such as between two looks at a job, are nothing to warn of."""
 
     seconds: float

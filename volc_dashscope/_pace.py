@@ -9,8 +9,8 @@ again, slowly near the rate that was last too much. Pure: the time comes in as a
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 from threading import Lock
+from typing import NamedTuple
 
 from volc_dashscope._allowance import Bill, Lane
 from volc_dashscope._retry import LONGEST_HINT
@@ -21,16 +21,14 @@ _PAUSE = 1.0
 _LONGEST_PAUSE = 16.0
 
 
-@dataclass(frozen=True, slots=True)
-class Cost:
+class Cost(NamedTuple):
     """What one request takes from the allowance. Tokens are an estimate."""
 
     requests: int = 1
     tokens: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
+class Turn(NamedTuple):
     """A reserved slot: seconds until it comes, the throttle count it was made under, and its tokens."""
 
     delay: float

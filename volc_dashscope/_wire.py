@@ -1,4 +1,8 @@
-"""What passes between a client, a provider and a driver. Values only."""
+"""
+What passes between a client, a provider and a driver. Values only.
+
+Those made for each request are not frozen, which would take three times as long; nobody changes them.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +49,7 @@ class Secret:
         return hash(self._value)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Request:
     """
     One HTTP request without its key: the driver adds the `Authorization` header.
@@ -65,7 +69,7 @@ class Request:
     largest: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Reply:
     """One complete HTTP reply. `at` is the wall-clock second it was received."""
 
@@ -146,7 +150,7 @@ class Batch:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Rows:
     """What one reply held for a batch, in the batch's order, checked."""
 

@@ -302,9 +302,10 @@ class Client(_Settings):
                 )
             )
         call, ask = self._call(given, text_type, output_type, on_error, keep)
+        way = self._home.way()
         with Progress(call.count, shown=progress) as bar:
             for number, batch, outcome in fan_out(
-                call.feed, lambda batch, stop: run(self._flow(batch, ask), self._home, stop), alone=call.alone
+                call.feed, lambda batch, stop: run(self._flow(batch, ask), way, stop), alone=call.alone
             ):
                 call.take(number, batch, outcome)
                 bar.advance(call.finished)
@@ -330,12 +331,12 @@ class Client(_Settings):
                 yield from ended
             return
         ask = self._asked(text_type)
-        stream = self._stream(items, ask, ordered)
+        stream, way = self._stream(items, ask, ordered), self._home.way()
         try:
             # Who saves each row at once loses, when killed, no more than the requests in flight.
             for number, batch, outcome in fan_out(
                 stream.feed,
-                lambda batch, stop: run(self._flow(batch, ask), self._home, stop),
+                lambda batch, stop: run(self._flow(batch, ask), way, stop),
                 hand_to_hand=True,
             ):
                 stream.take(number, batch, outcome)
@@ -380,10 +381,9 @@ class AsyncClient(_Settings):
         """As `Client.embed`, awaited."""
         given, items = Unseen(items), ()
         call, ask = self._call(given, text_type, output_type, on_error, keep)
+        way = await self._home.away()
         with Progress(call.count, shown=progress) as bar:
-            outcomes = afan_out(
-                call.feed, lambda batch: arun(self._flow(batch, ask), self._home), alone=call.alone
-            )
+            outcomes = afan_out(call.feed, lambda batch: arun(self._flow(batch, ask), way), alone=call.alone)
             async with aclosing(outcomes):
                 async for number, batch, outcome in outcomes:
                     call.take(number, batch, outcome)
@@ -407,10 +407,8 @@ class AsyncClient(_Settings):
     ) -> AsyncGenerator[list[tuple[int, FloatArray | EmbeddingError]], None]:
         """Yield what each reply finished."""
         ask = self._asked(text_type)
-        stream = self._stream(items, ask, ordered)
-        outcomes = afan_out(
-            stream.feed, lambda batch: arun(self._flow(batch, ask), self._home), hand_to_hand=True
-        )
+        stream, way = self._stream(items, ask, ordered), await self._home.away()
+        outcomes = afan_out(stream.feed, lambda batch: arun(self._flow(batch, ask), way), hand_to_hand=True)
         try:
             async with aclosing(outcomes):
                 async for number, batch, outcome in outcomes:

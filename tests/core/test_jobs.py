@@ -271,7 +271,7 @@ def test_waiting_for_a_job_is_no_warning(emulate, caplog):
     stop = threading.Event()
     stop.set()
     with caplog.at_level(logging.WARNING, logger="volc_dashscope"), pytest.raises(Interrupted):
-        run(work.wait(job.id, asked, None), home, stop)
+        run(work.wait(job.id, asked, None), home.way(), stop)
 
     assert [] == caplog.records
 

@@ -46,8 +46,8 @@ BREAKAGES = [
     ),
     Breakage(
         "volc_dashscope/_http/_drivers.py",
-        "happened = _send(step.request, home)",
-        "happened = (_send(step.request, home), _send(step.request, home))[1]",
+        "happened = _send(step.request, way)",
+        "happened = (_send(step.request, way), _send(step.request, way))[1]",
         "test_faults_cost_no_item",
     ),
     Breakage(

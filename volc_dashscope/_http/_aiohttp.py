@@ -14,7 +14,6 @@ from urllib.parse import urlsplit
 from volc_dashscope._base64 import FAST_IS_MISSING
 from volc_dashscope._http._body import Body, TooLarge, Undecodable, fault
 from volc_dashscope._http._dress import PIECE, Dress, Remembered, trusted
-from volc_dashscope._http._sockets import readable
 from volc_dashscope._wire import Fault, Reply, Request
 from volc_dashscope.errors import ConfigError
 
@@ -37,6 +36,7 @@ class AsyncSession:
             raise ConfigError(
                 'the environment\'s proxy cannot be used with driver="aiohttp"; its scheme must be http or https'
             )
+        self._loop = asyncio.get_running_loop()
         self._proxy = None if proxy is None else URL(proxy)
         self._dress = dress
         seconds = dress.timeout
@@ -47,7 +47,7 @@ class AsyncSession:
     async def send(self, request: Request) -> Reply | Fault:
         try:
             whom = self._heads(request)
-            connection = await self._connect(whom)
+            connection = await self._connector.connect(whom, [], self._limits)
             try:
                 reply = await self._talk(request, whom, connection)
             except BaseException:
@@ -64,17 +64,10 @@ class AsyncSession:
             URL(request.url),
             headers=self._dress.named(request),
             skip_auto_headers=("User-Agent",),
-            loop=asyncio.get_running_loop(),
+            loop=self._loop,
             proxy=self._proxy,
             ssl=trusted(),
         )
-
-    async def _connect(self, whom: aiohttp.ClientRequest) -> Connection:
-        while True:
-            connection = await self._connector.connect(whom, [], self._limits)
-            if connection.transport is not None and not readable(connection.transport):
-                return connection
-            connection.close()  # an idle one whose server hung up, which the event loop has not come to yet
 
     async def _talk(self, request: Request, whom: aiohttp.ClientRequest, connection: Connection) -> Reply:
         protocol = connection.protocol
@@ -84,7 +77,7 @@ class AsyncSession:
         )
         # A server that does not listen any more may have said why.
         with suppress(aiohttp.ClientConnectionError, ConnectionError):
-            await _write(request, whom, StreamWriter(protocol, asyncio.get_running_loop()))
+            await _write(request, whom, StreamWriter(protocol, self._loop))
         protocol.start_timeout()
         message, content = await protocol.read()
         while message.code < 200:

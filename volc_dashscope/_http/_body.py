@@ -46,7 +46,7 @@ class Body:
         self._headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in headers}
         self._room = request.largest or _LARGEST_REPLY
         self._file = request.into if status == 200 else None
-        self._memory = bytearray()
+        self._whole: bytes | bytearray = b""
         coding = self._headers.get("content-encoding", "").strip().lower()
         bits = _WINDOW_BITS.get(coding)
         self._unpack = None if bits is None or unpacked else zlib.decompressobj(bits)
@@ -82,12 +82,16 @@ class Body:
             raise TooLarge
         if self._file is not None:
             self._file.write(chunk)
+        elif not self._whole:
+            self._whole = chunk  # most replies are one chunk, which is never copied
         else:
-            self._memory += chunk
+            if isinstance(self._whole, bytes):
+                self._whole = bytearray(self._whole)
+            self._whole += chunk
 
     def reply(self) -> Reply:
         """Return the complete reply, with what is in memory."""
-        return Reply(self._status, self._headers, bytes(self._memory), time.time())
+        return Reply(self._status, self._headers, bytes(self._whole), time.time())
 
 
 def fault(error: Exception, late: type[Exception], unconnected: type[Exception]) -> Fault:

@@ -25,6 +25,8 @@ _PIECE = 64 * 1024
 _LARGEST_HEAD = 100 * 1024
 # A body up to this size goes with the head, as one write.
 _TOGETHER = 16 * 1024
+# Seconds for which a server that did not say it would hang up is taken at its word.
+_FRESH = 0.005
 
 
 class Direct(httpx.HTTPTransport):
@@ -255,8 +257,7 @@ def _stale(
     stream: httpcore.NetworkStream | Stream, talk: _Talk, origin: httpcore.Origin, kept: float
 ) -> bool:
     """Whether an idle connection is for elsewhere, was idle too long, or has bytes or its end to read."""
+    idle = time.monotonic() - talk.idle_since
     return (
-        talk.origin != origin
-        or time.monotonic() - talk.idle_since > kept
-        or bool(stream.get_extra_info("is_readable"))
+        talk.origin != origin or idle > kept or (idle > _FRESH and bool(stream.get_extra_info("is_readable")))
     )

@@ -10,7 +10,7 @@ from typing import TypeVar
 from urllib.parse import urlsplit
 
 from volc_dashscope._flow import Flow, Send, Wait
-from volc_dashscope._http._home import Home
+from volc_dashscope._http._home import AsyncWay, Way
 from volc_dashscope._wire import Fault, Reply, Request
 
 T = TypeVar("T")
@@ -24,7 +24,7 @@ class Interrupted(Exception):
     """A worker was told to stop while it waited. Never leaves the client."""
 
 
-def run(flow: Flow[T], home: Home, stop: threading.Event) -> T:
+def run(flow: Flow[T], way: Way, stop: threading.Event) -> T:
     """Carry out a flow in this thread. Setting `stop` ends its waits."""
     happened: Reply | Fault | None = None
     while True:
@@ -35,14 +35,14 @@ def run(flow: Flow[T], home: Home, stop: threading.Event) -> T:
             return result
         happened = None
         if isinstance(step, Send):
-            happened = _send(step.request, home)
+            happened = _send(step.request, way)
         else:
             _note(step)
             if stop.wait(step.seconds):
                 raise Interrupted
 
 
-async def arun(flow: Flow[T], home: Home) -> T:
+async def arun(flow: Flow[T], way: AsyncWay) -> T:
     """Carry out a flow in this task. Cancelling the task ends it."""
     happened: Reply | Fault | None = None
     while True:
@@ -53,28 +53,26 @@ async def arun(flow: Flow[T], home: Home) -> T:
             return result
         happened = None
         if isinstance(step, Send):
-            happened = await _asend(step.request, home)
+            happened = await _asend(step.request, way)
         else:
             _note(step)
             await asyncio.sleep(step.seconds)
 
 
-def _send(request: Request, home: Home) -> Reply | Fault:
-    channel, gate = home.channel()
-    if home.limiter is not None:
-        home.limiter.acquire()
-    with gate:
+def _send(request: Request, way: Way) -> Reply | Fault:
+    if way.limiter is not None:
+        way.limiter.acquire()
+    with way.gate:
         began = time.monotonic()
-        return _noted(channel.send(request), request, began)
+        return _noted(way.channel.send(request), request, began)
 
 
-async def _asend(request: Request, home: Home) -> Reply | Fault:
-    channel, gate = await home.achannel()
-    if home.limiter is not None:
-        await home.limiter.aacquire()
-    async with gate:
+async def _asend(request: Request, way: AsyncWay) -> Reply | Fault:
+    if way.limiter is not None:
+        await way.limiter.aacquire()
+    async with way.gate:
         began = time.monotonic()
-        return _noted(await channel.send(request), request, began)
+        return _noted(await way.channel.send(request), request, began)
 
 
 def _noted(happened: Reply | Fault, request: Request, began: float) -> Reply | Fault:

@@ -7,7 +7,7 @@ import os
 import threading
 import weakref
 from collections.abc import Callable
-from typing import Literal, Protocol, TypeAlias
+from typing import Literal, NamedTuple, Protocol, TypeAlias
 
 import httpx
 
@@ -46,9 +46,23 @@ class AsyncChannel(Protocol):
     async def close(self) -> None: ...
 
 
-_Places: TypeAlias = (
-    "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, tuple[AsyncChannel, asyncio.Semaphore]]"
-)
+class Way(NamedTuple):
+    """How the requests of a call leave: connections, the gate that bounds them, and the user's own brake."""
+
+    channel: Channel
+    gate: threading.BoundedSemaphore
+    limiter: Limiter | None
+
+
+class AsyncWay(NamedTuple):
+    """As `Way`, for the tasks of one event loop."""
+
+    channel: AsyncChannel
+    gate: asyncio.Semaphore
+    limiter: Limiter | None
+
+
+_Places: TypeAlias = "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncWay]"
 
 
 class Home:
@@ -83,7 +97,7 @@ class Home:
         self._settle()
 
     def _settle(self) -> None:
-        self._pid = os.getpid()
+        self._pid = process_id()
         self._lock = threading.Lock()
         self._dress = Dress(self._key, self._timeout)
         self._own: Channel | None = None
@@ -92,14 +106,14 @@ class Home:
         self._places: _Places = weakref.WeakKeyDictionary()
         weakref.finalize(self, close_dropped, self._places, self._pid).atexit = False
 
-    def channel(self) -> tuple[Channel, threading.BoundedSemaphore]:
+    def way(self) -> Way:
         """Return this process's connections and gate."""
         self._check(self._given, self._given_async, "http_client")
         with self._lock:
             if self._own is None:
                 given = self._given
                 self._own = Own(self._proxy, self._dress) if given is None else Given(given, self._dress)
-            return self._own, self._gate
+            return Way(self._own, self._gate, self.limiter)
 
     def loop(self) -> LoopThread | None:
         """Return the event loop in which the calls of threads run, if the driver needs one."""
@@ -111,16 +125,16 @@ class Home:
                 self._loop = LoopThread()
             return self._loop
 
-    async def achannel(self) -> tuple[AsyncChannel, asyncio.Semaphore]:
+    async def away(self) -> AsyncWay:
         """Return this event loop's connections and gate."""
         self._check(self._given_async, self._given, "http_async_client")
         loop = asyncio.get_running_loop()
         place = self._places.get(loop)
         if place is None:
-            place = self._new_async(), asyncio.Semaphore(self.width)
+            place = AsyncWay(self._new_async(), asyncio.Semaphore(self.width), self.limiter)
             forget_closed(self._places)
             self._places[loop] = place
-            (await keeper()).keep(place[0])
+            (await keeper()).keep(place.channel)
         return place
 
     def _new_async(self) -> AsyncChannel:
@@ -133,19 +147,19 @@ class Home:
     def _check(self, wanted: object, other: object, name: str) -> None:
         if wanted is None and other is not None:
             raise ConfigError(f"only the other kind of HTTP client was handed in; pass {name} for this call")
-        if self._pid != os.getpid() and wanted is not None:
+        if self._pid != process_id() and wanted is not None:
             raise ConfigError(f"{name} was handed in before a fork and cannot be shared; make a new one here")
         self._follow_fork()
 
     def _follow_fork(self) -> None:
-        if self._pid != os.getpid():
+        if self._pid != process_id():
             self._settle()
 
     def close(self) -> None:
         """Close what was made here. Closing twice is allowed; the next call opens new connections."""
         own, self._own = self._own, None
         loop, self._loop = self._loop, None
-        if self._pid != os.getpid():
+        if self._pid != process_id():
             return
         if own is not None:
             own.close()
@@ -156,9 +170,23 @@ class Home:
         """Close this event loop's connections."""
         place = self._places.pop(asyncio.get_running_loop(), None)
         if place is not None:
-            await (await keeper()).close(place[0])
+            await (await keeper()).close(place.channel)
 
 
 def process_id() -> int:
     """Return the process this runs in, for what must not be shared with a forked child."""
-    return os.getpid()
+    return _Here.process
+
+
+class _Here:
+    """Asked for at every request, where a call of the system each time would be felt."""
+
+    process = os.getpid()
+
+    @classmethod
+    def look(cls) -> None:
+        cls.process = os.getpid()
+
+
+if hasattr(os, "register_at_fork"):  # Windows has none, and no fork
+    os.register_at_fork(after_in_child=_Here.look)

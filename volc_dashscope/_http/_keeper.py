@@ -25,6 +25,13 @@ class Closable(Protocol):
     async def close(self) -> None: ...
 
 
+class Place(Protocol):
+    """Where the connections of one event loop are found."""
+
+    @property
+    def channel(self) -> Closable: ...
+
+
 class Keeper:
     """Holds on to an event loop's connections until they are closed."""
 
@@ -80,12 +87,12 @@ def forget_closed(kept: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, V])
             kept.pop(loop, None)
 
 
-def close_dropped(places: Mapping[asyncio.AbstractEventLoop, tuple[Closable, object]], process: int) -> None:
+def close_dropped(places: Mapping[asyncio.AbstractEventLoop, Place], process: int) -> None:
     """Close the connections of a client that nobody has any more; in any thread, at any time."""
     if os.getpid() != process:
         return  # a forked child has neither the loops nor the connections
-    for loop, (channel, _) in list(places.items()):
+    for loop, place in list(places.items()):
         found = _keepers.get(loop)
         if found is not None:
             with suppress(RuntimeError):  # the loop is closed, and its keeper was called before
-                loop.call_soon_threadsafe(found.close_soon, channel)
+                loop.call_soon_threadsafe(found.close_soon, place.channel)

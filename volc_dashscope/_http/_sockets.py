@@ -143,7 +143,7 @@ class Stream(asyncio.Protocol):
 
     def get_extra_info(self, info: str) -> Any:
         if info == "is_readable":
-            return bool(self._ahead) or self._ended or readable(self._transport)
+            return bool(self._ahead) or self._ended or _readable(self._transport)
         return self._transport.get_extra_info(info)
 
     def _wake(self) -> None:
@@ -226,7 +226,7 @@ def _fail(waiter: asyncio.Future[None], error: type[Exception]) -> None:
         waiter.set_exception(error())
 
 
-def readable(transport: asyncio.Transport) -> bool:
+def _readable(transport: asyncio.Transport) -> bool:
     """Whether the system holds bytes, or the end, that the event loop has not come to yet."""
     number = transport.get_extra_info("socket").fileno()
     if number < 0:

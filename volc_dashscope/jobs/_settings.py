@@ -141,7 +141,7 @@ class Sync:
     _home: Home
 
     def _run(self, flow: Flow[T]) -> T:
-        return run(flow, self._home, threading.Event())
+        return run(flow, self._home.way(), threading.Event())
 
     def close(self) -> None:
         """Close the connections. Closing twice is allowed."""
@@ -160,7 +160,7 @@ class Async:
     _home: Home
 
     async def _arun(self, flow: Flow[T]) -> T:
-        return await arun(flow, self._home)
+        return await arun(flow, await self._home.away())
 
     async def close(self) -> None:
         """Close this event loop's connections. Closing twice is allowed."""

@@ -16,6 +16,7 @@ from volc_dashscope.errors import BadReply
 from volc_dashscope.providers._verdict import named, shown
 from volc_dashscope.results import FloatArray, SparseVector, Usage
 
+_NUMBERS = (int, float)  # as types of what JSON holds: true and false are neither
 _FLOAT32, _FLOAT16 = np.dtype("<f4"), np.dtype("<f2")
 
 
@@ -83,16 +84,17 @@ def stack(values: Sequence[Any], ask: Ask) -> FloatArray:
     """
     rows = [_row(value, ask) for value in values]
     table = np.empty((len(rows), len(rows[0])), dtype=np.float32)
-    for row, place in zip(rows, table, strict=True):
-        if len(row) != len(place):
+    for position, row in enumerate(rows):
+        if len(row) != len(rows[0]):
             raise Malformed("vectors of different lengths")
         # float64, so that large components do not overflow when squared. What is not finite shows in the norm.
         wide = row.astype(np.float64)
         norm = math.sqrt(wide.dot(wide))
         if not math.isfinite(norm):
             raise Malformed("a vector holds a number that is not finite")
-        # A row of zeros stays as it is.
-        np.divide(wide, (norm if ask.normalize else 0.0) or 1.0, out=place, casting="same_kind")
+        if ask.normalize and norm:  # a row of zeros stays as it is
+            wide /= norm
+        table[position] = wide
     return table
 
 
@@ -160,16 +162,14 @@ def _flatten(body: Mapping[str, Any]) -> dict[str, float]:
     """Return the numbers of a mapping and, under dotted keys, those of the mappings in it."""
     flat: dict[str, float] = {}
     for key, value in body.items():
-        if type(value) is dict:
-            flat.update((f"{key}.{inner}", count) for inner, count in value.items() if _counts(count))
-        elif _counts(value):
-            flat[key] = value
+        if type(value) in _NUMBERS:
+            if 0 <= value < 2**53:
+                flat[key] = value
+        elif type(value) is dict:
+            for inner, count in value.items():
+                if type(count) in _NUMBERS and 0 <= count < 2**53:
+                    flat[f"{key}.{inner}"] = count
     return flat
-
-
-def _counts(value: Any) -> bool:
-    kind = type(value)  # of what JSON makes, so that true and false are neither
-    return (kind is int or kind is float) and 0 <= value < 2**53
 
 
 def _from_list(value: Any) -> FloatArray:
