@@ -8,6 +8,7 @@ import logging
 import pickle
 import pprint
 import re
+import signal
 import traceback
 import warnings
 from base64 import b64encode
@@ -47,6 +48,12 @@ WORDS = "canary words nobody may read in a log"
 NOISE = b"canary-bytes-of-a-picture-000000000"
 PLACES = ("volc_dashscope", "langchain_volc_dashscope", "llama_index_ext", "httpx", "httpcore", "h11")
 BREAKAGES = [
+    Breakage(
+        "volc_dashscope/_http/_connection.py",
+        '            _write(stream, talk, request, limits["write"])\n',
+        '            for piece in talk.say(request):\n                stream.write(piece, limits["write"])\n',
+        "test_no_report_of_a_call_given_up_shows_key_or_content",
+    ),
     Breakage(
         "volc_dashscope/_wire.py",
         'return "Secret(**********)"',
@@ -265,6 +272,40 @@ def test_no_report_of_a_crash_shows_key_or_content(emulate, fault, kind) -> None
             client.embed([WORDS] if kind == "sync" else [f"{WORDS} {number}" for number in range(15)])
 
     assert [] == _found(_report(caught.value))
+
+
+@pytest.mark.parametrize("kind", ["sync", "async"])
+def test_no_report_of_a_call_given_up_shows_key_or_content(emulate, kind) -> None:
+    """By Ctrl-C or by cancelling, while the reply is awaited: then the report begins deep below."""
+    mount = emulate(socket=True, latency=5)
+
+    def ring(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    async def cancelled(client: Client) -> None:
+        task = asyncio.create_task(client.aio.embed([WORDS]))
+        await asyncio.sleep(0.3)
+        task.cancel()
+        await task
+
+    before = signal.signal(signal.SIGALRM, ring)
+    try:
+        with (
+            mount.client(TEXT, api_key=KEY) as client,
+            pytest.raises((KeyboardInterrupt, asyncio.CancelledError)) as caught,
+        ):
+            if kind == "async":
+                asyncio.run(cancelled(client))
+            else:
+                signal.setitimer(signal.ITIMER_REAL, 0.3)
+                client.embed([WORDS])
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+    report = _report(caught.value)
+    assert "_drivers.py" in report
+    assert [] == _found(report)
 
 
 @pytest.mark.parametrize(

@@ -131,9 +131,7 @@ class Connection:
         limits = request.extensions["timeout"]
         try:
             stream, talk = self._ready(request.url.origin, limits["connect"])
-            with suppress(httpcore.WriteError):  # a server that does not listen any more may have said why
-                for piece in talk.say(request):
-                    stream.write(piece, limits["write"])
+            _write(stream, talk, request, limits["write"])
             while (head := talk.head()) is None:
                 talk.hear(stream.read(_PIECE, limits["read"]))
         except BaseException:
@@ -194,9 +192,7 @@ class AsyncConnection:
         limits = request.extensions["timeout"]
         try:
             stream, talk = await self._ready(request.url.origin, limits["connect"])
-            with suppress(httpcore.WriteError):
-                for piece in talk.say(request):
-                    await stream.write(piece, limits["write"])
+            await _awrite(stream, talk, request, limits["write"])
             while (head := talk.head()) is None:
                 talk.hear(await stream.read(_PIECE, limits["read"]))
         except BaseException:
@@ -246,6 +242,20 @@ class _AsyncRest:
         """As `_Rest.close`."""
         if not self._over:
             self._connection.close()
+
+
+# Writing is apart from reading, so that no variable holds what was sent while the reply is awaited: reports of
+# crashes show variables. A server that does not listen any more may have said why.
+def _write(stream: httpcore.NetworkStream, talk: _Talk, request: httpcore.Request, timeout: float) -> None:
+    with suppress(httpcore.WriteError):
+        for piece in talk.say(request):
+            stream.write(piece, timeout)
+
+
+async def _awrite(stream: Stream, talk: _Talk, request: httpcore.Request, timeout: float) -> None:
+    with suppress(httpcore.WriteError):
+        for piece in talk.say(request):
+            await stream.write(piece, timeout)
 
 
 def _answer(head: h11.Response, body: object) -> Answer:

@@ -194,11 +194,11 @@ async def _first(addresses: list[_Address]) -> Stream:
         while first is None:
             if (address := next(todo, None)) is not None:
                 tried.append(asyncio.create_task(_connect(*address)))
-            waiting = [task for task in tried if not task.done()]
-            if not waiting:
+            if waiting := [task for task in tried if not task.done()]:
+                timeout = None if address is None else _NEXT_ADDRESS
+                await asyncio.wait(waiting, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+            elif address is None:
                 return await tried[0]  # which raises why it is none
-            timeout = None if address is None else _NEXT_ADDRESS
-            await asyncio.wait(waiting, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
             first = next((task for task in tried if task.done() and task.exception() is None), None)
         return first.result()
     finally:

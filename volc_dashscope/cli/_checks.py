@@ -58,7 +58,7 @@ EXTRAS: dict[str, tuple[Package, ...]] = {
         Package("pillow", "10.3"),
         Package("scipy", "1.11"),
     ),
-    "fast": (Package("aiohttp", "3.10"), Package("pybase64", "1.4")),
+    "fast": (Package("aiohttp", "3.10", "4"), Package("pybase64", "1.4")),
     "ray": (Package("ray", "2.30"),),
 }
 
