@@ -105,7 +105,12 @@ class Pace:
         """
         with self._lock:
             if isinstance(error, RateLimitError) and error.retryable:
-                self._slow_down(error, cost, now, late=turn is not None and turn.epoch < self._epoch)
+                # Fewer at once, not fewer a minute, is what a crowded service needs.
+                crowded = error.limit == "concurrency"
+                if crowded:
+                    self._room.unserved(now)
+                late = turn is not None and turn.epoch < self._epoch
+                self._slow_down(error, cost, now, teaches=not crowded and not late)
             elif isinstance(error, ServiceUnavailable | TransportError):
                 self._room.unserved(now)
             elif error is None:
@@ -113,14 +118,14 @@ class Pace:
                 taken = turn.tokens if turn is not None else float(cost.tokens)
                 self._speed_up(cost, taken, spent, now)
 
-    def _slow_down(self, error: RateLimitError, cost: Cost, now: float, *, late: bool) -> None:
+    def _slow_down(self, error: RateLimitError, cost: Cost, now: float, *, teaches: bool) -> None:
         # More than a day ends that request alone: one odd reply must not stop a client for good.
         hint = error.retry_after if (error.retry_after or 0.0) <= LONGEST_HINT else None
         active = self._active(now)
         for lane in (self._requests, self._tokens):
             lane.ended.append((active, now, 0.0))
         # Requests in flight together are throttled together; that is one lesson, not many.
-        lesson = now - self._lowered >= _PAUSE and not late
+        lesson = now - self._lowered >= _PAUSE and teaches
         if lesson:
             lane = self._tokens if error.limit == "tokens" else self._requests
             lane.lower(active, now, cost.requests if lane is self._requests else max(1, cost.tokens))

@@ -56,7 +56,8 @@ class EmbeddingError(Exception):
         index: Position of the item in the caller's list, when one item is to blame.
         retryable: Whether the same request may succeed later.
         retry_after: Seconds the service asked to wait, or None.
-        limit: Which allowance a throttle says is used up, "requests" or "tokens", or None.
+        limit: Which allowance a throttle says is used up, "requests" or "tokens"; "concurrency" where it says
+            that too much is under way at once; or None.
         account: The refusal holds for every further request of this key.
         splittable: The refusal names the content; a smaller batch may isolate the culprit.
     """
@@ -72,7 +73,7 @@ class EmbeddingError(Exception):
         index: int | None = None,
         retryable: bool = False,
         retry_after: float | None = None,
-        limit: Literal["requests", "tokens"] | None = None,
+        limit: Literal["requests", "tokens", "concurrency"] | None = None,
         account: bool = False,
         splittable: bool = False,
     ) -> None:

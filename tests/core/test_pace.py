@@ -237,6 +237,32 @@ def test_a_throttle_teaches_the_rate_that_was_answered() -> None:
     assert pytest.approx(1 / 8.5, rel=0.05) == _spacing(pace, now)
 
 
+def _crowd(hint: float | None = None) -> RateLimitError:
+    return RateLimitError("overloaded", retryable=True, retry_after=hint, limit="concurrency")
+
+
+def test_a_crowded_service_is_asked_for_less_at_once_and_teaches_no_rate() -> None:
+    pace, now = Pace(None, None, 64), 0.0
+    for _ in range(20):
+        now = _answered(pace, rate=100, start=now, seconds=1.0)
+        pace.report(_crowd(), ONE, now)
+
+    assert [0.0] * 100 == _delays(pace, 100, now)
+    assert 1 <= pace.room() < 32
+    _answered(pace, rate=100, start=now, seconds=60.0)
+    assert 64 == pace.room()
+
+
+def test_a_crowded_service_that_asks_for_a_pause_gets_one() -> None:
+    pace = Pace(None, None, 64)
+    turn = pace.reserve(ONE, 0.0)
+
+    pace.report(_crowd(3.0), ONE, 0.0, turn=turn)
+
+    assert 3.0 == pace.pause(0.0)
+    assert [3.0] == _delays(pace, 1, 0.0)
+
+
 def test_throttles_at_the_same_time_are_one_lesson() -> None:
     single, many = Pace(None, None), Pace(None, None)
     for pace, times in ((single, 1), (many, 20)):

@@ -37,12 +37,13 @@ class Verdict:
     retryable: bool = False
     account: bool = False
     splittable: bool = False
-    limit: Literal["requests", "tokens"] | None = None
+    limit: Literal["requests", "tokens", "concurrency"] | None = None
 
 
 SLOW_DOWN = Verdict(RateLimitError, retryable=True)
 FEWER_REQUESTS = Verdict(RateLimitError, retryable=True, limit="requests")
 FEWER_TOKENS = Verdict(RateLimitError, retryable=True, limit="tokens")
+FEWER_AT_ONCE = Verdict(RateLimitError, retryable=True, limit="concurrency")
 OUT_OF_QUOTA = Verdict(QuotaError, account=True)
 BAD_KEY = Verdict(AuthError, account=True)
 NOT_ALLOWED = Verdict(AuthError, account=True)

@@ -23,6 +23,7 @@ from volc_dashscope.providers._verdict import (
     BAD_KEY,
     BAD_MEDIA,
     BAD_REQUEST,
+    FEWER_AT_ONCE,
     FEWER_REQUESTS,
     FEWER_TOKENS,
     NO_SUCH_MODEL,
@@ -75,6 +76,8 @@ RULES = (
     Rule(429, "ModelAccountRpmRateLimitExceeded", FEWER_REQUESTS),
     Rule(429, "APIAccountRpmRateLimitExceeded", FEWER_REQUESTS),
     Rule(429, "RateLimitExceeded.EndpointRPMExceeded", FEWER_REQUESTS),
+    Rule(429, "ServerOverloaded", FEWER_AT_ONCE),
+    Rule(429, "InflightBatchsizeExceeded", FEWER_AT_ONCE),
     Rule(429, "", SLOW_DOWN),
     Rule(500, "InternalServiceError", TRY_LATER),
 )
