@@ -304,7 +304,7 @@ def test_no_report_of_a_call_given_up_shows_key_or_content(emulate, kind) -> Non
         signal.signal(signal.SIGALRM, before)
 
     report = _report(caught.value)
-    assert "_drivers.py" in report
+    assert "/client.py" in report
     assert [] == _found(report)
 
 
