@@ -156,8 +156,9 @@ def test_replies_that_announce_a_reply_are_passed_over(way):
         b"HTTP/1.1 200 OK\r\nx: " + b"y" * 200_000,
         b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-length: 3\r\n\r\n{}",
         b"SSH-2.0-OpenSSH_9.9\r\n",
+        b"HTTP/1.1 103 Early Hints\r\n\r\n" * 17 + _reply(),
     ],
-    ids=["another protocol", "an endless head", "two lengths", "not HTTP"],
+    ids=["another protocol", "an endless head", "two lengths", "not HTTP", "announcements without end"],
 )
 def test_what_is_no_reply_is_a_transport_error(way, reply):
     with _serving(reply) as server, pytest.raises(TransportError):

@@ -12,7 +12,7 @@ from contextlib import suppress
 from urllib.parse import urlsplit
 
 from volc_dashscope._base64 import FAST_IS_MISSING
-from volc_dashscope._http._body import Body, TooLarge, Undecodable, fault
+from volc_dashscope._http._body import MOST_EARLY, Body, TooLarge, Undecodable, fault
 from volc_dashscope._http._dress import PIECE, Dress, Remembered, trusted
 from volc_dashscope._wire import Fault, Reply, Request
 from volc_dashscope.errors import ConfigError
@@ -79,11 +79,12 @@ class AsyncSession:
         with suppress(aiohttp.ClientConnectionError, ConnectionError):
             await _write(request, whom, StreamWriter(protocol, self._loop))
         protocol.start_timeout()
-        message, content = await protocol.read()
-        while message.code < 200:
-            if protocol.upgraded:
-                raise HttpProcessingError(message="the server speaks something else from here on")
+        for _ in range(MOST_EARLY + 1):
             message, content = await protocol.read()
+            if message.code >= 200 or protocol.upgraded:
+                break
+        if message.code < 200:
+            raise HttpProcessingError(message="announcements and no reply")
         body = Body(request, message.code, message.raw_headers)
         while chunk := await content.readany():
             body.take(chunk)

@@ -10,6 +10,8 @@ from volc_dashscope._wire import Fault, Reply, Request
 
 # The largest honest reply is a batch of 25 vectors of 4096 floats in text, under 3 MB. What may be larger says so.
 _LARGEST_REPLY = 32 * 1024 * 1024
+# Replies that only announce one (status 1xx); honest servers send one or two.
+MOST_EARLY = 16
 _PIECE = 1024 * 1024
 _WINDOW_BITS = {"gzip": 31, "x-gzip": 31, "deflate": 47}
 

@@ -18,6 +18,7 @@ import h11
 import httpcore
 import httpx
 
+from volc_dashscope._http._body import MOST_EARLY
 from volc_dashscope._http._dress import trusted
 from volc_dashscope._http._sockets import Stream, connect
 
@@ -65,10 +66,12 @@ class _Talk:
     def __init__(self, origin: httpcore.Origin) -> None:
         self.origin = origin
         self.idle_since = math.inf
+        self._early = 0
         self._state = h11.Connection(h11.CLIENT, max_incomplete_event_size=_LARGEST_HEAD)
 
     def say(self, request: httpcore.Request) -> Iterator[bytes]:
         """Yield what to write."""
+        self._early = 0
         try:
             held = self._state.send(
                 h11.Request(method=request.method, target=request.url.target, headers=request.headers)
@@ -94,6 +97,9 @@ class _Talk:
         while (event := self._next()) is not h11.NEED_DATA:
             if isinstance(event, h11.Response):
                 return event
+            self._early += 1
+            if self._early > MOST_EARLY:
+                raise httpcore.RemoteProtocolError("announcements and no reply")
         return None
 
     def part(self) -> bytes | None:
