@@ -28,7 +28,7 @@ Embeddable: TypeAlias = "Item | Mapping[str, Any] | Sequence[Any]"
 
 # With the model and the dimension: what two stores must agree in to be searched together.
 _SHAPING = (
-    "like",
+    "base_model",
     "route",
     "normalize",
     "instruct",
@@ -91,7 +91,7 @@ class _MultimodalEmbeddings(ClientFields, Embeddings):
         Name a collection or a record manager after it, or keep it in the store's metadata: vectors of two
         fingerprints must not share a store.
         """
-        length = self.dimensions or self._client.card.default_dimension
+        length = self.dimensions or self._client.model_info.default_dimension
         shaped = {name: getattr(self, name) for name in _SHAPING}
         return "; ".join(
             [
@@ -209,7 +209,7 @@ class _MultimodalEmbeddings(ClientFields, Embeddings):
             )
 
     def _sparse_halves(self) -> tuple[sparse.Halves, sparse.AsyncHalves]:
-        if not self._client.card.sparse:
+        if not self._client.model_info.sparse:
             raise InputError(f"{self.model} gives no sparse vectors")
         self._hybrid = True
 
@@ -254,7 +254,7 @@ class ArkEmbeddings(_MultimodalEmbeddings):
     One request is one vector; `max_concurrency` of them are in flight.
 
     Args:
-        model: Model id, or an endpoint id `ep-…` together with `like=`.
+        model: Model id, or an endpoint id `ep-…` together with `base_model=`.
         api_key: Else the environment variable `ARK_API_KEY`.
 
     Raises:

@@ -63,11 +63,11 @@ class ClientEmbedding(Portable, ClientFields, MultiModalEmbedding):
     @property
     def fuses(self) -> bool:
         """Whether the model makes one vector of several parts."""
-        return self._client.card.fusion is not None
+        return self._client.model_info.fusion is not None
 
     def share_halves(self) -> bool:
         """Let requests for texts bring their sparse half along from now on; False if the model has none."""
-        self._hybrid = self._client.card.sparse
+        self._hybrid = self._client.model_info.sparse
         return self._hybrid
 
     def embed_items(
@@ -151,7 +151,7 @@ class ClientEmbedding(Portable, ClientFields, MultiModalEmbedding):
         client = super()._make_client()
         if not self.embed_batch_size:
             # Core calls the sync hook once per embed_batch_size: large enough that requests overlap inside.
-            self.embed_batch_size = min(_LARGEST_BATCH, 4 * client.card.batch * self.max_concurrency)
+            self.embed_batch_size = min(_LARGEST_BATCH, 4 * client.model_info.batch * self.max_concurrency)
         return client
 
     def _limiter(self) -> Brake:
@@ -230,7 +230,7 @@ class ArkMultiModalEmbedding(ClientEmbedding):
     Doubao embeddings of Volcengine Ark.
 
     Args:
-        model_name: Model id, or an endpoint id `ep-…` together with `like=`. `model` is the same.
+        model_name: Model id, or an endpoint id `ep-…` together with `base_model=`. `model` is the same.
         api_key: Else the environment variable `ARK_API_KEY`.
         embed_batch_size: Items core hands over at once; 0 for 4 x batch x max_concurrency.
 

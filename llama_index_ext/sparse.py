@@ -63,7 +63,7 @@ class ArkSparseEmbedding(_Sparse):
     For a hybrid store, `qdrant_sparse_fns` and `milvus_sparse_function` bring both halves in one request.
 
     Args:
-        model_name: Model id, or an endpoint id `ep-…` together with `like=`. `model` is the same.
+        model_name: Model id, or an endpoint id `ep-…` together with `base_model=`. `model` is the same.
         api_key: Else the environment variable `ARK_API_KEY`.
     """
 

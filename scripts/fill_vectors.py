@@ -61,12 +61,12 @@ def cassettes() -> Iterator[tuple[Path, str]]:
     sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "cassettes")]
     from cassette_tape import written
 
-    from volc_dashscope import card
+    from volc_dashscope import get_model_info
 
     for name in COMPLETE:
         page = json.loads((FIXTURES / f"{name}.json").read_text(encoding="utf-8"))
         request, reply = page["request"], page["reply"]
-        row = card(request["body"]["model"])
+        row = get_model_info(request["body"]["model"])
         length = row.default_dimension if row is not None and row.default_dimension else 0
         body, paths = fill_all(reply["body"], length)
         interaction = {

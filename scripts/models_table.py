@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from marked import write_blocks
 
-from volc_dashscope.models import MediaRule, ModelCard, models
+from volc_dashscope.models import MediaRule, ModelInfo, list_models
 
 KINDS = ("text", "image", "video", "frames")
 Words = Mapping[str, str]
@@ -75,28 +75,37 @@ NOTES = {
 
 def overview(words: Words) -> str:
     """Return the READMEs' table."""
-    return _table(words["models"], [_overview(card, words) for card in models()])
+    return _table(words["models"], [_overview(model_info, words) for model_info in list_models()])
 
 
 def choice(words: Words) -> str:
     """Return the table to choose from: by what can be embedded, then by price."""
-    usable = [card for card in models() if card.ready]
-    usable.sort(key=lambda card: (len(card.modalities), card.price.text if card.price else float("inf")))
-    return _table(words["choice"], [_choice(card, words) for card in usable])
+    usable = [model_info for model_info in list_models() if model_info.ready]
+    usable.sort(
+        key=lambda model_info: (
+            len(model_info.modalities),
+            model_info.price.text if model_info.price else float("inf"),
+        )
+    )
+    return _table(words["choice"], [_choice(model_info, words) for model_info in usable])
 
 
 def limits(words: Words) -> str:
     """Return the table of limits."""
-    return _table(words["limits"], [_limits(card, words) for card in models() if card.ready])
+    return _table(
+        words["limits"], [_limits(model_info, words) for model_info in list_models() if model_info.ready]
+    )
 
 
 def scores(words: Words) -> str:
     """Return the benchmark scores the vendor prints, by dimension."""
     rows = []
-    for card in models():
-        for score in sorted(card.scores, key=lambda score: score.dimension):
+    for model_info in list_models():
+        for score in sorted(model_info.scores, key=lambda score: score.dimension):
             numbers = (score.mteb, score.mteb_retrieval, score.cmteb, score.cmteb_retrieval)
-            rows.append([f"`{card.name}`", str(score.dimension), *(f"{number:.2f}" for number in numbers)])
+            rows.append(
+                [f"`{model_info.name}`", str(score.dimension), *(f"{number:.2f}" for number in numbers)]
+            )
     return _table(words["scores"], rows)
 
 
@@ -113,54 +122,59 @@ TABLES: tuple[tuple[str, str, Callable[[Words], str], Words], ...] = (
 )
 
 
-def _overview(card: ModelCard, words: Words) -> list[str]:
-    note = f" ({_note(card, words)})" if not card.ready else ""
+def _overview(model_info: ModelInfo, words: Words) -> list[str]:
+    note = f" ({_note(model_info, words)})" if not model_info.ready else ""
     return [
-        f"`{card.name}`",
-        _kinds(card, words) + (words["fused"] if card.fusion else ""),
-        _lengths(card),
-        _items(card, words),
-        _price(card),
-        " ".join(card.regions) + note,
+        f"`{model_info.name}`",
+        _kinds(model_info, words) + (words["fused"] if model_info.fusion else ""),
+        _lengths(model_info),
+        _items(model_info, words),
+        _price(model_info),
+        " ".join(model_info.regions) + note,
     ]
 
 
-def _choice(card: ModelCard, words: Words) -> list[str]:
-    best = max(card.scores, key=lambda score: score.dimension, default=None)
+def _choice(model_info: ModelInfo, words: Words) -> list[str]:
+    best = max(model_info.scores, key=lambda score: score.dimension, default=None)
     scores = f"{best.mteb:.2f} · {best.cmteb:.2f}" if best else ""
     extras = {
-        "fusion": card.fusion is not None,
-        "sparse": card.sparse,
-        "multi": card.multi_vector,
-        "instruct": card.instruct,
-        "roles": card.text_type,
-        "batch": card.price is not None and card.price.batch is not None and "batch" in card.routes,
+        "fusion": model_info.fusion is not None,
+        "sparse": model_info.sparse,
+        "multi": model_info.multi_vector,
+        "instruct": model_info.instruct,
+        "roles": model_info.text_type,
+        "batch": model_info.price is not None
+        and model_info.price.batch is not None
+        and "batch" in model_info.routes,
     }
     also = [words[name] for name, has in extras.items() if has]
     return [
-        _kinds(card, words),
-        f"`{card.name}`",
-        card.languages or "?",
-        _price(card),
-        _lengths(card),
+        _kinds(model_info, words),
+        f"`{model_info.name}`",
+        model_info.languages or "?",
+        _price(model_info),
+        _lengths(model_info),
         words["at"].format(scores, best.dimension) if best else "",
-        words["comma"].join([*also, *([_note(card, words)] if card.note else [])]),
-        " ".join(card.regions),
+        words["comma"].join([*also, *([_note(model_info, words)] if model_info.note else [])]),
+        " ".join(model_info.regions),
     ]
 
 
-def _limits(card: ModelCard, words: Words) -> list[str]:
-    tokens = f"{card.max_tokens:,}" if card.max_tokens else "?"
-    if card.truncates and card.max_tokens:
-        tokens = words["cut"].format(card.max_tokens)
-    rates = [f"{rate:,}" if rate else "?" for rate in (card.requests_per_minute, card.tokens_per_minute)]
+def _limits(model_info: ModelInfo, words: Words) -> list[str]:
+    tokens = f"{model_info.max_tokens:,}" if model_info.max_tokens else "?"
+    if model_info.truncates and model_info.max_tokens:
+        tokens = words["cut"].format(model_info.max_tokens)
+    rates = [
+        f"{rate:,}" if rate else "?"
+        for rate in (model_info.requests_per_minute, model_info.tokens_per_minute)
+    ]
     return [
-        f"`{card.name}`",
-        f"{card.batch:,}",
+        f"`{model_info.name}`",
+        f"{model_info.batch:,}",
         tokens,
-        _media(card.image, words),
-        _media(card.video, words),
-        _size(card.max_request_bytes, words) if card.max_request_bytes else "?",
+        _media(model_info.image, words),
+        _media(model_info.video, words),
+        _size(model_info.max_request_bytes, words) if model_info.max_request_bytes else "?",
         " · ".join(rates),
     ]
 
@@ -179,30 +193,33 @@ def _size(size: int, words: Words) -> str:
     return words["size" if whole else "below"].format((size + (0 if whole else 1)) // 2**20)
 
 
-def _kinds(card: ModelCard, words: Words) -> str:
-    return " ".join(words[kind] for kind in KINDS if kind in card.modalities)
+def _kinds(model_info: ModelInfo, words: Words) -> str:
+    return " ".join(words[kind] for kind in KINDS if kind in model_info.modalities)
 
 
-def _lengths(card: ModelCard) -> str:
+def _lengths(model_info: ModelInfo) -> str:
     bold = (
-        f"**{length}**" if length == card.default_dimension else str(length) for length in card.dimensions
+        f"**{length}**" if length == model_info.default_dimension else str(length)
+        for length in model_info.dimensions
     )
     return " ".join(bold) or "?"
 
 
-def _items(card: ModelCard, words: Words) -> str:
-    return words["one"] if card.batch == 1 else words["many"].format(card.batch)
+def _items(model_info: ModelInfo, words: Words) -> str:
+    return words["one"] if model_info.batch == 1 else words["many"].format(model_info.batch)
 
 
-def _note(card: ModelCard, words: Words) -> str:
-    return NOTES[card.note] if words is CHINESE else card.note
+def _note(model_info: ModelInfo, words: Words) -> str:
+    return NOTES[model_info.note] if words is CHINESE else model_info.note
 
 
-def _price(card: ModelCard) -> str:
-    if card.price is None:
+def _price(model_info: ModelInfo) -> str:
+    if model_info.price is None:
         return "?"
-    media = card.price.image
-    return f"{card.price.text:g}" + (f" · {media:g}" if media not in (None, card.price.text) else "")
+    media = model_info.price.image
+    return f"{model_info.price.text:g}" + (
+        f" · {media:g}" if media not in (None, model_info.price.text) else ""
+    )
 
 
 def _table(head: str, rows: Sequence[Sequence[str]]) -> str:

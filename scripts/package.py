@@ -31,10 +31,10 @@ PATIENCE = 900
 
 CORE = """
 import sys
-from volc_dashscope import Client, Fused, Image, estimate
+from volc_dashscope import Client, Fused, Image, estimate_cost
 with Client("text-embedding-v4", dimensions=64) as client:
     assert client.embed(["a", "b"]).vectors.shape == (2, 64)
-assert estimate(["a"] * 25, "text-embedding-v4").requests == 3
+assert estimate_cost(["a"] * 25, "text-embedding-v4").requests == 3
 assert not {"langchain_core", "llama_index", "PIL", "pydantic", "ray", "aiohttp"} & set(sys.modules)
 """
 LANGCHAIN = """

@@ -19,11 +19,11 @@ from volc_dashscope import (
     EmbeddingResult,
     Fused,
     Image,
-    ModelCard,
+    ModelInfo,
     Usage,
-    card,
-    estimate,
-    models,
+    estimate_cost,
+    get_model_info,
+    list_models,
 )
 from volc_dashscope.cache import SQLiteCache
 from volc_dashscope.emulator import Emulator
@@ -31,8 +31,8 @@ from volc_dashscope.emulator import Emulator
 
 def core() -> NDArray[np.float32]:
     """Use the client, its results and its errors."""
-    row: ModelCard | None = card("text-embedding-v4")
-    dimension: int = (row or models()[0]).dimensions[0]
+    row: ModelInfo | None = get_model_info("text-embedding-v4")
+    dimension: int = (row or list_models()[0]).dimensions[0]
     with SQLiteCache("vectors.sqlite") as cache, Client("text-embedding-v4", cache=cache) as client:
         try:
             result: EmbeddingResult = client.embed(["a", Fused("b", Image.from_path("b.png"))])
@@ -41,7 +41,7 @@ def core() -> NDArray[np.float32]:
             result = error.result
             print(sorted(failures), error.request_id, error.retryable)
         usage: Usage = client.usage
-    print(dimension, estimate(["a"], "text-embedding-v4").price, usage.total_tokens, result.request_ids)
+    print(dimension, estimate_cost(["a"], "text-embedding-v4").price, usage.total_tokens, result.request_ids)
     return result.vectors
 
 

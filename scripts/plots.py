@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 from svg import BLUE, GREEN, GREY, ORANGE, Axis, Bar, Line, Point, bars, chart, upward
 
 if TYPE_CHECKING:
-    from volc_dashscope.models import ModelCard
+    from volc_dashscope.models import ModelInfo
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS, PLOTS = ROOT / "benchmarks" / "results", ROOT / "docs" / "assets" / "plots"
@@ -186,7 +186,7 @@ def measure_prices(results: Path) -> None:
     from PIL import Image as Pillow
     from tables import read
 
-    from volc_dashscope import Image, models
+    from volc_dashscope import Image, list_models
 
     columns = {"help": "article", "headlines": "headline", "reviews": "review"}
     images = (picture("banana"), Image.from_pil(Pillow.new("RGB", (1600, 1200))))
@@ -199,29 +199,29 @@ def measure_prices(results: Path) -> None:
             # A note says that the model is being retired, or is not for a client's requests.
             found = [
                 row
-                for card in models()
-                if card.price and not card.note
-                for row in _priced(card, name, examples)
+                for model_info in list_models()
+                if model_info.price and not model_info.note
+                for row in _priced(model_info, name, examples)
             ]
             writer.writerows(sorted(found, key=lambda row: (row[4], row[2])))
 
 
 def _priced(
-    card: ModelCard, name: str, examples: list[Any]
+    model_info: ModelInfo, name: str, examples: list[Any]
 ) -> Iterator[tuple[str, str, str, str, float, str]]:
     """Return a row for the usual price and one for Batch; none where no page says what a picture counts."""
-    from volc_dashscope import estimate
+    from volc_dashscope import estimate_cost
 
-    if name != "text" and "image" not in card.modalities:
+    if name != "text" and "image" not in model_info.modalities:
         return
-    for route in (card.routes[0], *(["batch"] if "batch" in card.routes else [])):
-        told = estimate(examples, card.name, route=route)
+    for route in (model_info.routes[0], *(["batch"] if "batch" in model_info.routes else [])):
+        told = estimate_cost(examples, model_info.name, route=route)
         if told.price is None or told.unknown:
             continue
         assert (told.currency, told.price[0]) == ("CNY", told.price[1])
         each = 1_000_000 * told.price[0] / len(examples)
         tokens = f"{told.tokens[0] / len(examples):g}"
-        yield name, tokens, card.name, route, round(each, 4), told.as_of or ""
+        yield name, tokens, model_info.name, route, round(each, 4), told.as_of or ""
 
 
 def measure_million(results: Path) -> None:

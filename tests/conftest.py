@@ -16,7 +16,7 @@ import pytest
 from canary import KEY
 from raw_server import RawServer
 
-from volc_dashscope import AsyncClient, Client, card
+from volc_dashscope import AsyncClient, Client, get_model_info
 from volc_dashscope.emulator import Emulator
 
 pytest_plugins = ["volc_dashscope.emulator.pytest_plugin"]
@@ -56,7 +56,7 @@ class Mount:
 
     @staticmethod
     def _provider(model: str, settings: dict[str, Any]) -> str:
-        row = settings.get("card") or card(settings.get("like") or model)
+        row = settings.get("model_info") or get_model_info(settings.get("base_model") or model)
         return row.provider if row is not None else settings["provider"]
 
 

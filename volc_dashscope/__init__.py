@@ -7,7 +7,7 @@ from volc_dashscope._wire import OnError, OutputType, TextType
 from volc_dashscope.client import AsyncClient, Client
 from volc_dashscope.errors import (
     AuthError,
-    BadReply,
+    BadReplyError,
     BulkError,
     ConfigError,
     ContentError,
@@ -17,18 +17,18 @@ from volc_dashscope.errors import (
     RateLimitError,
     RequestError,
     ServiceError,
-    ServiceUnavailable,
+    ServiceUnavailableError,
     TransportError,
 )
-from volc_dashscope.estimate import Estimate, estimate
+from volc_dashscope.estimate import Estimate, estimate_cost
 from volc_dashscope.inputs import Frames, Fused, Image, Item, Part, Video
-from volc_dashscope.models import ModelCard, card, models
+from volc_dashscope.models import ModelInfo, get_model_info, list_models
 from volc_dashscope.results import EmbeddingResult, SparseVector, Usage
 
 __all__ = [
     "AsyncClient",
     "AuthError",
-    "BadReply",
+    "BadReplyError",
     "BulkError",
     "Client",
     "ConfigError",
@@ -41,7 +41,7 @@ __all__ = [
     "Image",
     "InputError",
     "Item",
-    "ModelCard",
+    "ModelInfo",
     "OnError",
     "OutputType",
     "Part",
@@ -49,14 +49,14 @@ __all__ = [
     "RateLimitError",
     "RequestError",
     "ServiceError",
-    "ServiceUnavailable",
+    "ServiceUnavailableError",
     "SparseVector",
     "TextType",
     "TransportError",
     "Usage",
     "Video",
     "__version__",
-    "card",
-    "estimate",
-    "models",
+    "estimate_cost",
+    "get_model_info",
+    "list_models",
 ]

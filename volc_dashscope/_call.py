@@ -14,7 +14,7 @@ from volc_dashscope._feed import Feed
 from volc_dashscope._memory import Memory
 from volc_dashscope._pace import Cost
 from volc_dashscope._wire import Ask, Batch, OnError, Reply, Request, Rows, Wire
-from volc_dashscope.errors import BadReply, BulkError, ConfigError, EmbeddingError, InputError
+from volc_dashscope.errors import BadReplyError, BulkError, ConfigError, EmbeddingError, InputError
 from volc_dashscope.inputs import Item
 from volc_dashscope.results import EmbeddingResult, FloatArray, SparseVector, Usage
 
@@ -31,7 +31,7 @@ class Exchange:
 
     def __init__(self, batch: Batch, ask: Ask, wire: Wire) -> None:
         self._batch, self._ask, self._wire = batch, ask, wire
-        self.cost = Cost(1, sum(_plan.tokens(item, ask.card) for item in batch.items))
+        self.cost = Cost(1, sum(_plan.tokens(item, ask.model_info) for item in batch.items))
 
     def build(self) -> Request:
         try:
@@ -170,7 +170,7 @@ class Call:
     def _store(self, batch: Batch, rows: Rows) -> None:
         fault = self._unlike(rows)
         if fault is not None:
-            return self._fail(batch, BadReply(fault, provider=self._ask.card.provider))
+            return self._fail(batch, BadReplyError(fault, provider=self._ask.model_info.provider))
         where = batch.positions
         if rows.vectors is not None:
             table = self._sized(rows.vectors.shape[1])

@@ -12,7 +12,7 @@ from volc_dashscope import models
 from volc_dashscope._version import __version__
 from volc_dashscope._wire import Secret
 from volc_dashscope.errors import ConfigError
-from volc_dashscope.models import ModelCard, Provider, Route
+from volc_dashscope.models import ModelInfo, Provider, Route
 
 KEY_VARIABLE = {"ark": "ARK_API_KEY", "dashscope": "DASHSCOPE_API_KEY"}
 _URL_VARIABLES = {
@@ -47,31 +47,31 @@ _WORKSPACE_REGIONS = (
 )
 
 
-def find_card(
-    model: str, *, provider: Provider | None, like: str | None, card: ModelCard | None
-) -> ModelCard:
+def find_model_info(
+    model: str, *, provider: Provider | None, base_model: str | None, model_info: ModelInfo | None
+) -> ModelInfo:
     """
     Return the row that says what `model` can do.
 
-    A card passed in wins, then `like`, then the table, then a permissive card for `provider`.
+    A model_info passed in wins, then `base_model`, then the table, then a permissive model_info for `provider`.
 
     Raises:
-        ConfigError: The name is unknown and neither `like`, `card` nor `provider` says what it is.
+        ConfigError: The name is unknown and neither `base_model`, `model_info` nor `provider` says what it is.
     """
     if not isinstance(model, str) or not model.strip():
         raise ConfigError(f"model must be a model or endpoint id, got {model!r}")
-    found = card
-    if found is None and like is not None:
-        found = models.card(like)
+    found = model_info
+    if found is None and base_model is not None:
+        found = models.get_model_info(base_model)
         if found is None:
-            raise ConfigError(f"like={like!r} is not in the table of models: {_names()}")
+            raise ConfigError(f"base_model={base_model!r} is not in the table of models: {_names()}")
     if found is None:
-        found = models.card(model)
+        found = models.get_model_info(model)
     if found is None:
         if provider is None:
             raise ConfigError(
                 f"{model!r} is not in the table of models; say which model it is like "
-                f'(like="doubao-embedding-vision-251215"), or whose it is (provider="ark" or "dashscope")'
+                f'(base_model="doubao-embedding-vision-251215"), or whose it is (provider="ark" or "dashscope")'
             )
         found = _permissive(model, provider)
     if provider is not None and provider != found.provider:
@@ -126,7 +126,7 @@ def _read(variable: str, environ: Mapping[str, str] | None) -> str | None:
 
 
 def find_url(
-    card: ModelCard,
+    model_info: ModelInfo,
     *,
     route: Route,
     base_url: str | None,
@@ -142,11 +142,11 @@ def find_url(
             (plain http is for loopback only).
     """
     given = base_url or next(
-        (url for name in _URL_VARIABLES[card.provider] if (url := _read(name, environ))), None
+        (url for name in _URL_VARIABLES[model_info.provider] if (url := _read(name, environ))), None
     )
     if given is None or (region is not None and base_url is None):
-        place = region or card.regions[0]
-        return _join(_host(card.provider, place, workspace), card, route), f"region {place}"
+        place = region or model_info.regions[0]
+        return _join(_host(model_info.provider, place, workspace), model_info, route), f"region {place}"
     parts = _split(given.strip())
     if not is_private(given):
         raise ConfigError(
@@ -154,7 +154,7 @@ def find_url(
         )
     if not parts.hostname or parts.username or parts.password or parts.query or parts.fragment:
         raise ConfigError("base_url must be a host and a path, without credentials or a query")
-    return _join(given.strip().rstrip("/"), card, route), f"host {parts.hostname}"
+    return _join(given.strip().rstrip("/"), model_info, route), f"host {parts.hostname}"
 
 
 def _split(url: str) -> SplitResult:
@@ -184,7 +184,7 @@ def check_patience(
     Refuse numbers that bound nothing.
 
     Args:
-        counts: Settings that must be whole numbers from 1, by name.
+        counts: Settings that must be whole numbers from 1 (`max_retries` from 0), by name.
         seconds: Settings that must be positive seconds, by name.
         rates: Settings that must be positive numbers a minute, or None, by name.
     """
@@ -192,8 +192,12 @@ def check_patience(
         if number is not None and not _positive(number):
             raise ConfigError(f"{name} must be a positive number or None, got {number!r}")
     for name, number in counts.items():
-        if isinstance(number, bool) or not isinstance(number, int) or number < 1:
-            raise ConfigError(f"{name} must be a whole number from 1, got {number!r}")
+        if (
+            isinstance(number, bool)
+            or not isinstance(number, int)
+            or number < (least := int(name != "max_retries"))
+        ):
+            raise ConfigError(f"{name} must be a whole number from {least}, got {number!r}")
     for name, number in seconds.items():
         if not _positive(number):
             raise ConfigError(f"{name} must be positive seconds, got {number!r}")
@@ -204,9 +208,9 @@ def _positive(number: object) -> bool:
     return isinstance(number, int | float) and not isinstance(number, bool) and number > 0
 
 
-def _join(root: str, card: ModelCard, route: Route) -> str:
-    native = card.api_path or _NATIVE_PATH[card.provider]
-    if route in ("openai", "batch") and card.provider == "dashscope":
+def _join(root: str, model_info: ModelInfo, route: Route) -> str:
+    native = model_info.api_path or _NATIVE_PATH[model_info.provider]
+    if route in ("openai", "batch") and model_info.provider == "dashscope":
         return root.removesuffix(_OPENAI_PATH).removesuffix(native) + _OPENAI_PATH
     root = root.removesuffix(_OPENAI_PATH)
     # A bare host gets the service's path; any path given is the user's own gateway and kept.
@@ -231,11 +235,11 @@ def _host_label(workspace: str) -> str:
     return workspace
 
 
-def _permissive(model: str, provider: Provider) -> ModelCard:
+def _permissive(model: str, provider: Provider) -> ModelInfo:
     if provider not in _NATIVE_PATH:
         raise ConfigError(f'provider must be "ark" or "dashscope", got {provider!r}')
     ark = provider == "ark"
-    return ModelCard(
+    return ModelInfo(
         name=model,
         provider=provider,
         endpoint="multimodal",
@@ -256,7 +260,7 @@ def _permissive(model: str, provider: Provider) -> ModelCard:
 
 
 def _names() -> str:
-    return ", ".join(row.name for row in models.models() if row.ready)
+    return ", ".join(row.name for row in models.list_models() if row.ready)
 
 
 def find_proxy(url: str) -> str | None:

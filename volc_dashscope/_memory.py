@@ -138,7 +138,7 @@ def _keys(items: Sequence[Item], ask: Ask) -> list[str]:
     shape = sha256(
         orjson.dumps(
             [
-                ask.card.provider,
+                ask.model_info.provider,
                 ask.model,
                 ask.route,
                 ask.expected,

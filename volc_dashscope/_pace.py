@@ -15,7 +15,7 @@ from typing import NamedTuple
 from volc_dashscope._allowance import Bill, Lane
 from volc_dashscope._retry import LONGEST_HINT
 from volc_dashscope._room import Room
-from volc_dashscope.errors import EmbeddingError, RateLimitError, ServiceUnavailable, TransportError
+from volc_dashscope.errors import EmbeddingError, RateLimitError, ServiceUnavailableError, TransportError
 
 _PAUSE = 1.0
 _LONGEST_PAUSE = 16.0
@@ -111,7 +111,7 @@ class Pace:
                     self._room.unserved(now)
                 late = turn is not None and turn.epoch < self._epoch
                 self._slow_down(error, cost, now, teaches=not crowded and not late)
-            elif isinstance(error, ServiceUnavailable | TransportError):
+            elif isinstance(error, ServiceUnavailableError | TransportError):
                 self._room.unserved(now)
             elif error is None:
                 self._room.served()

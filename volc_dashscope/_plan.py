@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from volc_dashscope._tokens import ark_image_tokens, text_tokens
 from volc_dashscope._wire import Ask, Batch
 from volc_dashscope.inputs import Frames, Image, Item, Video, parts
-from volc_dashscope.models import ModelCard
+from volc_dashscope.models import ModelInfo
 
 # No page of DashScope states a largest body; this bounds the memory of one request.
 _INLINE_BYTES = 32 * 1024 * 1024
@@ -16,7 +16,7 @@ _INLINE_BYTES = 32 * 1024 * 1024
 
 @dataclass(slots=True)
 class _Load:
-    """What a batch holds so far, in the units the card limits."""
+    """What a batch holds so far, in the units the row limits."""
 
     elements: int = 0
     images: int = 0
@@ -36,11 +36,11 @@ def plan(items: Iterable[tuple[int, Item]], ask: Ask) -> Iterator[Batch]:
     """
     Group items into requests.
 
-    Neighbours share a request while the card's batch size and per-kind limits hold and their request-level
+    Neighbours share a request while the model_info's batch size and per-kind limits hold and their request-level
     parameters agree. Where one request is one vector, every item is alone.
     """
-    card = ask.card
-    if card.batch == 1:
+    model_info = ask.model_info
+    if model_info.batch == 1:
         for position, item in items:
             yield Batch((position,), (item,))
         return
@@ -48,8 +48,8 @@ def plan(items: Iterable[tuple[int, Item]], ask: Ask) -> Iterator[Batch]:
     members: list[Item] = []
     load, key = _Load(), None
     for position, item in items:
-        weight, own_key = _weigh(item), request_key(item, card)
-        if members and (own_key != key or own_key is None or not _fits(load, weight, card)):
+        weight, own_key = _weigh(item), request_key(item, model_info)
+        if members and (own_key != key or own_key is None or not _fits(load, weight, model_info)):
             yield Batch(tuple(positions), tuple(members))
             positions, members, load = [], [], _Load()
         positions.append(position)
@@ -60,19 +60,19 @@ def plan(items: Iterable[tuple[int, Item]], ask: Ask) -> Iterator[Batch]:
         yield Batch(tuple(positions), tuple(members))
 
 
-def request_key(item: Item, card: ModelCard) -> tuple[object, ...] | None:
+def request_key(item: Item, model_info: ModelInfo) -> tuple[object, ...] | None:
     """Request-level parameters an item needs; None when it has to be alone."""
-    if card.batch == 1 or (card.fusion == "always" and card.endpoint == "multimodal"):
+    if model_info.batch == 1 or (model_info.fusion == "always" and model_info.endpoint == "multimodal"):
         return None
     if isinstance(item, str):
         return ()
     whole = parts(item)
-    if len(whole) > 1 and card.fusion == "flag":
+    if len(whole) > 1 and model_info.fusion == "flag":
         return None
     return tuple({part.fps: None for part in whole if isinstance(part, Video) and part.fps is not None})
 
 
-def tokens(item: Item, card: ModelCard) -> int:
+def tokens(item: Item, model_info: ModelInfo) -> int:
     """Estimate of an item's tokens, for the pace. Media of unknown size counts nothing."""
     if isinstance(item, str):
         return text_tokens(item)
@@ -80,7 +80,7 @@ def tokens(item: Item, card: ModelCard) -> int:
     for part in parts(item):
         if isinstance(part, str):
             total += text_tokens(part)
-        elif isinstance(part, Image) and card.provider == "ark" and part.width and part.height:
+        elif isinstance(part, Image) and model_info.provider == "ark" and part.width and part.height:
             total += ark_image_tokens(part.width, part.height)
     return total
 
@@ -102,11 +102,11 @@ def _weigh(item: Item) -> _Load:
     return load
 
 
-def _fits(load: _Load, more: _Load, card: ModelCard) -> bool:
+def _fits(load: _Load, more: _Load, model_info: ModelInfo) -> bool:
     return (
-        load.elements + more.elements <= card.batch
-        and (card.max_images is None or load.images + more.images <= card.max_images)
-        and (card.max_videos is None or load.videos + more.videos <= card.max_videos)
-        and (card.request_tokens is None or load.tokens + more.tokens <= card.request_tokens)
+        load.elements + more.elements <= model_info.batch
+        and (model_info.max_images is None or load.images + more.images <= model_info.max_images)
+        and (model_info.max_videos is None or load.videos + more.videos <= model_info.max_videos)
+        and (model_info.request_tokens is None or load.tokens + more.tokens <= model_info.request_tokens)
         and load.inline + more.inline <= _INLINE_BYTES
     )

@@ -22,12 +22,12 @@ class Retry:
     Attempts and time one request may use.
 
     Args:
-        max_attempts: Requests sent in all, the first included.
+        max_retries: Requests sent after the first one.
         deadline: Seconds from the first attempt after which none is started.
         random: Uniform numbers in [0, 1), for jitter.
     """
 
-    max_attempts: int
+    max_retries: int
     deadline: float
     random: Callable[[], float]
 
@@ -42,7 +42,7 @@ class Retry:
             attempt: How many requests have been sent so far, starting at 1.
             elapsed: Seconds since the first of them.
         """
-        if not error.retryable or attempt >= self.max_attempts:
+        if not error.retryable or attempt > self.max_retries:
             return None
         # Jitter upwards on a hint (never earlier than asked), downwards on our own guess.
         if error.retry_after is not None and error.retry_after > LONGEST_HINT:

@@ -105,7 +105,7 @@ class Stream:
         lines = hasattr(items, "readline")
         given = enumerate(items)
         while (first := next(given, None)) is not None:
-            block = chain((first,), islice(given, _BLOCK * self._ask.card.batch - 1))
+            block = chain((first,), islice(given, _BLOCK * self._ask.model_info.batch - 1))
             sound = self._checked(block, lines=lines)
             idle = True
             for batch in _plan.plan(self._unknown(sound) if self._memory.caches else sound, self._ask):

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from volc_dashscope._base64 import STANDARD, Base64
 from volc_dashscope.errors import EmbeddingError
 from volc_dashscope.inputs import Item
-from volc_dashscope.models import ModelCard, Route
+from volc_dashscope.models import ModelInfo, Route
 from volc_dashscope.results import FloatArray, SparseVector, Usage
 
 TextType = Literal["query", "document"]
@@ -96,7 +96,7 @@ class Ask:
         key: What a refusal must not repeat; the driver writes it, nothing else does.
     """
 
-    card: ModelCard
+    model_info: ModelInfo
     model: str
     base_url: str
     place: str
@@ -120,7 +120,7 @@ class Ask:
     @property
     def expected(self) -> int | None:
         """Length of a finished row, or None until a reply tells."""
-        return self.dimension or self.card.default_dimension
+        return self.dimension or self.model_info.default_dimension
 
     @property
     def dense(self) -> bool:

@@ -32,7 +32,7 @@ from volc_dashscope._upload import stored
 from volc_dashscope._wire import Ask, Batch, OnError, OutputType, Rows, TextType
 from volc_dashscope.errors import ConfigError, EmbeddingError
 from volc_dashscope.inputs import Item
-from volc_dashscope.models import ModelCard, Provider, Route
+from volc_dashscope.models import ModelInfo, Provider, Route
 from volc_dashscope.providers import WIRES
 from volc_dashscope.results import EmbeddingResult, FloatArray, Usage
 
@@ -49,8 +49,8 @@ class _Settings:
     Args:
         model: Model id, snapshot or endpoint id. The row of that name says what it can do.
         provider: "ark" or "dashscope", for a name the table does not have.
-        like: Name of the row to use for an endpoint id or a snapshot.
-        card: A row of your own instead.
+        base_model: Name of the row to use for an endpoint id or a snapshot.
+        model_info: A row of your own instead.
         route: "native", or "openai" for DashScope's compatible mode (text, no roles).
         api_key: Else `ARK_API_KEY` or `DASHSCOPE_API_KEY`.
         base_url: Else `ARK_BASE_URL` or `DASHSCOPE_BASE_URL`, else by `region`.
@@ -68,12 +68,12 @@ class _Settings:
             service is overloaded.
         requests_per_minute, tokens_per_minute: The account's limits; None learns them from throttles.
         limiter: A brake of your own, asked before each request is sent.
-        max_attempts, deadline: Requests sent for one batch at most, and seconds in which they start; standing in
+        max_retries, deadline: Retries of one batch at most, and seconds in which they start; standing in
             line for the rate does not count, a wait the service asks for does.
         timeout: Seconds one request may take.
         cache: Vectors by model, dimension, role, instruction and content; any mapping of str to bytes. With a
             cache, equal items of one call are sent once.
-        keep_failed_bytes: Rows of a failed call kept for its retry, in bytes; 0 keeps none.
+        partial_results_bytes: Rows of a failed call kept for its retry, in bytes; 0 keeps none.
         default_headers: Sent with every request.
         http_client, http_async_client: Your own httpx clients, used as they are and never closed.
         driver: "aiohttp" costs half the CPU of "httpx", for bulk work (needs the extra `fast`). Calls of a
@@ -90,8 +90,8 @@ class _Settings:
         model: str,
         *,
         provider: Provider | None = None,
-        like: str | None = None,
-        card: ModelCard | None = None,
+        base_model: str | None = None,
+        model_info: ModelInfo | None = None,
         route: Route = "native",
         api_key: str | None = None,
         base_url: str | None = None,
@@ -110,11 +110,11 @@ class _Settings:
         requests_per_minute: float | None = None,
         tokens_per_minute: float | None = None,
         limiter: Limiter | None = None,
-        max_attempts: int = 8,
+        max_retries: int = 7,
         deadline: float = 180.0,
         timeout: float = 60.0,
         cache: MutableMapping[str, bytes] | ManyCache | None = None,
-        keep_failed_bytes: int = 0,
+        partial_results_bytes: int = 0,
         default_headers: Mapping[str, str] | None = None,
         http_client: httpx.Client | None = None,
         http_async_client: httpx.AsyncClient | None = None,
@@ -128,11 +128,13 @@ class _Settings:
             for name, value in locals().items()
             if name not in ("self", "api_key", "secret", "__class__")
         }
-        found = _config.find_card(model, provider=provider, like=like, card=card)
+        found = _config.find_model_info(
+            model, provider=provider, base_model=base_model, model_info=model_info
+        )
         key = _config.find_key(found.provider, secret)
         self._given = {**given, "api_key": key if secret is not None else None}
         _config.check_patience(
-            {"max_concurrency": max_concurrency, "max_attempts": max_attempts},
+            {"max_concurrency": max_concurrency, "max_retries": max_retries},
             {"deadline": deadline, "timeout": timeout},
             {"requests_per_minute": requests_per_minute, "tokens_per_minute": tokens_per_minute},
         )
@@ -140,7 +142,7 @@ class _Settings:
             found, route=route, base_url=base_url, region=region, workspace=workspace
         )
         self._ask = Ask(
-            card=found,
+            model_info=found,
             model=model,
             base_url=url,
             place=place,
@@ -178,19 +180,19 @@ class _Settings:
         given = self._given
         self._process = process_id()
         self._terms = Terms(
-            Retry(given["max_attempts"], given["deadline"], random.Random().random),
+            Retry(given["max_retries"], given["deadline"], random.Random().random),
             Pace(given["requests_per_minute"], given["tokens_per_minute"], given["max_concurrency"]),
             time.monotonic,
-            self._ask.card.provider,
+            self._ask.model_info.provider,
         )
         self._memory = Memory(given["cache"], given["keep_failed_bytes"])
         self._storage = Storage(self._terms)
         self._ledger = _Ledger()
 
     @property
-    def card(self) -> ModelCard:
+    def model_info(self) -> ModelInfo:
         """The row that says what the model can do."""
-        return self._ask.card
+        return self._ask.model_info
 
     @property
     def dimension(self) -> int | None:
@@ -281,7 +283,7 @@ class Client(_Settings):
             on_error: "raise" finishes the others first and raises `BulkError`; "abort" stops at the first
                 failure; "skip" leaves NaN rows and lists `.errors`.
             progress: Show a progress bar (needs tqdm).
-            keep: Serve one more call for the same from memory (`keep_failed_bytes`): hybrid stores ask for the
+            keep: Serve one more call for the same from memory (`partial_results_bytes`): hybrid stores ask for the
                 dense and the sparse half apart, and one request brings both.
 
         Raises:

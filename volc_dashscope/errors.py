@@ -10,9 +10,9 @@ Everything this library raises on purpose.
     │   ├── RateLimitError     too fast; waiting helps
     │   ├── ContentError       the service will not embed this content
     │   └── RequestError       any other refusal of the request itself
-    ├── ServiceUnavailable     the service failed on its side
+    ├── ServiceUnavailableError     the service failed on its side
     ├── TransportError         no complete reply arrived
-    ├── BadReply               a reply arrived that breaks the service's own format
+    ├── BadReplyError               a reply arrived that breaks the service's own format
     └── BulkError              some items of many failed; holds what succeeded
 
 `InputError` and `ConfigError` are also `ValueError`, so that code which knows nothing of this library
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AuthError",
-    "BadReply",
+    "BadReplyError",
     "BulkError",
     "ConfigError",
     "ContentError",
@@ -39,7 +39,7 @@ __all__ = [
     "RateLimitError",
     "RequestError",
     "ServiceError",
-    "ServiceUnavailable",
+    "ServiceUnavailableError",
     "TransportError",
 ]
 
@@ -126,7 +126,7 @@ class RequestError(ServiceError):
     """The service refused the request itself."""
 
 
-class ServiceUnavailable(EmbeddingError):
+class ServiceUnavailableError(EmbeddingError):
     """The service failed on its side."""
 
 
@@ -134,7 +134,7 @@ class TransportError(EmbeddingError):
     """No complete reply arrived: connection, timeout, or a body cut short."""
 
 
-class BadReply(EmbeddingError):
+class BadReplyError(EmbeddingError):
     """A reply arrived that breaks the service's own format: wrong count, position, length or number."""
 
 

@@ -12,9 +12,9 @@ from volc_dashscope._plan import plan
 from volc_dashscope._tokens import ark_image_bounds, ark_video_bounds, level_image_tokens, text_tokens
 from volc_dashscope._wire import Ask, TextType
 from volc_dashscope.inputs import Frames, Image, Item, Part, Video, modalities, parts
-from volc_dashscope.models import Modality, ModelCard, Provider, Route
+from volc_dashscope.models import Modality, ModelInfo, Provider, Route
 
-__all__ = ["Estimate", "estimate"]
+__all__ = ["Estimate", "estimate_cost"]
 
 _MILLION = 1_000_000
 
@@ -39,7 +39,7 @@ class Estimate:
         rule: How all this was counted, in words.
         seconds_at_limit: Least time at the requests and tokens per minute the model's row publishes, for the
             most tokens (the fewest where there is no most); None where it publishes neither.
-        card: The model's row.
+        model_info: The model's row.
     """
 
     items: int
@@ -54,15 +54,15 @@ class Estimate:
     as_of: str | None
     rule: str
     seconds_at_limit: float | None
-    card: ModelCard = field(repr=False)
+    model_info: ModelInfo = field(repr=False)
 
 
-def estimate(
+def estimate_cost(
     items: Iterable[Item],
     model: str,
     *,
-    like: str | None = None,
-    card: ModelCard | None = None,
+    base_model: str | None = None,
+    model_info: ModelInfo | None = None,
     provider: Provider | None = None,
     route: Route | None = None,
     text_type: TextType | None = "document",
@@ -74,16 +74,16 @@ def estimate(
     Count what `Client(model, ...).embed(items)` would send and cost.
 
     Args:
-        items, model, like, card, provider, text_type, instruct, res_level, upload: As for the client.
+        items, model, base_model, model_info, provider, text_type, instruct, res_level, upload: As for the client.
         route: None for the model's usual one; "batch" is counted at the Batch price.
 
     Raises:
         ConfigError: An unknown model, or a setting it does not have.
         InputError: An item does not fit the model.
     """
-    found = _config.find_card(model, provider=provider, like=like, card=card)
+    found = _config.find_model_info(model, provider=provider, base_model=base_model, model_info=model_info)
     ask = Ask(
-        card=found,
+        model_info=found,
         model=model,
         base_url="",
         place="",
@@ -111,7 +111,7 @@ def estimate(
         as_of=found.price.as_of if found.price and price else None,
         rule=_rule(count, ask, priced=price is not None),
         seconds_at_limit=_seconds(requests, tokens[0] if tokens[1] is None else tokens[1], ask),
-        card=found,
+        model_info=found,
     )
 
 
@@ -142,19 +142,19 @@ class _Count:
         for part in _single(item):
             if isinstance(part, str):
                 self.text += _text(part, ask)
-            elif not self._add_medium(part, ask.card, ask.res_level):
+            elif not self._add_medium(part, ask.model_info, ask.res_level):
                 known = False
         self.kinds.update(modalities(item))
         self.unknown += not known
 
-    def _add_medium(self, medium: Image | Video, card: ModelCard, res_level: int | None) -> bool:
+    def _add_medium(self, medium: Image | Video, model_info: ModelInfo, res_level: int | None) -> bool:
         """Count one image or video and say whether its tokens are known, or at least their range."""
         if isinstance(medium, Video):
-            bounds = _video(medium, card)
+            bounds = _video(medium, model_info)
             known = bounds is not None
             self.videos = _sum(self.videos, bounds or (0, 0))
         else:
-            bounds = _image(medium, card, res_level)
+            bounds = _image(medium, model_info, res_level)
             known = bounds is not None and bounds[0] == bounds[1]
             self.images += bounds[0] if bounds and known else 0
         self.media = _sum(self.media, bounds or (0, 0))
@@ -170,22 +170,24 @@ def _single(item: Item) -> Iterator[str | Image | Video]:
 
 def _text(text: str, ask: Ask) -> int:
     tokens = text_tokens(text)
-    if ask.card.truncates and ask.card.max_tokens is not None:
-        tokens = min(tokens, ask.card.max_tokens)
+    if ask.model_info.truncates and ask.model_info.max_tokens is not None:
+        tokens = min(tokens, ask.model_info.max_tokens)
     # Ark's text models take the task as a prefix of each query, so it is text like any other.
-    prefixed = ask.card.provider == "ark" and ask.card.endpoint == "text" and ask.text_type == "query"
+    prefixed = (
+        ask.model_info.provider == "ark" and ask.model_info.endpoint == "text" and ask.text_type == "query"
+    )
     return tokens + (text_tokens(ask.instruct) if prefixed and ask.instruct else 0)
 
 
-def _image(image: Image, card: ModelCard, res_level: int | None) -> tuple[int, int] | None:
-    if card.res_level is not None:
+def _image(image: Image, model_info: ModelInfo, res_level: int | None) -> tuple[int, int] | None:
+    if model_info.res_level is not None:
         exact = level_image_tokens(res_level)
         return None if exact is None else (exact, exact)
-    return ark_image_bounds(image.width, image.height) if card.provider == "ark" else None
+    return ark_image_bounds(image.width, image.height) if model_info.provider == "ark" else None
 
 
-def _video(video: Video, card: ModelCard) -> tuple[int, int] | None:
-    if card.provider != "ark":
+def _video(video: Video, model_info: ModelInfo) -> tuple[int, int] | None:
+    if model_info.provider != "ark":
         return None
     return ark_video_bounds(
         max_video_tokens=video.max_video_tokens,
@@ -210,7 +212,7 @@ def _price(count: _Count, ask: Ask) -> tuple[float, float | None] | None:
 
 def _rates(ask: Ask) -> tuple[float, float] | None:
     """Price of a million text and of a million media tokens on the route."""
-    price = ask.card.price
+    price = ask.model_info.price
     if price is None:
         return None
     if ask.route == "batch":
@@ -221,30 +223,30 @@ def _rates(ask: Ask) -> tuple[float, float] | None:
 def _seconds(requests: int, tokens: int, ask: Ask) -> float | None:
     if ask.route not in ("native", "openai"):  # jobs have quotas of their own
         return None
-    limits = ((requests, ask.card.requests_per_minute), (tokens, ask.card.tokens_per_minute))
+    limits = ((requests, ask.model_info.requests_per_minute), (tokens, ask.model_info.tokens_per_minute))
     return max((60 * used / limit for used, limit in limits if limit), default=None)
 
 
 def _rule(count: _Count, ask: Ask, *, priced: bool) -> str:
-    card, said = ask.card, []
+    model_info, said = ask.model_info, []
     if "text" in count.kinds:
         said.append(
             "text is estimated, as no page publishes the tokenizer: one token for each Chinese, Japanese or "
             "Korean character, one for every four others, and one more"
         )
-        if card.truncates and card.max_tokens is not None:
-            said.append(f"a text counts at most {card.max_tokens} tokens, where the service cuts it")
-    if card.endpoint == "multimodal":
+        if model_info.truncates and model_info.max_tokens is not None:
+            said.append(f"a text counts at most {model_info.max_tokens} tokens, where the service cuts it")
+    if model_info.endpoint == "multimodal":
         said.append(
             "preset text and instructions that the service adds or bills are unpublished and not counted"
         )
     if count.kinds & {"image", "frames"}:
         said.append(_image_rule(ask))
     if "video" in count.kinds:
-        said.append(_video_rule(card))
+        said.append(_video_rule(model_info))
     if priced:
         kind = "Batch price" if ask.route == "batch" else "price"
-        said.append(f"{kind} per million tokens as printed for {card.regions[0]}")
+        said.append(f"{kind} per million tokens as printed for {model_info.regions[0]}")
         if "video" in count.kinds:
             said.append("videos at the price of images")
     whole = "; ".join(said)
@@ -252,10 +254,10 @@ def _rule(count: _Count, ask: Ask, *, priced: bool) -> str:
 
 
 def _image_rule(ask: Ask) -> str:
-    if ask.card.res_level is not None and level_image_tokens(ask.res_level) is not None:
+    if ask.model_info.res_level is not None and level_image_tokens(ask.res_level) is not None:
         level = 1 if ask.res_level is None else ask.res_level
         return f"an image is {level_image_tokens(level)} tokens at res_level {level}"
-    if ask.card.provider == "ark":
+    if ask.model_info.provider == "ark":
         return (
             "an image is min(width x height / 784, 1312) tokens, rounded up; one of unknown size is left out and "
             "only bounded by 1312"
@@ -263,8 +265,8 @@ def _image_rule(ask: Ask) -> str:
     return "no page says what an image counts for this model, so none is counted"
 
 
-def _video_rule(card: ModelCard) -> str:
-    if card.provider != "ark":
+def _video_rule(model_info: ModelInfo) -> str:
+    if model_info.provider != "ark":
         return "no page says what a video counts for this model, so none is counted"
     return (
         "a video is 10,240 to 81,920 tokens by its unknown length, or within its own token and frame settings "

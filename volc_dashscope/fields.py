@@ -16,7 +16,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from volc_dashscope._http import Driver, Limiter
 from volc_dashscope.client import Client
 from volc_dashscope.errors import ConfigError, EmbeddingError, InputError
-from volc_dashscope.models import ModelCard, Provider, Route
+from volc_dashscope.models import ModelInfo, Provider, Route
 
 G = TypeVar("G")
 M = TypeVar("M")
@@ -44,8 +44,8 @@ class ClientFields(BaseModel):
 
     provider_name: ClassVar[Provider]
 
-    like: str | None = None
-    card: ModelCard | None = None
+    base_model: str | None = None
+    model_info: ModelInfo | None = None
     route: Route = "native"
     base_url: str | None = None
     region: str | None = None
@@ -63,11 +63,11 @@ class ClientFields(BaseModel):
     requests_per_minute: float | None = None
     tokens_per_minute: float | None = None
     limiter: Any = Field(default=None, exclude=True, repr=False)
-    max_attempts: int = 8
+    max_retries: int = 7
     deadline: float = 180.0
     timeout: float = 60.0
     cache: Any = Field(default=None, exclude=True, repr=False)
-    keep_failed_bytes: int = 64 * 1024 * 1024
+    partial_results_bytes: int = 64 * 1024 * 1024
     default_headers: Mapping[str, str] | None = Field(default=None, exclude=True, repr=False)
     http_client: httpx.Client | None = Field(default=None, exclude=True, repr=False)
     http_async_client: httpx.AsyncClient | None = Field(default=None, exclude=True, repr=False)
@@ -146,13 +146,13 @@ class ClientFields(BaseModel):
         settings["limiter"] = self._limiter()
         client = Client(
             model,
-            provider=None if self.like or self.card else self.provider_name,
+            provider=None if self.base_model or self.model_info else self.provider_name,
             api_key=key.get_secret_value() if key is not None else None,
             **settings,
         )
-        if client.card.provider != self.provider_name:
+        if client.model_info.provider != self.provider_name:
             raise ConfigError(
-                f"{model} is served by {client.card.provider}; {type(self).__name__} is for {self.provider_name}"
+                f"{model} is served by {client.model_info.provider}; {type(self).__name__} is for {self.provider_name}"
             )
         return client
 

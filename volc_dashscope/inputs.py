@@ -86,7 +86,7 @@ class Image(Media):
 @dataclass(frozen=True, slots=True, repr=False)
 class Video(Media):
     """
-    One video. How it is sampled is up to the model unless said here; the model's card has the ranges.
+    One video. How it is sampled is up to the model unless said here; the model's model_info has the ranges.
 
     Attributes:
         fps: Frames per second to sample (Ark), or the share of frames from 0 to 1 (DashScope).
@@ -289,7 +289,7 @@ def _check_fps(fps: float | None) -> None:
     # The comparison is also False for NaN; the upper end keeps out what float cannot hold.
     number = isinstance(fps, (int, float)) and not isinstance(fps, bool)
     if fps is not None and not (number and 0 <= fps <= sys.float_info.max):
-        raise InputError(f"fps is {fps!r}; expected a number, 0 or more (the model's card has the range)")
+        raise InputError(f"fps is {fps!r}; expected a number, 0 or more (the model's row has the range)")
 
 
 def _check_count(name: str, value: int | None) -> None:

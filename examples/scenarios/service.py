@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import Any
 
-from volc_dashscope import Client, card
+from volc_dashscope import Client, get_model_info
 from volc_dashscope.emulator import Emulator
 
 VARIABLES = {"ark": "ARK_API_KEY", "dashscope": "DASHSCOPE_API_KEY"}
@@ -43,7 +43,7 @@ def wants_bar() -> bool:
 
 
 def _provider(model: str) -> str:
-    row = card(model)
+    row = get_model_info(model)
     if row is None:
-        raise SystemExit(f"{model} is not in the table of models; see volc_dashscope.models()")
+        raise SystemExit(f"{model} is not in the table of models; see volc_dashscope.list_models()")
     return row.provider

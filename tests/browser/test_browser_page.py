@@ -175,23 +175,23 @@ def test_the_keyboard_alone_is_enough(browse):
         page.keyboard.press("Tab")
         if page.evaluate("document.activeElement.classList.contains('card')"):
             break
-    cards = page.locator("#results .card")
-    expect(cards.nth(0)).to_be_focused()
-    assert "none" != cards.nth(0).evaluate("(one) => getComputedStyle(one).outlineStyle")
+    rows = page.locator("#results .card")
+    expect(rows.nth(0)).to_be_focused()
+    assert "none" != rows.nth(0).evaluate("(one) => getComputedStyle(one).outlineStyle")
     page.keyboard.press("ArrowRight")
-    expect(cards.nth(1)).to_be_focused()
+    expect(rows.nth(1)).to_be_focused()
     page.keyboard.press("ArrowDown")
     columns = page.locator("#results").evaluate(
         "(list) => getComputedStyle(list).gridTemplateColumns.split(' ').length"
     )
-    expect(cards.nth(1 + columns)).to_be_focused()
+    expect(rows.nth(1 + columns)).to_be_focused()
     page.keyboard.press("Home")
     page.keyboard.press("Enter")
     expect(page.locator("#viewer-name")).to_have_text("yellow_square.png")
     page.keyboard.press("ArrowRight")
     expect(page.locator("#viewer-score")).to_contain_text("No. 2")
     page.keyboard.press("Escape")
-    expect(cards.nth(1)).to_be_focused()
+    expect(rows.nth(1)).to_be_focused()
 
 
 def test_the_map_is_one_stop_and_arrow_keys_move_in_it(browse):

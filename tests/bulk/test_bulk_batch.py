@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from bulk_runs import D, errors, rows, texts, vectors, write_lines
 
-from volc_dashscope import ConfigError, EmbeddingError, card
+from volc_dashscope import ConfigError, EmbeddingError, get_model_info
 from volc_dashscope.bulk import embed_batch
 from volc_dashscope.jobs import BatchJobs, FileJobs
 
@@ -145,9 +145,9 @@ def test_a_file_job_writes_the_file_and_waits_for_its_url(inside, tmp_path):
 
 def test_several_files_are_put_together_in_order(inside, tmp_path):
     source = write_lines(tmp_path / "t.txt", texts(10))
-    row = card("text-embedding-async-v2")
+    row = get_model_info("text-embedding-async-v2")
     assert row is not None
-    small = _file_jobs(inside, card=replace(row, batch=4))
+    small = _file_jobs(inside, model_info=replace(row, batch=4))
     embed_batch(source, tmp_path / "out.parquet", jobs=small)
     files = sorted((tmp_path / "out.parquet.partial").glob("lines-*.txt"))
     urls = [inside.emulator.publish(file.name, file.read_bytes()) for file in files]

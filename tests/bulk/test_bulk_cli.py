@@ -19,7 +19,7 @@ from paintings import painted
 from volc_dashscope.bulk import Progress, preview
 from volc_dashscope.cache import SQLiteCache
 from volc_dashscope.cli._app import app
-from volc_dashscope.models import card
+from volc_dashscope.models import get_model_info
 from volc_dashscope.results import Usage
 
 Cli = Callable[..., Run]
@@ -239,7 +239,7 @@ class _Terminal(StringIO):
 
 def _shown(to: StringIO, seconds: float) -> str:
     """Return what is written of a job whose first report is followed by another after so many seconds."""
-    row = card(TEXT)
+    row = get_model_info(TEXT)
     assert row is not None
     times = iter((0.0, 0.0, seconds))
     bar = Progress(row, 1000, to=to, clock=lambda: next(times))

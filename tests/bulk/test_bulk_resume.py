@@ -339,7 +339,7 @@ def test_a_service_that_is_down_stops_the_job_and_fails_no_row(inside, tmp_path)
     source = write_lines(tmp_path / "t.txt", texts(1000))
     inside.emulator.app.faults.add(*[None] * 3, *["503"] * 1000)
     with (
-        inside.client(TEXT, dimensions=D, max_attempts=1, max_concurrency=1) as client,
+        inside.client(TEXT, dimensions=D, max_retries=0, max_concurrency=1) as client,
         pytest.raises(Exception, match="in a row failed"),
     ):
         embed_file(source, tmp_path / "out.parquet", model=client)

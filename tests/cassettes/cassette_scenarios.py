@@ -9,7 +9,7 @@ from typing import Any
 
 from cassette_tape import HERE
 
-from volc_dashscope import AsyncClient, Client, card
+from volc_dashscope import AsyncClient, Client, get_model_info
 from volc_dashscope.errors import AuthError, EmbeddingError
 from volc_dashscope.inputs import Fused, Image, Item
 from volc_dashscope.results import EmbeddingResult
@@ -43,7 +43,7 @@ class Scenario:
 
     @property
     def provider(self) -> str:
-        row = card(self.model)
+        row = get_model_info(self.model)
         assert row is not None
         return row.provider
 

@@ -16,7 +16,7 @@ from cassette_scenarios import RECORDED
 from cassette_tape import HERE, KEPT_HEADERS, ORIGINS, Format, played, read, recorder, written
 from vcr.errors import CannotOverwriteExistingCassetteException
 
-from volc_dashscope import card
+from volc_dashscope import get_model_info
 
 ROOT = HERE.parents[1]
 FIXTURES = ROOT / "tests" / "wire" / "fixtures"
@@ -189,7 +189,7 @@ def test_what_was_filled_is_listed_and_has_the_length_of_the_card(path):
     page = json.loads((FIXTURES / f"{tape['fixture']}.json").read_text(encoding="utf-8"))
     (entry,) = tape["interactions"]
     body = json.loads(entry["response"]["body"]["string"])
-    row = card(page["request"]["body"]["model"])
+    row = get_model_info(page["request"]["body"]["model"])
 
     assert page["reply"]["elided"] == [filled["path"] for filled in tape["filled"]]
     assert [row.default_dimension] * len(tape["filled"]) == [

@@ -17,7 +17,7 @@ COMMANDS = [
     "cache stats",
     "cache prune",
     "models",
-    "estimate",
+    "estimate_cost",
     "doctor",
     "emulator",
     "search",

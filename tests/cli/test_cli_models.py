@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from volc_dashscope import models
+from volc_dashscope import list_models
 from volc_dashscope._columns import clipped, padded, width
 
 
@@ -13,7 +13,9 @@ def test_every_model_is_a_line_of_eighty_columns_at_most(cli):
 
     lines = done.out.splitlines()
     assert 0 == done.code
-    assert [row.name for row in models()] == [line.split()[0] for line in lines[1:] if not line.endswith(":")]
+    assert [row.name for row in list_models()] == [
+        line.split()[0] for line in lines[1:] if not line.endswith(":")
+    ]
     assert [] == [line for line in [*lines, *done.err.splitlines()] if width(line) > 100]
     assert [] == [line for line in lines if width(line) > 80]
 
@@ -39,7 +41,7 @@ FILTERS = {
 def test_a_filter_leaves_the_models_that_fit(cli, arguments, fits):
     told = cli("models", *arguments, "--json").told
 
-    expected = [row.name for row in models() if fits(row)]
+    expected = [row.name for row in list_models() if fits(row)]
     assert expected
     assert expected == [row["name"] for row in told["models"]]
 

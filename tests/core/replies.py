@@ -7,15 +7,15 @@ from typing import Any
 
 import orjson
 
-from volc_dashscope import EmbeddingError, Item, ModelCard, card
+from volc_dashscope import EmbeddingError, Item, ModelInfo, get_model_info
 from volc_dashscope._wire import Ask, Batch, Reply, Rows
 from volc_dashscope.providers import WIRES
 
 AT = 1_800_000_000.0
 
 
-def row_of(name: str) -> ModelCard:
-    row = card(name)
+def row_of(name: str) -> ModelInfo:
+    row = get_model_info(name)
     assert row is not None
     return row
 
@@ -24,7 +24,7 @@ def ask_for(name: str, **settings: Any) -> Ask:
     """Return an ask for a model, with four numbers a vector unless a dimension is given."""
     row = row_of(name)
     given = {"dimension": None, **settings}
-    return Ask(card=row, model=row.name, base_url="https://service", place="region cn-beijing", **given)
+    return Ask(model_info=row, model=row.name, base_url="https://service", place="region cn-beijing", **given)
 
 
 def batch_of(*items: Item) -> Batch:
@@ -41,7 +41,7 @@ def read(
 ) -> Rows | EmbeddingError:
     """Let the provider of `ask` read a reply; a body that is not bytes is sent as JSON."""
     data = body if isinstance(body, bytes) else orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY)
-    return WIRES[ask.card.provider].read(Reply(status, headers or {}, data, AT), batch, ask)
+    return WIRES[ask.model_info.provider].read(Reply(status, headers or {}, data, AT), batch, ask)
 
 
 def dashscope(*vectors: Any, indices: list[Any] | None = None, **more: Any) -> dict[str, Any]:

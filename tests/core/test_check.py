@@ -10,33 +10,44 @@ from typing import Any, NamedTuple
 import pytest
 from files import clip, gif, mp4, picture, png
 
-from volc_dashscope import ConfigError, Frames, Fused, Image, InputError, Item, ModelCard, Video, card, models
+from volc_dashscope import (
+    ConfigError,
+    Frames,
+    Fused,
+    Image,
+    InputError,
+    Item,
+    ModelInfo,
+    Video,
+    get_model_info,
+    list_models,
+)
 from volc_dashscope._check import check_item, check_items, check_settings
-from volc_dashscope._config import find_card
+from volc_dashscope._config import find_model_info
 from volc_dashscope._wire import Ask
 from volc_dashscope.models import TEXT
 
-ROWS = [row for row in models() if row.ready]
+ROWS = [row for row in list_models() if row.ready]
 
 
-def rows(which: Callable[[ModelCard], bool]) -> pytest.MarkDecorator:
+def rows(which: Callable[[ModelInfo], bool]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("row", list(filter(which, ROWS)), ids=lambda row: row.name)
 
 
 every_row = rows(lambda row: True)
 
 
-def _row(name: str) -> ModelCard:
-    row = card(name)
+def _row(name: str) -> ModelInfo:
+    row = get_model_info(name)
     assert row is not None
     return row
 
 
-def _ask(row: ModelCard | str, **settings: Any) -> Ask:
+def _ask(row: ModelInfo | str, **settings: Any) -> Ask:
     row = _row(row) if isinstance(row, str) else row
     route = row.routes[0]
     return Ask(
-        card=row,
+        model_info=row,
         model=row.name,
         **{"base_url": "https://service", "place": "here", "route": route, **settings},
     )
@@ -53,7 +64,7 @@ class Limit(NamedTuple):
         seen, allowed: What the error must say.
     """
 
-    row: ModelCard
+    row: ModelInfo
     name: str
     make: Callable[[int], Item]
     most: int
@@ -109,7 +120,7 @@ def _limits() -> Iterator[Limit]:
         yield from _limits_of_parts(row)
 
 
-def _limits_of_text(row: ModelCard) -> Iterator[Limit]:
+def _limits_of_text(row: ModelInfo) -> Iterator[Limit]:
     if row.max_tokens is not None and not row.truncates:
         # The bound that no tokenizer goes below: twelve letters a token.
         past = 12 * (row.max_tokens + 1)
@@ -122,7 +133,7 @@ def _limits_of_text(row: ModelCard) -> Iterator[Limit]:
         yield Limit(plain, "text bytes", _letters, most, most + 1, f"{most + 1:,} bytes", f"{most:,}")
 
 
-def _limits_of_media(row: ModelCard) -> Iterator[Limit]:
+def _limits_of_media(row: ModelInfo) -> Iterator[Limit]:
     for kind, rule, make in (("image", row.image, _image), ("video", row.video, _video)):
         if rule is None or not rule.inline:
             continue
@@ -155,7 +166,7 @@ def _limits_of_media(row: ModelCard) -> Iterator[Limit]:
         )
 
 
-def _limits_of_parts(row: ModelCard) -> Iterator[Limit]:
+def _limits_of_parts(row: ModelInfo) -> Iterator[Limit]:
     if row.max_frames is not None:
         most = row.max_frames
         yield Limit(row, "frames", _frames, most, most + 1, f"{most + 1} frames", f"{most}")
@@ -223,7 +234,7 @@ def test_an_item_past_the_limit_is_refused_with_both_numbers(limit: Limit) -> No
     [("image", picture()), ("video", clip()), ("frames", Frames([picture()]))],
     ids=["image", "video", "frames"],
 )
-def test_a_kind_of_content_is_taken_where_the_row_has_it(row: ModelCard, kind: str, item: Item) -> None:
+def test_a_kind_of_content_is_taken_where_the_row_has_it(row: ModelInfo, kind: str, item: Item) -> None:
     if kind in row.modalities:
         check_item(item, _ask(row))
         return
@@ -233,7 +244,7 @@ def test_a_kind_of_content_is_taken_where_the_row_has_it(row: ModelCard, kind: s
 
 
 @rows(lambda row: row.image is not None)
-def test_a_file_format_is_taken_where_the_row_has_it(row: ModelCard) -> None:
+def test_a_file_format_is_taken_where_the_row_has_it(row: ModelInfo) -> None:
     assert row.image is not None
     if "gif" in row.image.formats:
         check_item(Image.from_bytes(gif()), _ask(row))
@@ -244,13 +255,13 @@ def test_a_file_format_is_taken_where_the_row_has_it(row: ModelCard) -> None:
 
 
 @rows(lambda row: row.video is not None and not row.video.inline)
-def test_a_local_video_is_refused_where_only_urls_are_taken(row: ModelCard) -> None:
+def test_a_local_video_is_refused_where_only_urls_are_taken(row: ModelInfo) -> None:
     with pytest.raises(InputError, match="takes a video by public URL only"):
         check_item(Video.from_bytes(mp4()), _ask(row))
 
 
 @rows(lambda row: row.multimodal)
-def test_parts_are_fused_where_the_model_can(row: ModelCard) -> None:
+def test_parts_are_fused_where_the_model_can(row: ModelInfo) -> None:
     item = Fused("red", picture())
     if row.fusion is not None:
         check_item(item, _ask(row))
@@ -282,7 +293,9 @@ def test_a_text_that_the_service_cuts_may_be_far_too_long_for_the_model() -> Non
 
 
 def _unknown(**settings: Any) -> Ask:
-    return _ask(find_card("tomorrow", provider="dashscope", like=None, card=None), **settings)
+    return _ask(
+        find_model_info("tomorrow", provider="dashscope", base_model=None, model_info=None), **settings
+    )
 
 
 @pytest.mark.parametrize(
@@ -321,7 +334,7 @@ def test_media_behind_a_url_are_the_services_to_judge() -> None:
     ],
 )
 @every_row
-def test_what_is_no_item_is_no_item_for_any_model(row: ModelCard, item: Any, reason: str) -> None:
+def test_what_is_no_item_is_no_item_for_any_model(row: ModelInfo, item: Any, reason: str) -> None:
     with pytest.raises(InputError, match=reason):
         check_item(item, _ask(row))
 
@@ -378,7 +391,7 @@ def test_a_sampling_field_is_within_the_range_of_the_page(knob: str, bounds: tup
 
 @rows(lambda row: "video" in row.modalities and not row.video_knobs)
 @pytest.mark.parametrize("knob", KNOBS)
-def test_a_sampling_field_is_refused_where_it_does_not_exist(row: ModelCard, knob: str) -> None:
+def test_a_sampling_field_is_refused_where_it_does_not_exist(row: ModelInfo, knob: str) -> None:
     with pytest.raises(InputError, match=f"has no {knob}"):
         check_item(Video.from_url("https://v.example/a.mp4", **{knob: 10}), _ask(row))
 
@@ -401,14 +414,14 @@ def test_the_message_does_not_hold_the_text() -> None:
 
 
 @every_row
-def test_every_dimension_of_a_row_may_be_asked_for(row: ModelCard) -> None:
+def test_every_dimension_of_a_row_may_be_asked_for(row: ModelInfo) -> None:
     allowed = [dimension for dimension in row.dimensions if _allowed(_ask(row, dimension=dimension))]
 
     assert list(row.dimensions) == allowed
 
 
 @every_row
-def test_another_dimension_is_refused_with_those_the_row_has(row: ModelCard) -> None:
+def test_another_dimension_is_refused_with_those_the_row_has(row: ModelInfo) -> None:
     with pytest.raises(ConfigError) as caught:
         check_settings(_ask(row, dimension=3073))
 
@@ -424,7 +437,7 @@ def test_a_dimension_is_a_positive_whole_number(dimension: Any) -> None:
 
 @every_row
 @pytest.mark.parametrize("route", ["native", "openai", "batch", "async"])
-def test_a_route_is_taken_where_the_row_has_it(row: ModelCard, route: str) -> None:
+def test_a_route_is_taken_where_the_row_has_it(row: ModelInfo, route: str) -> None:
     if route in row.routes:
         check_settings(_ask(row, route=route))
         return
@@ -434,7 +447,7 @@ def test_a_route_is_taken_where_the_row_has_it(row: ModelCard, route: str) -> No
 
 
 @every_row
-def test_an_instruction_is_taken_where_the_row_has_one(row: ModelCard) -> None:
+def test_an_instruction_is_taken_where_the_row_has_one(row: ModelInfo) -> None:
     ask = _ask(row, instruct="Find shoes")
     if row.instruct:
         check_settings(ask)
@@ -446,7 +459,7 @@ def test_an_instruction_is_taken_where_the_row_has_one(row: ModelCard) -> None:
 
 @every_row
 @pytest.mark.parametrize("name", ["target_modality", "query_instructions", "document_instructions"])
-def test_the_words_of_arks_instruction_belong_to_arks_vision_models(row: ModelCard, name: str) -> None:
+def test_the_words_of_arks_instruction_belong_to_arks_vision_models(row: ModelInfo, name: str) -> None:
     ask = _ask(row, **{name: "text"})
     if row.provider == "ark" and row.endpoint == "multimodal" and row.instruct:
         check_settings(ask)
@@ -463,7 +476,7 @@ def test_an_instruction_is_a_text(value: Any) -> None:
 
 
 @every_row
-def test_sparse_output_is_given_where_the_row_has_it(row: ModelCard) -> None:
+def test_sparse_output_is_given_where_the_row_has_it(row: ModelInfo) -> None:
     ask = _ask(row, output_type="dense&sparse")
     if row.sparse:
         check_settings(ask)
@@ -474,7 +487,7 @@ def test_sparse_output_is_given_where_the_row_has_it(row: ModelCard) -> None:
 
 
 @every_row
-def test_token_vectors_are_given_where_the_row_has_them(row: ModelCard) -> None:
+def test_token_vectors_are_given_where_the_row_has_them(row: ModelInfo) -> None:
     ask = _ask(row, output_type="multi")
     if row.multi_vector:
         check_settings(ask)
@@ -523,13 +536,13 @@ def test_a_level_is_within_the_range_of_the_row(name: str, bounds: tuple[int, in
 
 @rows(lambda row: row.res_level is None and row.max_video_frames is None)
 @pytest.mark.parametrize("name", LEVELS)
-def test_a_level_is_refused_where_it_does_not_exist(row: ModelCard, name: str) -> None:
+def test_a_level_is_refused_where_it_does_not_exist(row: ModelInfo, name: str) -> None:
     with pytest.raises(ConfigError, match=f"has no {name}"):
         check_settings(_ask(row, **{name: 2}))
 
 
 @every_row
-def test_uploads_are_for_media_of_dashscope(row: ModelCard) -> None:
+def test_uploads_are_for_media_of_dashscope(row: ModelInfo) -> None:
     ask = _ask(row, upload=True)
     if row.provider == "dashscope" and row.modalities != TEXT:
         check_settings(ask)

@@ -19,7 +19,7 @@ from paintings import data_uri, painted
 
 from volc_dashscope import (
     AuthError,
-    BadReply,
+    BadReplyError,
     BulkError,
     Client,
     ConfigError,
@@ -33,10 +33,10 @@ from volc_dashscope import (
     Item,
     QuotaError,
     RateLimitError,
-    ServiceUnavailable,
+    ServiceUnavailableError,
     TransportError,
     Usage,
-    card,
+    get_model_info,
 )
 from volc_dashscope.emulator import Fault, Request, Response
 
@@ -215,9 +215,9 @@ def test_the_usage_of_a_client_is_that_of_its_calls(mount, model) -> None:
 
 def test_the_usage_of_a_call_of_many_requests_is_whole(inside) -> None:
     """However many bills it takes to add up."""
-    row = card(TEXT)
+    row = get_model_info(TEXT)
     assert row is not None
-    with inside.client(TEXT, card=replace(row, batch=1), dimensions=64) as client:
+    with inside.client(TEXT, model_info=replace(row, batch=1), dimensions=64) as client:
         usage = client.embed(_texts(600)).usage
 
     assert (600, inside.emulator.ledger.tokens) == (usage.requests, usage.total_tokens)
@@ -624,10 +624,10 @@ def test_no_row_is_lost_or_misplaced_among_many_faults(emulate, embed, socket) -
 @pytest.mark.parametrize(
     ("fault", "error"),
     [
-        (Fault("500", retry_after_ms=1), ServiceUnavailable),
+        (Fault("500", retry_after_ms=1), ServiceUnavailableError),
         (Fault("429", retry_after_ms=1), RateLimitError),
-        (Fault("truncated"), BadReply),
-        (Fault("missing"), BadReply),
+        (Fault("truncated"), BadReplyError),
+        (Fault("missing"), BadReplyError),
         (Fault("reset"), TransportError),
     ],
     ids=lambda value: getattr(value, "kind", ""),
@@ -636,7 +636,7 @@ def test_attempts_run_out_with_the_error_of_the_last(inside, embed, fault, error
     inside.emulator.fail(*[fault] * 9)
 
     with pytest.raises(error):
-        _embed(inside, embed, TEXT, ["a"], max_attempts=2)
+        _embed(inside, embed, TEXT, ["a"], max_retries=1)
 
     assert 2 == len(inside.emulator.ledger)
 
@@ -646,7 +646,7 @@ def test_a_slow_reply_is_a_transport_error(emulate, embed) -> None:
     mount = emulate(socket=True, latency=0.5)
 
     with pytest.raises(TransportError, match="timed out"):
-        _embed(mount, embed, TEXT, ["a"], timeout=0.1, max_attempts=1)
+        _embed(mount, embed, TEXT, ["a"], timeout=0.1, max_retries=0)
 
 
 @both_clients
@@ -661,7 +661,7 @@ def test_nobody_listening_is_a_transport_error(embed) -> None:
             return Nobody.client(model, **settings).aio
 
     with pytest.raises(TransportError, match="could not connect"):
-        _embed(Nobody, embed, TEXT, ["a"], max_attempts=1)
+        _embed(Nobody, embed, TEXT, ["a"], max_retries=0)
 
 
 HOSTILE = {
@@ -708,7 +708,7 @@ def test_replies_that_name_two_models_are_no_result(inside, model) -> None:
     with pytest.raises(BulkError) as caught:
         inside.client(model, max_concurrency=1).embed(_texts(20))
 
-    assert {BadReply} == {type(error) for error in caught.value.failures.values()}
+    assert {BadReplyError} == {type(error) for error in caught.value.failures.values()}
     assert "name two models, 'm0' and 'm1'" in str(caught.value)
 
 
@@ -721,7 +721,7 @@ def test_replies_of_two_lengths_are_no_result(inside, length) -> None:
     with pytest.raises(BulkError, match=f"replies of one call have lengths 4 and {length}") as caught:
         inside.client("ep-20261121", provider="ark", max_concurrency=1).embed(_texts(2))
 
-    assert {1: BadReply} == {index: type(error) for index, error in caught.value.failures.items()}
+    assert {1: BadReplyError} == {index: type(error) for index, error in caught.value.failures.items()}
 
 
 def test_the_result_names_the_model_as_the_replies_do(inside) -> None:

@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 from canary import KEY
 
-from volc_dashscope import AsyncClient, Client, ConfigError, ModelCard, card
-from volc_dashscope._config import find_card, find_headers, find_key, find_url
+from volc_dashscope import AsyncClient, Client, ConfigError, ModelInfo, get_model_info
+from volc_dashscope._config import find_headers, find_key, find_model_info, find_url
 from volc_dashscope._wire import Secret
 
 VARIABLES = {"ark": "ARK_API_KEY", "dashscope": "DASHSCOPE_API_KEY"}
 
 
-def _row(name: str) -> ModelCard:
-    row = card(name)
+def _row(name: str) -> ModelInfo:
+    row = get_model_info(name)
     assert row is not None
     return row
 
@@ -26,7 +26,7 @@ ARK, TEXT = _row("doubao-embedding-vision-251215"), _row("text-embedding-v4")
 
 
 def _url(
-    row: ModelCard,
+    row: ModelInfo,
     base_url: str | None = None,
     *,
     route: Any = "native",
@@ -198,7 +198,7 @@ def test_a_key_from_the_environment_does_not_travel(kind: Any, monkeypatch: pyte
         ),
     ],
 )
-def test_a_region_has_a_host(row: ModelCard, settings: dict[str, Any], url: str, place: str) -> None:
+def test_a_region_has_a_host(row: ModelInfo, settings: dict[str, Any], url: str, place: str) -> None:
     assert (url, place) == _url(row, **settings)
 
 
@@ -300,7 +300,7 @@ def test_a_url_that_is_no_host_and_path_is_refused_without_being_shown(url: str,
     ],
 )
 def test_a_url_comes_from_the_services_own_variables(
-    row: ModelCard, environ: dict[str, str], url: str
+    row: ModelInfo, environ: dict[str, str], url: str
 ) -> None:
     assert url == _url(row, environ=environ)[0]
 
@@ -336,7 +336,7 @@ def test_a_base_url_given_wins_over_the_region() -> None:
     ],
 )
 def test_a_region_that_cannot_be_reached_is_refused(
-    row: ModelCard, settings: dict[str, Any], reason: str
+    row: ModelInfo, settings: dict[str, Any], reason: str
 ) -> None:
     with pytest.raises(ConfigError, match=reason):
         _url(row, **settings)
@@ -345,27 +345,27 @@ def test_a_region_that_cannot_be_reached_is_refused(
 # Cards.
 
 
-def _card(model: str, **settings: Any) -> ModelCard:
-    return find_card(model, **{"provider": None, "like": None, "card": None, **settings})
+def _model_info(model: str, **settings: Any) -> ModelInfo:
+    return find_model_info(model, **{"provider": None, "base_model": None, "model_info": None, **settings})
 
 
 def test_a_known_name_has_its_row() -> None:
-    assert TEXT == _card("text-embedding-v4")
+    assert TEXT == _model_info("text-embedding-v4")
 
 
 def test_an_endpoint_is_like_a_model() -> None:
-    assert ARK.renamed("ep-2026") == _card("ep-2026", like=ARK.name)
+    assert ARK.renamed("ep-2026") == _model_info("ep-2026", base_model=ARK.name)
 
 
 def test_a_card_of_ones_own_wins() -> None:
     own = replace(TEXT, batch=3)
 
-    assert own == _card("text-embedding-v4", card=own, like=ARK.name)
+    assert own == _model_info("text-embedding-v4", model_info=own, base_model=ARK.name)
 
 
 @pytest.mark.parametrize("provider", ["ark", "dashscope"])
 def test_an_unknown_name_with_a_provider_is_one_item_a_request_of_unknown_length(provider: str) -> None:
-    row = _card("tomorrow", provider=provider)
+    row = _model_info("tomorrow", provider=provider)
 
     assert ("tomorrow", provider, 1, (), None, False) == (
         row.name,
@@ -382,7 +382,10 @@ def test_an_unknown_name_with_a_provider_is_one_item_a_request_of_unknown_length
     [
         pytest.param("tomorrow", {}, "say which model it is like .*or whose it is", id="unknown"),
         pytest.param(
-            "ep-1", {"like": "tomorrow"}, "like='tomorrow' is not in the table .*text-embedding-v4", id="like"
+            "ep-1",
+            {"base_model": "tomorrow"},
+            "base_model='tomorrow' is not in the table .*text-embedding-v4",
+            id="base_model",
         ),
         pytest.param("tomorrow", {"provider": "openai"}, '"ark" or "dashscope"', id="provider"),
         pytest.param(
@@ -390,13 +393,16 @@ def test_an_unknown_name_with_a_provider_is_one_item_a_request_of_unknown_length
         ),
         pytest.param(
             "ep-1",
-            {"like": "text-embedding-v4", "provider": "ark"},
+            {"base_model": "text-embedding-v4", "provider": "ark"},
             "served by dashscope",
             id="like the other",
         ),
         pytest.param("multimodal-embedding-one-peace-v1", {}, "cannot be used: legacy", id="not ready"),
         pytest.param(
-            "ep-1", {"like": "multimodal-embedding-one-peace-v1"}, "cannot be used", id="like one not ready"
+            "ep-1",
+            {"base_model": "multimodal-embedding-one-peace-v1"},
+            "cannot be used",
+            id="like one not ready",
         ),
         pytest.param("", {}, "must be a model", id="empty"),
         pytest.param("  ", {}, "must be a model", id="blank"),
@@ -406,7 +412,7 @@ def test_an_unknown_name_with_a_provider_is_one_item_a_request_of_unknown_length
 )
 def test_a_model_nobody_knows_is_refused(model: Any, settings: dict[str, Any], reason: str) -> None:
     with pytest.raises(ConfigError, match=reason):
-        _card(model, **settings)
+        _model_info(model, **settings)
 
 
 # Headers and numbers.
@@ -454,7 +460,7 @@ def test_headers_given_are_not_kept_by_reference() -> None:
 
 NUMBERS: dict[str, list[Any]] = {
     "max_concurrency": [0, -1, 1.5, "8", True, None],
-    "max_attempts": [0, -1, 1.5, "8", True, None],
+    "max_retries": [-1, 1.5, "8", True, None],
     "deadline": [0, -1, float("nan"), "180", None],
     "timeout": [0, -1, float("nan"), "60", None],
     "requests_per_minute": [0, -1, float("nan"), "60"],

@@ -74,7 +74,7 @@ def _serving(*replies: bytes, handler: type[BaseRequestHandler] = _Answers) -> I
 def _rows(way: str, server: Server, *calls: object) -> np.ndarray:
     """Embed each item in a call of its own, with one client; return the rows."""
     url = f"http://127.0.0.1:{server.server_address[1]}/api/v3"
-    settings = {"api_key": "k", "base_url": url, "max_attempts": 1, "normalize": False, "timeout": 10.0}
+    settings = {"api_key": "k", "base_url": url, "max_retries": 0, "normalize": False, "timeout": 10.0}
 
     async def apart() -> list[np.ndarray]:
         async with AsyncClient(

@@ -11,7 +11,7 @@ import pytest
 import volc_dashscope
 from volc_dashscope import (
     AuthError,
-    BadReply,
+    BadReplyError,
     BulkError,
     ConfigError,
     ContentError,
@@ -22,7 +22,7 @@ from volc_dashscope import (
     RateLimitError,
     RequestError,
     ServiceError,
-    ServiceUnavailable,
+    ServiceUnavailableError,
     TransportError,
     Usage,
 )
@@ -36,9 +36,9 @@ PARENTS = {
     RateLimitError: (ServiceError,),
     ContentError: (ServiceError,),
     RequestError: (ServiceError,),
-    ServiceUnavailable: (EmbeddingError,),
+    ServiceUnavailableError: (EmbeddingError,),
     TransportError: (EmbeddingError,),
-    BadReply: (EmbeddingError,),
+    BadReplyError: (EmbeddingError,),
     BulkError: (EmbeddingError,),
 }
 SINGLE = [EmbeddingError, *(kind for kind in PARENTS if kind is not BulkError)]
@@ -127,7 +127,7 @@ def test_a_bulk_error_survives_the_way_to_another_process() -> None:
 
 
 def test_a_failure_that_hit_several_items_is_still_one_error_elsewhere() -> None:
-    shared = ServiceUnavailable("down", retryable=True)
+    shared = ServiceUnavailableError("down", retryable=True)
     result = EmbeddingResult(np.empty((2, 0), np.float32), Usage(), (), "m")
 
     again = pickle.loads(pickle.dumps(BulkError("all", result=result, failures={0: shared, 1: shared})))

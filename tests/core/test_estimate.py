@@ -16,15 +16,15 @@ from volc_dashscope import (
     Image,
     InputError,
     Item,
-    ModelCard,
+    ModelInfo,
     Usage,
     Video,
-    card,
-    estimate,
-    models,
+    estimate_cost,
+    get_model_info,
+    list_models,
 )
 
-NATIVE = [row for row in models() if row.ready and "native" in row.routes]
+NATIVE = [row for row in list_models() if row.ready and "native" in row.routes]
 VISION, OLDER, TEXT = "doubao-embedding-vision-251215", "doubao-embedding-vision-250615", "text-embedding-v4"
 PLUS = "tongyi-embedding-vision-plus-2026-03-06"
 WINDOW = (10 * 1024, 80 * 1024)
@@ -47,7 +47,7 @@ def _picture(width: int, height: int) -> Image:
     return Image.from_bytes(painted(size=(width, height)))
 
 
-def _mixture(row: ModelCard) -> list[Item]:
+def _mixture(row: ModelInfo) -> list[Item]:
     """Items of every kind a row has, in an order that fills, breaks and splits requests."""
     items: list[Item] = [f"text {number}" for number in range(13)]
     items += ["long " * 150, "longer " * 120, "long again " * 90]
@@ -72,7 +72,7 @@ def _mixture(row: ModelCard) -> list[Item]:
 def test_requests_are_the_ones_the_client_sends(inside, row):
     items = _mixture(row)
 
-    expected = estimate(items, row.name).requests
+    expected = estimate_cost(items, row.name).requests
     inside.client(row.name).embed(items)
 
     assert expected == len(inside.emulator.ledger)
@@ -80,7 +80,7 @@ def test_requests_are_the_ones_the_client_sends(inside, row):
 
 
 def test_neighbours_share_a_request_up_to_the_batch_of_the_row():
-    counted = [estimate(["text"] * count, TEXT).requests for count in (0, 1, 10, 11, 25)]
+    counted = [estimate_cost(["text"] * count, TEXT).requests for count in (0, 1, 10, 11, 25)]
 
     assert [0, 1, 1, 2, 3] == counted
 
@@ -90,13 +90,13 @@ def test_an_open_file_is_counted_by_the_line(tmp_path):
     path.write_text("one\ntwo\nthree\n", encoding="utf-8")
 
     with path.open(encoding="utf-8") as file:
-        found = estimate(file, OLDER)
+        found = estimate_cost(file, OLDER)
 
     assert (3, 3) == (found.items, found.requests)
 
 
 def test_a_file_job_is_one_request_for_many_texts():
-    found = estimate(["text"] * 1000, "text-embedding-async-v2")
+    found = estimate_cost(["text"] * 1000, "text-embedding-async-v2")
 
     assert (1000, 1, None) == (found.items, found.requests, found.seconds_at_limit)
 
@@ -107,7 +107,7 @@ def test_no_key_no_file_and_no_connection_is_needed(tmp_path, audit):
     items = [Image.from_path(path), Video.from_url(FILM), "text"]
     audit.files_opened.clear()
 
-    estimate(items, VISION)
+    estimate_cost(items, VISION)
 
     assert [] == audit.files_opened
     assert [] == audit.dialled
@@ -125,7 +125,7 @@ TEXTS = {
 
 @pytest.mark.parametrize(("text", "expected"), TEXTS.values(), ids=TEXTS)
 def test_text_is_counted_by_the_rule_that_is_stated(text, expected):
-    found = estimate([text], TEXT)
+    found = estimate_cost([text], TEXT)
 
     assert expected == found.text_tokens
     assert "one token for each Chinese" in found.rule
@@ -133,16 +133,16 @@ def test_text_is_counted_by_the_rule_that_is_stated(text, expected):
 
 
 def test_a_text_that_is_cut_counts_no_more_than_the_cut():
-    found = estimate(["天" * 600], "multimodal-embedding-v1")
+    found = estimate_cost(["天" * 600], "multimodal-embedding-v1")
 
-    assert card("multimodal-embedding-v1").max_tokens == found.text_tokens
+    assert get_model_info("multimodal-embedding-v1").max_tokens == found.text_tokens
     assert "at most 512 tokens" in found.rule
 
 
 def test_the_task_counts_where_it_is_a_prefix_of_the_query():
     model = "doubao-embedding-large-text-250515"
     plain, query, document = (
-        estimate(["query"], model, **settings).text_tokens
+        estimate_cost(["query"], model, **settings).text_tokens
         for settings in ({}, {"instruct": "天" * 9, "text_type": "query"}, {"instruct": "天" * 9})
     )
 
@@ -150,7 +150,7 @@ def test_the_task_counts_where_it_is_a_prefix_of_the_query():
 
 
 def test_presets_no_page_publishes_are_said_to_be_missing():
-    assert "preset text" in estimate([_sized(100, 100)], VISION).rule.lower()
+    assert "preset text" in estimate_cost([_sized(100, 100)], VISION).rule.lower()
 
 
 # Images.
@@ -167,7 +167,7 @@ ARK_IMAGES = {
 
 @pytest.mark.parametrize(("size", "expected"), ARK_IMAGES.values(), ids=ARK_IMAGES)
 def test_an_image_on_ark_counts_by_its_pixels(size, expected):
-    found = estimate([_sized(*size)], VISION)
+    found = estimate_cost([_sized(*size)], VISION)
 
     assert (expected, 0) == (found.image_tokens, found.unknown)
     assert (expected, expected) == found.tokens
@@ -177,7 +177,7 @@ def test_an_image_on_ark_counts_by_its_pixels(size, expected):
 def test_an_image_of_a_snapshot_counts_by_res_level(level, expected):
     items = [_sized(2000, 2000), Image.from_url(PICTURE), Frames([_sized(20, 20), _sized(30, 30)])]
 
-    found = estimate(items, PLUS, res_level=level)
+    found = estimate_cost(items, PLUS, res_level=level)
 
     assert (4 * expected, 0) == (found.image_tokens, found.unknown)
     assert f"{expected} tokens at res_level" in found.rule
@@ -191,7 +191,7 @@ def test_image_tokens_are_what_the_emulator_bills(inside, model, settings):
     """The emulator has formulas of its own, so that one mistake cannot hide in both."""
     items = [_picture(30, 40), _picture(333, 777), "text", _picture(1920, 1080)]
 
-    found = estimate(items, model, **settings)
+    found = estimate_cost(items, model, **settings)
     billed = inside.client(model, **settings).embed(items).usage
 
     assert billed.image_tokens == found.image_tokens
@@ -202,7 +202,7 @@ def test_image_tokens_are_what_the_emulator_bills(inside, model, settings):
     ["qwen3-vl-embedding", "qwen2.5-vl-embedding", "tongyi-embedding-vision-plus", "multimodal-embedding-v1"],
 )
 def test_a_model_whose_formula_no_page_gives_has_unknown_images(model):
-    found = estimate([_sized(100, 100), "text", Video.from_url(FILM)], model)
+    found = estimate_cost([_sized(100, 100), "text", Video.from_url(FILM)], model)
 
     assert (0, (0, 0), 2) == (found.image_tokens, found.video_tokens, found.unknown)
     assert (found.text_tokens, None) == found.tokens
@@ -220,7 +220,7 @@ UNSIZED: dict[str, Item] = {
 
 @pytest.mark.parametrize("item", UNSIZED.values(), ids=UNSIZED)
 def test_an_image_of_unknown_size_on_ark_is_bounded_by_the_cap(item):
-    found = estimate([item], VISION)
+    found = estimate_cost([item], VISION)
 
     assert (0, 1) == (found.image_tokens, found.unknown)
     assert (found.text_tokens, found.text_tokens + 1312) == found.tokens
@@ -229,7 +229,7 @@ def test_an_image_of_unknown_size_on_ark_is_bounded_by_the_cap(item):
 def test_an_item_with_several_unknown_images_is_one_unknown_item():
     item = Fused(Image.from_url(PICTURE), Image.from_url(PICTURE), _sized(28, 28))
 
-    found = estimate([item], VISION)
+    found = estimate_cost([item], VISION)
 
     assert (1, 1) == (found.image_tokens, found.unknown)
     assert (1, 1 + 2 * 1312) == found.tokens
@@ -252,7 +252,7 @@ VIDEOS: dict[str, tuple[dict[str, Any], tuple[int, int]]] = {
 
 @pytest.mark.parametrize(("knobs", "expected"), VIDEOS.values(), ids=VIDEOS)
 def test_a_video_on_ark_is_a_documented_range(knobs, expected):
-    found = estimate([Video.from_bytes(MP4, **knobs)], VISION)
+    found = estimate_cost([Video.from_bytes(MP4, **knobs)], VISION)
 
     assert (expected, 0) == (found.video_tokens, found.unknown)
     assert expected == found.tokens
@@ -261,7 +261,7 @@ def test_a_video_on_ark_is_a_documented_range(knobs, expected):
 def test_ranges_of_videos_add_up():
     items = [Video.from_url(FILM), Fused("red", Video.from_url(FILM), Video.from_bytes(MP4))]
 
-    found = estimate(items, OLDER)
+    found = estimate_cost(items, OLDER)
 
     assert (3 * WINDOW[0], 3 * WINDOW[1]) == found.video_tokens
     assert "10,240 to 81,920" in found.rule
@@ -270,7 +270,7 @@ def test_ranges_of_videos_add_up():
 def test_what_the_emulator_bills_for_a_video_is_in_the_range(inside):
     items: list[Item] = [Video.from_url(FILM), Video.from_bytes(MP4 + bytes(1000), fps=0.2)]
 
-    low, high = estimate(items, VISION).video_tokens
+    low, high = estimate_cost(items, VISION).video_tokens
     billed = inside.client(VISION).embed(items).usage.image_tokens
 
     assert low <= billed <= high
@@ -280,20 +280,20 @@ def test_what_the_emulator_bills_for_a_video_is_in_the_range(inside):
 
 
 def test_text_and_media_have_their_own_price():
-    found = estimate(["天" * 999, _sized(1920, 1080), Video.from_url(FILM)], VISION)
-    row = card(VISION)
+    found = estimate_cost(["天" * 999, _sized(1920, 1080), Video.from_url(FILM)], VISION)
+    row = get_model_info(VISION)
 
     assert (1000, 1312) == (found.text_tokens, found.image_tokens)
     assert (
         pytest.approx((0.0007 + 1.8 * (1312 + 10_240) / 1e6, 0.0007 + 1.8 * (1312 + 81_920) / 1e6))
         == found.price
     )
-    assert (row.price.currency, row.price.as_of, row) == (found.currency, found.as_of, found.card)
+    assert (row.price.currency, row.price.as_of, row) == (found.currency, found.as_of, found.model_info)
 
 
 @pytest.mark.parametrize(("route", "rate"), [(None, 0.5), ("native", 0.5), ("openai", 0.5), ("batch", 0.25)])
 def test_the_price_is_that_of_the_route(route, rate):
-    found = estimate(["天" * 999] * 100, TEXT, route=route)
+    found = estimate_cost(["天" * 999] * 100, TEXT, route=route)
 
     assert pytest.approx((0.1 * rate, 0.1 * rate)) == found.price
     assert ("batch" == route) == ("Batch price" in found.rule)
@@ -301,14 +301,14 @@ def test_the_price_is_that_of_the_route(route, rate):
 
 @pytest.mark.parametrize("model", ["doubao-embedding-vision-241215", "skylark-embedding-vision-251215"])
 def test_a_row_without_a_price_gives_none(model):
-    found = estimate(["text"], model)
+    found = estimate_cost(["text"], model)
 
     assert (None, None, None) == (found.price, found.currency, found.as_of)
     assert "price" not in found.rule
 
 
 def test_nothing_costs_nothing():
-    found = estimate([], VISION)
+    found = estimate_cost([], VISION)
 
     assert (0, 0, (0, 0), (0.0, 0.0)) == (found.items, found.requests, found.tokens, found.price)
 
@@ -323,21 +323,21 @@ LIMITS: dict[str, tuple[str, list[Item], float | None]] = {
 
 @pytest.mark.parametrize(("model", "items", "expected"), LIMITS.values(), ids=LIMITS)
 def test_the_time_is_that_of_the_tighter_published_limit(model, items, expected):
-    assert pytest.approx(expected) == estimate(items, model).seconds_at_limit
+    assert pytest.approx(expected) == estimate_cost(items, model).seconds_at_limit
 
 
 # Names and refusals.
 
 
 def test_an_endpoint_id_is_counted_like_the_row_it_stands_for():
-    found = estimate([_sized(1280, 720)], "ep-20260101-abcde", like=VISION)
+    found = estimate_cost([_sized(1280, 720)], "ep-20260101-abcde", base_model=VISION)
 
-    assert (1176, "ep-20260101-abcde") == (found.image_tokens, found.card.name)
-    assert estimate([_sized(1280, 720)], VISION).price == found.price
+    assert (1176, "ep-20260101-abcde") == (found.image_tokens, found.model_info.name)
+    assert estimate_cost([_sized(1280, 720)], VISION).price == found.price
 
 
 def test_a_model_of_tomorrow_has_no_price():
-    found = estimate(["text"] * 3, "doubao-embedding-vision-990101", provider="ark")
+    found = estimate_cost(["text"] * 3, "doubao-embedding-vision-990101", provider="ark")
 
     assert (3, None) == (found.requests, found.price)
 
@@ -356,11 +356,11 @@ REFUSALS: dict[str, tuple[Any, dict[str, Any], type[Exception], str]] = {
 @pytest.mark.parametrize(("items", "settings", "kind", "words"), REFUSALS.values(), ids=REFUSALS)
 def test_what_a_client_refuses_is_refused(items, settings, kind, words):
     with pytest.raises(kind, match=words):
-        estimate(items, **settings)
+        estimate_cost(items, **settings)
 
 
 def test_a_local_video_counts_where_it_will_be_uploaded():
-    found = estimate([Video.from_bytes(MP4)], PLUS, upload=True)
+    found = estimate_cost([Video.from_bytes(MP4)], PLUS, upload=True)
 
     assert (1, 1) == (found.requests, found.unknown)
 

@@ -83,7 +83,7 @@ def test_a_reply_slower_than_the_timeout_is_a_transport_error(emulate, kind):
     mount = emulate(socket=True, latency=3)
 
     with (
-        _fast(mount, timeout=0.2, max_attempts=1) as client,
+        _fast(mount, timeout=0.2, max_retries=0) as client,
         pytest.raises(TransportError, match="timed out"),
     ):
         _embed(client, kind, ["text"])
@@ -94,7 +94,7 @@ def test_nobody_there_is_a_transport_error(kind):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{free.getsockname()[1]}"
-    client = Client(ARK, api_key="k", base_url=url, driver="aiohttp", max_attempts=1)
+    client = Client(ARK, api_key="k", base_url=url, driver="aiohttp", max_retries=0)
 
     with client, pytest.raises(TransportError, match="could not connect"):
         _embed(client, kind, ["text"])
@@ -115,7 +115,7 @@ def test_a_refused_key_is_said_once(served, kind):
 def test_a_redirect_is_not_followed(serve, served, kind):
     head = f"location: {served.emulator.ark_url}/x\r\ncontent-length: 0\r\n".encode()
     server = serve(head, status=b"302 Found")
-    client = Client(ARK, api_key="k", base_url=server.url, driver="aiohttp", max_attempts=1)
+    client = Client(ARK, api_key="k", base_url=server.url, driver="aiohttp", max_retries=0)
 
     with client, pytest.raises(EmbeddingError, match="302"):
         _embed(client, kind, ["text"])
@@ -127,7 +127,7 @@ def test_a_redirect_is_not_followed(serve, served, kind):
 def test_a_compressed_reply_that_would_fill_memory_is_cut_off(serve, kind):
     body = gzip.compress(bytes(80 * 1024 * 1024))
     server = serve(b"content-encoding: gzip\r\ncontent-length: %d\r\n" % len(body), body)
-    client = Client(ARK, api_key="k", base_url=server.url, driver="aiohttp", max_attempts=1)
+    client = Client(ARK, api_key="k", base_url=server.url, driver="aiohttp", max_retries=0)
 
     with client, pytest.raises(TransportError, match="larger than any reply"):
         _embed(client, kind, ["text"])

@@ -13,15 +13,15 @@ from volc_dashscope._retry import Retry
 from volc_dashscope._wire import Fault, Reply, Request
 from volc_dashscope.errors import (
     AuthError,
-    BadReply,
+    BadReplyError,
     EmbeddingError,
     RateLimitError,
-    ServiceUnavailable,
+    ServiceUnavailableError,
     TransportError,
 )
 
 GOOD = Reply(200, {}, b"rows")
-DOWN = ServiceUnavailable("down", retryable=True)
+DOWN = ServiceUnavailableError("down", retryable=True)
 REFUSED = AuthError("no", account=True)
 
 
@@ -117,7 +117,7 @@ def test_the_request_is_built_once_for_all_attempts() -> None:
 
 def test_attempts_run_out_with_the_last_error() -> None:
     clock = Clock()
-    errors = [ServiceUnavailable(f"down {number}", retryable=True) for number in range(3)]
+    errors = [ServiceUnavailableError(f"down {number}", retryable=True) for number in range(3)]
 
     log = _drive(exchange(Embedding(list(errors)), _terms(clock)), clock)
 
@@ -126,7 +126,7 @@ def test_attempts_run_out_with_the_last_error() -> None:
 
 @pytest.mark.parametrize(
     "error",
-    [REFUSED, BadReply("odd"), RateLimitError("quota")],
+    [REFUSED, BadReplyError("odd"), RateLimitError("quota")],
     ids=["key", "reply", "throttle that is final"],
 )
 def test_a_final_error_is_sent_exactly_once(error: EmbeddingError) -> None:

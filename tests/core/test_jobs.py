@@ -14,14 +14,14 @@ import orjson
 import pytest
 
 from volc_dashscope import (
-    BadReply,
+    BadReplyError,
     ConfigError,
     ContentError,
     Image,
     InputError,
     RateLimitError,
     RequestError,
-    ServiceUnavailable,
+    ServiceUnavailableError,
     TransportError,
 )
 from volc_dashscope._flow import Send, Terms
@@ -33,7 +33,7 @@ from volc_dashscope.emulator import Fault
 from volc_dashscope.jobs import AsyncBatchJobs, AsyncFileJobs, BatchJobs, FileJobs, _batch_file
 from volc_dashscope.jobs._batch_work import BatchWork
 from volc_dashscope.jobs._file_work import FileWork
-from volc_dashscope.models import card
+from volc_dashscope.models import get_model_info
 
 FILE_MODEL, BATCH_MODEL = "text-embedding-async-v2", "text-embedding-v4"
 SUBMIT = "/text-embedding/text-embedding"
@@ -108,7 +108,7 @@ class Driver:
 def ask(model, **settings):
     path = "compatible-mode/v1" if model == BATCH_MODEL else "api/v1"
     url = f"https://dashscope.example/{path}"
-    return Ask(card=card(model), model=model, base_url=url, place="here", **settings)
+    return Ask(model_info=get_model_info(model), model=model, base_url=url, place="here", **settings)
 
 
 def publish(mount, text, name="texts.txt"):
@@ -243,7 +243,7 @@ def test_waiting_gives_up_in_time_and_says_that_the_job_goes_on(emulate):
     driver = Driver(emulate, job_seconds=1_000)
     work, asked = FileWork(driver.terms), ask(FILE_MODEL)
     job = driver.run(work.submit(driver.emulator.publish("a.txt", b"a"), asked))
-    with pytest.raises(ServiceUnavailable, match="still PENDING after 10 s") as caught:
+    with pytest.raises(ServiceUnavailableError, match="still PENDING after 10 s") as caught:
         driver.run(work.wait(job.id, asked, 10.0))
 
     assert caught.value.retryable
@@ -294,7 +294,7 @@ def test_a_job_that_runs_is_not_collected(emulate):
     mount = emulate(job_seconds=100)
     jobs = Twin(FileJobs, mount)
     job = jobs.submit(publish(mount, "a"))
-    with pytest.raises(ServiceUnavailable, match="still PENDING"):
+    with pytest.raises(ServiceUnavailableError, match="still PENDING"):
         jobs.collect(job.id)
 
 
@@ -302,7 +302,7 @@ def test_a_job_that_runs_is_not_collected(emulate):
 def test_a_job_whose_reply_was_lost_is_not_submitted_twice(inside, fault):
     """Both would be billed."""
     inside.emulator.fail(Fault(fault, path=SUBMIT))
-    with pytest.raises((TransportError, ServiceUnavailable, BadReply), match="would be paid twice"):
+    with pytest.raises((TransportError, ServiceUnavailableError, BadReplyError), match="would be paid twice"):
         Twin(FileJobs, inside).submit(publish(inside, "a"))
 
     assert 1 == len(paths(inside))
@@ -331,7 +331,7 @@ def test_line_numbers_that_start_at_one_are_believed_only_when_there_is_no_doubt
     job = jobs.submit(publish(inside, "a\nb"))
     other = [0.0, 1.0, *[0.0] * 1534]
     result_of(inside, row(1), row(2, value=other))
-    with pytest.raises(BadReply, match="count=") as caught:
+    with pytest.raises(BadReplyError, match="count=") as caught:
         jobs.collect(job.id)
     told = jobs.collect(job.id, count=2)
     said = jobs.collect(job.id, first_line=1)
@@ -356,7 +356,7 @@ def test_a_result_that_cannot_be_read_is_a_bad_reply(inside, line, words):
     jobs = Twin(FileJobs, inside)
     job = jobs.submit(publish(inside, "a"))
     result_of(inside, line)
-    with pytest.raises(BadReply, match=words):
+    with pytest.raises(BadReplyError, match=words):
         jobs.collect(job.id)
 
 
@@ -365,7 +365,7 @@ def test_a_result_that_is_cut_short_is_a_bad_reply(inside):
     job = jobs.submit(publish(inside, "a"))
     whole = gzip.compress(orjson.dumps(row()))
     inside.emulator.reply_with(lambda request, _: whole[:-9] if "/results/" in request.path else None)
-    with pytest.raises(BadReply, match="does not decompress"):
+    with pytest.raises(BadReplyError, match="does not decompress"):
         jobs.collect(job.id)
 
 
@@ -397,7 +397,7 @@ def test_a_result_is_fetched_over_https_only(inside, url):
     job = jobs.submit(publish(inside, "a"))
     before = len(paths(inside))
     alter(inside, job.id, lambda body: {**body, "output": {**body["output"], "url": url}})
-    with pytest.raises(BadReply, match="no https link"):
+    with pytest.raises(BadReplyError, match="no https link"):
         jobs.collect(job.id)
 
     assert 1 == len(paths(inside)) - before
@@ -496,7 +496,7 @@ def test_a_model_without_such_jobs_is_refused(inside, kind, model, words):
 def test_jobs_check_their_settings_as_a_client_does(inside):
     for settings, words in (
         ({"dimensions": 3}, "dimensions=3"),
-        ({"max_attempts": 0}, "max_attempts"),
+        ({"max_retries": -1}, "max_retries"),
         ({"timeout": -1}, "timeout"),
         ({"region": "ap-southeast-1"}, "cn-beijing"),
     ):
@@ -587,8 +587,8 @@ def test_nothing_is_left_of_a_write_that_would_mix_with_an_older_one(inside, tmp
 
 
 def test_a_line_over_six_megabytes_is_refused(inside, tmp_path):
-    wide = replace(card(BATCH_MODEL), name="wide", max_tokens=None)
-    jobs = Twin(BatchJobs, inside, model="wide", card=wide)
+    wide = replace(get_model_info(BATCH_MODEL), name="wide", max_tokens=None)
+    jobs = Twin(BatchJobs, inside, model="wide", model_info=wide)
     with pytest.raises(InputError, match="item 1 makes a line of"):
         jobs.write(["a", "b" * 7_000_000], tmp_path / "in.jsonl")
 
@@ -770,7 +770,7 @@ def test_a_batch_whose_reply_was_lost_is_found_by_its_file(inside, tmp_path, fau
     path = written(jobs, tmp_path)
     inside.emulator.fail(None, Fault(fault, path="/batches"))
     if fault == "500":  # a 500 of the emulator did nothing
-        with pytest.raises(ServiceUnavailable):
+        with pytest.raises(ServiceUnavailableError):
             jobs.submit(path)
         found = []
     else:
@@ -798,7 +798,7 @@ def test_the_batch_of_another_file_is_not_taken_for_ours(inside, tmp_path):
 
     inside.emulator.reply_with(ignores_the_filter)
     inside.emulator.fail(None, Fault("500", path="/batches"))
-    with pytest.raises(ServiceUnavailable):
+    with pytest.raises(ServiceUnavailableError):
         jobs.submit(second)
 
 
@@ -808,7 +808,7 @@ def test_a_cancelled_batch_has_no_rows(emulate, tmp_path, kind):
     jobs = Twin(kind, mount)
     job = jobs.submit(written(jobs, tmp_path))
     cancelled = jobs.cancel(job.id)
-    with pytest.raises(ServiceUnavailable, match="still cancelling"):
+    with pytest.raises(ServiceUnavailableError, match="still cancelling"):
         jobs.collect(job.id)
 
     assert "cancelling" == cancelled.status
@@ -855,7 +855,7 @@ LINE_ERRORS = {
     ),
     "no response": ({"response": None, "error": {"error_code": "x"}}, RequestError),
     "an error under 200": ({"error": {"code": "x", "message": "y"}}, RequestError),
-    "no vector": ({"response": {"status_code": 200, "body": {"data": []}}}, BadReply),
+    "no vector": ({"response": {"status_code": 200, "body": {"data": []}}}, BadReplyError),
 }
 
 
@@ -881,10 +881,10 @@ def test_a_line_with_a_vector_and_an_error_is_worth_nothing(inside, tmp_path, ve
     result = collected(inside, tmp_path, line_of(0), *(lines if vector_first else lines[::-1]))
 
     assert [1] == list(result.errors)
-    assert BadReply is type(result.errors[1])
+    assert BadReplyError is type(result.errors[1])
 
 
 @pytest.mark.parametrize("name", ["x", "2", "-1", "99999", None])
 def test_a_line_of_somebody_elses_file_is_a_bad_reply(inside, tmp_path, name):
-    with pytest.raises(BadReply, match="breaks its format"):
+    with pytest.raises(BadReplyError, match="breaks its format"):
         collected(inside, tmp_path, line_of(0), line_of(0, custom_id=name))

@@ -336,7 +336,7 @@ def test_a_client_travels_with_its_settings(kind, through) -> None:
 
     again = through(client)
 
-    assert (kind, repr(client), client.card) == (type(again), repr(again), again.card)
+    assert (kind, repr(client), client.model_info) == (type(again), repr(again), again.model_info)
 
 
 def test_a_client_that_travelled_embeds_the_same(emulate) -> None:

@@ -6,7 +6,7 @@ from dataclasses import FrozenInstanceError
 
 import pytest
 
-from volc_dashscope import ModelCard, card, models
+from volc_dashscope import ModelInfo, get_model_info, list_models
 from volc_dashscope.models import Score
 
 # reference/models.md, sections 1 to 4, in its order.
@@ -80,32 +80,32 @@ SCORES = [
     ("text-embedding-v4", 1024, 68.36, 59.30, 70.14, 73.98),
     ("text-embedding-v4", 2048, 71.58, 61.97, 71.99, 75.01),
 ]
-every_row = pytest.mark.parametrize("row", models(), ids=lambda row: row.name)
+every_row = pytest.mark.parametrize("row", list_models(), ids=lambda row: row.name)
 
 
 @pytest.mark.parametrize("provider", NAMES)
 def test_every_model_of_the_reference_is_in_the_table_and_no_other(provider: str) -> None:
-    assert sorted(NAMES[provider]) == sorted(row.name for row in models() if row.provider == provider)
+    assert sorted(NAMES[provider]) == sorted(row.name for row in list_models() if row.provider == provider)
 
 
 @every_row
-def test_a_card_is_found_by_its_name(row: ModelCard) -> None:
-    assert row is card(row.name)
+def test_a_card_is_found_by_its_name(row: ModelInfo) -> None:
+    assert row is get_model_info(row.name)
 
 
 @pytest.mark.parametrize("name", ["", "ep-2026", "text-embedding-v5", "TEXT-EMBEDDING-V4"])
 def test_a_name_outside_the_table_has_no_card(name: str) -> None:
-    assert None is card(name)
+    assert None is get_model_info(name)
 
 
 @every_row
-def test_a_row_says_where_and_when_it_was_read(row: ModelCard) -> None:
+def test_a_row_says_where_and_when_it_was_read(row: ModelInfo) -> None:
     assert row.source.startswith("https://")
     assert "2025-12-01" < row.as_of <= "2026-11-21"
 
 
 @every_row
-def test_the_default_dimension_is_one_of_the_dimensions(row: ModelCard) -> None:
+def test_the_default_dimension_is_one_of_the_dimensions(row: ModelInfo) -> None:
     assert (not row.ready and row.default_dimension is None) or row.default_dimension in row.dimensions
 
 
@@ -113,36 +113,36 @@ def test_the_default_dimension_is_one_of_the_dimensions(row: ModelCard) -> None:
 def test_dimensions_and_batch_size_are_the_references(
     name: str, shape: tuple[int | None, set[int], int]
 ) -> None:
-    row = card(name)
+    row = get_model_info(name)
 
     assert row is not None
     assert shape == (row.default_dimension, set(row.dimensions), row.batch)
 
 
 @every_row
-def test_somebody_shortens_a_vector_that_has_several_lengths(row: ModelCard) -> None:
+def test_somebody_shortens_a_vector_that_has_several_lengths(row: ModelInfo) -> None:
     assert (len(row.dimensions) > 1) == (row.reduces is not None)
 
 
 @every_row
-def test_a_row_has_rules_for_the_media_it_takes(row: ModelCard) -> None:
+def test_a_row_has_rules_for_the_media_it_takes(row: ModelInfo) -> None:
     rules = {"image": row.image, "video": row.video}
 
     assert not row.ready or {kind for kind, rule in rules.items() if rule} == row.modalities & rules.keys()
 
 
 @every_row
-def test_a_model_with_frames_says_how_many(row: ModelCard) -> None:
+def test_a_model_with_frames_says_how_many(row: ModelInfo) -> None:
     assert ("frames" in row.modalities) == (row.max_frames is not None)
 
 
 @every_row
-def test_a_row_that_is_not_ready_says_why(row: ModelCard) -> None:
+def test_a_row_that_is_not_ready_says_why(row: ModelInfo) -> None:
     assert row.ready or row.note
 
 
 @every_row
-def test_a_price_is_dated(row: ModelCard) -> None:
+def test_a_price_is_dated(row: ModelInfo) -> None:
     assert row.price is None or (row.price.text > 0 and row.price.as_of <= "2026-11-21")
 
 
@@ -150,7 +150,7 @@ def test_a_price_is_dated(row: ModelCard) -> None:
 def test_scores_are_those_of_the_embedding_guide(
     name: str, dimension: int, mteb: float, retrieval: float, cmteb: float, chinese: float
 ) -> None:
-    row = card(name)
+    row = get_model_info(name)
 
     assert row is not None
     assert Score(dimension, mteb, retrieval, cmteb, chinese) in row.scores
@@ -159,11 +159,11 @@ def test_scores_are_those_of_the_embedding_guide(
 def test_no_score_is_made_up() -> None:
     listed = {(name, dimension) for name, dimension, *_ in SCORES}
 
-    assert listed == {(row.name, score.dimension) for row in models() for score in row.scores}
+    assert listed == {(row.name, score.dimension) for row in list_models() for score in row.scores}
 
 
 def test_a_renamed_card_keeps_its_abilities() -> None:
-    row = card("text-embedding-v4")
+    row = get_model_info("text-embedding-v4")
 
     assert row is not None
     assert row == row.renamed("ep-2026").renamed("text-embedding-v4")
@@ -171,4 +171,4 @@ def test_a_renamed_card_keeps_its_abilities() -> None:
 
 def test_a_card_cannot_be_changed() -> None:
     with pytest.raises(FrozenInstanceError):
-        models()[0].batch = 99  # type: ignore[misc]
+        list_models()[0].batch = 99  # type: ignore[misc]

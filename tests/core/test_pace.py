@@ -15,7 +15,7 @@ from volc_dashscope._flow import Flow, Send, Terms, exchange
 from volc_dashscope._pace import Cost, Pace, Turn
 from volc_dashscope._retry import Retry
 from volc_dashscope._wire import Reply, Request
-from volc_dashscope.errors import EmbeddingError, RateLimitError, ServiceUnavailable
+from volc_dashscope.errors import EmbeddingError, RateLimitError, ServiceUnavailableError
 
 BURST = 1.0
 ONE = Cost()
@@ -204,7 +204,10 @@ def test_a_cancelled_line_still_owes_what_was_sent() -> None:
 
 @pytest.mark.parametrize(
     "error",
-    [ServiceUnavailable("down", retryable=True, retry_after=9.0), RateLimitError("quota", retry_after=9.0)],
+    [
+        ServiceUnavailableError("down", retryable=True, retry_after=9.0),
+        RateLimitError("quota", retry_after=9.0),
+    ],
     ids=["fault of the service", "throttle that is final"],
 )
 def test_other_errors_slow_nobody_down(error: EmbeddingError) -> None:

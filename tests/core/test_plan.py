@@ -10,44 +10,54 @@ from files import clip, picture, png
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from volc_dashscope import Frames, Fused, Image, InputError, Item, ModelCard, Video, card, models
+from volc_dashscope import (
+    Frames,
+    Fused,
+    Image,
+    InputError,
+    Item,
+    ModelInfo,
+    Video,
+    get_model_info,
+    list_models,
+)
 from volc_dashscope._check import check_item
 from volc_dashscope._plan import plan, request_key, tokens
 from volc_dashscope._tokens import text_tokens
 from volc_dashscope._wire import Ask, Batch
 from volc_dashscope.inputs import parts
 
-ROWS = [row for row in models() if row.ready and row.endpoint != "async"]
+ROWS = [row for row in list_models() if row.ready and row.endpoint != "async"]
 every_row = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 
 
-def _row(name: str) -> ModelCard:
-    row = card(name)
+def _row(name: str) -> ModelInfo:
+    row = get_model_info(name)
     assert row is not None
     return row
 
 
-def _ask(row: ModelCard) -> Ask:
-    return Ask(card=row, model=row.name, base_url="https://service", place="here")
+def _ask(row: ModelInfo) -> Ask:
+    return Ask(model_info=row, model=row.name, base_url="https://service", place="here")
 
 
-def _planned(items: list[Item], row: ModelCard) -> list[Batch]:
+def _planned(items: list[Item], row: ModelInfo) -> list[Batch]:
     return list(plan(enumerate(items), _ask(row)))
 
 
-def _sizes(items: list[Item], row: ModelCard) -> list[int]:
+def _sizes(items: list[Item], row: ModelInfo) -> list[int]:
     return [len(batch) for batch in _planned(items, row)]
 
 
 @every_row
-def test_texts_fill_the_batch_of_the_card(row: ModelCard) -> None:
+def test_texts_fill_the_batch_of_the_card(row: ModelInfo) -> None:
     texts = ["a"] * (2 * row.batch + 1)
 
     assert [row.batch, row.batch, 1] == _sizes(texts, row)
 
 
 @every_row
-def test_nothing_makes_no_request(row: ModelCard) -> None:
+def test_nothing_makes_no_request(row: ModelInfo) -> None:
     assert [] == _planned([], row)
 
 
@@ -184,7 +194,7 @@ fused = st.lists(any_part, min_size=1, max_size=4).map(lambda whole: Fused(*whol
 mixes = st.lists(st.one_of(any_part, fused), min_size=1, max_size=50)
 
 
-def _accepted(items: list[Item], row: ModelCard) -> list[Item]:
+def _accepted(items: list[Item], row: ModelInfo) -> list[Item]:
     """Return the items that the model takes at all."""
     kept = []
     for item in items:
@@ -215,7 +225,7 @@ def _rates(item: Item) -> set[float | None]:
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 @settings(max_examples=20, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 @given(mixes)
-def test_any_mix_of_items_is_planned_within_every_limit(row: ModelCard, items: list[Item]) -> None:
+def test_any_mix_of_items_is_planned_within_every_limit(row: ModelInfo, items: list[Item]) -> None:
     items = _accepted(items, row)
     assume(items)
 

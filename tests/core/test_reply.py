@@ -1,4 +1,4 @@
-"""A reply is rows only if it keeps its service's format; anything else is a `BadReply`, never a wrong vector."""
+"""A reply is rows only if it keeps its service's format; anything else is a `BadReplyError`, never a wrong vector."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from replies import ark, ask_for, batch_of, dashscope, listed, read
 
-from volc_dashscope import BadReply, EmbeddingError, Image
+from volc_dashscope import BadReplyError, EmbeddingError, Image
 from volc_dashscope._wire import Ask, Batch, Rows
 
 WIDTH = 256
@@ -167,8 +167,10 @@ def _media(*vectors: Any) -> dict[str, Any]:
 
 
 def test_an_unknown_model_may_have_any_length() -> None:
-    row = ask_for("text-embedding-v4").card
-    ask = Ask(card=row.renamed("ep-1"), model="ep-1", base_url="https://service", place="here", dimension=64)
+    row = ask_for("text-embedding-v4").model_info
+    ask = Ask(
+        model_info=row.renamed("ep-1"), model="ep-1", base_url="https://service", place="here", dimension=64
+    )
 
     assert [3] == _directions(read(dashscope(_vector(3, 64)), ask, batch_of("a")))
 
@@ -239,7 +241,7 @@ def test_a_list_of_vectors_that_breaks_its_format_is_a_bad_reply(
 ) -> None:
     outcome = read(_json(write(*vectors, indices=indices)), ask, batch)
 
-    assert BadReply is type(outcome)
+    assert BadReplyError is type(outcome)
 
 
 BROKEN_BODIES: dict[str, bytes] = {
@@ -281,7 +283,7 @@ BROKEN_BODIES: dict[str, bytes] = {
 def test_a_body_that_is_no_reply_is_a_bad_reply(ask: Ask, batch: Batch, body: bytes) -> None:
     outcome = read(body, ask, batch)
 
-    assert (BadReply, 200, True) == (type(outcome), outcome.status, outcome.retryable)  # type: ignore[union-attr]
+    assert (BadReplyError, 200, True) == (type(outcome), outcome.status, outcome.retryable)  # type: ignore[union-attr]
 
 
 BROKEN_VECTORS = {
@@ -295,13 +297,13 @@ BROKEN_VECTORS = {
 def test_a_single_vector_that_breaks_its_format_is_a_bad_reply(vector: Any) -> None:
     outcome = read(_json(ark(vector)), VISION, batch_of("a"))
 
-    assert BadReply is type(outcome)
+    assert BadReplyError is type(outcome)
 
 
 @given(st.binary(max_size=200) | st.text(max_size=80).map(str.encode))
 def test_no_body_raises(body: bytes) -> None:
     for ask, _, batch in ASKS.values():
-        assert BadReply is type(read(body, ask, batch))
+        assert BadReplyError is type(read(body, ask, batch))
 
 
 json_values = st.recursive(
@@ -409,7 +411,7 @@ def test_sparse_only_needs_no_dense_vector() -> None:
     ],
 )
 def test_a_sparse_vector_that_breaks_its_format_is_a_bad_reply(value: Any) -> None:
-    assert BadReply is type(read(_with_sparse(value), SPARSE, batch_of("a")))
+    assert BadReplyError is type(read(_with_sparse(value), SPARSE, batch_of("a")))
 
 
 # Usage.

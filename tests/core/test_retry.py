@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from volc_dashscope._retry import Retry, retry_after
-from volc_dashscope.errors import EmbeddingError, ServiceUnavailable
+from volc_dashscope.errors import EmbeddingError, ServiceUnavailableError
 
 NOW = 1_800_000_000.0
 DAY = 86_400
@@ -98,7 +98,7 @@ def test_no_header_value_raises(value: str) -> None:
 
 
 def _failed(hint: float | None = None, *, retryable: bool = True) -> EmbeddingError:
-    return ServiceUnavailable("down", retryable=retryable, retry_after=hint)
+    return ServiceUnavailableError("down", retryable=retryable, retry_after=hint)
 
 
 def _patient(*, random: float = 0.0, attempts: int = 99, deadline: float = 1e9) -> Retry:

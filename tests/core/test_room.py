@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from volc_dashscope import RateLimitError, ServiceUnavailable, TransportError
+from volc_dashscope import RateLimitError, ServiceUnavailableError, TransportError
 from volc_dashscope._feed import Feed
 from volc_dashscope._pace import Cost, Pace
 from volc_dashscope._room import Room
@@ -51,7 +51,7 @@ def test_nothing_stands_in_line_where_there_is_less_room():
     assert (list(range(8)), [8]) == (first, second)
 
 
-@pytest.mark.parametrize("error", [ServiceUnavailable("busy"), TransportError("timed out")], ids=repr)
+@pytest.mark.parametrize("error", [ServiceUnavailableError("busy"), TransportError("timed out")], ids=repr)
 def test_what_the_service_did_not_serve_counts_and_a_throttle_does_not(error):
     pace = Pace(None, None, 10)
     pace.report(RateLimitError("slow down", retryable=True), Cost(), 0.0)

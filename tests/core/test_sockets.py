@@ -296,7 +296,7 @@ def test_a_connection_the_server_closed_meanwhile_is_not_used_again():
     answered = []
 
     async def calls(port: int) -> None:
-        reach = {"api_key": "k", "base_url": f"http://127.0.0.1:{port}/api/v3", "max_attempts": 1}
+        reach = {"api_key": "k", "base_url": f"http://127.0.0.1:{port}/api/v3", "max_retries": 0}
         async with AsyncClient("doubao-embedding-vision-251215", **reach) as client:
             for _ in range(3):
                 answered.append(len(await client.embed(["text"])))

@@ -57,7 +57,7 @@ SCRIPT = """
     big = Image.from_bytes(file.getvalue())
     items = [*(f"text number {number}" for number in range(20)), big]
     reach = {
-        "model": "doubao-embedding-vision-251215", "api_key": "k", "max_attempts": 1,
+        "model": "doubao-embedding-vision-251215", "api_key": "k", "max_retries": 0,
         "base_url": f"https://127.0.0.1:{ports[0]}/api/v3", "max_concurrency": 4,
     }
 

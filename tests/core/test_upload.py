@@ -14,7 +14,7 @@ from paintings import painted
 
 from volc_dashscope import (
     AuthError,
-    BadReply,
+    BadReplyError,
     BulkError,
     Client,
     ConfigError,
@@ -32,7 +32,7 @@ from volc_dashscope._storage import Storage
 from volc_dashscope._upload import stored
 from volc_dashscope._wire import Ask, Batch, Reply
 from volc_dashscope.emulator import Fault
-from volc_dashscope.models import card
+from volc_dashscope.models import get_model_info
 
 ALONE = "qwen2.5-vl-embedding"
 SHARED = "qwen3-vl-embedding"
@@ -180,7 +180,7 @@ def test_a_local_video_reaches_a_model_that_takes_video_by_url_only(inside):
 
 
 def test_the_limits_of_the_model_still_hold_for_what_is_stored(inside):
-    rule = card(SHARED).video
+    rule = get_model_info(SHARED).video
     with pytest.raises(InputError, match="accepts at most"):
         embed(inside, [Video.from_bytes(mp4(size=rule.max_bytes + 1))])
 
@@ -188,7 +188,7 @@ def test_the_limits_of_the_model_still_hold_for_what_is_stored(inside):
 
 
 def test_a_picture_larger_than_a_data_uri_may_be_can_be_stored(inside):
-    rule = card(SNAPSHOT).image
+    rule = get_model_info(SNAPSHOT).image
     image = Image.from_bytes(painted().ljust(rule.max_bytes, b"\0"))
     with pytest.raises(InputError, match="data URI"):
         inside.client(SNAPSHOT).embed([image])
@@ -267,7 +267,13 @@ def test_what_is_remembered_is_bounded():
 def test_a_flow_that_is_dropped_gives_its_claim_back(inside):
     """A worker that is told to stop must not keep others waiting for a file nobody stores."""
     storage = storage_at(Clock())
-    ask = Ask(card=card(SHARED), model=SHARED, base_url="https://x/api/v1", place="here", upload=True)
+    ask = Ask(
+        model_info=get_model_info(SHARED),
+        model=SHARED,
+        base_url="https://x/api/v1",
+        place="here",
+        upload=True,
+    )
     image = Image.from_bytes(painted())
     flow = stored(Batch((0,), (image,)), ask, storage)
     first = next(flow)
@@ -351,8 +357,8 @@ def test_a_refused_policy_is_the_error_of_the_key(mount):
 )
 def test_a_policy_that_cannot_be_trusted_is_a_bad_reply(inside, changes):
     alter_policy(inside.emulator, **changes)
-    with pytest.raises(BadReply, match="the upload policy"):
-        embed(inside, [Image.from_bytes(painted())], max_attempts=1)
+    with pytest.raises(BadReplyError, match="the upload policy"):
+        embed(inside, [Image.from_bytes(painted())], max_retries=0)
 
     assert [] == to(inside.emulator, STORE)
 
@@ -378,8 +384,14 @@ def test_upload_is_for_media_of_dashscope_only(inside, model):
 def test_an_upload_reply_is_read_without_trusting_it():
     """A gateway's page in place of the policy is our error, not a KeyError."""
     storage = storage_at(Clock())
-    ask = Ask(card=card(SHARED), model=SHARED, base_url="https://x/api/v1", place="here", upload=True)
+    ask = Ask(
+        model_info=get_model_info(SHARED),
+        model=SHARED,
+        base_url="https://x/api/v1",
+        place="here",
+        upload=True,
+    )
     flow = stored(Batch((0,), (Image.from_bytes(painted()),)), ask, storage)
     next(flow)
-    with pytest.raises(BadReply):
+    with pytest.raises(BadReplyError):
         flow.send(Reply(200, {}, b"[]"))

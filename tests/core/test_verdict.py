@@ -10,7 +10,7 @@ from replies import AT, ark, ask_for, batch_of, dashscope, read
 
 from volc_dashscope import (
     AuthError,
-    BadReply,
+    BadReplyError,
     ContentError,
     EmbeddingError,
     Frames,
@@ -20,7 +20,7 @@ from volc_dashscope import (
     QuotaError,
     RateLimitError,
     RequestError,
-    ServiceUnavailable,
+    ServiceUnavailableError,
 )
 from volc_dashscope._wire import Ask, Batch, Rows, Secret
 
@@ -44,7 +44,7 @@ AUTH = Meaning(AuthError, account=True)
 MODEL = Meaning(RequestError, account=True)
 REQUEST = Meaning(RequestError)
 CONTENT = Meaning(ContentError, splittable=True)
-DOWN = Meaning(ServiceUnavailable, retryable=True)
+DOWN = Meaning(ServiceUnavailableError, retryable=True)
 
 
 def _error(outcome: Rows | EmbeddingError) -> EmbeddingError:
@@ -434,4 +434,4 @@ def test_a_long_or_hostile_message_becomes_one_short_line() -> None:
 
 
 def test_a_malformed_body_with_status_200_is_no_refusal() -> None:
-    assert BadReply is type(read(b"<html>", TEXT, batch_of("a")))
+    assert BadReplyError is type(read(b"<html>", TEXT, batch_of("a")))

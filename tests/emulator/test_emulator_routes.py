@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from paintings import data_uri, painted
 
-from volc_dashscope.models import models
+from volc_dashscope.models import list_models
 
 HELLO = {"type": "text", "text": "hello"}
 
@@ -254,7 +254,9 @@ def test_res_level_sets_the_price_of_a_picture(wire, level, price):
     assert price == reply["usage"]["input_tokens_details"]["image_tokens"]
 
 
-@pytest.mark.parametrize("model", [row for row in models() if row.endpoint == "multimodal" and row.ready])
+@pytest.mark.parametrize(
+    "model", [row for row in list_models() if row.endpoint == "multimodal" and row.ready]
+)
 def test_every_multimodal_row_answers_at_its_default_length(wire, model):
     if model.provider == "ark":
         body = {"model": model.name, "input": [HELLO]}

@@ -116,8 +116,8 @@ def test_the_model_goes_by_either_name(kind):
 
 @pytest.mark.parametrize("kind", LANGCHAIN)
 def test_an_endpoint_id_works_with_like(inside, face_of, kind):
-    like = ARK if kind is ArkEmbeddings else VL
-    face = face_of(kind, inside, model="ep-2025-abc" if kind is ArkEmbeddings else VL, like=like)
+    base_model = ARK if kind is ArkEmbeddings else VL
+    face = face_of(kind, inside, model="ep-2025-abc" if kind is ArkEmbeddings else VL, base_model=base_model)
 
     assert face.dimension == len(face.embed_query("a"))
 
@@ -217,7 +217,7 @@ def test_a_bad_text_is_named_by_its_index(inside, face_of):
 
 @pytest.mark.parametrize("name", ["embed_documents", "aembed_documents"])
 def test_some_failures_of_many_are_a_bulk_error_that_keeps_the_rest(inside, face_of, name):
-    face = face_of(ArkEmbeddings, inside, max_attempts=1, max_concurrency=1)
+    face = face_of(ArkEmbeddings, inside, max_retries=0, max_concurrency=1)
     inside.emulator.fail(None, "500")
 
     with pytest.raises(BulkError) as caught:

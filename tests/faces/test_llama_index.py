@@ -18,7 +18,7 @@ from paintings import data_uri, painted
 from samples import ARK, LLAMA_INDEX, PICTURE_URL, V4, VL, picture
 
 from llama_index_ext import ArkMultiModalEmbedding, DashScopeMultiModalEmbedding
-from volc_dashscope import ConfigError, Image, InputError, card
+from volc_dashscope import ConfigError, Image, InputError, get_model_info
 
 HOOKS = {
     "_get_query_embedding": ("query", "one"),
@@ -200,12 +200,12 @@ def test_settings_survive_a_round_trip_without_the_key(monkeypatch, kind, way):
 
 
 def test_a_card_of_ones_own_survives_a_round_trip(monkeypatch):
-    row = card(ARK).renamed("ep-1")
+    row = get_model_info(ARK).renamed("ep-1")
     monkeypatch.setenv("ARK_API_KEY", "sk-another")
 
-    twin = ArkMultiModalEmbedding.from_dict(ArkMultiModalEmbedding(model="ep-1", card=row).to_dict())
+    twin = ArkMultiModalEmbedding.from_dict(ArkMultiModalEmbedding(model="ep-1", model_info=row).to_dict())
 
-    assert row == twin.card
+    assert row == twin.model_info
 
 
 @pytest.mark.parametrize("kind", LLAMA_INDEX)

@@ -12,7 +12,7 @@ from source import ROOT
 from volc_dashscope import errors
 from volc_dashscope._wire import Ask, Batch, Reply
 from volc_dashscope.errors import EmbeddingError
-from volc_dashscope.models import card
+from volc_dashscope.models import get_model_info
 from volc_dashscope.providers import ark, dashscope
 
 PAGES = [ROOT / "docs" / language / "errors.md" for language in ("en", "zh")]
@@ -78,9 +78,9 @@ def test_the_page_knows_what_a_bare_status_means(page):
     told = {
         int(status): (error.strip("`"), retried in YES) for status, error, retried in _cells(page, "status")
     }
-    row = card("text-embedding-v4")
+    row = get_model_info("text-embedding-v4")
     assert row is not None
-    ask = Ask(card=row, model=row.name, base_url="", place="")
+    ask = Ask(model_info=row, model=row.name, base_url="", place="")
     judged = {}
     for status in told:
         error = ark.read(Reply(status, {}, b"{}"), Batch((0,), ("text",)), ask)

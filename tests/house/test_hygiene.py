@@ -25,7 +25,7 @@ LONG_MODULES = {
 LONG_FUNCTIONS = {
     "volc_dashscope.client:__init__": "the promised settings, one line each",
     "volc_dashscope.jobs._settings:__init__": "the client's settings that jobs have too, one line each",
-    "volc_dashscope.estimate:estimate": "the client's settings again, one line each",
+    "volc_dashscope.estimate:estimate_cost": "the client's settings again, one line each",
     "volc_dashscope.ray._embedder:__init__": "the client's settings again, one line each",
     "volc_dashscope.bulk._preview:preview": "and again",
 }

@@ -92,7 +92,7 @@ ORDER = [
     "_upload",
     "_call",
     "_stream",
-    "estimate",
+    "estimate_cost",
     "_progress",
     "_fan_out",
     "_http._body",

@@ -23,6 +23,6 @@ def embedded(folder: Path, store: Path, emulator: Emulator, model: str = MODEL) 
         http_client=emulator.http_client(),
         http_async_client=emulator.http_async_client(),
         cache=SQLiteCache(store / "vectors.sqlite"),
-        max_attempts=1,
+        max_retries=0,
     )
     return open_album(folder, client, store), client

@@ -10,7 +10,7 @@ from shelf_samples import MODEL
 
 from volc_dashscope.album import Album, Entry
 from volc_dashscope.album._map import draw_map
-from volc_dashscope.models import card
+from volc_dashscope.models import get_model_info
 
 
 def names(page, reply):
@@ -106,7 +106,7 @@ def test_a_wrong_question_is_refused_in_words_and_not_sent(page, gallery, params
 
 
 def test_an_upload_is_bounded_whatever_it_says_of_itself(page, gallery):
-    most = card(MODEL).image.max_bytes
+    most = get_model_info(MODEL).image.max_bytes
 
     def pieces():
         for _ in range(12):

@@ -9,7 +9,7 @@ from typing import Any
 from wishes import CLIP, DATA, FILM, KNOBS, LINK, LINK_2, OTHER, PICTURE, TASK, TEXT, Intent, chunks, words
 
 from volc_dashscope.inputs import Fused, Image, Item, Video
-from volc_dashscope.models import ModelCard
+from volc_dashscope.models import ModelInfo
 
 
 def _text(text: str) -> dict[str, Any]:
@@ -34,7 +34,7 @@ def _search(target: str, instruction: str) -> str:
     return "Target_modality: {}.\nInstruction:{}\nQuery:".format(target, instruction)  # noqa: UP032
 
 
-def ark_media(row: ModelCard) -> Iterator[Intent]:
+def ark_media(row: ModelInfo) -> Iterator[Intent]:
     """Yield the intents of a vision model."""
 
     def one(claim: str, item: Item, parts: Sequence[Any], kinds: str = "text", **more: Any) -> Intent:
@@ -43,7 +43,7 @@ def ark_media(row: ModelCard) -> Iterator[Intent]:
             said = {"instructions": _corpus(kinds), **said}
         theirs = {"model": row.name, "input": list(parts), **said}
         return Intent(
-            card=row,
+            model_info=row,
             claim=claim,
             door=more.pop("door", "ark.multimodal"),
             theirs=(theirs,),
@@ -79,15 +79,19 @@ def ark_media(row: ModelCard) -> Iterator[Intent]:
     yield from _ark_outputs(row, one, text)
 
 
-def _many_ark(row: ModelCard) -> Intent:
+def _many_ark(row: ModelInfo) -> Intent:
     said = {"instructions": _corpus("text")} if row.instruct else {}
     calls = [{"model": row.name, "input": [_text(text)], **said} for text in (TEXT, OTHER, TEXT + "s")]
     return Intent(
-        card=row, claim="texts", door="ark.multimodal", theirs=tuple(calls), items=(TEXT, OTHER, TEXT + "s")
+        model_info=row,
+        claim="texts",
+        door="ark.multimodal",
+        theirs=tuple(calls),
+        items=(TEXT, OTHER, TEXT + "s"),
     )
 
 
-def _ark_roles(row: ModelCard, one: Any, text: list[Any]) -> Iterator[Intent]:
+def _ark_roles(row: ModelInfo, one: Any, text: list[Any]) -> Iterator[Intent]:
     roles = {"query": {"text_type": "query"}, "no role": {"text_type": None}}
     if not row.instruct:
         for role, call in roles.items():
@@ -114,7 +118,7 @@ def _ark_roles(row: ModelCard, one: Any, text: list[Any]) -> Iterator[Intent]:
     yield one("document verbatim", TEXT, text, settings=verbatim, said={"instructions": "as it is"})
 
 
-def _ark_video(row: ModelCard, one: Any) -> Iterator[Intent]:
+def _ark_video(row: ModelInfo, one: Any) -> Iterator[Intent]:
     if "video" not in row.modalities:
         return
     yield one("video url", Video.from_url(CLIP), [_video(CLIP)], "video")
@@ -132,7 +136,7 @@ def _ark_video(row: ModelCard, one: Any) -> Iterator[Intent]:
     yield one("every knob", Video.from_url(CLIP, **knobs), [_video(CLIP, **knobs)], "video")
 
 
-def _ark_outputs(row: ModelCard, one: Any, text: list[Any]) -> Iterator[Intent]:
+def _ark_outputs(row: ModelInfo, one: Any, text: list[Any]) -> Iterator[Intent]:
     if row.sparse:
         asked = {"sparse_embedding": {"type": "enabled"}}
         for output in ("sparse", "dense&sparse"):
@@ -145,19 +149,19 @@ def _ark_outputs(row: ModelCard, one: Any, text: list[Any]) -> Iterator[Intent]:
     if row.name == "doubao-embedding-vision-251215":
         endpoint = "ep-20261121081012-abcde"
         asked = {"model": endpoint, "input": text, "instructions": _corpus("text")}
-        like = {"like": row.name}
+        base_model = {"base_model": row.name}
         yield Intent(
-            card=row,
+            model_info=row,
             claim="endpoint id",
             door="ark.multimodal",
             theirs=(asked,),
             items=(TEXT,),
-            settings=like,
+            settings=base_model,
         )
         asked = {"model": endpoint, "input": text}
         unknown = {"provider": "ark"}
         yield Intent(
-            card=row,
+            model_info=row,
             claim="unknown name",
             door="ark.multimodal",
             theirs=(asked,),
@@ -166,14 +170,14 @@ def _ark_outputs(row: ModelCard, one: Any, text: list[Any]) -> Iterator[Intent]:
         )
 
 
-def ark_texts(row: ModelCard) -> Iterator[Intent]:
+def ark_texts(row: ModelInfo) -> Iterator[Intent]:
     """Yield the intents of a text model."""
 
     def some(claim: str, texts: Sequence[str], **more: Any) -> Intent:
         said, spoken = more.pop("said", {}), more.pop("spoken", texts)
         calls = [{"model": row.name, "input": list(chunk), **said} for chunk in chunks(spoken, row.batch)]
         return Intent(
-            card=row,
+            model_info=row,
             claim=claim,
             door=more.pop("door", "ark.text"),
             theirs=tuple(calls),

@@ -23,17 +23,22 @@ from wishes import (
 )
 
 from volc_dashscope.inputs import Frames, Fused, Image, Item, Video
-from volc_dashscope.models import ModelCard
+from volc_dashscope.models import ModelInfo
 
 
-def dashscope_texts(row: ModelCard) -> Iterator[Intent]:
+def dashscope_texts(row: ModelInfo) -> Iterator[Intent]:
     """Yield the intents of a text model on the native route."""
 
     def some(claim: str, texts: Sequence[str], **more: Any) -> Intent:
         said = more.pop("said", {"text_type": "document"})
         calls = [{"model": row.name, "input": list(chunk), **said} for chunk in chunks(texts, row.batch)]
         return Intent(
-            card=row, claim=claim, door="dashscope.text", theirs=tuple(calls), items=tuple(texts), **more
+            model_info=row,
+            claim=claim,
+            door="dashscope.text",
+            theirs=tuple(calls),
+            items=tuple(texts),
+            **more,
         )
 
     document, query = {"text_type": "document"}, {"text_type": "query"}
@@ -67,7 +72,7 @@ def dashscope_texts(row: ModelCard) -> Iterator[Intent]:
         yield some("everything", [TEXT, OTHER], settings=settings, call={**query, **form}, said=asked)
 
 
-def openai(row: ModelCard) -> Iterator[Intent]:
+def openai(row: ModelInfo) -> Iterator[Intent]:
     """Yield the intents of a text model on the compatible route."""
     if "openai" not in row.routes:
         return
@@ -78,7 +83,7 @@ def openai(row: ModelCard) -> Iterator[Intent]:
         calls = [{"model": row.name, "input": list(chunk), **said} for chunk in chunks(texts, row.batch)]
         settings = {"route": "openai", **more.pop("settings", {})}
         return Intent(
-            card=row,
+            model_info=row,
             claim=f"openai {claim}",
             door="openai",
             theirs=tuple(calls),
@@ -100,7 +105,7 @@ def openai(row: ModelCard) -> Iterator[Intent]:
         yield some(f"dimensions {length}", [TEXT], settings=asked, said=asked)
 
 
-def dashscope_media(row: ModelCard) -> Iterator[Intent]:
+def dashscope_media(row: ModelInfo) -> Iterator[Intent]:
     """Yield the intents of a multimodal model."""
 
     def some(claim: str, items: Sequence[Item], contents: Sequence[Any], **more: Any) -> Intent:
@@ -109,7 +114,12 @@ def dashscope_media(row: ModelCard) -> Iterator[Intent]:
         asked = [list(contents)] if whole else chunks(contents, row.batch)
         calls = [{"model": row.name, "input": list(chunk), **said} for chunk in asked]
         return Intent(
-            card=row, claim=claim, door="dashscope.media", theirs=tuple(calls), items=tuple(items), **more
+            model_info=row,
+            claim=claim,
+            door="dashscope.media",
+            theirs=tuple(calls),
+            items=tuple(items),
+            **more,
         )
 
     text, image = [{"text": TEXT}], [{"image": LINK}]
@@ -147,7 +157,7 @@ def dashscope_media(row: ModelCard) -> Iterator[Intent]:
     yield from _dashscope_knobs(row, some, image)
 
 
-def _dashscope_video(row: ModelCard, some: Any) -> Iterator[Intent]:
+def _dashscope_video(row: ModelInfo, some: Any) -> Iterator[Intent]:
     if "video" not in row.modalities:
         return
     yield some("video url", [Video.from_url(CLIP)], [{"video": CLIP}])
@@ -157,7 +167,7 @@ def _dashscope_video(row: ModelCard, some: Any) -> Iterator[Intent]:
             yield some(f"fps {share}", [Video.from_url(CLIP, fps=share)], [{"video": CLIP}], said=asked)
 
 
-def _dashscope_fused(row: ModelCard, some: Any) -> Iterator[Intent]:
+def _dashscope_fused(row: ModelInfo, some: Any) -> Iterator[Intent]:
     both = Fused(TEXT, Image.from_url(LINK))
     apart, together = [{"text": TEXT}, {"image": LINK}], [{"text": TEXT, "image": LINK}]
     if row.fusion == "flag":
@@ -175,7 +185,7 @@ def _dashscope_fused(row: ModelCard, some: Any) -> Iterator[Intent]:
         yield some("fused with video", [everything], contents, said={"fps": 0.5})
 
 
-def _dashscope_knobs(row: ModelCard, some: Any, image: list[Any]) -> Iterator[Intent]:
+def _dashscope_knobs(row: ModelInfo, some: Any, image: list[Any]) -> Iterator[Intent]:
     if "frames" in row.modalities:
         frames = Frames([Image.from_url(LINK), Image.from_url(DATA)])
         contents = [{"multi_images": [LINK, DATA]}]
@@ -191,13 +201,13 @@ def _dashscope_knobs(row: ModelCard, some: Any, image: list[Any]) -> Iterator[In
             yield some(f"{name} {value}", [Image.from_url(LINK)], image, settings=asked, said=asked)
 
 
-def file_jobs(row: ModelCard) -> Iterator[Intent]:
+def file_jobs(row: ModelInfo) -> Iterator[Intent]:
     """Yield the intents of a model that takes files of texts."""
 
     def one(claim: str, url: str = LINES, **more: Any) -> Intent:
         said = {"model": row.name, "file_url": url, **more.pop("said", {"text_type": "document"})}
         return Intent(
-            card=row, claim=f"job {claim}", door="dashscope.jobs", theirs=(said,), items=(url,), **more
+            model_info=row, claim=f"job {claim}", door="dashscope.jobs", theirs=(said,), items=(url,), **more
         )
 
     document, space = {"text_type": "document"}, {"workspace": "ws-shop"}

@@ -65,7 +65,7 @@ DIFFERENCES = (
         provider="dashscope",
         covers=lambda intent, face: (
             intent.door.startswith("dashscope.")
-            and intent.card.reduces is None
+            and intent.model_info.reduces is None
             and intent.claim.startswith("dimensions")
         ),
         fields={"body.parameters.dimension": (r"\d+", ABSENT)},
@@ -77,7 +77,7 @@ DIFFERENCES = (
         name="a fixed length is not asked for on the compatible route",
         provider="dashscope",
         covers=lambda intent, face: (
-            intent.door == "openai" and intent.card.reduces is None and "dimensions" in intent.claim
+            intent.door == "openai" and intent.model_info.reduces is None and "dimensions" in intent.claim
         ),
         fields={"body.dimensions": (r"\d+", ABSENT)},
         reason="as on the native route",

@@ -13,12 +13,12 @@ from ark_intents import ark_media, ark_texts
 from dashscope_intents import dashscope_media, dashscope_texts, file_jobs, openai
 from wishes import Intent
 
-from volc_dashscope.models import models
+from volc_dashscope.models import list_models
 
 
 def intents() -> Iterator[Intent]:
     """Yield every intent, row by row."""
-    for row in models():
+    for row in list_models():
         if not row.ready:
             continue
         if row.provider == "ark":

@@ -18,10 +18,10 @@ from vendors import Vendors, native_url
 from wishes import STORED_LINES
 
 from volc_dashscope.jobs import BatchJobs, FileJobs
-from volc_dashscope.models import models
+from volc_dashscope.models import list_models
 
-FILE_MODELS = [row.name for row in models() if row.endpoint == "async"]
-BATCH_MODELS = [row.name for row in models() if "batch" in row.routes]
+FILE_MODELS = [row.name for row in list_models() if row.endpoint == "async"]
+BATCH_MODELS = [row.name for row in list_models() if "batch" in row.routes]
 
 with_each_model = pytest.mark.parametrize("model", FILE_MODELS)
 with_each_face = pytest.mark.parametrize("face", ["classic", "v2"])
@@ -34,14 +34,14 @@ def theirs(face: str, url: str, name: str, job: str) -> Callable[[], Any]:
         return lambda: getattr(dashscope.BatchTextEmbedding, name)(job)
 
     def call() -> Any:
-        with dashscope.v2.Client(api_key=KEY, base_url=native_url(url), max_retries=0) as client:
+        with dashscope.v2.Client(api_key=KEY, base_url=native_url(url), max_retries=-1) as client:
             return getattr(client.embeddings.jobs, name)(job)
 
     return call
 
 
 def ours(socket: Socket, model: str) -> FileJobs:
-    return FileJobs(model, api_key=KEY, base_url=socket.emulator.url, max_attempts=1)
+    return FileJobs(model, api_key=KEY, base_url=socket.emulator.url, max_retries=0)
 
 
 @with_each_model
@@ -75,7 +75,7 @@ def test_the_file_of_a_batch_is_uploaded_as_an_openai_client_does(
     socket: Socket, vendors: Vendors, tmp_path: Path, model: str
 ) -> None:
     path = tmp_path / "texts.jsonl"
-    with BatchJobs(model, api_key=KEY, base_url=socket.emulator.url, max_attempts=1) as jobs:
+    with BatchJobs(model, api_key=KEY, base_url=socket.emulator.url, max_retries=0) as jobs:
         jobs.write(["a", "b"], path)
         _, mine = socket.during(lambda: jobs.submit(path))
     # The name is the user's own to choose, and ours says what is in the file.

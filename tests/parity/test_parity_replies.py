@@ -20,7 +20,7 @@ from volcenginesdkarkruntime.types.multimodal_embedding import (
 from wishes import DATA, LINK, PICTURE, TEXT, Intent
 
 from volc_dashscope import Client
-from volc_dashscope.models import models
+from volc_dashscope.models import list_models
 
 CONTENTS = [{"text": TEXT}, {"image": LINK}]
 READ = [
@@ -29,17 +29,17 @@ READ = [
     for face in intent.faces
     if intent.claim.removeprefix("openai ")
     in ("text", "texts", "fused", "image data uri", "multi images", "video url")
-    or any(intent.claim.endswith(f"dimensions {end(intent.card.dimensions)}") for end in (min, max))
+    or any(intent.claim.endswith(f"dimensions {end(intent.model_info.dimensions)}") for end in (min, max))
 ]
 
 
 def names(pairs: list[tuple[Intent, str]]) -> list[str]:
-    return [f"{intent.card.name}-{intent.claim}-{face}".replace(" ", "_") for intent, face in pairs]
+    return [f"{intent.model_info.name}-{intent.claim}-{face}".replace(" ", "_") for intent, face in pairs]
 
 
 def lengths(intent: Intent) -> list[int]:
     """Return the length of every vector that the SDK's calls should bring, by the model's row."""
-    row, found = intent.card, []
+    row, found = intent.model_info, []
     for said in intent.theirs:
         one = intent.door == "ark.multimodal" or said.get("enable_fusion")
         one = one or (intent.door == "dashscope.media" and row.fusion == "always")
@@ -79,9 +79,9 @@ def test_the_sdk_reads_vectors_of_the_rows_length(vendors: Vendors, intent: Inte
     assert {float} == {type(number) for vector in found for number in vector}
 
 
-@pytest.mark.parametrize("name", [row.name for row in models() if row.ready and row.endpoint != "async"])
+@pytest.mark.parametrize("name", [row.name for row in list_models() if row.ready and row.endpoint != "async"])
 def test_the_sdk_and_we_read_the_same_vectors(socket: Socket, vendors: Vendors, name: str) -> None:
-    intent = next(each for each in INTENTS if each.card.name == name and each.claim == "texts")
+    intent = next(each for each in INTENTS if each.model_info.name == name and each.claim == "texts")
     replies = [vendors.call(intent.faces[0], intent.door, said) for said in intent.theirs]
     expected = np.array([vector for reply in replies for vector in vectors(reply)], dtype=np.float32)
     with Client(name, api_key=KEY, base_url=socket.emulator.url, normalize=False) as client:
@@ -106,7 +106,7 @@ TYPES = {
 def test_types_of_vectors_are_the_models(vendors: Vendors, name: str) -> None:
     alone, fused = TYPES[name]
     reply = vendors.call("v2", "dashscope.media", {"model": name, "input": CONTENTS})
-    intent = next((each for each in INTENTS if (each.card.name, each.claim) == (name, "fused")), None)
+    intent = next((each for each in INTENTS if (each.model_info.name, each.claim) == (name, "fused")), None)
 
     assert alone == [row.type for row in reply.embeddings]
     assert (fused is None) == (intent is None)

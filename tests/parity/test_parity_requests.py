@@ -15,7 +15,7 @@ from wishes import Intent
 
 from volc_dashscope import AsyncClient, Client
 from volc_dashscope.jobs import AsyncFileJobs, FileJobs
-from volc_dashscope.models import models
+from volc_dashscope.models import list_models
 
 # Lower it when an entry goes; a new difference is a mistake until it has a reason.
 MOST_DIFFERENCES = 10
@@ -43,12 +43,12 @@ ASYNC_PAIRS = [
 
 
 def names(pairs: list[tuple[Intent, str]]) -> list[str]:
-    return [f"{intent.card.name}-{intent.claim}-{face}".replace(" ", "_") for intent, face in pairs]
+    return [f"{intent.model_info.name}-{intent.claim}-{face}".replace(" ", "_") for intent, face in pairs]
 
 
 def settings(intent: Intent, url: str) -> dict[str, object]:
     # One attempt, so that none is hidden; one at a time, so that requests arrive in the order of the items.
-    plain = {"api_key": KEY, "base_url": url + intent.path, "max_attempts": 1}
+    plain = {"api_key": KEY, "base_url": url + intent.path, "max_retries": 0}
     return {**plain, **({} if intent.door == "dashscope.jobs" else {"max_concurrency": 1}), **intent.settings}
 
 
@@ -97,7 +97,7 @@ def compare(intent: Intent, face: str, sdk: list[Exchange], ours: list[Exchange]
 def listed(intent: Intent, face: str) -> dict[str, tuple[str, str]]:
     fields: dict[str, tuple[str, str]] = {}
     for difference in DIFFERENCES:
-        if difference.provider == intent.card.provider and difference.covers(intent, face):
+        if difference.provider == intent.model_info.provider and difference.covers(intent, face):
             fields.update(difference.fields)
     return fields
 
@@ -133,7 +133,7 @@ def test_every_difference_is_shown_by_an_intent_and_has_its_reason(difference: D
     shown = [
         intent
         for intent, face in PAIRS
-        if difference.provider == intent.card.provider and difference.covers(intent, face)
+        if difference.provider == intent.model_info.provider and difference.covers(intent, face)
     ]
 
     assert shown
@@ -148,12 +148,12 @@ def test_the_list_of_differences_only_shrinks() -> None:
 
 def test_every_row_that_can_be_used_is_compared() -> None:
     """Prints the count for each model; see it with `pytest -rP`."""
-    counts = Counter(intent.card.name for intent, _ in PAIRS)
-    counts.update(intent.card.name for intent, _ in ASYNC_PAIRS)
+    counts = Counter(intent.model_info.name for intent, _ in PAIRS)
+    counts.update(intent.model_info.name for intent, _ in ASYNC_PAIRS)
     counts_of_rows = [f"{count:4}  {name}" for name, count in counts.items()]
     total = f"{counts.total():4}  comparisons, {len(DIFFERENCES)} intended differences"
     print("\n".join([*counts_of_rows, total]))  # noqa: T201 - the table is asked for
-    expected = {row.name for row in models() if row.ready}
+    expected = {row.name for row in list_models() if row.ready}
 
     assert expected == counts.keys()
     assert min(counts.values()) >= 10
@@ -161,7 +161,9 @@ def test_every_row_that_can_be_used_is_compared() -> None:
 
 def test_claims_are_unique_for_a_row() -> None:
     repeated = [
-        key for key, count in Counter((each.card.name, each.claim) for each in INTENTS).items() if count > 1
+        key
+        for key, count in Counter((each.model_info.name, each.claim) for each in INTENTS).items()
+        if count > 1
     ]
 
     assert [] == repeated

@@ -16,7 +16,7 @@ from vendors import FACES, Vendors, native_url
 from volcenginesdkarkruntime._exceptions import ArkAPIError
 from wishes import LINK, PICTURE, TEXT
 
-from volc_dashscope.models import models
+from volc_dashscope.models import list_models
 
 # The vendors' printed samples, each file with its page and date.
 FIXTURES = Path(__file__).parents[1] / "wire" / "fixtures"
@@ -150,7 +150,7 @@ def test_usage_has_the_keys_of_its_model(socket: Socket, vendors: Vendors, name:
 def test_usage_of_every_multimodal_row_is_known() -> None:
     rows = {
         row.name
-        for row in models()
+        for row in list_models()
         if row.provider == "dashscope" and row.endpoint == "multimodal" and row.ready
     }
 
@@ -223,7 +223,7 @@ DONE = {
 }
 
 
-@pytest.mark.parametrize("model", [row.name for row in models() if row.endpoint == "async"])
+@pytest.mark.parametrize("model", [row.name for row in list_models() if row.endpoint == "async"])
 def test_a_file_job_is_submitted_and_polled_in_the_shapes_of_the_page(socket: Socket, model: str) -> None:
     url = socket.emulator.publish("texts.txt", b"a\nb\n")
     there = {"api_key": KEY, "base_address": native_url(socket.emulator.url)}

@@ -16,7 +16,7 @@ from typing import Any
 from vendors import FACES
 
 from volc_dashscope.inputs import Item
-from volc_dashscope.models import ModelCard
+from volc_dashscope.models import ModelInfo
 
 PICTURE = Path(__file__).with_name("red.png")
 TEXT, OTHER = "red shoe", '蓝色的鞋 \n"quoted" \u2028 👟'
@@ -52,7 +52,7 @@ class Intent:
         without: Faces of the SDK that cannot say it.
     """
 
-    card: ModelCard
+    model_info: ModelInfo
     claim: str
     door: str
     theirs: tuple[Mapping[str, Any], ...]

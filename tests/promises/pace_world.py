@@ -10,7 +10,7 @@ from random import Random
 
 import orjson
 
-from volc_dashscope import EmbeddingError, Usage, card
+from volc_dashscope import EmbeddingError, Usage, get_model_info
 from volc_dashscope._flow import Flow, Send, Terms, exchange
 from volc_dashscope._pace import Cost, Pace
 from volc_dashscope._retry import Retry
@@ -71,9 +71,9 @@ class World:
         self._number = count()
         self._events: list[tuple[float, int, str, _Work, Reply | Fault | None]] = []
         model = MODELS[self.provider]
-        row = card(model)
+        row = get_model_info(model)
         assert row is not None
-        self.ask = Ask(card=row, model=model, base_url="https://service", place="here")
+        self.ask = Ask(model_info=row, model=model, base_url="https://service", place="here")
 
     def run(self) -> World:
         retry = Retry(8, self.deadline, self._chance.random)

@@ -88,7 +88,7 @@ BREAKAGES = [
 
 
 def _embed(kind: str, url: str) -> None:
-    settings = {"api_key": "k", "base_url": url, "max_attempts": 1, "timeout": 30.0}
+    settings = {"api_key": "k", "base_url": url, "max_retries": 0, "timeout": 30.0}
     if kind == "sync":
         with Client(TEXT, **settings) as client:
             client.embed(["text"])
@@ -142,7 +142,7 @@ def test_a_reply_without_an_end_is_cut_off(serve, measured, kind) -> None:
 def test_the_connection_of_a_reply_that_is_too_large_is_closed(serve, measured, kind, driver) -> None:
     """At once, not with the client, and without reading the reply to its end."""
     server = serve(b"content-length: %d\r\n" % (20_000 * 65536), pieces=_spaces)
-    client = Client(TEXT, api_key="k", base_url=server.url, max_attempts=1, driver=driver)
+    client = Client(TEXT, api_key="k", base_url=server.url, max_retries=0, driver=driver)
 
     async def awaited() -> bool:
         with pytest.raises(TransportError, match="larger than any reply"):

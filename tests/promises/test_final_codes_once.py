@@ -15,7 +15,7 @@ from volc_dashscope import (
     QuotaError,
     RateLimitError,
     RequestError,
-    ServiceUnavailable,
+    ServiceUnavailableError,
 )
 from volc_dashscope.emulator import Fault
 
@@ -93,22 +93,22 @@ FINAL: list[tuple[str, int, str, str, type[EmbeddingError]]] = [
     ("dashscope", 200, "DataInspectionFailed", "", ContentError),
 ]
 PASSING: list[tuple[str, int, str, str, type[EmbeddingError]]] = [
-    ("ark", 400, "InvalidEndpoint.ClosedEndpoint", "", ServiceUnavailable),
-    ("ark", 400, "ContentSecurityDetectionError", "", ServiceUnavailable),
+    ("ark", 400, "InvalidEndpoint.ClosedEndpoint", "", ServiceUnavailableError),
+    ("ark", 400, "ContentSecurityDetectionError", "", ServiceUnavailableError),
     ("ark", 429, "ModelAccountRpmRateLimitExceeded", "", RateLimitError),
     ("ark", 429, "ModelAccountTpmRateLimitExceeded", "", RateLimitError),
     ("ark", 429, "RateLimitExceeded.EndpointTPMExceeded", "", RateLimitError),
     ("ark", 429, "ServerOverloaded", "", RateLimitError),
     ("ark", 429, "", "", RateLimitError),
-    ("ark", 500, "InternalServiceError", "", ServiceUnavailable),
-    ("ark", 502, "", "", ServiceUnavailable),
-    ("dashscope", 400, "InvalidURL.Timeout", "", ServiceUnavailable),
+    ("ark", 500, "InternalServiceError", "", ServiceUnavailableError),
+    ("ark", 502, "", "", ServiceUnavailableError),
+    ("dashscope", 400, "InvalidURL.Timeout", "", ServiceUnavailableError),
     ("dashscope", 429, "Throttling", "", RateLimitError),
     ("dashscope", 429, "Throttling.RateQuota", "", RateLimitError),
     ("dashscope", 429, "Throttling.AllocationQuota", "", RateLimitError),
     ("dashscope", 429, "insufficient_quota", "", RateLimitError),
-    ("dashscope", 500, "InternalError", "", ServiceUnavailable),
-    ("dashscope", 503, "ModelUnavailable", "", ServiceUnavailable),
+    ("dashscope", 500, "InternalError", "", ServiceUnavailableError),
+    ("dashscope", 503, "ModelUnavailable", "", ServiceUnavailableError),
     ("dashscope", 200, "Throttling", "", RateLimitError),
 ]
 
@@ -158,7 +158,7 @@ def test_a_passing_refusal_is_sent_again(inside, provider, status, code, message
     inside.emulator.fail(*[_fault(provider, status, code, message)] * 3)
 
     with pytest.raises(error):
-        inside.client(MODELS[provider], max_attempts=2).embed(["text"])
+        inside.client(MODELS[provider], max_retries=1).embed(["text"])
     inside.client(MODELS[provider]).embed(["text"])
 
     assert 4 == len(inside.emulator.ledger)
@@ -182,6 +182,6 @@ def test_a_throttle_says_which_allowance_it_means(inside, provider, code, limit)
     inside.emulator.fail(_fault(provider, 429, code, ""))
 
     with pytest.raises(RateLimitError) as caught:
-        inside.client(MODELS[provider], max_attempts=1).embed(["text"])
+        inside.client(MODELS[provider], max_retries=0).embed(["text"])
 
     assert limit == caught.value.limit

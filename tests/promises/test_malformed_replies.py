@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from promise import Breakage, sized
 
-from volc_dashscope import BadReply, Client, EmbeddingError, EmbeddingResult, InputError
+from volc_dashscope import BadReplyError, Client, EmbeddingError, EmbeddingResult, InputError
 from volc_dashscope.emulator import Emulator, Response
 
 # One request of several texts on each service, and on DashScope's multimodal endpoint.
@@ -160,7 +160,7 @@ def _embed(provider: str, change: Callable[[dict[str, Any]], Any], **settings: A
         api_key="k",
         http_client=emulator.http_client(),
         dimensions=1024,
-        max_attempts=1,
+        max_retries=0,
         extra_body={"encoding_format": "float"} if provider == "ark" else None,
         **settings,
     )
@@ -170,7 +170,7 @@ def _embed(provider: str, change: Callable[[dict[str, Any]], Any], **settings: A
 @pytest.mark.parametrize("provider", MODELS)
 @pytest.mark.parametrize("change", MALFORMED.values(), ids=MALFORMED)
 def test_a_malformed_reply_is_a_bad_reply(provider, change) -> None:
-    with pytest.raises(BadReply) as caught:
+    with pytest.raises(BadReplyError) as caught:
         _embed(provider, change)
 
     assert (provider.partition(",")[0], True) == (caught.value.provider, caught.value.retryable)
@@ -201,8 +201,8 @@ def test_a_malformed_vector_that_is_alone_is_a_bad_reply(inside, change) -> None
         lambda request, response: orjson.dumps({**response.json, "data": change(response.json["data"])})
     )
 
-    with pytest.raises(BadReply):
-        inside.client(VISION, max_attempts=1).embed(["text"])
+    with pytest.raises(BadReplyError):
+        inside.client(VISION, max_retries=0).embed(["text"])
 
 
 @pytest.mark.parametrize("provider", MODELS)
@@ -260,7 +260,7 @@ def _dumped(value: Any) -> bytes:
 def _mounted(provider: str) -> tuple[Emulator, Client]:
     emulator = Emulator()
     return emulator, Client(
-        MODELS[provider], api_key="k", http_client=emulator.http_client(), max_attempts=1, limiter=None
+        MODELS[provider], api_key="k", http_client=emulator.http_client(), max_retries=0, limiter=None
     )
 
 

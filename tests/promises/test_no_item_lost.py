@@ -138,7 +138,7 @@ def test_rows_and_failures_are_all_items_and_the_rest_can_be_run_again(emulate, 
     while left:
         rounds += 1
         try:
-            done = _embed(kind, mount, [items[index] for index in left], max_attempts=2)
+            done = _embed(kind, mount, [items[index] for index in left], max_retries=1)
             failed: list[int] = []
         except BulkError as error:
             done, failed = error.result, sorted(error.failures)

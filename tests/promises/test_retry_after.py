@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from promise import Breakage, sized
 
-from volc_dashscope import EmbeddingError, RateLimitError, ServiceUnavailable, card
+from volc_dashscope import EmbeddingError, RateLimitError, ServiceUnavailableError, get_model_info
 from volc_dashscope._flow import Send, Terms, Wait, exchange
 from volc_dashscope._pace import Cost, Pace
 from volc_dashscope._retry import Retry
@@ -109,9 +109,9 @@ MATRIX: list[tuple[dict[str, str], float | None]] = [
     ({"retry-after-ms": "-250", "retry-after": "4"}, None),
     ({"retry-after-ms": "x", "retry-after": "4"}, 4.0),
 ]
-ROW = card("text-embedding-v4")
+ROW = get_model_info("text-embedding-v4")
 assert ROW is not None
-ASK = Ask(card=ROW, model=ROW.name, base_url="https://service", place="here")
+ASK = Ask(model_info=ROW, model=ROW.name, base_url="https://service", place="here")
 
 
 class Asked:
@@ -238,7 +238,7 @@ class Patience(RuleBasedStateMachine):
     @rule(
         took=st.floats(0, 30),
         hint=st.none() | st.floats(0, 90),
-        kind=st.sampled_from([RateLimitError, ServiceUnavailable]),
+        kind=st.sampled_from([RateLimitError, ServiceUnavailableError]),
         retryable=st.sampled_from([True, True, True, False]),
     )
     def fail(self, took: float, hint: float | None, kind: type[EmbeddingError], retryable: bool) -> None:

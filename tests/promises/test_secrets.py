@@ -211,7 +211,7 @@ def _client(kind: type = Client, model: str = TEXT, **settings: Any) -> Any:
 @pytest.mark.parametrize("show", [repr, str, vars, lambda thing: pprint.pformat(vars(thing), depth=6)])
 def test_no_view_of_a_client_shows_the_key(kind, show) -> None:
     client = _client(kind)
-    inner = [client, client._home, client._terms, client._ask, client._given, client.usage, client.card]
+    inner = [client, client._home, client._terms, client._ask, client._given, client.usage, client.model_info]
 
     assert [] == [
         thing
@@ -263,7 +263,7 @@ FAULTS = {
 def test_no_report_of_a_crash_shows_key_or_content(emulate, fault, kind) -> None:
     mount = emulate(socket=True)
     mount.emulator.fail(*[fault] * 60)
-    settings = {"api_key": KEY, "max_attempts": 2, "timeout": 0.3}
+    settings = {"api_key": KEY, "max_retries": 1, "timeout": 0.3}
 
     with mount.client(TEXT, **settings) as client, pytest.raises(EmbeddingError) as caught:
         if kind == "async":

@@ -101,7 +101,7 @@ def test_a_request_that_fails_for_good_marks_its_rows(served):
     emulator, settings = served
     emulator.fail("503", "503")
 
-    out = Embedder(TEXT, **settings, max_attempts=2)({"text": _column("a")})
+    out = Embedder(TEXT, **settings, max_retries=1)({"text": _column("a")})
 
     assert out["error"][0].as_py().startswith("ServiceUnavailable: ")
     assert np.isnan(out["vector"]).all()

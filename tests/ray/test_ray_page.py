@@ -11,7 +11,7 @@ import pytest
 from marked import block, write_block
 from ray_run import png
 
-from volc_dashscope import Image, estimate
+from volc_dashscope import Image, estimate_cost
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = [DOCS / "en" / "ray.md", DOCS / "zh" / "ray.md"]
@@ -30,11 +30,11 @@ CASES = [
 
 
 def _line(model: str, side: int, level: int | None) -> str:
-    found = estimate([Image.from_bytes(png(1, side))], model, res_level=level)
+    found = estimate_cost([Image.from_bytes(png(1, side))], model, res_level=level)
     tokens = found.tokens[0]
     assert found.price is not None
     money = f"{found.price[0] * PICTURES:,.0f} {found.currency}"
-    rpm, tpm = found.card.requests_per_minute, found.card.tokens_per_minute
+    rpm, tpm = found.model_info.requests_per_minute, found.model_info.tokens_per_minute
     by_requests = f"{PICTURES / rpm / 60:,.0f}" if rpm else "not published"
     by_tokens = f"{PICTURES * tokens / tpm / 60:,.0f}" if tpm else "not published"
     size = f"{side} x {side}" if level is None else f"any, `res_level={level}`"

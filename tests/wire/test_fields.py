@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from page_samples import ABSENT
 
-from volc_dashscope import card
-from volc_dashscope.errors import BadReply, RequestError
+from volc_dashscope import get_model_info
+from volc_dashscope.errors import BadReplyError, RequestError
 from volc_dashscope.inputs import Frames, Fused, Image, Video
-from volc_dashscope.models import ModelCard, models
+from volc_dashscope.models import ModelInfo, list_models
 
 PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAABAAAAAQCAIAAACQkWg2AAAAF0lEQVR4nGP8z0AaYCJR/aiGUQ1DSAMAQC4BH2bjRnMAAAAASUVORK5CYII="
@@ -23,7 +23,7 @@ PICTURE_URL, CLIP_URL = "https://example.com/picture.png", "https://example.com/
 PICTURE, CLIP = Image.from_url(PICTURE_URL), Video.from_url(CLIP_URL)
 VISION = "doubao-embedding-vision-251215"
 SNAPSHOT = "tongyi-embedding-vision-plus-2026-03-06"
-USABLE = [row for row in models() if row.ready and row.endpoint != "async"]
+USABLE = [row for row in list_models() if row.ready and row.endpoint != "async"]
 LENGTHS = [(row, length) for row in USABLE for length in row.dimensions]
 
 
@@ -97,14 +97,14 @@ def test_a_full_length_base64_reply_is_cut_on_the_client(answering, layout):
     ids=["short", "long", "odd", "garbage", "empty", "missing"],
 )
 def test_a_vector_of_another_form_or_length_is_a_bad_reply(answering, embedding):
-    with pytest.raises(BadReply):
+    with pytest.raises(BadReplyError):
         answering(200, _ark_reply(embedding)).embed(VISION, "text")
 
 
 # Dimension.
 
 
-def _field(row: ModelCard, body: Any) -> Any:
+def _field(row: ModelInfo, body: Any) -> Any:
     if row.provider == "ark":
         return body.get("dimensions", ABSENT)
     return body["parameters"].get("dimension", ABSENT)
@@ -152,7 +152,7 @@ def test_a_cut_row_is_divided_by_the_length_of_the_cut(answering):
 
 
 def test_a_server_that_ignores_a_length_it_has_is_a_bad_reply(answering):
-    with pytest.raises(BadReply, match="length 2048 instead of 1024"):
+    with pytest.raises(BadReplyError, match="length 2048 instead of 1024"):
         answering(200, _ark_reply(_ramp(2048).tolist())).embed(VISION, "text", dimensions=1024)
 
 
@@ -417,7 +417,7 @@ def test_the_same_extra_fields_serve_every_request(edge):
 
 
 def test_a_batch_is_cut_at_the_cards_size(edge):
-    row = card("text-embedding-v4")
+    row = get_model_info("text-embedding-v4")
     texts = [f"text {number}" for number in range(2 * row.batch + 1)]
 
     edge.embed(row.name, *texts, max_concurrency=1)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from page_samples import NAMES, full_reply, sample
 
-from volc_dashscope import card
+from volc_dashscope import get_model_info
 from volc_dashscope.errors import AuthError, EmbeddingError, RequestError
 from volc_dashscope.inputs import Frames, Fused, Image, Item, Video
 
@@ -139,7 +139,7 @@ with_each_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.fi
 
 
 def _read(answering, case: Case, **settings: Any):
-    row = card(case.model)
+    row = get_model_info(case.model)
     edge = answering(*full_reply(case.fixture, row.default_dimension))
     return edge.embed(case.model, *case.items, call=case.call, **case.settings, **settings)
 
@@ -148,7 +148,7 @@ def _read(answering, case: Case, **settings: Any):
 def test_rows_are_the_numbers_of_the_page(answering, case):
     rows = _read(answering, case, normalize=False).vectors
 
-    assert (len(case.items), card(case.model).default_dimension) == rows.shape
+    assert (len(case.items), get_model_info(case.model).default_dimension) == rows.shape
     for expected, row in zip(case.printed, rows, strict=True):
         assert np.array(expected, np.float32).tolist() == row[: len(expected)].tolist()
 
@@ -165,7 +165,7 @@ def test_rows_are_divided_by_their_length_unless_told_otherwise(answering, case)
     "case", [case for case in CASES if len(case.items) > 1], ids=lambda case: case.fixture
 )
 def test_rows_go_by_position_not_by_the_order_of_the_reply(answering, case):
-    status, reply = full_reply(case.fixture, card(case.model).default_dimension)
+    status, reply = full_reply(case.fixture, get_model_info(case.model).default_dimension)
     body = json.loads(reply)
     (body["data"] if "data" in body else body["output"]["embeddings"]).reverse()
 
@@ -207,7 +207,7 @@ def test_the_request_id_and_the_model_are_the_replys(answering, case):
     ids=["ark", "dashscope"],
 )
 def test_sparse_entries_are_the_pages(answering, fixture, model, expected, tokens):
-    edge = answering(*full_reply(fixture, card(model).default_dimension))
+    edge = answering(*full_reply(fixture, get_model_info(model).default_dimension))
 
     (vector,) = edge.embed(model, "text", call={"output_type": "dense&sparse"}).sparse
 

@@ -323,7 +323,7 @@ def test_an_unknown_ark_model_gets_the_instruction_that_was_asked_for(edge, sett
 
 
 def test_an_endpoint_like_the_newest_gets_its_instructions(edge):
-    edge.embed("ep-1", "blue sea", like="doubao-embedding-vision-251215")
+    edge.embed("ep-1", "blue sea", base_model="doubao-embedding-vision-251215")
 
     assert ("ep-1", DOCUMENT) == (edge.body["model"], edge.body["instructions"])
 

@@ -36,7 +36,7 @@ class Edge:
     def client(self, model: str, **settings: Any) -> Client:
         """Return a client that reaches nothing but this, under the services' own URLs."""
         http = httpx.Client(transport=httpx.MockTransport(self))
-        return Client(model, api_key=KEY, http_client=http, **{"max_attempts": 1, **settings})
+        return Client(model, api_key=KEY, http_client=http, **{"max_retries": 0, **settings})
 
     def embed(
         self, model: str, *items: Any, call: dict[str, Any] | None = None, **settings: Any

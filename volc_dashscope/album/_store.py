@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from volc_dashscope.album._album import Album, Entry, unit
-from volc_dashscope.bulk import Source, Watch, begun_with, count_rows, embed_file, open_source
+from volc_dashscope.bulk import ProgressCallback, Source, count_rows, embed_file, is_up_to_date, open_source
 from volc_dashscope.bulk._listing import kind_of
 from volc_dashscope.bulk._parquet import arrow
 from volc_dashscope.client import Client
@@ -53,7 +53,7 @@ def store_folder(folder: Path, host: str, *, root: Path | None = None) -> Path:
 def is_current(folder: Path, client: Client, store: Path) -> bool:
     """Return whether nothing has changed since the vectors were made."""
     output = _output(client, store)
-    return output.exists() and begun_with(_source(folder), output, client)
+    return output.exists() and is_up_to_date(_source(folder), output, client)
 
 
 def open_album(
@@ -61,7 +61,7 @@ def open_album(
     client: Client,
     store: Path,
     *,
-    watch: Watch | None = None,
+    watch: ProgressCallback | None = None,
     stop: threading.Event | None = None,
     refresh: bool = False,
 ) -> Album:
@@ -82,7 +82,7 @@ def open_album(
     if not count_rows(source):
         raise InputError(f"folder {folder.name!r} holds no images and no videos")
     output = _output(client, store)
-    anew = refresh or not begun_with(source, output, client)
+    anew = refresh or not is_up_to_date(source, output, client)
     report = embed_file(source, output, model=client, watch=watch, stop=stop, restart=anew)
     if report.state != "done":
         raise InputError(f"folder {folder.name!r} is not embedded whole yet; the same command goes on")
@@ -98,7 +98,7 @@ def _source(folder: Path) -> Source:
 
 
 def _output(client: Client, store: Path) -> Path:
-    model = re.sub(r"[^\w.-]", "_", client.card.name, flags=re.ASCII)
+    model = re.sub(r"[^\w.-]", "_", client.model_info.name, flags=re.ASCII)
     return store / f"{model}-{client.dimension or 'unknown'}.parquet"
 
 

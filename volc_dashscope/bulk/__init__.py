@@ -8,10 +8,10 @@ Many items, from files into a Parquet file: priced beforehand, resumable at any 
 """
 
 from volc_dashscope.bulk._batch import embed_batch
-from volc_dashscope.bulk._current import begun_with
+from volc_dashscope.bulk._current import is_up_to_date
 from volc_dashscope.bulk._preview import preview
 from volc_dashscope.bulk._records import Columns
-from volc_dashscope.bulk._report import Preview, Progress, Report, Watch
+from volc_dashscope.bulk._report import Preview, Progress, ProgressCallback, Report
 from volc_dashscope.bulk._sources import Source, count_rows, open_source
 from volc_dashscope.bulk._work import embed_file
 
@@ -19,13 +19,13 @@ __all__ = [
     "Columns",
     "Preview",
     "Progress",
+    "ProgressCallback",
     "Report",
     "Source",
-    "Watch",
-    "begun_with",
     "count_rows",
     "embed_batch",
     "embed_file",
+    "is_up_to_date",
     "open_source",
     "preview",
 ]

@@ -16,7 +16,7 @@ from volc_dashscope.bulk._draft import Draft, discard, draft_folder, sweep
 from volc_dashscope.bulk._errands import Errand, Errands
 from volc_dashscope.bulk._parquet import arrow
 from volc_dashscope.bulk._records import Record, item_of
-from volc_dashscope.bulk._report import Report, State, Watch, price_of
+from volc_dashscope.bulk._report import ProgressCallback, Report, State, price_of
 from volc_dashscope.bulk._sources import Source, open_source
 from volc_dashscope.bulk._work import complete, failed_path, finished_report, identity_of, worded
 from volc_dashscope.errors import ConfigError, InputError
@@ -34,7 +34,7 @@ def embed_batch(
     text_type: TextType | None = "document",
     file_url: str | None = None,
     wait: bool = True,
-    watch: Watch | None = None,
+    watch: ProgressCallback | None = None,
     restart: bool = False,
 ) -> Report:
     """
@@ -67,7 +67,12 @@ class _Work:
     """One run of a job by jobs."""
 
     def __init__(
-        self, source: Source, output: Path, jobs: BatchJobs | FileJobs, ask: Ask, watch: Watch | None
+        self,
+        source: Source,
+        output: Path,
+        jobs: BatchJobs | FileJobs,
+        ask: Ask,
+        watch: ProgressCallback | None,
     ) -> None:
         self._source, self._output, self._jobs, self._ask = source, output, jobs, ask
         self._watch = watch or (lambda rows, failed, usage: None)
@@ -98,7 +103,7 @@ class _Work:
 
     def _texts(self) -> Iterator[list[str]]:
         """Yield the texts of one file after the other."""
-        most = min(_LINES, self._ask.card.batch) if isinstance(self._jobs, FileJobs) else _LINES
+        most = min(_LINES, self._ask.model_info.batch) if isinstance(self._jobs, FileJobs) else _LINES
         texts: list[str] = []
         size = 0
         for record in self._source.records():
@@ -139,7 +144,7 @@ class _Work:
             self._watch(draft.rows, draft.failed, draft.usage)
 
     def _report(self, draft: Draft, errands: Errands, state: State, resumed: int) -> Report:
-        card = self._ask.card
+        model_info = self._ask.model_info
         usage = errands.usage
         return Report(
             state=state,
@@ -148,8 +153,8 @@ class _Work:
             failed=draft.failed,
             resumed=resumed,
             usage=usage,
-            price=price_of(usage, card, batch=self._ask.route == "batch"),
-            currency=card.price.currency if card.price else None,
+            price=price_of(usage, model_info, batch=self._ask.route == "batch"),
+            currency=model_info.price.currency if model_info.price else None,
             failed_file=failed_path(self._output) if draft.failed and state == "done" else None,
             jobs=errands.ids,
         )

@@ -13,7 +13,7 @@ from volc_dashscope.bulk._work import identity_of
 from volc_dashscope.client import Client
 
 
-def begun_with(
+def is_up_to_date(
     source: Source, output: Path, client: Client, *, text_type: TextType | None = "document"
 ) -> bool:
     """Return whether `embed_file` would go on with an output as it is, or begin: else it needs `restart`."""

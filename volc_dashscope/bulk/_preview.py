@@ -15,9 +15,9 @@ from volc_dashscope.bulk._records import item_of
 from volc_dashscope.bulk._report import Preview
 from volc_dashscope.bulk._sources import Source, open_source
 from volc_dashscope.errors import InputError
-from volc_dashscope.estimate import Estimate, estimate
+from volc_dashscope.estimate import Estimate, estimate_cost
 from volc_dashscope.inputs import Item
-from volc_dashscope.models import ModelCard, Provider, Route
+from volc_dashscope.models import ModelInfo, Provider, Route
 
 
 def preview(
@@ -25,8 +25,8 @@ def preview(
     output: str | os.PathLike[str] | None = None,
     *,
     model: str,
-    like: str | None = None,
-    card: ModelCard | None = None,
+    base_model: str | None = None,
+    model_info: ModelInfo | None = None,
     provider: Provider | None = None,
     route: Route | None = None,
     text_type: TextType | None = "document",
@@ -42,7 +42,7 @@ def preview(
     Args:
         source: As for `embed_file`.
         output: Where rows may be finished already, which are left out.
-        model, like, card, provider, route, text_type, instruct, res_level, upload: As for `estimate`.
+        model, base_model, model_info, provider, route, text_type, instruct, res_level, upload: As for `estimate_cost`.
         requests_per_minute, tokens_per_minute: The account's limits; None for those the model's row publishes.
 
     Raises:
@@ -50,9 +50,9 @@ def preview(
         InputError: The source cannot be read.
     """
     opened = source if isinstance(source, Source) else open_source(source)
-    found = _config.find_card(model, provider=provider, like=like, card=card)
+    found = _config.find_model_info(model, provider=provider, base_model=base_model, model_info=model_info)
     ask = Ask(
-        card=found,
+        model_info=found,
         model=model,
         base_url="",
         place="",
@@ -63,10 +63,10 @@ def preview(
         upload=upload,
     )
     count = _Count(opened, ask, None if output is None else Path(output))
-    guess = estimate(
+    guess = estimate_cost(
         count.items(),
         model,
-        card=found,
+        model_info=found,
         route=route,
         text_type=text_type,
         instruct=instruct,

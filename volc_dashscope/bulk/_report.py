@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO, Any, Literal
 
 from volc_dashscope.errors import ConfigError
-from volc_dashscope.models import ModelCard
+from volc_dashscope.models import ModelInfo
 from volc_dashscope.results import Usage
 
 _MILLION = 1_000_000
@@ -18,7 +18,7 @@ _LINE_SECONDS = 10.0
 
 State = Literal["done", "interrupted", "waiting"]
 # Rows finished, rows failed, and what they cost.
-Watch = Callable[[int, int, Usage], object]
+ProgressCallback = Callable[[int, int, Usage], object]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,9 +94,9 @@ class Report:
         return {**asdict(self), **paths, "usage": usage, "jobs": list(self.jobs)}
 
 
-def price_of(usage: Usage, card: ModelCard, *, batch: bool = False) -> float | None:
+def price_of(usage: Usage, model_info: ModelInfo, *, batch: bool = False) -> float | None:
     """Return what tokens cost by the model's row."""
-    price = card.price
+    price = model_info.price
     if price is None or (batch and price.batch is None):
         return None
     text = price.text if not batch or price.batch is None else price.batch
@@ -116,13 +116,13 @@ class Progress:
 
     def __init__(
         self,
-        card: ModelCard,
+        model_info: ModelInfo,
         total: int | None,
         *,
         to: IO[str] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._card = card
+        self._model_info = model_info
         self._total = total
         self._before: int | None = None
         self._to = sys.stderr if to is None else to
@@ -163,7 +163,7 @@ class Progress:
             self._bar.close()
 
     def _spend(self, failed: int, usage: Usage) -> str:
-        price = price_of(usage, self._card)
-        currency = self._card.price.currency if self._card.price else ""
+        price = price_of(usage, self._model_info)
+        currency = self._model_info.price.currency if self._model_info.price else ""
         spent = f"{usage.total_tokens:,} tokens" if price is None else f"{currency} {price:,.4f}"
         return f"{spent}, {failed:,} failed"

@@ -18,11 +18,11 @@ from volc_dashscope.bulk._failed import write_failed
 from volc_dashscope.bulk._manifest import refuse_other
 from volc_dashscope.bulk._parquet import arrow
 from volc_dashscope.bulk._records import item_of
-from volc_dashscope.bulk._report import Report, Watch, price_of
+from volc_dashscope.bulk._report import ProgressCallback, Report, price_of
 from volc_dashscope.bulk._sources import Source, open_source, skipped_files
 from volc_dashscope.bulk._vectors import facts_of
 from volc_dashscope.client import Client
-from volc_dashscope.errors import ConfigError, EmbeddingError, InputError, ServiceUnavailable
+from volc_dashscope.errors import ConfigError, EmbeddingError, InputError, ServiceUnavailableError
 from volc_dashscope.inputs import Item
 from volc_dashscope.results import FloatArray, Usage
 
@@ -36,7 +36,7 @@ def embed_file(
     *,
     model: str | Client,
     text_type: TextType | None = "document",
-    watch: Watch | None = None,
+    watch: ProgressCallback | None = None,
     stop: threading.Event | None = None,
     restart: bool = False,
     group_rows: int | None = None,
@@ -80,7 +80,7 @@ class _Work:
         output: Path,
         client: Client,
         text_type: TextType | None,
-        watch: Watch | None,
+        watch: ProgressCallback | None,
         stop: threading.Event | None,
     ) -> None:
         arrow()
@@ -168,7 +168,7 @@ class _Work:
         """Keep a failure that may be the service's, until a success shows that it is up."""
         self._doubtful.append((row, error))
         if len({id(each) for _, each in self._doubtful}) >= _OUTAGE:
-            raise ServiceUnavailable(
+            raise ServiceUnavailableError(
                 f"{_OUTAGE} requests in a row failed after all their attempts; the job stopped. The last: {error}",
                 provider=error.provider,
                 status=error.status,
@@ -192,7 +192,7 @@ class _Work:
         )
 
     def _report(self, draft: Draft, state: Any, resumed: int) -> Report:
-        card = self._client.card
+        model_info = self._client.model_info
         return Report(
             state=state,
             output=self._output,
@@ -200,8 +200,8 @@ class _Work:
             failed=draft.failed,
             resumed=resumed,
             usage=draft.usage,
-            price=price_of(draft.usage, card),
-            currency=card.price.currency if card.price else None,
+            price=price_of(draft.usage, model_info),
+            currency=model_info.price.currency if model_info.price else None,
             failed_file=failed_path(self._output) if draft.failed and state == "done" else None,
             skipped_files=skipped_files(self._source) if state == "done" else 0,
         )
@@ -215,7 +215,7 @@ def identity_of(ask: Ask, source: Source) -> dict[str, Any]:
     """Return everything that shapes the rows of an output."""
     return {
         "model": ask.model,
-        "provider": ask.card.provider,
+        "provider": ask.model_info.provider,
         "route": ask.route,
         "dimension": ask.expected,
         "normalize": ask.normalize,

@@ -16,7 +16,7 @@ from volc_dashscope._version import __version__
 from volc_dashscope.cli._reach import reach
 from volc_dashscope.client import Client
 from volc_dashscope.errors import ConfigError, EmbeddingError
-from volc_dashscope.models import Provider, card
+from volc_dashscope.models import Provider, get_model_info
 
 State = Literal["ok", "note", "fix"]
 
@@ -175,7 +175,7 @@ def _key(provider: Provider) -> Finding:
 
 
 def _url(place: Place) -> tuple[str, str]:
-    row = card(TRIED[place.provider])
+    row = get_model_info(TRIED[place.provider])
     assert row is not None
     return _config.find_url(
         row, route="native", base_url=place.base_url, region=place.region, workspace=place.workspace
@@ -212,7 +212,7 @@ def _answer(place: Place) -> Finding:
             base_url=place.base_url,
             workspace=place.workspace,
             timeout=place.timeout,
-            max_attempts=1,
+            max_retries=0,
         ) as client:
             usage = client.embed(["ok"]).usage
     except EmbeddingError as error:

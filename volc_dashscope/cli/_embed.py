@@ -22,7 +22,7 @@ from volc_dashscope.cli._speech import FAILED_ROWS, errors_told, leave, note, sa
 from volc_dashscope.client import Client
 from volc_dashscope.errors import ConfigError
 from volc_dashscope.jobs import BatchJobs, FileJobs
-from volc_dashscope.models import ModelCard
+from volc_dashscope.models import ModelInfo
 
 
 @click.command()
@@ -58,7 +58,7 @@ def _embedded(source: Source, given: Given) -> Report:
             return _by_jobs(source, given, stack)
         cache = stack.enter_context(SQLiteCache(given.cache)) if given.cache is not None else None
         client = stack.enter_context(_client(given, cache))
-        bar = _bar(source, given, client.card, stack)
+        bar = _bar(source, given, client.model_info, stack)
         stop = stack.enter_context(_stopped_by_signals())
         return embed_file(
             source,
@@ -76,7 +76,7 @@ def _client(given: Given, cache: SQLiteCache | None) -> Client:
     return Client(
         given.model,
         provider=given.provider,
-        like=given.like,
+        base_model=given.base_model,
         route=given.route or "native",
         base_url=given.base_url,
         region=given.region,
@@ -102,7 +102,7 @@ def _by_jobs(source: Source, given: Given, stack: ExitStack) -> Report:
     kind: Callable[..., BatchJobs | FileJobs] = FileJobs if given.by_file_jobs else BatchJobs
     jobs = kind(
         given.model,
-        like=given.like,
+        base_model=given.base_model,
         base_url=given.base_url,
         region=given.region,
         workspace=given.workspace,
@@ -126,10 +126,10 @@ def _output(given: Given) -> Path:
     return given.output
 
 
-def _bar(source: Source, given: Given, card: ModelCard, stack: ExitStack) -> Progress | None:
+def _bar(source: Source, given: Given, model_info: ModelInfo, stack: ExitStack) -> Progress | None:
     if given.quiet:
         return None
-    bar = Progress(card, count_rows(source))
+    bar = Progress(model_info, count_rows(source))
     stack.callback(bar.close)
     return bar
 

@@ -37,7 +37,7 @@ def tell_preview(source: Source, asked: Asked, output: Path | None) -> None:
         source,
         output,
         model=asked.model,
-        like=asked.like,
+        base_model=asked.base_model,
         provider=asked.provider,
         route=asked.usual_route,
         text_type=asked.text_type,

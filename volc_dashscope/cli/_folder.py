@@ -41,7 +41,7 @@ class Wanted:
     dimensions: int | None
     instruct: str | None
     provider: Provider | None
-    like: str | None
+    base_model: str | None
     region: str | None
     base_url: str | None
     workspace: str | None
@@ -84,13 +84,19 @@ def opened(folder: Path, wanted: Wanted) -> Iterator[tuple[Album, Client]]:
     with ExitStack() as stack:
         wanted = _placed(wanted, stack)
         assert wanted.model is not None
-        card = _config.find_card(wanted.model, provider=wanted.provider, like=wanted.like, card=None)
-        if not card.modalities & {"image", "video"}:
+        model_info = _config.find_model_info(
+            wanted.model, provider=wanted.provider, base_model=wanted.base_model, model_info=None
+        )
+        if not model_info.modalities & {"image", "video"}:
             raise ConfigError(
                 f"{wanted.model} embeds text only; `volc-dashscope models --embeds image` lists those for pictures"
             )
         url, _ = _config.find_url(
-            card, route="native", base_url=wanted.base_url, region=wanted.region, workspace=wanted.workspace
+            model_info,
+            route="native",
+            base_url=wanted.base_url,
+            region=wanted.region,
+            workspace=wanted.workspace,
         )
         store = store_folder(folder, urlsplit(url).hostname or "", root=wanted.store)
         cache = stack.enter_context(SQLiteCache(store / "vectors.sqlite"))
@@ -116,8 +122,10 @@ def _placed(wanted: Wanted, stack: ExitStack) -> Wanted:
         raise ConfigError('--emulator looks at pictures with Pillow: pip install "volc-dashscope[emulator]"')
     emulator = stack.enter_context(Emulator())
     note("emulator: vectors are stand-ins made on this machine, not a model's; nothing is sent or billed")
-    card = _config.find_card(model, provider=provider, like=wanted.like, card=None)
-    url = emulator.ark_url if card.provider == "ark" else emulator.dashscope_url
+    model_info = _config.find_model_info(
+        model, provider=provider, base_model=wanted.base_model, model_info=None
+    )
+    url = emulator.ark_url if model_info.provider == "ark" else emulator.dashscope_url
     return replace(wanted, model=model, base_url=url)
 
 
@@ -126,7 +134,7 @@ def _client(wanted: Wanted, cache: SQLiteCache) -> Client:
     return Client(
         wanted.model,
         provider=wanted.provider,
-        like=wanted.like,
+        base_model=wanted.base_model,
         api_key="emulator" if wanted.emulator else None,
         base_url=wanted.base_url,
         region=wanted.region,
@@ -148,9 +156,9 @@ def _album(folder: Path, client: Client, store: Path, wanted: Wanted) -> Album:
         files = sum(1 for _ in media_files(folder))
         if files and not wanted.emulator:
             note(
-                f"embedding what is new of {files:,} files with {client.card.name}: {_price(folder, wanted)}"
+                f"embedding what is new of {files:,} files with {client.model_info.name}: {_price(folder, wanted)}"
             )
-        bar = Progress(client.card, files)
+        bar = Progress(client.model_info, files)
         watch = bar.show
     try:
         album = open_album(folder, client, store, watch=watch, refresh=wanted.refresh)
@@ -172,7 +180,11 @@ def _price(folder: Path, wanted: Wanted) -> str:
     """Return what the whole folder would cost, which the new files cannot exceed."""
     assert wanted.model is not None
     found = preview(
-        folder, model=wanted.model, like=wanted.like, provider=wanted.provider, upload=wanted.upload
+        folder,
+        model=wanted.model,
+        base_model=wanted.base_model,
+        provider=wanted.provider,
+        upload=wanted.upload,
     )
     if found.price is None:
         return "the price is not known"

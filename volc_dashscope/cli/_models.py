@@ -14,8 +14,7 @@ from volc_dashscope.cli._names import MODEL_NAME, kinds, price, summary
 from volc_dashscope.cli._options import json_option
 from volc_dashscope.cli._speech import errors_told, say_json
 from volc_dashscope.errors import ConfigError
-from volc_dashscope.models import ModelCard, Provider, card
-from volc_dashscope.models import models as rows
+from volc_dashscope.models import ModelInfo, Provider, get_model_info, list_models
 
 _KINDS = ("text", "image", "video", "frames", "fused")
 _LETTERS = dict(zip(_KINDS, "TIVF+", strict=True))
@@ -60,7 +59,7 @@ def models(name: str | None, as_json: bool, **filters: Any) -> None:
         if name is not None:
             _tell_one(_named(name), as_json=as_json)
             return
-    found = [row for row in rows() if _fits(row, **filters)]
+    found = [row for row in list_models() if _fits(row, **filters)]
     if as_json:
         say_json({"models": [_as_json(row) for row in found]})
         return
@@ -73,17 +72,17 @@ def models(name: str | None, as_json: bool, **filters: Any) -> None:
     click.echo(_LEGEND.format(currency=" or ".join(currencies) or "money"), err=True)
 
 
-def _named(name: str) -> ModelCard:
-    found = card(name)
+def _named(name: str) -> ModelInfo:
+    found = get_model_info(name)
     if found is None:
-        near = [row.name for row in rows() if name.lower() in row.name]
+        near = [row.name for row in list_models() if name.lower() in row.name]
         hint = f"; do you mean {', '.join(near[:3])}?" if near else "; `volc-dashscope models` lists them"
         raise ConfigError(f"{name!r} is not in the table of models{hint}")
     return found
 
 
 def _fits(
-    row: ModelCard,
+    row: ModelInfo,
     *,
     provider: str | None,
     embeds: tuple[str, ...],
@@ -102,7 +101,7 @@ def _fits(
     )
 
 
-def _dearest(row: ModelCard, embeds: tuple[str, ...]) -> float:
+def _dearest(row: ModelInfo, embeds: tuple[str, ...]) -> float:
     """Return the highest price of what is asked for; infinite where it is not known."""
     if row.price is None:
         return float("inf")
@@ -110,7 +109,7 @@ def _dearest(row: ModelCard, embeds: tuple[str, ...]) -> float:
     return max(row.price.text, row.price.image or 0) if media else row.price.text
 
 
-def _table(found: list[ModelCard]) -> Iterator[str]:
+def _table(found: list[ModelInfo]) -> Iterator[str]:
     heads = ("MODEL", "EMBEDS", "DIMENSION", "BATCH", "PRICE")
     cells = [_cells(row) for row in found]
     rooms = [max(map(len, column)) for column in zip(heads, *cells, strict=True)]
@@ -123,7 +122,7 @@ def _table(found: list[ModelCard]) -> Iterator[str]:
         yield _line(line, rooms)
 
 
-def _cells(row: ModelCard) -> tuple[str, ...]:
+def _cells(row: ModelInfo) -> tuple[str, ...]:
     lengths = sorted(length for length in row.dimensions if length != row.default_dimension)
     others = "" if not lengths else f" {lengths[0]}" if len(lengths) == 1 else f" {lengths[0]}-{lengths[-1]}"
     items = f"{row.batch // 1000}k" if row.batch >= 1000 else str(row.batch)
@@ -135,7 +134,7 @@ def _line(cells: tuple[str, ...], rooms: list[int]) -> str:
     return " ".join(padded(cell, room) for cell, room in zip(cells, rooms, strict=True)).rstrip()
 
 
-def _tell_one(row: ModelCard, *, as_json: bool) -> None:
+def _tell_one(row: ModelInfo, *, as_json: bool) -> None:
     if as_json:
         say_json(_as_json(row))
         return
@@ -158,7 +157,7 @@ def _tell_fact(name: str, value: str) -> None:
         click.echo(line)
 
 
-def _facts(row: ModelCard) -> list[tuple[str, str]]:
+def _facts(row: ModelInfo) -> list[tuple[str, str]]:
     lengths = ", ".join(map(str, row.dimensions))
     abilities = [name for name in ("instruct", "sparse", "multi_vector", "text_type") if getattr(row, name)]
     batch = "" if row.price is None or row.price.batch is None else f"; {row.price.batch:g} as a batch job"
@@ -178,7 +177,7 @@ def _facts(row: ModelCard) -> list[tuple[str, str]]:
     ]
 
 
-def _as_json(row: ModelCard) -> dict[str, Any]:
+def _as_json(row: ModelInfo) -> dict[str, Any]:
     found = asdict(row)
     for rule in ("image", "video"):
         if found[rule] is not None:

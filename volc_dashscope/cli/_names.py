@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 from click.shell_completion import CompletionItem
 
-from volc_dashscope.models import ModelCard, models
+from volc_dashscope.models import ModelInfo, list_models
 
 
 class _ModelName(click.types.StringParamType):
@@ -17,20 +17,20 @@ class _ModelName(click.types.StringParamType):
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
         """Return the names that begin as what is typed."""
-        fitting = (row for row in models() if row.ready and row.name.startswith(incomplete))
+        fitting = (row for row in list_models() if row.ready and row.name.startswith(incomplete))
         return [CompletionItem(row.name, help=summary(row)) for row in fitting]
 
 
 MODEL_NAME = _ModelName()
 
 
-def kinds(row: ModelCard) -> list[str]:
+def kinds(row: ModelInfo) -> list[str]:
     """Return what a model embeds, in the order of the table."""
     found: list[str] = [kind for kind in ("text", "image", "video", "frames") if kind in row.modalities]
     return found + (["fused"] if row.fusion is not None else [])
 
 
-def price(row: ModelCard) -> str:
+def price(row: ModelInfo) -> str:
     """Return the prices of a million tokens of text and, where it differs, of media."""
     if row.price is None:
         return "?"
@@ -38,7 +38,7 @@ def price(row: ModelCard) -> str:
     return f"{row.price.text:g}" + ("" if media in (None, row.price.text) else f" / {media:g}")
 
 
-def summary(row: ModelCard) -> str:
+def summary(row: ModelInfo) -> str:
     """Return a model in a few words."""
     unit = "" if row.price is None else f", {row.price.currency} {price(row)} per million tokens"
     return f"{' '.join(kinds(row))}{unit}"

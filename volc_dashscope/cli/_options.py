@@ -12,7 +12,7 @@ import click
 from volc_dashscope.bulk import Columns, Source, open_source
 from volc_dashscope.bulk._sources import FORMATS, Format
 from volc_dashscope.cli._names import MODEL_NAME
-from volc_dashscope.models import Provider, Route, card
+from volc_dashscope.models import Provider, Route, get_model_info
 
 _ROLES = {"document": "document", "query": "query", "none": None}
 
@@ -33,7 +33,7 @@ class Asked:
     instruct: str | None
     route: Literal["native", "openai", "batch"] | None
     provider: Provider | None
-    like: str | None
+    base_model: str | None
     upload: bool
     res_level: int | None
     requests_per_minute: float | None
@@ -57,7 +57,7 @@ class Asked:
     @property
     def by_file_jobs(self) -> bool:
         """Whether the model has file jobs only."""
-        row = card(self.like or self.model)
+        row = get_model_info(self.base_model or self.model)
         return row is not None and row.endpoint == "async"
 
     @property
@@ -138,7 +138,7 @@ _TABLE: list[tuple[tuple[str, ...], dict[str, Any]]] = [
         {"type": click.Choice(["ark", "dashscope"]), "help": "For a model the table does not have."},
     ),
     (
-        ("--like",),
+        ("--base-model",),
         {"type": MODEL_NAME, "help": "The row of the table to use for an endpoint id or a snapshot."},
     ),
     (("--region",), {"help": "cn-beijing, ap-southeast-1, ..."}),
@@ -184,12 +184,12 @@ _TABLE: list[tuple[tuple[str, ...], dict[str, Any]]] = [
 
 _PRICED = (
     "--model", "--format", "--text-column", "--image-column", "--video-column", "--id-column", "--media-root",
-    "--role", "--instruct", "--route", "--provider", "--like", "--upload", "--res-level", "--requests-per-minute",
+    "--role", "--instruct", "--route", "--provider", "--base-model", "--upload", "--res-level", "--requests-per-minute",
     "--tokens-per-minute", "--json",
 )  # fmt: skip
 
 _CLIENT = (
-    "--dimensions", "--instruct", "--provider", "--like", "--region", "--base-url", "--workspace", "--upload",
+    "--dimensions", "--instruct", "--provider", "--base-model", "--region", "--base-url", "--workspace", "--upload",
     "--concurrency", "--requests-per-minute", "--tokens-per-minute", "--quiet", "--json",
 )  # fmt: skip
 

@@ -122,7 +122,9 @@ def _show(
     as_json: bool,
 ) -> None:
     if html is not None:
-        about = f"{len(album):,} pictures and videos of {album.folder.resolve().name}, {client.card.name}"
+        about = (
+            f"{len(album):,} pictures and videos of {album.folder.resolve().name}, {client.model_info.name}"
+        )
         try:
             write_gallery(html, title="What was found", note=about, rankings=rankings)
         except OSError as error:
@@ -135,7 +137,7 @@ def _show(
     usage = {name: value for name, value in asdict(client.usage).items() if name != "detail"}
     say_json(
         {
-            "model": client.card.name,
+            "model": client.model_info.name,
             "folder": str(album.folder),
             "files": len(album),
             "left_out": dict(album.left_out),

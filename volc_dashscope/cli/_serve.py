@@ -49,7 +49,7 @@ def serve(folder: Path, port: int, show: bool, **options: Any) -> None:
             app = create_app(album, client, stand_in=wanted.emulator)
             url = f"http://{_HOST}:{listener.getsockname()[1]}/"
             if wanted.as_json:
-                say_json({"url": url, "files": len(album), "model": client.card.name})
+                say_json({"url": url, "files": len(album), "model": client.model_info.name})
             else:
                 click.echo(f"{len(album):,} pictures and videos of {folder} at {url} (Ctrl-C ends it)")
             if show:

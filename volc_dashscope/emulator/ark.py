@@ -15,7 +15,7 @@ from volc_dashscope.emulator.ark_input import Content, invalid, missing, read
 from volc_dashscope.emulator.encoding import embedded, encoded, multi
 from volc_dashscope.emulator.exchange import Refusal, Request, Response, reply
 from volc_dashscope.emulator.vectors import TextPart, sparse
-from volc_dashscope.models import ModelCard, card
+from volc_dashscope.models import ModelInfo, get_model_info
 
 ENDPOINT_MODEL = "doubao-embedding-vision-251215"
 _TYPES = {
@@ -124,7 +124,7 @@ class Ark:
         total = sum(map(tokens.text, texts))
         return self._list(request, row, data, {"prompt_tokens": total, "total_tokens": total})
 
-    def _list(self, request: Request, row: ModelCard, data: Any, usage: dict[str, Any]) -> Response:
+    def _list(self, request: Request, row: ModelInfo, data: Any, usage: dict[str, Any]) -> Response:
         payload = {
             "id": request.id,
             "created": int(request.now),
@@ -135,7 +135,7 @@ class Ark:
         }
         return reply(payload, tokens=usage["total_tokens"])
 
-    def _row(self, request: Request, body: Mapping[str, Any]) -> ModelCard:
+    def _row(self, request: Request, body: Mapping[str, Any]) -> ModelInfo:
         """Return the row of the model asked for, by its name, its endpoint id or its plan name."""
         name = body.get("model")
         if not isinstance(name, str) or not name:
@@ -145,7 +145,7 @@ class Ark:
             target = ENDPOINT_MODEL if planned else ""
         else:
             target = self._aliases.get(name, ENDPOINT_MODEL if name.startswith("ep-") else name)
-        row = card(target)
+        row = get_model_info(target)
         if row is None or row.provider != "ark" or row.default_dimension is None:
             raise Refusal(
                 404,
@@ -165,7 +165,7 @@ def _unsupported(model: str) -> Refusal:
     return invalid("model", f"the requested model {model} does not support this api.")
 
 
-def _check_options(row: ModelCard, body: Mapping[str, Any]) -> None:
+def _check_options(row: ModelInfo, body: Mapping[str, Any]) -> None:
     """Refuse a bad `dimensions` or `encoding_format`; null means unset, as the vendor's SDK sends it."""
     size = body.get("dimensions")
     if size is not None and (row.reduces != "server" or size not in row.dimensions or isinstance(size, bool)):
@@ -178,7 +178,7 @@ def _check_options(row: ModelCard, body: Mapping[str, Any]) -> None:
         raise invalid("encoding_format", "encoding_format must be float or base64")
 
 
-def _enabled(row: ModelCard, body: Mapping[str, Any], field: str) -> bool:
+def _enabled(row: ModelInfo, body: Mapping[str, Any], field: str) -> bool:
     """Whether a `{"type": "enabled"}` option is on; `{}` is a missing parameter (API page, 2026-08)."""
     option = body.get(field)
     if option is None:
@@ -218,7 +218,7 @@ def _usage(content: Content, prompt: str) -> dict[str, Any]:
     }
 
 
-def _texts(row: ModelCard, value: Any) -> list[str]:
+def _texts(row: ModelInfo, value: Any) -> list[str]:
     """Return the texts of a request to the text endpoint, each within the limits of the page."""
     texts = [value] if isinstance(value, str) else value
     if not texts:

@@ -10,7 +10,7 @@ from typing import Any
 from volc_dashscope.emulator import media, tokens
 from volc_dashscope.emulator.exchange import Refusal
 from volc_dashscope.emulator.vectors import ImagePart, LinkPart, Part, TextPart, VideoPart
-from volc_dashscope.models import ModelCard
+from volc_dashscope.models import ModelInfo
 
 # Members of `video_url` from 251215 on (API page, 2026-08). Bounds are inclusive.
 _KNOBS = {
@@ -50,7 +50,7 @@ def missing(param: str) -> Refusal:
     )
 
 
-def read(row: ModelCard, value: Any) -> Content:
+def read(row: ModelInfo, value: Any) -> Content:
     """Return the content of `input`, or refuse it."""
     if not value:
         raise missing("input")
@@ -71,13 +71,13 @@ def read(row: ModelCard, value: Any) -> Content:
     return Content(tuple(parts), cost["text"], cost["image_url"], cost["video_url"])
 
 
-def _check_counts(row: ModelCard, kinds: list[str]) -> None:
+def _check_counts(row: ModelInfo, kinds: list[str]) -> None:
     for kind, most in (("text", row.max_texts), ("image_url", row.max_images), ("video_url", row.max_videos)):
         if most is not None and kinds.count(kind) > most:
             raise invalid("input", f"at most {most} {kind} is allowed by this model")
 
 
-def _part(row: ModelCard, item: Any, field: str) -> tuple[str, Part, int]:
+def _part(row: ModelInfo, item: Any, field: str) -> tuple[str, Part, int]:
     kind = item.get("type") if isinstance(item, dict) else None
     if kind is None:
         raise missing(f"{field}.type") if isinstance(item, dict) else invalid(field, "expected an object")
@@ -101,7 +101,7 @@ def _part(row: ModelCard, item: Any, field: str) -> tuple[str, Part, int]:
     return kind, _video(row, url, field), _video_price(knobs)
 
 
-def _image(row: ModelCard, url: str, field: str) -> tuple[Part, int]:
+def _image(row: ModelInfo, url: str, field: str) -> tuple[Part, int]:
     if not url or url.endswith(";base64,"):
         raise Refusal(400, "InvalidImageURL.EmptyURL", "Empty base64 image url.", field)
     if not url.startswith("data:"):
@@ -116,7 +116,7 @@ def _image(row: ModelCard, url: str, field: str) -> tuple[Part, int]:
     return ImagePart(found[1]), media.picture_tokens(found[1])
 
 
-def _video(row: ModelCard, url: str, field: str) -> Part:
+def _video(row: ModelInfo, url: str, field: str) -> Part:
     if not url.startswith("data:"):
         _check_link(row, url, f"{field}.video_url", "video")
         return LinkPart(url, "video")
@@ -129,7 +129,7 @@ def _video(row: ModelCard, url: str, field: str) -> Part:
     return VideoPart(found[1])
 
 
-def _check_link(row: ModelCard, url: str, field: str, kind: str) -> None:
+def _check_link(row: ModelInfo, url: str, field: str, kind: str) -> None:
     rule = row.image if kind == "image" else row.video
     if not url.startswith(("http://", "https://")):
         raise invalid(field, f"invalid {kind} url")

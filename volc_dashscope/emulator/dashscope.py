@@ -14,7 +14,7 @@ from volc_dashscope.emulator import tokens
 from volc_dashscope.emulator.encoding import embedded, encoded
 from volc_dashscope.emulator.exchange import Refusal, Request, Response, reply
 from volc_dashscope.emulator.vectors import TextPart, sparse
-from volc_dashscope.models import ModelCard, card
+from volc_dashscope.models import ModelInfo, get_model_info
 
 _LIVE = "<400> InternalError.Algo.InvalidParameter: "
 _LIVE_BATCH = _LIVE + "Value error, batch size is invalid, it should not be larger than {}.: input.contents"
@@ -147,7 +147,7 @@ class DashScope:
         }
         return reply(payload, tokens=total)
 
-    def row(self, body: Mapping[str, Any], endpoint: str) -> ModelCard:
+    def row(self, body: Mapping[str, Any], endpoint: str) -> ModelInfo:
         """Return the row of the model asked for on a native route, or refuse it."""
         row = self.lookup(body)
         if row.endpoint == endpoint:
@@ -156,7 +156,7 @@ class DashScope:
             raise Refusal(403, "AccessDenied", "current user api does not support synchronous calls.")
         raise invalid(_URL_ERROR)
 
-    def lookup(self, body: Mapping[str, Any]) -> ModelCard:
+    def lookup(self, body: Mapping[str, Any]) -> ModelInfo:
         """Return the row of the model asked for, whatever endpoint it belongs to."""
         name = body.get("model")
         if not isinstance(name, str) or not name:
@@ -165,13 +165,13 @@ class DashScope:
                 "BadRequest.EmptyModel",
                 'Required parameter "model" missing from request.',
             )
-        row = card(self._aliases.get(name, name))
+        row = get_model_info(self._aliases.get(name, name))
         if row is None or row.provider != "dashscope" or row.default_dimension is None:
             message = f"The model {name} does not exist or you do not have access to it."
             raise Refusal(404, "ModelNotFound", message, kind="invalid_request_error")
         return row
 
-    def _compatible_row(self, body: Mapping[str, Any]) -> ModelCard:
+    def _compatible_row(self, body: Mapping[str, Any]) -> ModelInfo:
         row = self.lookup(body)
         if row.endpoint == "text":
             return row
@@ -203,7 +203,7 @@ def _input(body: Mapping[str, Any]) -> dict[str, Any]:
     return content
 
 
-def _texts(row: ModelCard, value: Any) -> list[str]:
+def _texts(row: ModelInfo, value: Any) -> list[str]:
     texts = [value] if isinstance(value, str) else value
     if not isinstance(texts, list) or not texts or not all(isinstance(text, str) for text in texts):
         raise invalid(_LIVE_CONTENTS)
@@ -215,7 +215,7 @@ def _texts(row: ModelCard, value: Any) -> list[str]:
     return texts
 
 
-def _dimension(row: ModelCard, value: Any) -> int:
+def _dimension(row: ModelInfo, value: Any) -> int:
     """Return the length to answer with; models of one length ignore the field (live, v1 and v2)."""
     if row.default_dimension is None:
         raise invalid(_URL_ERROR)
@@ -227,7 +227,7 @@ def _dimension(row: ModelCard, value: Any) -> int:
     return int(value)
 
 
-def _check_text_options(row: ModelCard, options: Mapping[str, Any], form: str) -> None:
+def _check_text_options(row: ModelInfo, options: Mapping[str, Any], form: str) -> None:
     if form not in ("dense", "sparse", "dense&sparse") or (form != "dense" and not row.sparse):
         raise invalid(_LIVE + "Value error, output_type is invalid.: parameters.output_type")
     if not isinstance(options.get("instruct") or "", str):

@@ -17,7 +17,7 @@ from volc_dashscope.emulator.encoding import embedded
 from volc_dashscope.emulator.exchange import Refusal, Request, Response, reply
 from volc_dashscope.emulator.uploads import Uploads
 from volc_dashscope.emulator.vectors import ImagePart, LinkPart, Part, TextPart
-from volc_dashscope.models import ModelCard
+from volc_dashscope.models import ModelInfo
 
 _ALGO = "<400> InternalError.Algo.InvalidParameter: "
 _DOWNLOAD = _ALGO + "Failed to download multimodal content"
@@ -63,7 +63,7 @@ class Multimodal:
         payload = {"output": {"embeddings": entries}, "usage": usage, "request_id": request.id}
         return reply(payload, tokens=total)
 
-    def _element(self, request: Request, row: ModelCard, item: Any, options: Mapping[str, Any]) -> Element:
+    def _element(self, request: Request, row: ModelInfo, item: Any, options: Mapping[str, Any]) -> Element:
         """Read one element; a bare string is text and null members are unset."""
         members = {"text": item} if isinstance(item, str) else item
         if not isinstance(members, dict):
@@ -84,7 +84,7 @@ class Multimodal:
         self,
         element: Element,
         request: Request,
-        row: ModelCard,
+        row: ModelInfo,
         key: str,
         value: Any,
         options: Mapping[str, Any],
@@ -107,7 +107,7 @@ class Multimodal:
             element.images += 1
             element.image_tokens += _image_price(row, part, options)
 
-    def _image(self, request: Request, row: ModelCard, url: Any) -> Part:
+    def _image(self, request: Request, row: ModelInfo, url: Any) -> Part:
         if not isinstance(url, str) or not url:
             raise invalid(_URL)
         if not url.startswith("data:"):
@@ -128,13 +128,13 @@ class Multimodal:
             raise invalid(_ALGO + problem)
         return ImagePart(data)
 
-    def _video(self, request: Request, row: ModelCard, url: Any) -> Part:
+    def _video(self, request: Request, row: ModelInfo, url: Any) -> Part:
         if not isinstance(url, str) or url.startswith("data:"):
             raise invalid(_URL)
         self._stored(request, row, url, "video")
         return LinkPart(url, "video")
 
-    def _stored(self, request: Request, row: ModelCard, url: str, kind: str) -> bytes | None:
+    def _stored(self, request: Request, row: ModelInfo, url: str, kind: str) -> bytes | None:
         """Return the uploaded bytes behind an `oss://` URL, or None for a link that is plausible."""
         if url.startswith("oss://"):
             if request.headers.get("x-dashscope-ossresourceresolve") != "enable":
@@ -154,7 +154,7 @@ class Multimodal:
         return None
 
 
-def _contents(row: ModelCard, body: Mapping[str, Any]) -> list[Any]:
+def _contents(row: ModelInfo, body: Mapping[str, Any]) -> list[Any]:
     content = body.get("input")
     if content is None:
         raise Refusal(400, "BadRequest.EmptyInput", 'Required parameter "input" missing from request.')
@@ -172,7 +172,7 @@ def _contents(row: ModelCard, body: Mapping[str, Any]) -> list[Any]:
     return contents
 
 
-def _check_options(row: ModelCard, options: Mapping[str, Any]) -> None:
+def _check_options(row: ModelInfo, options: Mapping[str, Any]) -> None:
     if options.get("output_type") not in (None, "dense"):
         raise invalid(_ALGO + "Value error, output_type should be dense: parameters.output_type")
     if not isinstance(options.get("instruct") or "", str):
@@ -193,7 +193,7 @@ def _check_range(name: str, value: Any, bounds: tuple[float, float] | int | None
         raise invalid(_ALGO + f"Range of {name} should be [{low:g}, {high:g}]")
 
 
-def _check_counts(row: ModelCard, elements: list[Element]) -> None:
+def _check_counts(row: ModelInfo, elements: list[Element]) -> None:
     found = {
         "text": sum(element.kinds.count("text") for element in elements),
         "image": sum(element.images for element in elements),
@@ -208,7 +208,7 @@ def _check_counts(row: ModelCard, elements: list[Element]) -> None:
 
 
 def _groups(
-    row: ModelCard, elements: list[Element], options: Mapping[str, Any]
+    row: ModelInfo, elements: list[Element], options: Mapping[str, Any]
 ) -> list[tuple[list[Part], str]]:
     """
     Return the parts and the `type` of each vector.
@@ -225,7 +225,7 @@ def _groups(
     ]
 
 
-def _text(row: ModelCard, value: Any) -> str:
+def _text(row: ModelInfo, value: Any) -> str:
     """Return a text within the limit; multimodal-embedding-v1 cuts what is longer (seed of 2025)."""
     if not isinstance(value, str) or not value:
         raise invalid(_ALGO + f"Range of input length should be [1, {row.max_tokens}]")
@@ -236,7 +236,7 @@ def _text(row: ModelCard, value: Any) -> str:
     return tokens.cut(value, row.max_tokens)
 
 
-def _dimension(row: ModelCard, value: Any) -> int:
+def _dimension(row: ModelInfo, value: Any) -> int:
     """Return the length to answer with; the undated tongyi names have one length and ignore the field."""
     if value is None or row.reduces != "server" or row.default_dimension is None:
         return row.default_dimension or 0
@@ -247,7 +247,7 @@ def _dimension(row: ModelCard, value: Any) -> int:
     return int(value)
 
 
-def _image_price(row: ModelCard, part: Part, options: Mapping[str, Any]) -> int:
+def _image_price(row: ModelInfo, part: Part, options: Mapping[str, Any]) -> int:
     if row.res_level is not None:
         level = options.get("res_level")
         return tokens.level(1 if level is None else level)
@@ -255,14 +255,14 @@ def _image_price(row: ModelCard, part: Part, options: Mapping[str, Any]) -> int:
     return media.picture_tokens(part.data) if isinstance(part, ImagePart) else tokens.image(*tokens.LINK_SIZE)
 
 
-def _video_price(row: ModelCard, options: Mapping[str, Any]) -> int:
+def _video_price(row: ModelInfo, options: Mapping[str, Any]) -> int:
     if row.res_level is None:
         return tokens.video(fps=float(1.0 if options.get("fps") is None else options["fps"]))
     level = options.get("res_level")
     return int(options.get("max_video_frames") or 8) * tokens.level(1 if level is None else level)
 
 
-def _usage(row: ModelCard, elements: list[Element], vectors: int) -> tuple[dict[str, Any], int]:
+def _usage(row: ModelInfo, elements: list[Element], vectors: int) -> tuple[dict[str, Any], int]:
     """Return `usage` with the keys of this model, and the total billed."""
     words = sum(element.text_tokens for element in elements)
     seen = sum(element.image_tokens for element in elements)

@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 from volc_dashscope.emulator import tokens
 from volc_dashscope.emulator.exchange import Refusal
 from volc_dashscope.emulator.vectors import Part, TextPart, vector
-from volc_dashscope.models import ModelCard
+from volc_dashscope.models import ModelInfo
 
 _MAX_ROWS = 256
 _FIRST = Lock()
 
 
 def embedded(
-    parts: Sequence[Part], row: ModelCard, size: int, *, role: str = "", instruction: str = ""
+    parts: Sequence[Part], row: ModelInfo, size: int, *, role: str = "", instruction: str = ""
 ) -> NDArray[np.float32]:
     """Return the vector of the parts; a picture that cannot be decoded is the sender's fault."""
     with _FIRST:  # the first requests come at once, and the tables they share are made by one of them
@@ -45,7 +45,7 @@ def encoded(row: NDArray[np.float32], form: str | None) -> Any:
     return b64encode(row.astype("<f4").tobytes()).decode()
 
 
-def multi(parts: Sequence[Part], row: ModelCard, size: int, compression: str | None) -> Any:
+def multi(parts: Sequence[Part], row: ModelInfo, size: int, compression: str | None) -> Any:
     """
     Return the `multi_embedding` of Ark: token rows of `size` columns.
 

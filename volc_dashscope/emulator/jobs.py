@@ -22,7 +22,7 @@ from volc_dashscope.emulator.encoding import embedded
 from volc_dashscope.emulator.exchange import Refusal, Request, Response, reply
 from volc_dashscope.emulator.uploads import Uploads
 from volc_dashscope.emulator.vectors import TextPart
-from volc_dashscope.models import ModelCard
+from volc_dashscope.models import ModelInfo
 
 _LIFETIME = 24 * 3600.0
 _BEIJING = timezone(timedelta(hours=8))
@@ -139,7 +139,7 @@ class Jobs:
         known = job is not None and job.key == request.key and request.now <= job.submitted + _LIFETIME
         return job if known else None
 
-    def _run(self, job: Job, row: ModelCard, url: str, role: str) -> Job:
+    def _run(self, job: Job, row: ModelInfo, url: str, role: str) -> Job:
         """Return the job with its end; empty lines are skipped and keep their number (older page)."""
         if not url.partition("?")[0].endswith(".txt"):
             return replace(job, code="InvalidFile.TypeNotTxt", message="File type should be txt")

@@ -76,7 +76,7 @@ class BatchJobs(_BatchSettings, Sync):
         Look once a minute until the job has ended, well or not, and return it.
 
         Raises:
-            ServiceUnavailable: It still runs when another look would come after `timeout` seconds.
+            ServiceUnavailableError: It still runs when another look would come after `timeout` seconds.
         """
         return self._run(self._work.wait(job_id, self._ask, timeout))
 

@@ -17,7 +17,7 @@ from volc_dashscope._items import items_of
 from volc_dashscope._media import source_of_url
 from volc_dashscope._pace import Cost
 from volc_dashscope._wire import Ask, Reply, Request
-from volc_dashscope.errors import BadReply, EmbeddingError, InputError, RequestError
+from volc_dashscope.errors import BadReplyError, EmbeddingError, InputError, RequestError
 from volc_dashscope.jobs._gathering import LARGEST_RESULT, Gathering, Harvest, entries
 from volc_dashscope.jobs._job import Job, JobResult
 from volc_dashscope.jobs._waiting import PERHAPS_DONE, checked_id, failure, submitting, unfinished, wait
@@ -99,7 +99,7 @@ class FileWork:
             raise failure(job, ask)
         url = job.result_url
         if url is None or not is_private(url):
-            raise BadReply(
+            raise BadReplyError(
                 f"{dashscope.NAME} gave job {job.id} no https link to its result",
                 provider=dashscope.NAME,
                 request_id=job.request_id,
@@ -128,8 +128,8 @@ def read(
         raise InputError(f"first_line must be 0, 1 or None, got {first_line!r}")
     gathering = Gathering(job, ask)
     try:
-        for entry in entries(harvest.output, ask.card.batch):
-            number = _number(entry, ask.card.batch)
+        for entry in entries(harvest.output, ask.model_info.batch):
+            number = _number(entry, ask.model_info.batch)
             gathering.note(entry.get("request_id"))
             vector = next((entry[key] for key in _VECTOR_KEYS if key in entry), None)
             if vector is None and (entry.get("code") or entry.get("error")):
@@ -159,9 +159,9 @@ def write(texts: Iterable[str], path: str | Path, ask: Ask) -> int:
     """
     items = items_of(texts)
     check_items(items, ask)
-    if len(items) > ask.card.batch:
+    if len(items) > ask.model_info.batch:
         raise InputError(
-            f"{len(items):,} texts; a file of {ask.card.name} has at most {ask.card.batch:,} lines"
+            f"{len(items):,} texts; a file of {ask.model_info.name} has at most {ask.model_info.batch:,} lines"
         )
     lines = []
     for index, text in enumerate(map(str, items)):

@@ -13,7 +13,7 @@ import numpy as np
 import orjson
 
 from volc_dashscope._wire import Ask
-from volc_dashscope.errors import BadReply, EmbeddingError
+from volc_dashscope.errors import BadReplyError, EmbeddingError
 from volc_dashscope.jobs._job import Job, JobResult
 from volc_dashscope.providers import dashscope
 from volc_dashscope.providers._reply import Malformed, stack
@@ -76,9 +76,9 @@ class Gathering:
             error = self.broken(f"line {number}: it has a vector and an error", number)
         self._errors.setdefault(number, error)
 
-    def broken(self, reason: str, number: int | None = None) -> BadReply:
+    def broken(self, reason: str, number: int | None = None) -> BadReplyError:
         """Make the error for a result that breaks its format."""
-        return BadReply(
+        return BadReplyError(
             f"{dashscope.NAME} gave job {self._job.id} a result that breaks its format: {reason}",
             provider=dashscope.NAME,
             request_id=self._job.request_id,

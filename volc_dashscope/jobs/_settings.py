@@ -17,7 +17,7 @@ from volc_dashscope._pace import Pace
 from volc_dashscope._retry import Retry
 from volc_dashscope._wire import Ask
 from volc_dashscope.errors import ConfigError
-from volc_dashscope.models import ModelCard, Route
+from volc_dashscope.models import ModelInfo, Route
 
 if TYPE_CHECKING:
     import httpx
@@ -35,14 +35,14 @@ class Settings:
 
     Args:
         model: Model id. The row of that name says which kind of job it has. None for the usual one.
-        like: Name of the row to use for a name the table does not have.
-        card: A row of your own instead.
+        base_model: Name of the row to use for a name the table does not have.
+        model_info: A row of your own instead.
         api_key: Else `DASHSCOPE_API_KEY`.
         base_url: Else `DASHSCOPE_BASE_URL`, else by `region`.
         region, workspace: As for a client. Batch of embeddings exists in cn-beijing only.
         dimensions: Length of a vector; None for the model's default.
         normalize: Divide rows by their L2 norm.
-        max_attempts, deadline: Requests sent for one step at most, and seconds in which they start.
+        max_retries, deadline: Retries of one step at most, and seconds in which they start.
         timeout: Seconds one request may take.
         default_headers: Sent with every request to the service.
         http_client, http_async_client: Your own httpx clients, used as they are and never closed.
@@ -58,15 +58,15 @@ class Settings:
         self,
         model: str | None = None,
         *,
-        like: str | None = None,
-        card: ModelCard | None = None,
+        base_model: str | None = None,
+        model_info: ModelInfo | None = None,
         api_key: str | None = None,
         base_url: str | None = None,
         region: str | None = None,
         workspace: str | None = None,
         dimensions: int | None = None,
         normalize: bool = True,
-        max_attempts: int = 8,
+        max_retries: int = 7,
         deadline: float = 180.0,
         timeout: float = 60.0,
         default_headers: Mapping[str, str] | None = None,
@@ -76,9 +76,11 @@ class Settings:
         # Reports of crashes show local variables; from here on none holds the key as text.
         secret, api_key = _config.sealed(api_key), None
         model = self._model if model is None else model
-        found = _config.find_card(model, provider="dashscope", like=like, card=card)
+        found = _config.find_model_info(
+            model, provider="dashscope", base_model=base_model, model_info=model_info
+        )
         key = _config.find_key(found.provider, secret)
-        _config.check_patience({"max_attempts": max_attempts}, {"deadline": deadline, "timeout": timeout})
+        _config.check_patience({"max_retries": max_retries}, {"deadline": deadline, "timeout": timeout})
         # Page batch-interfaces-compatible-with-openai: embedding Batch is offered in Beijing only.
         if self._route == "batch" and base_url is None and region not in (None, "cn-beijing"):
             raise ConfigError(f"region {region!r} has no Batch for embeddings; use 'cn-beijing'")
@@ -86,7 +88,7 @@ class Settings:
             found, route=self._route, base_url=base_url, region=region, workspace=workspace
         )
         self._ask = Ask(
-            card=found,
+            model_info=found,
             model=model,
             base_url=url,
             place=place,
@@ -100,7 +102,7 @@ class Settings:
         if self._ask.expected is None:
             raise ConfigError("a job needs to know the length of its vectors; pass dimensions")
         self._terms = Terms(
-            Retry(max_attempts, deadline, random.Random().random),
+            Retry(max_retries, deadline, random.Random().random),
             Pace(None, None),
             time.monotonic,
             found.provider,
@@ -116,9 +118,9 @@ class Settings:
         )
 
     @property
-    def card(self) -> ModelCard:
+    def model_info(self) -> ModelInfo:
         """The row that says what the model can do."""
-        return self._ask.card
+        return self._ask.model_info
 
     @property
     def dimension(self) -> int | None:

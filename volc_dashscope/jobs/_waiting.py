@@ -12,18 +12,18 @@ from volc_dashscope._pace import Pace
 from volc_dashscope._retry import Retry
 from volc_dashscope._wire import Ask, Reply
 from volc_dashscope.errors import (
-    BadReply,
+    BadReplyError,
     EmbeddingError,
     InputError,
     RequestError,
-    ServiceUnavailable,
+    ServiceUnavailableError,
     TransportError,
 )
 from volc_dashscope.jobs._job import Job
 from volc_dashscope.providers import dashscope
 
 # Errors after which the service may have done what it was asked.
-PERHAPS_DONE = (TransportError, ServiceUnavailable, BadReply)
+PERHAPS_DONE = (TransportError, ServiceUnavailableError, BadReplyError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Once(Retry):
 
 def submitting(terms: Terms, per_minute: float | None = None) -> Terms:
     """Return the terms for a request that makes a job."""
-    once = Once(terms.retry.max_attempts, terms.retry.deadline, terms.retry.random)
+    once = Once(terms.retry.max_retries, terms.retry.deadline, terms.retry.random)
     return Terms(once, Pace(per_minute, None), terms.clock, terms.provider)
 
 
@@ -71,9 +71,9 @@ def wait(
         pause = min(2 * pause, longest)
 
 
-def unfinished(job: Job, since: str = "") -> ServiceUnavailable:
+def unfinished(job: Job, since: str = "") -> ServiceUnavailableError:
     """Make the error for a job that still runs."""
-    return ServiceUnavailable(
+    return ServiceUnavailableError(
         f"job {job.id} is still {job.status}{since}; it goes on at the service: wait for the same id again",
         provider=dashscope.NAME,
         request_id=job.request_id,

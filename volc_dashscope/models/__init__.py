@@ -1,8 +1,8 @@
 """
 The table of models, one row each, with the page it was read from and the date.
 
-`card(name)` looks a row up, `models()` lists them all. The README table, the emulator's limits and the
-parametrised tests are made from these rows. Adding a model is adding a row.
+`get_model_info(name)` looks a row up, `list_models()` lists them all. The README table, the emulator's
+limits and the parametrised tests are made from these rows. Adding a model is adding a row.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from volc_dashscope.models._card import (
     Fusion,
     MediaRule,
     Modality,
-    ModelCard,
+    ModelInfo,
     Price,
     Provider,
     Reduction,
@@ -37,24 +37,24 @@ __all__ = [
     "Fusion",
     "MediaRule",
     "Modality",
-    "ModelCard",
+    "ModelInfo",
     "Price",
     "Provider",
     "Reduction",
     "Route",
     "Score",
-    "card",
-    "models",
+    "get_model_info",
+    "list_models",
 ]
 
 _ROWS = {row.name: row for row in (*_ARK, *_DASHSCOPE)}
 
 
-def models() -> tuple[ModelCard, ...]:
+def list_models() -> tuple[ModelInfo, ...]:
     """Return every row, Ark first, in the order of the table."""
     return tuple(_ROWS.values())
 
 
-def card(name: str) -> ModelCard | None:
+def get_model_info(name: str) -> ModelInfo | None:
     """Return the row of a model id, or None for a name the table does not have."""
     return _ROWS.get(name)

@@ -7,7 +7,7 @@ from volc_dashscope.models._card import (
     TEXT_IMAGE,
     TEXT_IMAGE_VIDEO,
     MediaRule,
-    ModelCard,
+    ModelInfo,
     Price,
 )
 
@@ -27,7 +27,7 @@ _VIDEO = MediaRule(formats=frozenset({"mp4", "avi", "mov"}), max_bytes=50 * MIB)
 _PRICE = Price(text=0.70, image=1.80, as_of="2025-12-19")
 
 
-def _vision(name: str, **facts: object) -> ModelCard:
+def _vision(name: str, **facts: object) -> ModelInfo:
     base: dict[str, object] = {
         "provider": "ark",
         "endpoint": "multimodal",
@@ -40,10 +40,10 @@ def _vision(name: str, **facts: object) -> ModelCard:
         "languages": "zh en",
         "source": GUIDE,
     }
-    return ModelCard(name=name, **{**base, **facts})  # type: ignore[arg-type]
+    return ModelInfo(name=name, **{**base, **facts})  # type: ignore[arg-type]
 
 
-def _vision_251215(name: str, **facts: object) -> ModelCard:
+def _vision_251215(name: str, **facts: object) -> ModelInfo:
     return _vision(
         name,
         **{
@@ -64,14 +64,14 @@ def _vision_251215(name: str, **facts: object) -> ModelCard:
     )
 
 
-def _vision_250615(name: str, **facts: object) -> ModelCard:
+def _vision_250615(name: str, **facts: object) -> ModelInfo:
     # The page gates the sampling fields and `instructions` to 251215 and later; sparse starts here.
     return _vision_251215(
         name, **{"fps": None, "video_knobs": False, "instruct": False, "multi_vector": False, **facts}
     )
 
 
-def _text(name: str, **facts: object) -> ModelCard:
+def _text(name: str, **facts: object) -> ModelInfo:
     base: dict[str, object] = {
         "provider": "ark",
         "endpoint": "text",
@@ -87,7 +87,7 @@ def _text(name: str, **facts: object) -> ModelCard:
         "note": "being retired by the service",
         "source": TEXT_PAGE,
     }
-    return ModelCard(name=name, **{**base, **facts})  # type: ignore[arg-type]
+    return ModelInfo(name=name, **{**base, **facts})  # type: ignore[arg-type]
 
 
 _PLAN = "plan gateways only; answers as doubao-embedding-vision-251215"
@@ -100,7 +100,7 @@ _ABROAD: dict[str, object] = {
     "max_tokens": None,
 }
 
-ROWS: tuple[ModelCard, ...] = (
+ROWS: tuple[ModelInfo, ...] = (
     _vision_251215("doubao-embedding-vision-251215"),
     _vision_250615("doubao-embedding-vision-250615"),
     _vision(

@@ -63,7 +63,7 @@ class Score:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ModelCard:
+class ModelInfo:
     """
     One model's row.
 
@@ -97,7 +97,7 @@ class ModelCard:
         max_data_uri_bytes: Longest single data URI; None where no page says.
         api_path: Path of the gateway that serves the model, where it is not the usual one.
         ready: False for a row that is listed for completeness and cannot be used; `note` says why.
-        known: False for a card made up for a name that is not in the table.
+        known: False for a model_info made up for a name that is not in the table.
     """
 
     name: str
@@ -143,7 +143,7 @@ class ModelCard:
     ready: bool = True
     known: bool = True
 
-    def renamed(self, name: str) -> ModelCard:
+    def renamed(self, name: str) -> ModelInfo:
         """Return the same abilities under another name (an endpoint id, a snapshot)."""
         return replace(self, name=name)
 

@@ -7,7 +7,7 @@ from volc_dashscope.models._card import (
     MIB,
     TEXT_IMAGE_VIDEO,
     MediaRule,
-    ModelCard,
+    ModelInfo,
     Price,
     Score,
 )
@@ -32,7 +32,7 @@ _TONGYI_IMAGE = MediaRule(formats=_FEW_IMAGES, max_bytes=3 * MIB)
 _TONGYI_VIDEO = MediaRule(formats=_MANY_VIDEOS, max_bytes=10 * MIB, inline=False)
 
 
-def _text(name: str, **facts: object) -> ModelCard:
+def _text(name: str, **facts: object) -> ModelInfo:
     base: dict[str, object] = {
         "provider": "dashscope",
         "endpoint": "text",
@@ -40,10 +40,10 @@ def _text(name: str, **facts: object) -> ModelCard:
         "text_type": True,
         "source": TEXT_PAGE,
     }
-    return ModelCard(name=name, **{**base, **facts})  # type: ignore[arg-type]
+    return ModelInfo(name=name, **{**base, **facts})  # type: ignore[arg-type]
 
 
-def _file(name: str, languages: str) -> ModelCard:
+def _file(name: str, languages: str) -> ModelInfo:
     return _text(
         name,
         endpoint="async",
@@ -59,7 +59,7 @@ def _file(name: str, languages: str) -> ModelCard:
     )
 
 
-def _media(name: str, **facts: object) -> ModelCard:
+def _media(name: str, **facts: object) -> ModelInfo:
     base: dict[str, object] = {
         "provider": "dashscope",
         "endpoint": "multimodal",
@@ -70,10 +70,10 @@ def _media(name: str, **facts: object) -> ModelCard:
         "max_data_uri_bytes": 10 * MIB,
         "source": MEDIA_PAGE,
     }
-    return ModelCard(name=name, **{**base, **facts})  # type: ignore[arg-type]
+    return ModelInfo(name=name, **{**base, **facts})  # type: ignore[arg-type]
 
 
-def _snapshot(name: str, **facts: object) -> ModelCard:
+def _snapshot(name: str, **facts: object) -> ModelInfo:
     return _media(
         name,
         reduces="server",
@@ -92,7 +92,7 @@ def _snapshot(name: str, **facts: object) -> ModelCard:
     )
 
 
-def _tongyi(name: str, **facts: object) -> ModelCard:
+def _tongyi(name: str, **facts: object) -> ModelInfo:
     return _media(
         name,
         # Contradiction C8: one edition lists lengths to choose from, a newer one says the length is fixed.
@@ -113,7 +113,7 @@ def _tongyi(name: str, **facts: object) -> ModelCard:
 _TEN_LANGUAGES = "zh en es fr pt id ja ko de ru"
 _SIX_LANGUAGES = "zh en es fr pt id"
 
-ROWS: tuple[ModelCard, ...] = (
+ROWS: tuple[ModelInfo, ...] = (
     _text(
         "qwen3.7-text-embedding",
         dimensions=(2560, 2048, 1536, 1024, 768, 512, 256),

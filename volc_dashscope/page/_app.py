@@ -72,7 +72,7 @@ class _Page:
     """What the routes share."""
 
     def __init__(self, album: Album, client: Client, drawn: Map, *, stand_in: bool) -> None:
-        self._album, self._card, self._map, self._stand_in = album, client.card, drawn, stand_in
+        self._album, self._model_info, self._map, self._stand_in = album, client.model_info, drawn, stand_in
         self.twin = client.aio
 
     def index(self, request: Request) -> Response:
@@ -91,11 +91,11 @@ class _Page:
         return JSONResponse(
             {
                 "folder": self._album.folder.resolve().name,
-                "model": self._card.name,
+                "model": self._model_info.name,
                 "dimension": self._album.vectors.shape[1],
                 "stand_in": self._stand_in,
-                "fuses": self._card.fusion is not None,
-                "max_bytes": largest(self._card),
+                "fuses": self._model_info.fusion is not None,
+                "max_bytes": largest(self._model_info),
                 "max_text": LONGEST_TEXT,
                 "left_out": len(self._album.left_out),
                 "entries": entries,
@@ -103,7 +103,7 @@ class _Page:
         )
 
     async def search(self, request: Request) -> Response:
-        question = await read_question(request, self._album, self._card)
+        question = await read_question(request, self._album, self._model_info)
         return JSONResponse(await answer(question, self._album, self.twin))
 
     def thumbnail(self, request: Request) -> Response:

@@ -13,7 +13,7 @@ from volc_dashscope.album import Album
 from volc_dashscope.album._album import unit
 from volc_dashscope.client import AsyncClient
 from volc_dashscope.inputs import Fused, Image, Item
-from volc_dashscope.models import MIB, ModelCard
+from volc_dashscope.models import MIB, ModelInfo
 from volc_dashscope.results import FloatArray
 
 LONGEST_TEXT = 2000
@@ -37,7 +37,7 @@ class Question:
     top: int
 
 
-async def read_question(request: Request, album: Album, card: ModelCard) -> Question:
+async def read_question(request: Request, album: Album, model_info: ModelInfo) -> Question:
     """
     Read a request: the picture is its body, all else is in the URL.
 
@@ -52,7 +52,7 @@ async def read_question(request: Request, album: Album, card: ModelCard) -> Ques
         raise HTTPException(400, "kind is image, video, or nothing")
     question = Question(
         text=text,
-        picture=await _body(request, largest(card)),
+        picture=await _body(request, largest(model_info)),
         like=_number(given, "like", len(album) - 1),
         kind=cast("Literal['image', 'video'] | None", kind),
         top=_number(given, "top", _MOST_RESULTS) or 60,
@@ -78,9 +78,9 @@ async def answer(question: Question, album: Album, client: AsyncClient) -> dict[
     }
 
 
-def largest(card: ModelCard) -> int:
+def largest(model_info: ModelInfo) -> int:
     """Return how many bytes a picture may have."""
-    return card.image.max_bytes if card.image is not None else _USUAL_LIMIT
+    return model_info.image.max_bytes if model_info.image is not None else _USUAL_LIMIT
 
 
 async def _vector(question: Question, album: Album, client: AsyncClient) -> tuple[FloatArray, int, bool]:
@@ -90,7 +90,7 @@ async def _vector(question: Question, album: Album, client: AsyncClient) -> tupl
     parts: list[Any] = [question.text] if question.text else []
     if question.picture:
         parts.append(Image.from_bytes(question.picture))
-    fused = len(parts) > 1 and client.card.fusion is not None
+    fused = len(parts) > 1 and client.model_info.fusion is not None
     items: list[Item] = [Fused(*parts)] if fused else parts
     result = await client.embed(items, text_type="query")
     # A model that takes one part at a time is asked for each; what is near to both is in the middle.

@@ -12,7 +12,7 @@ import orjson
 from numpy.typing import NDArray
 
 from volc_dashscope._wire import Ask, Batch, Reply
-from volc_dashscope.errors import BadReply
+from volc_dashscope.errors import BadReplyError
 from volc_dashscope.providers._verdict import named, shown
 from volc_dashscope.results import FloatArray, SparseVector, Usage
 
@@ -37,10 +37,10 @@ def load(reply: Reply) -> dict[str, Any]:
 
 def bad_reply(
     provider: str, reason: str, batch: Batch, reply: Reply, request_id: str | None, subject: str = ""
-) -> BadReply:
+) -> BadReplyError:
     """Make the error for a reply that breaks its format; `subject` as for `judge`."""
     request_id = shown(request_id)
-    return BadReply(
+    return BadReplyError(
         f"{provider} answered {subject or named(batch)} with a reply that breaks its format: {reason}"
         + (f" [request id {request_id}]" if request_id else ""),
         provider=provider,
@@ -102,7 +102,7 @@ def _row(value: Any, ask: Ask) -> NDArray[Any]:
     row = _from_base64(value, ask) if isinstance(value, str) else _from_list(value)
     expected = ask.expected
     # Cut only what is the whole vector: any other length is a fault, not one of the lengths to choose from.
-    if ask.card.reduces in ("client", "either") and len(row) == ask.card.default_dimension:
+    if ask.model_info.reduces in ("client", "either") and len(row) == ask.model_info.default_dimension:
         row = row[: ask.dimension]
     if not len(row) or (expected is not None and len(row) != expected):
         raise Malformed(f"a vector of length {len(row)} instead of {expected}")
@@ -193,9 +193,9 @@ def _from_base64(value: str, ask: Ask) -> NDArray[Any]:
         data = ask.base64.decode(value)
     except ValueError as error:
         raise Malformed("a vector is not valid base64") from error
-    full = ask.card.default_dimension
+    full = ask.model_info.default_dimension
     # A card that is cut here is answered in full length, so a half-long body is float16, not a shorter row.
-    lengths = (full,) if ask.card.reduces == "client" else (full, ask.expected)
+    lengths = (full,) if ask.model_info.reduces == "client" else (full, ask.expected)
     if len(data) % 4 == 0 and len(data) // 4 in lengths:
         return np.frombuffer(data, dtype=_FLOAT32)
     if len(data) % 2 == 0 and len(data) // 2 in lengths:

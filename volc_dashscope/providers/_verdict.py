@@ -17,7 +17,7 @@ from volc_dashscope.errors import (
     QuotaError,
     RateLimitError,
     RequestError,
-    ServiceUnavailable,
+    ServiceUnavailableError,
 )
 from volc_dashscope.inputs import Frames, parts
 
@@ -51,7 +51,7 @@ NO_SUCH_MODEL = Verdict(RequestError, account=True)
 BAD_REQUEST = Verdict(RequestError)
 BAD_CONTENT = Verdict(ContentError, splittable=True)
 BAD_MEDIA = Verdict(ContentError, splittable=True)
-TRY_LATER = Verdict(ServiceUnavailable, retryable=True)
+TRY_LATER = Verdict(ServiceUnavailableError, retryable=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +141,7 @@ def _sentence(
     text = f"{provider} refused {subject or named(batch)} with {status} {code or '(no code)'}"
     text += f": {told}" if told else ""
     if verdict is BAD_KEY:
-        variable = KEY_VARIABLE[ask.card.provider]
+        variable = KEY_VARIABLE[ask.model_info.provider]
         text += f": the key from api_key or {variable} was used on {ask.place}; keys are bound to one region"
     if verdict is OUT_OF_QUOTA:
         text += ". Waiting does not help; look at the account's balance and limits"

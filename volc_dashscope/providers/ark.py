@@ -85,7 +85,7 @@ RULES = (
 
 def build(batch: Batch, ask: Ask) -> Request:
     """Write the request for one item (multimodal) or a few texts (text endpoint)."""
-    text_only = ask.card.endpoint == "text"
+    text_only = ask.model_info.endpoint == "text"
     fields: dict[str, object] = {"model": ask.model}
     if text_only:
         fields["input"] = [_prefixed(part, ask) for item in batch.items for part in parts(item)]
@@ -93,10 +93,10 @@ def build(batch: Batch, ask: Ask) -> Request:
         item = batch.items[0]
         fields["input"] = [_part(part, ask) for part in parts(item)]
         fields.update(_instructions(item, ask))
-    if ask.card.known:
+    if ask.model_info.known:
         # A third of the bytes of a list of numbers; a model outside the table is asked for nothing optional.
         fields["encoding_format"] = "base64"
-    if ask.dimension is not None and ask.card.reduces == "server":
+    if ask.dimension is not None and ask.model_info.reduces == "server":
         fields["dimensions"] = ask.dimension
     if ask.sparse:
         fields["sparse_embedding"] = {"type": "enabled"}
@@ -125,7 +125,7 @@ def read(reply: Reply, batch: Batch, ask: Ask) -> Rows | EmbeddingError:
 
 def _rows(body: dict[str, Any], request_id: str | None, batch: Batch, ask: Ask) -> Rows:
     data = body.get("data")
-    if ask.card.endpoint == "text":
+    if ask.model_info.endpoint == "text":
         entries = _reply.in_order(data, len(batch), "index")
     else:
         # Contradiction C1: an object everywhere, a list of one in the guide's preview.
@@ -196,7 +196,7 @@ def _instructions(item: Item, ask: Ask) -> dict[str, object]:
     A document says what it is; a query, or an item among equals, says what is searched and what for.
     """
     asked = (ask.instruct, ask.target_modality, ask.query_instructions, ask.document_instructions)
-    if not ask.card.instruct or (not ask.card.known and not any(asked)):
+    if not ask.model_info.instruct or (not ask.model_info.known and not any(asked)):
         return {}
     compress = f"Compress the {_modality(item)} into one word."
     if ask.text_type == "document":

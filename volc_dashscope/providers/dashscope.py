@@ -98,7 +98,7 @@ def build(batch: Batch, ask: Ask) -> Request:
     """Write the request for a batch."""
     if ask.route == "openai":
         return _request(_OPENAI_PATH, _openai_body(batch, ask), ask)
-    if ask.card.endpoint == "text":
+    if ask.model_info.endpoint == "text":
         return _request(_TEXT_PATH, _text_body(batch, ask), ask)
     return _request(_MEDIA_PATH, _media_body(batch, ask), ask, _resolves(batch))
 
@@ -148,7 +148,9 @@ def _rows(body: dict[str, Any], request_id: str | None, batch: Batch, ask: Ask) 
     else:
         output = body.get("output")
         found = output.get("embeddings") if isinstance(output, dict) else None
-        entries = _reply.in_order(found, len(batch), "text_index" if ask.card.endpoint == "text" else "index")
+        entries = _reply.in_order(
+            found, len(batch), "text_index" if ask.model_info.endpoint == "text" else "index"
+        )
     return Rows(
         vectors=_reply.stack([entry.get("embedding") for entry in entries], ask) if ask.dense else None,
         usage=_reply.usage(body.get("usage"), text=_TEXT_KEYS, image=_IMAGE_KEYS),
@@ -209,9 +211,9 @@ def _request(path: str, body: dict[str, object], ask: Ask, more: dict[str, str] 
 
 def _text_body(batch: Batch, ask: Ask) -> dict[str, object]:
     parameters: dict[str, object] = {}
-    if ask.text_type is not None and ask.card.text_type:
+    if ask.text_type is not None and ask.model_info.text_type:
         parameters["text_type"] = ask.text_type
-    if ask.dimension is not None and ask.card.reduces == "server":
+    if ask.dimension is not None and ask.model_info.reduces == "server":
         parameters["dimension"] = ask.dimension
     if ask.output_type != "dense":
         parameters["output_type"] = ask.output_type
@@ -222,7 +224,7 @@ def _text_body(batch: Batch, ask: Ask) -> dict[str, object]:
 
 def _openai_body(batch: Batch, ask: Ask) -> dict[str, object]:
     body: dict[str, object] = {"model": ask.model, "input": _texts(batch), "encoding_format": "float"}
-    if ask.dimension is not None and ask.card.reduces == "server":
+    if ask.dimension is not None and ask.model_info.reduces == "server":
         body["dimensions"] = ask.dimension
     return body
 
@@ -233,21 +235,21 @@ def _texts(batch: Batch) -> list[Part]:
 
 
 def _media_body(batch: Batch, ask: Ask) -> dict[str, object]:
-    card = ask.card
+    model_info = ask.model_info
     parameters: dict[str, object] = {}
     contents: list[dict[str, object]] = []
     for item in batch.items:
         whole = parts(item)
-        if len(whole) > 1 and card.fusion == "flag":
+        if len(whole) > 1 and model_info.fusion == "flag":
             parameters["enable_fusion"] = True
         # Keys of one object are fused by "object" cards; elsewhere each part is an element of its own.
         elements = [_element(part, ask) for part in whole]
-        contents.extend([_merged(elements)] if card.fusion == "object" else elements)
+        contents.extend([_merged(elements)] if model_info.fusion == "object" else elements)
         for part in whole:
             if isinstance(part, Video) and part.fps is not None:
                 parameters["fps"] = part.fps
     # C8: only asked for where the user did; "either" cards may ignore it.
-    if ask.dimension is not None and card.reduces in ("server", "either"):
+    if ask.dimension is not None and model_info.reduces in ("server", "either"):
         parameters["dimension"] = ask.dimension
     if ask.instruct is not None and ask.text_type != "document":
         parameters["instruct"] = ask.instruct

@@ -12,9 +12,9 @@ import numpy as np
 from volc_dashscope._wire import TextType
 from volc_dashscope.client import Client
 from volc_dashscope.errors import ConfigError, EmbeddingError, InputError
-from volc_dashscope.estimate import estimate
+from volc_dashscope.estimate import estimate_cost
 from volc_dashscope.inputs import Item
-from volc_dashscope.models import ModelCard, Provider
+from volc_dashscope.models import ModelInfo, Provider
 from volc_dashscope.ray._budget import RateBudget
 from volc_dashscope.ray._rows import Column, Roles
 
@@ -42,9 +42,10 @@ class Embedder:
         fps: How videos are sampled, where the model can be told.
         text_type: The role, as for `Client.embed`.
         api_key: Else the service's variable in the environment of the worker, where the key is best kept.
-        like, card, provider, base_url, region, workspace, dimensions, normalize, instruct, target_modality,
-            query_instructions, document_instructions, res_level, max_video_frames, upload, max_concurrency,
-            max_attempts, deadline, timeout, cache, driver, default_headers, extra_body: As for `Client`.
+        base_model, model_info, provider, base_url, region, workspace, dimensions, normalize, instruct,
+            target_modality, query_instructions, document_instructions, res_level, max_video_frames, upload,
+            max_concurrency, max_retries, deadline, timeout, cache, driver, default_headers, extra_body: As for
+                `Client`.
 
     Raises:
         ConfigError: A setting is missing or impossible, or the length of the vectors is not known beforehand.
@@ -65,8 +66,8 @@ class Embedder:
         fps: float | None = None,
         text_type: TextType | None = "document",
         api_key: str | None = None,
-        like: str | None = None,
-        card: ModelCard | None = None,
+        base_model: str | None = None,
+        model_info: ModelInfo | None = None,
         provider: Provider | None = None,
         base_url: str | None = None,
         region: str | None = None,
@@ -81,7 +82,7 @@ class Embedder:
         max_video_frames: int | None = None,
         upload: bool = False,
         max_concurrency: int = 8,
-        max_attempts: int = 8,
+        max_retries: int = 7,
         deadline: float = 180.0,
         timeout: float = 60.0,
         cache: MutableMapping[str, bytes] | None = None,
@@ -98,8 +99,8 @@ class Embedder:
         self._stops, self._text_type = stop_on_account_error, text_type
         self._client = Client(
             model,
-            like=like,
-            card=card,
+            base_model=base_model,
+            model_info=model_info,
             provider=provider,
             api_key=api_key,
             base_url=base_url,
@@ -115,7 +116,7 @@ class Embedder:
             max_video_frames=max_video_frames,
             upload=upload,
             max_concurrency=max_concurrency,
-            max_attempts=max_attempts,
+            max_retries=max_retries,
             deadline=deadline,
             timeout=timeout,
             cache=cache,
@@ -188,12 +189,14 @@ class Embedder:
         ]
         most = [tokens for item in items if (tokens := self._most(item)) is not None]
         if most:
-            self._budget.expect(sum(most) / len(most) * min(self._client.card.batch, len(most)))
+            self._budget.expect(sum(most) / len(most) * min(self._client.model_info.batch, len(most)))
 
     def _most(self, item: Item) -> float | None:
-        card = self._client.card
+        model_info = self._client.model_info
         try:
-            low, high = estimate([item], card.name, card=card, text_type=self._text_type).tokens
+            low, high = estimate_cost(
+                [item], model_info.name, model_info=model_info, text_type=self._text_type
+            ).tokens
         except EmbeddingError:
             return None
         return low if high is None else high

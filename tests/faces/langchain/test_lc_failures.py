@@ -26,7 +26,7 @@ def _call(face: Any, name: str, given: Any) -> Any:
 
 @pytest.mark.parametrize("name", ["embed_documents", "aembed_documents"])
 def test_the_retry_sends_only_what_failed(inside, face_of, name):
-    face = face_of(ArkEmbeddings, inside, max_attempts=1, max_concurrency=1)
+    face = face_of(ArkEmbeddings, inside, max_retries=0, max_concurrency=1)
     inside.emulator.fail(None, None, "500", None, "500", None)
 
     with pytest.raises(BulkError, match="2 of 6"):
@@ -40,7 +40,7 @@ def test_the_retry_sends_only_what_failed(inside, face_of, name):
 
 
 def test_the_retry_of_batches_sends_only_the_batch_that_failed(inside, face_of):
-    face = face_of(DashScopeEmbeddings, inside, model=V4, max_attempts=1, max_concurrency=1)
+    face = face_of(DashScopeEmbeddings, inside, model=V4, max_retries=0, max_concurrency=1)
     texts = [f"text {number}" for number in range(25)]
     inside.emulator.fail(None, "500", None)
 
@@ -53,7 +53,7 @@ def test_the_retry_of_batches_sends_only_the_batch_that_failed(inside, face_of):
 
 
 def test_a_picture_that_was_finished_is_not_sent_again(inside, face_of):
-    face = face_of(ArkEmbeddings, inside, max_attempts=1, max_concurrency=1)
+    face = face_of(ArkEmbeddings, inside, max_retries=0, max_concurrency=1)
     given = [media(Image.from_url(PICTURE_URL)), {"image": data_uri(painted("red"))}, "a text"]
     inside.emulator.fail(None, None, "500")
 
@@ -66,7 +66,7 @@ def test_a_picture_that_was_finished_is_not_sent_again(inside, face_of):
 
 
 def test_what_was_kept_is_given_once(inside, face_of):
-    face = face_of(ArkEmbeddings, inside, max_attempts=1, max_concurrency=1)
+    face = face_of(ArkEmbeddings, inside, max_retries=0, max_concurrency=1)
     inside.emulator.fail(None, "500")
 
     with pytest.raises(BulkError):
@@ -78,7 +78,7 @@ def test_what_was_kept_is_given_once(inside, face_of):
 
 
 def test_rows_are_kept_for_their_role_only(inside, face_of):
-    face = face_of(ArkEmbeddings, inside, max_attempts=1, max_concurrency=1)
+    face = face_of(ArkEmbeddings, inside, max_retries=0, max_concurrency=1)
     inside.emulator.fail(None, "500")
 
     with pytest.raises(BulkError):
@@ -92,7 +92,7 @@ def test_rows_are_kept_for_their_role_only(inside, face_of):
 def test_how_much_is_kept_is_bounded_in_bytes(inside, face_of, keep, expected):
     # A row of 1024 numbers is 4096 bytes.
     face = face_of(
-        ArkEmbeddings, inside, dimensions=1024, max_attempts=1, max_concurrency=1, keep_failed_bytes=keep
+        ArkEmbeddings, inside, dimensions=1024, max_retries=0, max_concurrency=1, partial_results_bytes=keep
     )
     inside.emulator.fail(None, None, None, None, None, "500")
 
@@ -109,7 +109,7 @@ FAULTS = ["500", "429", "401", "reset", "truncated", "missing", "short"]
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("name", ["embed_documents", "aembed_documents"])
 def test_a_fault_is_an_error_and_never_a_hole(inside, face_of, fault, name):
-    face = face_of(DashScopeEmbeddings, inside, model=V4, max_attempts=1, max_concurrency=1)
+    face = face_of(DashScopeEmbeddings, inside, model=V4, max_retries=0, max_concurrency=1)
     texts = [f"text {number}" for number in range(25)]
     inside.emulator.fail(None, fault)
 
@@ -123,7 +123,7 @@ def test_a_fault_is_an_error_and_never_a_hole(inside, face_of, fault, name):
 
 
 def test_a_store_that_failed_is_filled_by_adding_again(inside, face_of):
-    face = face_of(ArkEmbeddings, inside, max_attempts=1, max_concurrency=1)
+    face = face_of(ArkEmbeddings, inside, max_retries=0, max_concurrency=1)
     store = InMemoryVectorStore(face)
     documents = [Document(text) for text in TEXTS]
     inside.emulator.fail(None, None, None, "500")

@@ -188,7 +188,7 @@ def test_the_same_text_twice_in_one_call_has_two_halves(halves):
 @pytest.mark.parametrize("service", SERVICES)
 def test_what_is_parked_is_bounded_and_falls_back_to_a_request(inside, face_of, service):
     face_kind, model = SERVICES[service]
-    face = face_of(face_kind, inside, model=model, keep_failed_bytes=1024)
+    face = face_of(face_kind, inside, model=model, partial_results_bytes=1024)
     texts = [f"text {number}" for number in range(5)]
 
     face.embed_documents(texts)
@@ -274,7 +274,7 @@ def test_a_model_without_sparse_vectors_says_so(inside, face_of, method, model):
 
 
 def test_errors_name_items_by_their_place_among_media_and_texts(inside, face_of):
-    face = face_of(ArkEmbeddings, inside, max_attempts=1, max_concurrency=1)
+    face = face_of(ArkEmbeddings, inside, max_retries=0, max_concurrency=1)
     face.qdrant_sparse()
     inside.emulator.fail(None, "500")
 

@@ -15,7 +15,7 @@ from pydantic import SecretStr, ValidationError
 from samples import ARK, LANGCHAIN, PICTURE_URL, V4, VL
 
 from langchain_volc_dashscope import ArkEmbeddings, DashScopeEmbeddings, media
-from volc_dashscope import ConfigError, Image, card
+from volc_dashscope import ConfigError, Image, get_model_info
 
 EXPLICIT, FIRST, SECOND = "sk-explicit-0123456789", "sk-first-0123456789", "sk-second-0123456789"
 
@@ -217,14 +217,14 @@ FINGERPRINTS = {
         ArkEmbeddings,
         {
             "model": "ep-2025-abc",
-            "like": ARK,
+            "base_model": ARK,
             "dimensions": 1024,
             "normalize": False,
             "instruct": "find it",
             "target_modality": "image",
             "document_instructions": "as is",
         },
-        "ark/ep-2025-abc; dimension=1024; like='doubao-embedding-vision-251215'; route='native'; "
+        "ark/ep-2025-abc; dimension=1024; base_model='doubao-embedding-vision-251215'; route='native'; "
         "normalize=False; instruct='find it'; target_modality='image'; document_instructions='as is'",
     ),
     "a model outside the table": (
@@ -239,7 +239,7 @@ FINGERPRINTS = {
 def test_the_fingerprint_is_known_before_any_request_and_stays(inside, face_of, kind, settings, expected):
     face = face_of(kind, inside, **settings)
     before = face.fingerprint
-    if card(face.model) is not None:
+    if get_model_info(face.model) is not None:
         face.embed_query("a")
 
     assert expected == before == face.fingerprint

@@ -11,17 +11,17 @@ from langchain_tests.integration_tests import EmbeddingsIntegrationTests
 from langchain_tests.unit_tests import EmbeddingsUnitTests
 
 from langchain_volc_dashscope import ArkEmbeddings, DashScopeEmbeddings
-from volc_dashscope.models import ModelCard, models
+from volc_dashscope.models import ModelInfo, list_models
 
 FACES = {"ark": ArkEmbeddings, "dashscope": DashScopeEmbeddings}
 # Rows of the endpoint "async" are file jobs: a minute for a vector, which is nothing for a store.
-ROWS = [row for row in models() if row.ready and "text" in row.modalities and row.endpoint != "async"]
+ROWS = [row for row in list_models() if row.ready and "text" in row.modalities and row.endpoint != "async"]
 
 
 class _Subject:
     """A face with one model, and a service for it."""
 
-    row: ClassVar[ModelCard]
+    row: ClassVar[ModelInfo]
 
     @pytest.fixture(autouse=True)
     def _service(self, emulate: Callable[..., Any]) -> None:

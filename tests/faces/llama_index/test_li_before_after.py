@@ -25,8 +25,8 @@ from paintings import data_uri, painted
 from samples import PICTURE_URL, V4, VL
 
 from llama_index_ext import DashScopeMultiModalEmbedding, MultiModalNodeEmbedder, query_bundle
-from volc_dashscope import AuthError, ConfigError, EmbeddingError, RateLimitError, models
-from volc_dashscope.models import ModelCard
+from volc_dashscope import AuthError, ConfigError, EmbeddingError, RateLimitError, list_models
+from volc_dashscope.models import ModelInfo
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # the SDK warns about itself on import
@@ -135,7 +135,7 @@ def test_refusals_are_errors(service, face_of, told, status, ours):
     before = index(theirs(), 0).as_retriever()
     asked = before._embed_model.get_agg_embedding_from_queries  # what the retriever calls
     empty = asked(["shoe"])
-    face = face_of(DashScopeMultiModalEmbedding, service, model=V3, max_attempts=1)
+    face = face_of(DashScopeMultiModalEmbedding, service, model=V3, max_retries=0)
     service.emulator.fail(status)
 
     assert [] == empty
@@ -151,7 +151,7 @@ def test_a_failure_is_not_cached(service, face_of, told):
     bodies(service)
     again = broken.get_query_embedding("shoe")
     sent = len(bodies(service))
-    face = face_of(DashScopeMultiModalEmbedding, service, model=V3, cache={}, max_attempts=1)
+    face = face_of(DashScopeMultiModalEmbedding, service, model=V3, cache={}, max_retries=0)
     service.emulator.fail("429")
     with pytest.raises(RateLimitError):
         index(face, 1)
@@ -269,7 +269,7 @@ def test_an_explicit_key_survives_pickling(service, face_of, told):
     )
 
 
-def usable(row: ModelCard, make: Any) -> bool:
+def usable(row: ModelInfo, make: Any) -> bool:
     """Whether a picture, or for a text model 30 texts, can be put into an index and something be found."""
     try:
         model = make(row.name)
@@ -283,7 +283,9 @@ def usable(row: ModelCard, make: Any) -> bool:
 
 
 def test_every_model_of_the_table_can_be_used(service, face_of, told):
-    rows = [row for row in models() if row.provider == "dashscope" and row.ready and "native" in row.routes]
+    rows = [
+        row for row in list_models() if row.provider == "dashscope" and row.ready and "native" in row.routes
+    ]
 
     before = [row.name for row in rows if usable(row, theirs)]
     after = [

@@ -125,7 +125,7 @@ async def test_the_node_embedder_announces_texts_as_they_are_and_media_by_label(
 
 async def test_a_failed_batch_of_images_still_ends_its_event(inside, face_of, pictures):
     callbacks = Listener(CBEventType.EMBEDDING)
-    index = listened(face_of(ArkMultiModalEmbedding, inside, max_attempts=1), callbacks)
+    index = listened(face_of(ArkMultiModalEmbedding, inside, max_retries=0), callbacks)
     inside.emulator.fail("500", "500")
 
     with pytest.raises(Exception, match="500"):

@@ -322,7 +322,7 @@ def test_the_only_node_raises_its_own_error(inside, face_of, pictures):
 
 
 def test_what_was_done_before_a_failure_is_not_paid_twice(inside, face_of, pictures):
-    face = face_of(ArkMultiModalEmbedding, inside, max_concurrency=1, max_attempts=1)
+    face = face_of(ArkMultiModalEmbedding, inside, max_concurrency=1, max_retries=0)
     inside.emulator.fail(None, "500")
     with pytest.raises(BulkError):
         run(embedder(face), nodes=goods(pictures))
@@ -334,7 +334,7 @@ def test_what_was_done_before_a_failure_is_not_paid_twice(inside, face_of, pictu
 
 
 async def test_a_skipped_node_is_left_out_of_the_store(inside, face_of, shelf_of, pictures):
-    face = face_of(ArkMultiModalEmbedding, inside, max_concurrency=1, max_attempts=1)
+    face = face_of(ArkMultiModalEmbedding, inside, max_concurrency=1, max_retries=0)
     inside.emulator.fail("500")
     store = shelf_of("Chroma", face.dimension).open()
     skipping = embedder(face, on_error="skip")
@@ -352,7 +352,7 @@ async def test_a_skipped_node_is_left_out_of_the_store(inside, face_of, shelf_of
 
 def test_a_node_embedded_later_is_no_longer_listed(inside, face_of, pictures):
     inside.emulator.fail("500")
-    skipping = embedder(face_of(ArkMultiModalEmbedding, inside, max_attempts=1), on_error="skip")
+    skipping = embedder(face_of(ArkMultiModalEmbedding, inside, max_retries=0), on_error="skip")
     pipeline = IngestionPipeline(transformations=[skipping])
     pipeline.run(nodes=goods(pictures)[:1])
     listed = list(skipping.skipped)
