@@ -76,8 +76,8 @@ async def embed_by_httpx(workload: str, port: int, width: int, count: int, folde
     requests = count // 10 if workload == "W1" else count
     table = np.empty((count, 1024 if workload == "W1" else 2048), dtype=np.float32)
     todo = iter(range(requests))
-    trusted = httpx.create_ssl_context()
-    clients = [httpx.AsyncClient(verify=trusted, timeout=60) for _ in range(max(1, width // 8))]
+    ssl_context = httpx.create_ssl_context()
+    clients = [httpx.AsyncClient(verify=ssl_context, timeout=60) for _ in range(max(1, width // 8))]
 
     async def lane(client: httpx.AsyncClient) -> None:
         for index in todo:

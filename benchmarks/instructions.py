@@ -28,31 +28,31 @@ def _pieces() -> dict[str, tuple[Callable[[], object], int]]:
     from benchmarks.contenders import TEXTS, V4, VISION
     from benchmarks.stub import Stub
     from volc_dashscope import Client, Image
-    from volc_dashscope._call import Call
-    from volc_dashscope._plan import plan
-    from volc_dashscope._wire import Batch, Reply
+    from volc_dashscope._request.batching import plan
+    from volc_dashscope._request.call import Call
+    from volc_dashscope._types import Batch, Reply
 
     picture = Image.from_bytes(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\4\0\0\0\3\0\x08\2\0\0\0" + bytes(100_000))
     found: dict[str, tuple[Callable[[], object], int]] = {}
     for model, items in ((V4, TEXTS[:10]), (VISION, TEXTS[:1])):
         client = Client(model, api_key="k", base_url="http://127.0.0.1:9")
-        ask, wire = client._asked("document"), client._wire
+        spec, wire = client._spec_for("document"), client._wire
         batch = Batch(tuple(range(len(items))), tuple(items))
         whole = Stub.texts[10] if model == V4 else Stub.ark[True]
         reply = Reply(200, {"x-request-id": "r"}, whole.partition(b"\r\n\r\n")[2])
         memory = client._memory
         found[f"{model}: call"] = (
-            lambda ask=ask, memory=memory: Call(
-                TEXTS, ask, on_error="raise", width=8, memory=memory, keep=False
+            lambda spec=spec, memory=memory: Call(
+                TEXTS, spec, on_error="raise", width=8, memory=memory, keep=False
             ),
             len(TEXTS),
         )
-        found[f"{model}: plan"] = (lambda ask=ask: list(plan(enumerate(TEXTS), ask)), len(TEXTS))
-        found[f"{model}: build"] = (lambda b=batch, a=ask, w=wire: w.build(b, a), len(items))
-        found[f"{model}: read"] = (lambda r=reply, b=batch, a=ask, w=wire: w.read(r, b, a), len(items))
+        found[f"{model}: plan"] = (lambda spec=spec: list(plan(enumerate(TEXTS), spec)), len(TEXTS))
+        found[f"{model}: build"] = (lambda b=batch, a=spec, w=wire: w.build(b, a), len(items))
+        found[f"{model}: read"] = (lambda r=reply, b=batch, a=spec, w=wire: w.read(r, b, a), len(items))
         if model == VISION:
             pictured = Batch((0,), (picture,))
-            found["100 kB picture: build"] = (lambda b=pictured, a=ask, w=wire: w.build(b, a), 1)
+            found["100 kB picture: build"] = (lambda b=pictured, a=spec, w=wire: w.build(b, a), 1)
     return found
 
 

@@ -33,7 +33,7 @@ from qdrant_client.models import Distance, VectorParams
 from langchain_volc_dashscope import ArkEmbeddings, DashScopeEmbeddings, MediaDocument, media_of
 from volc_dashscope import EmbeddingError, Fused, Image
 from volc_dashscope.emulator import Emulator
-from volc_dashscope.gallery import Hit, Ranking, table, words, write_gallery
+from volc_dashscope.search.gallery import Hit, Ranking, table, words, write_gallery
 
 ARK_MODEL = "doubao-embedding-vision-251215"
 DASHSCOPE_MODEL = "qwen3-vl-embedding"

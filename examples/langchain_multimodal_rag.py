@@ -35,7 +35,7 @@ from PIL import ImageDraw, ImageFont
 
 from langchain_volc_dashscope import MediaDocument, MediaStr, content_blocks, media
 from volc_dashscope import EmbeddingError, Fused, Image
-from volc_dashscope.gallery import words
+from volc_dashscope.search.gallery import words
 
 OUTPUT = Path("demo-output/rag")
 TOP = 4

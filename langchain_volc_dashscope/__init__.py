@@ -9,14 +9,14 @@ except ImportError as error:
         'langchain_volc_dashscope needs langchain-core: pip install "volc-dashscope[langchain]"'
     ) from error
 
-from langchain_volc_dashscope.embeddings import ArkEmbeddings, DashScopeEmbeddings
-from langchain_volc_dashscope.media import (
+from langchain_volc_dashscope.documents import (
     MediaDocument,
     MediaStr,
     media,
     uuid5_key,
 )
-from langchain_volc_dashscope.origin import content_blocks, media_of
+from langchain_volc_dashscope.embeddings import ArkEmbeddings, DashScopeEmbeddings
+from langchain_volc_dashscope.media_metadata import content_blocks, media_of
 
 __all__ = [
     "ArkEmbeddings",

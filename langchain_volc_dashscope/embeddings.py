@@ -11,11 +11,11 @@ from langchain_core.utils.utils import secret_from_env
 from pydantic import AliasChoices, Field, PrivateAttr, SecretStr
 
 from langchain_volc_dashscope import sparse
-from langchain_volc_dashscope.blocks import as_item
-from langchain_volc_dashscope.hybrid import Piece, dense_pieces, dense_rows, sparse_pieces, sparse_rows
-from langchain_volc_dashscope.media import UnknownMedia
+from langchain_volc_dashscope.content_blocks import as_item
+from langchain_volc_dashscope.documents import UnknownMedia
+from langchain_volc_dashscope.hybrid import SubCall, dense_pieces, dense_rows, sparse_pieces, sparse_rows
 from volc_dashscope import EmbeddingResult, Image, InputError, Item, SparseVector, TextType, Usage, Video
-from volc_dashscope.fields import ClientFields, each, is_url
+from volc_dashscope.integrations.settings import ClientFields, each, is_url
 from volc_dashscope.models import Provider
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ _SHAPING = (
 )
 
 
-class _Brake:
+class RateLimiterAdapter:
     """LangChain's rate limiter in the core's words."""
 
     def __init__(self, limiter: BaseRateLimiter) -> None:
@@ -196,13 +196,13 @@ class _MultimodalEmbeddings(ClientFields, Embeddings):
     def _items(self, given: Sequence[Embeddable]) -> list[Item]:
         return each(given, lambda one: as_item(one, self.unknown_media), name="texts")
 
-    def _call(self, piece: Piece, role: TextType | None) -> EmbeddingResult:
+    def _call(self, piece: SubCall, role: TextType | None) -> EmbeddingResult:
         with piece.placed():
             return self._client.embed(
                 piece.items, text_type=role, progress=self.show_progress_bar, **piece.settings
             )
 
-    async def _acall(self, piece: Piece, role: TextType | None) -> EmbeddingResult:
+    async def _acall(self, piece: SubCall, role: TextType | None) -> EmbeddingResult:
         with piece.placed():
             return await self._client.aio.embed(
                 piece.items, text_type=role, progress=self.show_progress_bar, **piece.settings
@@ -244,7 +244,7 @@ class _MultimodalEmbeddings(ClientFields, Embeddings):
             self.__dict__[self._key_field] = field.get_default(call_default_factory=True)
 
     def _limiter(self) -> Any:
-        return _Brake(self.rate_limiter) if self.rate_limiter is not None else self.limiter
+        return RateLimiterAdapter(self.rate_limiter) if self.rate_limiter is not None else self.limiter
 
 
 class ArkEmbeddings(_MultimodalEmbeddings):

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from langchain_volc_dashscope.token import caption_of
+from langchain_volc_dashscope.media_token import caption_of
 from volc_dashscope import Item
-from volc_dashscope.halves import Piece, dense_pieces, dense_rows, sparse_rows
-from volc_dashscope.halves import sparse_pieces as pieces_of_words
 from volc_dashscope.inputs import label, parts
+from volc_dashscope.integrations.hybrid import SubCall, dense_pieces, dense_rows, sparse_rows
+from volc_dashscope.integrations.hybrid import sparse_pieces as pieces_of_words
 
-__all__ = ["Piece", "dense_pieces", "dense_rows", "sparse_pieces", "sparse_rows"]
+__all__ = ["SubCall", "dense_pieces", "dense_rows", "sparse_pieces", "sparse_rows"]
 
 
-def sparse_pieces(given: Sequence[object], items: Sequence[Item]) -> list[Piece]:
+def sparse_pieces(given: Sequence[object], items: Sequence[Item]) -> list[SubCall]:
     """
     Return the calls for sparse vectors: texts, and of media their own words.
 

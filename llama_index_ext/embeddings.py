@@ -12,9 +12,9 @@ from llama_index.core.schema import ImageType
 from pydantic import AliasChoices, Field, PrivateAttr, SecretStr
 
 from llama_index_ext.events import announced
-from llama_index_ext.limits import Brake
 from llama_index_ext.media import medium
-from llama_index_ext.travel import Portable
+from llama_index_ext.pickling import Portable
+from llama_index_ext.rate_limit import RateLimiterAdapter
 from volc_dashscope import (
     ConfigError,
     EmbeddingError,
@@ -25,8 +25,8 @@ from volc_dashscope import (
     TextType,
     Usage,
 )
-from volc_dashscope.fields import ClientFields, each, hide_key
-from volc_dashscope.halves import Piece, dense_pieces, joined, settled
+from volc_dashscope.integrations.hybrid import SubCall, dense_pieces, joined, partial_result
+from volc_dashscope.integrations.settings import ClientFields, each, hide_key
 from volc_dashscope.models import Provider
 
 _LARGEST_BATCH = 2048
@@ -38,7 +38,7 @@ class ClientEmbedding(Portable, ClientFields, MultiModalEmbedding):
     api_key: SecretStr | None = Field(default=None, exclude=True, repr=False)
     embed_batch_size: int = Field(default=0, ge=0, le=_LARGEST_BATCH, validate_default=False)
 
-    _brake: Brake = PrivateAttr()
+    _brake: RateLimiterAdapter = PrivateAttr()
     _hybrid: bool = PrivateAttr(default=False)
 
     if not TYPE_CHECKING:
@@ -154,16 +154,16 @@ class ClientEmbedding(Portable, ClientFields, MultiModalEmbedding):
             self.embed_batch_size = min(_LARGEST_BATCH, 4 * client.model_info.batch * self.max_concurrency)
         return client
 
-    def _limiter(self) -> Brake:
-        self._brake = Brake(self.rate_limiter, self.limiter)
+    def _limiter(self) -> RateLimiterAdapter:
+        self._brake = RateLimiterAdapter(self.rate_limiter, self.limiter)
         return self._brake
 
     def _get_query_embedding(self, query: str) -> Embedding:
-        with self._brake.paid():
+        with self._brake.prepaid():
             return _lists(self.embed_items([query], text_type="query"))[0]
 
     async def _aget_query_embedding(self, query: str) -> Embedding:
-        with self._brake.paid():
+        with self._brake.prepaid():
             return _lists(await self.aembed_items([query], text_type="query"))[0]
 
     def _get_text_embedding(self, text: str) -> Embedding:
@@ -173,11 +173,11 @@ class ClientEmbedding(Portable, ClientFields, MultiModalEmbedding):
         return (await self._aget_text_embeddings([text]))[0]
 
     def _get_text_embeddings(self, texts: list[str]) -> list[Embedding]:
-        with self._brake.paid():
+        with self._brake.prepaid():
             return _lists(self.embed_items(texts))
 
     async def _aget_text_embeddings(self, texts: list[str]) -> list[Embedding]:
-        with self._brake.paid():
+        with self._brake.prepaid():
             return _lists(await self.aembed_items(texts))
 
     def _get_image_embedding(self, img_file_path: ImageType) -> Embedding:
@@ -193,28 +193,28 @@ class ClientEmbedding(Portable, ClientFields, MultiModalEmbedding):
         return _lists(await self._client.aio.embed(each(img_file_paths, self._image, name="img_file_paths")))
 
     def embed_piece(
-        self, piece: Piece, role: TextType | None, on_error: OnError = "raise"
+        self, piece: SubCall, role: TextType | None, on_error: OnError = "raise"
     ) -> EmbeddingResult:
         """Make one call of the core; the sparse functions ask for their half with it."""
         return self._client.embed(piece.items, text_type=role, on_error=on_error, **piece.settings)
 
     async def aembed_piece(
-        self, piece: Piece, role: TextType | None, on_error: OnError = "raise"
+        self, piece: SubCall, role: TextType | None, on_error: OnError = "raise"
     ) -> EmbeddingResult:
         """As `embed_piece`, awaited."""
         return await self._client.aio.embed(piece.items, text_type=role, on_error=on_error, **piece.settings)
 
-    def _settled(self, piece: Piece, role: TextType | None, on_error: OnError) -> EmbeddingResult:
+    def _settled(self, piece: SubCall, role: TextType | None, on_error: OnError) -> EmbeddingResult:
         try:
             return self.embed_piece(piece, role, on_error)
         except EmbeddingError as error:
-            return settled(piece, error)
+            return partial_result(piece, error)
 
-    async def _asettled(self, piece: Piece, role: TextType | None, on_error: OnError) -> EmbeddingResult:
+    async def _asettled(self, piece: SubCall, role: TextType | None, on_error: OnError) -> EmbeddingResult:
         try:
             return await self.aembed_piece(piece, role, on_error)
         except EmbeddingError as error:
-            return settled(piece, error)
+            return partial_result(piece, error)
 
     def _image(self, given: object) -> Image:
         return medium(given, Image, root=self.media_root)

@@ -11,7 +11,7 @@ from typing import TypeVar
 from llama_index.core.schema import BaseNode, ImageNode, MediaResource, MetadataMode, Node, TextNode
 
 from volc_dashscope import Image, InputError, Part, Video
-from volc_dashscope.fields import is_url
+from volc_dashscope.integrations.settings import is_url
 
 M = TypeVar("M", Image, Video)
 

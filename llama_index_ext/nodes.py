@@ -11,6 +11,7 @@ import numpy as np
 from llama_index.core.schema import BaseNode, TransformComponent
 from pydantic import ConfigDict, PrivateAttr
 
+from llama_index_ext.averaging import Fuse, Mix, Vector, spans
 from llama_index_ext.embeddings import (
     ArkMultiModalEmbedding,
     ClientEmbedding,
@@ -19,9 +20,8 @@ from llama_index_ext.embeddings import (
 from llama_index_ext.events import announced
 from llama_index_ext.fingerprints import annotated, marked
 from llama_index_ext.media import parts_of
-from llama_index_ext.mixing import Fuse, Mix, Vector, spans
-from llama_index_ext.reports import bulk, named
-from llama_index_ext.travel import Portable
+from llama_index_ext.node_errors import bulk, named
+from llama_index_ext.pickling import Portable
 from volc_dashscope import BulkError, ConfigError, EmbeddingError, EmbeddingResult, InputError, Item, Part
 from volc_dashscope.inputs import label
 
@@ -227,10 +227,10 @@ class _Work:
         return owners[index]
 
     def _refuse(self, position: int, error: InputError) -> None:
-        told = named(self.nodes[position], error)
+        answer = named(self.nodes[position], error)
         if not self._skips:
-            raise told from error
-        self.answers.errors[position] = told
+            raise answer from error
+        self.answers.errors[position] = answer
 
     def _take(self, positions: Sequence[int]) -> None:
         failures = _failures(self.happened, sum(len(self._mixes[position].items) for position in positions))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from llama_index.core import Settings
 from llama_index.core.schema import QueryBundle
 
+from llama_index_ext.averaging import Mix
 from llama_index_ext.embeddings import ClientEmbedding
 from llama_index_ext.media import medium
-from llama_index_ext.mixing import Mix
 from volc_dashscope import ConfigError, Image, InputError, Part, Video
 
 

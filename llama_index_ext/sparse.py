@@ -11,8 +11,8 @@ from pydantic import AliasChoices, Field, SecretStr
 from llama_index_ext.embeddings import ClientEmbedding
 from llama_index_ext.fingerprints import MEDIA_KEY
 from volc_dashscope import EmbeddingResult, InputError, SparseVector, TextType, Usage
-from volc_dashscope.fields import ClientFields
-from volc_dashscope.halves import sparse_pieces, sparse_rows
+from volc_dashscope.integrations.hybrid import sparse_pieces, sparse_rows
+from volc_dashscope.integrations.settings import ClientFields
 from volc_dashscope.models import Provider
 
 if TYPE_CHECKING:

@@ -259,8 +259,8 @@ def check_types(bench: Bench) -> Iterator[str]:
     for package in PACKAGES:
         command = [str(python), "-m", "pyright", "--verifytypes", package, "--ignoreexternal", "--outputjson"]
         # Its exit code counts names whose type is inferred, too; unknown ones are what a user would feel.
-        told = subprocess.run(command, cwd=work, env=at, capture_output=True, text=True, check=False)
-        found = json.loads(told.stdout)["typeCompleteness"]
+        answer = subprocess.run(command, cwd=work, env=at, capture_output=True, text=True, check=False)
+        found = json.loads(answer.stdout)["typeCompleteness"]
         counts = found["exportedSymbolCounts"]
         if not counts["withKnownType"] or counts["withUnknownType"]:
             raise Failed(f"pyright --verifytypes {package}: {counts}")

@@ -215,13 +215,13 @@ def _priced(
     if name != "text" and "image" not in model_info.modalities:
         return
     for route in (model_info.routes[0], *(["batch"] if "batch" in model_info.routes else [])):
-        told = estimate_cost(examples, model_info.name, route=route)
-        if told.price is None or told.unknown:
+        answer = estimate_cost(examples, model_info.name, route=route)
+        if answer.price is None or answer.unknown:
             continue
-        assert (told.currency, told.price[0]) == ("CNY", told.price[1])
-        each = 1_000_000 * told.price[0] / len(examples)
-        tokens = f"{told.tokens[0] / len(examples):g}"
-        yield name, tokens, model_info.name, route, round(each, 4), told.as_of or ""
+        assert (answer.currency, answer.price[0]) == ("CNY", answer.price[1])
+        each = 1_000_000 * answer.price[0] / len(examples)
+        tokens = f"{answer.tokens[0] / len(examples):g}"
+        yield name, tokens, model_info.name, route, round(each, 4), answer.as_of or ""
 
 
 def measure_million(results: Path) -> None:

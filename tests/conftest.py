@@ -113,7 +113,7 @@ def inside(emulate: Callable[..., Mount]) -> Mount:
 
 # The vendors' SDKs and the frameworks leave connections of finished event loops to the collector. They are
 # collected where they were left, so that no test of ours is blamed; our own leaks have tests of their own.
-_FOREIGN = ("tests/parity/", "tests/faces/", "tests/emulator/test_vendor_sdks.py", "tests/examples/")
+_FOREIGN = ("tests/parity/", "tests/integrations/", "tests/emulator/test_vendor_sdks.py", "tests/examples/")
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from volc_dashscope._types import OnError, OutputType, TextType
 from volc_dashscope._version import __version__
-from volc_dashscope._wire import OnError, OutputType, TextType
 from volc_dashscope.client import AsyncClient, Client
 from volc_dashscope.errors import (
     AuthError,

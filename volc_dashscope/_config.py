@@ -9,8 +9,8 @@ from urllib.parse import SplitResult, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from volc_dashscope import models
+from volc_dashscope._types import Secret
 from volc_dashscope._version import __version__
-from volc_dashscope._wire import Secret
 from volc_dashscope.errors import ConfigError
 from volc_dashscope.models import ModelInfo, Provider, Route
 
@@ -192,11 +192,8 @@ def check_patience(
         if number is not None and not _positive(number):
             raise ConfigError(f"{name} must be a positive number or None, got {number!r}")
     for name, number in counts.items():
-        if (
-            isinstance(number, bool)
-            or not isinstance(number, int)
-            or number < (least := int(name != "max_retries"))
-        ):
+        least = 0 if name == "max_retries" else 1
+        if isinstance(number, bool) or not isinstance(number, int) or number < least:
             raise ConfigError(f"{name} must be a whole number from {least}, got {number!r}")
     for name, number in seconds.items():
         if not _positive(number):

@@ -16,24 +16,24 @@ from typing import TYPE_CHECKING, Any
 
 from volc_dashscope import _config
 from volc_dashscope._base64 import STANDARD, Base64, quick
-from volc_dashscope._call import Call, Exchange
-from volc_dashscope._check import check_settings
-from volc_dashscope._fan_out import afan_out, fan_out
-from volc_dashscope._flow import Flow, Terms, exchange
-from volc_dashscope._http import Driver, Home, Limiter, arun, process_id, run
-from volc_dashscope._items import Unseen, items_of
-from volc_dashscope._memory import ManyCache, Memory
-from volc_dashscope._pace import Pace
-from volc_dashscope._progress import Progress
-from volc_dashscope._retry import Retry
-from volc_dashscope._storage import Storage
-from volc_dashscope._stream import NOTHING, Stream
-from volc_dashscope._upload import stored
-from volc_dashscope._wire import Ask, Batch, OnError, OutputType, Rows, TextType
+from volc_dashscope._http import ConnectionPool, Driver, Limiter, arun, process_id, run
+from volc_dashscope._limits.rate_limiter import RateLimiter
+from volc_dashscope._limits.retry import Retry
+from volc_dashscope._request.call import Call, Exchange
+from volc_dashscope._request.exchange import RetryContext, exchange
+from volc_dashscope._request.items import Redacted, items_of
+from volc_dashscope._request.progress import Progress
+from volc_dashscope._request.row_cache import BatchCache, RowCache
+from volc_dashscope._request.stream import NOTHING, Stream
+from volc_dashscope._request.validation import check_settings
+from volc_dashscope._request.workers import afan_out, fan_out
+from volc_dashscope._types import Batch, Flow, OnError, OutputType, RequestSpec, Rows, TextType
 from volc_dashscope.errors import ConfigError, EmbeddingError
 from volc_dashscope.inputs import Item
 from volc_dashscope.models import ModelInfo, Provider, Route
-from volc_dashscope.providers import WIRES
+from volc_dashscope.providers import CODECS
+from volc_dashscope.providers.temporary_storage import Storage
+from volc_dashscope.providers.upload import stored
 from volc_dashscope.results import EmbeddingResult, FloatArray, Usage
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ class _Settings:
         max_retries: int = 7,
         deadline: float = 180.0,
         timeout: float = 60.0,
-        cache: MutableMapping[str, bytes] | ManyCache | None = None,
+        cache: MutableMapping[str, bytes] | BatchCache | None = None,
         partial_results_bytes: int = 0,
         default_headers: Mapping[str, str] | None = None,
         http_client: httpx.Client | None = None,
@@ -141,7 +141,7 @@ class _Settings:
         url, place = _config.find_url(
             found, route=route, base_url=base_url, region=region, workspace=workspace
         )
-        self._ask = Ask(
+        self._spec = RequestSpec(
             model_info=found,
             model=model,
             base_url=url,
@@ -161,10 +161,10 @@ class _Settings:
             key=key,
             base64=_base64_of(driver, http_client, http_async_client),
         )
-        check_settings(self._ask)
-        self._wire = WIRES[found.provider]
+        check_settings(self._spec)
+        self._wire = CODECS[found.provider]
         self._begin()
-        self._home = Home(
+        self._home = ConnectionPool(
             key=key,
             timeout=timeout,
             width=max_concurrency,
@@ -179,25 +179,25 @@ class _Settings:
         """Make what calls share: pace, memory and ledger. A forked child starts its own, with its own locks."""
         given = self._given
         self._process = process_id()
-        self._terms = Terms(
+        self._terms = RetryContext(
             Retry(given["max_retries"], given["deadline"], random.Random().random),
-            Pace(given["requests_per_minute"], given["tokens_per_minute"], given["max_concurrency"]),
+            RateLimiter(given["requests_per_minute"], given["tokens_per_minute"], given["max_concurrency"]),
             time.monotonic,
-            self._ask.model_info.provider,
+            self._spec.model_info.provider,
         )
-        self._memory = Memory(given["cache"], given["keep_failed_bytes"])
+        self._memory = RowCache(given["cache"], given["partial_results_bytes"])
         self._storage = Storage(self._terms)
         self._ledger = _Ledger()
 
     @property
     def model_info(self) -> ModelInfo:
         """The row that says what the model can do."""
-        return self._ask.model_info
+        return self._spec.model_info
 
     @property
     def dimension(self) -> int | None:
         """Length of the rows; None for an unknown model until its first reply."""
-        return self._ask.expected or self._ledger.dimension
+        return self._spec.expected or self._ledger.dimension
 
     @property
     def usage(self) -> Usage:
@@ -208,7 +208,7 @@ class _Settings:
         if not hasattr(self, "_ledger"):
             # Its constructor failed, and a report of that shows `self`.
             return f"{type(self).__name__}(unfinished)"
-        return f"{type(self).__name__}({self._ask.model!r}, {self._ask.place}, dimension={self.dimension})"
+        return f"{type(self).__name__}({self._spec.model!r}, {self._spec.place}, dimension={self.dimension})"
 
     def __reduce__(self) -> tuple[Any, ...]:
         if self._given["http_client"] is not None or self._given["http_async_client"] is not None:
@@ -220,44 +220,44 @@ class _Settings:
 
     def _call(
         self,
-        items: Unseen[Iterable[Item]],
+        items: Redacted[Iterable[Item]],
         text_type: TextType | None,
         output_type: OutputType,
         on_error: OnError,
         keep: bool,
-    ) -> tuple[Call, Ask]:
-        ask = self._asked(text_type, output_type)
+    ) -> tuple[Call, RequestSpec]:
+        spec = self._spec_for(text_type, output_type)
         return Call(
             items_of(items.value),
-            ask,
+            spec,
             on_error=on_error,
             width=self._home.width,
             room=self._terms.pace.room,
             memory=self._memory,
             keep=keep,
-        ), ask
+        ), spec
 
-    def _asked(self, text_type: TextType | None, output_type: OutputType = "dense") -> Ask:
+    def _spec_for(self, text_type: TextType | None, output_type: OutputType = "dense") -> RequestSpec:
         if self._process != process_id():
             self._begin()
-        return replace(self._ask, text_type=text_type, output_type=output_type)
+        return replace(self._spec, text_type=text_type, output_type=output_type)
 
-    def _stream(self, items: Iterable[Item], ask: Ask, ordered: bool) -> Stream:
+    def _stream(self, items: Iterable[Item], spec: RequestSpec, ordered: bool) -> Stream:
         return Stream(
             items,
-            ask,
+            spec,
             width=self._home.width,
             room=self._terms.pace.room,
             memory=self._memory,
             ordered=ordered,
         )
 
-    def _flow(self, batch: Batch, ask: Ask) -> Flow[Rows]:
+    def _flow(self, batch: Batch, spec: RequestSpec) -> Flow[Rows]:
         if not batch.items:
             return NOTHING
-        if ask.upload:
-            batch = yield from stored(batch, ask, self._storage)
-        return (yield from exchange(Exchange(batch, ask, self._wire), self._terms))
+        if spec.upload:
+            batch = yield from stored(batch, spec, self._storage)
+        return (yield from exchange(Exchange(batch, spec, self._wire), self._terms))
 
 
 class Client(_Settings):
@@ -291,7 +291,7 @@ class Client(_Settings):
             EmbeddingError: The only item failed.
             BulkError: Some of many failed; holds the rows that are done.
         """
-        given, items = Unseen(items), ()
+        given, items = Redacted(items), ()
         if (loop := self._home.loop()) is not None:
             return loop.run(
                 self.aio.embed(
@@ -303,11 +303,11 @@ class Client(_Settings):
                     keep=keep,
                 )
             )
-        call, ask = self._call(given, text_type, output_type, on_error, keep)
-        way = self._home.way()
+        call, spec = self._call(given, text_type, output_type, on_error, keep)
+        way = self._home.sync_transport()
         with Progress(call.count, shown=progress) as bar:
             for number, batch, outcome in fan_out(
-                call.feed, lambda batch, stop: run(self._flow(batch, ask), way, stop), alone=call.alone
+                call.feed, lambda batch, stop: run(self._flow(batch, spec), way, stop), alone=call.alone
             ):
                 call.take(number, batch, outcome)
                 bar.advance(call.finished)
@@ -332,13 +332,13 @@ class Client(_Settings):
             for ended in loop.iterate(self.aio._pieces(items, text_type, ordered)):
                 yield from ended
             return
-        ask = self._asked(text_type)
-        stream, way = self._stream(items, ask, ordered), self._home.way()
+        spec = self._spec_for(text_type)
+        stream, way = self._stream(items, spec, ordered), self._home.sync_transport()
         try:
             # Who saves each row at once loses, when killed, no more than the requests in flight.
             for number, batch, outcome in fan_out(
                 stream.feed,
-                lambda batch, stop: run(self._flow(batch, ask), way, stop),
+                lambda batch, stop: run(self._flow(batch, spec), way, stop),
                 hand_to_hand=True,
             ):
                 stream.take(number, batch, outcome)
@@ -381,11 +381,11 @@ class AsyncClient(_Settings):
         keep: bool = False,
     ) -> EmbeddingResult:
         """As `Client.embed`, awaited."""
-        given, items = Unseen(items), ()
-        call, ask = self._call(given, text_type, output_type, on_error, keep)
-        way = await self._home.away()
+        given, items = Redacted(items), ()
+        call, spec = self._call(given, text_type, output_type, on_error, keep)
+        way = await self._home.async_transport()
         with Progress(call.count, shown=progress) as bar:
-            outcomes = afan_out(call.feed, lambda batch: arun(self._flow(batch, ask), way), alone=call.alone)
+            outcomes = afan_out(call.feed, lambda batch: arun(self._flow(batch, spec), way), alone=call.alone)
             async with aclosing(outcomes):
                 async for number, batch, outcome in outcomes:
                     call.take(number, batch, outcome)
@@ -408,9 +408,9 @@ class AsyncClient(_Settings):
         self, items: Iterable[Item], text_type: TextType | None, ordered: bool
     ) -> AsyncGenerator[list[tuple[int, FloatArray | EmbeddingError]], None]:
         """Yield what each reply finished."""
-        ask = self._asked(text_type)
-        stream, way = self._stream(items, ask, ordered), await self._home.away()
-        outcomes = afan_out(stream.feed, lambda batch: arun(self._flow(batch, ask), way), hand_to_hand=True)
+        spec = self._spec_for(text_type)
+        stream, way = self._stream(items, spec, ordered), await self._home.async_transport()
+        outcomes = afan_out(stream.feed, lambda batch: arun(self._flow(batch, spec), way), hand_to_hand=True)
         try:
             async with aclosing(outcomes):
                 async for number, batch, outcome in outcomes:

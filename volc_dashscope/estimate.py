@@ -6,13 +6,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from volc_dashscope import _config
-from volc_dashscope._check import check_items, check_settings
-from volc_dashscope._items import items_of
-from volc_dashscope._plan import plan
-from volc_dashscope._tokens import ark_image_bounds, ark_video_bounds, level_image_tokens, text_tokens
-from volc_dashscope._wire import Ask, TextType
+from volc_dashscope._request.batching import plan
+from volc_dashscope._request.items import items_of
+from volc_dashscope._request.validation import check_items, check_settings
+from volc_dashscope._types import RequestSpec, TextType
 from volc_dashscope.inputs import Frames, Image, Item, Part, Video, modalities, parts
 from volc_dashscope.models import Modality, ModelInfo, Provider, Route
+from volc_dashscope.models.tokens import ark_image_bounds, ark_video_bounds, level_image_tokens, text_tokens
 
 __all__ = ["Estimate", "estimate_cost"]
 
@@ -82,7 +82,7 @@ def estimate_cost(
         InputError: An item does not fit the model.
     """
     found = _config.find_model_info(model, provider=provider, base_model=base_model, model_info=model_info)
-    ask = Ask(
+    spec = RequestSpec(
         model_info=found,
         model=model,
         base_url="",
@@ -93,11 +93,11 @@ def estimate_cost(
         res_level=res_level,
         upload=upload,
     )
-    check_settings(ask)
+    check_settings(spec)
     count = _Count()
-    requests = sum(1 for _ in plan(count.over(items, ask), ask))
+    requests = sum(1 for _ in plan(count.over(items, spec), spec))
     tokens = (count.text + count.media[0], None if count.endless else count.text + count.media[1])
-    price = _price(count, ask)
+    price = _price(count, spec)
     return Estimate(
         items=count.items,
         requests=requests,
@@ -109,8 +109,8 @@ def estimate_cost(
         price=price,
         currency=found.price.currency if found.price and price else None,
         as_of=found.price.as_of if found.price and price else None,
-        rule=_rule(count, ask, priced=price is not None),
-        seconds_at_limit=_seconds(requests, tokens[0] if tokens[1] is None else tokens[1], ask),
+        rule=_rule(count, spec, priced=price is not None),
+        seconds_at_limit=_seconds(requests, tokens[0] if tokens[1] is None else tokens[1], spec),
         model_info=found,
     )
 
@@ -128,21 +128,21 @@ class _Count:
     endless: bool = False
     kinds: set[Modality] = field(default_factory=set)
 
-    def over(self, items: Iterable[Item], ask: Ask) -> Iterator[tuple[int, Item]]:
+    def over(self, items: Iterable[Item], spec: RequestSpec) -> Iterator[tuple[int, Item]]:
         """Count each item as it passes by; an iterator of a million stays one."""
         lazy = isinstance(items, Iterator) and not hasattr(items, "readline")
         for index, item in enumerate(items if lazy else items_of(items)):
-            check_items((item,), ask, first=index)
+            check_items((item,), spec, first=index)
             self.items += 1
-            self.add(item, ask)
+            self.add(item, spec)
             yield index, item
 
-    def add(self, item: Item, ask: Ask) -> None:
+    def add(self, item: Item, spec: RequestSpec) -> None:
         known = True
         for part in _single(item):
             if isinstance(part, str):
-                self.text += _text(part, ask)
-            elif not self._add_medium(part, ask.model_info, ask.res_level):
+                self.text += _text(part, spec)
+            elif not self._add_medium(part, spec.model_info, spec.res_level):
                 known = False
         self.kinds.update(modalities(item))
         self.unknown += not known
@@ -168,15 +168,15 @@ def _single(item: Item) -> Iterator[str | Image | Video]:
         yield from part.images if isinstance(part, Frames) else (part,)
 
 
-def _text(text: str, ask: Ask) -> int:
+def _text(text: str, spec: RequestSpec) -> int:
     tokens = text_tokens(text)
-    if ask.model_info.truncates and ask.model_info.max_tokens is not None:
-        tokens = min(tokens, ask.model_info.max_tokens)
+    if spec.model_info.truncates and spec.model_info.max_tokens is not None:
+        tokens = min(tokens, spec.model_info.max_tokens)
     # Ark's text models take the task as a prefix of each query, so it is text like any other.
     prefixed = (
-        ask.model_info.provider == "ark" and ask.model_info.endpoint == "text" and ask.text_type == "query"
+        spec.model_info.provider == "ark" and spec.model_info.endpoint == "text" and spec.text_type == "query"
     )
-    return tokens + (text_tokens(ask.instruct) if prefixed and ask.instruct else 0)
+    return tokens + (text_tokens(spec.instruct) if prefixed and spec.instruct else 0)
 
 
 def _image(image: Image, model_info: ModelInfo, res_level: int | None) -> tuple[int, int] | None:
@@ -201,8 +201,8 @@ def _sum(left: tuple[int, int], right: tuple[int, int]) -> tuple[int, int]:
     return left[0] + right[0], left[1] + right[1]
 
 
-def _price(count: _Count, ask: Ask) -> tuple[float, float | None] | None:
-    rates = _rates(ask)
+def _price(count: _Count, spec: RequestSpec) -> tuple[float, float | None] | None:
+    rates = _rates(spec)
     if rates is None:
         return None
     text, media = rates
@@ -210,25 +210,25 @@ def _price(count: _Count, ask: Ask) -> tuple[float, float | None] | None:
     return low, None if count.endless else high
 
 
-def _rates(ask: Ask) -> tuple[float, float] | None:
+def _rates(spec: RequestSpec) -> tuple[float, float] | None:
     """Price of a million text and of a million media tokens on the route."""
-    price = ask.model_info.price
+    price = spec.model_info.price
     if price is None:
         return None
-    if ask.route == "batch":
+    if spec.route == "batch":
         return None if price.batch is None else (price.batch, price.batch)
     return price.text, price.text if price.image is None else price.image
 
 
-def _seconds(requests: int, tokens: int, ask: Ask) -> float | None:
-    if ask.route not in ("native", "openai"):  # jobs have quotas of their own
+def _seconds(requests: int, tokens: int, spec: RequestSpec) -> float | None:
+    if spec.route not in ("native", "openai"):  # jobs have quotas of their own
         return None
-    limits = ((requests, ask.model_info.requests_per_minute), (tokens, ask.model_info.tokens_per_minute))
+    limits = ((requests, spec.model_info.requests_per_minute), (tokens, spec.model_info.tokens_per_minute))
     return max((60 * used / limit for used, limit in limits if limit), default=None)
 
 
-def _rule(count: _Count, ask: Ask, *, priced: bool) -> str:
-    model_info, said = ask.model_info, []
+def _rule(count: _Count, spec: RequestSpec, *, priced: bool) -> str:
+    model_info, said = spec.model_info, []
     if "text" in count.kinds:
         said.append(
             "text is estimated, as no page publishes the tokenizer: one token for each Chinese, Japanese or "
@@ -241,11 +241,11 @@ def _rule(count: _Count, ask: Ask, *, priced: bool) -> str:
             "preset text and instructions that the service adds or bills are unpublished and not counted"
         )
     if count.kinds & {"image", "frames"}:
-        said.append(_image_rule(ask))
+        said.append(_image_rule(spec))
     if "video" in count.kinds:
         said.append(_video_rule(model_info))
     if priced:
-        kind = "Batch price" if ask.route == "batch" else "price"
+        kind = "Batch price" if spec.route == "batch" else "price"
         said.append(f"{kind} per million tokens as printed for {model_info.regions[0]}")
         if "video" in count.kinds:
             said.append("videos at the price of images")
@@ -253,11 +253,11 @@ def _rule(count: _Count, ask: Ask, *, priced: bool) -> str:
     return f"{whole[:1].upper()}{whole[1:]}." if whole else ""
 
 
-def _image_rule(ask: Ask) -> str:
-    if ask.model_info.res_level is not None and level_image_tokens(ask.res_level) is not None:
-        level = 1 if ask.res_level is None else ask.res_level
+def _image_rule(spec: RequestSpec) -> str:
+    if spec.model_info.res_level is not None and level_image_tokens(spec.res_level) is not None:
+        level = 1 if spec.res_level is None else spec.res_level
         return f"an image is {level_image_tokens(level)} tokens at res_level {level}"
-    if ask.model_info.provider == "ark":
+    if spec.model_info.provider == "ark":
         return (
             "an image is min(width x height / 784, 1312) tokens, rounded up; one of unknown size is left out and "
             "only bounded by 1312"

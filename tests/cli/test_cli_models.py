@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from volc_dashscope import list_models
-from volc_dashscope._columns import clipped, padded, width
+from volc_dashscope.cli._columns import clipped, padded, width
 
 
 def test_every_model_is_a_line_of_eighty_columns_at_most(cli):

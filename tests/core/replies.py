@@ -8,8 +8,8 @@ from typing import Any
 import orjson
 
 from volc_dashscope import EmbeddingError, Item, ModelInfo, get_model_info
-from volc_dashscope._wire import Ask, Batch, Reply, Rows
-from volc_dashscope.providers import WIRES
+from volc_dashscope._types import Batch, Reply, RequestSpec, Rows
+from volc_dashscope.providers import CODECS
 
 AT = 1_800_000_000.0
 
@@ -20,11 +20,13 @@ def row_of(name: str) -> ModelInfo:
     return row
 
 
-def ask_for(name: str, **settings: Any) -> Ask:
+def ask_for(name: str, **settings: Any) -> RequestSpec:
     """Return an ask for a model, with four numbers a vector unless a dimension is given."""
     row = row_of(name)
     given = {"dimension": None, **settings}
-    return Ask(model_info=row, model=row.name, base_url="https://service", place="region cn-beijing", **given)
+    return RequestSpec(
+        model_info=row, model=row.name, base_url="https://service", place="region cn-beijing", **given
+    )
 
 
 def batch_of(*items: Item) -> Batch:
@@ -33,15 +35,15 @@ def batch_of(*items: Item) -> Batch:
 
 def read(
     body: Any,
-    ask: Ask,
+    spec: RequestSpec,
     batch: Batch,
     *,
     status: int = 200,
     headers: Mapping[str, str] | None = None,
 ) -> Rows | EmbeddingError:
-    """Let the provider of `ask` read a reply; a body that is not bytes is sent as JSON."""
+    """Let the provider of `spec` read a reply; a body that is not bytes is sent as JSON."""
     data = body if isinstance(body, bytes) else orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY)
-    return WIRES[ask.model_info.provider].read(Reply(status, headers or {}, data, AT), batch, ask)
+    return CODECS[spec.model_info.provider].read(Reply(status, headers or {}, data, AT), batch, spec)
 
 
 def dashscope(*vectors: Any, indices: list[Any] | None = None, **more: Any) -> dict[str, Any]:

@@ -22,9 +22,9 @@ from volc_dashscope import (
     get_model_info,
     list_models,
 )
-from volc_dashscope._check import check_item, check_items, check_settings
 from volc_dashscope._config import find_model_info
-from volc_dashscope._wire import Ask
+from volc_dashscope._request.validation import check_item, check_items, check_settings
+from volc_dashscope._types import RequestSpec
 from volc_dashscope.models import TEXT
 
 ROWS = [row for row in list_models() if row.ready]
@@ -43,10 +43,10 @@ def _row(name: str) -> ModelInfo:
     return row
 
 
-def _ask(row: ModelInfo | str, **settings: Any) -> Ask:
+def _spec(row: ModelInfo | str, **settings: Any) -> RequestSpec:
     row = _row(row) if isinstance(row, str) else row
     route = row.routes[0]
-    return Ask(
+    return RequestSpec(
         model_info=row,
         model=row.name,
         **{"base_url": "https://service", "place": "here", "route": route, **settings},
@@ -73,17 +73,17 @@ class Limit(NamedTuple):
     allowed: str
 
 
-def _taken(item: Item, ask: Ask) -> bool:
+def _taken(item: Item, spec: RequestSpec) -> bool:
     try:
-        check_item(item, ask)
+        check_item(item, spec)
     except InputError:
         return False
     return True
 
 
-def _allowed(ask: Ask) -> bool:
+def _allowed(spec: RequestSpec) -> bool:
     try:
-        check_settings(ask)
+        check_settings(spec)
     except (ConfigError, InputError):
         return False
     return True
@@ -212,7 +212,7 @@ every_limit = pytest.mark.parametrize("limit", LIMITS, ids=lambda limit: f"{limi
 
 @every_limit
 def test_an_item_at_the_limit_is_taken(limit: Limit) -> None:
-    assert _taken(limit.make(limit.most), _ask(limit.row))
+    assert _taken(limit.make(limit.most), _spec(limit.row))
 
 
 @every_limit
@@ -220,7 +220,7 @@ def test_an_item_past_the_limit_is_refused_with_both_numbers(limit: Limit) -> No
     item = limit.make(limit.past)
 
     with pytest.raises(InputError) as caught:
-        check_item(item, _ask(limit.row))
+        check_item(item, _spec(limit.row))
 
     said = str(caught.value)
     assert limit.seen in said
@@ -236,51 +236,51 @@ def test_an_item_past_the_limit_is_refused_with_both_numbers(limit: Limit) -> No
 )
 def test_a_kind_of_content_is_taken_where_the_row_has_it(row: ModelInfo, kind: str, item: Item) -> None:
     if kind in row.modalities:
-        check_item(item, _ask(row))
+        check_item(item, _spec(row))
         return
 
     with pytest.raises(InputError, match=f"{row.name} embeds .*, not {kind}"):
-        check_item(item, _ask(row))
+        check_item(item, _spec(row))
 
 
 @rows(lambda row: row.image is not None)
 def test_a_file_format_is_taken_where_the_row_has_it(row: ModelInfo) -> None:
     assert row.image is not None
     if "gif" in row.image.formats:
-        check_item(Image.from_bytes(gif()), _ask(row))
+        check_item(Image.from_bytes(gif()), _spec(row))
         return
 
     with pytest.raises(InputError, match=r"image format gif; .* accepts .*jpeg.*png"):
-        check_item(Image.from_bytes(gif()), _ask(row))
+        check_item(Image.from_bytes(gif()), _spec(row))
 
 
 @rows(lambda row: row.video is not None and not row.video.inline)
 def test_a_local_video_is_refused_where_only_urls_are_taken(row: ModelInfo) -> None:
     with pytest.raises(InputError, match="takes a video by public URL only"):
-        check_item(Video.from_bytes(mp4()), _ask(row))
+        check_item(Video.from_bytes(mp4()), _spec(row))
 
 
 @rows(lambda row: row.multimodal)
 def test_parts_are_fused_where_the_model_can(row: ModelInfo) -> None:
     item = Fused("red", picture())
     if row.fusion is not None:
-        check_item(item, _ask(row))
+        check_item(item, _spec(row))
         return
 
     with pytest.raises(InputError, match="gives one vector per part"):
-        check_item(item, _ask(row))
+        check_item(item, _spec(row))
 
 
 def test_frames_count_as_images_beside_an_image() -> None:
     row = "tongyi-embedding-vision-plus-2026-03-06"
-    check_item(Fused(picture(), Frames([picture()] * 63)), _ask(row))
+    check_item(Fused(picture(), Frames([picture()] * 63)), _spec(row))
 
     with pytest.raises(InputError, match=r"65 parts of kind image; .* at most 64"):
-        check_item(Fused(picture(), Frames([picture()] * 64)), _ask(row))
+        check_item(Fused(picture(), Frames([picture()] * 64)), _spec(row))
 
 
 def test_a_request_larger_than_the_service_takes_is_refused() -> None:
-    ark = _ask("doubao-embedding-vision-251215")
+    ark = _spec("doubao-embedding-vision-251215")
     large = Image.from_bytes(png(64, 64, size=10 * 1024 * 1024 - 1))
     check_item(Fused(*[large] * 4), ark)
 
@@ -289,23 +289,23 @@ def test_a_request_larger_than_the_service_takes_is_refused() -> None:
 
 
 def test_a_text_that_the_service_cuts_may_be_far_too_long_for_the_model() -> None:
-    assert _taken("a" * 100_000, _ask("multimodal-embedding-v1"))
+    assert _taken("a" * 100_000, _spec("multimodal-embedding-v1"))
 
 
-def _unknown(**settings: Any) -> Ask:
-    return _ask(
+def _unknown(**settings: Any) -> RequestSpec:
+    return _spec(
         find_model_info("tomorrow", provider="dashscope", base_model=None, model_info=None), **settings
     )
 
 
 @pytest.mark.parametrize(
-    "ask",
-    [_ask("multimodal-embedding-v1"), _ask("skylark-embedding-vision-251215"), _unknown()],
+    "spec",
+    [_spec("multimodal-embedding-v1"), _spec("skylark-embedding-vision-251215"), _unknown()],
     ids=["cut by the service", "no limit printed", "unknown model"],
 )
-def test_a_text_without_a_printed_limit_has_one_of_ours(ask: Ask) -> None:
+def test_a_text_without_a_printed_limit_has_one_of_ours(spec: RequestSpec) -> None:
     with pytest.raises(InputError, match="this library sends at most 16,777,216"):
-        check_item("a" * (16 * 1024 * 1024 + 1), ask)
+        check_item("a" * (16 * 1024 * 1024 + 1), spec)
 
 
 def test_an_item_without_a_printed_limit_has_one_of_ours() -> None:
@@ -318,7 +318,7 @@ def test_an_item_without_a_printed_limit_has_one_of_ours() -> None:
 
 
 def test_media_behind_a_url_are_the_services_to_judge() -> None:
-    assert _taken(Image.from_url("https://pictures.example/huge.gif"), _ask("multimodal-embedding-v1"))
+    assert _taken(Image.from_url("https://pictures.example/huge.gif"), _spec("multimodal-embedding-v1"))
 
 
 @pytest.mark.parametrize(
@@ -336,15 +336,15 @@ def test_media_behind_a_url_are_the_services_to_judge() -> None:
 @every_row
 def test_what_is_no_item_is_no_item_for_any_model(row: ModelInfo, item: Any, reason: str) -> None:
     with pytest.raises(InputError, match=reason):
-        check_item(item, _ask(row))
+        check_item(item, _spec(row))
 
 
 def test_an_oss_url_belongs_to_one_of_the_services() -> None:
     image = Image.from_url("oss://bucket/cat.png")
-    check_item(image, _ask("qwen3-vl-embedding"))
+    check_item(image, _spec("qwen3-vl-embedding"))
 
     with pytest.raises(InputError, match="oss:// URLs are DashScope's"):
-        check_item(image, _ask("doubao-embedding-vision-251215"))
+        check_item(image, _spec("doubao-embedding-vision-251215"))
 
 
 @pytest.mark.parametrize(
@@ -362,11 +362,11 @@ def test_an_oss_url_belongs_to_one_of_the_services() -> None:
 )
 def test_a_sampling_rate_is_within_the_range_of_the_row(row: str, fps: float, bounds: str | None) -> None:
     if bounds is None:
-        check_item(clip(fps=fps), _ask(row))
+        check_item(clip(fps=fps), _spec(row))
         return
 
     with pytest.raises(InputError, match=bounds):
-        check_item(clip(fps=fps), _ask(row))
+        check_item(clip(fps=fps), _spec(row))
 
 
 KNOBS = {
@@ -380,7 +380,7 @@ KNOBS = {
 @pytest.mark.parametrize(("knob", "bounds"), KNOBS.items(), ids=KNOBS)
 def test_a_sampling_field_is_within_the_range_of_the_page(knob: str, bounds: tuple[int, int]) -> None:
     low, high = bounds
-    ark = _ask("doubao-embedding-vision-251215")
+    ark = _spec("doubao-embedding-vision-251215")
     for value in bounds:
         check_item(Video.from_url("https://v.example/a.mp4", **{knob: value}), ark)
 
@@ -393,19 +393,19 @@ def test_a_sampling_field_is_within_the_range_of_the_page(knob: str, bounds: tup
 @pytest.mark.parametrize("knob", KNOBS)
 def test_a_sampling_field_is_refused_where_it_does_not_exist(row: ModelInfo, knob: str) -> None:
     with pytest.raises(InputError, match=f"has no {knob}"):
-        check_item(Video.from_url("https://v.example/a.mp4", **{knob: 10}), _ask(row))
+        check_item(Video.from_url("https://v.example/a.mp4", **{knob: 10}), _spec(row))
 
 
 def test_the_lowest_index_is_raised() -> None:
     with pytest.raises(InputError, match=r"^item 2: empty text") as caught:
-        check_items(["a", "b", "", "c", ""], _ask("text-embedding-v4"))
+        check_items(["a", "b", "", "c", ""], _spec("text-embedding-v4"))
 
     assert 2 == caught.value.index
 
 
 def test_the_message_does_not_hold_the_text() -> None:
     with pytest.raises(InputError) as caught:
-        check_items(["canary " * 100_000], _ask("text-embedding-v4"))
+        check_items(["canary " * 100_000], _spec("text-embedding-v4"))
 
     assert "canary" not in str(caught.value)
 
@@ -415,7 +415,7 @@ def test_the_message_does_not_hold_the_text() -> None:
 
 @every_row
 def test_every_dimension_of_a_row_may_be_asked_for(row: ModelInfo) -> None:
-    allowed = [dimension for dimension in row.dimensions if _allowed(_ask(row, dimension=dimension))]
+    allowed = [dimension for dimension in row.dimensions if _allowed(_spec(row, dimension=dimension))]
 
     assert list(row.dimensions) == allowed
 
@@ -423,7 +423,7 @@ def test_every_dimension_of_a_row_may_be_asked_for(row: ModelInfo) -> None:
 @every_row
 def test_another_dimension_is_refused_with_those_the_row_has(row: ModelInfo) -> None:
     with pytest.raises(ConfigError) as caught:
-        check_settings(_ask(row, dimension=3073))
+        check_settings(_spec(row, dimension=3073))
 
     allowed = ", ".join(map(str, row.dimensions))
     assert f"dimensions=3073; {row.name} has {allowed}" == str(caught.value)
@@ -432,69 +432,69 @@ def test_another_dimension_is_refused_with_those_the_row_has(row: ModelInfo) -> 
 @pytest.mark.parametrize("dimension", [0, -1, 1024.0, "1024", True], ids=repr)
 def test_a_dimension_is_a_positive_whole_number(dimension: Any) -> None:
     with pytest.raises(ConfigError, match="positive integer"):
-        check_settings(_ask("text-embedding-v4", dimension=dimension))
+        check_settings(_spec("text-embedding-v4", dimension=dimension))
 
 
 @every_row
 @pytest.mark.parametrize("route", ["native", "openai", "batch", "async"])
 def test_a_route_is_taken_where_the_row_has_it(row: ModelInfo, route: str) -> None:
     if route in row.routes:
-        check_settings(_ask(row, route=route))
+        check_settings(_spec(row, route=route))
         return
 
     with pytest.raises(ConfigError, match=f"has no route '{route}'; it has: {row.routes[0]}"):
-        check_settings(_ask(row, route=route))
+        check_settings(_spec(row, route=route))
 
 
 @every_row
 def test_an_instruction_is_taken_where_the_row_has_one(row: ModelInfo) -> None:
-    ask = _ask(row, instruct="Find shoes")
+    spec = _spec(row, instruct="Find shoes")
     if row.instruct:
-        check_settings(ask)
+        check_settings(spec)
         return
 
     with pytest.raises(InputError, match="takes no instruction"):
-        check_settings(ask)
+        check_settings(spec)
 
 
 @every_row
 @pytest.mark.parametrize("name", ["target_modality", "query_instructions", "document_instructions"])
 def test_the_words_of_arks_instruction_belong_to_arks_vision_models(row: ModelInfo, name: str) -> None:
-    ask = _ask(row, **{name: "text"})
+    spec = _spec(row, **{name: "text"})
     if row.provider == "ark" and row.endpoint == "multimodal" and row.instruct:
-        check_settings(ask)
+        check_settings(spec)
         return
 
     with pytest.raises(InputError, match=r"takes no instruction|belongs to Ark's vision models"):
-        check_settings(ask)
+        check_settings(spec)
 
 
 @pytest.mark.parametrize("value", ["", "  ", 7], ids=["empty", "blank", "number"])
 def test_an_instruction_is_a_text(value: Any) -> None:
     with pytest.raises(InputError, match="non-empty text"):
-        check_settings(_ask("text-embedding-v4", instruct=value))
+        check_settings(_spec("text-embedding-v4", instruct=value))
 
 
 @every_row
 def test_sparse_output_is_given_where_the_row_has_it(row: ModelInfo) -> None:
-    ask = _ask(row, output_type="dense&sparse")
+    spec = _spec(row, output_type="dense&sparse")
     if row.sparse:
-        check_settings(ask)
+        check_settings(spec)
         return
 
     with pytest.raises(InputError, match="gives no sparse vectors"):
-        check_settings(ask)
+        check_settings(spec)
 
 
 @every_row
 def test_token_vectors_are_given_where_the_row_has_them(row: ModelInfo) -> None:
-    ask = _ask(row, output_type="multi")
+    spec = _spec(row, output_type="multi")
     if row.multi_vector:
-        check_settings(ask)
+        check_settings(spec)
         return
 
     with pytest.raises(InputError, match="gives no multi-vectors"):
-        check_settings(ask)
+        check_settings(spec)
 
 
 @pytest.mark.parametrize(
@@ -508,15 +508,15 @@ def test_token_vectors_are_given_where_the_row_has_them(row: ModelInfo) -> None:
 )
 def test_a_call_asks_for_what_there_is(settings: dict[str, Any], reason: str) -> None:
     with pytest.raises(InputError, match=reason):
-        check_settings(_ask("text-embedding-v4", **settings))
+        check_settings(_spec("text-embedding-v4", **settings))
 
 
 def test_sparse_vectors_of_ark_are_for_text_only() -> None:
-    ask = _ask("doubao-embedding-vision-251215", output_type="dense&sparse")
-    check_item("a", ask)
+    spec = _spec("doubao-embedding-vision-251215", output_type="dense&sparse")
+    check_item("a", spec)
 
     with pytest.raises(InputError, match="sparse vectors for text only"):
-        check_item(picture(), ask)
+        check_item(picture(), spec)
 
 
 LEVELS = {"res_level": (0, 3), "max_video_frames": (1, 64)}
@@ -527,29 +527,29 @@ def test_a_level_is_within_the_range_of_the_row(name: str, bounds: tuple[int, in
     row = "tongyi-embedding-vision-plus-2026-03-06"
     low, high = bounds
     for value in bounds:
-        check_settings(_ask(row, **{name: value}))
+        check_settings(_spec(row, **{name: value}))
 
     for value in (low - 1, high + 1):
         with pytest.raises(ConfigError, match=f"{name}={value}; .* accepts {low} to {high}"):
-            check_settings(_ask(row, **{name: value}))
+            check_settings(_spec(row, **{name: value}))
 
 
 @rows(lambda row: row.res_level is None and row.max_video_frames is None)
 @pytest.mark.parametrize("name", LEVELS)
 def test_a_level_is_refused_where_it_does_not_exist(row: ModelInfo, name: str) -> None:
     with pytest.raises(ConfigError, match=f"has no {name}"):
-        check_settings(_ask(row, **{name: 2}))
+        check_settings(_spec(row, **{name: 2}))
 
 
 @every_row
 def test_uploads_are_for_media_of_dashscope(row: ModelInfo) -> None:
-    ask = _ask(row, upload=True)
+    spec = _spec(row, upload=True)
     if row.provider == "dashscope" and row.modalities != TEXT:
-        check_settings(ask)
+        check_settings(spec)
         return
 
     with pytest.raises(ConfigError, match="upload=True is for media of DashScope"):
-        check_settings(ask)
+        check_settings(spec)
 
 
 def test_a_name_outside_the_table_is_allowed_everything() -> None:
@@ -557,5 +557,5 @@ def test_a_name_outside_the_table_is_allowed_everything() -> None:
         _row("doubao-embedding-vision-251215"), known=False, dimensions=(), fps=None, video_knobs=False
     )
 
-    assert _allowed(_ask(free, dimension=77, res_level=9, max_video_frames=999))
-    assert _taken(clip(fps=99), _ask(free))
+    assert _allowed(_spec(free, dimension=77, res_level=9, max_video_frames=999))
+    assert _taken(clip(fps=99), _spec(free))

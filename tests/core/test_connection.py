@@ -185,7 +185,7 @@ def test_a_refusal_while_the_body_is_still_leaving_is_heard(way):
         _rows(way, server, picture)
 
 
-def _asked(server: Server, limit: float = 5) -> httpx.Request:
+def _spec_for(server: Server, limit: float = 5) -> httpx.Request:
     url = f"http://127.0.0.1:{server.server_address[1]}/"
     limits = {"connect": 5, "write": 5, "read": limit, "pool": 5}
     return httpx.Request("POST", url, content=b"{}", extensions={"timeout": limits})
@@ -198,7 +198,7 @@ class _Way:
         self._transport = Direct(kept) if kind == "sync" else AsyncDirect(kept)
         self._loop = asyncio.new_event_loop()
 
-    def ask(self, request: httpx.Request) -> bytes:
+    def spec(self, request: httpx.Request) -> bytes:
         if isinstance(self._transport, Direct):
             return self._transport.handle_request(request).read()
         return self._loop.run_until_complete(self._aask(self._transport, request))
@@ -221,9 +221,9 @@ def test_a_reply_that_comes_after_its_time_is_not_the_next_ones(kind, later):
         server.pause = 0.2
         with closing(_Way(kind)) as way:
             with pytest.raises(httpx.ReadTimeout):
-                way.ask(_asked(server, 0.05))
+                way.ask(_spec_for(server, 0.05))
             time.sleep(later)
-            assert b"[0.5," in way.ask(_asked(server))
+            assert b"[0.5," in way.ask(_spec_for(server))
 
         assert 2 == server.connections
 
@@ -231,9 +231,9 @@ def test_a_reply_that_comes_after_its_time_is_not_the_next_ones(kind, later):
 @KINDS
 def test_a_connection_to_one_place_carries_nothing_to_another(kind):
     with _serving(*[_reply("0.5")] * 2) as one, _serving(_reply("-0.5")) as other, closing(_Way(kind)) as way:
-        told = [way.ask(_asked(place)) for place in (one, other, one)]
+        answer = [way.ask(_spec_for(place)) for place in (one, other, one)]
 
-        assert [True, False, True] == [b"[0.5," in reply for reply in told]
+        assert [True, False, True] == [b"[0.5," in reply for reply in answer]
         assert (2, 1) == (one.connections, other.connections)
 
 
@@ -242,6 +242,6 @@ def test_a_connection_idle_for_too_long_is_not_used_again(kind):
     with _serving(*[_reply()] * 3) as server, closing(_Way(kind, kept=0.1)) as way:
         for pause in (0.0, 0.0, 0.2):
             time.sleep(pause)
-            way.ask(_asked(server))
+            way.ask(_spec_for(server))
 
         assert 2 == server.connections

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from volc_dashscope._fan_out import afan_out, fan_out
-from volc_dashscope._feed import Feed
+from volc_dashscope._request.scheduler import Scheduler
+from volc_dashscope._request.workers import afan_out, fan_out
 
 both_crews = pytest.mark.parametrize("crew", ["threads", "tasks"])
 # Seconds that are enough for a worker that does not wait.
@@ -20,7 +20,7 @@ ENOUGH = 0.02
 
 
 def _do(
-    crew: str, feed: Feed[int], work: Callable[[int], int], see: Callable[[int, Any], float], **how: Any
+    crew: str, feed: Scheduler[int], work: Callable[[int], int], see: Callable[[int, Any], float], **how: Any
 ) -> None:
     """Do jobs by threads or by tasks; `see` is shown each outcome and says how long the caller is busy with it."""
 
@@ -44,7 +44,7 @@ def _do(
 @both_crews
 def test_nothing_in_line_starts_before_the_caller_has_seen_an_error(crew):
     started: list[int] = []
-    feed = Feed(range(10), width=1)
+    feed = Scheduler(range(10), width=1)
 
     def work(job: int) -> int:
         started.append(job)
@@ -76,7 +76,7 @@ def test_hand_to_hand_nothing_starts_before_the_caller_comes_back(crew):
         ahead.append(len(started) - len(ahead))
         return ENOUGH
 
-    _do(crew, Feed(range(6), width=2), work, see, hand_to_hand=True)
+    _do(crew, Scheduler(range(6), width=2), work, see, hand_to_hand=True)
 
     assert list(range(6)) == sorted(started)
     assert max(ahead) <= 2
@@ -95,7 +95,7 @@ def test_an_error_that_halts_nothing_costs_no_job(crew):
         ended.append((job, isinstance(outcome, LookupError)))
         return 0.0
 
-    _do(crew, Feed(range(50), width=4), work, see)
+    _do(crew, Scheduler(range(50), width=4), work, see)
 
     assert [(job, job % 3 == 0) for job in range(50)] == sorted(ended)
 
@@ -112,7 +112,7 @@ def test_no_more_jobs_run_at_once_than_the_feed_is_wide():
         with lock:
             running -= 1
 
-    feed = Feed(range(30), width=3)
+    feed = Scheduler(range(30), width=3)
     for number, _, _ in fan_out(feed, work):
         feed.finish(number)
 

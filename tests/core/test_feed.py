@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from volc_dashscope._feed import Feed
+from volc_dashscope._request.scheduler import Scheduler
 
 
 def _counted(jobs: int, read: list[int]) -> Iterator[int]:
@@ -18,96 +18,96 @@ def _counted(jobs: int, read: list[int]) -> Iterator[int]:
 
 
 def test_no_more_jobs_run_than_the_width() -> None:
-    feed = Feed(range(10), width=3)
+    feed = Scheduler(range(10), width=3)
 
-    assert [(0, 0), (1, 1), (2, 2)] == list(feed.ready())
-    assert [] == list(feed.ready())
+    assert [(0, 0), (1, 1), (2, 2)] == list(feed.next_jobs())
+    assert [] == list(feed.next_jobs())
 
 
 def test_a_finished_job_makes_room_for_the_next() -> None:
-    feed = Feed(range(10), width=3)
-    list(feed.ready())
+    feed = Scheduler(range(10), width=3)
+    list(feed.next_jobs())
 
     feed.finish(1)
 
-    assert [(3, 3)] == list(feed.ready())
+    assert [(3, 3)] == list(feed.next_jobs())
 
 
 def test_jobs_are_read_one_at_a_time() -> None:
     read: list[int] = []
-    feed = Feed(_counted(10, read), width=3)
+    feed = Scheduler(_counted(10, read), width=3)
 
-    list(feed.ready())
+    list(feed.next_jobs())
 
     assert [0, 1, 2] == read
 
 
 def test_no_job_starts_a_window_ahead_of_the_oldest_unfinished_one() -> None:
-    feed = Feed(range(100), width=2, window=5)
-    started = [number for number, _ in feed.ready()]
+    feed = Scheduler(range(100), width=2, window=5)
+    started = [number for number, _ in feed.next_jobs()]
 
     # All but the oldest job end, and make room for more as long as the window lets them start.
     for number in (1, 2, 3, 4):
         feed.finish(number)
-        started += [number for number, _ in feed.ready()]
+        started += [number for number, _ in feed.next_jobs()]
 
     assert [0, 1, 2, 3, 4] == started
 
 
 def test_the_window_moves_on_when_the_oldest_job_ends() -> None:
-    feed = Feed(range(100), width=9, window=4)
-    list(feed.ready())
+    feed = Scheduler(range(100), width=9, window=4)
+    list(feed.next_jobs())
     for number in (1, 2, 3):
         feed.finish(number)
-    stuck = list(feed.ready())
+    stuck = list(feed.next_jobs())
 
     feed.finish(0)
 
-    assert ([], [4, 5, 6, 7]) == (stuck, [number for number, _ in feed.ready()])
+    assert ([], [4, 5, 6, 7]) == (stuck, [number for number, _ in feed.next_jobs()])
 
 
 def test_parts_of_a_split_job_come_first_and_keep_its_number() -> None:
-    feed = Feed("abc", width=1)
-    list(feed.ready())
+    feed = Scheduler("abc", width=1)
+    list(feed.next_jobs())
 
-    feed.finish(0, again=("left", "right"))
+    feed.finish(0, requeue=("left", "right"))
 
-    first = list(feed.ready())
+    first = list(feed.next_jobs())
     feed.finish(0)
-    second = list(feed.ready())
+    second = list(feed.next_jobs())
     feed.finish(0)
 
     assert [(0, "left")] == first
     assert [(0, "right")] == second
-    assert [(1, "b")] == list(feed.ready())
+    assert [(1, "b")] == list(feed.next_jobs())
 
 
 def test_a_split_job_holds_the_window_until_its_last_part_ends() -> None:
-    feed = Feed("abcdef", width=9, window=1)
-    list(feed.ready())
-    feed.finish(0, again=("left", "right"))
-    list(feed.ready())
+    feed = Scheduler("abcdef", width=9, window=1)
+    list(feed.next_jobs())
+    feed.finish(0, requeue=("left", "right"))
+    list(feed.next_jobs())
 
     feed.finish(0)
-    half_done = list(feed.ready())
+    half_done = list(feed.next_jobs())
     feed.finish(0)
 
-    assert ([], [(1, "b")]) == (half_done, list(feed.ready()))
+    assert ([], [(1, "b")]) == (half_done, list(feed.next_jobs()))
 
 
 @pytest.mark.parametrize("split", [False, True], ids=["new jobs", "parts of a split job"])
 def test_nothing_starts_after_a_halt(split: bool) -> None:
-    feed = Feed(range(10), width=2)
-    list(feed.ready())
+    feed = Scheduler(range(10), width=2)
+    list(feed.next_jobs())
 
     feed.halt()
-    feed.finish(0, again=(7,) if split else ())
+    feed.finish(0, requeue=(7,) if split else ())
 
-    assert [] == list(feed.ready())
+    assert [] == list(feed.next_jobs())
 
 
 def test_an_empty_feed_is_never_ready() -> None:
-    assert [] == list(Feed([], width=4).ready())
+    assert [] == list(Scheduler([], width=4).next_jobs())
 
 
 @given(
@@ -117,11 +117,11 @@ def test_an_empty_feed_is_never_ready() -> None:
     st.randoms(use_true_random=False),
 )
 def test_every_job_starts_once_whatever_order_they_end_in(jobs, width, window, random) -> None:
-    feed = Feed(range(jobs), width=width, window=window)
+    feed = Scheduler(range(jobs), width=width, window=window)
     running: list[int] = []
     started: list[int] = []
     while True:
-        for number, job in feed.ready():
+        for number, job in feed.next_jobs():
             running.append(number)
             started.append(job)
             oldest = min(running)

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from volc_dashscope._flow import Flow, Send, Terms, Wait, exchange
-from volc_dashscope._pace import Cost, Pace
-from volc_dashscope._retry import Retry
-from volc_dashscope._wire import Fault, Reply, Request
+from volc_dashscope._limits.rate_limiter import RateLimiter, RequestCost
+from volc_dashscope._limits.retry import Retry
+from volc_dashscope._request.exchange import RetryContext, exchange
+from volc_dashscope._types import Fault, Flow, Reply, Request, Send, Wait
 from volc_dashscope.errors import (
     AuthError,
     BadReplyError,
@@ -38,7 +38,7 @@ class Embedding:
     """An operation whose replies are judged by a list, one entry for each."""
 
     verdicts: list[bytes | EmbeddingError]
-    cost: Cost = field(default_factory=Cost)
+    cost: RequestCost = field(default_factory=RequestCost)
     built: int = 0
 
     def build(self) -> Request:
@@ -58,8 +58,10 @@ class Log:
     error: EmbeddingError | None = None
 
 
-def _terms(clock: Clock, *, attempts: int = 3, deadline: float = 100.0, pace: Pace | None = None) -> Terms:
-    return Terms(Retry(attempts, deadline, lambda: 1.0), pace or Pace(None, None), clock, "ark")
+def _terms(
+    clock: Clock, *, retries: int = 2, deadline: float = 100.0, pace: RateLimiter | None = None
+) -> RetryContext:
+    return RetryContext(Retry(retries, deadline, lambda: 1.0), pace or RateLimiter(None, None), clock, "ark")
 
 
 def _drive(
@@ -140,7 +142,7 @@ def test_a_final_error_is_sent_exactly_once(error: EmbeddingError) -> None:
 def test_no_attempt_follows_the_deadline() -> None:
     clock = Clock()
 
-    log = _drive(exchange(Embedding([DOWN] * 9), _terms(clock, attempts=9, deadline=20.0)), clock, takes=8.0)
+    log = _drive(exchange(Embedding([DOWN] * 9), _terms(clock, retries=8, deadline=20.0)), clock, takes=8.0)
 
     assert (DOWN, [0.0, 8.5, 17.5]) == (log.error, log.starts)
 
@@ -155,9 +157,9 @@ def test_a_hint_longer_than_the_time_left_gives_up_at_once() -> None:
 
 
 def test_waiting_in_line_is_no_part_of_the_deadline() -> None:
-    clock, pace = Clock(), Pace(1, None)
+    clock, pace = Clock(), RateLimiter(1, None)
     for _ in range(200):
-        pace.reserve(Cost(), clock.now)
+        pace.reserve(RequestCost(), clock.now)
 
     log = _drive(exchange(Embedding([DOWN, b"rows"]), _terms(clock, pace=pace)), clock)
 
@@ -166,8 +168,8 @@ def test_waiting_in_line_is_no_part_of_the_deadline() -> None:
 
 
 def test_a_told_limit_makes_the_request_wait_for_its_slot() -> None:
-    clock, pace = Clock(), Pace(60, None)
-    pace.reserve(Cost(), clock.now)
+    clock, pace = Clock(), RateLimiter(60, None)
+    pace.reserve(RequestCost(), clock.now)
 
     log = _drive(exchange(Embedding([b"rows"]), _terms(clock, pace=pace)), clock)
 
@@ -175,12 +177,12 @@ def test_a_told_limit_makes_the_request_wait_for_its_slot() -> None:
 
 
 def test_a_throttle_while_in_line_sends_the_request_to_the_end_of_the_pause() -> None:
-    clock, pace = Clock(), Pace(60, None)
+    clock, pace = Clock(), RateLimiter(60, None)
     for _ in range(2):
-        pace.reserve(Cost(), clock.now)
+        pace.reserve(RequestCost(), clock.now)
     flow = exchange(Embedding([b"rows"]), _terms(clock, pace=pace))
     first = next(flow)
-    pace.report(RateLimitError("slow down", retryable=True, retry_after=30.0), Cost(), 1.0)
+    pace.report(RateLimitError("slow down", retryable=True, retry_after=30.0), RequestCost(), 1.0)
     clock.now = 2.0
 
     second = flow.send(None)

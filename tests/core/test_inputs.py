@@ -558,11 +558,11 @@ def test_parts_keep_their_order() -> None:
     assert ("a", image, "b") == parts(Fused("a", image, "b"))
 
 
-@pytest.mark.parametrize("ask", [parts, modalities, digest, label])
+@pytest.mark.parametrize("spec", [parts, modalities, digest, label])
 @pytest.mark.parametrize("value", [None, 3, b"x", ["a"], Path("a.png")])
-def test_what_is_no_item_is_refused(ask: Callable[[Any], Any], value: Any) -> None:
+def test_what_is_no_item_is_refused(spec: Callable[[Any], Any], value: Any) -> None:
     with pytest.raises(InputError, match="an item is of type"):
-        ask(value)
+        spec(value)
 
 
 @pytest.mark.parametrize("text", ["", "a\udfffb"])

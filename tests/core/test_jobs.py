@@ -24,11 +24,11 @@ from volc_dashscope import (
     ServiceUnavailableError,
     TransportError,
 )
-from volc_dashscope._flow import Send, Terms
-from volc_dashscope._http import Home, Interrupted, run
-from volc_dashscope._pace import Pace
-from volc_dashscope._retry import Retry
-from volc_dashscope._wire import Ask, Reply, Secret
+from volc_dashscope._http import ConnectionPool, Interrupted, run
+from volc_dashscope._limits.rate_limiter import RateLimiter
+from volc_dashscope._limits.retry import Retry
+from volc_dashscope._request.exchange import RetryContext
+from volc_dashscope._types import Reply, RequestSpec, Secret, Send
 from volc_dashscope.emulator import Fault
 from volc_dashscope.jobs import AsyncBatchJobs, AsyncFileJobs, BatchJobs, FileJobs, _batch_file
 from volc_dashscope.jobs._batch_work import BatchWork
@@ -81,7 +81,9 @@ class Driver:
         self.clock = Clock()
         self.mount = emulate(clock=self.clock, **settings)
         self.emulator = self.mount.emulator
-        self.terms = Terms(Retry(8, 180.0, lambda: 0.0), Pace(None, None), self.clock, "dashscope")
+        self.terms = RetryContext(
+            Retry(8, 180.0, lambda: 0.0), RateLimiter(None, None), self.clock, "dashscope"
+        )
         self.waits = []
 
     def run(self, flow):
@@ -105,10 +107,10 @@ class Driver:
                     self.clock.now += step.seconds
 
 
-def ask(model, **settings):
+def spec(model, **settings):
     path = "compatible-mode/v1" if model == BATCH_MODEL else "api/v1"
     url = f"https://dashscope.example/{path}"
-    return Ask(model_info=get_model_info(model), model=model, base_url=url, place="here", **settings)
+    return RequestSpec(model_info=get_model_info(model), model=model, base_url=url, place="here", **settings)
 
 
 def publish(mount, text, name="texts.txt"):
@@ -231,7 +233,7 @@ def test_a_printed_null_is_no_link(inside):
 
 def test_the_looks_at_a_job_back_off_to_eight_seconds(emulate):
     driver = Driver(emulate, job_seconds=30)
-    work, asked = FileWork(driver.terms), ask(FILE_MODEL)
+    work, asked = FileWork(driver.terms), spec(FILE_MODEL)
     job = driver.run(work.submit(driver.emulator.publish("a.txt", b"a"), asked))
     ended = driver.run(work.wait(job.id, asked, None))
 
@@ -241,7 +243,7 @@ def test_the_looks_at_a_job_back_off_to_eight_seconds(emulate):
 
 def test_waiting_gives_up_in_time_and_says_that_the_job_goes_on(emulate):
     driver = Driver(emulate, job_seconds=1_000)
-    work, asked = FileWork(driver.terms), ask(FILE_MODEL)
+    work, asked = FileWork(driver.terms), spec(FILE_MODEL)
     job = driver.run(work.submit(driver.emulator.publish("a.txt", b"a"), asked))
     with pytest.raises(ServiceUnavailableError, match="still PENDING after 10 s") as caught:
         driver.run(work.wait(job.id, asked, 10.0))
@@ -252,7 +254,7 @@ def test_waiting_gives_up_in_time_and_says_that_the_job_goes_on(emulate):
 
 def test_submits_keep_to_one_a_second(emulate):
     driver = Driver(emulate)
-    work, asked = FileWork(driver.terms), ask(FILE_MODEL)
+    work, asked = FileWork(driver.terms), spec(FILE_MODEL)
     url = driver.emulator.publish("a.txt", b"a")
     for _ in range(4):
         driver.run(work.submit(url, asked))
@@ -263,15 +265,15 @@ def test_submits_keep_to_one_a_second(emulate):
 def test_waiting_for_a_job_is_no_warning(emulate, caplog):
     """A look once a minute for a day would be 1,440 of them."""
     driver = Driver(emulate, job_seconds=200)
-    work, asked = BatchWork(driver.terms), ask(BATCH_MODEL)
+    work, asked = BatchWork(driver.terms), spec(BATCH_MODEL)
     plan = {"completion_window": "24h"}
     job = driver.run(work.submit(_batch_file._line("a", 0, asked), asked, plan))
     given = driver.emulator.http_client()
-    home = Home(key=Secret("k"), timeout=1.0, width=1, limiter=None, given=given, given_async=None)
+    home = ConnectionPool(key=Secret("k"), timeout=1.0, width=1, limiter=None, given=given, given_async=None)
     stop = threading.Event()
     stop.set()
     with caplog.at_level(logging.WARNING, logger="volc_dashscope"), pytest.raises(Interrupted):
-        run(work.wait(job.id, asked, None), home.way(), stop)
+        run(work.wait(job.id, asked, None), home.sync_transport(), stop)
 
     assert [] == caplog.records
 
@@ -333,13 +335,13 @@ def test_line_numbers_that_start_at_one_are_believed_only_when_there_is_no_doubt
     result_of(inside, row(1), row(2, value=other))
     with pytest.raises(BadReplyError, match="count=") as caught:
         jobs.collect(job.id)
-    told = jobs.collect(job.id, count=2)
+    answer = jobs.collect(job.id, count=2)
     said = jobs.collect(job.id, first_line=1)
     zero = jobs.collect(job.id, first_line=0)
 
     assert not caught.value.retryable
-    assert [[0.6, 0.8], [0.0, 1.0]] == [[round(float(x), 3) for x in row[:2]] for row in told.vectors]
-    assert np.array_equal(told.vectors, said.vectors)
+    assert [[0.6, 0.8], [0.0, 1.0]] == [[round(float(x), 3) for x in row[:2]] for row in answer.vectors]
+    assert np.array_equal(answer.vectors, said.vectors)
     assert [0] == list(zero.errors)
 
 
@@ -694,8 +696,8 @@ def spell_errors(mount, code, message):
         rows = [orjson.loads(line) for line in response.body.splitlines()]
         for found in rows:
             if found["error"]:
-                told = found["error"]
-                found["error"] = {code: told["code"], message: told["message"]}
+                answer = found["error"]
+                found["error"] = {code: answer["code"], message: answer["message"]}
                 found["response"]["body"] = {}
         return b"".join(orjson.dumps(found) + b"\n" for found in rows)
 
@@ -710,7 +712,7 @@ def test_a_failed_line_has_its_own_error_in_whichever_file_it_is(emulate, tmp_pa
     driver = Driver(emulate, batch_errors_in_output=in_output)
     data = refused_middle(tmp_path, driver.mount)
     spell_errors(driver.mount, *keys)
-    job = driver.run(BatchWork(driver.terms).submit(data, ask(BATCH_MODEL), {"completion_window": "24h"}))
+    job = driver.run(BatchWork(driver.terms).submit(data, spec(BATCH_MODEL), {"completion_window": "24h"}))
     # The driver has another key than the client.
     result = Twin(BatchJobs, driver.mount, api_key="k").collect(job.id)
 
@@ -728,7 +730,7 @@ def test_an_error_file_that_cannot_be_downloaded_leaves_the_vectors(emulate, tmp
     """The page says that only output files can be downloaded."""
     driver = Driver(emulate)
     data = refused_middle(tmp_path, driver.mount)
-    job = driver.run(BatchWork(driver.terms).submit(data, ask(BATCH_MODEL), {"completion_window": "24h"}))
+    job = driver.run(BatchWork(driver.terms).submit(data, spec(BATCH_MODEL), {"completion_window": "24h"}))
     driver.emulator.fail(
         Fault("400", message="Only files beginning with file-batch_output", path="file-batch_error")
     )
@@ -744,7 +746,7 @@ def test_a_batch_that_fails_as_a_whole_says_which_line(emulate):
     line = (
         b'{"custom_id":"0","method":"POST","url":"/v1/x","body":{"model":"text-embedding-v4","input":"a"}}\n'
     )
-    job = driver.run(BatchWork(driver.terms).submit(line, ask(BATCH_MODEL), {"completion_window": "24h"}))
+    job = driver.run(BatchWork(driver.terms).submit(line, spec(BATCH_MODEL), {"completion_window": "24h"}))
     jobs = Twin(BatchJobs, driver.mount, api_key="k")
     ended = jobs.wait(job.id)
     with pytest.raises(RequestError, match=r"line 1: The url /v1/x does not match") as caught:
@@ -755,7 +757,7 @@ def test_a_batch_that_fails_as_a_whole_says_which_line(emulate):
 
 def test_a_batch_is_looked_at_once_a_minute(emulate):
     driver = Driver(emulate, job_seconds=200)
-    work, asked = BatchWork(driver.terms), ask(BATCH_MODEL)
+    work, asked = BatchWork(driver.terms), spec(BATCH_MODEL)
     data = _batch_file._line("a", 0, asked)
     job = driver.run(work.submit(data, asked, {"completion_window": "24h"}))
     ended = driver.run(work.wait(job.id, asked, None))

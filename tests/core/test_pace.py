@@ -11,36 +11,36 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from volc_dashscope._flow import Flow, Send, Terms, exchange
-from volc_dashscope._pace import Cost, Pace, Turn
-from volc_dashscope._retry import Retry
-from volc_dashscope._wire import Reply, Request
+from volc_dashscope._limits.rate_limiter import RateLimiter, RequestCost, Reservation
+from volc_dashscope._limits.retry import Retry
+from volc_dashscope._request.exchange import RetryContext, exchange
+from volc_dashscope._types import Flow, Reply, Request, Send
 from volc_dashscope.errors import EmbeddingError, RateLimitError, ServiceUnavailableError
 
 BURST = 1.0
-ONE = Cost()
+ONE = RequestCost()
 
 
 def _throttle(hint: float | None = None) -> RateLimitError:
     return RateLimitError("slow down", retryable=True, retry_after=hint)
 
 
-def _delays(pace: Pace, number: int, now: float, cost: Cost = ONE) -> list[float]:
+def _delays(pace: RateLimiter, number: int, now: float, cost: RequestCost = ONE) -> list[float]:
     return [pace.reserve(cost, now).delay for _ in range(number)]
 
 
 def test_without_a_limit_nothing_waits() -> None:
-    assert [0.0] * 100 == _delays(Pace(None, None), 100, 5.0)
+    assert [0.0] * 100 == _delays(RateLimiter(None, None), 100, 5.0)
 
 
 def test_slots_of_a_told_limit_are_evenly_spaced_after_half_a_second_of_burst() -> None:
-    delays = _delays(Pace(240, None), 8, 50.0)
+    delays = _delays(RateLimiter(240, None), 8, 50.0)
 
     assert pytest.approx([0, 0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5]) == delays
 
 
 def test_a_hint_of_more_than_a_day_stops_nobody_else() -> None:
-    pace = Pace(None, None)
+    pace = RateLimiter(None, None)
 
     pace.report(_throttle(1e99), ONE, 0.0)
 
@@ -49,7 +49,7 @@ def test_a_hint_of_more_than_a_day_stops_nobody_else() -> None:
 
 
 def test_a_pause_in_the_work_saves_up_no_more_than_half_a_second() -> None:
-    pace = Pace(240, None)
+    pace = RateLimiter(240, None)
     _delays(pace, 1, 0.0)
 
     delays = _delays(pace, 9, 1000.0)
@@ -58,36 +58,36 @@ def test_a_pause_in_the_work_saves_up_no_more_than_half_a_second() -> None:
 
 
 def test_tokens_are_paced_too() -> None:
-    pace = Pace(None, 6_000)
+    pace = RateLimiter(None, 6_000)
 
-    delays = _delays(pace, 4, 0.0, Cost(1, 100))
+    delays = _delays(pace, 4, 0.0, RequestCost(1, 100))
 
     assert pytest.approx([0, 1, 2, 3]) == delays
 
 
 def test_the_tighter_limit_decides() -> None:
-    pace = Pace(60, 600)
+    pace = RateLimiter(60, 600)
 
-    delays = _delays(pace, 3, 0.0, Cost(1, 20))
+    delays = _delays(pace, 3, 0.0, RequestCost(1, 20))
 
     assert pytest.approx([0, 2, 4]) == delays
 
 
 def test_requests_that_waited_for_tokens_do_not_bunch_up() -> None:
-    pace = Pace(60, 60_000)
-    pace.reserve(Cost(1, 60_000), 0.0)
+    pace = RateLimiter(60, 60_000)
+    pace.reserve(RequestCost(1, 60_000), 0.0)
 
-    delays = _delays(pace, 30, 0.0, Cost(1, 1))
+    delays = _delays(pace, 30, 0.0, RequestCost(1, 1))
 
     assert all(later - sooner > 0.99 for sooner, later in pairwise(delays[1:]))
 
 
 def test_tokens_are_counted_from_when_they_are_sent() -> None:
-    pace = Pace(60, 120)
-    _delays(pace, 30, 0.0, Cost(1, 1))
-    large = pace.reserve(Cost(1, 60), 0.0).delay
+    pace = RateLimiter(60, 120)
+    _delays(pace, 30, 0.0, RequestCost(1, 1))
+    large = pace.reserve(RequestCost(1, 60), 0.0).delay
 
-    after = pace.reserve(Cost(1, 1), 0.0).delay
+    after = pace.reserve(RequestCost(1, 1), 0.0).delay
 
     assert pytest.approx([30.0, 60.0], abs=0.6) == [large, after]
 
@@ -100,10 +100,10 @@ def test_tokens_are_counted_from_when_they_are_sent() -> None:
 def test_no_window_holds_more_than_the_told_limit_and_its_burst(
     rpm: int, tpm: int | None, steps: list[tuple[float, int]]
 ) -> None:
-    pace, now, sent = Pace(rpm, tpm), 0.0, []
+    pace, now, sent = RateLimiter(rpm, tpm), 0.0, []
     for pause, tokens in steps:
         now += pause
-        sent.append((now + pace.reserve(Cost(1, tokens), now).delay, tokens))
+        sent.append((now + pace.reserve(RequestCost(1, tokens), now).delay, tokens))
     sent.sort()
 
     for first, (start, _) in enumerate(sent):
@@ -125,8 +125,8 @@ def test_throttles_never_let_more_through_than_was_told(
     rpm: int, steps: list[tuple[float, bool, float]]
 ) -> None:
     """Cancelled slots are given out again; none may be counted twice."""
-    pace, now = Pace(rpm, None), 0.0
-    standing: list[tuple[float, Turn]] = []
+    pace, now = RateLimiter(rpm, None), 0.0
+    standing: list[tuple[float, Reservation]] = []
     sent: list[float] = []
     for pause, throttled, hint in steps:
         now += pause
@@ -145,7 +145,7 @@ def test_throttles_never_let_more_through_than_was_told(
 
 
 def test_a_throttle_cancels_the_slots_that_are_still_to_come() -> None:
-    pace = Pace(60, None)
+    pace = RateLimiter(60, None)
     turns = [pace.reserve(ONE, 0.0) for _ in range(5)]
 
     pace.report(_throttle(), ONE, 0.0)
@@ -157,14 +157,14 @@ def test_a_throttle_cancels_the_slots_that_are_still_to_come() -> None:
     ("hint", "pause"), [(None, 1.0), (0.0, 0.0), (7.5, 7.5)], ids=["none", "at once", "seconds"]
 )
 def test_nothing_goes_out_during_the_pause(hint: float | None, pause: float) -> None:
-    pace = Pace(None, None)
+    pace = RateLimiter(None, None)
     pace.report(_throttle(hint), ONE, 10.0)
 
     assert [pause] * 3 == _delays(pace, 3, 10.0)
 
 
 def test_a_longer_pause_asked_for_moments_later_moves_everyone_too() -> None:
-    pace = Pace(None, None)
+    pace = RateLimiter(None, None)
     pace.report(_throttle(), ONE, 0.0)
     waiting = pace.reserve(ONE, 0.1)
 
@@ -174,7 +174,7 @@ def test_a_longer_pause_asked_for_moments_later_moves_everyone_too() -> None:
 
 
 def test_a_shorter_pause_does_not_end_a_longer_one() -> None:
-    pace = Pace(None, None)
+    pace = RateLimiter(None, None)
     pace.report(_throttle(30.0), ONE, 0.0)
 
     pace.report(_throttle(1.0), ONE, 0.5)
@@ -183,7 +183,7 @@ def test_a_shorter_pause_does_not_end_a_longer_one() -> None:
 
 
 def test_the_line_does_not_stand_still_for_slots_that_were_cancelled() -> None:
-    pace = Pace(60, None)
+    pace = RateLimiter(60, None)
     for _ in range(600):
         pace.reserve(ONE, 0.0)
 
@@ -193,7 +193,7 @@ def test_the_line_does_not_stand_still_for_slots_that_were_cancelled() -> None:
 
 
 def test_a_cancelled_line_still_owes_what_was_sent() -> None:
-    pace = Pace(1, None)
+    pace = RateLimiter(1, None)
     pace.reserve(ONE, 0.0)
     pace.reserve(ONE, 0.0)
 
@@ -211,7 +211,7 @@ def test_a_cancelled_line_still_owes_what_was_sent() -> None:
     ids=["fault of the service", "throttle that is final"],
 )
 def test_other_errors_slow_nobody_down(error: EmbeddingError) -> None:
-    pace = Pace(None, None)
+    pace = RateLimiter(None, None)
     turn = pace.reserve(ONE, 0.0)
 
     pace.report(error, ONE, 0.0)
@@ -219,20 +219,20 @@ def test_other_errors_slow_nobody_down(error: EmbeddingError) -> None:
     assert (True, 0.0) == (pace.confirms(turn), pace.reserve(ONE, 0.0).delay)
 
 
-def _spacing(pace: Pace, now: float) -> float:
+def _spacing(pace: RateLimiter, now: float) -> float:
     """Return the seconds between two slots once the burst is used up."""
     *_, sooner, later = _delays(pace, 300, now)
     return later - sooner
 
 
-def _answered(pace: Pace, *, rate: float, start: float, seconds: float) -> float:
+def _answered(pace: RateLimiter, *, rate: float, start: float, seconds: float) -> float:
     for tick in range(int(rate * seconds)):
         pace.report(None, ONE, start + tick / rate)
     return start + seconds
 
 
 def test_a_throttle_teaches_the_rate_that_was_answered() -> None:
-    pace = Pace(None, None)
+    pace = RateLimiter(None, None)
     now = _answered(pace, rate=10, start=0.0, seconds=5.0)
 
     pace.report(_throttle(), ONE, now)
@@ -245,7 +245,7 @@ def _crowd(hint: float | None = None) -> RateLimitError:
 
 
 def test_a_crowded_service_is_asked_for_less_at_once_and_teaches_no_rate() -> None:
-    pace, now = Pace(None, None, 64), 0.0
+    pace, now = RateLimiter(None, None, 64), 0.0
     for _ in range(20):
         now = _answered(pace, rate=100, start=now, seconds=1.0)
         pace.report(_crowd(), ONE, now)
@@ -257,7 +257,7 @@ def test_a_crowded_service_is_asked_for_less_at_once_and_teaches_no_rate() -> No
 
 
 def test_a_crowded_service_that_asks_for_a_pause_gets_one() -> None:
-    pace = Pace(None, None, 64)
+    pace = RateLimiter(None, None, 64)
     turn = pace.reserve(ONE, 0.0)
 
     pace.report(_crowd(3.0), ONE, 0.0, turn=turn)
@@ -267,7 +267,7 @@ def test_a_crowded_service_that_asks_for_a_pause_gets_one() -> None:
 
 
 def test_throttles_at_the_same_time_are_one_lesson() -> None:
-    single, many = Pace(None, None), Pace(None, None)
+    single, many = RateLimiter(None, None), RateLimiter(None, None)
     for pace, times in ((single, 1), (many, 20)):
         now = _answered(pace, rate=10, start=0.0, seconds=5.0)
         for _ in range(times):
@@ -277,7 +277,7 @@ def test_throttles_at_the_same_time_are_one_lesson() -> None:
 
 
 def test_few_answers_at_the_start_teach_no_rate() -> None:
-    pace = Pace(None, None)
+    pace = RateLimiter(None, None)
     pace.report(None, ONE, 0.0)
 
     pace.report(_throttle(), ONE, 0.1)
@@ -286,7 +286,7 @@ def test_few_answers_at_the_start_teach_no_rate() -> None:
 
 
 def test_replies_without_a_throttle_raise_the_rate_again() -> None:
-    pace = Pace(None, None)
+    pace = RateLimiter(None, None)
     now = _answered(pace, rate=10, start=0.0, seconds=5.0)
     pace.report(_throttle(), ONE, now)
 
@@ -296,7 +296,7 @@ def test_replies_without_a_throttle_raise_the_rate_again() -> None:
 
 
 def test_a_told_limit_is_never_exceeded_by_recovery() -> None:
-    pace = Pace(600, None)
+    pace = RateLimiter(600, None)
     now = _answered(pace, rate=10, start=0.0, seconds=5.0)
     pace.report(_throttle(), ONE, now)
 
@@ -314,7 +314,7 @@ class World:
 
     workers: int
     allowance: float
-    pace: Pace
+    pace: RateLimiter
     seconds: float = 60.0
     hint: float | None = None
     now: float = 0.0
@@ -337,7 +337,7 @@ class World:
         return True if reply.status == 200 else _throttle(self.hint)
 
     def run(self) -> World:
-        terms = Terms(Retry(8, 180.0, self._random), self.pace, lambda: self.now, "ark")
+        terms = RetryContext(Retry(8, 180.0, self._random), self.pace, lambda: self.now, "ark")
         for _ in range(self.workers):
             self._step(exchange(self, terms), None, terms)
         while self._events and self._events[0][0] < self.seconds:
@@ -345,7 +345,7 @@ class World:
             self._step(flow, happened, terms)
         return self
 
-    def _step(self, flow: Flow[bool], happened: Reply | None, terms: Terms) -> None:
+    def _step(self, flow: Flow[bool], happened: Reply | None, terms: RetryContext) -> None:
         while True:
             try:
                 step = flow.send(happened)
@@ -374,7 +374,7 @@ class World:
 
 
 def test_workers_under_a_told_limit_are_never_throttled() -> None:
-    world = World(64, 10.0, Pace(600, None)).run()
+    world = World(64, 10.0, RateLimiter(600, None)).run()
 
     assert (0, 0) == (world.throttled, world.lost)
     assert 590 <= world.answered <= 610
@@ -393,28 +393,28 @@ def test_workers_under_a_told_limit_are_never_throttled() -> None:
 def test_workers_who_were_told_nothing_lose_nothing_and_use_most_of_the_allowance(
     workers: int, allowance: float, share: float
 ) -> None:
-    world = World(workers, allowance, Pace(None, None)).run()
+    world = World(workers, allowance, RateLimiter(None, None)).run()
 
     assert 0 == world.lost
     assert world.answered >= share * world.seconds * allowance
 
 
-@pytest.mark.parametrize("told", [720, 6_000], ids=["a little", "tenfold"])
-def test_a_limit_told_too_high_costs_little(told: int) -> None:
-    world = World(64, 10.0, Pace(told, None)).run()
+@pytest.mark.parametrize("configured", [720, 6_000], ids=["a little", "tenfold"])
+def test_a_limit_told_too_high_costs_little(configured: int) -> None:
+    world = World(64, 10.0, RateLimiter(configured, None)).run()
 
     assert 0 == world.lost
     assert world.answered >= 0.9 * 600
 
 
 def test_no_second_is_empty_for_longer_than_a_pause() -> None:
-    world = World(64, 10.0, Pace(720, None)).run()
+    world = World(64, 10.0, RateLimiter(720, None)).run()
 
     assert max(later - sooner for sooner, later in pairwise(world.sent)) < 1.5
 
 
 def test_no_storm_follows_a_pause_once_the_rate_is_known() -> None:
-    world = World(64, 10.0, Pace(None, None), hint=2.0).run()
+    world = World(64, 10.0, RateLimiter(None, None), hint=2.0).run()
 
     late = [at for at in world.sent if at > 20.0]
     busiest = max(sum(start <= at < start + 1.0 for at in late) for start in late)

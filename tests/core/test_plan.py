@@ -21,11 +21,11 @@ from volc_dashscope import (
     get_model_info,
     list_models,
 )
-from volc_dashscope._check import check_item
-from volc_dashscope._plan import plan, request_key, tokens
-from volc_dashscope._tokens import text_tokens
-from volc_dashscope._wire import Ask, Batch
+from volc_dashscope._request.batching import plan, request_key, tokens
+from volc_dashscope._request.validation import check_item
+from volc_dashscope._types import Batch, RequestSpec
 from volc_dashscope.inputs import parts
+from volc_dashscope.models.tokens import text_tokens
 
 ROWS = [row for row in list_models() if row.ready and row.endpoint != "async"]
 every_row = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
@@ -37,12 +37,12 @@ def _row(name: str) -> ModelInfo:
     return row
 
 
-def _ask(row: ModelInfo) -> Ask:
-    return Ask(model_info=row, model=row.name, base_url="https://service", place="here")
+def _spec(row: ModelInfo) -> RequestSpec:
+    return RequestSpec(model_info=row, model=row.name, base_url="https://service", place="here")
 
 
 def _planned(items: list[Item], row: ModelInfo) -> list[Batch]:
-    return list(plan(enumerate(items), _ask(row)))
+    return list(plan(enumerate(items), _spec(row)))
 
 
 def _sizes(items: list[Item], row: ModelInfo) -> list[int]:
@@ -135,7 +135,7 @@ def test_items_are_read_only_as_far_as_the_next_request_needs() -> None:
             read.append(index)
             yield index, "a"
 
-    next(plan(items(), _ask(_row("text-embedding-v4"))))
+    next(plan(items(), _spec(_row("text-embedding-v4"))))
 
     assert list(range(11)) == read
 
@@ -150,7 +150,7 @@ def test_items_are_read_only_as_far_as_the_next_request_needs() -> None:
     ],
 )
 def test_positions_need_not_follow_each_other(name: str, batches: list[Batch]) -> None:
-    assert batches == list(plan([(3, "a"), (9, "b")], _ask(_row(name))))
+    assert batches == list(plan([(3, "a"), (9, "b")], _spec(_row(name))))
 
 
 @pytest.mark.parametrize(("size", "halves"), [(2, (1, 1)), (5, (2, 3)), (10, (5, 5))])
@@ -199,7 +199,7 @@ def _accepted(items: list[Item], row: ModelInfo) -> list[Item]:
     kept = []
     for item in items:
         try:
-            check_item(item, _ask(row))
+            check_item(item, _spec(row))
         except InputError:
             continue
         kept.append(item)

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from replies import ark, ask_for, batch_of, dashscope, listed, read
 
 from volc_dashscope import BadReplyError, EmbeddingError, Image
-from volc_dashscope._wire import Ask, Batch, Rows
+from volc_dashscope._types import Batch, RequestSpec, Rows
 
 WIDTH = 256
-ASKS: dict[str, tuple[Ask, Callable[..., dict[str, Any]], Batch]] = {
+ASKS: dict[str, tuple[RequestSpec, Callable[..., dict[str, Any]], Batch]] = {
     "dashscope": (ask_for("text-embedding-v4", dimension=WIDTH), dashscope, batch_of("a", "b", "c")),
     "compatible": (
         ask_for("text-embedding-v4", dimension=WIDTH, route="openai"),
@@ -31,7 +31,7 @@ ASKS: dict[str, tuple[Ask, Callable[..., dict[str, Any]], Batch]] = {
     ),
 }
 VISION = ask_for("doubao-embedding-vision-251215", dimension=1024)
-every_list = pytest.mark.parametrize(("ask", "write", "batch"), ASKS.values(), ids=ASKS)
+every_list = pytest.mark.parametrize(("spec", "write", "batch"), ASKS.values(), ids=ASKS)
 
 
 def _vector(direction: int, width: int = WIDTH) -> list[float]:
@@ -55,15 +55,15 @@ def _directions(outcome: Rows | EmbeddingError) -> list[int]:
 
 
 @every_list
-def test_rows_come_in_the_order_of_their_indices(ask: Ask, write: Any, batch: Batch) -> None:
+def test_rows_come_in_the_order_of_their_indices(spec: RequestSpec, write: Any, batch: Batch) -> None:
     reply = write(_vector(7), _vector(8), _vector(9), indices=[2, 0, 1])
 
-    assert [8, 9, 7] == _directions(read(reply, ask, batch))
+    assert [8, 9, 7] == _directions(read(reply, spec, batch))
 
 
 @every_list
-def test_rows_are_unit_vectors_of_float32(ask: Ask, write: Any, batch: Batch) -> None:
-    vectors = _rows(read(write(*[[3.0, 4.0] * (WIDTH // 2)] * 3), ask, batch)).vectors
+def test_rows_are_unit_vectors_of_float32(spec: RequestSpec, write: Any, batch: Batch) -> None:
+    vectors = _rows(read(write(*[[3.0, 4.0] * (WIDTH // 2)] * 3), spec, batch)).vectors
 
     assert vectors is not None
     assert (np.float32, (3, WIDTH)) == (vectors.dtype, vectors.shape)
@@ -71,9 +71,9 @@ def test_rows_are_unit_vectors_of_float32(ask: Ask, write: Any, batch: Batch) ->
 
 
 def test_rows_keep_their_length_when_asked() -> None:
-    ask = ask_for("text-embedding-v4", dimension=WIDTH, normalize=False)
+    spec = ask_for("text-embedding-v4", dimension=WIDTH, normalize=False)
 
-    vectors = _rows(read(dashscope(_vector(3)), ask, batch_of("a"))).vectors
+    vectors = _rows(read(dashscope(_vector(3)), spec, batch_of("a"))).vectors
 
     assert vectors is not None
     assert 2.0 == vectors[0, 3]
@@ -81,9 +81,9 @@ def test_rows_keep_their_length_when_asked() -> None:
 
 @pytest.mark.parametrize("scale", [1e-44, 1e-30, 1e30, 3e38], ids=str)
 def test_a_row_of_any_size_becomes_a_unit_vector(scale: float) -> None:
-    ask, write, batch = ASKS["dashscope"]
+    spec, write, batch = ASKS["dashscope"]
 
-    vectors = _rows(read(write(*[[scale] * WIDTH] * 3), ask, batch)).vectors
+    vectors = _rows(read(write(*[[scale] * WIDTH] * 3), spec, batch)).vectors
 
     assert vectors is not None
     assert (
@@ -93,9 +93,9 @@ def test_a_row_of_any_size_becomes_a_unit_vector(scale: float) -> None:
 
 
 def test_a_row_of_zeros_stays_zeros() -> None:
-    ask, write, batch = ASKS["dashscope"]
+    spec, write, batch = ASKS["dashscope"]
 
-    vectors = _rows(read(write(*[[0] * WIDTH] * 3), ask, batch)).vectors
+    vectors = _rows(read(write(*[[0] * WIDTH] * 3), spec, batch)).vectors
 
     assert vectors is not None
     assert not vectors.any()
@@ -111,21 +111,21 @@ def test_arks_data_is_an_object_or_a_list_of_one(as_list: bool) -> None:
 
 @pytest.mark.parametrize("kind", ["<f4", "<f2"], ids=["float32", "float16"])
 @pytest.mark.parametrize(
-    ("ask", "width"),
+    ("spec", "width"),
     [
         pytest.param(ask_for("doubao-embedding-vision-251215"), 2048, id="default length"),
         pytest.param(VISION, 1024, id="shorter, by the server"),
         pytest.param(ask_for("doubao-embedding-vision-250328", dimension=1024), 2048, id="to be cut here"),
     ],
 )
-def test_base64_is_decoded_by_its_length(kind: str, ask: Ask, width: int) -> None:
+def test_base64_is_decoded_by_its_length(kind: str, spec: RequestSpec, width: int) -> None:
     vector = np.zeros(width, dtype=kind)
     vector[5] = 2.0
 
-    rows = _rows(read(ark(b64encode(vector.tobytes()).decode()), ask, batch_of("a"))).vectors
+    rows = _rows(read(ark(b64encode(vector.tobytes()).decode()), spec, batch_of("a"))).vectors
 
     assert rows is not None
-    assert ((1, ask.expected), [5]) == (rows.shape, rows.argmax(axis=1).tolist())
+    assert ((1, spec.expected), [5]) == (rows.shape, rows.argmax(axis=1).tolist())
 
 
 def test_a_list_is_as_good_as_base64() -> None:
@@ -151,11 +151,11 @@ def test_a_list_is_as_good_as_base64() -> None:
 def test_a_longer_vector_is_cut_and_normalised_where_the_card_says_so(
     name: str, dimension: int, full: int
 ) -> None:
-    ask = ask_for(name, dimension=dimension)
+    spec = ask_for(name, dimension=dimension)
     vector = [1.0] * full
     reply = ark(vector) if "doubao" in name else _media(vector)
 
-    rows = _rows(read(reply, ask, batch_of("a"))).vectors
+    rows = _rows(read(reply, spec, batch_of("a"))).vectors
 
     assert rows is not None
     assert pytest.approx([dimension**-0.5] * dimension) == rows[0].tolist()
@@ -168,11 +168,11 @@ def _media(*vectors: Any) -> dict[str, Any]:
 
 def test_an_unknown_model_may_have_any_length() -> None:
     row = ask_for("text-embedding-v4").model_info
-    ask = Ask(
+    spec = RequestSpec(
         model_info=row.renamed("ep-1"), model="ep-1", base_url="https://service", place="here", dimension=64
     )
 
-    assert [3] == _directions(read(dashscope(_vector(3, 64)), ask, batch_of("a")))
+    assert [3] == _directions(read(dashscope(_vector(3, 64)), spec, batch_of("a")))
 
 
 # Bad ones. Each is written into an otherwise good reply for three items.
@@ -237,9 +237,9 @@ def _json(value: Any) -> bytes:
 @every_list
 @pytest.mark.parametrize(("vectors", "indices"), BROKEN_LISTS.values(), ids=BROKEN_LISTS)
 def test_a_list_of_vectors_that_breaks_its_format_is_a_bad_reply(
-    ask: Ask, write: Any, batch: Batch, vectors: list[Any], indices: list[Any]
+    spec: RequestSpec, write: Any, batch: Batch, vectors: list[Any], indices: list[Any]
 ) -> None:
-    outcome = read(_json(write(*vectors, indices=indices)), ask, batch)
+    outcome = read(_json(write(*vectors, indices=indices)), spec, batch)
 
     assert BadReplyError is type(outcome)
 
@@ -275,13 +275,13 @@ BROKEN_BODIES: dict[str, bytes] = {
 
 
 @pytest.mark.parametrize(
-    ("ask", "batch"),
-    [*((ask, batch) for ask, _, batch in ASKS.values()), (VISION, batch_of("a"))],
+    ("spec", "batch"),
+    [*((spec, batch) for spec, _, batch in ASKS.values()), (VISION, batch_of("a"))],
     ids=[*ASKS, "ark"],
 )
 @pytest.mark.parametrize("body", BROKEN_BODIES.values(), ids=BROKEN_BODIES)
-def test_a_body_that_is_no_reply_is_a_bad_reply(ask: Ask, batch: Batch, body: bytes) -> None:
-    outcome = read(body, ask, batch)
+def test_a_body_that_is_no_reply_is_a_bad_reply(spec: RequestSpec, batch: Batch, body: bytes) -> None:
+    outcome = read(body, spec, batch)
 
     assert (BadReplyError, 200, True) == (type(outcome), outcome.status, outcome.retryable)  # type: ignore[union-attr]
 
@@ -302,8 +302,8 @@ def test_a_single_vector_that_breaks_its_format_is_a_bad_reply(vector: Any) -> N
 
 @given(st.binary(max_size=200) | st.text(max_size=80).map(str.encode))
 def test_no_body_raises(body: bytes) -> None:
-    for ask, _, batch in ASKS.values():
-        assert BadReplyError is type(read(body, ask, batch))
+    for spec, _, batch in ASKS.values():
+        assert BadReplyError is type(read(body, spec, batch))
 
 
 json_values = st.recursive(
@@ -326,15 +326,15 @@ json_values = st.recursive(
 
 @given(json_values)
 def test_no_json_raises_or_makes_rows(value: Any) -> None:
-    for ask, _, batch in (*ASKS.values(), (VISION, None, batch_of("a"))):
-        assert isinstance(read(value, ask, batch), EmbeddingError)
+    for spec, _, batch in (*ASKS.values(), (VISION, None, batch_of("a"))):
+        assert isinstance(read(value, spec, batch), EmbeddingError)
 
 
 def test_a_bad_reply_says_which_items_and_what_is_wrong_without_content() -> None:
-    ask, write, _ = ASKS["dashscope"]
+    spec, write, _ = ASKS["dashscope"]
     batch = Batch((4, 5, 9), ("canary", "canary", "canary"))
 
-    outcome = read(write(*GOOD[:2]), ask, batch, headers={"x-request-id": "header id"})
+    outcome = read(write(*GOOD[:2]), spec, batch, headers={"x-request-id": "header id"})
 
     assert (
         "dashscope answered items 4 to 9 with a reply that breaks its format: 2 vectors for 3 items"
@@ -448,30 +448,35 @@ def test_a_sparse_vector_that_breaks_its_format_is_a_bad_reply(value: Any) -> No
 def test_usage_is_read_whatever_keys_are_there(usage: Any, expected: tuple[int, int, int]) -> None:
     reply = dashscope(_vector(0), usage=usage)
 
-    told = _rows(read(reply, ASKS["dashscope"][0], batch_of("a"))).usage
+    answer = _rows(read(reply, ASKS["dashscope"][0], batch_of("a"))).usage
 
-    assert (1, *expected) == (told.requests, told.total_tokens, told.text_tokens, told.image_tokens)
+    assert (1, *expected) == (
+        answer.requests,
+        answer.total_tokens,
+        answer.text_tokens,
+        answer.image_tokens,
+    )
 
 
 def test_usage_of_ark_tells_text_from_images() -> None:
-    told = _rows(
+    answer = _rows(
         read(ark(_vector(0, 1024)), VISION, batch_of(Image.from_url("https://i.example/a.png")))
     ).usage
 
-    assert (528, 31, 497) == (told.total_tokens, told.text_tokens, told.image_tokens)
-    assert 31 == told.detail["prompt_tokens_details.text_tokens"]
+    assert (528, 31, 497) == (answer.total_tokens, answer.text_tokens, answer.image_tokens)
+    assert 31 == answer.detail["prompt_tokens_details.text_tokens"]
 
 
 def test_numbers_of_usage_that_nobody_knows_are_kept() -> None:
     reply = dashscope(_vector(0), usage={"total_tokens": 1, "duration": 2.5, "image_count": 3})
 
-    told = _rows(read(reply, ASKS["dashscope"][0], batch_of("a"))).usage
+    answer = _rows(read(reply, ASKS["dashscope"][0], batch_of("a"))).usage
 
-    assert {"total_tokens": 1, "duration": 2.5, "image_count": 3} == told.detail
+    assert {"total_tokens": 1, "duration": 2.5, "image_count": 3} == answer.detail
 
 
 @pytest.mark.parametrize(
-    ("body", "headers", "ask", "request_id"),
+    ("body", "headers", "spec", "request_id"),
     [
         pytest.param(
             dashscope(_vector(0)), {"x-request-id": "h"}, ASKS["dashscope"][0], "r-1", id="dashscope body"
@@ -488,8 +493,8 @@ def test_numbers_of_usage_that_nobody_knows_are_kept() -> None:
         pytest.param(ark(_vector(0, 1024)), {}, VISION, "0217", id="ark body"),
     ],
 )
-def test_a_request_is_known_by_its_id(body: Any, headers: Any, ask: Ask, request_id: str) -> None:
-    assert request_id == _rows(read(body, ask, batch_of("a"), headers=headers)).request_id
+def test_a_request_is_known_by_its_id(body: Any, headers: Any, spec: RequestSpec, request_id: str) -> None:
+    assert request_id == _rows(read(body, spec, batch_of("a"), headers=headers)).request_id
 
 
 def test_orjson_and_json_agree_on_the_replies_used_here() -> None:

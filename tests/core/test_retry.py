@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from volc_dashscope._retry import Retry, retry_after
+from volc_dashscope._limits.retry import Retry, retry_after
 from volc_dashscope.errors import EmbeddingError, ServiceUnavailableError
 
 NOW = 1_800_000_000.0
@@ -101,8 +101,8 @@ def _failed(hint: float | None = None, *, retryable: bool = True) -> EmbeddingEr
     return ServiceUnavailableError("down", retryable=retryable, retry_after=hint)
 
 
-def _patient(*, random: float = 0.0, attempts: int = 99, deadline: float = 1e9) -> Retry:
-    return Retry(attempts, deadline, lambda: random)
+def _patient(*, random: float = 0.0, retries: int = 98, deadline: float = 1e9) -> Retry:
+    return Retry(retries, deadline, lambda: random)
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_a_final_error_is_not_retried() -> None:
     ids=["first", "next", "last", "past"],
 )
 def test_attempts_run_out(attempt: int, again: bool) -> None:
-    pause = _patient(attempts=3).after(_failed(), attempt, 0.0)
+    pause = _patient(retries=2).after(_failed(), attempt, 0.0)
 
     assert again == (pause is not None)
 

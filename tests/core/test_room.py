@@ -9,16 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from volc_dashscope import RateLimitError, ServiceUnavailableError, TransportError
-from volc_dashscope._feed import Feed
-from volc_dashscope._pace import Cost, Pace
-from volc_dashscope._room import Room
+from volc_dashscope._limits.concurrency import ConcurrencyLimit
+from volc_dashscope._limits.rate_limiter import RateLimiter, RequestCost
+from volc_dashscope._request.scheduler import Scheduler
 from volc_dashscope.emulator import Fault
 
 ARK = "doubao-embedding-vision-251215"
 
 
 def test_what_comes_back_unserved_takes_room_once_a_second_and_answers_give_it_back():
-    room = Room(10)
+    room = ConcurrencyLimit(10)
     for now in (0.0, 0.5, 0.9):
         room.unserved(now)
     lowered = room.size
@@ -30,7 +30,7 @@ def test_what_comes_back_unserved_takes_room_once_a_second_and_answers_give_it_b
 
 @given(st.integers(1, 200), st.lists(st.booleans(), max_size=300))
 def test_there_is_always_room_for_one_and_never_for_more_than_asked(width, course):
-    room = Room(width)
+    room = ConcurrencyLimit(width)
     for second, answered in enumerate(course):
         if answered:
             room.served()
@@ -41,22 +41,22 @@ def test_there_is_always_room_for_one_and_never_for_more_than_asked(width, cours
 
 def test_nothing_stands_in_line_where_there_is_less_room():
     room = [4.0]
-    feed = Feed(range(100), width=4, room=lambda: room[0])
-    first = [number for number, _ in feed.ready(ahead=4)]
+    feed = Scheduler(range(100), width=4, room=lambda: room[0])
+    first = [number for number, _ in feed.next_jobs(ahead=4)]
     room[0] = 2.0
     for number in first[:7]:
         feed.finish(number)
-    second = [number for number, _ in feed.ready(ahead=4)]
+    second = [number for number, _ in feed.next_jobs(ahead=4)]
 
     assert (list(range(8)), [8]) == (first, second)
 
 
 @pytest.mark.parametrize("error", [ServiceUnavailableError("busy"), TransportError("timed out")], ids=repr)
 def test_what_the_service_did_not_serve_counts_and_a_throttle_does_not(error):
-    pace = Pace(None, None, 10)
-    pace.report(RateLimitError("slow down", retryable=True), Cost(), 0.0)
+    pace = RateLimiter(None, None, 10)
+    pace.report(RateLimitError("slow down", retryable=True), RequestCost(), 0.0)
     after_throttle = pace.room()
-    pace.report(error, Cost(), 2.0)
+    pace.report(error, RequestCost(), 2.0)
 
     assert (10.0, 7.0) == (after_throttle, pace.room())
 

@@ -91,7 +91,7 @@ def authority():
     return trustme.CA()
 
 
-def _run(authority: trustme.CA, folder: Path, *, trusted: bool) -> list[str]:
+def _run(authority: trustme.CA, folder: Path, *, ssl_context: bool) -> list[str]:
     chain, known = folder / "chain.pem", folder / "authority.pem"
     authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(str(chain))
     authority.cert_pem.write_to_path(str(known))
@@ -101,7 +101,11 @@ def _run(authority: trustme.CA, folder: Path, *, trusted: bool) -> list[str]:
     done = subprocess.run(
         [sys.executable, "-W", "error::ResourceWarning", str(script), str(chain)],
         cwd=ROOT,
-        env={**environment, "PYTHONPATH": str(ROOT), **({"SSL_CERT_FILE": str(known)} if trusted else {})},
+        env={
+            **environment,
+            "PYTHONPATH": str(ROOT),
+            **({"SSL_CERT_FILE": str(known)} if ssl_context else {}),
+        },
         capture_output=True,
         timeout=120,
         check=False,
@@ -111,12 +115,12 @@ def _run(authority: trustme.CA, folder: Path, *, trusted: bool) -> list[str]:
 
 
 def test_every_driver_gets_the_same_rows_over_tls(authority, tmp_path):
-    told = _run(authority, tmp_path, trusted=True)
+    answer = _run(authority, tmp_path, ssl_context=True)
 
-    assert [f"{way} the same http/1.1" for way in ("sync", "async", "uvloop", "aiohttp")] == told
+    assert [f"{way} the same http/1.1" for way in ("sync", "async", "uvloop", "aiohttp")] == answer
 
 
 def test_nothing_is_said_to_a_server_nobody_vouches_for(authority, tmp_path):
-    told = _run(authority, tmp_path, trusted=False)
+    answer = _run(authority, tmp_path, ssl_context=False)
 
-    assert [f"{way} BulkError sent 0" for way in ("sync", "async", "uvloop", "aiohttp")] == told
+    assert [f"{way} BulkError sent 0" for way in ("sync", "async", "uvloop", "aiohttp")] == answer

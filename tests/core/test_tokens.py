@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from volc_dashscope._tokens import ark_image_tokens, fewest_text_tokens, text_tokens
+from volc_dashscope.models.tokens import ark_image_tokens, fewest_text_tokens, text_tokens
 
 
 @pytest.mark.parametrize(

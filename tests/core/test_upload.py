@@ -25,14 +25,14 @@ from volc_dashscope import (
     RequestError,
     Video,
 )
-from volc_dashscope._flow import Send, Terms
-from volc_dashscope._pace import Pace
-from volc_dashscope._retry import Retry
-from volc_dashscope._storage import Storage
-from volc_dashscope._upload import stored
-from volc_dashscope._wire import Ask, Batch, Reply
+from volc_dashscope._limits.rate_limiter import RateLimiter
+from volc_dashscope._limits.retry import Retry
+from volc_dashscope._request.exchange import RetryContext
+from volc_dashscope._types import Batch, Reply, RequestSpec, Send
 from volc_dashscope.emulator import Fault
 from volc_dashscope.models import get_model_info
+from volc_dashscope.providers.temporary_storage import Storage
+from volc_dashscope.providers.upload import stored
 
 ALONE = "qwen2.5-vl-embedding"
 SHARED = "qwen3-vl-embedding"
@@ -242,7 +242,7 @@ class Clock:
 
 
 def storage_at(clock):
-    return Storage(Terms(Retry(1, 10.0, lambda: 0.0), Pace(None, None), clock, "dashscope"))
+    return Storage(RetryContext(Retry(1, 10.0, lambda: 0.0), RateLimiter(None, None), clock, "dashscope"))
 
 
 def test_a_stored_file_is_forgotten_well_before_it_expires():
@@ -267,7 +267,7 @@ def test_what_is_remembered_is_bounded():
 def test_a_flow_that_is_dropped_gives_its_claim_back(inside):
     """A worker that is told to stop must not keep others waiting for a file nobody stores."""
     storage = storage_at(Clock())
-    ask = Ask(
+    spec = RequestSpec(
         model_info=get_model_info(SHARED),
         model=SHARED,
         base_url="https://x/api/v1",
@@ -275,7 +275,7 @@ def test_a_flow_that_is_dropped_gives_its_claim_back(inside):
         upload=True,
     )
     image = Image.from_bytes(painted())
-    flow = stored(Batch((0,), (image,)), ask, storage)
+    flow = stored(Batch((0,), (image,)), spec, storage)
     first = next(flow)
     name = f"{image.digest}.png"
     claimed = storage.claim(name)
@@ -384,14 +384,14 @@ def test_upload_is_for_media_of_dashscope_only(inside, model):
 def test_an_upload_reply_is_read_without_trusting_it():
     """A gateway's page in place of the policy is our error, not a KeyError."""
     storage = storage_at(Clock())
-    ask = Ask(
+    spec = RequestSpec(
         model_info=get_model_info(SHARED),
         model=SHARED,
         base_url="https://x/api/v1",
         place="here",
         upload=True,
     )
-    flow = stored(Batch((0,), (Image.from_bytes(painted()),)), ask, storage)
+    flow = stored(Batch((0,), (Image.from_bytes(painted()),)), spec, storage)
     next(flow)
     with pytest.raises(BadReplyError):
         flow.send(Reply(200, {}, b"[]"))

@@ -22,7 +22,7 @@ from volc_dashscope import (
     RequestError,
     ServiceUnavailableError,
 )
-from volc_dashscope._wire import Ask, Batch, Rows, Secret
+from volc_dashscope._types import Batch, RequestSpec, Rows, Secret
 
 ARK = ask_for("doubao-embedding-vision-251215")
 TEXT = ask_for("text-embedding-v4")
@@ -61,12 +61,12 @@ def _refused_by_ark(
     status: int, code: str | None, message: str = "No.", **more: Any
 ) -> Rows | EmbeddingError:
     body = {"error": {"code": code, "message": message, "param": "", "type": "BadRequest"}}
-    return read(body, more.pop("ask", ARK), more.pop("batch", batch_of("a")), status=status, **more)
+    return read(body, more.pop("spec", ARK), more.pop("batch", batch_of("a")), status=status, **more)
 
 
 def _refused(status: int, code: str | None, message: str = "No.", **more: Any) -> Rows | EmbeddingError:
     body = {"code": code, "message": message, "request_id": "r-1"}
-    return read(body, more.pop("ask", TEXT), more.pop("batch", batch_of("a")), status=status, **more)
+    return read(body, more.pop("spec", TEXT), more.pop("batch", batch_of("a")), status=status, **more)
 
 
 def _refused_compatibly(status: int, code: str, message: str = "No.", **more: Any) -> Rows | EmbeddingError:
@@ -246,17 +246,17 @@ BODIES = {
 
 @pytest.mark.parametrize(("status", "meaning"), BY_STATUS, ids=[str(status) for status, _ in BY_STATUS])
 @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
-@pytest.mark.parametrize("ask", [ARK, TEXT, OPENAI], ids=["ark", "native", "compatible"])
+@pytest.mark.parametrize("spec", [ARK, TEXT, OPENAI], ids=["ark", "native", "compatible"])
 def test_what_no_table_has_is_judged_by_its_status(
-    ask: Ask, body: bytes, status: int, meaning: Meaning
+    spec: RequestSpec, body: bytes, status: int, meaning: Meaning
 ) -> None:
-    outcome = _error(read(body, ask, batch_of("a"), status=status))
+    outcome = _error(read(body, spec, batch_of("a"), status=status))
 
     assert (meaning, status) == (_meaning(outcome), outcome.status)
 
 
 @pytest.mark.parametrize(
-    ("body", "ask", "meaning"),
+    ("body", "spec", "meaning"),
     [
         pytest.param({"code": "Throttling.RateQuota", "message": "x"}, TEXT, SLOW, id="throttle"),
         pytest.param({"code": "InvalidApiKey", "message": "x"}, TEXT, AUTH, id="key"),
@@ -272,8 +272,10 @@ def test_what_no_table_has_is_judged_by_its_status(
         pytest.param({"error": {"code": "Brand.New"}}, ARK, REQUEST, id="ark unknown"),
     ],
 )
-def test_an_error_under_status_200_is_judged_by_its_code(body: Any, ask: Ask, meaning: Meaning) -> None:
-    assert meaning == _meaning(read(body, ask, batch_of("a")))
+def test_an_error_under_status_200_is_judged_by_its_code(
+    body: Any, spec: RequestSpec, meaning: Meaning
+) -> None:
+    assert meaning == _meaning(read(body, spec, batch_of("a")))
 
 
 @pytest.mark.parametrize("empty", ["", None], ids=["empty", "null"])
@@ -345,13 +347,13 @@ KEYED = replace(TEXT, key=Secret("sk-canary-0123456789"))
 @pytest.mark.parametrize("message", ["no permission for sk-canary-0123456789", "(key: sk-canary-0...789)"])
 @pytest.mark.parametrize(("status", "code"), [(400, "InvalidParameter"), (403, "AccessDenied"), (500, "")])
 def test_a_key_repeated_in_any_refusal_is_not_in_the_error(status: int, code: str, message: str) -> None:
-    error = _refused(status, code, message, ask=KEYED)
+    error = _refused(status, code, message, spec=KEYED)
 
     assert "canary" not in f"{error} {vars(error)}"
 
 
 def test_a_key_for_a_code_is_no_code() -> None:
-    error = _error(_refused(400, "sk-canary-0123456789", ask=KEYED))
+    error = _error(_refused(400, "sk-canary-0123456789", spec=KEYED))
 
     assert (None, True) == (error.code, "(no code)" in str(error))
 
@@ -373,11 +375,16 @@ def test_a_code_is_short_and_has_the_form_of_one(code: str, seen: str | None) ->
     assert len(str(error)) < 300
 
 
-@pytest.mark.parametrize(("told", "seen"), [("x" * 10_000, "x" * 120), ("a b", None), ("a\x1b[31m", "a[31m")])
+@pytest.mark.parametrize(
+    ("configured", "seen"), [("x" * 10_000, "x" * 120), ("a b", None), ("a\x1b[31m", "a[31m")]
+)
 @pytest.mark.parametrize("status", [200, 400])
-def test_a_request_id_is_one_short_word(status: int, told: str, seen: str | None) -> None:
-    for body, ask in (({"request_id": told}, TEXT), ({"error": {"code": "X"}, "id": told}, OPENAI)):
-        error = _error(read(body, ask, batch_of("a"), status=status))
+def test_a_request_id_is_one_short_word(status: int, configured: str, seen: str | None) -> None:
+    for body, spec in (
+        ({"request_id": configured}, TEXT),
+        ({"error": {"code": "X"}, "id": configured}, OPENAI),
+    ):
+        error = _error(read(body, spec, batch_of("a"), status=status))
 
         assert seen == error.request_id
         assert len(str(error)) < 400

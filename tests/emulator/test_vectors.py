@@ -15,7 +15,7 @@ import pytest
 from PIL import Image as Pillow
 from PIL import ImageDraw
 
-from volc_dashscope.emulator import words
+from volc_dashscope.emulator import lexicon
 from volc_dashscope.emulator.vectors import ImagePart, LinkPart, Part, TextPart, VideoPart, sparse, vector
 
 MODEL = "doubao-embedding-vision-251215"
@@ -631,10 +631,10 @@ def test_short_texts_and_pictures_are_quick():
 def test_every_row_of_the_table_names_known_colours_and_outlines():
     missing = [
         name
-        for name, thing in words.things().items()
-        if (thing.outline != "-" and thing.outline not in words.outlines())
-        or any(colour not in words.colour_words() for band in thing.colours for colour in band)
+        for name, thing in lexicon.things().items()
+        if (thing.outline != "-" and thing.outline not in lexicon.outlines())
+        or any(colour not in lexicon.colour_words() for band in thing.colours for colour in band)
     ]
 
     assert [] == missing
-    assert len(words.things()) > 200
+    assert len(lexicon.things()) > 200

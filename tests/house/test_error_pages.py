@@ -10,7 +10,7 @@ from marked import block
 from source import ROOT
 
 from volc_dashscope import errors
-from volc_dashscope._wire import Ask, Batch, Reply
+from volc_dashscope._types import Batch, Reply, RequestSpec
 from volc_dashscope.errors import EmbeddingError
 from volc_dashscope.models import get_model_info
 from volc_dashscope.providers import ark, dashscope
@@ -58,7 +58,13 @@ def _lines(page, marker):
 @pytest.mark.parametrize("marker", TABLES)
 def test_every_line_of_a_service_is_listed_in_its_order(page, marker):
     rules = [
-        Line(rule.status or 200, rule.code, rule.says, rule.verdict.error.__name__, rule.verdict.retryable)
+        Line(
+            rule.status or 200,
+            rule.code,
+            rule.message_contains,
+            rule.verdict.error.__name__,
+            rule.verdict.retryable,
+        )
         for rule in TABLES[marker]
     ]
 
@@ -75,16 +81,16 @@ def test_every_error_of_ours_is_listed_once(page):
 
 @EACH
 def test_the_page_knows_what_a_bare_status_means(page):
-    told = {
+    configured = {
         int(status): (error.strip("`"), retried in YES) for status, error, retried in _cells(page, "status")
     }
     row = get_model_info("text-embedding-v4")
     assert row is not None
-    ask = Ask(model_info=row, model=row.name, base_url="", place="")
+    ask = RequestSpec(model_info=row, model=row.name, base_url="", place="")
     judged = {}
-    for status in told:
+    for status in configured:
         error = ark.read(Reply(status, {}, b"{}"), Batch((0,), ("text",)), ask)
         assert isinstance(error, EmbeddingError)
         judged[status] = (type(error).__name__, error.retryable)
 
-    assert told == judged
+    assert configured == judged

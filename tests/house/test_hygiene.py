@@ -20,7 +20,7 @@ LONGEST_FUNCTION = 40
 
 LONG_MODULES = {
     "volc_dashscope.client": "two classes of the same methods; a third is the settings with their one docstring",
-    "volc_dashscope.emulator.words": "a table of words in two languages",
+    "volc_dashscope.emulator.lexicon": "a table of words in two languages",
 }
 LONG_FUNCTIONS = {
     "volc_dashscope.client:__init__": "the promised settings, one line each",

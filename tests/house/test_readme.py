@@ -140,9 +140,9 @@ def test_the_addresses_without_a_key_are_the_emulators(path):
     port = arguments([]).port
     with Emulator() as emulator:
         served = {"ARK_BASE_URL": emulator.ark_url, "DASHSCOPE_BASE_URL": emulator.dashscope_url}
-    told = dict(re.findall(r"(\w+_BASE_URL)=(\S+)", path.read_text("utf-8")))
+    configured = dict(re.findall(r"(\w+_BASE_URL)=(\S+)", path.read_text("utf-8")))
 
-    assert {name: re.sub(r":\d+/", f":{port}/", url) for name, url in served.items()} == told
+    assert {name: re.sub(r":\d+/", f":{port}/", url) for name, url in served.items()} == configured
 
 
 @pytest.mark.parametrize("path", READMES, ids=lambda path: path.name)

@@ -12,7 +12,7 @@ from shelf_samples import embedded
 from starlette.testclient import TestClient
 
 from volc_dashscope.emulator import Emulator
-from volc_dashscope.page import create_app
+from volc_dashscope.search.page import create_app
 
 BASE = "http://127.0.0.1:8766"
 

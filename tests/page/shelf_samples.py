@@ -6,10 +6,10 @@ from pathlib import Path
 
 from canary import KEY
 
-from volc_dashscope.album import Album, open_album
 from volc_dashscope.cache import SQLiteCache
 from volc_dashscope.client import Client
 from volc_dashscope.emulator import Emulator
+from volc_dashscope.search import Album, open_album
 
 MODEL = "doubao-embedding-vision-251215"
 

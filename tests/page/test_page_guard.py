@@ -13,7 +13,7 @@ from canary import KEY
 from paintings import MP4, fill, shaped
 from shelf_samples import embedded
 
-from volc_dashscope.page._words import language_of
+from volc_dashscope.search.page._words import language_of
 
 PATHS = ["/", "/static/page.css", "/api/album", "/thumb/0", "/file/0"]
 
@@ -231,7 +231,9 @@ def test_the_page_speaks_chinese(page):
 def test_both_languages_have_the_same_words_with_the_same_gaps():
     import json
 
-    words = json.loads(files("volc_dashscope.page").joinpath("static", "words.json").read_text("utf-8"))
+    words = json.loads(
+        files("volc_dashscope.search.page").joinpath("static", "words.json").read_text("utf-8")
+    )
     gaps = {
         language: {name: sorted(re.findall(r"\{\w+\}", text)) for name, text in found.items()}
         for language, found in words.items()
@@ -241,7 +243,7 @@ def test_both_languages_have_the_same_words_with_the_same_gaps():
 
 
 def test_every_file_of_the_page_is_served_and_used(page):
-    folder = Path(str(files("volc_dashscope.page"))) / "static"
+    folder = Path(str(files("volc_dashscope.search.page"))) / "static"
     sources = "".join(path.read_text("utf-8") for path in folder.iterdir()) + "".join(
         (folder.parent / name).read_text("utf-8") for name in ("_app.py", "_words.py")
     )

@@ -8,9 +8,9 @@ from canary import KEY
 from paintings import shaped
 from shelf_samples import MODEL
 
-from volc_dashscope.album import Album, Entry
-from volc_dashscope.album._map import draw_map
 from volc_dashscope.models import get_model_info
+from volc_dashscope.search import Album, Entry
+from volc_dashscope.search.map import draw_map
 
 
 def names(page, reply):

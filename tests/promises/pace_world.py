@@ -11,12 +11,12 @@ from random import Random
 import orjson
 
 from volc_dashscope import EmbeddingError, Usage, get_model_info
-from volc_dashscope._flow import Flow, Send, Terms, exchange
-from volc_dashscope._pace import Cost, Pace
-from volc_dashscope._retry import Retry
-from volc_dashscope._wire import Ask, Batch, Fault, Reply, Request, Rows
+from volc_dashscope._limits.rate_limiter import RateLimiter, RequestCost
+from volc_dashscope._limits.retry import Retry
+from volc_dashscope._request.exchange import RetryContext, exchange
+from volc_dashscope._types import Batch, Fault, Flow, Reply, Request, RequestSpec, Rows, Send
 from volc_dashscope.emulator.rate import Gate
-from volc_dashscope.providers import WIRES
+from volc_dashscope.providers import CODECS
 
 MODELS = {"ark": "doubao-embedding-vision-251215", "dashscope": "text-embedding-v4"}
 # As the services word them (reference/ark-api.md, reference/dashscope-api.md).
@@ -46,7 +46,7 @@ class World:
     workers: int
     rpm: float | None
     tpm: float | None
-    pace: Pace
+    pace: RateLimiter
     seconds: float
     provider: str = "ark"
     size: int = 100
@@ -73,11 +73,11 @@ class World:
         model = MODELS[self.provider]
         row = get_model_info(model)
         assert row is not None
-        self.ask = Ask(model_info=row, model=model, base_url="https://service", place="here")
+        self.ask = RequestSpec(model_info=row, model=model, base_url="https://service", place="here")
 
     def run(self) -> World:
         retry = Retry(8, self.deadline, self._chance.random)
-        self._terms = Terms(retry, self.pace, lambda: self.now, self.provider)
+        self._terms = RetryContext(retry, self.pace, lambda: self.now, self.provider)
         for _ in range(self.workers):
             self._step(_Work(self), None)
         while self._events and self._events[0][0] < self.seconds:
@@ -169,7 +169,7 @@ class _Work:
     def __init__(self, world: World) -> None:
         self._world = world
         estimate = world.estimate()
-        self.cost = Cost(1, estimate)
+        self.cost = RequestCost(1, estimate)
         self.bill = max(1, round(estimate * world.price))
         self.flow = world.start(self)
 
@@ -179,6 +179,6 @@ class _Work:
     def read(self, reply: Reply) -> Rows | EmbeddingError:
         if reply.status == 200:
             return Rows(vectors=None, usage=Usage(1, self.bill))
-        refused = WIRES[self._world.provider].read(reply, Batch((0,), ("text",)), self._world.ask)  # type: ignore[index]
+        refused = CODECS[self._world.provider].read(reply, Batch((0,), ("text",)), self._world.ask)  # type: ignore[index]
         assert isinstance(refused, EmbeddingError)
         return refused

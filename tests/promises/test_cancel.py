@@ -16,7 +16,7 @@ from volc_dashscope.emulator import Response
 
 BREAKAGES = [
     Breakage(
-        "volc_dashscope/_fan_out.py",
+        "volc_dashscope/_request/workers.py",
         "            task.cancel()",
         "            task.get_name()",
         "test_a_cancelled_call_leaves_nothing_open",
@@ -28,7 +28,7 @@ BREAKAGES = [
         "test_a_stream_that_is_left_leaves_nothing_open",
     ),
     Breakage(
-        "volc_dashscope/_http/_read.py",
+        "volc_dashscope/_http/response.py",
         "        async for chunk in response.aiter_bytes() if whole else cast(httpx.AsyncByteStream, response.stream):\n            body.take(chunk)\n    finally:\n        await response.aclose()",
         "        globals().setdefault('kept', []).append(chunks := response.aiter_raw())\n        async for chunk in chunks:\n            body.take(chunk)\n    finally:\n        pass",
         "test_a_reply_that_is_cut_off_is_not_kept_open",

@@ -14,19 +14,19 @@ from promise import ROOT, Breakage
 
 BREAKAGES = [
     Breakage(
-        "volc_dashscope/_fan_out.py",
+        "volc_dashscope/_request/workers.py",
         'name="volc-dashscope", daemon=True',
         'name="volc-dashscope", daemon=False',
         "test_ctrl_c_ends_the_program_at_once",
     ),
     Breakage(
-        "volc_dashscope/_fan_out.py",
+        "volc_dashscope/_request/workers.py",
         "        if idle:\n            for thread",
         "        if True:\n            for thread",
         "test_ctrl_c_ends_the_program_at_once",
     ),
     Breakage(
-        "volc_dashscope/_http/_drivers.py",
+        "volc_dashscope/_http/drivers.py",
         "if stop.wait(step.seconds):",
         "if time.sleep(step.seconds) or stop.is_set():",
         "test_a_worker_that_waits_its_turn_hears_the_stop",

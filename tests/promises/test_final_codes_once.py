@@ -28,12 +28,12 @@ BREAKAGES = [
     ),
     Breakage(
         "volc_dashscope/providers/dashscope.py",
-        'Rule(429, "", OUT_OF_QUOTA, says="Free allocated quota exceeded"),',
+        'Rule(429, "", OUT_OF_QUOTA, message_contains="Free allocated quota exceeded"),',
         "",
         "test_a_final_refusal_is_sent_once",
     ),
     Breakage(
-        "volc_dashscope/_retry.py",
+        "volc_dashscope/_limits/retry.py",
         "if not error.retryable or attempt",
         "if attempt",
         "test_a_final_refusal_is_sent_once",
@@ -45,7 +45,7 @@ BREAKAGES = [
         "test_a_passing_refusal_is_sent_again",
     ),
     Breakage(
-        "volc_dashscope/_call.py",
+        "volc_dashscope/_request/call.py",
         'if error.account or self._on_error == "abort":',
         'if self._on_error == "abort":',
         "test_after_a_refusal_of_the_account_nothing_more_is_sent",
@@ -114,8 +114,8 @@ PASSING: list[tuple[str, int, str, str, type[EmbeddingError]]] = [
 
 
 def _fault(provider: str, status: int, code: str, message: str) -> Fault:
-    told = {"code": code, "message": message}
-    body = {"error": told} if provider == "ark" else told
+    configured = {"code": code, "message": message}
+    body = {"error": configured} if provider == "ark" else configured
     return Fault("reply", status=status, body=body, retry_after_ms=1)
 
 

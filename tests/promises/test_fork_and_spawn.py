@@ -13,7 +13,7 @@ from promise import ROOT, Breakage
 
 BREAKAGES = [
     Breakage(
-        "volc_dashscope/_http/_home.py",
+        "volc_dashscope/_http/pool.py",
         "            self._settle()\n\n    def close",
         "            pass\n\n    def close",
         "test_a_warm_client_survives",

@@ -32,7 +32,7 @@ BREAKAGES = [
         "test_the_verdict_comes_from_the_header",
     ),
     Breakage(
-        "volc_dashscope/_check.py",
+        "volc_dashscope/_request/validation.py",
         "if rule.max_pixels and image.width * image.height > rule.max_pixels:",
         "if False:",
         "test_a_bomb_is_not_sent",
@@ -44,7 +44,7 @@ BREAKAGES = [
         "test_a_huge_file_is_not_read",
     ),
     Breakage(
-        "volc_dashscope/_check.py",
+        "volc_dashscope/_request/validation.py",
         "    if size > rule.max_bytes:",
         "    if False:",
         "test_a_huge_file_is_refused_by_its_size",

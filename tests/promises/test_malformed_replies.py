@@ -27,25 +27,25 @@ VISION = "doubao-embedding-vision-251215"
 ITEMS = ["one", "two", "three"]
 BREAKAGES = [
     Breakage(
-        "volc_dashscope/providers/_reply.py",
+        "volc_dashscope/providers/parsing.py",
         "if not math.isfinite(norm):",
         "if False:",
         "test_a_malformed_reply_is_a_bad_reply",
     ),
     Breakage(
-        "volc_dashscope/providers/_reply.py",
+        "volc_dashscope/providers/parsing.py",
         "if ordered[position] is not None:",
         "if False:",
         "test_a_malformed_reply_is_a_bad_reply",
     ),
     Breakage(
-        "volc_dashscope/providers/_reply.py",
+        "volc_dashscope/providers/parsing.py",
         "or len(entries) != count",
         "or len(entries) > count",
         "test_a_malformed_reply_is_a_bad_reply",
     ),
     Breakage(
-        "volc_dashscope/providers/_reply.py",
+        "volc_dashscope/providers/parsing.py",
         "return [entry for entry in ordered if entry is not None]",
         "return list(entries)",
         "test_a_shuffled_reply_is_mended",
@@ -57,19 +57,19 @@ BREAKAGES = [
         "test_a_malformed_vector_that_is_alone_is_a_bad_reply",
     ),
     Breakage(
-        "volc_dashscope/providers/_reply.py",
+        "volc_dashscope/providers/parsing.py",
         "bool in set(map(type, value))",
         "False",
         "test_a_malformed_reply_is_a_bad_reply",
     ),
     Breakage(
-        "volc_dashscope/_check.py",
+        "volc_dashscope/_request/validation.py",
         "    except UnicodeEncodeError as error:",
         "    except KeyError as error:",
         "test_no_input_raises_anything_of_its_own",
     ),
     Breakage(
-        "volc_dashscope/providers/_reply.py",
+        "volc_dashscope/providers/parsing.py",
         "except orjson.JSONDecodeError as error:",
         "except KeyError as error:",
         "test_no_body_raises_anything_of_its_own",

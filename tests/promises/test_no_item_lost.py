@@ -36,28 +36,31 @@ KINDS = {
 }
 BREAKAGES = [
     Breakage(
-        "volc_dashscope/_call.py",
+        "volc_dashscope/_request/call.py",
         "for position, row in zip(where, rows.vectors, strict=True)",
         "for position, row in zip(where, rows.vectors[::-1], strict=True)",
         "test_faults_cost_no_item",
     ),
     Breakage(
-        "volc_dashscope/_retry.py", "attempt >= self.max_attempts", "attempt >= 2", "test_faults_cost_no_item"
+        "volc_dashscope/_limits/retry.py",
+        "attempt > self.max_retries",
+        "attempt >= 2",
+        "test_faults_cost_no_item",
     ),
     Breakage(
-        "volc_dashscope/_http/_drivers.py",
+        "volc_dashscope/_http/drivers.py",
         "happened = _send(step.request, way)",
         "happened = (_send(step.request, way), _send(step.request, way))[1]",
         "test_faults_cost_no_item",
     ),
     Breakage(
-        "volc_dashscope/providers/_reply.py",
+        "volc_dashscope/providers/parsing.py",
         "return [entry for entry in ordered if entry is not None]",
         "return list(entries)",
         "test_faults_cost_no_item",
     ),
     Breakage(
-        "volc_dashscope/_call.py",
+        "volc_dashscope/_request/call.py",
         "self._failures[failed] = error",
         "self._failures[positions[0] if (positions := batch.positions) else failed] = error",
         "test_rows_and_failures_are_all_items_and_the_rest_can_be_run_again",
@@ -73,8 +76,8 @@ class Bills:
         self.paid: Counter[str] = Counter()
 
     def __call__(self, request: Request, response: Response) -> None:
-        told = request.json["input"]
-        sent = [part["text"] for part in told] if isinstance(told, list) else told["texts"]
+        configured = request.json["input"]
+        sent = [part["text"] for part in configured] if isinstance(configured, list) else configured["texts"]
         arrives = response.status == 200 and not response.breakage and response.delay < 1
         if arrives and response.body.endswith(b"}") and response.body.count(b'"embedding":') == len(sent):
             with self._lock:

@@ -13,19 +13,19 @@ from promise import CHAOS, ROOT, Breakage
 
 BREAKAGES = [
     Breakage(
-        "volc_dashscope/_fan_out.py",
+        "volc_dashscope/_request/workers.py",
         "        for _ in self._threads:\n            self._todo.put(None)\n        if idle:",
         "        if False:",
         "test_many_calls_leave_nothing_behind",
     ),
     Breakage(
-        "volc_dashscope/_http/_dress.py",
+        "volc_dashscope/_http/request_builder.py",
         "self._known.clear()",
         "self._known.copy()",
         "test_what_is_remembered_is_bounded",
     ),
     Breakage(
-        "volc_dashscope/_http/_home.py",
+        "volc_dashscope/_http/pool.py",
         "        if own is not None:\n            own.close()",
         "        if own is not None:\n            type(self).kept = [*getattr(type(self), 'kept', []), own]",
         "test_many_calls_leave_nothing_behind",
@@ -113,10 +113,10 @@ def test_many_calls_leave_nothing_behind(emulate, measured, way) -> None:
 
 def test_what_is_remembered_is_bounded(emulate) -> None:
     """A client that is asked in ever new ways keeps a bounded number of prepared headers."""
-    from volc_dashscope._http._dress import REMEMBERED, Dress
-    from volc_dashscope._wire import Request, Secret
+    from volc_dashscope._http.request_builder import REMEMBERED, RequestBuilder
+    from volc_dashscope._types import Request, Secret
 
-    dress = Dress(Secret("k"), 1.0)
+    dress = RequestBuilder(Secret("k"), 1.0)
     for number in range(10 * REMEMBERED):
         dress(Request("POST", "https://service/embed", {"X-Number": str(number)}))
 

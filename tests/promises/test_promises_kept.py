@@ -23,7 +23,7 @@ BREAKAGES = [
         "test_every_promise_says_how_it_can_fail",
     ),
     Breakage(
-        "volc_dashscope/_retry.py",
+        "volc_dashscope/_limits/retry.py",
         "return _sane(milliseconds / 1000)",
         "return _sane(0.001 * milliseconds)",
         "test_every_breakage_fits_the_code_it_breaks",

@@ -15,48 +15,53 @@ from pace_world import World
 from promise import ARK, CHAOS, Breakage, sized, texts
 
 from volc_dashscope import RateLimitError
-from volc_dashscope._pace import Cost, Pace, Turn
-from volc_dashscope._wire import Fault, Reply
-from volc_dashscope.ray._allowance import Allowance, Bill
+from volc_dashscope._limits.rate_limiter import RateLimiter, RequestCost, Reservation
+from volc_dashscope._types import Fault, Reply
+from volc_dashscope.ray._shared_rate import Allowance, UsageReport
 
 BREAKAGES = [
     Breakage(
-        "volc_dashscope/_allowance.py",
+        "volc_dashscope/_limits/adaptive_rate.py",
         "self.next = max(self.next, at - max(0.0, _AT_ONCE_SECONDS - seconds)) + seconds",
         "self.next = max(self.next, at - max(0.0, _AT_ONCE_SECONDS - seconds)) + seconds * 0.9",
         "test_a_told_limit_is_used_and_kept",
     ),
     Breakage(
-        "volc_dashscope/_pace.py",
+        "volc_dashscope/_limits/rate_limiter.py",
         "self._bill.learn(cost.tokens, spent)\n            self._tokens.settle(spent - taken)",
         "pass",
         "test_a_told_limit_is_used_and_kept",
     ),
     Breakage(
-        "volc_dashscope/_allowance.py",
+        "volc_dashscope/_limits/adaptive_rate.py",
         "_BACK_OFF = 0.85",
         "_BACK_OFF = 0.3",
         "test_an_unknown_limit_is_found_and_used",
     ),
     Breakage(
-        "volc_dashscope/_pace.py",
+        "volc_dashscope/_limits/rate_limiter.py",
         'lane = self._tokens if error.limit == "tokens" else self._requests',
         "lane = self._requests",
         "test_where_tokens_bind_tokens_are_what_is_counted",
     ),
     Breakage(
-        "volc_dashscope/_allowance.py",
+        "volc_dashscope/_limits/adaptive_rate.py",
         "self._grown += min(active - self._raised, self._return / 2)",
         "self._grown += 9 * (active - self._raised)",
         "test_an_unknown_limit_is_found_and_used",
     ),
     Breakage(
-        "volc_dashscope/_pace.py",
+        "volc_dashscope/_limits/rate_limiter.py",
         "lane.next = max(lane.next, self._resume)",
         "pass",
         "test_no_storm_follows_an_outage",
     ),
-    Breakage("volc_dashscope/_pace.py", "return turn.epoch == self._epoch", "return True", "TestShared"),
+    Breakage(
+        "volc_dashscope/_limits/rate_limiter.py",
+        "return turn.epoch == self._epoch",
+        "return True",
+        "TestShared",
+    ),
     Breakage(
         "volc_dashscope/client.py",
         "twin.__dict__.update(self.__dict__)",
@@ -64,19 +69,19 @@ BREAKAGES = [
         "test_threads_and_tasks_share_one_pace",
     ),
     Breakage(
-        "volc_dashscope/_pace.py",
+        "volc_dashscope/_limits/rate_limiter.py",
         "min(2 * self._pause, _LONGEST_PAUSE)",
         "_PAUSE",
         "test_a_service_that_refuses_everything_is_left_alone",
     ),
     Breakage(
         "volc_dashscope/client.py",
-        'Pace(given["requests_per_minute"], given["tokens_per_minute"], ',
-        "Pace(None, None, ",
+        'RateLimiter(given["requests_per_minute"], given["tokens_per_minute"], ',
+        "RateLimiter(None, None, ",
         "test_a_real_minute_of_limits_is_kept",
     ),
     Breakage(
-        "volc_dashscope/ray/_allowance.py",
+        "volc_dashscope/ray/_shared_rate.py",
         "self._requests_until = at + (count - 1) * gap + self._request",
         "self._requests_until = at + self._request",
         "test_actors_share_one_budget",
@@ -116,7 +121,7 @@ def _seeds() -> range:
 @loads
 def test_a_told_limit_is_used_and_kept(measured, load, provider) -> None:
     for seed in _seeds():
-        world = _world(load, provider, Pace(load[1], load[2]), 360.0, seed)
+        world = _world(load, provider, RateLimiter(load[1], load[2]), 360.0, seed)
         shares = world.after(0.0)
         measured(f"{shares}")
 
@@ -128,7 +133,7 @@ def test_a_told_limit_is_used_and_kept(measured, load, provider) -> None:
 def test_an_unknown_limit_is_found_and_used(measured, load, provider) -> None:
     """At most a tenth is throttled and at least 85 % used, after the first minute."""
     for seed in _seeds():
-        world = _world(load, provider, Pace(None, None), 360.0, seed)
+        world = _world(load, provider, RateLimiter(None, None), 360.0, seed)
         shares = world.after(60.0)
         measured(f"{shares}")
 
@@ -138,7 +143,9 @@ def test_an_unknown_limit_is_found_and_used(measured, load, provider) -> None:
 @both_services
 def test_where_tokens_bind_tokens_are_what_is_counted(measured, provider) -> None:
     """Requests of a thousand tokens, then of fifty: the rate that was found is one of tokens, and goes on."""
-    world = World(64, None, 60_000, Pace(None, None), 140.0, provider=provider, size=1_000, later=(120.0, 50))
+    world = World(
+        64, None, 60_000, RateLimiter(None, None), 140.0, provider=provider, size=1_000, later=(120.0, 50)
+    )
 
     shares = world.run().after(120.0)
 
@@ -156,9 +163,9 @@ OUTAGES = {
 
 @pytest.mark.parametrize("broken", OUTAGES.values(), ids=OUTAGES)
 @pytest.mark.parametrize("told", [True, False], ids=["told", "not told"])
-def test_no_storm_follows_an_outage(measured, broken, told) -> None:
+def test_no_storm_follows_an_outage(measured, broken, configured) -> None:
     """The service is down for 30 seconds; no second after that has more than 2.5 times what it allows."""
-    pace = Pace(600 if told else None, None)
+    pace = RateLimiter(600 if configured else None, None)
 
     world = World(64, 600, None, pace, 240.0, outage=(60.0, 90.0), broken=broken).run()
 
@@ -173,7 +180,13 @@ def test_no_storm_follows_an_outage(measured, broken, told) -> None:
 def test_a_service_that_refuses_everything_is_left_alone(measured, workers) -> None:
     """From the first second on: the crowd thins out, and comes back when the service does."""
     world = World(
-        workers, 600, None, Pace(None, None), 240.0, outage=(0.0, 30.0), broken=lambda: Reply(429, {}, b"{}")
+        workers,
+        600,
+        None,
+        RateLimiter(None, None),
+        240.0,
+        outage=(0.0, 30.0),
+        broken=lambda: Reply(429, {}, b"{}"),
     ).run()
 
     during = sum(at < 30 for at in world.sent)
@@ -228,7 +241,7 @@ def test_threads_and_tasks_share_one_pace(emulate) -> None:
 def test_actors_share_one_budget(measured, rpm, tpm) -> None:
     """The allowance behind `RateBudget`, without Ray around it: ten holders that send as fast as they are let."""
     line, chance = Allowance(rpm, tpm, 0.0), Random(6)
-    ready = [(0.0, Bill()) for _ in range(10)]
+    ready = [(0.0, UsageReport()) for _ in range(10)]
     sent: list[float] = []
     while True:
         place = min(range(10), key=lambda holder: ready[holder][0])
@@ -238,7 +251,9 @@ def test_actors_share_one_budget(measured, rpm, tpm) -> None:
         lease = line.lease(8, 100.0, bill, now)
         moments = [now + lease.delay + number * lease.gap for number in range(lease.count)]
         sent += moments
-        billed = Bill(lease.count, sum(chance.randint(50, 150) for _ in moments), lease.count * lease.tokens)
+        billed = UsageReport(
+            lease.count, sum(chance.randint(50, 150) for _ in moments), lease.count * lease.tokens
+        )
         ready[place] = ((moments[-1] if moments else now + lease.delay) + 0.001, billed)
 
     times = sorted(at for at in sent if 5 <= at < 60)
@@ -255,8 +270,8 @@ class Shared(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.pace, self.now = Pace(120, 12_000), 0.0
-        self.standing: list[tuple[float, Turn, int]] = []
+        self.pace, self.now = RateLimiter(120, 12_000), 0.0
+        self.standing: list[tuple[float, Reservation, int]] = []
         self.sent: list[tuple[float, int]] = []
         self.until = 0.0
         self.pauses: list[tuple[float, float]] = []
@@ -270,7 +285,7 @@ class Shared(RuleBasedStateMachine):
 
     @rule(tokens=st.integers(1, 200))
     def reserve(self, tokens: int) -> None:
-        turn = self.pace.reserve(Cost(1, tokens), self.now)
+        turn = self.pace.reserve(RequestCost(1, tokens), self.now)
         assert self.now + turn.delay >= self.until - 1e-9
         self.standing.append((self.now + turn.delay, turn, tokens))
 
@@ -281,13 +296,13 @@ class Shared(RuleBasedStateMachine):
 
     @rule(tokens=st.integers(1, 200))
     def answer(self, tokens: int) -> None:
-        self.pace.report(None, Cost(1, tokens), self.now, spent=tokens)
+        self.pace.report(None, RequestCost(1, tokens), self.now, spent=tokens)
 
     @rule(hint=st.none() | st.floats(0, 10), limit=st.sampled_from(["requests", "tokens", None]))
     def throttle(self, hint: float | None, limit: str | None) -> None:
         self._go()
         error = RateLimitError("slow", retryable=True, retry_after=hint, limit=limit)  # type: ignore[arg-type]
-        self.pace.report(error, Cost(), self.now)
+        self.pace.report(error, RequestCost(), self.now)
         self.until = max(self.until, self.now + (hint or 0.0))
         self.pauses.append((self.now, self.now + (hint or 0.0)))
 

@@ -11,64 +11,64 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from promise import Breakage, sized
 
 from volc_dashscope import EmbeddingError, RateLimitError, ServiceUnavailableError, get_model_info
-from volc_dashscope._flow import Send, Terms, Wait, exchange
-from volc_dashscope._pace import Cost, Pace
-from volc_dashscope._retry import Retry
-from volc_dashscope._wire import Ask, Batch, Reply, Request
+from volc_dashscope._limits.rate_limiter import RateLimiter, RequestCost
+from volc_dashscope._limits.retry import Retry
+from volc_dashscope._request.exchange import RetryContext, exchange
+from volc_dashscope._types import Batch, Reply, Request, RequestSpec, Send, Wait
 from volc_dashscope.providers import dashscope
 
 NOW = 1_795_000_000.0  # Wed, 18 Nov 2026 11:06:40 GMT
 BREAKAGES = [
     Breakage(
-        "volc_dashscope/_retry.py",
+        "volc_dashscope/_limits/retry.py",
         "return _sane(milliseconds / 1000)",
         "return _sane(milliseconds)",
         "test_the_hint_is_heeded",
     ),
     Breakage(
-        "volc_dashscope/_retry.py",
+        "volc_dashscope/_limits/retry.py",
         "seconds = max(0.0, (date",
         "seconds = max(1.0, (date",
         "test_the_hint_is_heeded",
     ),
     Breakage(
-        "volc_dashscope/_retry.py",
+        "volc_dashscope/_limits/retry.py",
         "math.isfinite(seconds) and seconds >= 0",
         "math.isfinite(seconds)",
         "test_the_hint_is_heeded",
     ),
     Breakage(
-        "volc_dashscope/_retry.py",
+        "volc_dashscope/_limits/retry.py",
         "and error.retry_after > LONGEST_HINT:",
         "and error.retry_after > 9e99:",
         "test_a_hint_of_more_than_a_day_is_the_end",
     ),
     Breakage(
-        "volc_dashscope/_pace.py",
+        "volc_dashscope/_limits/rate_limiter.py",
         "if (error.retry_after or 0.0) <= LONGEST_HINT else None",
         "if True else None",
         "test_a_hint_of_more_than_a_day_is_the_end",
     ),
     Breakage(
-        "volc_dashscope/_retry.py",
+        "volc_dashscope/_limits/retry.py",
         "_LONGEST_PAUSE = 20.0",
         "_LONGEST_PAUSE = 40.0",
         "test_back_off_grows_to_a_bound",
     ),
     Breakage(
-        "volc_dashscope/_retry.py",
+        "volc_dashscope/_limits/retry.py",
         "return pause if elapsed + pause < self.deadline else None",
         "return pause",
         "TestPatience",
     ),
     Breakage(
-        "volc_dashscope/_retry.py",
+        "volc_dashscope/_limits/retry.py",
         "pause = ceiling * (0.5 + 0.5 * self.random())",
         "pause = ceiling",
         "test_what_failed_together_does_not_come_back_together",
     ),
     Breakage(
-        "volc_dashscope/_flow.py",
+        "volc_dashscope/_request/exchange.py",
         "if asked and elapsed + total + asked >= terms.retry.deadline:",
         "if False:",
         "test_a_hint_longer_than_the_deadline_ends_those_in_line_too",
@@ -111,13 +111,13 @@ MATRIX: list[tuple[dict[str, str], float | None]] = [
 ]
 ROW = get_model_info("text-embedding-v4")
 assert ROW is not None
-ASK = Ask(model_info=ROW, model=ROW.name, base_url="https://service", place="here")
+ASK = RequestSpec(model_info=ROW, model=ROW.name, base_url="https://service", place="here")
 
 
 class Asked:
     """A request that is refused as often as there are replies, then answered."""
 
-    cost = Cost()
+    cost = RequestCost()
 
     def __init__(self, *replies: Reply) -> None:
         self.replies = [*replies, Reply(200, {}, b"")]
@@ -133,10 +133,12 @@ class Asked:
         return refused
 
 
-def _waits(asked: Asked, *, deadline: float = 100.0, random: float = 0.0, attempts: int = 8) -> list[float]:
+def _waits(asked: Asked, *, deadline: float = 100.0, random: float = 0.0, retries: int = 7) -> list[float]:
     """Drive one exchange by a fake clock and return how long it waited before each further attempt."""
     clock = [0.0]
-    terms = Terms(Retry(attempts, deadline, lambda: random), Pace(None, None), lambda: clock[0], "dashscope")
+    terms = RetryContext(
+        Retry(retries, deadline, lambda: random), RateLimiter(None, None), lambda: clock[0], "dashscope"
+    )
     flow, waits, pause = exchange(asked, terms), [], 0.0
     reply = None
     replies = iter(asked.replies)
@@ -183,7 +185,9 @@ TOO_LONG = [
 def test_a_hint_of_more_than_a_day_is_the_end(headers, deadline) -> None:
     """Of that request, which tells it; the others of the client find out for themselves."""
     clock = [0.0]
-    terms = Terms(Retry(8, deadline, lambda: 0.0), Pace(None, None), lambda: clock[0], "dashscope")
+    terms = RetryContext(
+        Retry(8, deadline, lambda: 0.0), RateLimiter(None, None), lambda: clock[0], "dashscope"
+    )
     flow = exchange(Asked(), terms)
     next(flow)
 
@@ -207,7 +211,7 @@ def test_what_failed_together_does_not_come_back_together() -> None:
 
 
 def test_back_off_grows_to_a_bound() -> None:
-    waits = _waits(Asked(*[Reply(503, {}, b"")] * 9), attempts=10, deadline=1e9, random=1.0)
+    waits = _waits(Asked(*[Reply(503, {}, b"")] * 9), retries=9, deadline=1e9, random=1.0)
 
     assert pytest.approx([0.5, 1, 2, 4, 8, 16, 20, 20, 20]) == waits
 
@@ -215,9 +219,9 @@ def test_back_off_grows_to_a_bound() -> None:
 def test_a_hint_longer_than_the_deadline_ends_those_in_line_too() -> None:
     """One reply that says "come back in an hour" must not put the other requests to sleep for it."""
     clock = [0.0]
-    pace = Pace(None, None)
-    pace.report(RateLimitError("later", retryable=True, retry_after=3600.0), Cost(), 0.0)
-    flow = exchange(Asked(), Terms(Retry(8, 180.0, lambda: 0.0), pace, lambda: clock[0], "dashscope"))
+    pace = RateLimiter(None, None)
+    pace.report(RateLimitError("later", retryable=True, retry_after=3600.0), RequestCost(), 0.0)
+    flow = exchange(Asked(), RetryContext(Retry(8, 180.0, lambda: 0.0), pace, lambda: clock[0], "dashscope"))
 
     with pytest.raises(RateLimitError, match="longer than the deadline") as caught:
         next(flow)
@@ -232,7 +236,7 @@ class Patience(RuleBasedStateMachine):
         super().__init__()
         self.clock, self.attempt, self.over = 0.0, 1, False
         self.chance = Random(1)
-        self.retry = Retry(6, 60.0, self.chance.random)
+        self.retry = Retry(5, 60.0, self.chance.random)
 
     @precondition(lambda self: not self.over)
     @rule(

@@ -25,13 +25,13 @@ BREAKAGES = [
     Breakage(
         "volc_dashscope/client.py",
         "twin.__dict__.update(self.__dict__)",
-        "twin.__dict__.update({**self.__dict__, '_ask': replace(self._ask, normalize=False)})",
+        "twin.__dict__.update({**self.__dict__, '_spec': replace(self._spec, normalize=False)})",
         "test_every_way_gives_the_same_bytes",
     ),
     Breakage(
         "volc_dashscope/providers/ark.py",
-        'if ask.text_type == "document":\n        return {"inst',
-        'if ask.text_type == "query":\n        return {"inst',
+        'if spec.text_type == "document":\n        return {"inst',
+        'if spec.text_type == "query":\n        return {"inst',
         "test_documents_and_queries_differ_where_the_service_tells_them_apart",
     ),
 ]

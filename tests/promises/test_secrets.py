@@ -55,7 +55,7 @@ BREAKAGES = [
         "test_no_report_of_a_call_given_up_shows_key_or_content",
     ),
     Breakage(
-        "volc_dashscope/_wire.py",
+        "volc_dashscope/_types.py",
         'return "Secret(**********)"',
         "return self._value",
         "test_no_view_of_a_client_shows_the_key",
@@ -68,24 +68,24 @@ BREAKAGES = [
     ),
     Breakage(
         "volc_dashscope/client.py",
-        "        given, items = Unseen(items), ()\n        if (loop",
-        "        given = Unseen(items)\n        if (loop",
+        "        given, items = Redacted(items), ()\n        if (loop",
+        "        given = Redacted(items)\n        if (loop",
         "test_no_report_of_a_crash_shows_key_or_content",
     ),
     Breakage(
-        "volc_dashscope/_check.py",
+        "volc_dashscope/_request/validation.py",
         "fault.__cause__ = error.with_traceback(None)",
         "fault.__cause__ = error",
         "test_no_report_of_bad_input_shows_content",
     ),
     Breakage(
-        "volc_dashscope/providers/_verdict.py",
-        'told = "" if verdict is BAD_KEY else _unechoed(message, batch, ask)',
+        "volc_dashscope/providers/error_table.py",
+        'reported = "" if verdict is BAD_KEY else _unechoed(message, batch, spec)',
         "told = message",
         "test_no_report_of_a_crash_shows_key_or_content",
     ),
     Breakage(
-        "volc_dashscope/_http/_drivers.py",
+        "volc_dashscope/_http/drivers.py",
         '"%s %s -> %d in %.3f s, request id %s",\n                request.method,',
         '"%s %s -> %d in %.3f s, request id %s",\n                self_ if (self_ := request.body) else request.method,',
         "test_no_log_shows_key_or_content",
@@ -97,7 +97,7 @@ BREAKAGES = [
         "test_the_environment_is_not_in_a_report",
     ),
     Breakage(
-        "volc_dashscope/providers/_verdict.py",
+        "volc_dashscope/providers/error_table.py",
         "key is not None and len(key) >= _ECHO_OF_KEY and",
         "key is None and",
         "test_no_report_of_a_crash_shows_key_or_content",
@@ -109,15 +109,15 @@ BREAKAGES = [
         "test_no_view_of_an_item_shows_its_content",
     ),
     Breakage(
-        "volc_dashscope/providers/_verdict.py",
+        "volc_dashscope/providers/error_table.py",
         'return line if line and " " not in line else None',
         "return line or None",
         "test_no_view_of_a_result_shows_what_was_embedded",
     ),
     Breakage(
-        "volc_dashscope/_check.py",
-        'raise InputError(f"text of {size:,} bytes;',
-        'raise InputError(f"text {text[:80]} of {size:,} bytes;',
+        "volc_dashscope/_request/validation.py",
+        'f"text of {size:,} bytes; {_taker',
+        'f"text {text[:80]} of {size:,} bytes; {_taker',
         "test_no_report_of_bad_input_shows_content",
     ),
     Breakage(
@@ -139,7 +139,7 @@ BREAKAGES = [
         "test_no_event_holds_key_or_image",
     ),
     Breakage(
-        "volc_dashscope/_upload.py",
+        "volc_dashscope/providers/upload.py",
         '{"Content-Type": kind, "Accept": "*/*"}, body, keyless=True)',
         '{"Content-Type": kind, "Accept": "*/*"}, body)',
         "test_the_key_goes_to_the_service_only",
@@ -157,7 +157,7 @@ BREAKAGES = [
         "test_no_cassette_holds_a_key",
     ),
     Breakage(
-        "volc_dashscope/_memory.py",
+        "volc_dashscope/_request/row_cache.py",
         'f"{shape}:{digest(item)}"',
         'f"{shape}:{item}"',
         "test_no_file_holds_a_key_and_no_cache_a_text",
@@ -190,10 +190,10 @@ def _report(error: BaseException) -> str:
         if error is None or id(error) in seen:
             return
         seen.add(id(error))
-        told = traceback.TracebackException.from_exception(error, capture_locals=True)
-        pieces.extend(told.format_exception_only())
+        reported = traceback.TracebackException.from_exception(error, capture_locals=True)
+        pieces.extend(reported.format_exception_only())
         pieces.append(f"{error!r} {error} {vars(error)}")
-        for frame in told.stack:
+        for frame in reported.stack:
             if any(f"/{place}/" in frame.filename for place in PLACES):
                 pieces.append(f"{frame.filename}:{frame.name} {frame.locals}")
         add(error.__cause__)
@@ -211,7 +211,15 @@ def _client(kind: type = Client, model: str = TEXT, **settings: Any) -> Any:
 @pytest.mark.parametrize("show", [repr, str, vars, lambda thing: pprint.pformat(vars(thing), depth=6)])
 def test_no_view_of_a_client_shows_the_key(kind, show) -> None:
     client = _client(kind)
-    inner = [client, client._home, client._terms, client._ask, client._given, client.usage, client.model_info]
+    inner = [
+        client,
+        client._home,
+        client._terms,
+        client._spec,
+        client._given,
+        client.usage,
+        client.model_info,
+    ]
 
     assert [] == [
         thing
@@ -336,8 +344,8 @@ def test_a_bad_key_is_refused_without_being_shown(kind, key) -> None:
     with pytest.raises(ValueError) as caught:  # noqa: PT011 - ours or pydantic's, both are ValueErrors
         kind(**({"model": ARK} if kind in (Client, AsyncClient) else {}), api_key=key)
 
-    told = "\n".join(line for line in _report(caught.value).splitlines() if "pydantic" not in line)
-    assert [] == _found(told)
+    reported = "\n".join(line for line in _report(caught.value).splitlines() if "pydantic" not in line)
+    assert [] == _found(reported)
 
 
 @pytest.mark.parametrize("key", [f"{KEY}\n", f"  {KEY}", f"\t{KEY}\r\n"])

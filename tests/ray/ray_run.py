@@ -15,7 +15,7 @@ from typing import Any
 from volc_dashscope import Client, Usage
 from volc_dashscope.emulator import Emulator
 from volc_dashscope.ray import Embedder, RateBudget
-from volc_dashscope.ray._allowance import Bill
+from volc_dashscope.ray._shared_rate import UsageReport
 
 ARK = "doubao-embedding-vision-251215"
 TEXT = "text-embedding-v4"
@@ -87,7 +87,7 @@ def knock(name: str, times: int) -> None:
 
     keeper = ray.get_actor(name, namespace="volc-dashscope")
     for _ in range(times):
-        ray.get(keeper.lease.remote(1, 0.0, Bill()))
+        ray.get(keeper.lease.remote(1, 0.0, UsageReport()))
 
 
 def png(number: int, side: int = 56) -> bytes:

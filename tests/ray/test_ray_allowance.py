@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from volc_dashscope.ray._allowance import Allowance, Bill, Lease
+from volc_dashscope.ray._shared_rate import Allowance, Lease, UsageReport
 
 HOLD = 2.0
 
@@ -23,7 +23,7 @@ class Holders:
     spent: list[tuple[float, float]] = field(default_factory=list)
 
     def work(self, seconds: float, holders: int, want: int, chance: random.Random) -> None:
-        ready = [(0.0, Bill())] * holders
+        ready = [(0.0, UsageReport())] * holders
         while True:
             place = min(range(holders), key=lambda index: ready[index][0])
             self.now, bill = max(self.now, ready[place][0]), ready[place][1]
@@ -34,7 +34,7 @@ class Holders:
             prices = [chance.uniform(0.5, 1.5) * self.price for _ in moments]
             self.sent += moments
             self.spent += zip(moments, prices, strict=True)
-            answered = Bill(lease.count, round(sum(prices)), lease.count * lease.tokens)
+            answered = UsageReport(lease.count, round(sum(prices)), lease.count * lease.tokens)
             again = moments[-1] if moments else self.now + lease.delay
             ready[place] = (again + 0.001, answered)
 
@@ -75,45 +75,45 @@ def test_tokens_bind_where_they_are_the_tighter_limit():
 def test_the_first_guess_holds_tokens_back_before_any_bill():
     line = Allowance(None, 60_000, 0.0)
 
-    lease = line.lease(8, 1_000, Bill(), HOLD)
+    lease = line.lease(8, 1_000, UsageReport(), HOLD)
 
     assert Lease(1, 0.0, 1.0, 1_000) == lease
 
 
 def test_a_bill_higher_than_what_was_set_aside_delays_what_follows():
     line = Allowance(None, 60_000, 0.0)
-    first = line.lease(1, 500, Bill(), HOLD)
+    first = line.lease(1, 500, UsageReport(), HOLD)
 
-    late = line.lease(1, 500, Bill(1, 900, first.tokens), HOLD)
+    late = line.lease(1, 500, UsageReport(1, 900, first.tokens), HOLD)
 
     assert pytest.approx(0.9) == late.delay
 
 
 def test_a_holder_that_dies_takes_half_a_second_of_the_line_at_most():
     line = Allowance(600, None, 0.0)
-    line.lease(1_000, 0.0, Bill(), HOLD)
+    line.lease(1_000, 0.0, UsageReport(), HOLD)
 
-    after = line.lease(1, 0.0, Bill(), HOLD)
+    after = line.lease(1, 0.0, UsageReport(), HOLD)
 
     assert pytest.approx(0.5) == after.delay
 
 
 def test_nothing_is_given_far_ahead():
     line = Allowance(600, None, 0.0)
-    leases = [line.lease(8, 0.0, Bill(), HOLD) for _ in range(10)]
+    leases = [line.lease(8, 0.0, UsageReport(), HOLD) for _ in range(10)]
 
     assert [0] * 7 == [lease.count for lease in leases[3:]]
     assert all(lease.delay > 0 for lease in leases[3:])
 
 
 def test_an_allowance_made_anew_waits_for_the_leases_of_the_one_before():
-    assert pytest.approx(HOLD) == Allowance(600, None, 7.0).lease(1, 0.0, Bill(), 7.0).delay + 1.0
+    assert pytest.approx(HOLD) == Allowance(600, None, 7.0).lease(1, 0.0, UsageReport(), 7.0).delay + 1.0
 
 
 def test_a_pause_saves_nothing_up():
     line = Allowance(60, None, 0.0)
-    line.lease(1, 0.0, Bill(), HOLD)
+    line.lease(1, 0.0, UsageReport(), HOLD)
 
-    leases = [line.lease(1, 0.0, Bill(), 1_000.0) for _ in range(2)]
+    leases = [line.lease(1, 0.0, UsageReport(), 1_000.0) for _ in range(2)]
 
     assert [0.0, 1.0] == [lease.delay for lease in leases]

@@ -12,9 +12,9 @@ from contextlib import suppress
 from urllib.parse import urlsplit
 
 from volc_dashscope._base64 import FAST_IS_MISSING
-from volc_dashscope._http._body import MOST_EARLY, Body, TooLarge, Undecodable, fault
-from volc_dashscope._http._dress import PIECE, Dress, Remembered, trusted
-from volc_dashscope._wire import Fault, Reply, Request
+from volc_dashscope._http.body import MOST_EARLY, Body, TooLarge, Undecodable, fault
+from volc_dashscope._http.request_builder import PIECE, HeaderCache, RequestBuilder, ssl_context
+from volc_dashscope._types import Fault, Reply, Request
 from volc_dashscope.errors import ConfigError
 
 try:
@@ -31,7 +31,7 @@ _FAULTS = (aiohttp.ClientError, HttpProcessingError, asyncio.TimeoutError, OSErr
 class AsyncSession:
     """For the tasks of one event loop. As with httpx: no redirects, no cookies, nothing from the environment."""
 
-    def __init__(self, proxy: str | None, dress: Dress) -> None:
+    def __init__(self, proxy: str | None, dress: RequestBuilder) -> None:
         if proxy is not None and urlsplit(proxy).scheme not in ("http", "https"):
             raise ConfigError(
                 'the environment\'s proxy cannot be used with driver="aiohttp"; its scheme must be http or https'
@@ -41,8 +41,8 @@ class AsyncSession:
         self._dress = dress
         seconds = dress.timeout
         self._limits = aiohttp.ClientTimeout(total=None, connect=seconds.connect, sock_read=seconds.read)
-        self._connector = aiohttp.TCPConnector(limit=0, ssl=trusted(), keepalive_timeout=30.0)
-        self._heads = Remembered(self._whom)
+        self._connector = aiohttp.TCPConnector(limit=0, ssl=ssl_context(), keepalive_timeout=30.0)
+        self._heads = HeaderCache(self._whom)
 
     async def send(self, request: Request) -> Reply | Fault:
         try:
@@ -66,7 +66,7 @@ class AsyncSession:
             skip_auto_headers=("User-Agent",),
             loop=self._loop,
             proxy=self._proxy,
-            ssl=trusted(),
+            ssl=ssl_context(),
         )
 
     async def _talk(self, request: Request, whom: aiohttp.ClientRequest, connection: Connection) -> Reply:

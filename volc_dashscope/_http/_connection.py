@@ -18,9 +18,9 @@ import h11
 import httpcore
 import httpx
 
-from volc_dashscope._http._body import MOST_EARLY
-from volc_dashscope._http._dress import trusted
 from volc_dashscope._http._sockets import Stream, connect
+from volc_dashscope._http.body import MOST_EARLY
+from volc_dashscope._http.request_builder import ssl_context
 
 _PIECE = 64 * 1024
 _LARGEST_HEAD = 100 * 1024
@@ -39,7 +39,7 @@ class Direct(httpx.HTTPTransport):
     """
 
     def __init__(self, kept: float) -> None:
-        super().__init__(verify=trusted())
+        super().__init__(verify=ssl_context())
         self._pool = cast(httpcore.ConnectionPool, Connection(kept))
 
 
@@ -47,7 +47,7 @@ class AsyncDirect(httpx.AsyncHTTPTransport):
     """As `Direct`."""
 
     def __init__(self, kept: float) -> None:
-        super().__init__(verify=trusted())
+        super().__init__(verify=ssl_context())
         self._pool = cast(httpcore.AsyncConnectionPool, AsyncConnection(kept))
 
 
@@ -152,7 +152,7 @@ class Connection:
             host = origin.host.decode("ascii")
             stream = httpcore.SyncBackend().connect_tcp(host, origin.port, timeout)
             if origin.scheme == b"https":
-                stream = stream.start_tls(trusted(), host, timeout)
+                stream = stream.start_tls(ssl_context(), host, timeout)
             self._open = stream, _Talk(origin)
         return self._open
 
@@ -213,7 +213,7 @@ class AsyncConnection:
             stream = await connect(origin.host.decode("ascii"), origin.port, timeout)
             self._open = stream, _Talk(origin)
             if origin.scheme == b"https":
-                await stream.start_tls(trusted(), origin.host.decode("ascii"), timeout)
+                await stream.start_tls(ssl_context(), origin.host.decode("ascii"), timeout)
         return self._open
 
     def close(self) -> None:

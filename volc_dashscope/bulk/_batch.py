@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from volc_dashscope._check import check_item
-from volc_dashscope._wire import Ask, TextType
-from volc_dashscope.bulk._draft import Draft, discard, draft_folder, sweep
-from volc_dashscope.bulk._errands import Errand, Errands
+from volc_dashscope._request.validation import check_item
+from volc_dashscope._types import RequestSpec, TextType
 from volc_dashscope.bulk._parquet import arrow
+from volc_dashscope.bulk._partial import PartialOutput, discard, draft_folder, sweep
 from volc_dashscope.bulk._records import Record, item_of
 from volc_dashscope.bulk._report import ProgressCallback, Report, State, price_of
 from volc_dashscope.bulk._sources import Source, open_source
+from volc_dashscope.bulk._submitted import SubmittedFile, SubmittedFiles
 from volc_dashscope.bulk._work import complete, failed_path, finished_report, identity_of, worded
 from volc_dashscope.errors import ConfigError, InputError
 from volc_dashscope.jobs import BatchJobs, FileJobs
@@ -59,7 +59,7 @@ def embed_batch(
     opened = source if isinstance(source, Source) else open_source(source)
     if isinstance(jobs, BatchJobs) and text_type != "document":
         raise ConfigError("the OpenAI-compatible Batch cannot be told a role; leave out text_type")
-    work = _Work(opened, Path(output), jobs, jobs._asked(text_type=text_type), watch)
+    work = _Work(opened, Path(output), jobs, jobs._spec_for(text_type=text_type), watch)
     return work.run(file_url=file_url, wait=wait, restart=restart)
 
 
@@ -71,24 +71,24 @@ class _Work:
         source: Source,
         output: Path,
         jobs: BatchJobs | FileJobs,
-        ask: Ask,
+        spec: RequestSpec,
         watch: ProgressCallback | None,
     ) -> None:
-        self._source, self._output, self._jobs, self._ask = source, output, jobs, ask
+        self._source, self._output, self._jobs, self._spec = source, output, jobs, spec
         self._watch = watch or (lambda rows, failed, usage: None)
 
     def run(self, *, file_url: str | None, wait: bool, restart: bool) -> Report:
-        identity = identity_of(self._ask, self._source)
+        identity = identity_of(self._spec, self._source)
         folder = draft_folder(self._output)
         if restart:
             discard(folder)
         elif not folder.exists() and self._output.exists():
             sweep(folder)
             return finished_report(self._output, identity)
-        draft = Draft(self._output, identity, self._jobs.dimension)
+        draft = PartialOutput(self._output, identity, self._jobs.dimension)
         try:
             resumed = draft.rows
-            errands = Errands(draft.folder, self._jobs, self._ask.text_type)
+            errands = SubmittedFiles(draft.folder, self._jobs, self._spec.text_type)
             if not errands.written:
                 errands.write(self._texts())
             if not errands.submit(file_url) or not errands.ended(wait=wait):
@@ -103,7 +103,7 @@ class _Work:
 
     def _texts(self) -> Iterator[list[str]]:
         """Yield the texts of one file after the other."""
-        most = min(_LINES, self._ask.model_info.batch) if isinstance(self._jobs, FileJobs) else _LINES
+        most = min(_LINES, self._spec.model_info.batch) if isinstance(self._jobs, FileJobs) else _LINES
         texts: list[str] = []
         size = 0
         for record in self._source.records():
@@ -120,12 +120,12 @@ class _Work:
         item = item_of(record, self._source.root)
         if not isinstance(item, str):
             raise InputError("this route embeds text only")
-        check_item(item, self._ask)
+        check_item(item, self._spec)
         if isinstance(self._jobs, FileJobs) and (not item.strip() or len(item.splitlines()) != 1):
             raise InputError("the text is not one line with words on it, as a file job needs")
         return item
 
-    def _gather(self, draft: Draft, errands: Errands) -> None:
+    def _gather(self, draft: PartialOutput, errands: SubmittedFiles) -> None:
         """Go through the source once more: the n-th good text is the n-th line of the files."""
         lines = _Lines(errands)
         for record in self._source.records():
@@ -143,8 +143,8 @@ class _Work:
             draft.put(record.row, outcome, errands.usage)
             self._watch(draft.rows, draft.failed, draft.usage)
 
-    def _report(self, draft: Draft, errands: Errands, state: State, resumed: int) -> Report:
-        model_info = self._ask.model_info
+    def _report(self, draft: PartialOutput, errands: SubmittedFiles, state: State, resumed: int) -> Report:
+        model_info = self._spec.model_info
         usage = errands.usage
         return Report(
             state=state,
@@ -153,7 +153,7 @@ class _Work:
             failed=draft.failed,
             resumed=resumed,
             usage=usage,
-            price=price_of(usage, model_info, batch=self._ask.route == "batch"),
+            price=price_of(usage, model_info, batch=self._spec.route == "batch"),
             currency=model_info.price.currency if model_info.price else None,
             failed_file=failed_path(self._output) if draft.failed and state == "done" else None,
             jobs=errands.ids,
@@ -163,15 +163,15 @@ class _Work:
 class _Lines:
     """Lines of the files, in order; a result is fetched when the first line of it is needed."""
 
-    def __init__(self, errands: Errands) -> None:
+    def __init__(self, errands: SubmittedFiles) -> None:
         self._errands = errands
         self._places = ((errand, line) for errand in errands for line in range(errand.count))
-        self._fetched: tuple[Errand | None, Any] = (None, None)
+        self._fetched: tuple[SubmittedFile | None, Any] = (None, None)
 
-    def next(self) -> tuple[Errand, int]:
+    def next(self) -> tuple[SubmittedFile, int]:
         return next(self._places)
 
-    def outcome(self, errand: Errand, line: int, row: int) -> Any:
+    def outcome(self, errand: SubmittedFile, line: int, row: int) -> Any:
         if self._fetched[0] is not errand:
             self._fetched = (None, None)  # one result in memory, not two
             self._fetched = (errand, self._errands.collect(errand))

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from volc_dashscope import _config
-from volc_dashscope._check import check_item
-from volc_dashscope._wire import Ask, TextType
-from volc_dashscope.bulk._draft import draft_folder, finished_rows
+from volc_dashscope._request.validation import check_item
+from volc_dashscope._types import RequestSpec, TextType
+from volc_dashscope.bulk._partial import draft_folder, finished_rows
 from volc_dashscope.bulk._records import item_of
 from volc_dashscope.bulk._report import Preview
 from volc_dashscope.bulk._sources import Source, open_source
@@ -51,7 +51,7 @@ def preview(
     """
     opened = source if isinstance(source, Source) else open_source(source)
     found = _config.find_model_info(model, provider=provider, base_model=base_model, model_info=model_info)
-    ask = Ask(
+    spec = RequestSpec(
         model_info=found,
         model=model,
         base_url="",
@@ -62,7 +62,7 @@ def preview(
         res_level=res_level,
         upload=upload,
     )
-    count = _Count(opened, ask, None if output is None else Path(output))
+    count = _Count(opened, spec, None if output is None else Path(output))
     guess = estimate_cost(
         count.items(),
         model,
@@ -93,7 +93,7 @@ class _Count:
     """Rows that passed by."""
 
     source: Source
-    ask: Ask
+    spec: RequestSpec
     output: Path | None
     rows: int = field(default=0, init=False)
     finished: int = field(default=0, init=False)
@@ -108,7 +108,7 @@ class _Count:
                 continue
             try:
                 item = item_of(record, self.source.root)
-                check_item(item, self.ask)
+                check_item(item, self.spec)
             except InputError:
                 self.bad += 1
             else:
@@ -119,5 +119,5 @@ def _seconds(guess: Estimate, requests: float | None, tokens: float | None) -> f
     if requests is None and tokens is None:
         return guess.seconds_at_limit
     most = guess.tokens[0] if guess.tokens[1] is None else guess.tokens[1]
-    told = ((guess.requests, requests), (most, tokens))
-    return max(60 * used / limit for used, limit in told if limit)
+    answer = ((guess.requests, requests), (most, tokens))
+    return max(60 * used / limit for used, limit in answer if limit)

@@ -10,13 +10,13 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from volc_dashscope._check import check_settings
 from volc_dashscope._config import check_patience
-from volc_dashscope._wire import Ask, TextType
-from volc_dashscope.bulk._draft import Draft, discard, draft_folder, sweep
+from volc_dashscope._request.validation import check_settings
+from volc_dashscope._types import RequestSpec, TextType
 from volc_dashscope.bulk._failed import write_failed
 from volc_dashscope.bulk._manifest import refuse_other
 from volc_dashscope.bulk._parquet import arrow
+from volc_dashscope.bulk._partial import PartialOutput, discard, draft_folder, sweep
 from volc_dashscope.bulk._records import item_of
 from volc_dashscope.bulk._report import ProgressCallback, Report, price_of
 from volc_dashscope.bulk._sources import Source, open_source, skipped_files
@@ -87,8 +87,8 @@ class _Work:
         self._source, self._output, self._client, self._text_type = source, output, client, text_type
         self._watch = watch or (lambda rows, failed, usage: None)
         self._stop = stop or threading.Event()
-        self._ask = client._asked(text_type)
-        check_settings(self._ask)
+        self._spec = client._spec_for(text_type)
+        check_settings(self._spec)
         self._cut = False
         self._rows: dict[int, int] = {}
         self._doubtful: list[tuple[int, EmbeddingError]] = []
@@ -96,14 +96,14 @@ class _Work:
         self._spent_elsewhere = client.usage
 
     def run(self, *, restart: bool, group_rows: int | None) -> Report:
-        identity = identity_of(self._ask, self._source)
+        identity = identity_of(self._spec, self._source)
         folder = draft_folder(self._output)
         if restart:
             discard(folder)
         elif not folder.exists() and self._output.exists():
             sweep(folder)
             return finished_report(self._output, identity)
-        draft = Draft(self._output, identity, self._client.dimension, group_rows)
+        draft = PartialOutput(self._output, identity, self._client.dimension, group_rows)
         try:
             resumed = draft.rows
             self._before = draft.usage
@@ -117,7 +117,7 @@ class _Work:
             draft.close()
         return report
 
-    def _embed(self, draft: Draft) -> None:
+    def _embed(self, draft: PartialOutput) -> None:
         stream = self._client.stream(self._todo(draft), text_type=self._text_type, ordered=False)
         fatal: EmbeddingError | None = None
         try:
@@ -142,7 +142,7 @@ class _Work:
         if not self._cut:
             self._believe(draft)
 
-    def _todo(self, draft: Draft) -> Iterator[Item]:
+    def _todo(self, draft: PartialOutput) -> Iterator[Item]:
         """Yield what still has to be embedded; rows that cannot be are finished right here."""
         index = 0
         for record in self._source.records():
@@ -160,7 +160,7 @@ class _Work:
             index += 1
             yield item
 
-    def _put(self, draft: Draft, row: int, outcome: FloatArray | str) -> None:
+    def _put(self, draft: PartialOutput, row: int, outcome: FloatArray | str) -> None:
         draft.put(row, outcome, self._usage())
         self._watch(draft.rows, draft.failed, draft.usage)
 
@@ -177,7 +177,7 @@ class _Work:
                 retryable=True,
             ) from error
 
-    def _believe(self, draft: Draft) -> None:
+    def _believe(self, draft: PartialOutput) -> None:
         doubtful, self._doubtful = self._doubtful, []
         for row, error in doubtful:
             self._put(draft, row, worded(row, error))
@@ -191,7 +191,7 @@ class _Work:
             self._before.image_tokens + now.image_tokens - then.image_tokens,
         )
 
-    def _report(self, draft: Draft, state: Any, resumed: int) -> Report:
+    def _report(self, draft: PartialOutput, state: Any, resumed: int) -> Report:
         model_info = self._client.model_info
         return Report(
             state=state,
@@ -211,27 +211,27 @@ class _Work:
 _PLACES = ("output", "failed_file", "state", "resumed")
 
 
-def identity_of(ask: Ask, source: Source) -> dict[str, Any]:
+def identity_of(spec: RequestSpec, source: Source) -> dict[str, Any]:
     """Return everything that shapes the rows of an output."""
     return {
-        "model": ask.model,
-        "provider": ask.model_info.provider,
-        "route": ask.route,
-        "dimension": ask.expected,
-        "normalize": ask.normalize,
-        "text_type": ask.text_type,
-        "instruct": ask.instruct,
-        "target_modality": ask.target_modality,
-        "query_instructions": ask.query_instructions,
-        "document_instructions": ask.document_instructions,
-        "res_level": ask.res_level,
-        "max_video_frames": ask.max_video_frames,
-        "extra_body": dict(ask.extra_body) if ask.extra_body else None,
+        "model": spec.model,
+        "provider": spec.model_info.provider,
+        "route": spec.route,
+        "dimension": spec.expected,
+        "normalize": spec.normalize,
+        "text_type": spec.text_type,
+        "instruct": spec.instruct,
+        "target_modality": spec.target_modality,
+        "query_instructions": spec.query_instructions,
+        "document_instructions": spec.document_instructions,
+        "res_level": spec.res_level,
+        "max_video_frames": spec.max_video_frames,
+        "extra_body": dict(spec.extra_body) if spec.extra_body else None,
         "source": source.fingerprint(),
     }
 
 
-def complete(draft: Draft, report: Report, identity: dict[str, Any], source: Source) -> None:
+def complete(draft: PartialOutput, report: Report, identity: dict[str, Any], source: Source) -> None:
     """
     Turn a draft into its output, beside it the rows that failed.
 

@@ -13,9 +13,9 @@ from volc_dashscope.cli._embed import embed
 from volc_dashscope.cli._emulator import emulator
 from volc_dashscope.cli._estimate import estimate
 from volc_dashscope.cli._models import models
+from volc_dashscope.cli._output import say_json
 from volc_dashscope.cli._search import search
 from volc_dashscope.cli._serve import serve
-from volc_dashscope.cli._speech import say_json
 
 
 class _App(click.Group):

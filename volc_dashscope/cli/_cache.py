@@ -11,7 +11,7 @@ import click
 
 from volc_dashscope.cache import SQLiteCache
 from volc_dashscope.cli._options import json_option
-from volc_dashscope.cli._speech import duration, errors_told, megabytes, note, say_json
+from volc_dashscope.cli._output import duration, errors_told, megabytes, note, say_json
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _BYTES = {"": 1, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}

@@ -11,7 +11,7 @@ import click
 from volc_dashscope import _config
 from volc_dashscope.cli._checks import Finding, Place, installed, service
 from volc_dashscope.cli._options import json_option
-from volc_dashscope.cli._speech import SOMETHING_TO_FIX, leave, say_json
+from volc_dashscope.cli._output import SOMETHING_TO_FIX, leave, say_json
 from volc_dashscope.models import Provider
 
 _MARKS = {"ok": ("ok", "green"), "note": ("-", None), "fix": ("FIX", "red")}

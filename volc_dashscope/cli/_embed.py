@@ -17,8 +17,8 @@ import click
 from volc_dashscope.bulk import Progress, Report, Source, count_rows, embed_batch, embed_file
 from volc_dashscope.cache import SQLiteCache
 from volc_dashscope.cli._estimate import tell_preview
-from volc_dashscope.cli._options import Given, options
-from volc_dashscope.cli._speech import FAILED_ROWS, errors_told, leave, note, say_json
+from volc_dashscope.cli._options import EmbedOptions, options
+from volc_dashscope.cli._output import FAILED_ROWS, errors_told, leave, note, say_json
 from volc_dashscope.client import Client
 from volc_dashscope.errors import ConfigError
 from volc_dashscope.jobs import BatchJobs, FileJobs
@@ -36,7 +36,7 @@ def embed(dry_run: bool, **options: Any) -> None:
     videos. The key comes from ARK_API_KEY or DASHSCOPE_API_KEY. What is finished is saved at once; the same
     command goes on with it, after Ctrl-C and after a crash.
     """
-    given = Given(**options)
+    given = EmbedOptions(**options)
     if given.output is None and not dry_run:
         raise click.UsageError("say where the vectors go: -o out.parquet")
     with errors_told(as_json=given.as_json, hint=_how_to_resume()):
@@ -52,7 +52,7 @@ def embed(dry_run: bool, **options: Any) -> None:
     _tell(report, given)
 
 
-def _embedded(source: Source, given: Given) -> Report:
+def _embedded(source: Source, given: EmbedOptions) -> Report:
     with ExitStack() as stack:
         if given.by_jobs:
             return _by_jobs(source, given, stack)
@@ -72,7 +72,7 @@ def _embedded(source: Source, given: Given) -> Report:
         )
 
 
-def _client(given: Given, cache: SQLiteCache | None) -> Client:
+def _client(given: EmbedOptions, cache: SQLiteCache | None) -> Client:
     return Client(
         given.model,
         provider=given.provider,
@@ -94,7 +94,7 @@ def _client(given: Given, cache: SQLiteCache | None) -> Client:
     )
 
 
-def _by_jobs(source: Source, given: Given, stack: ExitStack) -> Report:
+def _by_jobs(source: Source, given: EmbedOptions, stack: ExitStack) -> Report:
     if given.provider not in (None, "dashscope"):
         raise ConfigError(f"{given.provider} has no jobs for embeddings; leave out --route")
     if given.driver != "httpx":
@@ -121,12 +121,12 @@ def _by_jobs(source: Source, given: Given, stack: ExitStack) -> Report:
     )
 
 
-def _output(given: Given) -> Path:
+def _output(given: EmbedOptions) -> Path:
     assert given.output is not None
     return given.output
 
 
-def _bar(source: Source, given: Given, model_info: ModelInfo, stack: ExitStack) -> Progress | None:
+def _bar(source: Source, given: EmbedOptions, model_info: ModelInfo, stack: ExitStack) -> Progress | None:
     if given.quiet:
         return None
     bar = Progress(model_info, count_rows(source))
@@ -168,7 +168,7 @@ def _command() -> str:
     return shlex.join(["volc-dashscope", *sys.argv[1:]])
 
 
-def _tell(report: Report, given: Given) -> None:
+def _tell(report: Report, given: EmbedOptions) -> None:
     if given.as_json:
         say_json(report.as_json())
     price = "" if report.price is None else f", {report.currency} {report.price:,.4f}"
@@ -191,7 +191,7 @@ def _tell(report: Report, given: Given) -> None:
         leave(FAILED_ROWS)
 
 
-def _waiting(report: Report, given: Given) -> str:
+def _waiting(report: Report, given: EmbedOptions) -> str:
     if report.jobs:
         jobs = ", ".join(report.jobs)
         return f"jobs at the service: {jobs}; look for their results by the same command:\n  {_command()}"

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from volc_dashscope.cli._options import json_option
-from volc_dashscope.cli._speech import say_json
+from volc_dashscope.cli._output import say_json
 from volc_dashscope.emulator import __main__ as console
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import click
 
 from volc_dashscope.bulk import Preview, Source, preview
-from volc_dashscope.cli._options import Asked, priced_options
-from volc_dashscope.cli._speech import duration, errors_told, note, say_json
+from volc_dashscope.cli._options import SourceOptions, priced_options
+from volc_dashscope.cli._output import duration, errors_told, note, say_json
 
 
 @click.command()
@@ -26,12 +26,12 @@ def estimate(**options: Any) -> None:
     Example:
       volc-dashscope estimate photos/ --model qwen3-vl-embedding
     """
-    asked = Asked(**options)
+    asked = SourceOptions(**options)
     with errors_told(as_json=asked.as_json):
         tell_preview(asked.opened(), asked, None)
 
 
-def tell_preview(source: Source, asked: Asked, output: Path | None) -> None:
+def tell_preview(source: Source, asked: SourceOptions, output: Path | None) -> None:
     """Say what a job would still send and cost; `output` is where rows may be finished already."""
     found = preview(
         source,

@@ -14,24 +14,24 @@ from urllib.parse import urlsplit
 import click
 
 from volc_dashscope import _config
-from volc_dashscope.album import Album, is_current, open_album, store_folder
 from volc_dashscope.bulk import Progress, preview
 from volc_dashscope.bulk._listing import media_files
 from volc_dashscope.cache import SQLiteCache
 from volc_dashscope.cli._names import MODEL_NAME
 from volc_dashscope.cli._options import client_options
-from volc_dashscope.cli._speech import leave, note
+from volc_dashscope.cli._output import leave, note
 from volc_dashscope.client import Client
 from volc_dashscope.emulator import Emulator
 from volc_dashscope.errors import ConfigError
 from volc_dashscope.models import Provider
+from volc_dashscope.search import Album, is_current, open_album, store_folder
 
 # Without --model: the newest of each service that takes text, pictures, videos, and several of them at once.
 USUAL: dict[Provider, str] = {"ark": "doubao-embedding-vision-251215", "dashscope": "qwen3-vl-embedding"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wanted:
+class FolderOptions:
     """The options of a command on a folder, as they were given."""
 
     model: str | None
@@ -54,7 +54,7 @@ class Wanted:
 
 
 def folder_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options of `Wanted`."""
+    """Add the options of `FolderOptions`."""
     model = f"Model id; else {USUAL['ark']} or {USUAL['dashscope']}, by the key that is set."
     for option in (
         click.option("--refresh", is_flag=True, help="Try files again that could not be embedded."),
@@ -73,7 +73,7 @@ def folder_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 @contextmanager
-def opened(folder: Path, wanted: Wanted) -> Iterator[tuple[Album, Client]]:
+def opened(folder: Path, wanted: FolderOptions) -> Iterator[tuple[Album, Client]]:
     """
     Lend a folder's album, made or brought up to date first, and a client for questions.
 
@@ -104,7 +104,7 @@ def opened(folder: Path, wanted: Wanted) -> Iterator[tuple[Album, Client]]:
         yield _album(folder, client, store, wanted), client
 
 
-def _placed(wanted: Wanted, stack: ExitStack) -> Wanted:
+def _placed(wanted: FolderOptions, stack: ExitStack) -> FolderOptions:
     """Return the options with a model, and with the emulator's URL where it stands in."""
     model, provider = wanted.model, wanted.provider
     if model is None and not wanted.emulator:
@@ -129,7 +129,7 @@ def _placed(wanted: Wanted, stack: ExitStack) -> Wanted:
     return replace(wanted, model=model, base_url=url)
 
 
-def _client(wanted: Wanted, cache: SQLiteCache) -> Client:
+def _client(wanted: FolderOptions, cache: SQLiteCache) -> Client:
     assert wanted.model is not None
     return Client(
         wanted.model,
@@ -149,7 +149,7 @@ def _client(wanted: Wanted, cache: SQLiteCache) -> Client:
     )
 
 
-def _album(folder: Path, client: Client, store: Path, wanted: Wanted) -> Album:
+def _album(folder: Path, client: Client, store: Path, wanted: FolderOptions) -> Album:
     watch: Any = None
     bar: Progress | None = None
     if not wanted.quiet and not is_current(folder, client, store):
@@ -176,7 +176,7 @@ def _album(folder: Path, client: Client, store: Path, wanted: Wanted) -> Album:
     return album
 
 
-def _price(folder: Path, wanted: Wanted) -> str:
+def _price(folder: Path, wanted: FolderOptions) -> str:
     """Return what the whole folder would cost, which the new files cannot exceed."""
     assert wanted.model is not None
     found = preview(

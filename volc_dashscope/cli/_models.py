@@ -9,10 +9,10 @@ from typing import Any
 
 import click
 
-from volc_dashscope._columns import padded
+from volc_dashscope.cli._columns import padded
 from volc_dashscope.cli._names import MODEL_NAME, kinds, price, summary
 from volc_dashscope.cli._options import json_option
-from volc_dashscope.cli._speech import errors_told, say_json
+from volc_dashscope.cli._output import errors_told, say_json
 from volc_dashscope.errors import ConfigError
 from volc_dashscope.models import ModelInfo, Provider, get_model_info, list_models
 

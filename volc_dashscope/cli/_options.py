@@ -18,7 +18,7 @@ _ROLES = {"document": "document", "query": "query", "none": None}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
+class SourceOptions:
     """What is embedded, and what shapes requests, tokens and price, as it was given."""
 
     source: Path
@@ -72,7 +72,7 @@ class Asked:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Given(Asked):
+class EmbedOptions(SourceOptions):
     """The options of `embed`, as they were given."""
 
     output: Path | None

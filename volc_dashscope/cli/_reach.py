@@ -11,7 +11,7 @@ from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Literal
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from volc_dashscope._http import trusted
+from volc_dashscope._http import ssl_context
 
 Verdict = tuple[Literal["ok", "note", "fix"], str]
 
@@ -46,7 +46,7 @@ def _tried(place: SplitResult, proxy: str | None, seconds: float) -> Verdict:
         connection.connect()
     except ssl.SSLCertVerificationError as error:
         return "fix", (
-            f"the certificate of {place.hostname} is not trusted ({error.verify_message}): if a proxy in between "
+            f"the certificate of {place.hostname} is not ssl_context ({error.verify_message}): if a proxy in between "
             "has one of its own, point SSL_CERT_FILE to it"
         )
     except TimeoutError:
@@ -87,7 +87,7 @@ def _connection(place: SplitResult, proxy: str | None, seconds: float) -> HTTPCo
 
 def _plain_or_tls(scheme: str, host: str, port: int | None, seconds: float) -> HTTPConnection:
     if scheme == "https":
-        return HTTPSConnection(host, port, timeout=seconds, context=trusted())
+        return HTTPSConnection(host, port, timeout=seconds, context=ssl_context())
     return HTTPConnection(host, port, timeout=seconds)
 
 

@@ -9,13 +9,13 @@ from typing import Any
 
 import click
 
-from volc_dashscope.album import Album, Found
-from volc_dashscope.cli._folder import Wanted, folder_options, opened
-from volc_dashscope.cli._speech import errors_told, note, say_json
+from volc_dashscope.cli._folder import FolderOptions, folder_options, opened
+from volc_dashscope.cli._output import errors_told, note, say_json
 from volc_dashscope.client import Client
 from volc_dashscope.errors import ConfigError
-from volc_dashscope.gallery import Hit, Ranking, table, words, write_gallery
 from volc_dashscope.inputs import Fused, Image, Item
+from volc_dashscope.search import Album, Found
+from volc_dashscope.search.gallery import Hit, Ranking, table, words, write_gallery
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def search(
       volc-dashscope search photos/ "a red chair" --emulator       (no key needed)
     """
     questions = list(_questions(texts, picture, fused=fused))
-    wanted = Wanted(**options)
+    wanted = FolderOptions(**options)
     with errors_told(
         as_json=wanted.as_json, hint="what is finished is saved; the same command goes on with it"
     ):

@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from volc_dashscope.cli._folder import Wanted, folder_options, opened
-from volc_dashscope.cli._speech import errors_told, note, say_json
+from volc_dashscope.cli._folder import FolderOptions, folder_options, opened
+from volc_dashscope.cli._output import errors_told, note, say_json
 from volc_dashscope.errors import ConfigError
 
 _HOST = "127.0.0.1"
@@ -35,14 +35,14 @@ def serve(folder: Path, port: int, show: bool, **options: Any) -> None:
       volc-dashscope serve photos/ --open
       volc-dashscope serve photos/ --emulator      (no key needed)
     """
-    wanted = Wanted(**options)
+    wanted = FolderOptions(**options)
     with errors_told(
         as_json=wanted.as_json, hint="what is finished is saved; the same command goes on with it"
     ):
         try:
             import uvicorn
 
-            from volc_dashscope.page import create_app
+            from volc_dashscope.search.page import create_app
         except ImportError as error:
             raise ConfigError('the page needs more packages: pip install "volc-dashscope[serve]"') from error
         with _listening(port) as listener, opened(folder, wanted) as (album, client):

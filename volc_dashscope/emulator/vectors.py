@@ -1,7 +1,8 @@
 """
 Vectors for the emulator: deterministic, not unit length, and modestly meaningful. Not a model.
 
-Every item becomes one row of features: its words, the things a text names, and how it looks (`looks.py`). A fixed
+Every item becomes one row of features: its words, the things a text names, and how it looks
+(`visual_features.py`). A fixed
 matrix of signs, seeded by the model's name, mixes the row into as many components as asked: a shorter vector is
 the beginning of the longer one, and two models share nothing.
 
@@ -23,9 +24,9 @@ from urllib.parse import unquote
 import numpy as np
 from numpy.typing import NDArray
 
-from volc_dashscope.emulator import looks, words
-from volc_dashscope.emulator.looks import Look
-from volc_dashscope.emulator.outlines import Row, unit
+from volc_dashscope.emulator import lexicon, visual_features
+from volc_dashscope.emulator.shapes import Row, unit
+from volc_dashscope.emulator.visual_features import Look
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +99,7 @@ def _matrix(model: str, block: int, features: int) -> NDArray[np.int8]:
 @lru_cache(maxsize=1)
 def _concepts() -> dict[str, int]:
     """Return the feature of each thing and group of things."""
-    table = words.things()
+    table = lexicon.things()
     groups = sorted({f"group {thing.group}" for thing in table.values()})
     return {name: at for at, name in enumerate([*table, *groups])}
 
@@ -132,8 +133,8 @@ def _lexical(text: str) -> Row:
     return unit(row.astype(np.float32))
 
 
-def _named(reading: words.Reading) -> Row:
-    row, table, things = np.zeros(len(_concepts()), np.float32), _concepts(), words.things()
+def _named(reading: lexicon.Reading) -> Row:
+    row, table, things = np.zeros(len(_concepts()), np.float32), _concepts(), lexicon.things()
     for name, _ in reading.things:
         row[table[name]] += 1
         row[table[f"group {things[name].group}"]] += 1
@@ -170,10 +171,10 @@ def _merge(pictures: list[Look], said: Look) -> Look:
 
 def _features(parts: Sequence[Part]) -> Row:
     text = _wording(parts)
-    reading = words.read(text[:_SEEN])
+    reading = lexicon.read(text[:_SEEN])
     seen = np.float32(min(2.5 * reading.coverage, 1) ** 0.5)
-    said = looks.described(reading)
-    pictures = [looks.picture(part.data) for part in parts if isinstance(part, ImagePart)]
+    said = visual_features.described(reading)
+    pictures = [visual_features.picture(part.data) for part in parts if isinstance(part, ImagePart)]
     look = _merge(pictures, said)
     weight = np.float32(1) if pictures else seen
     lexical = np.float32(1 - 0.35 * seen) * _lexical(text)

@@ -12,14 +12,14 @@ from typing import Any
 
 import orjson
 
-from volc_dashscope._check import check_items
-from volc_dashscope._items import items_of
-from volc_dashscope._wire import Ask, Reply
+from volc_dashscope._request.items import items_of
+from volc_dashscope._request.validation import check_items
+from volc_dashscope._types import Reply, RequestSpec
 from volc_dashscope.errors import EmbeddingError, InputError, RequestError
-from volc_dashscope.jobs._gathering import Gathering, Harvest, entries
 from volc_dashscope.jobs._job import Job, JobResult
+from volc_dashscope.jobs._results import ResultCollector, ResultFiles, entries
 from volc_dashscope.models import MIB
-from volc_dashscope.providers import _reply, dashscope
+from volc_dashscope.providers import dashscope, parsing
 
 ENDPOINT = "/v1/embeddings"
 MAX_LINES = 50_000
@@ -35,7 +35,7 @@ def parts(path: str | Path) -> list[Path]:
     return found
 
 
-def write(texts: Iterable[str], path: str | Path, ask: Ask) -> int:
+def write(texts: Iterable[str], path: str | Path, spec: RequestSpec) -> int:
     """
     Write texts as request lines and return their number; what one file cannot hold goes into further ones.
 
@@ -47,11 +47,11 @@ def write(texts: Iterable[str], path: str | Path, ask: Ask) -> int:
     items = items_of(texts)
     if not items:
         raise InputError("no texts; a file needs at least one line")
-    check_items(items, ask)
+    check_items(items, spec)
     place = Path(path)
     made: list[Path] = []
     try:
-        for lines in _files(map(str, items), ask):
+        for lines in _files(map(str, items), spec):
             part = _part(place, len(made))
             with part.open("xb") as file:
                 made.append(part)
@@ -69,7 +69,7 @@ def write(texts: Iterable[str], path: str | Path, ask: Ask) -> int:
     return len(items)
 
 
-def load(path: str | Path, ask: Ask) -> bytes:
+def load(path: str | Path, spec: RequestSpec) -> bytes:
     """
     Return the content of a file of request lines.
 
@@ -88,23 +88,23 @@ def load(path: str | Path, ask: Ask) -> bytes:
     if len(lines) > MAX_LINES:
         raise InputError(f"file {place.name!r} has {len(lines):,} lines; a Batch takes at most {MAX_LINES:,}")
     for number, line in enumerate(lines):
-        if not _is_ours(line, number, ask):
+        if not _is_ours(line, number, spec):
             raise InputError(
-                f"line {number} of {place.name!r} is not one that write() made for {ask.model} "
-                f"with dimension {ask.expected}",
+                f"line {number} of {place.name!r} is not one that write() made for {spec.model} "
+                f"with dimension {spec.expected}",
                 index=number,
             )
     return data
 
 
-def read(job: Job, ask: Ask, harvest: Harvest) -> JobResult:
+def read(job: Job, spec: RequestSpec, harvest: ResultFiles) -> JobResult:
     """Return the vectors of the fetched files; a failed line may be in either (live report, 2026-09)."""
-    gathering = Gathering(job, ask)
+    gathering = ResultCollector(job, spec)
     try:
         for file in (harvest.output, harvest.errors):
             for entry in entries(file, MAX_LINES):
-                _enter(entry, gathering, ask)
-    except _reply.Malformed as reason:
+                _enter(entry, gathering, spec)
+    except parsing.Malformed as reason:
         raise gathering.broken(str(reason)) from reason
     numbers = gathering.numbers
     count = job.counts.get("total") or max(numbers, default=-1) + 1
@@ -120,11 +120,11 @@ def _part(path: Path, number: int) -> Path:
     return path if number == 0 else path.with_name(f"{path.stem}.{number + 1}{path.suffix}")
 
 
-def _files(texts: Iterable[str], ask: Ask) -> Iterator[bytearray]:
+def _files(texts: Iterable[str], spec: RequestSpec) -> Iterator[bytearray]:
     """Yield the content of one file after the other."""
     content, number = bytearray(), 0
     for index, text in enumerate(texts):
-        line = _line(text, number, ask)
+        line = _line(text, number, spec)
         if len(line) > MAX_LINE_BYTES:
             words = (
                 f"item {index} makes a line of {len(line):,} bytes; a Batch takes at most {MAX_LINE_BYTES:,}"
@@ -133,33 +133,33 @@ def _files(texts: Iterable[str], ask: Ask) -> Iterator[bytearray]:
         if number == MAX_LINES or len(content) + len(line) > MAX_BYTES:
             yield content
             content, number = bytearray(), 0
-            line = _line(text, number, ask)
+            line = _line(text, number, spec)
         content += line
         number += 1
     yield content
 
 
-def _line(text: str, number: int, ask: Ask) -> bytes:
-    body = dashscope.line_body(text, ask)
+def _line(text: str, number: int, spec: RequestSpec) -> bytes:
+    body = dashscope.line_body(text, spec)
     entry = {"custom_id": str(number), "method": "POST", "url": ENDPOINT, "body": body}
     return orjson.dumps(entry, option=orjson.OPT_APPEND_NEWLINE)
 
 
-def _is_ours(line: bytes, number: int, ask: Ask) -> bool:
+def _is_ours(line: bytes, number: int, spec: RequestSpec) -> bool:
     try:
         text = orjson.loads(line)["body"]["input"]
     except (orjson.JSONDecodeError, KeyError, TypeError):
         return False
-    return isinstance(text, str) and line + b"\n" == _line(text, number, ask)
+    return isinstance(text, str) and line + b"\n" == _line(text, number, spec)
 
 
-def _enter(entry: dict[str, Any], gathering: Gathering, ask: Ask) -> None:
+def _enter(entry: dict[str, Any], gathering: ResultCollector, spec: RequestSpec) -> None:
     name = entry.get("custom_id")
     number = (
         int(name) if isinstance(name, str) and name.isascii() and name.isdigit() and len(name) < 6 else -1
     )
     if not 0 <= number < MAX_LINES:
-        raise _reply.Malformed("a custom_id is not the number of a line; was the file made by write()?")
+        raise parsing.Malformed("a custom_id is not the number of a line; was the file made by write()?")
     response = entry.get("response")
     response = response if isinstance(response, dict) else {}
     body = response.get("body")
@@ -168,28 +168,30 @@ def _enter(entry: dict[str, Any], gathering: Gathering, ask: Ask) -> None:
     status, problem = response.get("status_code"), entry.get("error")
     if status == 200 and not problem and not body.get("error"):
         try:
-            vector = _reply.in_order(body.get("data"), 1, "index")[0].get("embedding")
-        except _reply.Malformed:
+            vector = parsing.in_order(body.get("data"), 1, "index")[0].get("embedding")
+        except parsing.Malformed:
             vector = None
         gathering.take(number, vector)
-        gathering.usage += _reply.usage(body.get("usage"), text=("prompt_tokens", "total_tokens"), image=())
+        gathering.usage += parsing.usage(body.get("usage"), text=("prompt_tokens", "total_tokens"), image=())
     else:
         status = status if isinstance(status, int) and not isinstance(status, bool) else 400
-        gathering.fail(number, _refusal(number, Reply(status, {}, b""), problem, response, ask))
+        gathering.fail(number, _refusal(number, Reply(status, {}, b""), problem, response, spec))
 
 
-def _refusal(number: int, reply: Reply, problem: Any, response: dict[str, Any], ask: Ask) -> EmbeddingError:
+def _refusal(
+    number: int, reply: Reply, problem: Any, response: dict[str, Any], spec: RequestSpec
+) -> EmbeddingError:
     """Make the error of a line: its keys are `code` or, in the page's own script, `error_code`."""
     body, request_id = response.get("body"), response.get("request_id")
     body = body if isinstance(body, dict) else {}
-    told = next(
+    answer = next(
         (found for found in (problem, body.get("error"), body) if isinstance(found, dict) and found), {}
     )
     words = {
-        "code": told.get("code") or told.get("error_code"),
-        "message": told.get("message") or told.get("error_message"),
+        "code": answer.get("code") or answer.get("error_code"),
+        "message": answer.get("message") or answer.get("error_message"),
     }
     request_id = request_id if isinstance(request_id, str) else None
-    error = dashscope.refusal(words, request_id, reply, ask, f"line {number}")
+    error = dashscope.refusal(words, request_id, reply, spec, f"line {number}")
     error.index = number
     return error

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from volc_dashscope.jobs import _batch_file
 from volc_dashscope.jobs._batch_work import BatchWork, planned
-from volc_dashscope.jobs._gathering import Harvest
 from volc_dashscope.jobs._job import Job, JobResult
+from volc_dashscope.jobs._results import ResultFiles
 from volc_dashscope.jobs._settings import Async, Settings, Sync
 
 
@@ -32,7 +32,7 @@ class _BatchSettings(Settings):
         Raises:
             InputError: A text is empty or too long, or a file exists. No file is left behind then.
         """
-        return _batch_file.write(texts, path, self._ask)
+        return _batch_file.write(texts, path, self._spec)
 
     @staticmethod
     def files(path: str | Path) -> list[Path]:
@@ -61,15 +61,15 @@ class BatchJobs(_BatchSettings, Sync):
             InputError: The file is not one that `write` made with these settings. Nothing was sent.
         """
         plan = planned(completion_window, metadata)
-        return self._run(self._work.submit(_batch_file.load(path, self._ask), self._ask, plan))
+        return self._run(self._work.submit(_batch_file.load(path, self._spec), self._spec, plan))
 
     def get(self, job_id: str) -> Job:
         """Ask how a job stands; the service wants to be asked once a minute at most."""
-        return self._run(self._work.look(job_id, self._ask))
+        return self._run(self._work.look(job_id, self._spec))
 
     def cancel(self, job_id: str) -> Job:
         """Cancel a job; lines that are done are billed."""
-        return self._run(self._work.cancel(job_id, self._ask))
+        return self._run(self._work.cancel(job_id, self._spec))
 
     def wait(self, job_id: str, *, timeout: float | None = None) -> Job:
         """
@@ -78,7 +78,7 @@ class BatchJobs(_BatchSettings, Sync):
         Raises:
             ServiceUnavailableError: It still runs when another look would come after `timeout` seconds.
         """
-        return self._run(self._work.wait(job_id, self._ask, timeout))
+        return self._run(self._work.wait(job_id, self._spec, timeout))
 
     def collect(self, job_id: str) -> JobResult:
         """
@@ -88,9 +88,9 @@ class BatchJobs(_BatchSettings, Sync):
         Raises:
             EmbeddingError: The whole job failed, with its code and message; or it still runs.
         """
-        with Harvest() as harvest:
-            job = self._run(self._work.fetch(job_id, self._ask, harvest))
-            return _batch_file.read(job, self._ask, harvest)
+        with ResultFiles() as harvest:
+            job = self._run(self._work.fetch(job_id, self._spec, harvest))
+            return _batch_file.read(job, self._spec, harvest)
 
 
 class AsyncBatchJobs(_BatchSettings, Async):
@@ -105,23 +105,23 @@ class AsyncBatchJobs(_BatchSettings, Async):
     ) -> Job:
         """As `BatchJobs.submit`, awaited; a large file is read beside the event loop."""
         plan = planned(completion_window, metadata)
-        data = await asyncio.to_thread(_batch_file.load, path, self._ask)
-        return await self._arun(self._work.submit(data, self._ask, plan))
+        data = await asyncio.to_thread(_batch_file.load, path, self._spec)
+        return await self._arun(self._work.submit(data, self._spec, plan))
 
     async def get(self, job_id: str) -> Job:
         """As `BatchJobs.get`, awaited."""
-        return await self._arun(self._work.look(job_id, self._ask))
+        return await self._arun(self._work.look(job_id, self._spec))
 
     async def cancel(self, job_id: str) -> Job:
         """As `BatchJobs.cancel`, awaited."""
-        return await self._arun(self._work.cancel(job_id, self._ask))
+        return await self._arun(self._work.cancel(job_id, self._spec))
 
     async def wait(self, job_id: str, *, timeout: float | None = None) -> Job:
         """As `BatchJobs.wait`, awaited."""
-        return await self._arun(self._work.wait(job_id, self._ask, timeout))
+        return await self._arun(self._work.wait(job_id, self._spec, timeout))
 
     async def collect(self, job_id: str) -> JobResult:
         """As `BatchJobs.collect`, awaited; large files are read beside the event loop."""
-        with Harvest() as harvest:
-            job = await self._arun(self._work.fetch(job_id, self._ask, harvest))
-            return await asyncio.to_thread(_batch_file.read, job, self._ask, harvest)
+        with ResultFiles() as harvest:
+            job = await self._arun(self._work.fetch(job_id, self._spec, harvest))
+            return await asyncio.to_thread(_batch_file.read, job, self._spec, harvest)

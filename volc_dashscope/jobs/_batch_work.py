@@ -13,15 +13,15 @@ from typing import Any
 
 import orjson
 
-from volc_dashscope._flow import Flow, Step, Terms, exchange
-from volc_dashscope._multipart import multipart
-from volc_dashscope._wire import Ask, Reply, Request
+from volc_dashscope._request.exchange import RetryContext, Step, exchange
+from volc_dashscope._types import Flow, Reply, Request, RequestSpec
 from volc_dashscope.errors import EmbeddingError, InputError, RequestError
 from volc_dashscope.jobs._batch_file import ENDPOINT
-from volc_dashscope.jobs._gathering import LARGEST_RESULT, Harvest
 from volc_dashscope.jobs._job import Job
+from volc_dashscope.jobs._results import LARGEST_RESULT, ResultFiles
 from volc_dashscope.jobs._waiting import PERHAPS_DONE, checked_id, failure, submitting, unfinished, wait
-from volc_dashscope.providers import _reply, dashscope
+from volc_dashscope.providers import dashscope, parsing
+from volc_dashscope.providers.multipart import multipart
 
 # "Poll no faster than once a minute."
 _PAUSE = 60.0
@@ -32,11 +32,11 @@ _METADATA = {"ds_name": 100, "ds_description": 200, "ds_batch_finish_callback": 
 class BatchWork:
     """The flows of one object's Batch jobs."""
 
-    def __init__(self, terms: Terms) -> None:
+    def __init__(self, terms: RetryContext) -> None:
         self._terms = terms
         self._submitting = submitting(terms)
 
-    def submit(self, data: bytes, ask: Ask, plan: Mapping[str, object]) -> Flow[Job]:
+    def submit(self, data: bytes, spec: RequestSpec, plan: Mapping[str, object]) -> Flow[Job]:
         """Upload a file of request lines and create a batch for it."""
         digest = sha256(data).hexdigest()
         kind, form = multipart(
@@ -46,65 +46,65 @@ class BatchWork:
             data=data,
             digest=digest,
         )
-        upload = Request("POST", f"{ask.base_url}/files", {**ask.headers, "Content-Type": kind}, form)
-        name = yield from exchange(Step(lambda: upload, lambda reply: _file_id(reply, ask)), self._terms)
+        upload = Request("POST", f"{spec.base_url}/files", {**spec.headers, "Content-Type": kind}, form)
+        name = yield from exchange(Step(lambda: upload, lambda reply: _file_id(reply, spec)), self._terms)
         body = orjson.dumps({"input_file_id": name, "endpoint": ENDPOINT, **plan})
-        create = Request("POST", f"{ask.base_url}/batches", ask.headers, body)
+        create = Request("POST", f"{spec.base_url}/batches", spec.headers, body)
         try:
             return (
-                yield from exchange(Step(lambda: create, lambda reply: _read(reply, ask)), self._submitting)
+                yield from exchange(Step(lambda: create, lambda reply: _read(reply, spec)), self._submitting)
             )
         except PERHAPS_DONE:
             # The batch may be there although its reply was lost. Nobody else knows this file, so one that
             # reads it is ours; a second one would be billed as well.
-            found = yield from self._of_file(name, ask)
+            found = yield from self._of_file(name, spec)
             if not found:
                 raise
             return found[0]
 
-    def look(self, job_id: str, ask: Ask) -> Flow[Job]:
+    def look(self, job_id: str, spec: RequestSpec) -> Flow[Job]:
         """Ask how a job stands."""
-        request = Request("GET", f"{ask.base_url}/batches/{checked_id(job_id)}", ask.headers)
+        request = Request("GET", f"{spec.base_url}/batches/{checked_id(job_id)}", spec.headers)
         return (
-            yield from exchange(Step(lambda: request, lambda reply: _read(reply, ask, job_id)), self._terms)
+            yield from exchange(Step(lambda: request, lambda reply: _read(reply, spec, job_id)), self._terms)
         )
 
-    def cancel(self, job_id: str, ask: Ask) -> Flow[Job]:
+    def cancel(self, job_id: str, spec: RequestSpec) -> Flow[Job]:
         """Cancel a job; lines that are done stay done."""
-        request = Request("POST", f"{ask.base_url}/batches/{checked_id(job_id)}/cancel", ask.headers)
+        request = Request("POST", f"{spec.base_url}/batches/{checked_id(job_id)}/cancel", spec.headers)
         return (
-            yield from exchange(Step(lambda: request, lambda reply: _read(reply, ask, job_id)), self._terms)
+            yield from exchange(Step(lambda: request, lambda reply: _read(reply, spec, job_id)), self._terms)
         )
 
-    def wait(self, job_id: str, ask: Ask, timeout: float | None) -> Flow[Job]:
+    def wait(self, job_id: str, spec: RequestSpec, timeout: float | None) -> Flow[Job]:
         """Look once a minute until a job has ended."""
         return (
             yield from wait(
-                lambda: self.look(job_id, ask), self._terms, timeout=timeout, pauses=(_PAUSE, _PAUSE)
+                lambda: self.look(job_id, spec), self._terms, timeout=timeout, pauses=(_PAUSE, _PAUSE)
             )
         )
 
-    def fetch(self, job_id: str, ask: Ask, harvest: Harvest) -> Flow[Job]:
+    def fetch(self, job_id: str, spec: RequestSpec, harvest: ResultFiles) -> Flow[Job]:
         """Put the files of a job that has ended into the harvest."""
-        job = yield from self.look(job_id, ask)
+        job = yield from self.look(job_id, spec)
         if not job.ended:
             raise unfinished(job)
         if job.output_file_id is None and job.error_file_id is None:
-            raise failure(job, ask)
+            raise failure(job, spec)
         if job.output_file_id is not None:
-            yield from exchange(_content(job.output_file_id, ask, harvest.output), self._terms)
+            yield from exchange(_content(job.output_file_id, spec, harvest.output), self._terms)
         if job.error_file_id is not None:
             # The page says that only output files can be downloaded; its scripts download error files too.
             try:
-                yield from exchange(_content(job.error_file_id, ask, harvest.errors), self._terms)
+                yield from exchange(_content(job.error_file_id, spec, harvest.errors), self._terms)
             except RequestError as error:
                 harvest.refused = error
         return job
 
-    def _of_file(self, name: str, ask: Ask) -> Flow[list[Job]]:
-        request = Request("GET", f"{ask.base_url}/batches?input_file_ids={name}&limit=1", ask.headers)
+    def _of_file(self, name: str, spec: RequestSpec) -> Flow[list[Job]]:
+        request = Request("GET", f"{spec.base_url}/batches?input_file_ids={name}&limit=1", spec.headers)
         return (
-            yield from exchange(Step(lambda: request, lambda reply: _listed(reply, ask, name)), self._terms)
+            yield from exchange(Step(lambda: request, lambda reply: _listed(reply, spec, name)), self._terms)
         )
 
 
@@ -136,36 +136,36 @@ def planned(completion_window: str, metadata: Mapping[str, str] | None) -> dict[
     return plan
 
 
-def _content(name: str, ask: Ask, file: Any) -> Step[None]:
-    url = f"{ask.base_url}/files/{name}/content"
-    request = Request("GET", url, {**ask.headers, "Accept": "*/*"}, into=file, largest=LARGEST_RESULT)
-    return Step(lambda: request, lambda reply: _fetched(reply, name, ask))
+def _content(name: str, spec: RequestSpec, file: Any) -> Step[None]:
+    url = f"{spec.base_url}/files/{name}/content"
+    request = Request("GET", url, {**spec.headers, "Accept": "*/*"}, into=file, largest=LARGEST_RESULT)
+    return Step(lambda: request, lambda reply: _fetched(reply, name, spec))
 
 
-def _fetched(reply: Reply, name: str, ask: Ask) -> EmbeddingError | None:
+def _fetched(reply: Reply, name: str, spec: RequestSpec) -> EmbeddingError | None:
     if reply.status == 200:
         return None
-    refused = dashscope.answer(reply, ask, f"file {name}")
+    refused = dashscope.answer(reply, spec, f"file {name}")
     return refused if isinstance(refused, EmbeddingError) else None
 
 
-def _file_id(reply: Reply, ask: Ask) -> str | EmbeddingError:
-    body = dashscope.answer(reply, ask, "the file of a batch")
+def _file_id(reply: Reply, spec: RequestSpec) -> str | EmbeddingError:
+    body = dashscope.answer(reply, spec, "the file of a batch")
     if isinstance(body, EmbeddingError):
         return body
     return _id(body, "id") or _bad("no id of the file", reply, "the file of a batch")
 
 
-def _read(reply: Reply, ask: Ask, job_id: str | None = None) -> Job | EmbeddingError:
+def _read(reply: Reply, spec: RequestSpec, job_id: str | None = None) -> Job | EmbeddingError:
     subject = f"job {job_id}" if job_id else "the batch"
-    body = dashscope.answer(reply, ask, subject)
+    body = dashscope.answer(reply, spec, subject)
     if isinstance(body, EmbeddingError):
         return body
     return _job(body, reply, job_id) or _bad("no id and status of the job", reply, subject)
 
 
-def _listed(reply: Reply, ask: Ask, name: str) -> list[Job] | EmbeddingError:
-    body = dashscope.answer(reply, ask, "the list of batches")
+def _listed(reply: Reply, spec: RequestSpec, name: str) -> list[Job] | EmbeddingError:
+    body = dashscope.answer(reply, spec, "the list of batches")
     if isinstance(body, EmbeddingError):
         return body
     rows = body.get("data")
@@ -211,4 +211,4 @@ def _id(body: dict[str, Any], name: str) -> str | None:
 
 def _bad(reason: str, reply: Reply, subject: str) -> EmbeddingError:
     request_id = reply.headers.get("x-request-id")
-    return _reply.bad_reply(dashscope.NAME, reason, dashscope.NO_ITEMS, reply, request_id, subject)
+    return parsing.bad_reply(dashscope.NAME, reason, dashscope.NO_ITEMS, reply, request_id, subject)

@@ -8,11 +8,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from volc_dashscope._wire import TextType
+from volc_dashscope._types import TextType
 from volc_dashscope.jobs import _file_work
 from volc_dashscope.jobs._file_work import FileWork
-from volc_dashscope.jobs._gathering import Harvest
 from volc_dashscope.jobs._job import Job, JobResult
+from volc_dashscope.jobs._results import ResultFiles
 from volc_dashscope.jobs._settings import Async, Settings, Sync
 
 _DAY = 24 * 3600.0
@@ -37,7 +37,7 @@ class _FileSettings(Settings):
         Raises:
             InputError: A text is empty, too long or not one line, or there are too many. Nothing is written.
         """
-        return _file_work.write(texts, path, self._ask)
+        return _file_work.write(texts, path, self._spec)
 
 
 class FileJobs(_FileSettings, Sync):
@@ -53,15 +53,15 @@ class FileJobs(_FileSettings, Sync):
         Raises:
             EmbeddingError: It was refused; or the reply was lost, and then it is not sent a second time.
         """
-        return self._run(self._work.submit(url, self._asked(text_type=text_type)))
+        return self._run(self._work.submit(url, self._spec_for(text_type=text_type)))
 
     def get(self, job_id: str) -> Job:
         """Ask how a job stands. An id the service does not know is a `RequestError`."""
-        return self._run(self._work.look(job_id, self._ask))
+        return self._run(self._work.look(job_id, self._spec))
 
     def cancel(self, job_id: str) -> Job:
         """Cancel a job; only one that is PENDING obeys."""
-        return self._run(self._work.cancel(job_id, self._ask))
+        return self._run(self._work.cancel(job_id, self._spec))
 
     def wait(self, job_id: str, *, timeout: float | None = _DAY) -> Job:
         """
@@ -70,7 +70,7 @@ class FileJobs(_FileSettings, Sync):
         Raises:
             ServiceUnavailableError: It still runs when another look would come after `timeout` seconds.
         """
-        return self._run(self._work.wait(job_id, self._ask, timeout))
+        return self._run(self._work.wait(job_id, self._spec, timeout))
 
     def collect(
         self, job_id: str, *, count: int | None = None, first_line: FirstLine | None = None
@@ -86,9 +86,9 @@ class FileJobs(_FileSettings, Sync):
         Raises:
             EmbeddingError: The job failed, with its code and message; or it still runs; or its result is gone.
         """
-        with Harvest() as harvest:
-            job = self._run(self._work.fetch(job_id, self._ask, harvest))
-            return _file_work.read(job, self._ask, harvest, count=count, first_line=first_line)
+        with ResultFiles() as harvest:
+            job = self._run(self._work.fetch(job_id, self._spec, harvest))
+            return _file_work.read(job, self._spec, harvest, count=count, first_line=first_line)
 
 
 class AsyncFileJobs(_FileSettings, Async):
@@ -96,26 +96,26 @@ class AsyncFileJobs(_FileSettings, Async):
 
     async def submit(self, url: str, *, text_type: TextType | None = "document") -> Job:
         """As `FileJobs.submit`, awaited."""
-        return await self._arun(self._work.submit(url, self._asked(text_type=text_type)))
+        return await self._arun(self._work.submit(url, self._spec_for(text_type=text_type)))
 
     async def get(self, job_id: str) -> Job:
         """As `FileJobs.get`, awaited."""
-        return await self._arun(self._work.look(job_id, self._ask))
+        return await self._arun(self._work.look(job_id, self._spec))
 
     async def cancel(self, job_id: str) -> Job:
         """As `FileJobs.cancel`, awaited."""
-        return await self._arun(self._work.cancel(job_id, self._ask))
+        return await self._arun(self._work.cancel(job_id, self._spec))
 
     async def wait(self, job_id: str, *, timeout: float | None = _DAY) -> Job:
         """As `FileJobs.wait`, awaited."""
-        return await self._arun(self._work.wait(job_id, self._ask, timeout))
+        return await self._arun(self._work.wait(job_id, self._spec, timeout))
 
     async def collect(
         self, job_id: str, *, count: int | None = None, first_line: FirstLine | None = None
     ) -> JobResult:
         """As `FileJobs.collect`, awaited; a large result is read beside the event loop."""
-        with Harvest() as harvest:
-            job = await self._arun(self._work.fetch(job_id, self._ask, harvest))
+        with ResultFiles() as harvest:
+            job = await self._arun(self._work.fetch(job_id, self._spec, harvest))
             return await asyncio.to_thread(
-                _file_work.read, job, self._ask, harvest, count=count, first_line=first_line
+                _file_work.read, job, self._spec, harvest, count=count, first_line=first_line
             )

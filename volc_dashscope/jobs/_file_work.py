@@ -10,19 +10,19 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from volc_dashscope._check import check_items
 from volc_dashscope._config import is_private
-from volc_dashscope._flow import Flow, Step, Terms, exchange
-from volc_dashscope._items import items_of
+from volc_dashscope._limits.rate_limiter import RequestCost
 from volc_dashscope._media import source_of_url
-from volc_dashscope._pace import Cost
-from volc_dashscope._wire import Ask, Reply, Request
+from volc_dashscope._request.exchange import RetryContext, Step, exchange
+from volc_dashscope._request.items import items_of
+from volc_dashscope._request.validation import check_items
+from volc_dashscope._types import Flow, Reply, Request, RequestSpec
 from volc_dashscope.errors import BadReplyError, EmbeddingError, InputError, RequestError
-from volc_dashscope.jobs._gathering import LARGEST_RESULT, Gathering, Harvest, entries
 from volc_dashscope.jobs._job import Job, JobResult
+from volc_dashscope.jobs._results import LARGEST_RESULT, ResultCollector, ResultFiles, entries
 from volc_dashscope.jobs._waiting import PERHAPS_DONE, checked_id, failure, submitting, unfinished, wait
 from volc_dashscope.models import MIB
-from volc_dashscope.providers import _reply, dashscope
+from volc_dashscope.providers import dashscope, parsing
 from volc_dashscope.results import Usage
 
 # "1 submit per second."
@@ -47,11 +47,11 @@ _EXPIRED = (403, 404)
 class FileWork:
     """The flows of one object's file jobs."""
 
-    def __init__(self, terms: Terms) -> None:
+    def __init__(self, terms: RetryContext) -> None:
         self._terms = terms
         self._submitting = submitting(terms, _SUBMITS_PER_MINUTE)
 
-    def submit(self, url: str, ask: Ask) -> Flow[Job]:
+    def submit(self, url: str, spec: RequestSpec) -> Flow[Job]:
         """Start a job for the lines of a file."""
         source = source_of_url(url, "image").url
         if source is None:
@@ -59,7 +59,9 @@ class FileWork:
         # "File type should be txt", says the service after a minute in its queue.
         if not source.partition("?")[0].endswith(".txt"):
             raise InputError("a file job takes the URL of a .txt file")
-        step = Step(lambda: dashscope.job_request(source, ask), lambda reply: _job(reply, ask), Cost())
+        step = Step(
+            lambda: dashscope.job_request(source, spec), lambda reply: _job(reply, spec), RequestCost()
+        )
         try:
             return (yield from exchange(step, self._submitting))
         except PERHAPS_DONE as error:
@@ -68,35 +70,35 @@ class FileWork:
             )
             raise
 
-    def look(self, job_id: str, ask: Ask) -> Flow[Job]:
+    def look(self, job_id: str, spec: RequestSpec) -> Flow[Job]:
         """Ask how a job stands."""
-        url = f"{ask.base_url}/tasks/{checked_id(job_id)}"
-        step = Step(lambda: Request("GET", url, ask.headers), lambda reply: _job(reply, ask, job_id))
+        url = f"{spec.base_url}/tasks/{checked_id(job_id)}"
+        step = Step(lambda: Request("GET", url, spec.headers), lambda reply: _job(reply, spec, job_id))
         return (yield from exchange(step, self._terms))
 
-    def cancel(self, job_id: str, ask: Ask) -> Flow[Job]:
+    def cancel(self, job_id: str, spec: RequestSpec) -> Flow[Job]:
         """Cancel a job that has not started."""
-        url = f"{ask.base_url}/tasks/{checked_id(job_id)}/cancel"
+        url = f"{spec.base_url}/tasks/{checked_id(job_id)}/cancel"
         step = Step(
-            lambda: Request("POST", url, ask.headers),
-            lambda reply: dashscope.answer(reply, ask, f"to cancel job {job_id}"),
+            lambda: Request("POST", url, spec.headers),
+            lambda reply: dashscope.answer(reply, spec, f"to cancel job {job_id}"),
         )
         yield from exchange(step, self._terms)
-        return (yield from self.look(job_id, ask))
+        return (yield from self.look(job_id, spec))
 
-    def wait(self, job_id: str, ask: Ask, timeout: float | None) -> Flow[Job]:
+    def wait(self, job_id: str, spec: RequestSpec, timeout: float | None) -> Flow[Job]:
         """Look until a job has ended: after 1, 2, 4, then every 8 seconds, as the vendor's SDK does."""
         return (
-            yield from wait(lambda: self.look(job_id, ask), self._terms, timeout=timeout, pauses=(1.0, 8.0))
+            yield from wait(lambda: self.look(job_id, spec), self._terms, timeout=timeout, pauses=(1.0, 8.0))
         )
 
-    def fetch(self, job_id: str, ask: Ask, harvest: Harvest) -> Flow[Job]:
+    def fetch(self, job_id: str, spec: RequestSpec, harvest: ResultFiles) -> Flow[Job]:
         """Put the result of a job that has ended into the harvest."""
-        job = yield from self.look(job_id, ask)
+        job = yield from self.look(job_id, spec)
         if not job.ended:
             raise unfinished(job)
         if job.status != "SUCCEEDED":
-            raise failure(job, ask)
+            raise failure(job, spec)
         url = job.result_url
         if url is None or not is_private(url):
             raise BadReplyError(
@@ -108,12 +110,17 @@ class FileWork:
         request = Request(
             "GET", url, {"Accept": "*/*"}, keyless=True, into=harvest.output, largest=LARGEST_RESULT
         )
-        yield from exchange(Step(lambda: request, lambda reply: _fetched(reply, job, ask)), self._terms)
+        yield from exchange(Step(lambda: request, lambda reply: _fetched(reply, job, spec)), self._terms)
         return job
 
 
 def read(
-    job: Job, ask: Ask, harvest: Harvest, *, count: int | None = None, first_line: int | None = None
+    job: Job,
+    spec: RequestSpec,
+    harvest: ResultFiles,
+    *,
+    count: int | None = None,
+    first_line: int | None = None,
 ) -> JobResult:
     """
     Return the vectors of a fetched result.
@@ -126,22 +133,24 @@ def read(
         raise InputError(f"count must be the number of lines of the file, got {count!r}")
     if first_line not in (None, 0, 1):
         raise InputError(f"first_line must be 0, 1 or None, got {first_line!r}")
-    gathering = Gathering(job, ask)
+    gathering = ResultCollector(job, spec)
     try:
-        for entry in entries(harvest.output, ask.model_info.batch):
-            number = _number(entry, ask.model_info.batch)
+        for entry in entries(harvest.output, spec.model_info.batch):
+            number = _number(entry, spec.model_info.batch)
             gathering.note(entry.get("request_id"))
             vector = next((entry[key] for key in _VECTOR_KEYS if key in entry), None)
             if vector is None and (entry.get("code") or entry.get("error")):
-                refusal = dashscope.refusal(entry, job.request_id, Reply(200, {}, b""), ask, f"line {number}")
+                refusal = dashscope.refusal(
+                    entry, job.request_id, Reply(200, {}, b""), spec, f"line {number}"
+                )
                 gathering.fail(number, refusal)
             else:
                 gathering.take(number, vector)
         numbers = gathering.numbers
         first = _first(numbers, count) if first_line is None else first_line
         if numbers and (min(numbers) < first or (count is not None and max(numbers) >= count + first)):
-            raise _reply.Malformed("it has more lines than the input")
-    except _reply.Malformed as reason:
+            raise parsing.Malformed("it has more lines than the input")
+    except parsing.Malformed as reason:
         raise gathering.broken(str(reason)) from reason
     gathering.usage = job.usage
     lines = count if count is not None else max(numbers, default=first - 1) + 1 - first
@@ -149,7 +158,7 @@ def read(
     return gathering.result(lines, absent, first=first)
 
 
-def write(texts: Iterable[str], path: str | Path, ask: Ask) -> int:
+def write(texts: Iterable[str], path: str | Path, spec: RequestSpec) -> int:
     """
     Write texts as the lines of a new file and return their number.
 
@@ -158,10 +167,10 @@ def write(texts: Iterable[str], path: str | Path, ask: Ask) -> int:
             is written then.
     """
     items = items_of(texts)
-    check_items(items, ask)
-    if len(items) > ask.model_info.batch:
+    check_items(items, spec)
+    if len(items) > spec.model_info.batch:
         raise InputError(
-            f"{len(items):,} texts; a file of {ask.model_info.name} has at most {ask.model_info.batch:,} lines"
+            f"{len(items):,} texts; a file of {spec.model_info.name} has at most {spec.model_info.batch:,} lines"
         )
     lines = []
     for index, text in enumerate(map(str, items)):
@@ -183,9 +192,9 @@ def write(texts: Iterable[str], path: str | Path, ask: Ask) -> int:
     return len(lines)
 
 
-def _job(reply: Reply, ask: Ask, job_id: str | None = None) -> Job | EmbeddingError:
+def _job(reply: Reply, spec: RequestSpec, job_id: str | None = None) -> Job | EmbeddingError:
     subject = f"job {job_id}" if job_id else "the job"
-    body = dashscope.answer(reply, ask, subject)
+    body = dashscope.answer(reply, spec, subject)
     if isinstance(body, EmbeddingError):
         return body
     request_id = dashscope.request_id_of(body, reply)
@@ -204,8 +213,8 @@ def _job(reply: Reply, ask: Ask, job_id: str | None = None) -> Job | EmbeddingEr
         )
     if not isinstance(found, str) or not isinstance(status, str) or job_id not in (None, found):
         reason = "no task_id and task_status of the job"
-        return _reply.bad_reply(dashscope.NAME, reason, dashscope.NO_ITEMS, reply, request_id, subject)
-    usage = _reply.usage(body.get("usage"), text=("total_tokens",), image=())
+        return parsing.bad_reply(dashscope.NAME, reason, dashscope.NO_ITEMS, reply, request_id, subject)
+    usage = parsing.usage(body.get("usage"), text=("total_tokens",), image=())
     link = _text(output, "url")
     return Job(
         found,
@@ -219,13 +228,13 @@ def _job(reply: Reply, ask: Ask, job_id: str | None = None) -> Job | EmbeddingEr
     )
 
 
-def _fetched(reply: Reply, job: Job, ask: Ask) -> EmbeddingError | None:
+def _fetched(reply: Reply, job: Job, spec: RequestSpec) -> EmbeddingError | None:
     if reply.status == 200:
         return None
     if reply.status in _EXPIRED:
         words = f"the result of job {job.id} is not there any more ({reply.status}); it is kept for 24 hours"
         return RequestError(words, provider=dashscope.NAME, status=reply.status, request_id=job.request_id)
-    return dashscope.refusal({}, job.request_id, reply, ask, f"the result of job {job.id}")
+    return dashscope.refusal({}, job.request_id, reply, spec, f"the result of job {job.id}")
 
 
 def _number(entry: dict[str, Any], most: int) -> int:
@@ -234,7 +243,7 @@ def _number(entry: dict[str, Any], most: int) -> int:
         number = int(number)
     if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number <= most:
         keys = ", ".join(sorted(key[:40] for key in entry)[:10])
-        raise _reply.Malformed(f"a line has no line number from 0 to {most} (its keys: {keys})")
+        raise parsing.Malformed(f"a line has no line number from 0 to {most} (its keys: {keys})")
     return number
 
 
@@ -244,7 +253,7 @@ def _first(numbers: set[int], count: int | None) -> int:
         return 0
     if count is not None and count in numbers:
         return 1
-    raise _reply.Malformed(
+    raise parsing.Malformed(
         "no line has the number 0, so lines may be counted from 1, or the first one was empty; "
         "pass count=, the number of lines of the file, or first_line=0 or 1"
     )

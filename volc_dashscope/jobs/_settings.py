@@ -10,12 +10,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from volc_dashscope import _config
-from volc_dashscope._check import check_settings
-from volc_dashscope._flow import Flow, Terms
-from volc_dashscope._http import Home, arun, run
-from volc_dashscope._pace import Pace
-from volc_dashscope._retry import Retry
-from volc_dashscope._wire import Ask
+from volc_dashscope._http import ConnectionPool, arun, run
+from volc_dashscope._limits.rate_limiter import RateLimiter
+from volc_dashscope._limits.retry import Retry
+from volc_dashscope._request.exchange import RetryContext
+from volc_dashscope._request.validation import check_settings
+from volc_dashscope._types import Flow, RequestSpec
 from volc_dashscope.errors import ConfigError
 from volc_dashscope.models import ModelInfo, Route
 
@@ -87,7 +87,7 @@ class Settings:
         url, place = _config.find_url(
             found, route=self._route, base_url=base_url, region=region, workspace=workspace
         )
-        self._ask = Ask(
+        self._spec = RequestSpec(
             model_info=found,
             model=model,
             base_url=url,
@@ -98,16 +98,16 @@ class Settings:
             normalize=normalize,
             key=key,
         )
-        check_settings(self._ask)
-        if self._ask.expected is None:
+        check_settings(self._spec)
+        if self._spec.expected is None:
             raise ConfigError("a job needs to know the length of its vectors; pass dimensions")
-        self._terms = Terms(
+        self._terms = RetryContext(
             Retry(max_retries, deadline, random.Random().random),
-            Pace(None, None),
+            RateLimiter(None, None),
             time.monotonic,
             found.provider,
         )
-        self._home = Home(
+        self._home = ConnectionPool(
             key=key,
             timeout=timeout,
             width=_WIDTH,
@@ -120,30 +120,30 @@ class Settings:
     @property
     def model_info(self) -> ModelInfo:
         """The row that says what the model can do."""
-        return self._ask.model_info
+        return self._spec.model_info
 
     @property
     def dimension(self) -> int | None:
         """Length of the rows."""
-        return self._ask.expected
+        return self._spec.expected
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self._ask.model!r}, {self._ask.place}, dimension={self.dimension})"
+        return f"{type(self).__name__}({self._spec.model!r}, {self._spec.place}, dimension={self.dimension})"
 
-    def _asked(self, **changes: str | None) -> Ask:
+    def _spec_for(self, **changes: str | None) -> RequestSpec:
         """Return the settings with arguments of a call, checked."""
-        ask = replace(self._ask, **changes)  # type: ignore[arg-type]
-        check_settings(ask)
-        return ask
+        spec = replace(self._spec, **changes)  # type: ignore[arg-type]
+        check_settings(spec)
+        return spec
 
 
 class Sync:
     """Flows in the caller's thread."""
 
-    _home: Home
+    _home: ConnectionPool
 
     def _run(self, flow: Flow[T]) -> T:
-        return run(flow, self._home.way(), threading.Event())
+        return run(flow, self._home.sync_transport(), threading.Event())
 
     def close(self) -> None:
         """Close the connections. Closing twice is allowed."""
@@ -159,10 +159,10 @@ class Sync:
 class Async:
     """Flows in the caller's task."""
 
-    _home: Home
+    _home: ConnectionPool
 
     async def _arun(self, flow: Flow[T]) -> T:
-        return await arun(flow, await self._home.away())
+        return await arun(flow, await self._home.async_transport())
 
     async def close(self) -> None:
         """Close this event loop's connections. Closing twice is allowed."""

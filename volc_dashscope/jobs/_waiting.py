@@ -7,10 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from volc_dashscope._config import check_patience
-from volc_dashscope._flow import Flow, Terms, Wait
-from volc_dashscope._pace import Pace
-from volc_dashscope._retry import Retry
-from volc_dashscope._wire import Ask, Reply
+from volc_dashscope._limits.rate_limiter import RateLimiter
+from volc_dashscope._limits.retry import Retry
+from volc_dashscope._request.exchange import RetryContext
+from volc_dashscope._types import Flow, Reply, RequestSpec, Wait
 from volc_dashscope.errors import (
     BadReplyError,
     EmbeddingError,
@@ -27,7 +27,7 @@ PERHAPS_DONE = (TransportError, ServiceUnavailableError, BadReplyError)
 
 
 @dataclass(frozen=True, slots=True)
-class Once(Retry):
+class NonIdempotentRetry(Retry):
     """Repeats only what the service certainly refused: a job submitted twice is billed twice."""
 
     def after(self, error: EmbeddingError, attempt: int, elapsed: float) -> float | None:
@@ -36,15 +36,15 @@ class Once(Retry):
         return None if isinstance(error, PERHAPS_DONE) else Retry.after(self, error, attempt, elapsed)
 
 
-def submitting(terms: Terms, per_minute: float | None = None) -> Terms:
+def submitting(terms: RetryContext, per_minute: float | None = None) -> RetryContext:
     """Return the terms for a request that makes a job."""
-    once = Once(terms.retry.max_retries, terms.retry.deadline, terms.retry.random)
-    return Terms(once, Pace(per_minute, None), terms.clock, terms.provider)
+    once = NonIdempotentRetry(terms.retry.max_retries, terms.retry.deadline, terms.retry.random)
+    return RetryContext(once, RateLimiter(per_minute, None), terms.clock, terms.provider)
 
 
 def wait(
     look: Callable[[], Flow[Job]],
-    terms: Terms,
+    terms: RetryContext,
     *,
     timeout: float | None,
     pauses: tuple[float, float],
@@ -81,13 +81,13 @@ def unfinished(job: Job, since: str = "") -> ServiceUnavailableError:
     )
 
 
-def failure(job: Job, ask: Ask) -> EmbeddingError:
+def failure(job: Job, spec: RequestSpec) -> EmbeddingError:
     """Make the error for a job that ended without a result."""
     if job.code is None and job.message is None:
         words = f"job {job.id} is {job.status} and has no result"
         return RequestError(words, provider=dashscope.NAME, request_id=job.request_id)
-    told = {"code": job.code, "message": job.message}
-    return dashscope.refusal(told, job.request_id, Reply(200, {}, b""), ask, f"job {job.id}")
+    answer = {"code": job.code, "message": job.message}
+    return dashscope.refusal(answer, job.request_id, Reply(200, {}, b""), spec, f"job {job.id}")
 
 
 def checked_id(value: str, what: str = "job_id") -> str:

@@ -7,8 +7,9 @@ limits and the parametrised tests are made from these rows. Adding a model is ad
 
 from __future__ import annotations
 
-from volc_dashscope.models._ark import ROWS as _ARK
-from volc_dashscope.models._card import (
+from volc_dashscope.models.ark import ROWS as _ARK
+from volc_dashscope.models.dashscope import ROWS as _DASHSCOPE
+from volc_dashscope.models.info import (
     ANY_MEDIA,
     MIB,
     TEXT,
@@ -25,7 +26,6 @@ from volc_dashscope.models._card import (
     Route,
     Score,
 )
-from volc_dashscope.models._dashscope import ROWS as _DASHSCOPE
 
 __all__ = [
     "ANY_MEDIA",

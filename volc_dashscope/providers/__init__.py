@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from volc_dashscope._wire import Wire
+from volc_dashscope._types import ProviderCodec
 from volc_dashscope.models import Provider
 from volc_dashscope.providers import ark, dashscope
 
-WIRES: dict[Provider, Wire] = {"ark": ark, "dashscope": dashscope}
+CODECS: dict[Provider, ProviderCodec] = {"ark": ark, "dashscope": dashscope}

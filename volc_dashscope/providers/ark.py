@@ -12,13 +12,11 @@ from typing import Any
 
 import orjson
 
-from volc_dashscope._wire import Ask, Batch, Reply, Request, Rows
+from volc_dashscope._types import Batch, Reply, Request, RequestSpec, Rows
 from volc_dashscope.errors import EmbeddingError
 from volc_dashscope.inputs import Frames, Item, Part, Video, modalities, parts
-from volc_dashscope.providers import _reply
-from volc_dashscope.providers._multi import request_fields, token_vectors
-from volc_dashscope.providers._source import source
-from volc_dashscope.providers._verdict import (
+from volc_dashscope.providers import parsing
+from volc_dashscope.providers.error_table import (
     BAD_CONTENT,
     BAD_KEY,
     BAD_MEDIA,
@@ -33,8 +31,10 @@ from volc_dashscope.providers._verdict import (
     TRY_LATER,
     Rule,
     judge,
-    shown,
+    sanitize_id,
 )
+from volc_dashscope.providers.media_source import source
+from volc_dashscope.providers.token_vectors import request_fields, token_vectors
 
 NAME = "ark"
 # Token vectors of the longest text: 128k tokens of 2048 numbers, compressed and in base64.
@@ -83,75 +83,75 @@ RULES = (
 )
 
 
-def build(batch: Batch, ask: Ask) -> Request:
+def build(batch: Batch, spec: RequestSpec) -> Request:
     """Write the request for one item (multimodal) or a few texts (text endpoint)."""
-    text_only = ask.model_info.endpoint == "text"
-    fields: dict[str, object] = {"model": ask.model}
+    text_only = spec.model_info.endpoint == "text"
+    fields: dict[str, object] = {"model": spec.model}
     if text_only:
-        fields["input"] = [_prefixed(part, ask) for item in batch.items for part in parts(item)]
+        fields["input"] = [_prefixed(part, spec) for item in batch.items for part in parts(item)]
     else:
         item = batch.items[0]
-        fields["input"] = [_part(part, ask) for part in parts(item)]
-        fields.update(_instructions(item, ask))
-    if ask.model_info.known:
+        fields["input"] = [_part(part, spec) for part in parts(item)]
+        fields.update(_instructions(item, spec))
+    if spec.model_info.known:
         # A third of the bytes of a list of numbers; a model outside the table is asked for nothing optional.
         fields["encoding_format"] = "base64"
-    if ask.dimension is not None and ask.model_info.reduces == "server":
-        fields["dimensions"] = ask.dimension
-    if ask.sparse:
+    if spec.dimension is not None and spec.model_info.reduces == "server":
+        fields["dimensions"] = spec.dimension
+    if spec.sparse:
         fields["sparse_embedding"] = {"type": "enabled"}
-    if ask.output_type == "multi":
+    if spec.output_type == "multi":
         fields["multi_embedding"] = request_fields()
-    fields.update(ask.extra_body or {})
+    fields.update(spec.extra_body or {})
     path = "/embeddings" if text_only else "/embeddings/multimodal"
-    largest = _LARGEST_MULTI if ask.output_type == "multi" else None
-    return Request("POST", ask.base_url + path, ask.headers, orjson.dumps(fields), largest=largest)
+    largest = _LARGEST_MULTI if spec.output_type == "multi" else None
+    return Request("POST", spec.base_url + path, spec.headers, orjson.dumps(fields), largest=largest)
 
 
-def read(reply: Reply, batch: Batch, ask: Ask) -> Rows | EmbeddingError:
+def read(reply: Reply, batch: Batch, spec: RequestSpec) -> Rows | EmbeddingError:
     """Return the batch's rows, or the error the reply stands for."""
-    request_id = shown(reply.headers.get("x-request-id") or reply.headers.get("x-client-request-id"))
+    request_id = sanitize_id(reply.headers.get("x-request-id") or reply.headers.get("x-client-request-id"))
     try:
-        body = _reply.load(reply)
+        body = parsing.load(reply)
         error = body.get("error")
         if reply.status != 200 or isinstance(error, dict):
-            return _refusal(error if isinstance(error, dict) else {}, request_id, reply, batch, ask)
-        return _rows(body, request_id, batch, ask)
-    except _reply.Malformed as reason:
+            return _refusal(error if isinstance(error, dict) else {}, request_id, reply, batch, spec)
+        return _rows(body, request_id, batch, spec)
+    except parsing.Malformed as reason:
         if reply.status != 200:
-            return _refusal({}, request_id, reply, batch, ask)
-        return _reply.bad_reply(NAME, str(reason), batch, reply, request_id)
+            return _refusal({}, request_id, reply, batch, spec)
+        return parsing.bad_reply(NAME, str(reason), batch, reply, request_id)
 
 
-def _rows(body: dict[str, Any], request_id: str | None, batch: Batch, ask: Ask) -> Rows:
+def _rows(body: dict[str, Any], request_id: str | None, batch: Batch, spec: RequestSpec) -> Rows:
     data = body.get("data")
-    if ask.model_info.endpoint == "text":
-        entries = _reply.in_order(data, len(batch), "index")
+    if spec.model_info.endpoint == "text":
+        entries = parsing.in_order(data, len(batch), "index")
     else:
         # Contradiction C1: an object everywhere, a list of one in the guide's preview.
-        entries = _reply.objects(data if isinstance(data, list) else [data])
+        entries = parsing.objects(data if isinstance(data, list) else [data])
         if len(entries) != 1:
-            raise _reply.Malformed("data is neither an object nor a list of one")
+            raise parsing.Malformed("data is neither an object nor a list of one")
     return Rows(
-        vectors=_reply.stack([entry.get("embedding") for entry in entries], ask) if ask.dense else None,
-        usage=_reply.usage(
+        vectors=parsing.stack([entry.get("embedding") for entry in entries], spec) if spec.dense else None,
+        usage=parsing.usage(
             body.get("usage"),
             text=("prompt_tokens_details.text_tokens", "prompt_tokens"),
             image=("prompt_tokens_details.image_tokens",),
         ),
-        sparse=tuple(_reply.sparse(entry.get("sparse_embedding")) for entry in entries)
-        if ask.sparse
+        sparse=tuple(parsing.sparse(entry.get("sparse_embedding")) for entry in entries)
+        if spec.sparse
         else None,
-        multi=tuple(token_vectors(entry.get("multi_embedding"), ask) for entry in entries)
-        if ask.output_type == "multi"
+        multi=tuple(token_vectors(entry.get("multi_embedding"), spec) for entry in entries)
+        if spec.output_type == "multi"
         else None,
-        request_id=request_id or shown(body.get("id")),
-        model=shown(body.get("model")),
+        request_id=request_id or sanitize_id(body.get("id")),
+        model=sanitize_id(body.get("model")),
     )
 
 
 def _refusal(
-    error: dict[str, Any], request_id: str | None, reply: Reply, batch: Batch, ask: Ask
+    error: dict[str, Any], request_id: str | None, reply: Reply, batch: Batch, spec: RequestSpec
 ) -> EmbeddingError:
     code, message = error.get("code"), error.get("message")
     if request_id is None and isinstance(message, str) and (named := _NAMED_ID.search(message)):
@@ -164,16 +164,16 @@ def _refusal(
         message=message if isinstance(message, str) else "",
         request_id=request_id,
         batch=batch,
-        ask=ask,
+        spec=spec,
     )
 
 
-def _part(part: Part, ask: Ask) -> dict[str, object]:
+def _part(part: Part, spec: RequestSpec) -> dict[str, object]:
     if isinstance(part, str):
         return {"type": "text", "text": part}
     if isinstance(part, Frames):
         raise AssertionError("checked: Ark has no frames")
-    medium: dict[str, object] = {"url": source(part, ask)}
+    medium: dict[str, object] = {"url": source(part, spec)}
     if isinstance(part, Video):
         for knob in ("fps", "max_video_tokens", "min_frame_tokens", "max_frame_tokens", "min_frames"):
             value = getattr(part, knob)
@@ -183,27 +183,27 @@ def _part(part: Part, ask: Ask) -> dict[str, object]:
     return {"type": kind, kind: medium}
 
 
-def _prefixed(text: Part, ask: Ask) -> Part:
-    if ask.text_type == "query" and ask.instruct is not None:
-        return f"Instruct: {ask.instruct}\nQuery: {text}"
+def _prefixed(text: Part, spec: RequestSpec) -> Part:
+    if spec.text_type == "query" and spec.instruct is not None:
+        return f"Instruct: {spec.instruct}\nQuery: {text}"
     return text
 
 
-def _instructions(item: Item, ask: Ask) -> dict[str, object]:
+def _instructions(item: Item, spec: RequestSpec) -> dict[str, object]:
     """
     The `instructions` field, by role (BytePlus guide, section on instructions; only the braces may change).
 
     A document says what it is; a query, or an item among equals, says what is searched and what for.
     """
-    asked = (ask.instruct, ask.target_modality, ask.query_instructions, ask.document_instructions)
-    if not ask.model_info.instruct or (not ask.model_info.known and not any(asked)):
+    asked = (spec.instruct, spec.target_modality, spec.query_instructions, spec.document_instructions)
+    if not spec.model_info.instruct or (not spec.model_info.known and not any(asked)):
         return {}
     compress = f"Compress the {_modality(item)} into one word."
-    if ask.text_type == "document":
-        return {"instructions": ask.document_instructions or f"Instruction:{compress}\nQuery:"}
-    target = ask.target_modality or _ANY_TARGET
-    default = f"Target_modality: {target}.\nInstruction:{ask.instruct or compress}\nQuery:"
-    return {"instructions": ask.query_instructions or default}
+    if spec.text_type == "document":
+        return {"instructions": spec.document_instructions or f"Instruction:{compress}\nQuery:"}
+    target = spec.target_modality or _ANY_TARGET
+    default = f"Target_modality: {target}.\nInstruction:{spec.instruct or compress}\nQuery:"
+    return {"instructions": spec.query_instructions or default}
 
 
 def _modality(item: Item) -> str:

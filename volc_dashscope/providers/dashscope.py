@@ -12,12 +12,11 @@ from typing import Any
 
 import orjson
 
-from volc_dashscope._wire import Ask, Batch, Reply, Request, Rows
+from volc_dashscope._types import Batch, Reply, Request, RequestSpec, Rows
 from volc_dashscope.errors import EmbeddingError
 from volc_dashscope.inputs import Frames, Image, Item, Part, Video, parts
-from volc_dashscope.providers import _reply
-from volc_dashscope.providers._source import source
-from volc_dashscope.providers._verdict import (
+from volc_dashscope.providers import parsing
+from volc_dashscope.providers.error_table import (
     BAD_CONTENT,
     BAD_KEY,
     BAD_MEDIA,
@@ -31,8 +30,9 @@ from volc_dashscope.providers._verdict import (
     TRY_LATER,
     Rule,
     judge,
-    shown,
+    sanitize_id,
 )
+from volc_dashscope.providers.media_source import source
 
 NAME = "dashscope"
 _TEXT_PATH = "/services/embeddings/text-embedding/text-embedding"
@@ -50,10 +50,10 @@ RULES = (
     Rule(400, "InvalidURL.Timeout", TRY_LATER),
     Rule(400, "InvalidURL", BAD_MEDIA),
     Rule(400, "BadRequest.InputDownloadFailed", BAD_MEDIA),
-    Rule(400, "InvalidParameter", BAD_CONTENT, says="Range of input length"),
-    Rule(400, "InvalidParameter", BAD_MEDIA, says="multimodal content"),
-    Rule(400, "InvalidParameter", BAD_MEDIA, says="multimodal url"),
-    Rule(400, "InvalidParameter", BAD_MEDIA, says="data-uri item"),
+    Rule(400, "InvalidParameter", BAD_CONTENT, message_contains="Range of input length"),
+    Rule(400, "InvalidParameter", BAD_MEDIA, message_contains="multimodal content"),
+    Rule(400, "InvalidParameter", BAD_MEDIA, message_contains="multimodal url"),
+    Rule(400, "InvalidParameter", BAD_MEDIA, message_contains="data-uri item"),
     Rule(400, "", BAD_REQUEST),
     Rule(401, "NOT AUTHORIZED", NOT_ALLOWED),
     Rule(401, "", BAD_KEY),
@@ -63,12 +63,12 @@ RULES = (
     Rule(429, "CommodityNotPurchased", OUT_OF_QUOTA),
     Rule(429, "PrepaidBillOverdue", OUT_OF_QUOTA),
     Rule(429, "PostpaidBillOverdue", OUT_OF_QUOTA),
-    Rule(429, "", OUT_OF_QUOTA, says="Free allocated quota exceeded"),
+    Rule(429, "", OUT_OF_QUOTA, message_contains="Free allocated quota exceeded"),
     # Page rate-limit: the message tells which; the codes of both spellings do too.
     Rule(429, "Throttling.AllocationQuota", FEWER_TOKENS),
     Rule(429, "insufficient_quota", FEWER_TOKENS),
-    Rule(429, "", FEWER_TOKENS, says="Allocated quota exceeded"),
-    Rule(429, "", FEWER_TOKENS, says="You exceeded your current quota"),
+    Rule(429, "", FEWER_TOKENS, message_contains="Allocated quota exceeded"),
+    Rule(429, "", FEWER_TOKENS, message_contains="You exceeded your current quota"),
     Rule(429, "Throttling.RateQuota", FEWER_REQUESTS),
     Rule(429, "LimitRequests", FEWER_REQUESTS),
     Rule(429, "limit_requests", FEWER_REQUESTS),
@@ -94,29 +94,29 @@ _TEXT_KEYS = ("input_tokens_details.text_tokens", "input_tokens", "prompt_tokens
 _IMAGE_KEYS = ("input_tokens_details.image_tokens", "image_tokens")
 
 
-def build(batch: Batch, ask: Ask) -> Request:
+def build(batch: Batch, spec: RequestSpec) -> Request:
     """Write the request for a batch."""
-    if ask.route == "openai":
-        return _request(_OPENAI_PATH, _openai_body(batch, ask), ask)
-    if ask.model_info.endpoint == "text":
-        return _request(_TEXT_PATH, _text_body(batch, ask), ask)
-    return _request(_MEDIA_PATH, _media_body(batch, ask), ask, _resolves(batch))
+    if spec.route == "openai":
+        return _request(_OPENAI_PATH, _openai_body(batch, spec), spec)
+    if spec.model_info.endpoint == "text":
+        return _request(_TEXT_PATH, _text_body(batch, spec), spec)
+    return _request(_MEDIA_PATH, _media_body(batch, spec), spec, _resolves(batch))
 
 
-def read(reply: Reply, batch: Batch, ask: Ask) -> Rows | EmbeddingError:
+def read(reply: Reply, batch: Batch, spec: RequestSpec) -> Rows | EmbeddingError:
     """Return the batch's rows, or the error the reply stands for."""
-    body = answer(reply, ask, batch=batch)
+    body = answer(reply, spec, batch=batch)
     if isinstance(body, EmbeddingError):
         return body
     request_id = request_id_of(body, reply)
     try:
-        return _rows(body, request_id, batch, ask)
-    except _reply.Malformed as reason:
-        return _reply.bad_reply(NAME, str(reason), batch, reply, request_id)
+        return _rows(body, request_id, batch, spec)
+    except parsing.Malformed as reason:
+        return parsing.bad_reply(NAME, str(reason), batch, reply, request_id)
 
 
 def answer(
-    reply: Reply, ask: Ask, subject: str = "", *, batch: Batch = NO_ITEMS
+    reply: Reply, spec: RequestSpec, subject: str = "", *, batch: Batch = NO_ITEMS
 ) -> dict[str, Any] | EmbeddingError:
     """
     Return the JSON object of a reply, or the error it stands for.
@@ -125,40 +125,40 @@ def answer(
         subject: What the request was about, where that is no batch of items: a job, a file, a policy.
     """
     try:
-        body = _reply.load(reply)
-    except _reply.Malformed as reason:
+        body = parsing.load(reply)
+    except parsing.Malformed as reason:
         request_id = reply.headers.get("x-request-id")
         if reply.status != 200:
-            return refusal({}, request_id, reply, ask, subject, batch=batch)
-        return _reply.bad_reply(NAME, str(reason), batch, reply, request_id, subject)
+            return refusal({}, request_id, reply, spec, subject, batch=batch)
+        return parsing.bad_reply(NAME, str(reason), batch, reply, request_id, subject)
     if reply.status != 200 or body.get("code") or isinstance(body.get("error"), dict):
-        return refusal(body, request_id_of(body, reply), reply, ask, subject, batch=batch)
+        return refusal(body, request_id_of(body, reply), reply, spec, subject, batch=batch)
     return body
 
 
 def request_id_of(body: Mapping[str, Any], reply: Reply) -> str | None:
     """Return the id to quote to support."""
-    told = body.get("request_id") or body.get("id")
-    return shown(told if isinstance(told, str) else reply.headers.get("x-request-id"))
+    reported = body.get("request_id") or body.get("id")
+    return sanitize_id(reported if isinstance(reported, str) else reply.headers.get("x-request-id"))
 
 
-def _rows(body: dict[str, Any], request_id: str | None, batch: Batch, ask: Ask) -> Rows:
-    if ask.route == "openai":
-        entries = _reply.in_order(body.get("data"), len(batch), "index")
+def _rows(body: dict[str, Any], request_id: str | None, batch: Batch, spec: RequestSpec) -> Rows:
+    if spec.route == "openai":
+        entries = parsing.in_order(body.get("data"), len(batch), "index")
     else:
         output = body.get("output")
         found = output.get("embeddings") if isinstance(output, dict) else None
-        entries = _reply.in_order(
-            found, len(batch), "text_index" if ask.model_info.endpoint == "text" else "index"
+        entries = parsing.in_order(
+            found, len(batch), "text_index" if spec.model_info.endpoint == "text" else "index"
         )
     return Rows(
-        vectors=_reply.stack([entry.get("embedding") for entry in entries], ask) if ask.dense else None,
-        usage=_reply.usage(body.get("usage"), text=_TEXT_KEYS, image=_IMAGE_KEYS),
-        sparse=tuple(_reply.sparse(entry.get("sparse_embedding")) for entry in entries)
-        if ask.sparse
+        vectors=parsing.stack([entry.get("embedding") for entry in entries], spec) if spec.dense else None,
+        usage=parsing.usage(body.get("usage"), text=_TEXT_KEYS, image=_IMAGE_KEYS),
+        sparse=tuple(parsing.sparse(entry.get("sparse_embedding")) for entry in entries)
+        if spec.sparse
         else None,
         request_id=request_id,
-        model=shown(body.get("model")),
+        model=sanitize_id(body.get("model")),
     )
 
 
@@ -166,15 +166,15 @@ def refusal(
     body: Mapping[str, Any],
     request_id: str | None,
     reply: Reply,
-    ask: Ask,
+    spec: RequestSpec,
     subject: str = "",
     *,
     batch: Batch = NO_ITEMS,
 ) -> EmbeddingError:
     """Return the error that a body's `code` and `message`, or those of its `error`, stand for."""
     nested = body.get("error")
-    told = nested if isinstance(nested, dict) else body
-    code, message = told.get("code"), told.get("message")
+    reported = nested if isinstance(nested, dict) else body
+    code, message = reported.get("code"), reported.get("message")
     return judge(
         _IN_BODY if reply.status == 200 else RULES,
         provider=NAME,
@@ -183,49 +183,51 @@ def refusal(
         message=message if isinstance(message, str) else "",
         request_id=request_id,
         batch=batch,
-        ask=ask,
+        spec=spec,
         subject=subject,
     )
 
 
-def job_request(url: str, ask: Ask) -> Request:
+def job_request(url: str, spec: RequestSpec) -> Request:
     """Write the request for a file job: the texts are lines of the file behind a URL."""
-    parameters = {"text_type": ask.text_type} if ask.text_type is not None else {}
-    body: dict[str, object] = {"model": ask.model, "input": {"url": url}, "parameters": parameters}
+    parameters = {"text_type": spec.text_type} if spec.text_type is not None else {}
+    body: dict[str, object] = {"model": spec.model, "input": {"url": url}, "parameters": parameters}
     more = {"X-DashScope-Async": "enable", **(_RESOLVE if url.startswith("oss:") else {})}
-    return _request(_TEXT_PATH, body, ask, more)
+    return _request(_TEXT_PATH, body, spec, more)
 
 
-def line_body(text: str, ask: Ask) -> dict[str, object]:
+def line_body(text: str, spec: RequestSpec) -> dict[str, object]:
     """Return the body of one line of a Batch file: that of the compatible route for one text."""
-    return {**_openai_body(Batch((0,), (text,)), ask), "input": text}
+    return {**_openai_body(Batch((0,), (text,)), spec), "input": text}
 
 
-def _request(path: str, body: dict[str, object], ask: Ask, more: dict[str, str] | None = None) -> Request:
-    for name, value in (ask.extra_body or {}).items():
+def _request(
+    path: str, body: dict[str, object], spec: RequestSpec, more: dict[str, str] | None = None
+) -> Request:
+    for name, value in (spec.extra_body or {}).items():
         ours = body.get(name)
         # `parameters` holds the role and the length; a field added to it must not drop them.
         body[name] = {**ours, **value} if isinstance(ours, dict) and isinstance(value, Mapping) else value
-    return Request("POST", ask.base_url + path, {**ask.headers, **(more or {})}, orjson.dumps(body))
+    return Request("POST", spec.base_url + path, {**spec.headers, **(more or {})}, orjson.dumps(body))
 
 
-def _text_body(batch: Batch, ask: Ask) -> dict[str, object]:
+def _text_body(batch: Batch, spec: RequestSpec) -> dict[str, object]:
     parameters: dict[str, object] = {}
-    if ask.text_type is not None and ask.model_info.text_type:
-        parameters["text_type"] = ask.text_type
-    if ask.dimension is not None and ask.model_info.reduces == "server":
-        parameters["dimension"] = ask.dimension
-    if ask.output_type != "dense":
-        parameters["output_type"] = ask.output_type
-    if ask.instruct is not None and ask.text_type == "query":
-        parameters["instruct"] = ask.instruct
-    return {"model": ask.model, "input": {"texts": _texts(batch)}, "parameters": parameters}
+    if spec.text_type is not None and spec.model_info.text_type:
+        parameters["text_type"] = spec.text_type
+    if spec.dimension is not None and spec.model_info.reduces == "server":
+        parameters["dimension"] = spec.dimension
+    if spec.output_type != "dense":
+        parameters["output_type"] = spec.output_type
+    if spec.instruct is not None and spec.text_type == "query":
+        parameters["instruct"] = spec.instruct
+    return {"model": spec.model, "input": {"texts": _texts(batch)}, "parameters": parameters}
 
 
-def _openai_body(batch: Batch, ask: Ask) -> dict[str, object]:
-    body: dict[str, object] = {"model": ask.model, "input": _texts(batch), "encoding_format": "float"}
-    if ask.dimension is not None and ask.model_info.reduces == "server":
-        body["dimensions"] = ask.dimension
+def _openai_body(batch: Batch, spec: RequestSpec) -> dict[str, object]:
+    body: dict[str, object] = {"model": spec.model, "input": _texts(batch), "encoding_format": "float"}
+    if spec.dimension is not None and spec.model_info.reduces == "server":
+        body["dimensions"] = spec.dimension
     return body
 
 
@@ -234,8 +236,8 @@ def _texts(batch: Batch) -> list[Part]:
     return [part for item in batch.items for part in parts(item)]
 
 
-def _media_body(batch: Batch, ask: Ask) -> dict[str, object]:
-    model_info = ask.model_info
+def _media_body(batch: Batch, spec: RequestSpec) -> dict[str, object]:
+    model_info = spec.model_info
     parameters: dict[str, object] = {}
     contents: list[dict[str, object]] = []
     for item in batch.items:
@@ -243,29 +245,29 @@ def _media_body(batch: Batch, ask: Ask) -> dict[str, object]:
         if len(whole) > 1 and model_info.fusion == "flag":
             parameters["enable_fusion"] = True
         # Keys of one object are fused by "object" cards; elsewhere each part is an element of its own.
-        elements = [_element(part, ask) for part in whole]
+        elements = [_element(part, spec) for part in whole]
         contents.extend([_merged(elements)] if model_info.fusion == "object" else elements)
         for part in whole:
             if isinstance(part, Video) and part.fps is not None:
                 parameters["fps"] = part.fps
     # C8: only asked for where the user did; "either" cards may ignore it.
-    if ask.dimension is not None and model_info.reduces in ("server", "either"):
-        parameters["dimension"] = ask.dimension
-    if ask.instruct is not None and ask.text_type != "document":
-        parameters["instruct"] = ask.instruct
-    if ask.res_level is not None:
-        parameters["res_level"] = ask.res_level
-    if ask.max_video_frames is not None:
-        parameters["max_video_frames"] = ask.max_video_frames
-    return {"model": ask.model, "input": {"contents": contents}, "parameters": parameters}
+    if spec.dimension is not None and model_info.reduces in ("server", "either"):
+        parameters["dimension"] = spec.dimension
+    if spec.instruct is not None and spec.text_type != "document":
+        parameters["instruct"] = spec.instruct
+    if spec.res_level is not None:
+        parameters["res_level"] = spec.res_level
+    if spec.max_video_frames is not None:
+        parameters["max_video_frames"] = spec.max_video_frames
+    return {"model": spec.model, "input": {"contents": contents}, "parameters": parameters}
 
 
-def _element(part: Part, ask: Ask) -> dict[str, object]:
+def _element(part: Part, spec: RequestSpec) -> dict[str, object]:
     if isinstance(part, str):
         return {"text": part}
     if isinstance(part, Frames):
-        return {"multi_images": [source(image, ask) for image in part.images]}
-    return {part.kind: source(part, ask)}
+        return {"multi_images": [source(image, spec) for image in part.images]}
+    return {part.kind: source(part, spec)}
 
 
 def _merged(elements: list[dict[str, object]]) -> dict[str, object]:

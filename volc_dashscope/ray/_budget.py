@@ -12,7 +12,7 @@ from typing import Any
 
 from volc_dashscope import _config
 from volc_dashscope.errors import ConfigError
-from volc_dashscope.ray._allowance import GRACE, Allowance, Bill, Lease
+from volc_dashscope.ray._shared_rate import GRACE, Allowance, Lease, UsageReport
 from volc_dashscope.results import Usage
 
 _NAMESPACE = "volc-dashscope"
@@ -21,7 +21,7 @@ _AGAIN = 0.2
 _AHEAD_SECONDS = 0.25
 
 
-class Keeper:
+class BudgetActor:
     """The allowance inside its actor. Made by `RateBudget`."""
 
     def __init__(self, requests_per_minute: float | None, tokens_per_minute: float | None) -> None:
@@ -29,7 +29,7 @@ class Keeper:
         self._allowance = Allowance(requests_per_minute, tokens_per_minute, time.monotonic())
         self._calls = 0
 
-    def lease(self, want: int, guess: float, bill: Bill) -> Lease:
+    def lease(self, want: int, guess: float, bill: UsageReport) -> Lease:
         """Hand out moments, see `Allowance.lease`."""
         self._calls += 1
         return self._allowance.lease(want, guess, bill, time.monotonic())
@@ -165,11 +165,11 @@ class RateBudget:
                 self._recent.popleft()
             return max(self._waiting, len(self._recent))
 
-    def _bill(self) -> Bill:
+    def _bill(self) -> UsageReport:
         usage, told = self._usage(), self._told
         self._told = usage
         requests = usage.requests - told.requests
-        return Bill(requests, usage.total_tokens - told.total_tokens, requests * self._aside)
+        return UsageReport(requests, usage.total_tokens - told.total_tokens, requests * self._aside)
 
     def _ask(self, method: str, *arguments: object) -> Any:
         ray = _ray()
@@ -188,7 +188,7 @@ class RateBudget:
         if not ray.is_initialized():
             raise ConfigError("a RateBudget lives in a Ray cluster; call ray.init() first")
         options = {"name": self._name, "namespace": _NAMESPACE, "get_if_exists": True}
-        keeper = ray.remote(Keeper).options(**options, num_cpus=0, max_restarts=-1).remote(*self._limits)
+        keeper = ray.remote(BudgetActor).options(**options, num_cpus=0, max_restarts=-1).remote(*self._limits)
         limits = ray.get(keeper.limits.remote())
         if limits != self._limits:
             raise ConfigError(

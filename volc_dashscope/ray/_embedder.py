@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from volc_dashscope._wire import TextType
+from volc_dashscope._types import TextType
 from volc_dashscope.client import Client
 from volc_dashscope.errors import ConfigError, EmbeddingError, InputError
 from volc_dashscope.estimate import estimate_cost

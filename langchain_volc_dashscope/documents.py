@@ -1,0 +1,165 @@
+"""
+Media where a store only takes text: `MediaStr` and `MediaDocument`.
+
+A text that ends in a whole token `⟦media:sha256:<64 hex>⟧` stands for an item this process made with `media`
+or `MediaDocument`. Stores may copy, flatten and hand back such texts as they like; a registry resolves them.
+Tokens depend on content only, and nothing here stores the content in text or metadata.
+"""
+
+from __future__ import annotations
+
+import json
+from hashlib import sha256
+from typing import Any, Literal
+from uuid import UUID, uuid5
+
+from langchain_core.documents import Document
+from pydantic import PrivateAttr
+
+from langchain_volc_dashscope.media_metadata import metadata_of, uri_of
+from langchain_volc_dashscope.media_token import caption_of, key_of, with_token
+from langchain_volc_dashscope.registry import Registry
+from volc_dashscope import InputError, Item
+from volc_dashscope.inputs import digest, label, parts
+
+UnknownMedia = Literal["raise", "text"]
+
+_KEY_SPACE = UUID("6f1a4f0e-2a0b-5c57-9d6e-6b1f3f0d7c11")
+
+_registry = Registry(max_items=1_000_000, max_bytes=256 * 1024 * 1024)
+
+
+class MediaStr(str):
+    """
+    A short text that stands for an item, and carries it.
+
+    Attributes:
+        item: What is embedded.
+        media_uri: Where the medium comes from, if it has an address.
+    """
+
+    item: Item
+    media_uri: str | None
+
+    def __new__(cls, item: Item, caption: str = "", *, media_uri: str | None = None) -> MediaStr:
+        if media_uri is not None and media_uri[:5].lower() == "data:":
+            raise InputError("media_uri is a data URI; stores would keep the content itself, give an address")
+        key = digest(item)
+        made = super().__new__(cls, with_token(caption or _caption(item), key))
+        made.item = item
+        made.media_uri = media_uri if media_uri is not None else uri_of(item)
+        _registry.add(key, item)
+        return made
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """What `media_of` needs, for `add_texts(texts, metadatas=[text.metadata for text in texts])`."""
+        return metadata_of(self.item, self.media_uri)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (_remake, (self.item, caption_of(self), self.media_uri))
+
+
+def media(item: Item, caption: str = "", *, media_uri: str | None = None) -> MediaStr:
+    """
+    Return a text that stands for an item, for stores and chains that only take text.
+
+    Args:
+        item: `Image`, `Video`, `Frames` or `Fused`.
+        caption: What people and text searches read; else the texts of a `Fused`, else a short label.
+        media_uri: Address of the (first) medium; else its own URL or file.
+    """
+    return MediaStr(item, caption, media_uri=media_uri)
+
+
+class MediaDocument(Document):
+    """
+    A `Document` whose content stands for an item.
+
+    `metadata` gets `media_uri`, `media_kind` and, where the item has several parts, `media_parts`, so that
+    `media_of` can restore the item in another process. Bytes have no address: give one with `media_uri` to find
+    them again.
+
+    Args:
+        item: `Image`, `Video`, `Frames` or `Fused`.
+        caption, media_uri: As for `media`.
+        metadata: Your own; not changed, and it wins.
+    """
+
+    _item: Item | None = PrivateAttr(default=None)
+
+    def __init__(
+        self,
+        item: Item | None = None,
+        *,
+        caption: str = "",
+        media_uri: str | None = None,
+        metadata: dict[str, Any] | None = None,
+        page_content: str | None = None,
+        **fields: Any,
+    ) -> None:
+        known = dict(metadata or {})
+        if item is not None:
+            text = media(item, caption, media_uri=media_uri)
+            page_content = str.__str__(text)
+            known = {**text.metadata, **known}
+        elif page_content is None:
+            raise InputError("MediaDocument needs an item")
+        # Frameworks copy documents by their fields; page_content then holds the token already.
+        super().__init__(page_content, metadata=known, **fields)
+        self._item = item
+
+    @classmethod
+    def lc_id(cls) -> list[str]:
+        """As of a plain `Document`, which is what serialized documents are read back as."""
+        return Document.lc_id()
+
+    def __setstate__(self, state: dict[Any, Any]) -> None:
+        super().__setstate__(state)
+        # Made in one worker process, embedded in another: the token has to be known here as well.
+        if self._item is not None:
+            _registry.add(digest(self._item), self._item)
+
+
+def resolve(text: str, unknown: UnknownMedia) -> Item:
+    """
+    Return what a text stands for: itself, or the item of the token it ends in.
+
+    Raises:
+        InputError: A whole token that this process did not make (or has forgotten), unless `unknown` is "text".
+    """
+    if isinstance(text, MediaStr):
+        return text.item
+    key = key_of(text)
+    if key is None:
+        return text
+    item = _registry.find(key)
+    if item is not None:
+        return item
+    if unknown == "text":
+        return text
+    raise InputError(
+        f"the text ends in the media token {key[:12]}…, which this process did not make; make the item again "
+        'with media() or MediaDocument, or embed such texts as they stand with unknown_media="text"'
+    )
+
+
+def uuid5_key(document: Document) -> str:
+    """
+    Return an id by content and metadata, for `index(..., key_encoder=uuid5_key)`.
+
+    Qdrant takes UUIDs and whole numbers only. Of the encoders of `index`, "sha256", "sha512" and "blake2b" give
+    neither; the default, "sha1", gives UUIDs under a warning that it is weak.
+    """
+    whole = json.dumps([document.page_content, document.metadata], sort_keys=True, default=str)
+    # uuid5 alone is SHA-1, for which two contents of one id can be made.
+    return str(uuid5(_KEY_SPACE, sha256(whole.encode()).hexdigest()))
+
+
+def _remake(item: Item, caption: str, media_uri: str | None) -> MediaStr:
+    return MediaStr(item, caption, media_uri=media_uri)
+
+
+def _caption(item: Item) -> str:
+    texts = [part for part in parts(item) if isinstance(part, str)]
+    return " ".join(texts) if texts else label(item)

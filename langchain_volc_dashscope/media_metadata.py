@@ -1,0 +1,182 @@
+"""
+Where a document's medium comes from, written into its metadata, and the way back from there.
+
+    media_uri    address of the item's first image or video
+    media_kind   "image", "video" or "frames": what that one is
+    media_parts  JSON, only where the item is more than one plain medium: its parts in order; the medium
+                 without an address of its own is the one at media_uri
+"""
+
+from __future__ import annotations
+
+import base64
+import mimetypes
+from collections.abc import Iterable, Iterator
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+import orjson
+from langchain_core.documents import Document
+from langchain_core.messages.content import (
+    ContentBlock,
+    ImageContentBlock,
+    VideoContentBlock,
+    create_text_block,
+)
+
+from langchain_volc_dashscope.media_token import caption_of
+from langchain_volc_dashscope.registry import media_in
+from volc_dashscope import Frames, Fused, Image, InputError, Item, Part, Video
+from volc_dashscope.inputs import parts
+
+M = TypeVar("M", Image, Video)
+
+_KNOBS = tuple(field.name for field in fields(Video) if field.name != "source")
+
+
+def metadata_of(item: Item, media_uri: str | None) -> dict[str, str]:
+    """
+    Return what a document's metadata has to hold, so that `media_of` restores the item in another process.
+
+    Args:
+        item: What the document stands for.
+        media_uri: Address of its first medium, or None where it has none.
+    """
+    whole = parts(item)
+    kinds = [part.kind for part in whole if not isinstance(part, str)]
+    found: dict[str, str] = {"media_kind": kinds[0]} if kinds else {}
+    if media_uri is None:
+        return found
+    found["media_uri"] = media_uri
+    spelt = _spelt(whole)
+    if spelt is not None and spelt not in ([{"image": None}], [{"video": None}]):
+        found["media_parts"] = orjson.dumps(spelt).decode()
+    return found
+
+
+def uri_of(item: Item) -> str | None:
+    """Return the address of the item's first medium, or None: bytes have none."""
+    for part in parts(item):
+        for medium in media_in(part):
+            return _address(medium)
+    return None
+
+
+def media_of(document: Document, *, root: str | Path | None = None) -> Item:
+    """
+    Restore the item a document stands for from its metadata; works in a new process.
+
+    Args:
+        document: From a store, with `media_uri` in its metadata.
+        root: Files must be inside this folder. Give it whenever others can write to the store.
+
+    Raises:
+        InputError: No address, one that is neither http(s), oss nor a file, or a file that is no image or video.
+    """
+    metadata = document.metadata
+    uri = metadata.get("media_uri")
+    if not isinstance(uri, str) or not uri:
+        raise InputError("the document has no media_uri in its metadata")
+    spelt = metadata.get("media_parts")
+    if spelt:
+        whole = [_restored(entry, uri, root) for entry in _loaded(spelt)]
+        return whole[0] if len(whole) == 1 else Fused(*whole)
+    if metadata.get("media_kind", _guess(uri)) == "video":
+        return _medium(Video, uri, root)
+    return _medium(Image, uri, root)
+
+
+def content_blocks(documents: Iterable[Document], *, root: str | Path | None = None) -> list[ContentBlock]:
+    """
+    Return v1 content blocks of documents for a vision chat model: each one's text, then its pictures or video.
+
+    URLs stay URLs; files are read and sent as base64, and have to be inside `root` if it is given.
+    """
+    return [block for document in documents for block in _blocks(document, root)]
+
+
+def _blocks(document: Document, root: str | Path | None) -> Iterator[ContentBlock]:
+    caption = caption_of(document.page_content)
+    if caption:
+        yield create_text_block(caption)
+    if "media_uri" not in document.metadata:
+        return
+    for part in parts(media_of(document, root=root)):
+        for medium in media_in(part):
+            yield _block(medium)
+
+
+def _block(medium: Image | Video) -> ImageContentBlock | VideoContentBlock:
+    # Plain dicts: the factories add an id, which would differ from run to run.
+    if medium.url is not None:
+        if isinstance(medium, Video):
+            return VideoContentBlock(type="video", url=medium.url)
+        return ImageContentBlock(type="image", url=medium.url)
+    data, mime = base64.b64encode(medium.read()).decode(), medium.mime or ""
+    if isinstance(medium, Video):
+        return VideoContentBlock(type="video", base64=data, mime_type=mime)
+    return ImageContentBlock(type="image", base64=data, mime_type=mime)
+
+
+def _address(medium: Image | Video) -> str | None:
+    return medium.path.as_uri() if medium.path is not None else medium.url
+
+
+def _spelt(whole: tuple[Part, ...]) -> list[dict[str, Any]] | None:
+    """Return parts as JSON takes them, the first medium without its address; None if another has none."""
+    media = [medium for part in whole for medium in media_in(part)]
+    addresses = iter([None, *(_address(medium) for medium in media[1:])])
+    if any(_address(medium) is None for medium in media[1:]):
+        return None
+    spelt: list[dict[str, Any]] = []
+    for part in whole:
+        if isinstance(part, str):
+            spelt.append({"text": part})
+        elif isinstance(part, Frames):
+            spelt.append({"frames": [next(addresses) for _ in part.images]})
+        elif isinstance(part, Video):
+            knobs = {name: value for name in _KNOBS if (value := getattr(part, name)) is not None}
+            spelt.append({"video": next(addresses), **knobs})
+        else:
+            spelt.append({"image": next(addresses)})
+    return spelt
+
+
+def _loaded(spelt: object) -> list[dict[str, Any]]:
+    try:
+        found = orjson.loads(spelt) if isinstance(spelt, str) else None
+    except orjson.JSONDecodeError:
+        found = None
+    if not isinstance(found, list) or not found or not all(isinstance(entry, dict) for entry in found):
+        raise InputError("media_parts in the document's metadata is not what MediaDocument writes")
+    return found
+
+
+def _restored(entry: dict[str, Any], uri: str, root: str | Path | None) -> Part:
+    if isinstance(entry.get("text"), str):
+        return str(entry["text"])
+    if isinstance(entry.get("frames"), list):
+        return Frames([_medium(Image, address or uri, root) for address in entry["frames"]])
+    if "video" in entry:
+        knobs = {name: entry[name] for name in _KNOBS if name in entry}
+        return _medium(Video, entry["video"] or uri, root, **knobs)
+    return _medium(Image, entry.get("image") or uri, root)
+
+
+def _medium(kind: type[M], uri: object, root: str | Path | None, **knobs: Any) -> M:
+    if not isinstance(uri, str):
+        raise InputError(f"the address of a medium must be str, got {type(uri).__name__}")
+    address = urlsplit(uri)
+    if address.scheme in ("http", "https", "oss"):
+        return kind.from_url(uri, **knobs)
+    if address.scheme == "file":
+        return kind.from_path(url2pathname(address.path), root=root, **knobs)
+    raise InputError(f"media_uri must be http, https, oss or file, got scheme {address.scheme[:20]!r}")
+
+
+def _guess(uri: str) -> str:
+    mime, _ = mimetypes.guess_type(urlsplit(uri).path)
+    return "video" if (mime or "").startswith("video/") else "image"

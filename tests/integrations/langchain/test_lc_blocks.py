@@ -1,0 +1,181 @@
+"""Content blocks in every spelling LangChain users have."""
+
+from __future__ import annotations
+
+import json
+from base64 import b64encode
+from typing import Any
+
+import pytest
+from langchain_core.messages import HumanMessage
+from langchain_core.messages.content import create_image_block, create_text_block, create_video_block
+from paintings import data_uri, painted
+from samples import PICTURE_URL, VIDEO_URL
+
+from langchain_volc_dashscope import ArkEmbeddings, DashScopeEmbeddings, media
+from langchain_volc_dashscope.content_blocks import as_item
+from volc_dashscope import Frames, Fused, Image, InputError, Video
+from volc_dashscope.inputs import digest
+
+RED64 = b64encode(painted("red")).decode()
+RED = Image.from_bytes(painted("red"))
+SHOE = Image.from_url(PICTURE_URL)
+CAT = Video.from_url(VIDEO_URL)
+
+SPELLINGS: dict[str, tuple[Any, Any]] = {
+    "v1 text": ({"type": "text", "text": "a shoe"}, "a shoe"),
+    "v1 image, url": ({"type": "image", "url": PICTURE_URL}, SHOE),
+    "v1 image, base64": ({"type": "image", "base64": RED64, "mime_type": "image/png"}, RED),
+    "v1 image, base64 without type": ({"type": "image", "base64": RED64}, RED),
+    "v1 image, data URI": ({"type": "image", "url": data_uri(painted("red"))}, RED),
+    "v1 video": ({"type": "video", "url": VIDEO_URL}, CAT),
+    "v1 factory, image": (create_image_block(url=PICTURE_URL), SHOE),
+    "v1 factory, video": (create_video_block(url=VIDEO_URL), CAT),
+    "v1 factory, text": (create_text_block("a shoe"), "a shoe"),
+    "v0 image, url": ({"type": "image", "source_type": "url", "url": PICTURE_URL}, SHOE),
+    "v0 image, base64": (
+        {"type": "image", "source_type": "base64", "data": RED64, "mime_type": "image/png"},
+        RED,
+    ),
+    "OpenAI image_url": ({"type": "image_url", "image_url": {"url": PICTURE_URL, "detail": "high"}}, SHOE),
+    "OpenAI image_url, bare": ({"type": "image_url", "image_url": PICTURE_URL}, SHOE),
+    "OpenAI image_url, data URI": (
+        {"type": "image_url", "image_url": {"url": data_uri(painted("red"))}},
+        RED,
+    ),
+    "video_url": ({"type": "video_url", "video_url": {"url": VIDEO_URL}}, CAT),
+    "DashScope text": ({"text": "a shoe"}, "a shoe"),
+    "DashScope image": ({"image": PICTURE_URL}, SHOE),
+    "DashScope image, data URI": ({"image": data_uri(painted("red"))}, RED),
+    "DashScope video": ({"video": VIDEO_URL}, CAT),
+    "DashScope multi_images": (
+        {"multi_images": [PICTURE_URL, data_uri(painted("red"))]},
+        Frames([SHOE, RED]),
+    ),
+    "DashScope, several in one": ({"text": "a shoe", "image": PICTURE_URL}, Fused("a shoe", SHOE)),
+    "list of one": ([{"type": "text", "text": "a shoe"}], "a shoe"),
+    "list of blocks": (
+        [{"type": "text", "text": "a shoe"}, {"type": "image", "url": PICTURE_URL}],
+        Fused("a shoe", SHOE),
+    ),
+    "list of three spellings": (
+        ["a shoe", {"image": PICTURE_URL}, {"type": "video_url", "video_url": VIDEO_URL}],
+        Fused("a shoe", SHOE, CAT),
+    ),
+    "tuple of values": (("a shoe", SHOE), Fused("a shoe", SHOE)),
+    "list with a media text": (["like this", media(RED, "a red square")], Fused("like this", RED)),
+    "list with a fused value": (["and", Fused("a shoe", SHOE)], Fused("and", "a shoe", SHOE)),
+    "content of a message": (
+        HumanMessage(
+            [{"type": "text", "text": "a shoe"}, {"type": "image_url", "image_url": {"url": PICTURE_URL}}]
+        ).content,
+        Fused("a shoe", SHOE),
+    ),
+    "content blocks of a message": (
+        HumanMessage(
+            [{"type": "text", "text": "a shoe"}, {"type": "image_url", "image_url": {"url": PICTURE_URL}}]
+        ).content_blocks,
+        Fused("a shoe", SHOE),
+    ),
+}
+
+
+@pytest.mark.parametrize(("block", "expected"), SPELLINGS.values(), ids=SPELLINGS)
+def test_a_block_is_the_item_it_spells(block, expected):
+    item = as_item(block)
+
+    assert expected == item
+    assert digest(expected) == digest(item)
+
+
+@pytest.mark.parametrize(("block", "expected"), SPELLINGS.values(), ids=SPELLINGS)
+async def test_a_block_gets_the_vector_of_its_item(inside, face_of, block, expected):
+    frames = "multi_images" in str(block)
+    settings = {"model": "tongyi-embedding-vision-plus-2026-03-06"} if frames else {}
+    face = face_of(DashScopeEmbeddings, inside, **settings)
+
+    rows = [
+        face.embed_documents([block])[0],
+        (await face.aembed_documents([block]))[0],
+        face.embed_contents([block])[0],
+        (await face.aembed_contents([block]))[0],
+    ]
+    queries = [face.embed_query(block), await face.aembed_query(block)]
+
+    assert [face.embed_documents([expected])[0]] * 4 == rows
+    assert [face.embed_query(expected)] * 2 == queries
+
+
+def test_a_list_of_blocks_is_one_fused_vector_in_one_request(inside, face_of):
+    face = face_of(ArkEmbeddings, inside)
+
+    rows = face.embed_documents([[{"type": "text", "text": "a shoe"}, {"type": "image", "url": PICTURE_URL}]])
+
+    assert 1 == len(rows) == len(inside.emulator.ledger)
+    assert ["text", "image_url"] == [part["type"] for part in inside.emulator.ledger[0].body["input"]]
+
+
+@pytest.mark.parametrize("kind", ["image", "video", "text"])
+def test_ids_of_blocks_are_in_no_digest_and_no_request(inside, face_of, kind):
+    face = face_of(ArkEmbeddings, inside)
+    make = {
+        "image": lambda name: create_image_block(url=PICTURE_URL, id=name),
+        "video": lambda name: create_video_block(url=VIDEO_URL, id=name),
+        "text": lambda name: {**create_text_block("a shoe"), "id": name},
+    }[kind]
+    first, second = make("lc_block-one"), make("lc_block-two")
+
+    rows = face.embed_documents([first, [second]])
+
+    bodies = [json.dumps(request.body) for request in inside.emulator.ledger]
+    assert digest(as_item(first)) == digest(as_item(second))
+    assert rows[0] == rows[1]
+    assert 1 == len(set(bodies))
+    assert "lc_block" not in bodies[0]
+
+
+BAD = {
+    "unknown type": ({"type": "audio", "url": "https://example.com/a.mp3"}, "type 'audio'"),
+    "unknown key": ({"picture": PICTURE_URL}, "key 'picture'"),
+    "empty": ({}, "empty content block"),
+    "empty list": ([], "empty list"),
+    "file id": ({"type": "image", "file_id": "file-1"}, "file ids"),
+    "stray characters in base64": (
+        {"type": "image", "base64": f"{RED64[:8]}!!{RED64[8:]}"},
+        "cannot be decoded",
+    ),
+    "broken base64": ({"type": "image", "base64": "not base64!"}, "cannot be decoded"),
+    "no picture": ({"type": "image", "base64": b64encode(b"hello world").decode()}, "not an image"),
+    "text of None": ({"type": "text", "text": None}, "must be str"),
+    "text of a list": ({"text": ["a"]}, "must be str"),
+    "URL of None": ({"type": "image_url", "image_url": {}}, "must be str"),
+    "file URL": ({"type": "image", "url": "file:///etc/passwd"}, "scheme 'file'"),
+    "path": ({"image": "/etc/passwd"}, "no scheme"),
+    "path in multi_images": ({"multi_images": ["/etc/passwd"]}, "no scheme"),
+    "a number": (7, "got int"),
+    "None": (None, "got NoneType"),
+    "bytes": (b"abc", "expected str"),
+    "a bad block in a list": (["a", {"type": "audio"}], "type 'audio'"),
+}
+
+
+@pytest.mark.parametrize(("block", "message"), BAD.values(), ids=BAD)
+def test_a_bad_block_is_named_by_its_index_and_opens_nothing(inside, face_of, audit, block, message):
+    face = face_of(ArkEmbeddings, inside)
+    audit.files_opened.clear()
+
+    with pytest.raises(InputError, match=message) as caught:
+        face.embed_documents(["fine", block])
+
+    assert (1, 0) == (caught.value.index, len(inside.emulator.ledger))
+    assert [] == audit.files_opened
+
+
+def test_a_text_block_is_text_even_if_it_ends_in_a_token(inside, face_of):
+    """A block says what it is; only a bare `str` may stand for media."""
+    face = face_of(ArkEmbeddings, inside)
+    text = str.__str__(media(RED))
+
+    face.embed_documents([{"type": "text", "text": text}])
+
+    assert [text] == inside.emulator.ledger.texts

@@ -1,0 +1,110 @@
+"""What a reply holds, and no more of it than a reply may hold."""
+
+from __future__ import annotations
+
+import time
+import zlib
+from collections.abc import Iterable
+
+from volc_dashscope._types import Fault, Reply, Request
+
+# The largest honest reply is a batch of 25 vectors of 4096 floats in text, under 3 MB. What may be larger says so.
+_LARGEST_REPLY = 32 * 1024 * 1024
+# Replies that only announce one (status 1xx); honest servers send one or two.
+MOST_EARLY = 16
+_PIECE = 1024 * 1024
+_WINDOW_BITS = {"gzip": 31, "x-gzip": 31, "deflate": 47}
+
+
+class Undecodable(Exception):
+    """The body is not in the coding it names, or in one that was not asked for."""
+
+
+class TooLarge(Exception):
+    """The body is larger than it may be."""
+
+
+class Body:
+    """
+    A reply's body, in memory or in the file its request names.
+
+    Compressed bytes are unpacked here, piece by piece: HTTP libraries unpack a whole chunk before anyone can
+    count, and 64 KB may hold 66 MB.
+
+    Args:
+        request: Says where the body goes and how large it may be.
+        status: Of the reply; only under 200 a file is written.
+        headers: Of the reply, as they came.
+        unpacked: The HTTP library has unpacked the body already.
+
+    Raises:
+        Undecodable: A coding that was not asked for.
+    """
+
+    def __init__(
+        self, request: Request, status: int, headers: Iterable[tuple[bytes, bytes]], *, unpacked: bool = False
+    ) -> None:
+        self._status = status
+        self._headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in headers}
+        self._room = request.largest or _LARGEST_REPLY
+        self._file = request.into if status == 200 else None
+        self._whole: bytes | bytearray = b""
+        coding = self._headers.get("content-encoding", "").strip().lower()
+        bits = _WINDOW_BITS.get(coding)
+        self._unpack = None if bits is None or unpacked else zlib.decompressobj(bits)
+        if coding not in ("", "identity", *_WINDOW_BITS) and not unpacked:
+            raise Undecodable
+        if self._file is not None:
+            self._file.seek(0)
+            self._file.truncate()
+
+    def take(self, chunk: bytes) -> None:
+        """
+        Keep a chunk.
+
+        Raises:
+            TooLarge: That is more than the reply may hold.
+            Undecodable: The chunk cannot be unpacked.
+        """
+        if self._unpack is None:
+            return self._keep(chunk)
+        if self._unpack.eof and chunk:
+            raise Undecodable
+        while chunk:
+            try:
+                self._keep(self._unpack.decompress(chunk, _PIECE))
+            except zlib.error as error:
+                raise Undecodable from error
+            chunk = self._unpack.unconsumed_tail
+        return None
+
+    def _keep(self, chunk: bytes) -> None:
+        self._room -= len(chunk)
+        if self._room < 0:
+            raise TooLarge
+        if self._file is not None:
+            self._file.write(chunk)
+        elif not self._whole:
+            self._whole = chunk  # most replies are one chunk, which is never copied
+        else:
+            if isinstance(self._whole, bytes):
+                self._whole = bytearray(self._whole)
+            self._whole += chunk
+
+    def reply(self) -> Reply:
+        """Return the complete reply, with what is in memory."""
+        return Reply(self._status, self._headers, bytes(self._whole), time.time())
+
+
+def fault(error: Exception, late: type[Exception], unconnected: type[Exception]) -> Fault:
+    """
+    Return what kept the reply from us.
+
+    Args:
+        late, unconnected: What an HTTP library raises after too long, and where it reaches nobody.
+    """
+    if isinstance(error, TooLarge):
+        return Fault("too large")
+    if isinstance(error, late):
+        return Fault("timeout")
+    return Fault("connect" if isinstance(error, unconnected) else "broken")

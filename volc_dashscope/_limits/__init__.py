@@ -1,0 +1,1 @@
+"""Retry, rate limiting and concurrency. Pure: clock and random numbers are arguments."""

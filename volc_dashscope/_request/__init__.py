@@ -1,0 +1,1 @@
+"""What happens to one call: validate, batch, schedule, exchange, and place the rows."""

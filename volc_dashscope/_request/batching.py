@@ -1,0 +1,112 @@
+"""Items -> batches within a model's limits. Lazy, in input order, pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from volc_dashscope._types import Batch, RequestSpec
+from volc_dashscope.inputs import Frames, Image, Item, Video, parts
+from volc_dashscope.models import ModelInfo
+from volc_dashscope.models.tokens import ark_image_tokens, text_tokens
+
+# No page of DashScope states a largest body; this bounds the memory of one request.
+_INLINE_BYTES = 32 * 1024 * 1024
+
+
+@dataclass(slots=True)
+class _Load:
+    """What a batch holds so far, in the units the row limits."""
+
+    elements: int = 0
+    images: int = 0
+    videos: int = 0
+    tokens: int = 0
+    inline: int = 0
+
+    def add(self, other: _Load) -> None:
+        self.elements += other.elements
+        self.images += other.images
+        self.videos += other.videos
+        self.tokens += other.tokens
+        self.inline += other.inline
+
+
+def plan(items: Iterable[tuple[int, Item]], spec: RequestSpec) -> Iterator[Batch]:
+    """
+    Group items into requests.
+
+    Neighbours share a request while the model_info's batch size and per-kind limits hold and their request-level
+    parameters agree. Where one request is one vector, every item is alone.
+    """
+    model_info = spec.model_info
+    if model_info.batch == 1:
+        for position, item in items:
+            yield Batch((position,), (item,))
+        return
+    positions: list[int] = []
+    members: list[Item] = []
+    load, key = _Load(), None
+    for position, item in items:
+        weight, own_key = _weigh(item), request_key(item, model_info)
+        if members and (own_key != key or own_key is None or not _fits(load, weight, model_info)):
+            yield Batch(tuple(positions), tuple(members))
+            positions, members, load = [], [], _Load()
+        positions.append(position)
+        members.append(item)
+        load.add(weight)
+        key = own_key
+    if members:
+        yield Batch(tuple(positions), tuple(members))
+
+
+def request_key(item: Item, model_info: ModelInfo) -> tuple[object, ...] | None:
+    """Request-level parameters an item needs; None when it has to be alone."""
+    if model_info.batch == 1 or (model_info.fusion == "always" and model_info.endpoint == "multimodal"):
+        return None
+    if isinstance(item, str):
+        return ()
+    whole = parts(item)
+    if len(whole) > 1 and model_info.fusion == "flag":
+        return None
+    return tuple({part.fps: None for part in whole if isinstance(part, Video) and part.fps is not None})
+
+
+def tokens(item: Item, model_info: ModelInfo) -> int:
+    """Estimate of an item's tokens, for the pace. Media of unknown size counts nothing."""
+    if isinstance(item, str):
+        return text_tokens(item)
+    total = 0
+    for part in parts(item):
+        if isinstance(part, str):
+            total += text_tokens(part)
+        elif isinstance(part, Image) and model_info.provider == "ark" and part.width and part.height:
+            total += ark_image_tokens(part.width, part.height)
+    return total
+
+
+def _weigh(item: Item) -> _Load:
+    if isinstance(item, str):
+        return _Load(elements=1, tokens=text_tokens(item))
+    load = _Load(elements=len(parts(item)))
+    for part in parts(item):
+        if isinstance(part, str):
+            load.tokens += text_tokens(part)
+        elif isinstance(part, Video):
+            load.videos += 1
+            load.inline += part.size_bytes or 0
+        else:
+            images = part.images if isinstance(part, Frames) else (part,)
+            load.images += len(images)
+            load.inline += sum(image.size_bytes or 0 for image in images)
+    return load
+
+
+def _fits(load: _Load, more: _Load, model_info: ModelInfo) -> bool:
+    return (
+        load.elements + more.elements <= model_info.batch
+        and (model_info.max_images is None or load.images + more.images <= model_info.max_images)
+        and (model_info.max_videos is None or load.videos + more.videos <= model_info.max_videos)
+        and (model_info.request_tokens is None or load.tokens + more.tokens <= model_info.request_tokens)
+        and load.inline + more.inline <= _INLINE_BYTES
+    )

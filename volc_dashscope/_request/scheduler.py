@@ -1,0 +1,77 @@
+"""Which job to start next, shared by the sync and the async fan-out. Pure."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from typing import Generic, TypeVar
+
+J = TypeVar("J")
+
+
+class Scheduler(Generic[J]):
+    """
+    Hands out jobs while at most `width` run and none is `window` or more ahead of the oldest unfinished one.
+
+    Args:
+        jobs: Read lazily, one at a time.
+        width: Jobs under way at once.
+        room: How many of `width` may start just now.
+        window: Distance that bounds what has to be remembered until the oldest job is done; None for no bound.
+    """
+
+    def __init__(
+        self,
+        jobs: Iterable[J],
+        *,
+        width: int,
+        window: int | None = None,
+        room: Callable[[], float] | None = None,
+    ) -> None:
+        self._room = room
+        self._jobs: Iterator[J] = iter(jobs)
+        self._requeued: deque[tuple[int, J]] = deque()
+        self.width = width
+        self._window = window
+        self._started = 0
+        self._running: dict[int, int] = {}
+        self._active = 0
+        self.halted = False
+
+    def next_jobs(self, *, ahead: int = 0) -> Iterator[tuple[int, J]]:
+        """Yield jobs that may start now, numbered in their order, and `ahead` more to start as others end."""
+        while not self.halted and self._active < self._most(ahead):
+            if self._requeued:
+                number, job = self._requeued.popleft()
+            else:
+                if self._window is not None and self._ahead() >= self._window:
+                    return
+                try:
+                    job = next(self._jobs)
+                except StopIteration:
+                    return
+                number = self._started
+                self._started += 1
+            self._running[number] = self._running.get(number, 0) + 1
+            self._active += 1
+            yield number, job
+
+    def _most(self, ahead: int) -> float:
+        room = self.width if self._room is None else self._room()
+        # What stands in line would start at once: where there is room for fewer, nothing does.
+        return self.width + ahead if room >= self.width else room
+
+    def finish(self, number: int, requeue: Iterable[J] = ()) -> None:
+        """Note that a job ended; `requeue` are jobs that take its place, with its number."""
+        self._requeued.extend((number, job) for job in requeue)
+        self._running[number] -= 1
+        self._active -= 1
+        if not self._running[number] and not any(number == waiting for waiting, _ in self._requeued):
+            del self._running[number]
+
+    def halt(self) -> None:
+        """Start nothing more; what runs may finish."""
+        self.halted = True
+
+    def _ahead(self) -> int:
+        return self._started - min(self._running, default=self._started)

@@ -1,0 +1,160 @@
+"""A call over items that are read as they are needed, in bounded memory. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain, islice
+
+import numpy as np
+
+from volc_dashscope._request import batching
+from volc_dashscope._request.row_cache import RowCache
+from volc_dashscope._request.scheduler import Scheduler
+from volc_dashscope._request.validation import check_item, check_settings
+from volc_dashscope._types import Batch, RequestSpec, Rows
+from volc_dashscope.errors import ConfigError, EmbeddingError, InputError
+from volc_dashscope.inputs import Item
+from volc_dashscope.results import FloatArray, Usage
+
+_WINDOW_PER_WORKER = 4
+# Requests' worth of items after which what needed none (known or bad) is handed on, however many there are.
+_BLOCK = 32
+# What an empty batch brings.
+NOTHING = Rows(np.empty((0, 0), dtype=np.float32), Usage())
+
+
+class Stream:
+    """
+    The state of one `stream`: as a `Call`, but over items that are read as they are needed.
+
+    Holds what is finished out of order, at most a window of batches, until `drain` can hand it on in order.
+
+    Args:
+        ordered: False hands on what is finished at once, whatever its place.
+    """
+
+    def __init__(
+        self,
+        items: Iterable[Item],
+        spec: RequestSpec,
+        *,
+        width: int,
+        memory: RowCache,
+        ordered: bool = True,
+        room: Callable[[], float] | None = None,
+    ) -> None:
+        check_settings(spec)
+        if isinstance(items, str | bytes):
+            raise InputError(f"items must be a list, got one {type(items).__name__}; pass [text]")
+        self._spec = spec
+        self._ended: dict[int, FloatArray | EmbeddingError] = {}
+        self._next = 0
+        self._fatal: EmbeddingError | None = None
+        self._ordered = ordered
+        self._memory = memory
+        # With a cache: the keys of what is asked for, who asks for each, and who else waits for the same.
+        self._keys: dict[int, str] = {}
+        self._askers: dict[str, int] = {}
+        self._twins: dict[int, list[int]] = {}
+        self._unbooked = Usage()
+        self.feed: Scheduler[Batch] = Scheduler(
+            self._batches(items), width=width, window=_WINDOW_PER_WORKER * width, room=room
+        )
+
+    def take(self, number: int, batch: Batch, outcome: Rows | BaseException) -> None:
+        """Store rows or the error of a batch."""
+        requeue: tuple[Batch, ...] = ()
+        if isinstance(outcome, Rows) and outcome.vectors is not None:
+            self._unbooked += outcome.usage
+            if self._keys:
+                self._memory.learn([self._keys[position] for position in batch.positions], outcome.vectors)
+            self._settle(batch, outcome.vectors)
+        elif not isinstance(outcome, EmbeddingError) or isinstance(outcome, ConfigError):
+            raise outcome if isinstance(outcome, BaseException) else AssertionError("rows without vectors")
+        elif len(batch) > 1 and (outcome.splittable or isinstance(outcome, InputError)):
+            # An `InputError` this late is a file that changed; its neighbours are not to blame.
+            requeue = batch.halves()
+        else:
+            self._settle(batch, [outcome] * len(batch))
+            if outcome.account:
+                self._fatal = outcome
+                self.feed.halt()
+        self.feed.finish(number, requeue)
+
+    def drain(self) -> Iterator[tuple[int, FloatArray | EmbeddingError]]:
+        """Yield what is finished, in input order where that is asked for."""
+        while self._ended and not self._ordered:
+            index = next(iter(self._ended))
+            yield index, self._ended.pop(index)
+        while self._next in self._ended:
+            yield self._next, self._ended.pop(self._next)
+            self._next += 1
+
+    def billed(self) -> Usage:
+        """Return what was billed since this was last asked."""
+        usage, self._unbooked = self._unbooked, Usage()
+        return usage
+
+    def end(self) -> None:
+        """Raise the account error that stopped the stream, if one did."""
+        if self._fatal is not None:
+            raise self._fatal
+
+    def _batches(self, items: Iterable[Item]) -> Iterator[Batch]:
+        """Plan block by block. A block that needs no request is an empty batch, which carries no request."""
+        lines = hasattr(items, "readline")
+        given = enumerate(items)
+        while (first := next(given, None)) is not None:
+            block = chain((first,), islice(given, _BLOCK * self._spec.model_info.batch - 1))
+            sound = self._checked(block, lines=lines)
+            idle = True
+            for batch in batching.plan(self._unknown(sound) if self._memory.caches else sound, self._spec):
+                idle = False
+                yield batch
+            if idle:
+                yield Batch((), ())
+
+    def _checked(self, items: Iterable[tuple[int, Item]], *, lines: bool) -> Iterator[tuple[int, Item]]:
+        for index, given in items:
+            # An open text file gives one item a line.
+            item = given.rstrip("\r\n") if lines and isinstance(given, str) else given
+            try:
+                check_item(item, self._spec)
+            except InputError as error:
+                self._ended[index] = InputError(f"item {index}: {error}", index=index)
+            else:
+                yield index, item
+
+    def _settle(self, batch: Batch, outcomes: Iterable[FloatArray | EmbeddingError]) -> None:
+        for position, outcome in zip(batch.positions, outcomes, strict=True):
+            self._ended[position] = outcome
+            if (key := self._keys.pop(position, None)) is not None:
+                del self._askers[key]
+                for twin in self._twins.pop(position, ()):
+                    self._ended[twin] = outcome if isinstance(outcome, EmbeddingError) else outcome.copy()
+
+    def _unknown(self, items: Iterator[tuple[int, Item]]) -> list[tuple[int, Item]]:
+        """Leave out what the cache knows and what is asked for already; remember the keys of the others."""
+        asked: list[tuple[int, Item]] = []
+        block = list(self._keyed(list(items)))
+        known = self._memory.recall([key for _, _, key in block], self._spec)
+        for place, (index, item, key) in enumerate(block):
+            if place in known:
+                self._ended[index] = known[place][0]
+            elif (asker := self._askers.setdefault(key, index)) != index:
+                self._twins.setdefault(asker, []).append(index)
+            else:
+                self._keys[index] = key
+                asked.append((index, item))
+        return asked
+
+    def _keyed(self, items: list[tuple[int, Item]]) -> Iterator[tuple[int, Item, str]]:
+        try:
+            keys = self._memory.keys([item for _, item in items], self._spec) or []
+            yield from ((index, item, key) for (index, item), key in zip(items, keys, strict=True))
+        except InputError as error:  # a file that changed or went away between its check and its digest
+            if len(items) > 1:
+                for one in items:
+                    yield from self._keyed([one])
+            else:
+                self._ended[items[0][0]] = InputError(f"item {items[0][0]}: {error}", index=items[0][0])

@@ -1,0 +1,313 @@
+"""Whether an item or a setting fits a model's row. Everything here happens before a byte is sent. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+
+from volc_dashscope._types import RequestSpec
+from volc_dashscope.errors import ConfigError, InputError
+from volc_dashscope.inputs import Frames, Fused, Image, Item, Part, Video, modalities, parts
+from volc_dashscope.models import MediaRule, ModelInfo
+from volc_dashscope.models.tokens import fewest_text_tokens
+
+_DATA_URI_OVERHEAD = 40
+# Where no page states a bound, so that one item never fills the memory: no known model takes texts a tenth as
+# long, and the one service that names a bound for bodies takes half as much.
+_LARGEST_TEXT = 16 * 1024 * 1024
+_LARGEST_ITEM = 128 * 1024 * 1024
+_KNOBS = {
+    "max_video_tokens": (10_240, 204_800),
+    "min_frame_tokens": (16, 128),
+    "max_frame_tokens": (128, 640),
+    "min_frames": (5, 16),
+}
+
+
+def check_settings(spec: RequestSpec) -> None:
+    """
+    Refuse settings and call arguments the model or route does not have.
+
+    Raises:
+        ConfigError: A dimension, route or request parameter the row forbids.
+        InputError: An instruction or sparse output where there is none.
+    """
+    model_info = spec.model_info
+    if spec.route not in model_info.routes:
+        raise ConfigError(
+            f"{model_info.name} has no route {spec.route!r}; it has: {', '.join(model_info.routes)}"
+        )
+    if spec.upload and (model_info.provider != "dashscope" or not model_info.multimodal):
+        raise ConfigError(
+            f"upload=True is for media of DashScope's models; {model_info.name} "
+            + (
+                "embeds text only"
+                if model_info.provider == "dashscope"
+                else f"is served by {model_info.provider}"
+            )
+        )
+    _check_dimension(spec)
+    _check_role(spec)
+    _check_outputs(spec)
+    _check_level("res_level", spec.res_level, 0, model_info.res_level, model_info)
+    _check_level("max_video_frames", spec.max_video_frames, 1, model_info.max_video_frames, model_info)
+
+
+def check_items(items: Sequence[Item], spec: RequestSpec, *, first: int = 0) -> None:
+    """
+    Refuse the first item that does not fit the model.
+
+    Args:
+        first: Index of the first of them, where they are a part of a longer list.
+
+    Raises:
+        InputError: With the item's index, what was seen and what is allowed.
+    """
+    fault = next(_faults(items, spec, first), None)
+    if fault is not None:
+        raise fault
+
+
+def _faults(items: Sequence[Item], spec: RequestSpec, first: int) -> Iterator[InputError]:
+    """Yield errors instead of raising them: no frame that holds an item gets into a report of a crash."""
+    for index, item in enumerate(items, first):
+        try:
+            check_item(item, spec)
+        except InputError as error:
+            fault = InputError(f"item {index}: {error}", index=index)
+            fault.__cause__ = error.with_traceback(None)
+            yield fault
+
+
+def check_item(item: Item, spec: RequestSpec) -> None:
+    """Refuse one item that does not fit the model; the error does not know its position yet."""
+    if isinstance(item, str):
+        _check_text(item, spec.model_info)
+        return
+    if not isinstance(item, Image | Video | Frames | Fused):
+        raise InputError(f"expected str, Image, Video, Frames or Fused, got {type(item).__name__}")
+    model_info, whole = spec.model_info, parts(item)
+    foreign = [kind for kind in modalities(item) if kind not in model_info.modalities]
+    if foreign:
+        raise InputError(
+            f"{model_info.name} embeds {_listed(sorted(model_info.modalities))}, not {_listed(foreign)}"
+        )
+    if len(whole) > 1:
+        _check_fusion(whole, model_info)
+    if spec.sparse and any(not isinstance(part, str) for part in whole) and model_info.provider == "ark":
+        raise InputError(f"{model_info.name} gives sparse vectors for text only")
+    for part in whole:
+        _check_part(part, spec)
+    _check_body(whole, spec)
+
+
+def _check_part(part: Part, spec: RequestSpec) -> None:
+    model_info = spec.model_info
+    if isinstance(part, str):
+        _check_text(part, model_info)
+    elif isinstance(part, Image):
+        _check_media(part, model_info.image, spec)
+    elif isinstance(part, Video):
+        _check_media(part, model_info.video, spec)
+        _check_sampling(part, model_info)
+    else:
+        if model_info.max_frames is not None and len(part.images) > model_info.max_frames:
+            raise InputError(
+                f"{len(part.images)} frames; {model_info.name} accepts at most {model_info.max_frames}"
+            )
+        for image in part.images:
+            _check_media(image, model_info.image, spec)
+
+
+def _check_text(text: str, model_info: ModelInfo) -> None:
+    if not text:
+        raise InputError("empty text; a text needs at least one character")
+    try:
+        size = len(text) if text.isascii() else len(text.encode())
+    except UnicodeEncodeError as error:
+        raise InputError("the text holds a lone surrogate, which is not valid Unicode") from error
+    if size > (model_info.max_text_bytes or _LARGEST_TEXT):
+        largest = model_info.max_text_bytes or _LARGEST_TEXT
+        raise InputError(
+            f"text of {size:,} bytes; {_taker(model_info.max_text_bytes, model_info)} at most {largest:,}"
+        )
+    if model_info.max_tokens is not None and not model_info.truncates and size > model_info.max_tokens:
+        fewest = fewest_text_tokens(text)
+        if fewest > model_info.max_tokens:
+            raise InputError(
+                f"text of {len(text):,} characters is at least {fewest:,} tokens; "
+                f"{model_info.name} accepts at most {model_info.max_tokens:,}"
+            )
+
+
+def _check_media(media: Image | Video, rule: MediaRule | None, spec: RequestSpec) -> None:
+    model_info = spec.model_info
+    kind = "image" if isinstance(media, Image) else "video"
+    if media.url is not None and media.url.startswith("oss:") and model_info.provider != "dashscope":
+        raise InputError(f"oss:// URLs are DashScope's; {model_info.name} is served by {model_info.provider}")
+    if rule is None or not media.inline:
+        return
+    if not rule.inline and not spec.upload:
+        hint = (
+            "; upload=True puts it into temporary storage first" if model_info.provider == "dashscope" else ""
+        )
+        raise InputError(f"{model_info.name} takes a {kind} by public URL only, not as a file or bytes{hint}")
+    if media.format not in rule.formats:
+        raise InputError(
+            f"{kind} format {media.format}; {model_info.name} accepts {_listed(sorted(rule.formats))}"
+        )
+    size = media.size_bytes or 0
+    if size > rule.max_bytes:
+        raise InputError(f"{kind} of {size:,} bytes; {model_info.name} accepts at most {rule.max_bytes:,}")
+    if (
+        model_info.max_data_uri_bytes is not None
+        and not spec.upload
+        and _encoded(size) > model_info.max_data_uri_bytes
+    ):
+        raise InputError(
+            f"{kind} of {size:,} bytes is {_encoded(size):,} as a data URI; "
+            f"{model_info.name} accepts at most {model_info.max_data_uri_bytes:,}"
+        )
+    if isinstance(media, Image):
+        _check_pixels(media, rule, model_info)
+
+
+def _check_pixels(image: Image, rule: MediaRule, model_info: ModelInfo) -> None:
+    if image.width is None or image.height is None:
+        return
+    seen = f"image is {image.width}x{image.height}"
+    if min(image.width, image.height) < rule.min_side:
+        raise InputError(f"{seen}; {model_info.name} needs at least {rule.min_side} pixels on each side")
+    if rule.max_pixels and image.width * image.height > rule.max_pixels:
+        raise InputError(f"{seen}; {model_info.name} accepts at most {rule.max_pixels:,} pixels")
+
+
+def _check_sampling(video: Video, model_info: ModelInfo) -> None:
+    if not model_info.known:
+        return
+    if video.fps is not None:
+        if model_info.fps is None:
+            raise InputError(f"{model_info.name} has no fps for a video")
+        low, high = model_info.fps
+        if not low <= video.fps <= high:
+            raise InputError(f"fps {video.fps:g}; {model_info.name} accepts {low:g} to {high:g}")
+    for name, (low, high) in _KNOBS.items():
+        value = getattr(video, name)
+        if value is None:
+            continue
+        if not model_info.video_knobs:
+            raise InputError(f"{model_info.name} has no {name} for a video")
+        if not low <= value <= high:
+            raise InputError(f"{name} {value}; {model_info.name} accepts {low:,} to {high:,}")
+    if video.min_frame_tokens and video.max_frame_tokens and video.max_frame_tokens < video.min_frame_tokens:
+        raise InputError(
+            f"max_frame_tokens {video.max_frame_tokens} is below min_frame_tokens {video.min_frame_tokens}"
+        )
+
+
+def _check_fusion(whole: Iterable[Part], model_info: ModelInfo) -> None:
+    if model_info.fusion is None:
+        raise InputError(f"{model_info.name} gives one vector per part and cannot fuse several into one")
+    whole = tuple(whole)
+    count = Counter("text" if isinstance(part, str) else type(part).__name__.lower() for part in whole)
+    if model_info.fusion == "object":
+        doubled = [kind for kind, number in count.items() if number > 1]
+        if doubled:
+            raise InputError(
+                f"{count[doubled[0]]} parts of kind {doubled[0]}; {model_info.name} fuses at most one of each kind "
+                f"(several images go in as Frames)"
+            )
+    limits = {"text": model_info.max_texts, "image": model_info.max_images, "video": model_info.max_videos}
+    # Frames are images to the service, so that a picture beside them counts with them.
+    inside = {"image": sum(len(part.images) for part in whole if isinstance(part, Frames))}
+    for kind, limit in limits.items():
+        number = count[kind] + inside.get(kind, 0)
+        if limit is not None and number > limit:
+            raise InputError(
+                f"{number} parts of kind {kind}; {model_info.name} accepts at most {limit} in one item"
+            )
+    if model_info.fusion == "flag" and count.total() > model_info.batch:
+        raise InputError(
+            f"{count.total()} parts; {model_info.name} accepts at most {model_info.batch} in one item"
+        )
+
+
+def _check_body(whole: Iterable[Part], spec: RequestSpec) -> None:
+    model_info, sizes = spec.model_info, []
+    for part in whole:
+        for media in part.images if isinstance(part, Frames) else (part,):
+            if isinstance(media, str):
+                sizes.append(len(media.encode()))
+            elif media.inline:
+                sizes.append(_encoded(media.size_bytes or 0))
+    # What goes into storage goes there one by one.
+    size = max(sizes, default=0) if spec.upload else sum(sizes)
+    largest = model_info.max_request_bytes or _LARGEST_ITEM
+    if size > largest:
+        raise InputError(
+            f"the item makes a request of {size:,} bytes; {_taker(model_info.max_request_bytes, model_info)} at most "
+            f"{largest:,}"
+        )
+
+
+def _taker(limit: int | None, model_info: ModelInfo) -> str:
+    """Say whose limit it is: the model's, or ours where no page states one."""
+    return f"{model_info.name} accepts" if limit is not None else "this library sends"
+
+
+def _check_dimension(spec: RequestSpec) -> None:
+    model_info, dimension = spec.model_info, spec.dimension
+    if dimension is None:
+        return
+    if isinstance(dimension, bool) or not isinstance(dimension, int) or dimension < 1:
+        raise ConfigError(f"dimensions must be a positive integer, got {dimension!r}")
+    if model_info.dimensions and dimension not in model_info.dimensions:
+        allowed = ", ".join(str(length) for length in model_info.dimensions)
+        raise ConfigError(f"dimensions={dimension}; {model_info.name} has {allowed}")
+
+
+def _check_role(spec: RequestSpec) -> None:
+    model_info = spec.model_info
+    for name in ("instruct", "target_modality", "query_instructions", "document_instructions"):
+        value = getattr(spec, name)
+        if value is None:
+            continue
+        if not isinstance(value, str) or not value.strip():
+            raise InputError(f"{name} must be a non-empty text")
+        if spec.route == "openai":
+            raise InputError(f"{name} cannot be sent on the openai route; use route='native'")
+        if not model_info.instruct:
+            raise InputError(f"{model_info.name} takes no instruction; leave out {name}")
+        if name != "instruct" and (model_info.provider != "ark" or model_info.endpoint != "multimodal"):
+            raise InputError(f"{name} belongs to Ark's vision models; {model_info.name} takes instruct only")
+    if spec.text_type not in ("query", "document", None):
+        raise InputError(f"text_type must be 'query', 'document' or None, got {spec.text_type!r}")
+
+
+def _check_outputs(spec: RequestSpec) -> None:
+    model_info = spec.model_info
+    if spec.output_type not in ("dense", "sparse", "dense&sparse", "multi"):
+        raise InputError(f"output_type {spec.output_type!r}; there are dense, sparse, dense&sparse and multi")
+    if spec.sparse and spec.route == "openai":
+        raise InputError("the openai route gives dense vectors only; use route='native'")
+    if spec.sparse and not model_info.sparse:
+        raise InputError(f"{model_info.name} gives no sparse vectors")
+    if spec.output_type == "multi" and not model_info.multi_vector:
+        raise InputError(f"{model_info.name} gives no multi-vectors")
+
+
+def _check_level(name: str, value: int | None, low: int, high: int | None, model_info: ModelInfo) -> None:
+    if value is None or not model_info.known:
+        return
+    if high is None:
+        raise ConfigError(f"{model_info.name} has no {name}")
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise ConfigError(f"{name}={value!r}; {model_info.name} accepts {low} to {high}")
+
+
+def _encoded(size: int) -> int:
+    return (size + 2) // 3 * 4 + _DATA_URI_OVERHEAD
+
+
+def _listed(words: Sequence[str]) -> str:
+    return ", ".join(words)

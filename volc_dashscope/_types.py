@@ -1,0 +1,191 @@
+"""
+What passes between a client, a provider and a driver. Values only.
+
+Those made for each request are not frozen, which would take three times as long; nobody changes them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, field
+from typing import IO, Literal, NamedTuple, Protocol, TypeAlias, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from volc_dashscope._base64 import STANDARD, Base64
+from volc_dashscope.errors import EmbeddingError
+from volc_dashscope.inputs import Item
+from volc_dashscope.models import ModelInfo, Route
+from volc_dashscope.results import FloatArray, SparseVector, Usage
+
+T = TypeVar("T")
+TextType = Literal["query", "document"]
+OutputType = Literal["dense", "sparse", "dense&sparse", "multi"]
+OnError = Literal["raise", "abort", "skip"]
+
+
+class Secret:
+    """A key that no `repr`, `vars`, dump or log shows."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """Return the key itself; called where the header is written and nowhere else."""
+        return self._value
+
+    def __len__(self) -> int:
+        return len(self._value)
+
+    def __repr__(self) -> str:
+        return "Secret(**********)"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and self._value == other._value
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+
+@dataclass(slots=True)
+class Request:
+    """
+    One HTTP request without its key: the driver adds the `Authorization` header.
+
+    Attributes:
+        keyless: Goes to another host than the service's: no key, and nothing of what the HTTP client adds.
+        into: File that takes the body of a reply under status 200, for replies too large for memory.
+        largest: Bytes a reply may have, where the driver's own bound is not meant.
+    """
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = field(default=b"", repr=False)
+    keyless: bool = False
+    into: IO[bytes] | None = field(default=None, repr=False, compare=False)
+    largest: int | None = None
+
+
+@dataclass(slots=True)
+class Reply:
+    """One complete HTTP reply. `at` is the wall-clock second it was received."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = field(repr=False)
+    at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """No complete reply arrived."""
+
+    kind: Literal["connect", "timeout", "broken", "too large"]
+    after: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestSpec:
+    """
+    Everything that shapes a request besides the items: the client's settings and the call's arguments.
+
+    Attributes:
+        key: What a refusal must not repeat; the driver writes it, nothing else does.
+    """
+
+    model_info: ModelInfo
+    model: str
+    base_url: str
+    place: str
+    route: Route = "native"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    dimension: int | None = None
+    normalize: bool = True
+    text_type: TextType | None = "document"
+    output_type: OutputType = "dense"
+    instruct: str | None = None
+    target_modality: str | None = None
+    query_instructions: str | None = None
+    document_instructions: str | None = None
+    res_level: int | None = None
+    max_video_frames: int | None = None
+    upload: bool = False
+    extra_body: Mapping[str, object] | None = None
+    key: Secret | None = field(default=None, repr=False, compare=False)
+    base64: Base64 = STANDARD
+
+    @property
+    def expected(self) -> int | None:
+        """Length of a finished row, or None until a reply tells."""
+        return self.dimension or self.model_info.default_dimension
+
+    @property
+    def dense(self) -> bool:
+        return self.output_type != "sparse"
+
+    @property
+    def sparse(self) -> bool:
+        return self.output_type in ("sparse", "dense&sparse")
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Items that share one request, with their positions in the caller's list."""
+
+    positions: tuple[int, ...]
+    items: tuple[Item, ...] = field(repr=False)
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    def halves(self) -> tuple[Batch, Batch]:
+        """Split in two, to find out which item the service objects to."""
+        middle = len(self.positions) // 2
+        return (
+            Batch(self.positions[:middle], self.items[:middle]),
+            Batch(self.positions[middle:], self.items[middle:]),
+        )
+
+
+@dataclass(slots=True)
+class Rows:
+    """What one reply held for a batch, in the batch's order, checked."""
+
+    vectors: FloatArray | None
+    usage: Usage
+    sparse: tuple[SparseVector, ...] | None = None
+    multi: tuple[NDArray[np.float16], ...] | None = None
+    request_id: str | None = None
+    model: str | None = None
+
+
+class ProviderCodec(Protocol):
+    """One service: how a batch becomes a request and a reply becomes rows. Modules in `providers` are these."""
+
+    def build(self, batch: Batch, spec: RequestSpec) -> Request:
+        """Write the request; reads files just now."""
+        ...
+
+    def read(self, reply: Reply, batch: Batch, spec: RequestSpec) -> Rows | EmbeddingError:
+        """Return checked rows, or the error the reply stands for."""
+        ...
+
+
+class Send(NamedTuple):
+    """Put this on the wire and come back with a `Reply` or a `Fault`."""
+
+    request: Request
+
+
+class Wait(NamedTuple):
+    """Let this many seconds pass; `expected` ones, such as between two looks at a job, are nothing to warn of."""
+
+    seconds: float
+    expected: bool = False
+
+
+Flow: TypeAlias = Generator["Send | Wait", "Reply | Fault | None", T]

@@ -1,0 +1,1 @@
+"""What both framework packages share: settings as pydantic fields, and hybrid vectors."""

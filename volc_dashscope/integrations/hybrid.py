@@ -1,0 +1,143 @@
+"""
+Dense and sparse vectors for hybrid stores, which ask for the two apart: one request brings both.
+
+A face splits what it is asked for into pieces, each one call of `Client.embed`. A text's piece asks for both
+halves and keeps them, so that the half asked for second is served from memory. Media have no sparse half.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from volc_dashscope._types import OnError
+from volc_dashscope.errors import BulkError, ConfigError, EmbeddingError, InputError
+from volc_dashscope.inputs import Item
+from volc_dashscope.results import EmbeddingResult, SparseVector, Usage
+
+_NOTHING = SparseVector(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32))
+
+
+@dataclass(frozen=True)
+class SubCall:
+    """One call of the core: some of the items, what it asks for, and where its rows belong."""
+
+    positions: tuple[int, ...]
+    items: list[Item] = field(repr=False)
+    both: bool
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Return the arguments of `Client.embed`."""
+        return {"output_type": "dense&sparse", "keep": True} if self.both else {}
+
+    @contextmanager
+    def placed(self) -> Iterator[None]:
+        """Name items in errors by their place in the whole list."""
+        try:
+            yield
+        except BulkError as error:
+            failures = {self.positions[index]: failure for index, failure in error.failures.items()}
+            raise BulkError(str(error), result=error.result, failures=failures) from error.__cause__
+        except EmbeddingError as error:
+            if error.index is not None:
+                error.index = self.positions[error.index]
+            raise
+
+
+def dense_pieces(items: Sequence[Item], *, hybrid: bool) -> list[SubCall]:
+    """Return the calls for dense rows. In hybrid use, texts bring their sparse half along."""
+    if not hybrid:
+        return [SubCall(tuple(range(len(items))), list(items), both=False)]
+    texts = _pick(items, lambda item: isinstance(item, str), both=True)
+    media = _pick(items, lambda item: not isinstance(item, str), both=False)
+    return [piece for piece in (texts, media) if piece.items] or [texts]
+
+
+def sparse_pieces(words: Sequence[str]) -> list[SubCall]:
+    """Return the calls for sparse vectors of texts; an empty text needs none."""
+    spoken = _pick(words, bool, both=True)
+    return [spoken] if spoken.items else []
+
+
+def dense_rows(pieces: Sequence[SubCall], results: Sequence[EmbeddingResult]) -> list[list[float]]:
+    """Put dense rows together in the order of the items."""
+    rows: list[list[float]] = [[]] * sum(len(piece.positions) for piece in pieces)
+    for piece, result in zip(pieces, results, strict=True):
+        for position, row in zip(piece.positions, result.vectors.tolist(), strict=True):
+            rows[position] = row
+    return rows
+
+
+def sparse_rows(
+    count: int, pieces: Sequence[SubCall], results: Sequence[EmbeddingResult]
+) -> list[SparseVector]:
+    """Put sparse vectors together; what has no words gets an empty one."""
+    rows = [_NOTHING] * count
+    for piece, result in zip(pieces, results, strict=True):
+        for position, vector in zip(piece.positions, result.sparse or (), strict=True):
+            rows[position] = vector or _NOTHING
+    return rows
+
+
+def partial_result(piece: SubCall, error: EmbeddingError) -> EmbeddingResult:
+    """
+    Return what a failed call leaves behind, for `joined`: its rows that are done, and its errors.
+
+    Raises:
+        InputError, ConfigError: The error itself, if nothing was sent.
+    """
+    if isinstance(error, BulkError):
+        return replace(error.result, errors=error.failures)
+    if isinstance(error, InputError | ConfigError):
+        if error.index is not None:
+            error.index = piece.positions[error.index]
+        raise error
+    count = len(piece.items)
+    return EmbeddingResult(
+        vectors=np.full((count, 0), np.nan, dtype=np.float32),
+        usage=Usage(),
+        request_ids=(),
+        model="",
+        errors=dict.fromkeys(range(count), error),
+    )
+
+
+def joined(
+    pieces: Sequence[SubCall], results: Sequence[EmbeddingResult], *, on_error: OnError
+) -> EmbeddingResult:
+    """
+    Put the dense halves of several calls together, with NaN rows where an item failed.
+
+    Raises:
+        BulkError: Some items failed, unless `on_error` is "skip".
+    """
+    width = max(result.vectors.shape[1] for result in results)
+    count = sum(len(piece.positions) for piece in pieces)
+    vectors = np.full((count, width), np.nan, dtype=np.float32)
+    errors: dict[int, EmbeddingError] = {}
+    for piece, result in zip(pieces, results, strict=True):
+        if result.vectors.shape[1] == width:
+            vectors[list(piece.positions)] = result.vectors
+        errors.update({piece.positions[index]: error for index, error in result.errors.items()})
+    whole = EmbeddingResult(
+        vectors=vectors,
+        usage=Usage.total(result.usage for result in results),
+        request_ids=tuple(name for result in results for name in result.request_ids),
+        model=next((result.model for result in results if result.model), ""),
+        errors=dict(sorted(errors.items())),
+    )
+    if not errors or on_error == "skip":
+        return whole
+    first = errors[min(errors)]
+    failed = f"{len(errors)} of {count} items failed; the first: {first}"
+    raise BulkError(failed, result=whole, failures=whole.errors) from first
+
+
+def _pick(items: Sequence[Item], wanted: Callable[[Item], object], *, both: bool) -> SubCall:
+    where = tuple(position for position, item in enumerate(items) if wanted(item))
+    return SubCall(where, [items[position] for position in where], both=both)

@@ -1,9 +1,0 @@
-"""
-A search page for an album, on this machine only (extra `serve`).
-
-    create_app   the page as a Starlette application
-"""
-
-from volc_dashscope.page._app import create_app
-
-__all__ = ["create_app"]

@@ -1,0 +1,204 @@
+"""From (status, code) to an error of our tree. The tables are the providers'; the rules are shared. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from volc_dashscope._config import KEY_VARIABLE
+from volc_dashscope._limits.retry import retry_after
+from volc_dashscope._types import Batch, Reply, RequestSpec
+from volc_dashscope.errors import (
+    AuthError,
+    ContentError,
+    EmbeddingError,
+    QuotaError,
+    RateLimitError,
+    RequestError,
+    ServiceUnavailableError,
+)
+from volc_dashscope.inputs import Frames, parts
+
+_LONGEST_MESSAGE = 400
+_LONGEST_NAME = 120
+_ECHO = 16
+_ECHO_OF_KEY = 8
+# `InvalidParameter.X`, `insufficient_quota`, `NOT AUTHORIZED`.
+_CODE = re.compile(r"[\w.-]+( [\w.-]+)?", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorMeaning:
+    """What a refusal means: its class, and whether to retry, to stop the call, or to split the batch."""
+
+    error: type[EmbeddingError]
+    retryable: bool = False
+    account: bool = False
+    splittable: bool = False
+    limit: Literal["requests", "tokens", "concurrency"] | None = None
+
+
+SLOW_DOWN = ErrorMeaning(RateLimitError, retryable=True)
+FEWER_REQUESTS = ErrorMeaning(RateLimitError, retryable=True, limit="requests")
+FEWER_TOKENS = ErrorMeaning(RateLimitError, retryable=True, limit="tokens")
+FEWER_AT_ONCE = ErrorMeaning(RateLimitError, retryable=True, limit="concurrency")
+OUT_OF_QUOTA = ErrorMeaning(QuotaError, account=True)
+BAD_KEY = ErrorMeaning(AuthError, account=True)
+NOT_ALLOWED = ErrorMeaning(AuthError, account=True)
+NO_SUCH_MODEL = ErrorMeaning(RequestError, account=True)
+BAD_REQUEST = ErrorMeaning(RequestError)
+BAD_CONTENT = ErrorMeaning(ContentError, splittable=True)
+BAD_MEDIA = ErrorMeaning(ContentError, splittable=True)
+TRY_LATER = ErrorMeaning(ServiceUnavailableError, retryable=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One line of a service's error table; `message_contains` narrows a code that is not enough alone."""
+
+    status: int | None
+    code: str
+    verdict: ErrorMeaning
+    message_contains: str = ""
+
+
+def judge(
+    rules: Iterable[Rule],
+    *,
+    provider: str,
+    reply: Reply,
+    code: str | None,
+    message: str,
+    request_id: str | None,
+    batch: Batch,
+    spec: RequestSpec,
+    subject: str = "",
+) -> EmbeddingError:
+    """
+    Make the error a refusal stands for; `subject` names what was refused where it was not a batch of items.
+
+    The first rule that matches wins. A code matches itself and its dotted children
+    (`InvalidParameter` matches `InvalidParameter.X`); unknown codes are judged by status.
+    """
+    code, request_id = _code(code, spec), sanitize_id(request_id)
+    verdict = next(
+        (rule.verdict for rule in rules if _matches(rule, reply.status, code or "", message)),
+        None,
+    ) or _by_status(reply.status)
+    return verdict.error(
+        _sentence(provider, reply.status, code, message, request_id, batch, spec, verdict, subject),
+        provider=provider,
+        status=reply.status,
+        code=code,
+        request_id=request_id,
+        index=batch.positions[0] if len(batch) == 1 else None,
+        retryable=verdict.retryable,
+        retry_after=retry_after(reply.headers, reply.at),
+        limit=verdict.limit,
+        account=verdict.account,
+        splittable=verdict.splittable,
+    )
+
+
+def _matches(rule: Rule, status: int, code: str, message: str) -> bool:
+    return (
+        # An error under status 200 has nothing but its code.
+        (rule.status in (None, status) or (status == 200 and rule.code != ""))
+        and (not rule.code or code == rule.code or code.startswith(rule.code + "."))
+        and (not rule.message_contains or rule.message_contains in message)
+    )
+
+
+def _by_status(status: int) -> ErrorMeaning:
+    if status == 401:
+        return BAD_KEY
+    if status == 403:
+        return NOT_ALLOWED
+    if status == 404:
+        return NO_SUCH_MODEL
+    if status == 429:
+        return SLOW_DOWN
+    if status in (408, 409) or status >= 500:
+        return TRY_LATER
+    return BAD_REQUEST
+
+
+def _sentence(
+    provider: str,
+    status: int,
+    code: str | None,
+    message: str,
+    request_id: str | None,
+    batch: Batch,
+    spec: RequestSpec,
+    verdict: ErrorMeaning,
+    subject: str,
+) -> str:
+    # A gateway may repeat the key it did not accept.
+    reported = "" if verdict is BAD_KEY else _unechoed(message, batch, spec)
+    text = f"{provider} refused {subject or named(batch)} with {status} {code or '(no code)'}"
+    text += f": {reported}" if reported else ""
+    if verdict is BAD_KEY:
+        variable = KEY_VARIABLE[spec.model_info.provider]
+        text += f": the key from api_key or {variable} was used on {spec.place}; keys are bound to one region"
+    if verdict is OUT_OF_QUOTA:
+        text += ". Waiting does not help; look at the account's balance and limits"
+    return text + (f" [request id {request_id}]" if request_id else "")
+
+
+def named(batch: Batch) -> str:
+    """Say which items a batch holds."""
+    first, last = batch.positions[0], batch.positions[-1]
+    return f"item {first}" if first == last else f"items {first} to {last}"
+
+
+def sanitize_id(name: object) -> str | None:
+    """Return a name that a reply gives, such as an id, as a message may show it; None for what is no name."""
+    line = _line(name, _LONGEST_NAME) if isinstance(name, str) else ""
+    return line if line and " " not in line else None
+
+
+def _code(code: str | None, spec: RequestSpec) -> str | None:
+    """Return a service's code, unless it has not the form of one or repeats the key."""
+    line = _line(code or "", _LONGEST_NAME)
+    return line if _CODE.fullmatch(line) and not _holds_key(line, spec) else None
+
+
+def _line(words: str, longest: int) -> str:
+    if len(words) <= longest and words.isprintable() and " " not in words:
+        return words  # as every honest name is, in every reply
+    # Cut first: what a stranger sent may have megabytes.
+    words = " ".join(words[: 4 * longest].split())
+    return "".join(letter for letter in words if letter.isprintable())[:longest]
+
+
+def _unechoed(words: str, batch: Batch, spec: RequestSpec) -> str:
+    """The service's own words, unless they repeat what was sent: neither content nor key belongs in errors."""
+    words = _line(words, _LONGEST_MESSAGE)
+    if ";base64," in words:
+        return ""
+    if _holds_key(words, spec):
+        return ""
+    return "" if any(_repeats(words, sent, _ECHO) for sent in _sent(batch)) else words
+
+
+def _holds_key(words: str, spec: RequestSpec) -> bool:
+    # Keys of the services have dozens of letters; one of three, as tests have them, is in any sentence.
+    key = spec.key
+    return key is not None and len(key) >= _ECHO_OF_KEY and _repeats(words, key.reveal(), _ECHO_OF_KEY)
+
+
+def _repeats(words: str, sent: str, length: int) -> bool:
+    """Whether so many letters on end, or all of a shorter text, are those of what was sent."""
+    if len(sent) < length:
+        return len(sent) >= 4 and sent in words
+    return any(words[at : at + length] in sent for at in range(len(words) - length + 1))
+
+
+def _sent(batch: Batch) -> Iterator[str]:
+    """Yield every text and URL of a batch, with white space as in the words it is compared to."""
+    for part in (part for item in batch.items for part in parts(item)):
+        for piece in part.images if isinstance(part, Frames) else (part,):
+            yield " ".join((piece if isinstance(piece, str) else piece.url or "").split())

@@ -1,0 +1,205 @@
+"""Reading a JSON reply without trusting it: each function returns a checked value or raises `Malformed`. Pure."""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from volc_dashscope._types import Batch, Reply, RequestSpec
+from volc_dashscope.errors import BadReplyError
+from volc_dashscope.providers.error_table import named, sanitize_id
+from volc_dashscope.results import FloatArray, SparseVector, Usage
+
+_NUMBERS = (int, float)  # as types of what JSON holds: true and false are neither
+_FLOAT32, _FLOAT16 = np.dtype("<f4"), np.dtype("<f2")
+
+
+class Malformed(Exception):
+    """A reply breaks its format; the message says where, without content."""
+
+
+def load(reply: Reply) -> dict[str, Any]:
+    """Parse a body that must be a JSON object."""
+    try:
+        body = orjson.loads(reply.body)
+    except orjson.JSONDecodeError as error:
+        raise Malformed("the body is not JSON") from error
+    if not isinstance(body, dict):
+        raise Malformed("the body is not a JSON object")
+    return body
+
+
+def bad_reply(
+    provider: str, reason: str, batch: Batch, reply: Reply, request_id: str | None, subject: str = ""
+) -> BadReplyError:
+    """Make the error for a reply that breaks its format; `subject` as for `judge`."""
+    request_id = sanitize_id(request_id)
+    return BadReplyError(
+        f"{provider} answered {subject or named(batch)} with a reply that breaks its format: {reason}"
+        + (f" [request id {request_id}]" if request_id else ""),
+        provider=provider,
+        status=reply.status,
+        request_id=request_id,
+        index=batch.positions[0] if len(batch) == 1 else None,
+        # A garbled reply is as often a passing fault of a gateway as a lasting one.
+        retryable=True,
+    )
+
+
+def in_order(entries: Any, count: int, key: str) -> list[dict[str, Any]]:
+    """Return `count` entries sorted by their position `key`; all positions 0..count-1, each once."""
+    if not isinstance(entries, list) or len(entries) != count:
+        seen = len(entries) if isinstance(entries, list) else "no list"
+        raise Malformed(f"{seen} vectors for {count} items")
+    ordered: list[dict[str, Any] | None] = [None] * count
+    for entry in objects(entries):
+        position = entry.get(key)
+        if not isinstance(position, int) or isinstance(position, bool) or not 0 <= position < count:
+            raise Malformed(f"{key} is not a position from 0 to {count - 1}")
+        if ordered[position] is not None:
+            raise Malformed(f"{key} {position} appears twice")
+        ordered[position] = entry
+    return [entry for entry in ordered if entry is not None]
+
+
+def objects(entries: list[Any]) -> list[dict[str, Any]]:
+    """Return the entries if each is a JSON object."""
+    if not all(isinstance(entry, dict) for entry in entries):
+        raise Malformed("an entry is not a JSON object")
+    return entries
+
+
+def stack(values: Sequence[Any], spec: RequestSpec) -> FloatArray:
+    """
+    Decode a reply's vectors into float32 rows: checked, shortened where the client does that, normalised if asked.
+
+    Lists of numbers and base64 are accepted whatever was asked for. The byte layout of base64 is documented
+    nowhere: little-endian float32 by OpenAI's convention, float16 if the length says so.
+    """
+    rows = [_row(value, spec) for value in values]
+    table = np.empty((len(rows), len(rows[0])), dtype=np.float32)
+    for position, row in enumerate(rows):
+        if len(row) != len(rows[0]):
+            raise Malformed("vectors of different lengths")
+        # float64, so that large components do not overflow when squared. What is not finite shows in the norm.
+        wide = row.astype(np.float64)
+        norm = math.sqrt(wide.dot(wide))
+        if not math.isfinite(norm):
+            raise Malformed("a vector holds a number that is not finite")
+        if spec.normalize and norm:  # a row of zeros stays as it is
+            wide /= norm
+        table[position] = wide
+    return table
+
+
+def _row(value: Any, spec: RequestSpec) -> NDArray[Any]:
+    row = _from_base64(value, spec) if isinstance(value, str) else _from_list(value)
+    expected = spec.expected
+    # Cut only what is the whole vector: any other length is a fault, not one of the lengths to choose from.
+    if spec.model_info.reduces in ("client", "either") and len(row) == spec.model_info.default_dimension:
+        row = row[: spec.dimension]
+    if not len(row) or (expected is not None and len(row) != expected):
+        raise Malformed(f"a vector of length {len(row)} instead of {expected}")
+    return row
+
+
+def sparse(entries: Any) -> SparseVector:
+    """Decode `[{"index", "value", "token"?}, ...]`."""
+    if not isinstance(entries, list):
+        raise Malformed("the sparse vector is not a list")
+    indices, values, tokens = [], [], []
+    for entry in entries:
+        index, value = (entry.get("index"), entry.get("value")) if isinstance(entry, dict) else (None, None)
+        if not isinstance(index, int) or isinstance(index, bool) or not 0 <= index < 2**63:
+            raise Malformed("a sparse index is not a whole number")
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            raise Malformed("a sparse value is not a number")
+        indices.append(index)
+        values.append(value)
+        if isinstance(entry.get("token"), str):
+            tokens.append(entry["token"])
+    with np.errstate(over="ignore"):
+        weights = np.array(values, dtype=np.float32)
+    if not np.isfinite(weights).all():
+        raise Malformed("a sparse value is not finite")
+    named = tuple(tokens) if len(tokens) == len(indices) else ()
+    return SparseVector(np.array(indices, dtype=np.int64), weights, named)
+
+
+def usage(body: Any, text: Sequence[str], image: Sequence[str]) -> Usage:
+    """
+    Sum a reply's usage. Every key is optional and unknown keys are kept in `detail`.
+
+    Args:
+        text, image: Dotted keys that count a modality, the first present wins.
+    """
+    detail = _flatten(body) if isinstance(body, dict) else {}
+    texts, images = _first(detail, text), _first(detail, image)
+    total = detail.get("total_tokens")
+    return Usage(
+        requests=1,
+        total_tokens=int(total if total is not None else texts + images),
+        text_tokens=int(texts),
+        image_tokens=int(images),
+        detail=detail,
+    )
+
+
+def _first(detail: Mapping[str, float], keys: Sequence[str]) -> float:
+    for key in keys:
+        if key in detail:
+            return detail[key]
+    return 0
+
+
+def _flatten(body: Mapping[str, Any]) -> dict[str, float]:
+    """Return the numbers of a mapping and, under dotted keys, those of the mappings in it."""
+    flat: dict[str, float] = {}
+    for key, value in body.items():
+        if type(value) in _NUMBERS:
+            if 0 <= value < 2**53:
+                flat[key] = value
+        elif type(value) is dict:
+            for inner, count in value.items():
+                if type(count) in _NUMBERS and 0 <= count < 2**53:
+                    flat[f"{key}.{inner}"] = count
+    return flat
+
+
+def _from_list(value: Any) -> FloatArray:
+    if not isinstance(value, list):
+        raise Malformed("a vector is missing")
+    try:
+        # A third of the time numpy takes, and stricter: it takes no text and no lists for numbers.
+        row = np.frombuffer(struct.pack(f"{len(value)}f", *value), dtype=np.float32)
+    except struct.error as error:
+        raise Malformed("a vector is not a flat list of numbers") from error
+    except OverflowError as error:
+        raise Malformed("a vector holds a number that is not finite") from error
+    # True packs as 1 and false as 0: the list is looked at only if it may hold one.
+    if not (row.all() and (row != 1).all()) and bool in set(map(type, value)):
+        raise Malformed("a vector is not a flat list of numbers")
+    return row
+
+
+def _from_base64(value: str, spec: RequestSpec) -> NDArray[Any]:
+    try:
+        data = spec.base64.decode(value)
+    except ValueError as error:
+        raise Malformed("a vector is not valid base64") from error
+    full = spec.model_info.default_dimension
+    # A card that is cut here is answered in full length, so a half-long body is float16, not a shorter row.
+    lengths = (full,) if spec.model_info.reduces == "client" else (full, spec.expected)
+    if len(data) % 4 == 0 and len(data) // 4 in lengths:
+        return np.frombuffer(data, dtype=_FLOAT32)
+    if len(data) % 2 == 0 and len(data) // 2 in lengths:
+        return np.frombuffer(data, dtype=_FLOAT16)
+    if len(data) % 4:
+        raise Malformed(f"a base64 vector of {len(data)} bytes is not a row of float32")
+    return np.frombuffer(data, dtype=_FLOAT32)

@@ -1,0 +1,129 @@
+"""What a client knows of DashScope's temporary storage: leave to put files there, and where they are. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from threading import RLock
+from typing import Any
+
+from volc_dashscope._config import is_private
+from volc_dashscope._limits.rate_limiter import RateLimiter
+from volc_dashscope._request.exchange import RetryContext
+from volc_dashscope.models import MIB
+from volc_dashscope.providers.parsing import Malformed
+
+# Page get-temporary-file-url: "getPolicy 100 QPS per account and model".
+_POLICIES_PER_MINUTE = 6_000
+_POLICY_MARGIN = 60.0
+# Files live 48 hours; a URL handed out now must still work when the service fetches it.
+_REMEMBERED = 24 * 3600.0
+_MOST_REMEMBERED = 10_000
+_LONGEST_CLAIM = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Leave to put files into one folder of the storage, for a while."""
+
+    host: str
+    folder: str
+    fields: dict[str, str] = field(repr=False)
+    largest: int
+    seconds: float
+
+    @classmethod
+    def of(cls, data: Any) -> Policy:
+        """Return the policy that `data` of a reply holds, or raise `Malformed`."""
+        reported: Mapping[str, Any] = data if isinstance(data, dict) else {}
+        host = _word(reported, "upload_host")
+        if not is_private(host):
+            raise Malformed("upload_host is not https")
+        folder = _word(reported, "upload_dir").strip("/")
+        if not re.fullmatch(r"\w[\w./-]*", folder, re.ASCII):
+            raise Malformed("upload_dir is no folder")
+        return cls(
+            host=host,
+            folder=folder,
+            fields={
+                "OSSAccessKeyId": _word(reported, "oss_access_key_id"),
+                "Signature": _word(reported, "signature"),
+                "policy": _word(reported, "policy"),
+                "key": "",
+                "x-oss-object-acl": _word(reported, "x_oss_object_acl"),
+                "x-oss-forbid-overwrite": _word(reported, "x_oss_forbid_overwrite"),
+                "success_action_status": "200",
+            },
+            largest=_number(reported, "max_file_size_mb") * MIB,
+            seconds=_number(reported, "expire_in_seconds"),
+        )
+
+
+class Storage:
+    """What one client knows of its temporary storage: URLs by content, and a policy while it lasts."""
+
+    def __init__(self, terms: RetryContext) -> None:
+        self.terms = replace(terms, pace=RateLimiter(_POLICIES_PER_MINUTE, None))
+        # Reentrant, because a flow that is collected as garbage releases its claim in whatever thread that is.
+        self._lock = RLock()
+        self._known: OrderedDict[str, tuple[float, str]] = OrderedDict()
+        self._claims: dict[str, float] = {}
+        self._policy: tuple[float, Policy] | None = None
+
+    def find(self, name: str) -> str | None:
+        """Return the URL of a file that was stored and still lives."""
+        with self._lock:
+            at, url = self._known.get(name, (float("-inf"), ""))
+            return url if self.terms.clock() - at < _REMEMBERED else None
+
+    def claim(self, name: str) -> bool:
+        """Whether the caller is the one to store a file: it is not there and nobody is at it."""
+        with self._lock:
+            now = self.terms.clock()
+            if self.find(name) is not None or now - self._claims.get(name, float("-inf")) < _LONGEST_CLAIM:
+                return False
+            self._claims[name] = now
+            return True
+
+    def release(self, name: str) -> None:
+        """Give a claim back."""
+        with self._lock:
+            self._claims.pop(name, None)
+
+    def keep(self, name: str, url: str) -> None:
+        """Remember where a file is."""
+        with self._lock:
+            self._known[name] = (self.terms.clock(), url)
+            self._known.move_to_end(name)
+            while len(self._known) > _MOST_REMEMBERED:
+                self._known.popitem(last=False)
+
+    def policy(self) -> Policy | None:
+        """Return the policy if an upload that starts now should end in time."""
+        with self._lock:
+            until, policy = self._policy or (float("-inf"), None)
+            return policy if self.terms.clock() < until else None
+
+    def hold(self, policy: Policy) -> None:
+        """Remember a policy for as long as it lasts."""
+        with self._lock:
+            self._policy = (self.terms.clock() + policy.seconds - _POLICY_MARGIN, policy)
+
+
+def _word(data: Mapping[str, Any], name: str) -> str:
+    value = data.get(name)
+    text = str(value).lower() if isinstance(value, bool) else value
+    # Written into a form and a URL: nothing in it may end a line or a quote there.
+    if not isinstance(text, str) or not re.fullmatch(r"[!#-~]+", text):
+        raise Malformed(f"{name} is missing or unusable")
+    return text
+
+
+def _number(data: Mapping[str, Any], name: str) -> int:
+    value = data.get(name)
+    text = str(value)
+    if isinstance(value, bool) or not text.isascii() or not text.isdigit() or len(text) > 9:
+        raise Malformed(f"{name} is not a number")
+    return int(text)

@@ -1,0 +1,93 @@
+"""
+Ark's `multi_embedding`: one vector per token.
+
+API page docs/82379/1523520 (2026-08-27): base64 -> decompress -> little-endian float16 -> (tokens, dimension).
+No shape is sent, so the columns come from the request.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from volc_dashscope._types import RequestSpec
+from volc_dashscope.errors import ConfigError
+from volc_dashscope.providers.parsing import Malformed
+
+_MOST_BYTES = 512 * 1024 * 1024
+
+
+def request_fields() -> dict[str, str]:
+    """Ask for token vectors, compressed where the extra `multi` is installed."""
+    return {"type": "enabled", "compression": "zstd"} if _zstandard() is not None else {"type": "enabled"}
+
+
+def token_vectors(value: Any, spec: RequestSpec) -> NDArray[np.float16]:
+    """Decode one item's token vectors into float16 of shape (tokens, dimension)."""
+    columns = spec.expected
+    if isinstance(value, str):
+        flat = np.frombuffer(_decompressed(value), dtype="<f2")
+        if columns is None or not len(flat) or len(flat) % columns:
+            raise Malformed(f"token vectors of {len(flat)} numbers are not rows of {columns}")
+        rows = flat.reshape(-1, columns)
+    else:
+        try:
+            rows = np.array(value)
+        except (ValueError, OverflowError) as error:
+            raise Malformed("token vectors are not a table of numbers") from error
+        if rows.ndim != 2 or rows.dtype.kind not in "fiu" or columns not in (None, rows.shape[1]):
+            raise Malformed("token vectors are not a table of numbers")
+    with np.errstate(over="ignore"):
+        table = rows.astype(np.float16)
+    if not np.isfinite(table).all():
+        raise Malformed("a token vector holds a number that is not finite")
+    return table
+
+
+def _decompressed(value: str) -> bytes:
+    try:
+        data = base64.b64decode(value, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise Malformed("token vectors are not valid base64") from error
+    if data[:4] == b"\x28\xb5\x2f\xfd":
+        return _zstd(data)
+    return _blosc2(data)
+
+
+def _zstd(data: bytes) -> bytes:
+    zstandard = _zstandard()
+    if zstandard is None:
+        raise ConfigError('token vectors came compressed: pip install "volc-dashscope[multi]"')
+    try:
+        with zstandard.ZstdDecompressor().stream_reader(data) as reader:
+            plain: bytes = reader.read(_MOST_BYTES)
+    except zstandard.ZstdError as error:
+        raise Malformed("token vectors do not decompress") from error
+    return plain
+
+
+def _blosc2(data: bytes) -> bytes:
+    try:
+        import blosc2
+    except ImportError as error:
+        raise ConfigError('token vectors came compressed: pip install "volc-dashscope[multi]"') from error
+    try:
+        size, _, _ = blosc2.get_cbuffer_sizes(data)
+        if not 0 < size <= _MOST_BYTES:
+            raise Malformed("token vectors do not decompress")
+        plain: bytes = blosc2.decompress2(data)
+    except (RuntimeError, ValueError, TypeError) as error:
+        raise Malformed("token vectors do not decompress") from error
+    return plain
+
+
+def _zstandard() -> Any:
+    try:
+        import zstandard
+    except ImportError:
+        return None
+    return zstandard

@@ -1,0 +1,12 @@
+"""
+A folder of pictures and videos that can be searched: vectors beside it, made anew only where something changed.
+
+    open_album     embeds what is new in a folder, forgets what is gone, and returns its Album
+    store_folder   where the vectors of a folder and a service are kept
+    Album          the files with their vectors; `search` ranks them
+"""
+
+from volc_dashscope.search.index import Album, Entry, Found
+from volc_dashscope.search.store import is_current, open_album, store_folder
+
+__all__ = ["Album", "Entry", "Found", "is_current", "open_album", "store_folder"]

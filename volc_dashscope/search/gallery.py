@@ -1,0 +1,237 @@
+"""
+Rankings to look at: lines for a terminal, and one HTML page that needs nothing beside it.
+
+    Hit, Ranking    what was asked and what was found
+    table           `query | rank | score | picture`, in columns that stay aligned under Chinese
+    write_gallery   a page without scripts, readable on a phone and in the dark; needs Pillow (extra `images`)
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from html import escape
+from io import BytesIO
+from pathlib import Path
+from string import Template
+
+from volc_dashscope.cli._columns import padded, width
+from volc_dashscope.errors import ConfigError
+
+__all__ = ["Hit", "Ranking", "table", "words", "write_gallery"]
+
+_PAGE = Template("""\
+<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>$title</title>
+<style>
+:root {
+  --page: #f4f1ea; --model_info: #ffffff; --ink: #1d1b18; --quiet: #645d52; --edge: #e0d9cc; --accent: #9a4a12;
+  --tint: #fbf4e9; --track: #ece5d8;
+}
+@media (prefers-color-scheme: dark) {
+  :root {
+    --page: #15161a; --model_info: #1f2127; --ink: #f0ede6; --quiet: #aca69b; --edge: #33363e; --accent: #f0a868;
+    --tint: #272420; --track: #363941;
+  }
+}
+* { box-sizing: border-box; }
+body {
+  margin: 0; padding: clamp(1rem, 4vw, 3rem) clamp(0.75rem, 3vw, 2rem);
+  background: var(--page); color: var(--ink);
+  font: 16px/1.5 system-ui, -apple-system, "Segoe UI", "PingFang SC", "Microsoft YaHei",
+    "Noto Sans CJK SC", sans-serif;
+}
+header, main { max-width: 66rem; margin: 0 auto; }
+header { margin-bottom: clamp(1.25rem, 3vw, 2.25rem); }
+h1 {
+  margin: 0 0 0.35rem; font-size: clamp(1.5rem, 4vw, 2.25rem); line-height: 1.2;
+  letter-spacing: -0.015em;
+}
+header p { margin: 0; color: var(--quiet); overflow-wrap: anywhere; text-wrap: balance; }
+section {
+  display: grid; grid-template-columns: 14rem minmax(0, 1fr); overflow: hidden; margin-bottom: 1.25rem;
+  background: var(--model_info); border: 1px solid var(--edge); border-radius: 14px;
+}
+.query {
+  display: flex; flex-direction: column; justify-content: center; gap: 0.5rem; padding: 1.1rem;
+  background: var(--tint); border-right: 1px solid var(--edge);
+}
+.query p {
+  margin: 0; color: var(--accent); font-size: 0.75rem; font-weight: 600;
+  letter-spacing: 0.06em; text-transform: uppercase;
+}
+h2 { margin: 0; font-size: 1.25rem; line-height: 1.3; overflow-wrap: anywhere; text-wrap: balance; }
+img { display: block; width: 100%; height: auto; border-radius: 8px; box-shadow: 0 0 0 1px var(--edge); }
+.film {
+  display: grid; place-items: center; aspect-ratio: 1; border-radius: 8px; background: var(--track);
+  box-shadow: 0 0 0 1px var(--edge); color: var(--quiet); font-size: 2rem;
+}
+ol {
+  display: grid; grid-template-columns: repeat(3, minmax(0, 1fr)); gap: 1rem; margin: 0;
+  align-content: center; padding: 1.1rem; list-style: none;
+}
+figure { display: flex; flex-direction: column; height: 100%; margin: 0; }
+figcaption { display: flex; flex: 1; flex-direction: column; margin-top: 0.55rem; }
+.name { flex: 1; font-weight: 600; line-height: 1.3; overflow-wrap: anywhere; }
+.score {
+  display: flex; justify-content: space-between; color: var(--quiet); font-size: 0.875rem;
+  font-variant-numeric: tabular-nums;
+}
+.bar {
+  display: block; height: 4px; margin-top: 0.35rem; overflow: hidden;
+  background: var(--track); border-radius: 2px;
+}
+.bar span { display: block; height: 100%; background: var(--accent); }
+@media (max-width: 44rem) {
+  section { grid-template-columns: minmax(0, 1fr); }
+  .query { border-right: 0; border-bottom: 1px solid var(--edge); padding: 0.85rem; }
+  .query.pictured {
+    display: grid; grid-template: auto auto / 6.5rem minmax(0, 1fr);
+    gap: 0.1rem 0.85rem;
+  }
+  .pictured img { grid-row: 1 / 3; }
+  .pictured p { align-self: end; }
+  ol { gap: 0.6rem; padding: 0.85rem; }
+  .name { font-size: 0.875rem; }
+  .score { font-size: 0.8125rem; }
+}
+</style>
+</head>
+<body>
+<header>
+<h1>$title</h1>
+<p>$note</p>
+</header>
+<main>
+$sections
+</main>
+</body>
+</html>
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One picture or video found; `name` is what the table calls it, else its file name."""
+
+    rank: int
+    score: float
+    picture: Path
+    caption: str
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """What was asked, by text, picture or both, and what was found, best first."""
+
+    query_text: str
+    query_picture: Path | None
+    hits: Sequence[Hit]
+
+    @property
+    def label(self) -> str:
+        """What was asked, in one line."""
+        picture = f"[{words(self.query_picture)}]" if self.query_picture else ""
+        return " + ".join(part for part in (picture, self.query_text) if part)
+
+
+def table(rankings: Sequence[Ranking]) -> Iterator[str]:
+    """Yield the lines of `query | rank | score | picture`."""
+    room = max([len("query"), *(width(ranking.label) for ranking in rankings)])
+    yield f"{padded('query', room)} | rank | score  | picture"
+    for ranking in rankings:
+        yield f"{'-' * room}-+------+--------+{'-' * 24}"
+        for hit in ranking.hits:
+            shown = ranking.label if hit.rank == 1 else ""
+            yield f"{padded(shown, room)} | {hit.rank:>4} | {hit.score:>6.3f} | {hit.name or hit.picture.name}"
+
+
+def write_gallery(path: Path, *, title: str, note: str, rankings: Sequence[Ranking]) -> None:
+    """
+    Write the page to `path`. Pictures are copied into it, so that the file can be moved or sent alone.
+
+    Raises:
+        ConfigError: Pillow is not installed.
+    """
+    sections = "\n".join(_section(number, ranking) for number, ranking in enumerate(rankings, start=1))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(
+        _PAGE.substitute(title=escape(title), note=escape(note), sections=sections), encoding="utf-8"
+    )
+
+
+def words(picture: Path) -> str:
+    """Return the words of a picture's file name."""
+    return picture.stem.replace("_", " ")
+
+
+def _section(number: int, ranking: Ranking) -> str:
+    picture, text = ranking.query_picture, ranking.query_text
+    kind = " + ".join(part for part, given in (("picture", picture), ("text", text)) if given)
+    shown = _image(picture, f"query picture: {words(picture)}") if picture else ""
+    heading = text or (words(picture) if picture else "")
+    return f"""\
+<section aria-labelledby="query-{number}">
+<div class="query{" pictured" if picture else ""}">
+{shown}
+<p>{kind}</p>
+<h2 id="query-{number}"{_language(heading)}>{escape(heading)}</h2>
+</div>
+<ol role="list">
+{"".join(_hit(hit) for hit in ranking.hits)}</ol>
+</section>"""
+
+
+def _hit(hit: Hit) -> str:
+    filled = max(0.0, min(1.0, hit.score)) * 100
+    return f"""\
+<li><figure>
+{_image(hit.picture, hit.caption)}
+<figcaption>
+<span class="name"{_language(hit.caption)}>{escape(hit.caption)}</span>
+<span class="score"><span>No. {hit.rank}</span><span>{hit.score:.3f}</span></span>
+<span class="bar" aria-hidden="true"><span style="width: {filled:.1f}%"></span></span>
+</figcaption>
+</figure></li>
+"""
+
+
+def _image(picture: Path, alt: str) -> str:
+    found = _thumbnail(picture)
+    if found is None:
+        return (
+            f'<div class="film" role="img" aria-label="{escape(alt)}"><span aria-hidden="true">▶</span></div>'
+        )
+    uri, wide, high = found
+    return f'<img src="{uri}" width="{wide}" height="{high}" alt="{escape(alt)}">'
+
+
+@lru_cache
+def _thumbnail(picture: Path) -> tuple[str, int, int] | None:
+    """Return a small copy as a data URI with its size, or None of what Pillow cannot draw, such as a video."""
+    try:
+        from PIL import Image, UnidentifiedImageError
+    except ImportError as error:
+        raise ConfigError('a gallery needs Pillow: pip install "volc-dashscope[images]"') from error
+    try:
+        with Image.open(picture) as opened:
+            small = opened.convert("RGB")
+    except (UnidentifiedImageError, Image.DecompressionBombError, OSError):
+        return None
+    small.thumbnail((320, 320))
+    buffer = BytesIO()
+    small.save(buffer, "WEBP", quality=88)
+    return f"data:image/webp;base64,{b64encode(buffer.getvalue()).decode('ascii')}", *small.size
+
+
+def _language(text: str) -> str:
+    """Mark Chinese, so that it is spoken and set as Chinese on an English page."""
+    return ' lang="zh"' if any(width(letter) == 2 for letter in text) else ""

@@ -1,0 +1,141 @@
+"""The page's routes. What it may show are the entries of one album; what it may do is search them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from volc_dashscope.client import Client
+from volc_dashscope.errors import EmbeddingError, InputError, RateLimitError
+from volc_dashscope.search import Album, Entry
+from volc_dashscope.search.map import Map, draw_map
+from volc_dashscope.search.page._ask import LONGEST_TEXT, answer, largest, read_question
+from volc_dashscope.search.page._files import edition, file_reply, thumbnail_reply
+from volc_dashscope.search.page._guard import Guard
+from volc_dashscope.search.page._words import index, language_of, static
+
+_STATIC = {
+    "page.css": "text/css",
+    "page.js": "text/javascript",
+    "grid.js": "text/javascript",
+    "map.js": "text/javascript",
+    "viewer.js": "text/javascript",
+    "words.json": "application/json",
+    "icon.svg": "image/svg+xml",
+}
+
+
+def create_app(album: Album, client: Client, *, stand_in: bool = False) -> Starlette:
+    """
+    Return the page for an album.
+
+    It guards itself against other pages in the same browser, not against people: serve it on 127.0.0.1.
+
+    Args:
+        client: Embeds the questions.
+        stand_in: Say on the page that vectors come from the emulator.
+
+    Raises:
+        ConfigError: scipy is not installed.
+    """
+    page = _Page(album, client, draw_map(album.vectors), stand_in=stand_in)
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        yield
+        await page.twin.close()
+
+    return Starlette(
+        routes=[
+            Route("/", page.index),
+            Route("/static/{name}", page.static),
+            Route("/api/album", page.album),
+            Route("/api/search", page.search, methods=["POST"]),
+            Route("/thumb/{place:int}", page.thumbnail),
+            Route("/file/{place:int}", page.file),
+        ],
+        middleware=[Middleware(Guard)],
+        exception_handlers={HTTPException: _refused, EmbeddingError: _failed, Exception: _broken},
+        lifespan=lifespan,
+    )
+
+
+class _Page:
+    """What the routes share."""
+
+    def __init__(self, album: Album, client: Client, drawn: Map, *, stand_in: bool) -> None:
+        self._album, self._model_info, self._map, self._stand_in = album, client.model_info, drawn, stand_in
+        self.twin = client.aio
+
+    def index(self, request: Request) -> Response:
+        language = language_of(request.headers.get("accept-language", ""), request.query_params.get("lang"))
+        headers = {"Content-Language": language, "Vary": "Accept-Language"}
+        return Response(index(language), headers=headers, media_type="text/html")
+
+    def static(self, request: Request) -> Response:
+        name = request.path_params["name"]
+        if name not in _STATIC:
+            raise HTTPException(404, "there is no such page")
+        return Response(static(name), media_type=_STATIC[name], headers={"Cache-Control": "no-cache"})
+
+    def album(self, request: Request) -> Response:
+        entries = [self._entry(place, entry) for place, entry in enumerate(self._album.entries)]
+        return JSONResponse(
+            {
+                "folder": self._album.folder.resolve().name,
+                "model": self._model_info.name,
+                "dimension": self._album.vectors.shape[1],
+                "stand_in": self._stand_in,
+                "fuses": self._model_info.fusion is not None,
+                "max_bytes": largest(self._model_info),
+                "max_text": LONGEST_TEXT,
+                "left_out": len(self._album.left_out),
+                "entries": entries,
+            }
+        )
+
+    async def search(self, request: Request) -> Response:
+        question = await read_question(request, self._album, self._model_info)
+        return JSONResponse(await answer(question, self._album, self.twin))
+
+    def thumbnail(self, request: Request) -> Response:
+        return thumbnail_reply(self._album, self._at(request))
+
+    def file(self, request: Request) -> Response:
+        return file_reply(self._album, self._at(request), request.headers.get("range"))
+
+    def _at(self, request: Request) -> Entry:
+        place: int = request.path_params["place"]
+        if place >= len(self._album):
+            raise HTTPException(404, "there is no such file in the album")
+        return self._album.entries[place]
+
+    def _entry(self, place: int, entry: Entry) -> dict[str, Any]:
+        x, y = self._map.points[place].tolist()
+        group = int(self._map.groups[place])
+        found = {"name": entry.name, "kind": entry.kind, "v": edition(self._album, entry)}
+        return {**found, "x": round(x, 4), "y": round(y, 4), "group": group}
+
+
+def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return JSONResponse({"error": error.detail}, status_code=error.status_code, headers=error.headers)
+
+
+def _failed(request: Request, error: Exception) -> Response:
+    assert isinstance(error, EmbeddingError)
+    status = 400 if isinstance(error, InputError) else 429 if isinstance(error, RateLimitError) else 502
+    return JSONResponse({"error": str(error), "kind": type(error).__name__}, status_code=status)
+
+
+def _broken(request: Request, error: Exception) -> Response:
+    # Starlette raises it again after this reply, so that it is in the terminal.
+    return JSONResponse({"error": "the page itself failed; the terminal says how"}, status_code=500)

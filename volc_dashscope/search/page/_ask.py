@@ -1,0 +1,119 @@
+"""One search from the page: what is asked, made into vectors, and what is nearest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+from volc_dashscope.client import AsyncClient
+from volc_dashscope.inputs import Fused, Image, Item
+from volc_dashscope.models import MIB, ModelInfo
+from volc_dashscope.results import FloatArray
+from volc_dashscope.search import Album
+from volc_dashscope.search.index import unit
+
+LONGEST_TEXT = 2000
+_MOST_RESULTS = 500
+_USUAL_LIMIT = 10 * MIB
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """
+    What the page asks.
+
+    Attributes:
+        like: An entry whose own vector is the question, which costs nothing.
+    """
+
+    text: str
+    picture: bytes
+    like: int | None
+    kind: Literal["image", "video"] | None
+    top: int
+
+
+async def read_question(request: Request, album: Album, model_info: ModelInfo) -> Question:
+    """
+    Read a request: the picture is its body, all else is in the URL.
+
+    Raises:
+        HTTPException: Something in it is impossible.
+    """
+    given = request.query_params
+    text, kind = given.get("text", "").strip(), given.get("kind") or None
+    if len(text) > LONGEST_TEXT:
+        raise HTTPException(400, f"the text is longer than {LONGEST_TEXT} characters")
+    if kind not in (None, "image", "video"):
+        raise HTTPException(400, "kind is image, video, or nothing")
+    question = Question(
+        text=text,
+        picture=await _body(request, largest(model_info)),
+        like=_number(given, "like", len(album) - 1),
+        kind=cast("Literal['image', 'video'] | None", kind),
+        top=_number(given, "top", _MOST_RESULTS) or 60,
+    )
+    if not question.text and not question.picture and question.like is None:
+        raise HTTPException(400, "say what to look for: a text, a picture, or both")
+    return question
+
+
+async def answer(question: Question, album: Album, client: AsyncClient) -> dict[str, Any]:
+    """
+    Return the ranking of a question, and what it cost.
+
+    Raises:
+        EmbeddingError: The question cannot be embedded.
+    """
+    vector, tokens, fused = await _vector(question, album, client)
+    found = album.search(vector, top=question.top, kind=question.kind)
+    return {
+        "results": [{"place": one.place, "rank": one.rank, "score": round(one.score, 4)} for one in found],
+        "fused": fused,
+        "tokens": tokens,
+    }
+
+
+def largest(model_info: ModelInfo) -> int:
+    """Return how many bytes a picture may have."""
+    return model_info.image.max_bytes if model_info.image is not None else _USUAL_LIMIT
+
+
+async def _vector(question: Question, album: Album, client: AsyncClient) -> tuple[FloatArray, int, bool]:
+    """Return the question's vector, the tokens it cost, and whether several parts were embedded as one."""
+    if question.like is not None:
+        return album.vectors[question.like], 0, False
+    parts: list[Any] = [question.text] if question.text else []
+    if question.picture:
+        parts.append(Image.from_bytes(question.picture))
+    fused = len(parts) > 1 and client.model_info.fusion is not None
+    items: list[Item] = [Fused(*parts)] if fused else parts
+    result = await client.embed(items, text_type="query")
+    # A model that takes one part at a time is asked for each; what is near to both is in the middle.
+    return unit(result.vectors).mean(axis=0), result.usage.total_tokens, fused
+
+
+async def _body(request: Request, most: int) -> bytes:
+    words = f"the picture is larger than {most / 1e6:.0f} MB, the most that the model takes"
+    said = request.headers.get("content-length", "0")
+    if not said.isdigit() or len(said) > 15 or int(said) > most:
+        raise HTTPException(413, words)
+    found = bytearray()
+    async for piece in request.stream():
+        found += piece
+        if len(found) > most:
+            raise HTTPException(413, words)
+    return bytes(found)
+
+
+def _number(given: Mapping[str, str], name: str, most: int) -> int | None:
+    text = given.get(name, "")
+    if not text:
+        return None
+    if not text.isascii() or not text.isdigit() or len(text) > 9 or int(text) > most:
+        raise HTTPException(400, f"{name} is not a number from 0 to {most}")
+    return int(text)

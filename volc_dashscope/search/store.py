@@ -1,0 +1,121 @@
+"""
+Vectors of a folder, kept beside it.
+
+    FOLDER/.volc-dashscope/<host>/      one folder a service, so that stand-ins and real vectors never mix
+        vectors.sqlite                  all that was ever paid for, by content
+        <model>-<dimension>.parquet     the files as they were when last looked at
+
+The Parquet file is a bulk job's output. While nothing in the folder has changed it is read as it is; else the job
+is done anew, and the cache pays for all that is known.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from pathlib import Path
+
+import numpy as np
+
+from volc_dashscope.bulk import ProgressCallback, Source, count_rows, embed_file, is_up_to_date, open_source
+from volc_dashscope.bulk._listing import kind_of
+from volc_dashscope.bulk._parquet import arrow
+from volc_dashscope.client import Client
+from volc_dashscope.errors import ConfigError, InputError
+from volc_dashscope.search.index import Album, Entry, unit
+
+_NAME = ".volc-dashscope"
+
+
+def store_folder(folder: Path, host: str, *, root: Path | None = None) -> Path:
+    """
+    Return where the vectors of `folder` from the service at `host` are kept; it is made if it is not there.
+
+    Args:
+        root: Another place than the folder itself, such as for one that is read-only.
+
+    Raises:
+        ConfigError: It cannot be made.
+    """
+    home = folder / _NAME if root is None else root
+    place = home / re.sub(r"[^\w.-]", "_", host, flags=re.ASCII)
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        ignore = home / ".gitignore"
+        if root is None and not ignore.exists():
+            ignore.write_text("*\n", encoding="utf-8")
+    except OSError as error:
+        words = f"{str(home)!r} cannot be written ({error.strerror}); say where vectors may be kept: --store"
+        raise ConfigError(words) from error
+    return place
+
+
+def is_current(folder: Path, client: Client, store: Path) -> bool:
+    """Return whether nothing has changed since the vectors were made."""
+    output = _output(client, store)
+    return output.exists() and is_up_to_date(_source(folder), output, client)
+
+
+def open_album(
+    folder: Path,
+    client: Client,
+    store: Path,
+    *,
+    watch: ProgressCallback | None = None,
+    stop: threading.Event | None = None,
+    refresh: bool = False,
+) -> Album:
+    """
+    Embed what is new or changed in a folder, forget what is gone, and return the album.
+
+    Args:
+        client: Should have a cache in `store`, so that what is known is not paid again.
+        store: As `store_folder` returns it.
+        watch, stop: As for `embed_file`.
+        refresh: Try files again that could not be embedded.
+
+    Raises:
+        InputError: There is nothing in the folder that could be searched.
+        EmbeddingError: The service or the account stopped it. What is finished is kept.
+    """
+    source = _source(folder)
+    if not count_rows(source):
+        raise InputError(f"folder {folder.name!r} holds no images and no videos")
+    output = _output(client, store)
+    anew = refresh or not is_up_to_date(source, output, client)
+    report = embed_file(source, output, model=client, watch=watch, stop=stop, restart=anew)
+    if report.state != "done":
+        raise InputError(f"folder {folder.name!r} is not embedded whole yet; the same command goes on")
+    try:
+        return _read(output, folder)
+    except InputError:
+        output.unlink()  # what kept all of them out may be gone the next time
+        raise
+
+
+def _source(folder: Path) -> Source:
+    return open_source(folder, format="folder")
+
+
+def _output(client: Client, store: Path) -> Path:
+    model = re.sub(r"[^\w.-]", "_", client.model_info.name, flags=re.ASCII)
+    return store / f"{model}-{client.dimension or 'unknown'}.parquet"
+
+
+def _read(output: Path, folder: Path) -> Album:
+    _, parquet = arrow()
+    table = parquet.read_table(output, columns=["id", "vector", "error"])
+    names, errors = table["id"].to_pylist(), table["error"].to_pylist()
+    left_out = {name: error for name, error in zip(names, errors, strict=True) if error is not None}
+    if len(left_out) == len(names):
+        first = next(iter(left_out.values()))
+        raise InputError(f"none of the {len(names)} files could be embedded; the first: {first}")
+    entries = [_entry(name) for name, error in zip(names, errors, strict=True) if error is None]
+    flat = table["vector"].combine_chunks().drop_null().flatten().to_numpy()
+    vectors = unit(np.asarray(flat, dtype=np.float32).reshape(len(entries), -1))
+    return Album(folder, entries, vectors, left_out)
+
+
+def _entry(name: str) -> Entry:
+    kind = kind_of(Path(name))
+    return Entry(name, "video" if kind == "video" else "image")
