@@ -17,7 +17,7 @@ COMMANDS = [
     "cache stats",
     "cache prune",
     "models",
-    "estimate_cost",
+    "estimate",
     "doctor",
     "emulator",
     "search",

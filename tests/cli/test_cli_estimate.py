@@ -12,7 +12,7 @@ def test_it_says_what_a_dry_run_says_and_sends_nothing(cli, services, tmp_path, 
     monkeypatch.delenv("DASHSCOPE_API_KEY")
     (tmp_path / "t.txt").write_text("".join(f"text {number}\n" for number in range(25)), encoding="utf-8")
 
-    told = cli("estimate_cost", "t.txt", "-m", MODEL)
+    told = cli("estimate", "t.txt", "-m", MODEL)
     dry = cli("embed", "t.txt", "-m", MODEL, "--dry-run")
 
     assert (0, told.out, told.err) == (dry.code, dry.out, dry.err)
@@ -25,7 +25,7 @@ def test_a_folder_of_pictures_is_counted_by_their_sizes(cli, tmp_path):
     for name in ("海.png", "b.png"):
         (tmp_path / name).write_bytes(painted("blue", (280, 280)))
 
-    told = cli("estimate_cost", ".", "-m", "doubao-embedding-vision-251215", "--json").told
+    told = cli("estimate", ".", "-m", "doubao-embedding-vision-251215", "--json").told
 
     assert ("doubao-embedding-vision-251215", 2, 2, [200, 200]) == (
         told["model"],
@@ -42,7 +42,7 @@ def goods(tmp_path):
     (tmp_path / "media" / "a.png").write_bytes(painted())
     (tmp_path / "goods").write_text("sku,title,photo\n7,red,a.png\n", "utf-8")
     return (
-        "estimate_cost",
+        "estimate",
         "goods",
         "-m",
         "qwen3-vl-embedding",
@@ -68,7 +68,7 @@ def test_a_column_that_is_asked_for_is_looked_for(cli, goods, kind):
 def test_a_wrong_model_is_one_line_and_exit_2(cli, tmp_path):
     (tmp_path / "t.txt").write_text("text\n")
 
-    done = cli("estimate_cost", "t.txt", "-m", "none")
+    done = cli("estimate", "t.txt", "-m", "none")
 
     assert (2, "") == (done.code, done.out)
     assert 1 == len(done.err.strip().splitlines())

@@ -198,7 +198,7 @@ class _Way:
         self._transport = Direct(kept) if kind == "sync" else AsyncDirect(kept)
         self._loop = asyncio.new_event_loop()
 
-    def spec(self, request: httpx.Request) -> bytes:
+    def ask(self, request: httpx.Request) -> bytes:
         if isinstance(self._transport, Direct):
             return self._transport.handle_request(request).read()
         return self._loop.run_until_complete(self._aask(self._transport, request))

@@ -242,7 +242,7 @@ class Clock:
 
 
 def storage_at(clock):
-    return Storage(RetryContext(Retry(1, 10.0, lambda: 0.0), RateLimiter(None, None), clock, "dashscope"))
+    return Storage(RetryContext(Retry(0, 10.0, lambda: 0.0), RateLimiter(None, None), clock, "dashscope"))
 
 
 def test_a_stored_file_is_forgotten_well_before_it_expires():

@@ -34,7 +34,7 @@ def theirs(face: str, url: str, name: str, job: str) -> Callable[[], Any]:
         return lambda: getattr(dashscope.BatchTextEmbedding, name)(job)
 
     def call() -> Any:
-        with dashscope.v2.Client(api_key=KEY, base_url=native_url(url), max_retries=-1) as client:
+        with dashscope.v2.Client(api_key=KEY, base_url=native_url(url), max_retries=0) as client:
             return getattr(client.embeddings.jobs, name)(job)
 
     return call

@@ -97,15 +97,15 @@ class Vendors:
         return self._made[make, path]
 
     def _ark(self, path: str) -> Ark:
-        return Ark(base_url=self._url + path, api_key=KEY, max_retries=-1)
+        return Ark(base_url=self._url + path, api_key=KEY, max_retries=0)
 
     def _v2(self, path: str) -> Any:
-        return dashscope.v2.Client(base_url=native_url(self._url) + path, api_key=KEY, max_retries=-1)
+        return dashscope.v2.Client(base_url=native_url(self._url) + path, api_key=KEY, max_retries=0)
 
     def _openai(self, path: str) -> Any:
         import openai
 
-        return openai.OpenAI(base_url=self._url + path, api_key=KEY, max_retries=-1)
+        return openai.OpenAI(base_url=self._url + path, api_key=KEY, max_retries=0)
 
 
 async def acall(url: str, face: str, door: str, arguments: Arguments) -> Any:
@@ -117,15 +117,15 @@ async def acall(url: str, face: str, door: str, arguments: Arguments) -> Any:
             settings = {"api_key": KEY, "base_address": native_url(url), "session": session}
             return await dashscope.AioMultiModalEmbedding.call(**settings, **spoken)
         if face == "v2":
-            client = dashscope.v2.AsyncClient(base_url=native_url(url), api_key=KEY, max_retries=-1)
+            client = dashscope.v2.AsyncClient(base_url=native_url(url), api_key=KEY, max_retries=0)
             client = await stack.enter_async_context(client)
             return await _v2_method(client, door)(**spoken)
         if face == "openai":
             import openai
 
-            client = openai.AsyncOpenAI(base_url=url + _COMPATIBLE, api_key=KEY, max_retries=-1)
+            client = openai.AsyncOpenAI(base_url=url + _COMPATIBLE, api_key=KEY, max_retries=0)
         else:
-            client = AsyncArk(base_url=url + ark_path(door, model), api_key=KEY, max_retries=-1)
+            client = AsyncArk(base_url=url + ark_path(door, model), api_key=KEY, max_retries=0)
         client = await stack.enter_async_context(client)
         method: Callable[..., Awaitable[Any]] = _ark_method(client, door, model)
         return await method(**spoken)

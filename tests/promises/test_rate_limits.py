@@ -162,7 +162,7 @@ OUTAGES = {
 
 
 @pytest.mark.parametrize("broken", OUTAGES.values(), ids=OUTAGES)
-@pytest.mark.parametrize("told", [True, False], ids=["told", "not told"])
+@pytest.mark.parametrize("configured", [True, False], ids=["told", "not told"])
 def test_no_storm_follows_an_outage(measured, broken, configured) -> None:
     """The service is down for 30 seconds; no second after that has more than 2.5 times what it allows."""
     pace = RateLimiter(600 if configured else None, None)
