@@ -23,6 +23,7 @@ from volc_dashscope.emulator.faults import Faults, strike
 from volc_dashscope.emulator.jobs import Jobs
 from volc_dashscope.emulator.ledger import Entry, Ledger
 from volc_dashscope.emulator.rate import Gate
+from volc_dashscope.emulator.rerank import Rerank
 from volc_dashscope.emulator.uploads import Uploads
 
 Hook = Callable[[Request, Response], Any]
@@ -75,8 +76,9 @@ class App:
         self._gate = Gate(rpm, tpm)
         self._seed = seed
         self._count = count(1)
-        self._ark = Ark(aliases or {})
-        self._dashscope = DashScope(aliases or {})
+        self._aliases = aliases or {}
+        self._ark = Ark(self._aliases)
+        self._dashscope = DashScope(self._aliases)
         self.jobs = Jobs(self._dashscope, self.uploads, job_seconds)
         self.batches = Batches(self._dashscope, job_seconds, batch_errors_in_output)
         self._routes = self._table()
@@ -173,6 +175,7 @@ class App:
     def _table(self) -> list[Route]:
         ark, dash = self._ark, self._dashscope
         media = Multimodal(dash, self.uploads)
+        rerank = Rerank(dash, media, self._aliases)
         tasks, files, batches = "/api/v1/tasks", "/compatible-mode/v1/files", "/compatible-mode/v1/batches"
         at = re.compile
         return [
@@ -187,6 +190,14 @@ class App:
                 metered=True,
             ),
             Route("POST", at("/compatible-mode/v1/embeddings"), dash, dash.compatible, metered=True),
+            Route(
+                "POST",
+                at("/api/v1/services/rerank/text-rerank/text-rerank"),
+                dash,
+                rerank.native,
+                metered=True,
+            ),
+            Route("POST", at("/compatible-api/v1/reranks"), dash, rerank.compatible, metered=True),
             Route("GET", at(tasks), dash, self.jobs.list),
             Route("GET", at(tasks + "/[^/]+"), dash, self.jobs.poll),
             Route("POST", at(tasks + "/[^/]+/cancel"), dash, self.jobs.cancel),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from volc_dashscope.emulator import media, tokens
 from volc_dashscope.emulator.dashscope import DashScope, body_of, invalid, parameters
@@ -17,13 +17,23 @@ from volc_dashscope.emulator.encoding import embedded
 from volc_dashscope.emulator.exchange import Refusal, Request, Response, reply
 from volc_dashscope.emulator.uploads import Uploads
 from volc_dashscope.emulator.vectors import ImagePart, LinkPart, Part, TextPart
-from volc_dashscope.models import ModelInfo
+from volc_dashscope.models import MediaRule, ModelInfo
 
 _ALGO = "<400> InternalError.Algo.InvalidParameter: "
 _DOWNLOAD = _ALGO + "Failed to download multimodal content"
 _URL = _ALGO + "The provided URL does not appear to be valid. Ensure it is correctly formatted."
 _KEYS = {"text": "text", "image": "image", "video": "video", "multi_images": "frames"}
 _TEMPLATE_TOKENS = 18  # qwen3-vl counts a template; its length is not published
+
+
+class MediaRow(Protocol):
+    """The part of a model's row that rules its pictures and videos."""
+
+    @property
+    def image(self) -> MediaRule | None: ...
+
+    @property
+    def video(self) -> MediaRule | None: ...
 
 
 @dataclass(slots=True)
@@ -94,7 +104,7 @@ class Multimodal:
             element.text_tokens += min(tokens.text(value), row.max_tokens or tokens.text(value))
             return
         if key == "video":
-            element.parts.append(self._video(request, row, value))
+            element.parts.append(self.video(request, row, value))
             element.image_tokens += _video_price(row, options)
             element.seconds += tokens.LINK_SECONDS
             return
@@ -102,12 +112,13 @@ class Multimodal:
         if not isinstance(urls, list) or not urls or (key != "image" and len(urls) > (row.max_frames or 0)):
             raise invalid(_ALGO + f"{key} should hold 1 to {row.max_frames} images: input.contents")
         for url in urls:
-            part = self._image(request, row, url)
+            part = self.image(request, row, url)
             element.parts.append(part)
             element.images += 1
             element.image_tokens += _image_price(row, part, options)
 
-    def _image(self, request: Request, row: ModelInfo, url: Any) -> Part:
+    def image(self, request: Request, row: MediaRow, url: Any) -> Part:
+        """Read an image from a URL or a data URI, or refuse it."""
         if not isinstance(url, str) or not url:
             raise invalid(_URL)
         if not url.startswith("data:"):
@@ -116,9 +127,10 @@ class Multimodal:
                 return LinkPart(url, "image")
             mime, data = "", stored
         else:
-            if row.max_data_uri_bytes is not None and len(url) > row.max_data_uri_bytes:
+            most = row.max_data_uri_bytes if isinstance(row, ModelInfo) else None
+            if most is not None and len(url) > most:
                 # The page prints the closing quote.
-                raise invalid(f"Exceeded limit on max bytes per data-uri item : {row.max_data_uri_bytes}'")
+                raise invalid(f"Exceeded limit on max bytes per data-uri item : {most}'")
             found = media.data_uri(url)
             if found is None:
                 raise invalid(_URL)
@@ -128,13 +140,14 @@ class Multimodal:
             raise invalid(_ALGO + problem)
         return ImagePart(data)
 
-    def _video(self, request: Request, row: ModelInfo, url: Any) -> Part:
+    def video(self, request: Request, row: MediaRow, url: Any) -> Part:
+        """Read a video from a URL, or refuse it."""
         if not isinstance(url, str) or url.startswith("data:"):
             raise invalid(_URL)
         self._stored(request, row, url, "video")
         return LinkPart(url, "video")
 
-    def _stored(self, request: Request, row: ModelInfo, url: str, kind: str) -> bytes | None:
+    def _stored(self, request: Request, row: MediaRow, url: str, kind: str) -> bytes | None:
         """Return the uploaded bytes behind an `oss://` URL, or None for a link that is plausible."""
         if url.startswith("oss://"):
             if request.headers.get("x-dashscope-ossresourceresolve") != "enable":
