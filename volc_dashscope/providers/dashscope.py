@@ -97,10 +97,10 @@ _IMAGE_KEYS = ("input_tokens_details.image_tokens", "image_tokens")
 def build(batch: Batch, spec: RequestSpec) -> Request:
     """Write the request for a batch."""
     if spec.route == "openai":
-        return _request(_OPENAI_PATH, _openai_body(batch, spec), spec)
+        return request(_OPENAI_PATH, _openai_body(batch, spec), spec)
     if spec.model_info.endpoint == "text":
-        return _request(_TEXT_PATH, _text_body(batch, spec), spec)
-    return _request(_MEDIA_PATH, _media_body(batch, spec), spec, _resolves(batch))
+        return request(_TEXT_PATH, _text_body(batch, spec), spec)
+    return request(_MEDIA_PATH, _media_body(batch, spec), spec, _resolves(batch))
 
 
 def read(reply: Reply, batch: Batch, spec: RequestSpec) -> Rows | EmbeddingError:
@@ -142,6 +142,11 @@ def request_id_of(body: Mapping[str, Any], reply: Reply) -> str | None:
     return sanitize_id(reported if isinstance(reported, str) else reply.headers.get("x-request-id"))
 
 
+def model_of(body: Mapping[str, Any]) -> str | None:
+    """Return the model as the reply names it."""
+    return sanitize_id(body.get("model"))
+
+
 def _rows(body: dict[str, Any], request_id: str | None, batch: Batch, spec: RequestSpec) -> Rows:
     if spec.route == "openai":
         entries = parsing.in_order(body.get("data"), len(batch), "index")
@@ -158,7 +163,7 @@ def _rows(body: dict[str, Any], request_id: str | None, batch: Batch, spec: Requ
         if spec.sparse
         else None,
         request_id=request_id,
-        model=sanitize_id(body.get("model")),
+        model=model_of(body),
     )
 
 
@@ -193,7 +198,7 @@ def job_request(url: str, spec: RequestSpec) -> Request:
     parameters = {"text_type": spec.text_type} if spec.text_type is not None else {}
     body: dict[str, object] = {"model": spec.model, "input": {"url": url}, "parameters": parameters}
     more = {"X-DashScope-Async": "enable", **(_RESOLVE if url.startswith("oss:") else {})}
-    return _request(_TEXT_PATH, body, spec, more)
+    return request(_TEXT_PATH, body, spec, more)
 
 
 def line_body(text: str, spec: RequestSpec) -> dict[str, object]:
@@ -201,9 +206,10 @@ def line_body(text: str, spec: RequestSpec) -> dict[str, object]:
     return {**_openai_body(Batch((0,), (text,)), spec), "input": text}
 
 
-def _request(
+def request(
     path: str, body: dict[str, object], spec: RequestSpec, more: dict[str, str] | None = None
 ) -> Request:
+    """Write a JSON request to a path below the base URL, with the user's `extra_body` merged in."""
     for name, value in (spec.extra_body or {}).items():
         ours = body.get(name)
         # `parameters` holds the role and the length; a field added to it must not drop them.

@@ -1,0 +1,144 @@
+"""
+DashScope's rerank requests and replies, in both wire forms.
+
+Source: help.aliyun.com/zh/model-studio/text-rerank-api, as of 2026-11-29. The native path takes every model; the
+flat form under `/compatible-api/v1/reranks` takes texts only.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from volc_dashscope._types import Batch, Reply, Request, RequestSpec
+from volc_dashscope.errors import EmbeddingError
+from volc_dashscope.inputs import Item, Part, Video, parts
+from volc_dashscope.models.rerank import RerankModelInfo
+from volc_dashscope.providers import dashscope, parsing
+from volc_dashscope.providers.media_source import source
+from volc_dashscope.results import Usage
+
+_NATIVE_PATH = "/services/rerank/text-rerank/text-rerank"
+_OPENAI_PATH = "/reranks"
+# No page says how `usage` tells pictures from texts (unsourced U5); every key is optional.
+_TEXT_KEYS = ("input_tokens_details.text_tokens", "prompt_tokens", "input_tokens", "total_tokens")
+_IMAGE_KEYS = ("input_tokens_details.image_tokens", "image_tokens")
+
+
+@dataclass(frozen=True, slots=True)
+class RerankQuestion:
+    """One request: what is asked, of which documents, and how many of the best are wanted."""
+
+    query: Item
+    documents: tuple[Item, ...]
+    top_n: int | None
+
+    @property
+    def wanted(self) -> int:
+        """Results the reply must hold."""
+        return len(self.documents) if self.top_n is None else min(self.top_n, len(self.documents))
+
+    @property
+    def batch(self) -> Batch:
+        """Everything that was sent, so that no message repeats it."""
+        return Batch(tuple(range(1 + len(self.documents))), (self.query, *self.documents))
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """What a reply held, checked: (position, score) in the service's order, best first."""
+
+    ranking: tuple[tuple[int, float], ...]
+    usage: Usage
+    request_id: str | None
+    model: str | None
+
+
+def build(question: RerankQuestion, row: RerankModelInfo, spec: RequestSpec) -> Request:
+    """Write the request; files are read here, just before they are sent."""
+    parameters: dict[str, object] = {}
+    if question.top_n is not None:
+        parameters["top_n"] = question.top_n
+    if spec.instruct is not None:
+        parameters["instruct"] = spec.instruct
+    query = _value(question.query, row, spec, asked=True)
+    documents = [_value(document, row, spec, asked=False) for document in question.documents]
+    if spec.route == "openai":
+        flat = {"model": spec.model, "query": query, "documents": documents, **parameters}
+        return dashscope.request(_OPENAI_PATH, flat, spec)
+    fps = {
+        part.fps
+        for item in (question.query, *question.documents)
+        for part in parts(item)
+        if isinstance(part, Video) and part.fps is not None
+    }
+    if fps:
+        parameters["fps"] = next(iter(fps))
+    parameters["return_documents"] = False
+    body: dict[str, object] = {
+        "model": spec.model,
+        "input": {"query": query, "documents": documents},
+        "parameters": parameters,
+    }
+    return dashscope.request(_NATIVE_PATH, body, spec)
+
+
+def read(reply: Reply, question: RerankQuestion, spec: RequestSpec) -> Scores | EmbeddingError:
+    """Return the checked ranking, or the error the reply stands for."""
+    subject = f"a rerank of {len(question.documents)} documents"
+    body = dashscope.answer(reply, spec, subject, batch=question.batch)
+    if isinstance(body, EmbeddingError):
+        return body
+    request_id = dashscope.request_id_of(body, reply)
+    output = body if spec.route == "openai" else body.get("output")
+    try:
+        return Scores(
+            ranking=_ranking(output.get("results") if isinstance(output, dict) else None, question),
+            usage=parsing.usage(body.get("usage"), text=_TEXT_KEYS, image=_IMAGE_KEYS),
+            request_id=request_id,
+            model=dashscope.model_of(body),
+        )
+    except parsing.Malformed as reason:
+        return parsing.bad_reply(dashscope.NAME, str(reason), question.batch, reply, request_id, subject)
+
+
+def _value(item: Item, row: RerankModelInfo, spec: RequestSpec, *, asked: bool) -> object:
+    """A text model takes strings; a multimodal one takes an object for its query, and for media."""
+    (part,) = parts(item)
+    if isinstance(part, str):
+        return {"text": part} if asked and row.multimodal else part
+    return _medium(part, spec)
+
+
+def _medium(part: Part, spec: RequestSpec) -> dict[str, object]:
+    if isinstance(part, str) or part.kind == "frames":
+        raise AssertionError("validated before")
+    return {part.kind: source(part, spec)}
+
+
+def _ranking(results: Any, question: RerankQuestion) -> tuple[tuple[int, float], ...]:
+    if not isinstance(results, list):
+        raise parsing.Malformed("there is no list of results")
+    if len(results) != question.wanted:
+        raise parsing.Malformed(f"{len(results)} results instead of {question.wanted}")
+    count = len(question.documents)
+    ranking: list[tuple[int, float]] = []
+    seen: set[int] = set()
+    for entry in parsing.objects(results):
+        index, score = entry.get("index"), entry.get("relevance_score")
+        if not isinstance(index, int) or isinstance(index, bool) or not 0 <= index < count:
+            raise parsing.Malformed(f"an index is not a position from 0 to {count - 1}")
+        if index in seen:
+            raise parsing.Malformed(f"index {index} appears twice")
+        if not isinstance(score, int | float) or isinstance(score, bool) or not math.isfinite(score):
+            raise parsing.Malformed(f"the score of document {index} is not a finite number")
+        seen.add(index)
+        ranking.append((index, float(score)))
+    return _best_first(ranking)
+
+
+def _best_first(ranking: Sequence[tuple[int, float]]) -> tuple[tuple[int, float], ...]:
+    """Sort by score; equal scores by input order (the service's own order for ties is unsourced, U9)."""
+    return tuple(sorted(ranking, key=lambda pair: (-pair[1], pair[0])))
