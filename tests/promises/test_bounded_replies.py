@@ -13,7 +13,16 @@ import pytest
 from paintings import painted
 from promise import ARK, MEDIA, TEXT, Breakage
 
-from volc_dashscope import AsyncClient, Client, EmbeddingError, Fused, Image, InputError, TransportError
+from volc_dashscope import (
+    AsyncClient,
+    AuthError,
+    Client,
+    EmbeddingError,
+    Fused,
+    Image,
+    InputError,
+    TransportError,
+)
 
 TEXTS, OLD = "doubao-embedding-large-text-250515", "multimodal-embedding-v1"
 
@@ -35,6 +44,12 @@ BREAKAGES = [
         'if coding not in ("", "identity", *_WINDOW_BITS) and not unpacked:',
         "if False:",
         "test_a_coding_nobody_asked_for_is_refused",
+    ),
+    Breakage(
+        "volc_dashscope/_http/body.py",
+        "if self._begun and self._unpack is not None and not self._unpack.eof:",
+        "if False:",
+        "test_compression_that_ends_before_its_checksum_is_a_broken_reply",
     ),
     Breakage(
         "volc_dashscope/_http/body.py",
@@ -203,6 +218,29 @@ def test_honest_compression_is_read(serve, kind, pack) -> None:
     server = serve(b"content-encoding: %s\r\ncontent-length: %d\r\n" % (coding, len(body)), body)
 
     with pytest.raises(EmbeddingError, match="0 vectors for 1 items"):
+        _embed(kind, server.url)
+
+
+@both_clients
+@pytest.mark.parametrize("cut", [1, 4, 8, 20], ids="{} bytes short".format)
+@pytest.mark.parametrize("pack", [gzip.compress, zlib.compress], ids=["gzip", "deflate"])
+def test_compression_that_ends_before_its_checksum_is_a_broken_reply(serve, kind, pack, cut) -> None:
+    """The JSON may be whole already: nothing says so without the checksum."""
+    body = pack(b'{"output": {"embeddings": []}, "request_id": "r"}')[:-cut]
+    coding = b"gzip" if pack is gzip.compress else b"deflate"
+    server = serve(b"content-encoding: %s\r\ncontent-length: %d\r\n" % (coding, len(body)), body)
+
+    with pytest.raises(TransportError, match="broke") as caught:
+        _embed(kind, server.url)
+
+    assert caught.value.retryable
+
+
+@both_clients
+def test_a_refusal_without_a_body_is_read_whatever_coding_it_names(serve, kind) -> None:
+    server = serve(b"content-encoding: gzip\r\ncontent-length: 0\r\n", status=b"401 Unauthorized")
+
+    with pytest.raises(AuthError):
         _embed(kind, server.url)
 
 

@@ -52,6 +52,7 @@ class Body:
         coding = self._headers.get("content-encoding", "").strip().lower()
         bits = _WINDOW_BITS.get(coding)
         self._unpack = None if bits is None or unpacked else zlib.decompressobj(bits)
+        self._begun = False
         if coding not in ("", "identity", *_WINDOW_BITS) and not unpacked:
             raise Undecodable
         if self._file is not None:
@@ -70,6 +71,7 @@ class Body:
             return self._keep(chunk)
         if self._unpack.eof and chunk:
             raise Undecodable
+        self._begun = self._begun or bool(chunk)
         while chunk:
             try:
                 self._keep(self._unpack.decompress(chunk, _PIECE))
@@ -92,7 +94,16 @@ class Body:
             self._whole += chunk
 
     def reply(self) -> Reply:
-        """Return the complete reply, with what is in memory."""
+        """
+        Return the complete reply, with what is in memory.
+
+        Raises:
+            Undecodable: The compressed bytes end before their checksum. All of the text may be there already, but
+                nothing vouches for it, so the request is sent again.
+        """
+        # A refusal may name a coding and have no body at all.
+        if self._begun and self._unpack is not None and not self._unpack.eof:
+            raise Undecodable
         return Reply(self._status, self._headers, bytes(self._whole), time.time())
 
 
