@@ -26,6 +26,7 @@ from volc_dashscope.models.info import (
     Route,
     Score,
 )
+from volc_dashscope.models.rerank import RerankModelInfo, get_rerank_model_info, list_rerank_models
 
 __all__ = [
     "ANY_MEDIA",
@@ -41,10 +42,13 @@ __all__ = [
     "Price",
     "Provider",
     "Reduction",
+    "RerankModelInfo",
     "Route",
     "Score",
     "get_model_info",
+    "get_rerank_model_info",
     "list_models",
+    "list_rerank_models",
 ]
 
 _ROWS = {row.name: row for row in (*_ARK, *_DASHSCOPE)}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from volc_dashscope.models.info import MIB, TEXT, TEXT_IMAGE_VIDEO, MediaRule, Modality, Price
+from volc_dashscope.models.info import MIB, TEXT, TEXT_IMAGE_VIDEO, MediaRule, Modality, ModelInfo, Price
 
 __all__ = ["RERANK_ROWS", "RerankModelInfo", "RerankRoute", "get_rerank_model_info", "list_rerank_models"]
 
@@ -71,6 +71,28 @@ class RerankModelInfo:
     successor: str = ""
     source: str = _PAGE
     as_of: str = _AS_OF
+
+    def as_model_info(self, name: str) -> ModelInfo:
+        """Return the row in the form that checks of single items and requests ask, under the name that is sent."""
+        return ModelInfo(
+            name=name,
+            provider="dashscope",
+            endpoint="multimodal" if self.multimodal else "text",
+            dimensions=(),
+            default_dimension=None,
+            source=self.source,
+            as_of=self.as_of,
+            routes=self.routes,
+            modalities=self.modalities,
+            max_tokens=self.max_item_tokens,
+            instruct=self.instruct,
+            image=self.image,
+            video=self.video,
+            fps=self.fps,
+            requests_per_minute=self.requests_per_minute,
+            tokens_per_minute=self.tokens_per_minute,
+            regions=self.regions,
+        )
 
     @property
     def multimodal(self) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 
 from volc_dashscope._types import Batch, Reply, Request, RequestSpec
 from volc_dashscope.errors import EmbeddingError
-from volc_dashscope.inputs import Item, Part, Video, parts
+from volc_dashscope.inputs import Frames, Item, Video, parts
 from volc_dashscope.models.rerank import RerankModelInfo
 from volc_dashscope.providers import dashscope, parsing
 from volc_dashscope.providers.media_source import source
@@ -109,12 +109,8 @@ def _value(item: Item, row: RerankModelInfo, spec: RequestSpec, *, asked: bool) 
     (part,) = parts(item)
     if isinstance(part, str):
         return {"text": part} if asked and row.multimodal else part
-    return _medium(part, spec)
-
-
-def _medium(part: Part, spec: RequestSpec) -> dict[str, object]:
-    if isinstance(part, str) or part.kind == "frames":
-        raise AssertionError("validated before")
+    if isinstance(part, Frames):
+        raise AssertionError("validation refuses frames")
     return {part.kind: source(part, spec)}
 
 

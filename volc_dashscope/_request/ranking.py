@@ -1,0 +1,145 @@
+"""Checks of one rerank request before anything is sent, and the scores a cache may answer it with. Pure."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from hashlib import blake2b
+from typing import Protocol
+
+from volc_dashscope._request.validation import check_item
+from volc_dashscope._types import RequestSpec
+from volc_dashscope.errors import ConfigError, InputError
+from volc_dashscope.inputs import Frames, Fused, Item, Video, digest, modalities, parts
+from volc_dashscope.models.rerank import RerankModelInfo
+from volc_dashscope.models.tokens import fewest_text_tokens, text_tokens
+
+_WAY_OUT = "ask the retriever for fewer; scores of two requests cannot be compared, so the list is not split"
+_SCORE = struct.Struct("<16sd")
+
+
+class PairCache(Protocol):
+    """Values by key, many at a time."""
+
+    def get_many(self, keys: Sequence[str]) -> dict[str, bytes]: ...
+
+    def set_many(self, entries: dict[str, bytes]) -> None: ...
+
+
+def check_rerank_settings(row: RerankModelInfo, spec: RequestSpec, top_n: int | None) -> None:
+    """
+    Refuse settings the model does not have.
+
+    Raises:
+        ConfigError: A route the model does not have.
+        InputError: An instruction for a model without one, or a `top_n` that is no positive whole number.
+    """
+    if spec.route not in row.routes:
+        raise ConfigError(f"{row.name} has no route {spec.route!r}; it has: {', '.join(row.routes)}")
+    if spec.instruct is not None and not row.instruct:
+        raise InputError(f"{row.name} takes no instruction; leave out instruct")
+    if top_n is not None and (isinstance(top_n, bool) or not isinstance(top_n, int) or top_n < 1):
+        raise InputError(f"top_n must be a whole number from 1 or None, got {top_n!r}")
+
+
+def check_rerank(query: Item, documents: Sequence[Item], row: RerankModelInfo, spec: RequestSpec) -> None:
+    """
+    Refuse a query or document that does not fit the model, or a list that does not fit one request.
+
+    Raises:
+        InputError: With the document's index, what was seen and what is allowed.
+    """
+    _check_whole([query], "query", row)
+    _check_each([query], "query", spec)
+    _check_whole(documents, "document", row)
+    _check_each(documents, "document", spec)
+    _check_counts(documents, row)
+    _check_frame_rates([query, *documents])
+    fewest = fewest_tokens(query) * len(documents) + sum(map(fewest_tokens, documents))
+    if fewest > row.max_request_tokens:
+        raise InputError(
+            f"the query with {len(documents)} documents is at least {fewest:,} tokens "
+            f"(query x documents + documents); {row.name} accepts at most {row.max_request_tokens:,} in one "
+            f"request; {_WAY_OUT}"
+        )
+
+
+def fewest_tokens(item: Item) -> int:
+    """Tokens an item certainly has; 0 for media, whose formula no page prints."""
+    return sum(fewest_text_tokens(part) for part in parts(item) if isinstance(part, str))
+
+
+def estimated_tokens(query: Item, documents: Sequence[Item]) -> int:
+    """Estimate what a request is billed: query tokens x documents + document tokens (page text-rerank-api)."""
+    counts = [sum(text_tokens(part) for part in parts(item) if isinstance(part, str)) for item in documents]
+    asked = sum(text_tokens(part) for part in parts(query) if isinstance(part, str))
+    return asked * len(counts) + sum(counts)
+
+
+def _check_each(items: Sequence[Item], name: str, spec: RequestSpec) -> None:
+    for index, item in enumerate(items):
+        try:
+            check_item(item, spec)
+        except InputError as error:
+            where = "the query" if name == "query" else f"document {index}"
+            raise InputError(f"{where}: {error}", index=index) from error
+
+
+def _check_whole(items: Sequence[Item], name: str, row: RerankModelInfo) -> None:
+    for index, item in enumerate(items):
+        several = isinstance(item, Fused) and len(item.parts) > 1
+        if several or any(isinstance(part, Frames) for part in parts(item)):
+            seen = "several fused parts" if several else "frames"
+            raise InputError(
+                f"{'the query' if name == 'query' else f'document {index}'} is {seen}; {row.name} ranks one "
+                "text, image or video each",
+                index=index,
+            )
+
+
+def _check_counts(documents: Sequence[Item], row: RerankModelInfo) -> None:
+    if row.max_documents is not None and len(documents) > row.max_documents:
+        raise InputError(
+            f"{len(documents)} documents; {row.name} accepts at most {row.max_documents} in one request; {_WAY_OUT}"
+        )
+    kinds: list[str] = [modalities(item)[0] for item in documents]
+    for kind, most in (("text", row.max_texts), ("image", row.max_images), ("video", row.max_videos)):
+        if most is not None and kinds.count(kind) > most:
+            raise InputError(
+                f"{kinds.count(kind)} documents of kind {kind}; {row.name} accepts at most {most} in one request; "
+                f"{_WAY_OUT}"
+            )
+
+
+def _check_frame_rates(items: Sequence[Item]) -> None:
+    rates = {
+        part.fps for item in items for part in parts(item) if isinstance(part, Video) and part.fps is not None
+    }
+    if len(rates) > 1:
+        seen = ", ".join(f"{rate:g}" for rate in sorted(rates))
+        raise InputError(f"fps {seen} in one request; DashScope has one fps for a whole rerank request")
+
+
+def pair_keys(vector_key: str, query: Item, documents: Sequence[Item]) -> list[str]:
+    """Return the cache key of each (query, document) pair."""
+    asked = digest(query)
+    return [f"rerank:{vector_key}:{asked}:{digest(document)}" for document in documents]
+
+
+def cached_scores(keys: Sequence[str], found: dict[str, bytes]) -> list[float] | None:
+    """
+    Return the scores of all pairs, or None.
+
+    Scores are comparable within one request only, so that they answer only together: every pair must have been
+    scored in the same request.
+    """
+    if len(found) < len(set(keys)) or any(len(value) != _SCORE.size for value in found.values()):
+        return None
+    pairs = [_SCORE.unpack(found[key]) for key in keys]
+    return [score for _, score in pairs] if len({request for request, _ in pairs}) == 1 else None
+
+
+def cache_entries(keys: Sequence[str], ranking: Sequence[tuple[int, float]]) -> dict[str, bytes]:
+    """Return what to keep of a finished request: each pair's score, and which request it belongs to."""
+    request = blake2b("\0".join(keys).encode(), digest_size=16).digest()
+    return {keys[index]: _SCORE.pack(request, score) for index, score in ranking}
