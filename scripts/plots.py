@@ -1,34 +1,37 @@
 """
 python scripts/plots.py [--measure [NAME ...]] [--check]: the plots of the docs, from the files of measured data.
 
-Draws docs/assets/plots/{en,zh}/{concurrency,quality,prices,million}.svg from benchmarks/results, without a
-plotting library. --check draws nothing and fails where a plot is not what the data gives.
+Draws docs/assets/plots/{en,zh}/{concurrency,prices,million}.svg from benchmarks/results with matplotlib (dependency
+group `docs`). Each file carries the digest of the data it was drawn from. --check draws nothing, needs no
+matplotlib, and fails where that digest is not the one of today's data.
 
 --measure writes the data first: of the plots named, or of all. All take about twenty minutes and want a machine
-with nothing else to do; all but "prices" and "quality" want the extras `bulk` and `fast`. The ranking is that of
-the emulator's stand-in vectors unless DASHSCOPE_API_KEY is set: then the service is asked, and bills 32 texts.
+with nothing else to do; all but "prices" want the extra `bulk`.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
-import math
+import hashlib
 import os
 import re
 import subprocess
 import sys
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from svg import BLUE, GREEN, GREY, ORANGE, Axis, Bar, Line, Point, bars, chart, upward
-
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
     from volc_dashscope.models import ModelInfo
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS, PLOTS = ROOT / "benchmarks" / "results", ROOT / "docs" / "assets" / "plots"
+BLUE, GREEN, ORANGE, GREY = "#0063a6", "#00795a", "#b84a00", "#5a5a5a"
 
 Table = list[dict[str, str]]
 CHINESE = {
@@ -36,11 +39,6 @@ CHINESE = {
     "requests in flight, answered after {} ms": "在途请求数，每个请求 {} 毫秒后应答",
     "nothing but waiting": "只计等待时间",
     "floor: no checks, no retries": "下限：不检查、不重试",
-    "dimension": "维度",
-    "mean reciprocal rank": "平均倒数排名",
-    "right article first": "首位命中率",
-    "{} questions; vectors: {}": "{} 个问题；向量来自{}",
-    "the emulator's stand-ins, which know no meaning": "模拟器的替代向量（不懂语义）",
     "RSS, MB": "RSS（MB）",
     "rows finished": "已完成的行数",
     "{} s": "{} 秒",
@@ -49,13 +47,12 @@ CHINESE = {
     ", by Batch": "，Batch",
     "{} ({} tokens each)": "{}（每张 {} Token）",
     "at most {} MB": "最多 {} MB",
-    "ranking quality": "排序质量",
     "CNY, prices read {} to {}": "人民币元，价格读取于 {} 至 {}",
 }
 
 
-class Words:
-    """The words of one language."""
+class Translator:
+    """The labels of one language."""
 
     def __init__(self, language: str) -> None:
         self.language = language
@@ -64,102 +61,97 @@ class Words:
         return (CHINESE[words] if self.language == "zh" else words).format(*values)
 
 
-def concurrency(results: Path, say: Words) -> str:
+def concurrency(results: Path, say: Translator) -> Figure:
     """Draw vectors a second over requests in flight, from what `python -m benchmarks` printed."""
     known = {
         "floor": (say("floor: no checks, no retries"), GREY),
         "ours_sync": ("Client", BLUE),
         "ours_async": ("AsyncClient", GREEN),
-        "fast_async": ("AsyncClient, aiohttp", ORANGE),
     }
-    rates: dict[str, list[Point]] = {name: [] for name in known}
+    rates: dict[str, list[tuple[float, float]]] = {name: [] for name in known}
     latency = width = 0.0
     for line in (results / "concurrency.log").read_text("utf-8").splitlines():
         if head := re.match(r"W2, ([\d.]+) ms, (\d+) in flight, \d+ rounds$", line):
             latency, width = float(head[1]), float(head[2])
         elif line and not line.startswith(" "):
             name, _cpu, _ratio, rate, *_ = line.split()
-            rates[name].append((width, float(rate)))
+            if name in rates:
+                rates[name].append((width, float(rate)))
+    figure, axes = _figure()
     widths = [width for width, _ in rates["floor"]]
-    waiting = [(width, 1000 * width / latency) for width in (0.0, widths[-1])]
-    lines = [Line(say("nothing but waiting"), waiting, GREY, dots=False, dashed=True)]
-    lines += [Line(words, rates[name], colour) for name, (words, colour) in known.items()]
-    title = say("requests in flight, answered after {} ms", f"{latency:g}")
-    x = Axis(0, widths[-1], [(width, f"{width:g}") for width in widths], title)
-    return chart(x, upward(waiting[-1][1], say("vectors per second")), lines)
+    ideal = [1000 * width / latency for width in widths]
+    axes.plot(widths, ideal, color=GREY, linestyle="--", label=say("nothing but waiting"))
+    for name, (label, colour) in known.items():
+        axes.plot(*zip(*rates[name], strict=True), color=colour, marker="o", label=label)
+    axes.set_xticks(widths, [f"{width:g}" for width in widths])
+    axes.set_xlabel(say("requests in flight, answered after {} ms", f"{latency:g}"))
+    axes.set_ylabel(say("vectors per second"))
+    axes.legend()
+    return figure
 
 
-def quality(results: Path, say: Words) -> str:
-    """Draw how well questions find their articles, over the length of the vectors."""
-    rows = _rows(results / "quality.csv")
-    lengths, source = [int(row["dimension"]) for row in rows], rows[0]["vectors"]
-    x = Axis(
-        lengths[0], lengths[-1], [(length, str(length)) for length in lengths], say("dimension"), math.log2
-    )
-    y = Axis(
-        0,
-        1,
-        [(tenths / 10, f"0.{tenths}" if tenths < 10 else "1") for tenths in range(0, 11, 2)],
-        say("ranking quality"),
-    )
-    lines = [
-        Line(
-            say("mean reciprocal rank"),
-            [(int(row["dimension"]), float(row["mean_reciprocal_rank"])) for row in rows],
-            BLUE,
-        ),
-        Line(
-            say("right article first"),
-            [(int(row["dimension"]), int(row["right_first"]) / int(row["questions"])) for row in rows],
-            GREEN,
-        ),
-    ]
-    if source == "emulator":
-        source = say("the emulator's stand-ins, which know no meaning")
-    return chart(x, y, lines, say("{} questions; vectors: {}", rows[0]["questions"], source))
-
-
-def prices(results: Path, say: Words) -> str:
+def prices(results: Path, say: Translator) -> Figure:
     """Draw what a million texts and a million pictures cost."""
     rows = _rows(results / "prices.csv")
-    groups = []
-    for item in dict.fromkeys(row["item"] for row in rows):
-        found = [row for row in rows if row["item"] == item]
+    groups = {
+        item: [row for row in rows if row["item"] == item] for item in dict.fromkeys(r["item"] for r in rows)
+    }
+    figure, plots = _figure(heights=[len(group) for group in groups.values()])
+    for axes, colour, (item, found) in zip(plots, (BLUE, GREEN, ORANGE), groups.items(), strict=True):
         if item == "text":
-            title = say("a million texts of {} tokens", found[0]["tokens"])
+            axes.set_title(say("a million texts of {} tokens", found[0]["tokens"]), loc="left")
         else:
-            title = say("a million pictures of {}", item.replace("x", " × "))
-        groups.append((title, [_bar(row, say) for row in found]))
+            axes.set_title(say("a million pictures of {}", item.replace("x", " × ")), loc="left")
+        names = [row["model"] + (say(", by Batch") if row["route"] == "batch" else "") for row in found]
+        drawn = axes.barh(names, [float(row["cny_per_million"]) for row in found], color=colour)
+        axes.bar_label(drawn, [_price_label(row, say) for row in found], padding=3)
+        axes.invert_yaxis()
+        axes.set_xlim(0, 1.6 * max(float(row["cny_per_million"]) for row in found))
     read = [row["as_of"] for row in rows]
-    return bars(groups, say("CNY, prices read {} to {}", min(read), max(read)))
+    plots[-1].set_xlabel(say("CNY, prices read {} to {}", min(read), max(read)))
+    return figure
 
 
-def _bar(row: dict[str, str], say: Words) -> Bar:
-    name, cost = row["model"], float(row["cny_per_million"])
-    if row["route"] == "batch":
-        name += say(", by Batch")
-    shown = f"{cost:,.4g}"
-    return Bar(
-        name,
-        cost,
-        shown if row["item"] == "text" else say("{} ({} tokens each)", shown, f"{int(row['tokens']):,}"),
-    )
+def _price_label(row: dict[str, str], say: Translator) -> str:
+    shown = f"{float(row['cny_per_million']):,.4g}"
+    return shown if row["item"] == "text" else say("{} ({} tokens each)", shown, f"{int(row['tokens']):,}")
 
 
-def million(results: Path, say: Words) -> str:
+def million(results: Path, say: Translator) -> Figure:
     """Draw the memory of a run over the rows billed, with the time it had at each fifth."""
     rows = _rows(results / "million.csv")
-    curve = [(float(row["rows_billed"]), float(row["rss_mb"])) for row in rows]
-    whole = curve[-1][0]
-    ticks = []
-    for fifth in range(6):
-        second = next(
-            float(row["second"]) for row, (at, _) in zip(rows, curve, strict=True) if at >= whole * fifth / 5
-        )
-        ticks.append((whole * fifth / 5, f"{whole * fifth / 5:,.0f}\n{say('{} s', f'{second:.0f}')}"))
-    y = upward(max(size for _, size in curve), say("RSS, MB"))
-    name = say("at most {} MB", f"{max(size for _, size in curve):.0f}")
-    return chart(Axis(0, whole, ticks, say("rows finished")), y, [Line(name, curve, BLUE, dots=False)])
+    done, sizes = [float(row["rows_billed"]) for row in rows], [float(row["rss_mb"]) for row in rows]
+    figure, axes = _figure()
+    axes.plot(done, sizes, color=BLUE, label=say("at most {} MB", f"{max(sizes):.0f}"))
+    fifths = [done[-1] * fifth / 5 for fifth in range(6)]
+    seconds = [
+        next(float(r["second"]) for r, at in zip(rows, done, strict=True) if at >= place) for place in fifths
+    ]
+    labels = [
+        f"{place:,.0f}\n{say('{} s', f'{second:.0f}')}" for place, second in zip(fifths, seconds, strict=True)
+    ]
+    axes.set_xticks(fifths, labels)
+    axes.set_ylim(bottom=0)
+    axes.set_xlabel(say("rows finished"))
+    axes.set_ylabel(say("RSS, MB"))
+    axes.legend()
+    return figure
+
+
+def _figure(*, heights: list[int] | None = None) -> tuple[Figure, Any]:
+    """Return a figure with one plot, or one below the other with room for so many bars each."""
+    from matplotlib import rcParams
+    from matplotlib.figure import Figure
+
+    # Text stays text: a reader's browser has Chinese letters, this machine may have none.
+    rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "volc-dashscope", "font.family": "sans-serif"})
+    if heights is None:
+        figure = Figure(figsize=(8, 4), layout="constrained")
+        axes: Axes = figure.add_subplot()
+        axes.grid(axis="y", color="#ddd")
+        return figure, axes
+    figure = Figure(figsize=(8, 0.28 * sum(heights) + 0.7 * len(heights)), layout="constrained")
+    return figure, list(figure.subplots(len(heights), 1, gridspec_kw={"height_ratios": heights}))
 
 
 def _rows(path: Path) -> Table:
@@ -170,13 +162,8 @@ def _rows(path: Path) -> Table:
 def measure_concurrency(results: Path) -> None:
     """Run the client and the floor against a loopback server that answers late."""
     asked = ["--workloads", "W2", "--latency", "0.05", "--width", "1,4,16,64", "--rounds", "3"]
-    log = _output("-m", "benchmarks", *asked, "--only", "ours_sync,ours_async,fast_async")
+    log = _output("-m", "benchmarks", *asked, "--only", "ours_sync,ours_async")
     (results / "concurrency.log").write_text(log.strip() + "\n", encoding="utf-8")
-
-
-def measure_quality(results: Path) -> None:
-    """Run the example."""
-    _output("examples/scenarios/dimensions.py", "--csv", str((results / "quality.csv").resolve()))
 
 
 def measure_prices(results: Path) -> None:
@@ -239,19 +226,30 @@ def _output(*program: str) -> str:
     return done.stdout
 
 
-MEASURED = {
-    "concurrency": (measure_concurrency, concurrency),
-    "quality": (measure_quality, quality),
-    "prices": (measure_prices, prices),
-    "million": (measure_million, million),
+PLOTTED = {
+    "concurrency": ("concurrency.log", measure_concurrency, concurrency),
+    "prices": ("prices.csv", measure_prices, prices),
+    "million": ("million.csv", measure_million, million),
 }
+
+
+def data_digest(path: Path) -> str:
+    """Return what a plot says of the data it was drawn from."""
+    return f"sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}"
+
+
+def _save(figure: Figure, path: Path, title: str, digest: str) -> None:
+    with warnings.catch_warnings():
+        # The letters are drawn by the reader's browser, so that their glyphs are not needed here.
+        warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
+        figure.savefig(path, metadata={"Date": None, "Title": title, "Source": digest})
 
 
 def main() -> int:
     """Measure what was asked for, then draw, or with --check say which plots are stale."""
     parser = argparse.ArgumentParser(prog="python scripts/plots.py")
     parser.add_argument(
-        "--measure", nargs="*", choices=MEASURED, metavar="NAME", help="of all where none is named"
+        "--measure", nargs="*", choices=PLOTTED, metavar="NAME", help="of all where none is named"
     )
     parser.add_argument(
         "--check", action="store_true", help="draw nothing; exit with 1 where a plot is stale"
@@ -259,18 +257,18 @@ def main() -> int:
     parser.add_argument("--data", type=Path, default=RESULTS, help="folder of the measured data")
     parser.add_argument("--plots", type=Path, default=PLOTS, help="folder of the plots")
     given = parser.parse_args()
-    for name in () if given.measure is None else given.measure or MEASURED:
-        MEASURED[name][0](given.data)
+    for name in () if given.measure is None else given.measure or PLOTTED:
+        PLOTTED[name][1](given.data)
     stale = []
     for language in ("en", "zh"):
-        for name, (_, draw) in MEASURED.items():
-            path, drawn = given.plots / language / f"{name}.svg", draw(given.data, Words(language))
-            if path.is_file() and path.read_text("utf-8") == drawn:
+        for name, (file, _, draw) in PLOTTED.items():
+            path, digest = given.plots / language / f"{name}.svg", data_digest(given.data / file)
+            if path.is_file() and digest in path.read_text("utf-8"):
                 continue
             stale.append(f"{language}/{name}.svg")
             if not given.check:
                 path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text(drawn, encoding="utf-8")
+                _save(draw(given.data, Translator(language)), path, name, digest)
     print(f"stale: {', '.join(stale)}" if stale else "up to date")
     return 1 if stale and given.check else 0
 

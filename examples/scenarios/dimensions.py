@@ -1,7 +1,7 @@
 """
 How much a shorter vector costs in quality and saves in room: one request, cut to several lengths.
 
-    python examples/scenarios/dimensions.py [--csv FILE]
+    python examples/scenarios/dimensions.py
 
 A vector is cut by keeping its first components and dividing by what is then its length. Asking the service for
 the shorter vector (`dimensions=256`) is the same request at the same price; `Client` does either.
@@ -9,12 +9,9 @@ the shorter vector (`dimensions=256`) is the same request at the same price; `Cl
 
 from __future__ import annotations
 
-import argparse
-import csv
-
 import numpy as np
 from ranking import Floats, unit
-from service import has_key, open_client
+from service import open_client
 from tables import read
 
 MODEL = "text-embedding-v4"
@@ -31,11 +28,7 @@ def mean_reciprocal_rank(questions: Floats, articles: Floats) -> tuple[float, in
 
 def main() -> None:
     """Ask for the longest vectors once and measure each length on them."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--csv", help="write the curve to this file as well")
-    path = parser.parse_args().csv
     rows = read("help")
-    table = [("vectors", "questions", "dimension", "right_first", "mean_reciprocal_rank")]
     with open_client(MODEL, dimensions=max(LENGTHS)) as client:
         questions = client.embed([row["question"] for row in rows], text_type="query").vectors
         articles = client.embed([row["article"] for row in rows], text_type="document").vectors
@@ -45,10 +38,6 @@ def main() -> None:
         mean, first = mean_reciprocal_rank(unit(questions[:, :length]), unit(articles[:, :length]))
         shown = f"{first} of {len(rows)}"
         print(f"{length:>10} | {4 * length:>5} | {shown:>11} | {mean:.3f} {'#' * round(30 * mean)}")
-        table.append((MODEL if has_key(MODEL) else "emulator", len(rows), length, first, round(mean, 4)))
-    if path:
-        with open(path, "w", encoding="utf-8", newline="") as file:
-            csv.writer(file, lineterminator="\n").writerows(table)
 
 
 if __name__ == "__main__":

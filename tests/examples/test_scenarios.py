@@ -256,21 +256,6 @@ def test_the_curve_has_a_line_for_each_length(play):
     assert [] == [row for row in rows if not 0 < float(row[3].split()[0]) <= 1]
 
 
-def test_the_curve_is_written_to_a_file_as_it_is_printed(play, tmp_path):
-    path = tmp_path / "quality.csv"
-    printed = [line.split("|") for line in play("dimensions", "--csv", str(path)).lines if "#" in line]
-
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    assert {("text-embedding-v4", "16")} == {(row["vectors"], row["questions"]) for row in rows}
-    assert [
-        (int(length), shown.strip(), f"{float(curve.split()[0]):.3f}") for length, _, shown, curve in printed
-    ] == [
-        (int(row["dimension"]), f"{row['right_first']} of 16", f"{float(row['mean_reciprocal_rank']):.3f}")
-        for row in rows
-    ]
-
-
 @pytest.mark.parametrize("path", sorted((FOLDER / "data").glob("*.csv")), ids=lambda path: path.stem)
 def test_no_comma_of_a_text_cuts_it(path):
     with path.open(encoding="utf-8", newline="") as file:
