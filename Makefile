@@ -25,7 +25,7 @@ chaos:  ## Prove every promise in full size, and that each proof can fail; STEPS
 	@$(DEV) scripts/chaos.py $(STEPS)
 
 ray:  ## Run 20,000 rows through a Ray cluster on this machine, a worker killed in the middle (10 minutes)
-	@scripts/environment .venv-ray ray,emulator,fast ray
+	@scripts/environment .venv-ray ray,emulator ray
 	@.venv-ray/bin/python -m pytest tests/ray
 
 bench:  ## Measure the client beside the vendors' own (20 minutes on a quiet machine)

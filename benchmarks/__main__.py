@@ -19,7 +19,10 @@ from benchmarks.contenders import CONTENDERS
 FITS = {
     "W1": [name for name in CONTENDERS if not name.startswith("ark")],
     "W2": [name for name in CONTENDERS if "dashscope" not in name and name != "community"],
-    "W3": ["floor", "stub", "bare_aiohttp", "ours_sync", "ours_async", "fast_sync", "fast_async", "ark"],
+    "W3": [
+        *("floor", "stub", "bare_aiohttp", "httpx_lanes", "httpx_lanes_async"),
+        *("ours_sync", "ours_async", "ours_aiohttp", "ours_httpx2", "ark"),
+    ],
 }
 ONE_AT_A_TIME = {"dashscope", "ark", "community", "llama_index_dashscope"}
 

@@ -57,34 +57,61 @@ def ours_async(workload: str, port: int, width: int, folder: str) -> Callable[[i
     return lambda count: asyncio.run(client.embed(_items(workload, folder)[:count]))
 
 
-def fast_sync(workload: str, port: int, width: int, folder: str) -> Callable[[int], object]:
+def ours_aiohttp(workload: str, port: int, width: int, folder: str) -> Callable[[int], object]:
+    """Our client over a client handed in: httpx with httpx-aiohttp's transport."""
+    import httpx
+    from httpx_aiohttp import AiohttpTransport
+
+    from volc_dashscope import AsyncClient
+
+    async def work(count: int) -> object:
+        limits = httpx.Limits(max_connections=None)
+        async with httpx.AsyncClient(transport=AiohttpTransport(limits=limits), timeout=60) as own:
+            client = AsyncClient(**_client(workload, port, width), http_async_client=own)
+            return await client.embed(_items(workload, folder)[:count])
+
+    return lambda count: asyncio.run(work(count))
+
+
+def ours_httpx2(workload: str, port: int, width: int, folder: str) -> Callable[[int], object]:
+    """Our client over a client handed in: httpx2's."""
+    import httpx2
+
     from volc_dashscope import Client
 
-    client = Client(**_client(workload, port, width), driver="aiohttp")
+    own = httpx2.Client(timeout=60, limits=httpx2.Limits(max_connections=width))
+    client = Client(**_client(workload, port, width), http_client=own)
     return lambda count: client.embed(_items(workload, folder)[:count])
 
 
-def fast_async(workload: str, port: int, width: int, folder: str) -> Callable[[int], object]:
-    from volc_dashscope import AsyncClient
+def httpx_lanes(workload: str, port: int, width: int, folder: str) -> Callable[[int], object]:
+    """Bare `httpx.HTTPTransport`s of one connection each, one a thread; nothing checked or retried."""
+    from benchmarks.floor import embed_by_lanes
 
-    client = AsyncClient(**_client(workload, port, width), driver="aiohttp")
-    return lambda count: asyncio.run(client.embed(_items(workload, folder)[:count]))
+    return lambda count: embed_by_lanes(workload, port, width, count, folder)
+
+
+def httpx_lanes_async(workload: str, port: int, width: int, folder: str) -> Callable[[int], object]:
+    """As `httpx_lanes`, with `httpx.AsyncHTTPTransport`, one a task."""
+    from benchmarks.floor import aembed_by_lanes
+
+    return lambda count: asyncio.run(aembed_by_lanes(workload, port, width, count, folder))
 
 
 def ours_langchain(workload: str, port: int, width: int, folder: str) -> Callable[[int], object]:
     from langchain_volc_dashscope import ArkEmbeddings, DashScopeEmbeddings
 
     kind = DashScopeEmbeddings if workload == "W1" else ArkEmbeddings
-    face = kind(**_client(workload, port, width))
-    return lambda count: face.embed_documents(_items(workload, folder)[:count])
+    embed_model = kind(**_client(workload, port, width))
+    return lambda count: embed_model.embed_documents(_items(workload, folder)[:count])
 
 
 def ours_llama_index(workload: str, port: int, width: int, folder: str) -> Callable[[int], object]:
     from llama_index_ext import ArkMultiModalEmbedding, DashScopeMultiModalEmbedding
 
     kind = DashScopeMultiModalEmbedding if workload == "W1" else ArkMultiModalEmbedding
-    face = kind(**_client(workload, port, width))
-    return lambda count: face.get_text_embedding_batch(_items(workload, folder)[:count])
+    embed_model = kind(**_client(workload, port, width))
+    return lambda count: embed_model.get_text_embedding_batch(_items(workload, folder)[:count])
 
 
 def floor(workload: str, port: int, width: int, folder: str) -> Callable[[int], object]:
@@ -176,8 +203,8 @@ def community(workload: str, port: int, width: int, folder: str) -> Callable[[in
     from langchain_community.embeddings import DashScopeEmbeddings
 
     dashscope.base_http_api_url = f"http://127.0.0.1:{port}/api/v1"
-    face = DashScopeEmbeddings(model=V4, dashscope_api_key="k")
-    return lambda count: face.embed_documents(TEXTS[:count])
+    embed_model = DashScopeEmbeddings(model=V4, dashscope_api_key="k")
+    return lambda count: embed_model.embed_documents(TEXTS[:count])
 
 
 def llama_dashscope(workload: str, port: int, width: int, folder: str) -> Callable[[int], object]:
@@ -185,8 +212,8 @@ def llama_dashscope(workload: str, port: int, width: int, folder: str) -> Callab
     from llama_index.embeddings.dashscope import DashScopeEmbedding
 
     dashscope.base_http_api_url = f"http://127.0.0.1:{port}/api/v1"
-    face = DashScopeEmbedding(model_name=V4, api_key="k", embed_batch_size=10)
-    return lambda count: face.get_text_embedding_batch(TEXTS[:count])
+    embed_model = DashScopeEmbedding(model_name=V4, api_key="k", embed_batch_size=10)
+    return lambda count: embed_model.get_text_embedding_batch(TEXTS[:count])
 
 
 CONTENDERS = {
@@ -196,8 +223,10 @@ CONTENDERS = {
     "bare_aiohttp": bare_aiohttp,
     "ours_sync": ours_sync,
     "ours_async": ours_async,
-    "fast_sync": fast_sync,
-    "fast_async": fast_async,
+    "ours_aiohttp": ours_aiohttp,
+    "ours_httpx2": ours_httpx2,
+    "httpx_lanes": httpx_lanes,
+    "httpx_lanes_async": httpx_lanes_async,
     "ours_langchain": ours_langchain,
     "ours_llama_index": ours_llama_index,
     "dashscope": dashscope_sdk,

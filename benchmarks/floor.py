@@ -1,18 +1,20 @@
 """
 What a hand-written client for one workload costs, with nothing checked and nothing retried.
 
-`embed` is the floor, `embed_by_httpx` and `embed_by_aiohttp` are the same with a library, and `exhaust` does not
-even read the replies.
+`embed` is the floor, the other `embed_by_...` are the same with a library, and `exhaust` does not even read the
+replies.
 """
 
 from __future__ import annotations
 
 import asyncio
 import base64
+import threading
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
+import httpx
 import numpy as np
 import orjson
 
@@ -71,8 +73,6 @@ async def embed(workload: str, port: int, width: int, count: int, folder: str) -
 
 async def embed_by_httpx(workload: str, port: int, width: int, count: int, folder: str) -> np.ndarray:
     """Return the rows of one workload, by httpx in clients of eight connections each."""
-    import httpx
-
     requests = count // 10 if workload == "W1" else count
     table = np.empty((count, 1024 if workload == "W1" else 2048), dtype=np.float32)
     todo = iter(range(requests))
@@ -114,6 +114,54 @@ async def embed_by_aiohttp(workload: str, port: int, width: int, count: int, fol
     limits = aiohttp.ClientTimeout(total=None, connect=10, sock_read=60)
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), timeout=limits) as session:
         await asyncio.gather(*(lane(session) for _ in range(width)))
+    return table
+
+
+def _lane_request(workload: str, port: int, index: int, files: list[Path]) -> httpx.Request:
+    path, body = _body(workload, index, files)
+    headers = {"authorization": "Bearer k", "content-type": "application/json"}
+    timeout = {"timeout": {"connect": 60.0, "read": 60.0, "write": 60.0, "pool": 60.0}}
+    url = f"http://127.0.0.1:{port}{path}"
+    return httpx.Request("POST", url, content=body, headers=headers, extensions=timeout)
+
+
+def embed_by_lanes(workload: str, port: int, width: int, count: int, folder: str) -> np.ndarray:
+    """Return the rows of one workload, by httpx's transports in threads, one connection each."""
+    requests = count // 10 if workload == "W1" else count
+    files = sorted(Path(folder).iterdir()) if workload == "W3" else []
+    table = np.empty((count, 1024 if workload == "W1" else 2048), dtype=np.float32)
+    todo = iter(range(requests))
+    context, one = httpx.create_ssl_context(), httpx.Limits(max_connections=1)
+
+    def lane() -> None:
+        with httpx.HTTPTransport(verify=context, limits=one) as transport:
+            for index in todo:
+                answer = transport.handle_request(_lane_request(workload, port, index, files))
+                _put(table, workload, index, answer.read(), base64.b64decode)
+
+    threads = [threading.Thread(target=lane) for _ in range(width)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return table
+
+
+async def aembed_by_lanes(workload: str, port: int, width: int, count: int, folder: str) -> np.ndarray:
+    """As `embed_by_lanes`, in tasks."""
+    requests = count // 10 if workload == "W1" else count
+    files = sorted(Path(folder).iterdir()) if workload == "W3" else []
+    table = np.empty((count, 1024 if workload == "W1" else 2048), dtype=np.float32)
+    todo = iter(range(requests))
+    context, one = httpx.create_ssl_context(), httpx.Limits(max_connections=1)
+
+    async def lane() -> None:
+        async with httpx.AsyncHTTPTransport(verify=context, limits=one) as transport:
+            for index in todo:
+                answer = await transport.handle_async_request(_lane_request(workload, port, index, files))
+                _put(table, workload, index, await answer.aread(), base64.b64decode)
+
+    await asyncio.gather(*(lane() for _ in range(width)))
     return table
 
 

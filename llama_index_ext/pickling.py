@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from llama_index_ext.rate_limit import Packed, packed
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
+    from typing import Self
 
 # Copies in one process count and remember together.
 _SHARED = frozenset({"rate_limiter", "limiter", "cache"})

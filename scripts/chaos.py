@@ -3,9 +3,8 @@
 
 Each module of tests/promises carries `BREAKAGES`: a file, a text in it, what to put in its place, and the test
 that must then fail. They are applied one by one to a copy of the repository; one that stays green is a failure.
-Arguments choose steps: promises, driver (the tests of a socket over aiohttp), breakages, pythons, package,
-browser; all, if none is named. Other arguments are names of promises or of their tests, and only their
-breakages are applied.
+Arguments choose steps: promises, breakages, pythons, package, browser; all, if none is named. Other arguments
+are names of promises or of their tests, and only their breakages are applied.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ FAILED = 1  # what pytest returns when tests ran and some failed; anything else 
 LONGEST = 300
 WORKERS = min(2, os.cpu_count() or 1)
 BOTH_CORES = ("-n", str(WORKERS), "--dist", "loadfile")
-SUPPORTED = ("3.10", "3.11", "3.12", "3.13")
+SUPPORTED = ("3.11", "3.12", "3.13", "3.14")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 README_TESTS = ("tests/house/test_readme.py", "tests/examples")
 
@@ -54,14 +53,6 @@ def run_promises() -> list[str]:
     command = [sys.executable, "-m", "pytest", *BOTH_CORES, "--durations=20", str(PROMISES.relative_to(ROOT))]
     done = subprocess.run(command, cwd=ROOT, env={**os.environ, "CHAOS": "1"}, check=False)
     return ["a promise does not hold in full size"] if done.returncode else []
-
-
-def run_driver() -> list[str]:
-    """Run the tests of a socket once more over aiohttp."""
-    places = ("tests/core", "tests/wire", "tests/promises")
-    command = [sys.executable, "-m", "pytest", *BOTH_CORES, "-k", "not in-process", *places]
-    done = subprocess.run(command, cwd=ROOT, env={**os.environ, "DRIVER": "aiohttp"}, check=False)
-    return ["a promise does not hold over aiohttp"] if done.returncode else []
 
 
 def run_breakages(names: tuple[str, ...] = ()) -> list[str]:
@@ -182,7 +173,6 @@ def run_browser() -> list[str]:
 
 STEPS: dict[str, Callable[[], list[str]]] = {
     "promises": run_promises,
-    "driver": run_driver,
     "breakages": run_breakages,
     "pythons": run_pythons,
     "package": lambda: run_package(_find),

@@ -25,7 +25,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 CONSUMER = Path(__file__).with_name("package_consumer.py")
 PACKAGES = ("volc_dashscope", "langchain_volc_dashscope", "llama_index_ext")
-SUPPORTED = ("3.10", "3.11", "3.12", "3.13")
+SUPPORTED = ("3.11", "3.12", "3.13", "3.14")
 MOST = 39  # packages that `pip install volc-dashscope[langchain]` may bring, itself included
 PATIENCE = 900
 
@@ -80,11 +80,11 @@ import pyarrow.parquet
 assert pyarrow.parquet.read_table("out.parquet").num_rows == 3
 """
 FAST = """
-import asyncio
+import sys
 from volc_dashscope import Client
-client = Client("text-embedding-v4", driver="aiohttp")
-assert client.embed(["one", "two"]).vectors.shape == (2, 1024)
-assert asyncio.run(client.aio.embed(["one", "two"])).vectors.shape == (2, 1024)
+with Client("doubao-embedding-vision-251215") as client:
+    assert client.embed(["one", "two"]).vectors.shape == (2, 2048)
+assert "pybase64" in sys.modules
 """
 SERVE = """
 import json, pathlib, subprocess, sys

@@ -14,7 +14,7 @@ import argparse
 import os
 import sys
 from collections.abc import Mapping
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -31,7 +31,7 @@ from volc_dashscope.errors import EmbeddingError  # noqa: E402
 KEYS = {"ark": "ARK_API_KEY", "dashscope": "DASHSCOPE_API_KEY"}
 HOSTS = {"ark": "https://ark.cn-beijing.volces.com", "dashscope": "https://dashscope.aliyuncs.com"}
 # Ids and dates in the emulator's replies come from its clock.
-NOON = datetime(2026, 11, 21, 12, tzinfo=timezone.utc).timestamp()
+NOON = datetime(2026, 11, 21, 12, tzinfo=UTC).timestamp()
 
 
 def record(
@@ -88,7 +88,7 @@ def from_services(into: Path, environ: Mapping[str, str]) -> int:
             f"record: set {' or '.join(KEYS.values())} to record from the services; nothing was done\n"
         )
         return 2
-    today = datetime.now(timezone.utc).date().isoformat()
+    today = datetime.now(UTC).date().isoformat()
     for scenario in RECORDED:
         if not keys[scenario.provider] or scenario.faults:
             continue

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import os
 import subprocess
 import sys
 import warnings
@@ -22,8 +21,6 @@ from volc_dashscope.emulator import Emulator
 pytest_plugins = ["volc_dashscope.emulator.pytest_plugin"]
 
 ROOT = Path(__file__).resolve().parents[1]
-# `make chaos` runs the tests of the socket once more with the other driver.
-DRIVER = {"driver": os.environ["DRIVER"]} if "DRIVER" in os.environ else {}
 
 
 @dataclass
@@ -51,8 +48,7 @@ class Mount:
         return AsyncClient(model, **self._settings(model, settings))
 
     def _settings(self, model: str, settings: dict[str, Any]) -> dict[str, Any]:
-        driver = DRIVER if self.socket else {}
-        return {**self.settings(self._provider(model, settings)), **driver, **settings}
+        return {**self.settings(self._provider(model, settings)), **settings}
 
     @staticmethod
     def _provider(model: str, settings: dict[str, Any]) -> str:

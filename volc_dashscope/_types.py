@@ -1,5 +1,5 @@
 """
-What passes between a client, a provider and a driver. Values only.
+Values that pass between the client, the providers and the HTTP transports.
 
 Those made for each request are not frozen, which would take three times as long; nobody changes them.
 """
@@ -13,7 +13,6 @@ from typing import IO, Literal, NamedTuple, Protocol, TypeAlias, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from volc_dashscope._base64 import STANDARD, Base64
 from volc_dashscope.errors import EmbeddingError
 from volc_dashscope.inputs import Item
 from volc_dashscope.models import ModelInfo, Route
@@ -53,12 +52,12 @@ class Secret:
 @dataclass(slots=True)
 class Request:
     """
-    One HTTP request without its key: the driver adds the `Authorization` header.
+    One HTTP request without its key: the transport adds the `Authorization` header.
 
     Attributes:
         keyless: Goes to another host than the service's: no key, and nothing of what the HTTP client adds.
         into: File that takes the body of a reply under status 200, for replies too large for memory.
-        largest: Bytes a reply may have, where the driver's own bound is not meant.
+        largest: Bytes a reply may have, where the usual bound is not meant.
     """
 
     method: str
@@ -94,7 +93,7 @@ class RequestSpec:
     Everything that shapes a request besides the items: the client's settings and the call's arguments.
 
     Attributes:
-        key: What a refusal must not repeat; the driver writes it, nothing else does.
+        key: What a refusal must not repeat; only the transport writes it.
     """
 
     model_info: ModelInfo
@@ -116,7 +115,6 @@ class RequestSpec:
     upload: bool = False
     extra_body: Mapping[str, object] | None = None
     key: Secret | None = field(default=None, repr=False, compare=False)
-    base64: Base64 = STANDARD
 
     @property
     def expected(self) -> int | None:

@@ -15,8 +15,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from volc_dashscope import _config
-from volc_dashscope._base64 import STANDARD, Base64, quick
-from volc_dashscope._http import ConnectionPool, Driver, Limiter, arun, process_id, run
+from volc_dashscope._http import ConnectionPool, Limiter, arun, process_id, run
 from volc_dashscope._limits.rate_limiter import RateLimiter
 from volc_dashscope._limits.retry import Retry
 from volc_dashscope._request.call import Call, Exchange
@@ -76,8 +75,6 @@ class _Settings:
         partial_results_bytes: Rows of a failed call kept for its retry, in bytes; 0 keeps none.
         default_headers: Sent with every request.
         http_client, http_async_client: Your own httpx clients, used as they are and never closed.
-        driver: "aiohttp" costs half the CPU of "httpx", for bulk work (needs the extra `fast`). Calls of a
-            `Client` then run in an event loop in a thread of its own.
         extra_body: Fields merged into every request body as given, for what this library does not know.
 
     Raises:
@@ -118,7 +115,6 @@ class _Settings:
         default_headers: Mapping[str, str] | None = None,
         http_client: httpx.Client | None = None,
         http_async_client: httpx.AsyncClient | None = None,
-        driver: Driver = "httpx",
         extra_body: Mapping[str, object] | None = None,
     ) -> None:
         # Reports of crashes show local variables; from here on none holds the key as text.
@@ -159,7 +155,6 @@ class _Settings:
             upload=upload,
             extra_body=dict(extra_body) if extra_body else None,
             key=key,
-            base64=_base64_of(driver, http_client, http_async_client),
         )
         check_settings(self._spec)
         self._wire = CODECS[found.provider]
@@ -172,7 +167,6 @@ class _Settings:
             given=http_client,
             given_async=http_async_client,
             proxy=_config.find_proxy(url),
-            driver=driver,
         )
 
     def _begin(self) -> None:
@@ -292,17 +286,6 @@ class Client(_Settings):
             BulkError: Some of many failed; holds the rows that are done.
         """
         given, items = Redacted(items), ()
-        if (loop := self._home.loop()) is not None:
-            return loop.run(
-                self.aio.embed(
-                    given.value,
-                    text_type=text_type,
-                    output_type=output_type,
-                    on_error=on_error,
-                    progress=progress,
-                    keep=keep,
-                )
-            )
         call, spec = self._call(given, text_type, output_type, on_error, keep)
         way = self._home.sync_transport()
         with Progress(call.count, shown=progress) as bar:
@@ -328,10 +311,6 @@ class Client(_Settings):
         Raises:
             AuthError, QuotaError: The account cannot go on; what was finished has been yielded.
         """
-        if (loop := self._home.loop()) is not None:
-            for ended in loop.iterate(self.aio._pieces(items, text_type, ordered)):
-                yield from ended
-            return
         spec = self._spec_for(text_type)
         stream, way = self._stream(items, spec, ordered), self._home.sync_transport()
         try:
@@ -398,16 +377,6 @@ class AsyncClient(_Settings):
         self, items: Iterable[Item], *, text_type: TextType | None = "document", ordered: bool = True
     ) -> AsyncGenerator[tuple[int, FloatArray | EmbeddingError], None]:
         """As `Client.stream`, awaited."""
-        pieces = self._pieces(items, text_type, ordered)
-        async with aclosing(pieces):
-            async for piece in pieces:
-                for ended in piece:
-                    yield ended
-
-    async def _pieces(
-        self, items: Iterable[Item], text_type: TextType | None, ordered: bool
-    ) -> AsyncGenerator[list[tuple[int, FloatArray | EmbeddingError]], None]:
-        """Yield what each reply finished."""
         spec = self._spec_for(text_type)
         stream, way = self._stream(items, spec, ordered), await self._home.async_transport()
         outcomes = afan_out(stream.feed, lambda batch: arun(self._flow(batch, spec), way), hand_to_hand=True)
@@ -416,10 +385,12 @@ class AsyncClient(_Settings):
                 async for number, batch, outcome in outcomes:
                     stream.take(number, batch, outcome)
                     self._ledger.add(stream.billed())
-                    yield list(stream.drain())
+                    for ended in stream.drain():
+                        yield ended
         finally:
             self._ledger.add(stream.billed())
-        yield list(stream.drain())
+        for ended in stream.drain():
+            yield ended
         stream.end()
 
     async def close(self) -> None:
@@ -452,20 +423,6 @@ class _Ledger:
         if result.vectors.shape[1]:
             self.dimension = result.vectors.shape[1]
         return result
-
-
-def _base64_of(driver: str, *given: object) -> Base64:
-    """
-    Raises:
-        ConfigError: An unknown driver, one that is not installed, or one beside a client handed in.
-    """
-    if driver == "httpx":
-        return STANDARD
-    if driver != "aiohttp":
-        raise ConfigError(f"driver must be 'httpx' or 'aiohttp', got {driver!r}")
-    if any(client is not None for client in given):
-        raise ConfigError('driver="aiohttp" makes its own connections; leave out the httpx client')
-    return quick()
 
 
 def _remake(kind: type[_Settings], arguments: dict[str, Any]) -> _Settings:

@@ -9,7 +9,6 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from bulk_runs import ARK, TEXT, VL, D, Run, errors, rows, texts, vectors, write_lines
 from canary import KEY
@@ -74,10 +73,6 @@ WRONG: dict[str, tuple[tuple[str, ...], str]] = {
     "no output": (("embed", "t.txt", "-m", TEXT), "-o out.parquet"),
     "unknown model": (("embed", "t.txt", "-m", "none", "-o", "o.parquet"), "not in the table"),
     "dimension": (("embed", "t.txt", "-m", TEXT, "-d", "3", "-o", "o.parquet"), "dimensions=3"),
-    "a driver for jobs": (
-        ("embed", "t.txt", "-m", TEXT, "-o", "o.parquet", "--route", "batch", "--driver", "aiohttp"),
-        "leave out --driver",
-    ),
     "Ark has no jobs": (("embed", "t.txt", "-m", ARK, "-o", "o.parquet", "--route", "batch"), "dashscope"),
     "prune what": (("cache", "prune", "t.txt"), "--older-than"),
     "no cache": (("cache", "stats", "t.txt"), "cannot be used"),
@@ -288,28 +283,6 @@ def test_without_an_optional_package_it_names_the_extra(command, missing):
     assert 2 == done.code
     assert 'pip install "volc-dashscope[bulk]"' in done.err
     assert "Traceback" not in done.err
-
-
-def test_the_fast_driver_makes_the_same_output(cli, tmp_path):
-    write_lines(tmp_path / "t.txt", texts(25))
-
-    for driver in ("httpx", "aiohttp"):
-        done = cli("embed", "t.txt", "-m", TEXT, "-d", D, "-o", f"{driver}.parquet", "--driver", driver)
-        assert 0 == done.code
-
-    assert np.array_equal(vectors(tmp_path / "httpx.parquet"), vectors(tmp_path / "aiohttp.parquet"))
-
-
-def test_without_the_fast_driver_it_names_its_extra(command):
-    write_lines(command.folder / "t.txt", texts(3))
-    code = "import sys; sys.modules['aiohttp'] = None; from volc_dashscope.cli import main; main()"
-
-    done = command("embed", "t.txt", "-m", TEXT, "-o", "out.parquet", "--driver", "aiohttp", code=code)
-
-    assert 2 == done.code
-    assert 'pip install "volc-dashscope[fast]"' in done.err
-    assert "Traceback" not in done.err
-    assert 0 == len(command.mount.emulator.ledger)
 
 
 def test_help_and_version_are_there(cli):

@@ -70,11 +70,10 @@ def _expected(mount: Any, items: list[str]) -> Any:
         return client.embed(items).vectors
 
 
-@pytest.mark.parametrize("driver", ["httpx", "aiohttp"])
-def test_killed_again_and_again_it_loses_nothing_and_pays_only_what_was_in_flight(slow_command, driver):
+def test_killed_again_and_again_it_loses_nothing_and_pays_only_what_was_in_flight(slow_command):
     ledger = slow_command.mount.emulator.ledger
     write_lines(slow_command.folder / "t.txt", texts(COUNT))
-    line = ("embed", "t.txt", "-o", "out.parquet", "--driver", driver, *OPTIONS)
+    line = ("embed", "t.txt", "-o", "out.parquet", *OPTIONS)
     marks = (1, 20)
     for mark in marks:
         process = slow_command.start(*line)
@@ -108,12 +107,11 @@ def test_rows_behind_a_slow_request_are_saved_before_it_ends(command):
     assert paid_twice(command.mount) <= WIDTH * BATCH
 
 
-@pytest.mark.parametrize("driver", ["httpx", "aiohttp"])
-def test_nothing_more_is_asked_for_until_what_is_finished_was_taken(emulate, driver):
+def test_nothing_more_is_asked_for_until_what_is_finished_was_taken(emulate):
     """What is finished and not yet saved counts as in flight: a kill would pay it once more."""
     mount = emulate(socket=True)
 
-    with mount.client(TEXT, dimensions=D, driver=driver, max_concurrency=WIDTH) as client:
+    with mount.client(TEXT, dimensions=D, max_concurrency=WIDTH) as client:
         stream = client.stream(iter(texts(COUNT)), ordered=False)
         next(stream)
         time.sleep(0.3)

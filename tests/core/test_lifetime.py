@@ -56,8 +56,6 @@ WAYS = {
     "sync, one item": "Client(model, **reach).embed(items[:1])",
     "sync stream, in-process": "list(Client(model, **inside).stream(iter(items)))",
     "async": "asyncio.run(AsyncClient(model, **reach).embed(items))",
-    "sync, aiohttp": "Client(model, **reach, driver='aiohttp').embed(items)",
-    "sync stream, aiohttp": "list(Client(model, **reach, driver='aiohttp').stream(iter(items)))",
 }
 
 
@@ -281,8 +279,7 @@ VECTOR = {
 }
 
 
-@pytest.mark.parametrize("driver", ["httpx", "aiohttp"])
-def test_a_client_that_is_dropped_closes_its_connections_while_its_event_loop_goes_on(driver) -> None:
+def test_a_client_that_is_dropped_closes_its_connections_while_its_event_loop_goes_on() -> None:
     async def dropped() -> bool:
         hung_up = asyncio.Event()
 
@@ -296,7 +293,7 @@ def test_a_client_that_is_dropped_closes_its_connections_while_its_event_loop_go
 
         with closing(await asyncio.start_server(answer, "127.0.0.1", 0)) as server:
             url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-            client = AsyncClient(TEXT, api_key="k", base_url=url, dimensions=64, driver=driver)
+            client = AsyncClient(TEXT, api_key="k", base_url=url, dimensions=64)
             await client.embed(["a"])
             kept = not hung_up.is_set()
             del client

@@ -87,8 +87,7 @@ def test_a_stream_that_is_left_leaves_nothing_open(emulate, measured) -> None:
 def test_a_reply_that_is_cut_off_is_not_kept_open(emulate) -> None:
     """What is too large is hung up on; the connections are not held until the collector comes by."""
     mount = emulate(socket=True)
-    # aiohttp has read so short a bomb to its end, and uses the connection again.
-    reach = {"driver": "httpx", "max_concurrency": 2, "max_retries": 0}
+    reach = {"max_concurrency": 2, "max_retries": 0}
     mount.emulator.reply_with(
         lambda request, response: Response(headers={"content-encoding": "gzip"}, body=BOMB)
     )

@@ -392,7 +392,7 @@ def test_a_redirect_is_not_followed_by_a_client_handed_in_either(emulate, audit)
         "http_async_client": httpx.AsyncClient(follow_redirects=True),
     }
 
-    client = mount.client(TEXT, **given, driver="httpx")
+    client = mount.client(TEXT, **given)
     with given["http_client"], pytest.raises(EmbeddingError, match="307"):
         client.embed(["text"])
     with pytest.raises(EmbeddingError, match="307"):

@@ -41,18 +41,6 @@ def test_rows_get_vectors_and_columns_stay(served):
     assert np.isfinite(out["vector"]).all()
 
 
-def test_the_fast_driver_gives_the_same_rows(served):
-    emulator, settings = served
-    batch = {"text": _column("a", None, *[f"text {number}" for number in range(25)])}
-
-    usual = Embedder(TEXT, **settings)(batch)
-    emulator.fail("429", "reset")
-    fast = Embedder(TEXT, driver="aiohttp", **settings)(batch)
-
-    assert np.array_equal(usual["vector"], fast["vector"], equal_nan=True)
-    assert usual["error"].equals(fast["error"])
-
-
 def test_vectors_are_those_of_their_rows(served):
     _, settings = served
     embedder = Embedder(TEXT, **settings)
@@ -142,9 +130,8 @@ def test_an_input_column_is_never_replaced(served, name):
         {},
         {"text_column": "a", "vector_column": "x", "error_column": "x"},
         {"text_column": "a", "dimensions": 63},
-        {"text_column": "a", "driver": "pigeon"},
     ],
-    ids=["no column", "one column for both", "a dimension the model has not", "a driver nobody has"],
+    ids=["no column", "one column for both", "a dimension the model has not"],
 )
 def test_impossible_settings_fail_before_any_row(settings):
     with pytest.raises(ConfigError):

@@ -6,20 +6,16 @@ import asyncio
 import os
 import threading
 import weakref
-from collections.abc import Callable
-from typing import Literal, NamedTuple, Protocol, TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias
 
 import httpx
 
-from volc_dashscope._http._threaded import LoopThread
 from volc_dashscope._http.loop_cleanup import close_dropped, forget_closed, keeper
 from volc_dashscope._http.request_builder import RequestBuilder
 from volc_dashscope._http.transport import AsyncOwnTransport, OwnTransport
 from volc_dashscope._http.user_transport import AsyncUserTransport, UserTransport
 from volc_dashscope._types import Fault, Reply, Request, Secret
 from volc_dashscope.errors import ConfigError
-
-Driver: TypeAlias = Literal["httpx", "aiohttp"]
 
 
 class Limiter(Protocol):
@@ -82,14 +78,8 @@ class ConnectionPool:
         given: httpx.Client | None,
         given_async: httpx.AsyncClient | None,
         proxy: str | None = None,
-        driver: Driver = "httpx",
     ) -> None:
         self._key, self._timeout = key, timeout
-        self._session: Callable[[str | None, RequestBuilder], AsyncChannel] | None = None
-        if driver == "aiohttp":
-            from volc_dashscope._http._aiohttp import AsyncSession
-
-            self._session = AsyncSession
         self._proxy = proxy
         self.width = width
         self.limiter = limiter
@@ -101,7 +91,6 @@ class ConnectionPool:
         self._lock = threading.Lock()
         self._dress = RequestBuilder(self._key, self._timeout)
         self._own: Channel | None = None
-        self._loop: LoopThread | None = None
         self._gate = threading.BoundedSemaphore(self.width)
         self._places: _Places = weakref.WeakKeyDictionary()
         weakref.finalize(self, close_dropped, self._places, self._pid).atexit = False
@@ -119,16 +108,6 @@ class ConnectionPool:
                 )
             return Transport(self._own, self._gate, self.limiter)
 
-    def loop(self) -> LoopThread | None:
-        """Return the event loop in which the calls of threads run, if the driver needs one."""
-        if self._session is None:
-            return None
-        self._follow_fork()
-        with self._lock:
-            if self._loop is None:
-                self._loop = LoopThread()
-            return self._loop
-
     async def async_transport(self) -> AsyncTransport:
         """Return this event loop's connections and gate."""
         self._check(self._given_async, self._given, "http_async_client")
@@ -144,8 +123,6 @@ class ConnectionPool:
     def _new_async(self) -> AsyncChannel:
         if self._given_async is not None:
             return AsyncUserTransport(self._given_async, self._dress)
-        if self._session is not None:
-            return self._session(self._proxy, self._dress)
         return AsyncOwnTransport(self._proxy, self._dress)
 
     def _check(self, wanted: object, other: object, name: str) -> None:
@@ -153,22 +130,16 @@ class ConnectionPool:
             raise ConfigError(f"only the other kind of HTTP client was handed in; pass {name} for this call")
         if self._pid != process_id() and wanted is not None:
             raise ConfigError(f"{name} was handed in before a fork and cannot be shared; make a new one here")
-        self._follow_fork()
-
-    def _follow_fork(self) -> None:
         if self._pid != process_id():
             self._settle()
 
     def close(self) -> None:
         """Close what was made here. Closing twice is allowed; the next call opens new connections."""
         own, self._own = self._own, None
-        loop, self._loop = self._loop, None
         if self._pid != process_id():
             return
         if own is not None:
             own.close()
-        if loop is not None:
-            loop.close()
 
     async def aclose(self) -> None:
         """Close this event loop's connections."""

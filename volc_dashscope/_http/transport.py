@@ -7,13 +7,11 @@ the lane that was free last is taken, and one that has been free for long is clo
 
 from __future__ import annotations
 
-import asyncio
 import os
 import time
 import weakref
 from collections import deque
 from collections.abc import Callable
-from functools import partial
 from typing import Generic, TypeVar
 
 import httpx
@@ -85,7 +83,7 @@ class OwnTransport:
 
     def __init__(self, proxy: str | None, dress: RequestBuilder) -> None:
         self._dress = dress
-        self._lanes = TransportPool(_direct() if proxy is None else _maker(httpx.HTTPTransport, proxy))
+        self._lanes = TransportPool(_maker(httpx.HTTPTransport, proxy))
         # A client that is dropped and not closed leaves no socket open.
         weakref.finalize(self, _close_here, self._lanes, os.getpid()).atexit = False
 
@@ -120,9 +118,7 @@ class AsyncOwnTransport:
 
     def __init__(self, proxy: str | None, dress: RequestBuilder) -> None:
         self._dress = dress
-        # Through proxies, and in event loops that are not asyncio's own, httpx goes its own way.
-        plain = proxy is None and isinstance(asyncio.get_running_loop(), asyncio.BaseEventLoop)
-        self._lanes = TransportPool(_adirect() if plain else _maker(httpx.AsyncHTTPTransport, proxy))
+        self._lanes = TransportPool(_maker(httpx.AsyncHTTPTransport, proxy))
 
     async def send(self, request: Request) -> Reply | Fault:
         lane = self._lanes.take()
@@ -138,19 +134,6 @@ class AsyncOwnTransport:
     async def close(self) -> None:
         for lane in self._lanes.drain():
             await lane.aclose()
-
-
-def _direct() -> Callable[[], httpx.HTTPTransport]:
-    # Here, and not above: httpx too loads its engine with the first connection.
-    from volc_dashscope._http._connection import Direct
-
-    return partial(Direct, _KEPT)
-
-
-def _adirect() -> Callable[[], httpx.AsyncHTTPTransport]:
-    from volc_dashscope._http._connection import AsyncDirect
-
-    return partial(AsyncDirect, _KEPT)
 
 
 def _maker(kind: type[A], proxy: str | None) -> Callable[[], A]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import timezone
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 
 from volc_dashscope.errors import EmbeddingError
@@ -77,7 +77,7 @@ def retry_after(headers: Mapping[str, str], now: float) -> float | None:
         try:
             date = parsedate_to_datetime(value)
             # RFC 9110 5.6.7: a date is in UTC also where it does not say so.
-            seconds = max(0.0, (date if date.tzinfo else date.replace(tzinfo=timezone.utc)).timestamp() - now)
+            seconds = max(0.0, (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() - now)
         except (TypeError, ValueError, OverflowError):
             return None
     return _sane(seconds)

@@ -3,10 +3,28 @@
 from __future__ import annotations
 
 import re
-from base64 import b64decode
+from base64 import b64decode, b64encode
+from contextlib import suppress
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from volc_dashscope.errors import InputError
+
+if not TYPE_CHECKING:
+    # Encoding a picture of 1 MB takes pybase64 0.06 ms and the standard library 5 ms.
+    with suppress(ImportError):
+        from pybase64 import b64decode, b64encode
+
+__all__ = [
+    "ALLOWED",
+    "b64decode",
+    "b64encode",
+    "check_url",
+    "data_uri",
+    "label_url",
+    "parse_data_uri",
+    "scheme_of",
+]
 
 ALLOWED = "http:, https:, data: or oss:"
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*(?=:)")

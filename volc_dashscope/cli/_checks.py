@@ -38,10 +38,6 @@ class Package:
 
 CORE = (
     Package("httpx", "0.27", "1"),
-    Package("httpcore", "1", "2"),
-    Package("h11", "0.14", "1"),
-    Package("anyio", "4", "5"),
-    Package("sniffio", "1.3"),
     Package("numpy", "1.26"),
     Package("orjson", "3.10"),
 )
@@ -58,7 +54,7 @@ EXTRAS: dict[str, tuple[Package, ...]] = {
         Package("pillow", "10.3"),
         Package("scipy", "1.11"),
     ),
-    "fast": (Package("aiohttp", "3.10", "4"), Package("pybase64", "1.4")),
+    "fast": (Package("pybase64", "1.4"),),
     "ray": (Package("ray", "2.30"),),
 }
 

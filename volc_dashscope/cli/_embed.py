@@ -90,15 +90,12 @@ def _client(given: EmbedOptions, cache: SQLiteCache | None) -> Client:
         requests_per_minute=given.requests_per_minute,
         tokens_per_minute=given.tokens_per_minute,
         cache=cache,
-        driver=given.driver,
     )
 
 
 def _by_jobs(source: Source, given: EmbedOptions, stack: ExitStack) -> Report:
     if given.provider not in (None, "dashscope"):
         raise ConfigError(f"{given.provider} has no jobs for embeddings; leave out --route")
-    if given.driver != "httpx":
-        raise ConfigError("the service's own jobs need no fast driver; leave out --driver")
     kind: Callable[..., BatchJobs | FileJobs] = FileJobs if given.by_file_jobs else BatchJobs
     jobs = kind(
         given.model,

@@ -83,7 +83,6 @@ class EmbedOptions(SourceOptions):
     normalize: bool
     concurrency: int
     cache: Path | None
-    driver: Literal["httpx", "aiohttp"]
     file_url: str | None
     wait: bool
     restart: bool
@@ -151,15 +150,6 @@ _TABLE: list[tuple[tuple[str, ...], dict[str, Any]]] = [
         {"default": True, "show_default": True, "help": "Vectors of length one."},
     ),
     (("--concurrency",), {"type": int, "default": 8, "show_default": True, "help": "Requests in flight."}),
-    (
-        ("--driver",),
-        {
-            "type": click.Choice(["httpx", "aiohttp"]),
-            "default": "httpx",
-            "show_default": True,
-            "help": "aiohttp: half the CPU per request; needs the extra fast.",
-        },
-    ),
     (("--requests-per-minute",), {"type": float, "help": "The account's limit; else learnt from throttles."}),
     (("--tokens-per-minute",), {"type": float, "help": "Likewise."}),
     (("--cache",), {"type": _PATH, "help": "SQLite file of vectors to look in first and to add to."}),

@@ -13,7 +13,7 @@ import httpx
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from volc_dashscope._http import Driver, Limiter
+from volc_dashscope._http import Limiter
 from volc_dashscope.client import Client
 from volc_dashscope.errors import ConfigError, EmbeddingError, InputError
 from volc_dashscope.models import ModelInfo, Provider, Route
@@ -71,7 +71,6 @@ class ClientFields(BaseModel):
     default_headers: Mapping[str, str] | None = Field(default=None, exclude=True, repr=False)
     http_client: httpx.Client | None = Field(default=None, exclude=True, repr=False)
     http_async_client: httpx.AsyncClient | None = Field(default=None, exclude=True, repr=False)
-    driver: Driver = "httpx"
     extra_body: Mapping[str, Any] | None = None
     media_root: str | None = Field(default=None, description="Local files must be inside this folder.")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import orjson
 
-from volc_dashscope._media import data_uri
+from volc_dashscope._media import b64encode, data_uri
 from volc_dashscope._types import RequestSpec
 from volc_dashscope.inputs import Image, Video
 
@@ -17,5 +17,5 @@ def source(media: Image | Video, spec: RequestSpec) -> object:
     """
     if media.url is not None:
         return media.url
-    encoded = spec.base64.encode(media.read())
+    encoded = b64encode(media.read())
     return orjson.Fragment(data_uri(media.mime or "", encoded, around=b'"'))

@@ -11,6 +11,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
+from volc_dashscope._media import b64decode
 from volc_dashscope._types import Batch, Reply, RequestSpec
 from volc_dashscope.errors import BadReplyError
 from volc_dashscope.providers.error_table import named, sanitize_id
@@ -190,7 +191,7 @@ def _from_list(value: Any) -> FloatArray:
 
 def _from_base64(value: str, spec: RequestSpec) -> NDArray[Any]:
     try:
-        data = spec.base64.decode(value)
+        data = b64decode(value, validate=True)
     except ValueError as error:
         raise Malformed("a vector is not valid base64") from error
     full = spec.model_info.default_dimension

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from itertools import islice
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -44,7 +44,7 @@ class Embedder:
         api_key: Else the service's variable in the environment of the worker, where the key is best kept.
         base_model, model_info, provider, base_url, region, workspace, dimensions, normalize, instruct,
             target_modality, query_instructions, document_instructions, res_level, max_video_frames, upload,
-            max_concurrency, max_retries, deadline, timeout, cache, driver, default_headers, extra_body: As for
+            max_concurrency, max_retries, deadline, timeout, cache, default_headers, extra_body: As for
                 `Client`.
 
     Raises:
@@ -86,7 +86,6 @@ class Embedder:
         deadline: float = 180.0,
         timeout: float = 60.0,
         cache: MutableMapping[str, bytes] | None = None,
-        driver: Literal["httpx", "aiohttp"] = "httpx",
         default_headers: Mapping[str, str] | None = None,
         extra_body: Mapping[str, object] | None = None,
     ) -> None:
@@ -120,7 +119,6 @@ class Embedder:
             deadline=deadline,
             timeout=timeout,
             cache=cache,
-            driver=driver,
             limiter=budget,
             default_headers=default_headers,
             extra_body=extra_body,
