@@ -15,6 +15,7 @@ from langchain_volc_dashscope.content_blocks import as_item
 from langchain_volc_dashscope.documents import UnknownMedia
 from langchain_volc_dashscope.hybrid import SubCall, dense_pieces, dense_rows, sparse_pieces, sparse_rows
 from volc_dashscope import EmbeddingResult, Image, InputError, Item, SparseVector, TextType, Usage, Video
+from volc_dashscope.inputs import as_iterable
 from volc_dashscope.integrations.settings import ClientFields, each, is_url
 from volc_dashscope.models import Provider
 
@@ -214,10 +215,12 @@ class _MultimodalEmbeddings(ClientFields, Embeddings):
         self._hybrid = True
 
         def halves(given: Sequence[Embeddable], role: TextType) -> list[SparseVector]:
+            given = list(as_iterable(given, name="texts"))
             pieces = sparse_pieces(given, self._items(given))
             return sparse_rows(len(given), pieces, [self._call(piece, role) for piece in pieces])
 
         async def ahalves(given: Sequence[Embeddable], role: TextType) -> list[SparseVector]:
+            given = list(as_iterable(given, name="texts"))
             pieces = sparse_pieces(given, self._items(given))
             return sparse_rows(len(given), pieces, [await self._acall(piece, role) for piece in pieces])
 

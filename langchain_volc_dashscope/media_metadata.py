@@ -30,7 +30,7 @@ from langchain_core.messages.content import (
 from langchain_volc_dashscope.media_token import caption_of
 from langchain_volc_dashscope.registry import media_in
 from volc_dashscope import Frames, Fused, Image, InputError, Item, Part, Video
-from volc_dashscope.inputs import parts
+from volc_dashscope.inputs import as_iterable, parts
 
 M = TypeVar("M", Image, Video)
 
@@ -95,7 +95,8 @@ def content_blocks(documents: Iterable[Document], *, root: str | Path | None = N
 
     URLs stay URLs; files are read and sent as base64, and have to be inside `root` if it is given.
     """
-    return [block for document in documents for block in _blocks(document, root)]
+    found = as_iterable(documents, name="documents")
+    return [block for document in found for block in _blocks(document, root)]
 
 
 def _blocks(document: Document, root: str | Path | None) -> Iterator[ContentBlock]:

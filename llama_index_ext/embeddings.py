@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from llama_index.core.base.embeddings.base import Embedding
@@ -25,6 +25,7 @@ from volc_dashscope import (
     TextType,
     Usage,
 )
+from volc_dashscope.inputs import as_iterable
 from volc_dashscope.integrations.hybrid import SubCall, dense_pieces, joined, partial_result
 from volc_dashscope.integrations.settings import ClientFields, each, hide_key
 from volc_dashscope.models import Provider
@@ -32,7 +33,29 @@ from volc_dashscope.models import Provider
 _LARGEST_BATCH = 2048
 
 
-class ClientEmbedding(Portable, ClientFields, MultiModalEmbedding):
+class ListArguments:
+    """
+    Checks the list arguments of core's embedding classes, dense and sparse, before core sees them.
+
+    Core iterates over whatever it gets: a `str` would be embedded letter by letter.
+    """
+
+    if not TYPE_CHECKING:
+
+        def get_text_embedding_batch(self, texts, *args, **kwargs):
+            return super().get_text_embedding_batch(_listed(texts, "texts"), *args, **kwargs)
+
+        async def aget_text_embedding_batch(self, texts, *args, **kwargs):
+            return await super().aget_text_embedding_batch(_listed(texts, "texts"), *args, **kwargs)
+
+        def get_agg_embedding_from_queries(self, queries, *args, **kwargs):
+            return super().get_agg_embedding_from_queries(_listed(queries, "queries"), *args, **kwargs)
+
+        async def aget_agg_embedding_from_queries(self, queries, *args, **kwargs):
+            return await super().aget_agg_embedding_from_queries(_listed(queries, "queries"), *args, **kwargs)
+
+
+class ClientEmbedding(ListArguments, Portable, ClientFields, MultiModalEmbedding):
     """What both classes do; they differ in the service and the default model."""
 
     api_key: SecretStr | None = Field(default=None, exclude=True, repr=False)
@@ -81,7 +104,7 @@ class ClientEmbedding(Portable, ClientFields, MultiModalEmbedding):
             text_type: The role: "query", "document", or None where all items play the same one.
             on_error: As for `volc_dashscope.Client.embed`.
         """
-        pieces = dense_pieces(items, hybrid=self._hybrid)
+        pieces = dense_pieces(_listed(items, "items"), hybrid=self._hybrid)
         if len(pieces) == 1:
             return self.embed_piece(pieces[0], text_type, on_error)
         results = [self._settled(piece, text_type, on_error) for piece in pieces]
@@ -91,7 +114,7 @@ class ClientEmbedding(Portable, ClientFields, MultiModalEmbedding):
         self, items: Sequence[Item], *, text_type: TextType | None = "document", on_error: OnError = "raise"
     ) -> EmbeddingResult:
         """As `embed_items`, awaited."""
-        pieces = dense_pieces(items, hybrid=self._hybrid)
+        pieces = dense_pieces(_listed(items, "items"), hybrid=self._hybrid)
         if len(pieces) == 1:
             return await self.aembed_piece(pieces[0], text_type, on_error)
         results = [await self._asettled(piece, text_type, on_error) for piece in pieces]
@@ -284,3 +307,7 @@ def _refuse_cache(cache: object) -> None:
 def _lists(result: EmbeddingResult) -> list[Embedding]:
     vectors: list[Embedding] = result.vectors.tolist()
     return vectors
+
+
+def _listed(given: Iterable[Any], name: str) -> list[Any]:
+    return list(as_iterable(given, name=name))

@@ -18,7 +18,7 @@ from llama_index.core.schema import (
 
 from llama_index_ext.media import own_text, parts_of
 from volc_dashscope import Fused, InputError, Part
-from volc_dashscope.inputs import digest
+from volc_dashscope.inputs import as_iterable, digest
 
 MEDIA_KEY = "media_sha256"
 
@@ -47,7 +47,7 @@ def fingerprint(nodes: Iterable[BaseNode], *, media_root: str | None = None) -> 
     Raises:
         InputError: A file that cannot be read, with the id of its node.
     """
-    return [_fingerprinted(node, media_root) for node in nodes]
+    return [_fingerprinted(node, media_root) for node in as_iterable(nodes, name="nodes")]
 
 
 def marked(node: BaseNode, parts: Sequence[Part]) -> BaseNode:

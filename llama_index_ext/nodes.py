@@ -23,7 +23,7 @@ from llama_index_ext.media import parts_of
 from llama_index_ext.node_errors import bulk, named
 from llama_index_ext.pickling import Portable
 from volc_dashscope import BulkError, ConfigError, EmbeddingError, EmbeddingResult, InputError, Item, Part
-from volc_dashscope.inputs import label
+from volc_dashscope.inputs import as_iterable, label
 
 _KINDS = {kind.__name__: kind for kind in (ArkMultiModalEmbedding, DashScopeMultiModalEmbedding)}
 
@@ -162,7 +162,7 @@ class _Work:
     """
 
     def __init__(self, nodes: Sequence[BaseNode], embedder: MultiModalNodeEmbedder) -> None:
-        self.nodes = list(nodes)
+        self.nodes = list(as_iterable(nodes, name="nodes"))
         self.happened: EmbeddingResult | EmbeddingError
         self.answers = Answers({}, {})
         self._skips = embedder.on_error == "skip"

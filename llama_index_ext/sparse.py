@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, ClassVar, TypeAlias
 from llama_index.core.base.embeddings.base_sparse import BaseSparseEmbedding, SparseEmbedding
 from pydantic import AliasChoices, Field, SecretStr
 
-from llama_index_ext.embeddings import ClientEmbedding
+from llama_index_ext.embeddings import ClientEmbedding, ListArguments
 from llama_index_ext.fingerprints import MEDIA_KEY
 from volc_dashscope import EmbeddingResult, InputError, SparseVector, TextType, Usage
 from volc_dashscope.integrations.hybrid import sparse_pieces, sparse_rows
-from volc_dashscope.integrations.settings import ClientFields
+from volc_dashscope.integrations.settings import ClientFields, each
 from volc_dashscope.models import Provider
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ _NO_WORDS: dict[TextType, dict[int, float]] = {"document": {2**32 - 3: 1e-6}, "q
 Encoder: TypeAlias = "Callable[[list[str]], tuple[list[list[int]], list[list[float]]]]"
 
 
-class _Sparse(ClientFields, BaseSparseEmbedding):
+class _Sparse(ListArguments, ClientFields, BaseSparseEmbedding):
     """What both classes do; they differ in the service and the default model."""
 
     api_key: SecretStr | None = Field(default=None, exclude=True, repr=False)
@@ -157,17 +157,21 @@ def _share(embed_model: ClientEmbedding) -> None:
 
 
 def _halves(model: ClientEmbedding, texts: Sequence[str], role: TextType) -> list[SparseVector]:
-    pieces = sparse_pieces([_words(text) for text in texts])
-    return sparse_rows(len(texts), pieces, [model.embed_piece(piece, role) for piece in pieces])
+    words = each(texts, _words, name="texts")
+    pieces = sparse_pieces(words)
+    return sparse_rows(len(words), pieces, [model.embed_piece(piece, role) for piece in pieces])
 
 
 async def _ahalves(model: ClientEmbedding, texts: Sequence[str], role: TextType) -> list[SparseVector]:
-    pieces = sparse_pieces([_words(text) for text in texts])
-    return sparse_rows(len(texts), pieces, [await model.aembed_piece(piece, role) for piece in pieces])
+    words = each(texts, _words, name="texts")
+    pieces = sparse_pieces(words)
+    return sparse_rows(len(words), pieces, [await model.aembed_piece(piece, role) for piece in pieces])
 
 
 def _words(text: str) -> str:
     """Return a text without the line that keeps image-only nodes from being empty: a digest has no words."""
+    if not isinstance(text, str):
+        raise InputError(f"expected str, got {type(text).__name__}; sparse vectors are of text")
     if MEDIA_KEY not in text:
         return text if text.strip() else ""
     kept = "\n".join(line for line in text.split("\n") if not line.startswith(f"{MEDIA_KEY}: "))

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, KeysView, Mapping, Set
 from dataclasses import dataclass, field
 from io import BytesIO
-from typing import ClassVar, Protocol
+from operator import methodcaller
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from volc_dashscope._media import Inline, Kind, LocalFile, Media, mixed_digest, source_of_url
 from volc_dashscope.errors import InputError
@@ -26,12 +27,16 @@ __all__ = [
     "Media",
     "Part",
     "Video",
+    "as_iterable",
     "check_text",
     "digest",
     "label",
+    "list_problem",
     "modalities",
     "parts",
 ]
+
+T = TypeVar("T")
 
 _KNOBS = ("fps", "max_video_tokens", "min_frame_tokens", "max_frame_tokens", "min_frames")
 
@@ -194,9 +199,7 @@ class Frames:
     kind: ClassVar[Modality] = "frames"
 
     def __init__(self, images: Iterable[Image]) -> None:
-        if isinstance(images, (str, bytes, Image)) or not isinstance(images, Iterable):
-            raise InputError(f"Frames takes a list of images, got {type(images).__name__}")
-        found = tuple(images)
+        found = tuple(as_iterable(images, name="the images of Frames"))
         for position, image in enumerate(found):
             if not isinstance(image, Image):
                 raise InputError(f"frame {position} is of type {type(image).__name__}; expected Image")
@@ -246,6 +249,67 @@ class Fused:
 
 Part = str | Image | Video | Frames
 Item = str | Image | Video | Frames | Fused
+
+
+def as_iterable(given: Iterable[T], *, name: str) -> Iterable[T]:
+    """
+    Return the members of a list argument; refuse one thing that Python would take apart.
+
+    Lists, tuples, iterators, one-dimensional arrays (numpy, pandas, Arrow, polars) and any other ordered
+    iterable pass. Iterating over a `str` gives letters, over a `dict` its keys, over a `DataFrame` its column
+    names, over a pydantic model or a named tuple its fields, and over a `set` an order nobody chose: each of
+    these would become vectors that nobody asked for.
+
+    Args:
+        name: What the caller's argument is called.
+
+    Raises:
+        InputError: One thing where a list belongs.
+    """
+    problem = list_problem(given, name=name)
+    if problem is not None:
+        given = ()  # reports of crashes show local variables
+        raise InputError(problem)
+    array: Any = given
+    if callable(getattr(array, "to_pylist", None)):
+        return map(methodcaller("as_py"), array)
+    if getattr(array, "ndim", None) == 1 and callable(getattr(array, "tolist", None)):
+        # Python's own values: numpy's str is one, but not every library knows.
+        members: list[T] = array.tolist()
+        return members
+    return given
+
+
+def list_problem(given: object, *, name: str) -> str | None:
+    """Return what `as_iterable` says of an argument that is no list, or None."""
+    one = f"{name} must be a list, got one {type(given).__name__}; pass [one]"
+    if _is_table(given):
+        return f"{one}, or one column of a table"
+    return one if _is_single(given) else None
+
+
+def _is_table(given: object) -> bool:
+    """Whether this has rows and columns, or is an array that is no list."""
+    if getattr(given, "ndim", 1) != 1:
+        return True
+    return not isinstance(given, Mapping) and (hasattr(given, "columns") or hasattr(given, "column_names"))
+
+
+def _is_single(given: object) -> bool:
+    if isinstance(given, str | bytes | bytearray | memoryview | Mapping):
+        return True
+    if isinstance(given, Set) and not isinstance(given, KeysView):  # the keys of a dict have an order
+        return True
+    # Classes, pydantic models of both versions, and named tuples.
+    if isinstance(given, type) or any(
+        hasattr(type(given), fields) for fields in ("model_fields", "__fields__", "_fields")
+    ):
+        return True
+    try:
+        iter(given)  # type: ignore[call-overload]
+    except TypeError:
+        return True
+    return False
 
 
 def check_text(text: str) -> str:

@@ -388,9 +388,9 @@ def test_one_item_is_embedded_in_the_callers_thread(inside) -> None:
         pytest.param(["a", 7], "item 1: expected str", id="type"),
         pytest.param("a text", "items must be a list, got one str", id="bare text"),
         pytest.param(b"bytes", "items must be a list, got one bytes", id="bytes"),
-        pytest.param(picture(), "items must be a list .* got Image", id="bare image"),
-        pytest.param(None, "items must be a list .* got NoneType", id="none"),
-        pytest.param(7, "items must be a list .* got int", id="number"),
+        pytest.param(picture(), "items must be a list, got one Image", id="bare image"),
+        pytest.param(None, "items must be a list, got one NoneType", id="none"),
+        pytest.param(7, "items must be a list, got one int", id="number"),
         pytest.param(StringIO("a\n\nb\n"), "line 2 of the file is empty", id="empty line"),
     ],
 )
@@ -425,7 +425,7 @@ def test_an_open_file_gives_one_item_a_line(mount, tmp_path) -> None:
 
 @pytest.mark.parametrize(
     "items",
-    [("a", "b"), iter(["a", "b"]), {"a": 1, "b": 2}, np.array(["a", "b"])],
+    [("a", "b"), iter(["a", "b"]), {"a": 1, "b": 2}.keys(), np.array(["a", "b"])],
     ids=["tuple", "iterator", "keys", "array"],
 )
 def test_anything_that_can_be_gone_through_is_a_list_of_items(inside, items) -> None:

@@ -316,9 +316,9 @@ def test_frame_tokens_in_the_wrong_order_are_refused() -> None:
     [
         ([], "at least one image"),
         (["cat.png"], "frame 0 is of type str"),
-        ("cat.png", "takes a list of images, got str"),
-        (Image.from_bytes(PNG), "takes a list of images, got Image"),
-        (None, "takes a list of images, got NoneType"),
+        ("cat.png", "must be a list, got one str"),
+        (Image.from_bytes(PNG), "must be a list, got one Image"),
+        (None, "must be a list, got one NoneType"),
     ],
 )
 def test_frames_hold_images_only(images: Any, seen: str) -> None:

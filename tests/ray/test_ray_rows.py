@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas
 import pytest
 from paintings import painted
 
-from volc_dashscope import ConfigError, Fused, Image, Video
+from volc_dashscope import ConfigError, Fused, Image, InputError, Video
 from volc_dashscope.ray._rows import Roles
 
 
@@ -123,3 +124,24 @@ def test_bytes_that_numpy_has_cut_are_refused():
 def test_roles_name_one_column_each(names):
     with pytest.raises(ConfigError):
         _roles(**names)
+
+
+@pytest.mark.parametrize(
+    "cell",
+    ["abc", b"abc", {"a": 1}, {"a", "b"}, np.array("a"), np.array([["a"]])],
+    ids=lambda cell: type(cell).__name__,
+)
+def test_one_cell_is_no_column(cell):
+    with pytest.raises(InputError, match=rf"column 't' must be a list, got one {type(cell).__name__}"):
+        _items(_roles(text="t"), t=cell)
+
+
+def test_a_batch_is_a_dict_of_columns():
+    frame = pandas.DataFrame({"t": ["a", "b"]}, index=[1, 0])
+
+    with pytest.raises(ConfigError, match="got DataFrame; use batch_format='numpy'"):
+        _roles(text="t").check(frame)
+
+
+def test_a_list_of_cells_is_a_column():
+    assert ["a", "b"] == _items(_roles(text="t"), t=["a", "b"])

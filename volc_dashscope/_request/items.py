@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Generic, TypeVar
 
 from volc_dashscope.errors import InputError
-from volc_dashscope.inputs import Item
+from volc_dashscope.inputs import Item, as_iterable, list_problem
 
 T = TypeVar("T")
 
@@ -27,22 +27,18 @@ class Items(list[Item]):
         return f"<{len(self)} items>"
 
 
-def items_of(given: Iterable[Item]) -> Items:
+def items_of(given: Iterable[Item], *, name: str = "items") -> Items:
     """
-    Return the caller's items as a sequence. An open text file gives one item a line.
+    Return the caller's items as a list. An open text file gives one item a line.
 
     Raises:
-        InputError: A bare `str` (pass a list), or an empty line of a file.
+        InputError: One thing where a list belongs, or an empty line of a file.
     """
-    kind = type(given).__name__
-    if isinstance(given, str | bytes):
+    problem = list_problem(given, name=name)
+    if problem is not None:
         given = ()  # see `Redacted`
-        raise InputError(f"items must be a list, got one {kind}; pass [text]")
-    try:
-        return Items(_lines(given) if hasattr(given, "readline") else given)
-    except TypeError as error:
-        given = ()
-        raise InputError(f"items must be a list of str, Image, Video or Fused, got {kind}") from error
+        raise InputError(problem)
+    return Items(_lines(given) if hasattr(given, "readline") else as_iterable(given, name=name))
 
 
 def _lines(file: Iterable[Item]) -> Iterator[Item]:

@@ -13,7 +13,7 @@ from volc_dashscope._request.scheduler import Scheduler
 from volc_dashscope._request.validation import check_item, check_settings
 from volc_dashscope._types import Batch, RequestSpec, Rows
 from volc_dashscope.errors import ConfigError, EmbeddingError, InputError
-from volc_dashscope.inputs import Item
+from volc_dashscope.inputs import Item, as_iterable
 from volc_dashscope.results import FloatArray, Usage
 
 _WINDOW_PER_WORKER = 4
@@ -44,8 +44,7 @@ class Stream:
         room: Callable[[], float] | None = None,
     ) -> None:
         check_settings(spec)
-        if isinstance(items, str | bytes):
-            raise InputError(f"items must be a list, got one {type(items).__name__}; pass [text]")
+        members = as_iterable(items, name="items")
         self._spec = spec
         self._ended: dict[int, FloatArray | EmbeddingError] = {}
         self._next = 0
@@ -58,7 +57,7 @@ class Stream:
         self._twins: dict[int, list[int]] = {}
         self._unbooked = Usage()
         self.feed: Scheduler[Batch] = Scheduler(
-            self._batches(items), width=width, window=_WINDOW_PER_WORKER * width, room=room
+            self._batches(members), width=width, window=_WINDOW_PER_WORKER * width, room=room
         )
 
     def take(self, number: int, batch: Batch, outcome: Rows | BaseException) -> None:

@@ -16,6 +16,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from volc_dashscope._http import Limiter
 from volc_dashscope.client import Client
 from volc_dashscope.errors import ConfigError, EmbeddingError, InputError
+from volc_dashscope.inputs import as_iterable
 from volc_dashscope.models import ModelInfo, Provider, Route
 
 G = TypeVar("G")
@@ -183,13 +184,10 @@ def each(given: Iterable[G], make: Callable[[G], M], *, name: str) -> list[M]:
     Return `make` of every member of a list.
 
     Raises:
-        InputError: One string where a list belongs, or the first member refused, with its index.
+        InputError: One thing where a list belongs, or the first member refused, with its index.
     """
-    # A string is iterable too: it would be taken letter by letter.
-    if isinstance(given, str | bytes) or not isinstance(given, Iterable):
-        raise InputError(f"{name} must be a list, got one {type(given).__name__}; pass [one]")
     made: list[M] = []
-    for index, one in enumerate(given):
+    for index, one in enumerate(as_iterable(given, name=name)):
         try:
             made.append(make(one))
         except InputError as error:

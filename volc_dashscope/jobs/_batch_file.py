@@ -44,7 +44,7 @@ def write(texts: Iterable[str], path: str | Path, spec: RequestSpec) -> int:
     Raises:
         InputError: A text is empty or too long, or a file exists. No file is left behind then.
     """
-    items = items_of(texts)
+    items = items_of(texts, name="texts")
     if not items:
         raise InputError("no texts; a file needs at least one line")
     check_items(items, spec)

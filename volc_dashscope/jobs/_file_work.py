@@ -166,7 +166,7 @@ def write(texts: Iterable[str], path: str | Path, spec: RequestSpec) -> int:
         InputError: A text is empty, too long, or not one line; there are too many; or the file exists. Nothing
             is written then.
     """
-    items = items_of(texts)
+    items = items_of(texts, name="texts")
     check_items(items, spec)
     if len(items) > spec.model_info.batch:
         raise InputError(

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from volc_dashscope.errors import ConfigError, InputError
-from volc_dashscope.inputs import Fused, Image, Item, Part, Video
+from volc_dashscope.inputs import Fused, Image, Item, Part, Video, as_iterable
 
 Column: TypeAlias = "NDArray[np.generic]"
 _URL = ("http://", "https://", "data:", "oss://")
@@ -49,6 +49,10 @@ class Roles:
 
     def check(self, batch: Mapping[str, Column]) -> None:
         """Refuse a batch that does not have the columns, or has one of a kind that loses bytes."""
+        if not isinstance(batch, Mapping):
+            raise ConfigError(
+                f"a batch must be a dict of columns, got {type(batch).__name__}; use batch_format='numpy'"
+            )
         for name in self.names:
             if name not in batch:
                 raise ConfigError(f"the batch has no column {name!r}; it has: {', '.join(map(repr, batch))}")
@@ -57,6 +61,9 @@ class Roles:
                     f"column {name!r} is an array of fixed-width bytes, which has dropped the zero bytes at the "
                     f"end of each; use an object array"
                 )
+            # Pixels of equal size arrive as one array of many dimensions, of which the first are the rows.
+            if getattr(batch[name], "ndim", 1) < 2 or name != self.image:
+                as_iterable(batch[name], name=f"column {name!r}")
 
     def items(self, batch: Mapping[str, Column]) -> Iterator[Item | InputError]:
         """Yield the item of every row in order, or why it has none."""
