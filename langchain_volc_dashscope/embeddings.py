@@ -27,21 +27,6 @@ if TYPE_CHECKING:
 Embeddable: TypeAlias = "Item | Mapping[str, Any] | Sequence[Any]"
 
 
-# With the model and the dimension: what two stores must agree in to be searched together.
-_SHAPING = (
-    "base_model",
-    "route",
-    "normalize",
-    "instruct",
-    "target_modality",
-    "query_instructions",
-    "document_instructions",
-    "res_level",
-    "max_video_frames",
-    "extra_body",
-)
-
-
 class RateLimiterAdapter:
     """LangChain's rate limiter in the core's words."""
 
@@ -83,24 +68,6 @@ class _MultimodalEmbeddings(ClientFields, Embeddings):
             copied = super().__deepcopy__(memo)
             copied._look_up_key()
             return copied
-
-    @property
-    def fingerprint(self) -> str:
-        """
-        Everything that shapes a vector, as one line that stays the same; known before any request.
-
-        Name a collection or a record manager after it, or keep it in the store's metadata: vectors of two
-        fingerprints must not share a store.
-        """
-        length = self.dimensions or self._client.model_info.default_dimension
-        shaped = {name: getattr(self, name) for name in _SHAPING}
-        return "; ".join(
-            [
-                f"{self.provider_name}/{self.model}",
-                f"dimension={length}",
-                *(f"{name}={value!r}" for name, value in shaped.items() if value is not None),
-            ]
-        )
 
     @property
     def usage(self) -> Usage:

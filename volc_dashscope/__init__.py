@@ -24,6 +24,7 @@ from volc_dashscope.estimate import Estimate, estimate_cost
 from volc_dashscope.inputs import Frames, Fused, Image, Item, Part, Video
 from volc_dashscope.models import ModelInfo, get_model_info, list_models
 from volc_dashscope.results import EmbeddingResult, SparseVector, Usage
+from volc_dashscope.settings import ClientSettings
 
 __all__ = [
     "AsyncClient",
@@ -31,6 +32,7 @@ __all__ = [
     "BadReplyError",
     "BulkError",
     "Client",
+    "ClientSettings",
     "ConfigError",
     "ContentError",
     "EmbeddingError",

@@ -93,6 +93,7 @@ class RequestSpec:
     Everything that shapes a request besides the items: the client's settings and the call's arguments.
 
     Attributes:
+        vector_key: What `ClientSettings.vector_key` said of the settings; "" where no row is remembered.
         key: What a refusal must not repeat; only the transport writes it.
     """
 
@@ -114,6 +115,7 @@ class RequestSpec:
     max_video_frames: int | None = None
     upload: bool = False
     extra_body: Mapping[str, object] | None = None
+    vector_key: str = field(default="", repr=False)
     key: Secret | None = field(default=None, repr=False, compare=False)
 
     @property

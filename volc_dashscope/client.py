@@ -1,7 +1,7 @@
 """
 `Client` and `AsyncClient`: the same settings and decisions, carried out by threads or by tasks.
 
-This module is long because two classes have the same methods, and a third the settings with their one docstring.
+This module is long because two classes have the same methods, and the signature of both has every setting.
 """
 
 from __future__ import annotations
@@ -11,11 +11,19 @@ import threading
 import time
 from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, MutableMapping
 from contextlib import aclosing
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import fields, replace
+from typing import Self
 
 from volc_dashscope import _config
-from volc_dashscope._http import ConnectionPool, Limiter, arun, process_id, run
+from volc_dashscope._http import (
+    AsyncHttpClient,
+    ConnectionPool,
+    HttpClient,
+    Limiter,
+    arun,
+    process_id,
+    run,
+)
 from volc_dashscope._limits.rate_limiter import RateLimiter
 from volc_dashscope._limits.retry import Retry
 from volc_dashscope._request.call import Call, Exchange
@@ -24,9 +32,8 @@ from volc_dashscope._request.items import Redacted, items_of
 from volc_dashscope._request.progress import Progress
 from volc_dashscope._request.row_cache import BatchCache, RowCache
 from volc_dashscope._request.stream import NOTHING, Stream
-from volc_dashscope._request.validation import check_settings
 from volc_dashscope._request.workers import afan_out, fan_out
-from volc_dashscope._types import Batch, Flow, OnError, OutputType, RequestSpec, Rows, TextType
+from volc_dashscope._types import Batch, Flow, OnError, OutputType, RequestSpec, Rows, Secret, TextType
 from volc_dashscope.errors import ConfigError, EmbeddingError
 from volc_dashscope.inputs import Item
 from volc_dashscope.models import ModelInfo, Provider, Route
@@ -34,53 +41,13 @@ from volc_dashscope.providers import CODECS
 from volc_dashscope.providers.temporary_storage import Storage
 from volc_dashscope.providers.upload import stored
 from volc_dashscope.results import EmbeddingResult, FloatArray, Usage
-
-if TYPE_CHECKING:
-    import httpx
+from volc_dashscope.settings import ClientSettings, describe, documented, fingerprint
 
 __all__ = ["AsyncClient", "Client"]
 
 
-class _Settings:
-    """
-    What both clients have in common.
-
-    Args:
-        model: Model id, snapshot or endpoint id. The row of that name says what it can do.
-        provider: "ark" or "dashscope", for a name the table does not have.
-        base_model: Name of the row to use for an endpoint id or a snapshot.
-        model_info: A row of your own instead.
-        route: "native", or "openai" for DashScope's compatible mode (text, no roles).
-        api_key: Else `ARK_API_KEY` or `DASHSCOPE_API_KEY`.
-        base_url: Else `ARK_BASE_URL` or `DASHSCOPE_BASE_URL`, else by `region`.
-        region: "cn-beijing", "ap-southeast-1", ...; keys are bound to one.
-        workspace: DashScope workspace id, sent as a header; regions without a shared host need it.
-        dimensions: Length of a vector; None for the model's default.
-        normalize: Divide rows by their L2 norm. No service promises unit length.
-        instruct: Task description for queries, where the model takes one.
-        target_modality: What is searched, for Ark's instruction; default "text/image/video".
-        query_instructions, document_instructions: Replace Ark's instruction string verbatim.
-        res_level, max_video_frames: DashScope request parameters of the models that have them.
-        upload: Put files and bytes into DashScope's temporary storage (48 hours, Beijing) and send `oss://`
-            URLs. Some models take local video only so. Never done unless asked.
-        max_concurrency: Requests in flight at once, over all threads and calls of this client; fewer while the
-            service is overloaded.
-        requests_per_minute, tokens_per_minute: The account's limits; None learns them from throttles.
-        limiter: A brake of your own, asked before each request is sent.
-        max_retries, deadline: Retries of one batch at most, and seconds in which they start; standing in
-            line for the rate does not count, a wait the service asks for does.
-        timeout: Seconds one request may take.
-        cache: Vectors by model, dimension, role, instruction and content; any mapping of str to bytes. With a
-            cache, equal items of one call are sent once.
-        partial_results_bytes: Rows of a failed call kept for its retry, in bytes; 0 keeps none.
-        default_headers: Sent with every request.
-        http_client, http_async_client: Your own httpx clients, used as they are and never closed.
-        extra_body: Fields merged into every request body as given, for what this library does not know.
-
-    Raises:
-        ConfigError: No key, an unknown model, a setting the model does not have.
-        InputError: An instruction for a model that takes none.
-    """
+class _ClientBase:
+    """What both clients have in common: the signature, and what calls share."""
 
     def __init__(
         self,
@@ -90,7 +57,7 @@ class _Settings:
         base_model: str | None = None,
         model_info: ModelInfo | None = None,
         route: Route = "native",
-        api_key: str | None = None,
+        api_key: str | Secret | None = None,
         base_url: str | None = None,
         region: str | None = None,
         workspace: str | None = None,
@@ -113,73 +80,54 @@ class _Settings:
         cache: MutableMapping[str, bytes] | BatchCache | None = None,
         partial_results_bytes: int = 0,
         default_headers: Mapping[str, str] | None = None,
-        http_client: httpx.Client | None = None,
-        http_async_client: httpx.AsyncClient | None = None,
+        http_client: HttpClient | None = None,
+        http_async_client: AsyncHttpClient | None = None,
         extra_body: Mapping[str, object] | None = None,
     ) -> None:
         # Reports of crashes show local variables; from here on none holds the key as text.
-        secret, api_key = _config.sealed(api_key), None
-        given = {
-            name: value
-            for name, value in locals().items()
-            if name not in ("self", "api_key", "secret", "__class__")
-        }
-        found = _config.find_model_info(
-            model, provider=provider, base_model=base_model, model_info=model_info
-        )
-        key = _config.find_key(found.provider, secret)
-        self._given = {**given, "api_key": key if secret is not None else None}
-        _config.check_patience(
-            {"max_concurrency": max_concurrency, "max_retries": max_retries},
-            {"deadline": deadline, "timeout": timeout},
-            {"requests_per_minute": requests_per_minute, "tokens_per_minute": tokens_per_minute},
-        )
-        url, place = _config.find_url(
-            found, route=route, base_url=base_url, region=region, workspace=workspace
-        )
-        self._spec = RequestSpec(
-            model_info=found,
-            model=model,
-            base_url=url,
-            place=place,
-            route=route,
-            headers=_config.find_headers(found.provider, workspace, default_headers),
-            dimension=dimensions,
-            normalize=normalize,
-            instruct=instruct,
-            target_modality=target_modality,
-            query_instructions=query_instructions,
-            document_instructions=document_instructions,
-            res_level=res_level,
-            max_video_frames=max_video_frames,
-            upload=upload,
-            extra_body=dict(extra_body) if extra_body else None,
-            key=key,
-        )
-        check_settings(self._spec)
-        self._wire = CODECS[found.provider]
+        api_key = _config.sealed(api_key)
+        given = locals()
+        self._start(ClientSettings(**{each.name: given[each.name] for each in fields(ClientSettings)}))
+
+    @classmethod
+    def from_settings(cls, settings: ClientSettings) -> Self:
+        """
+        Return a client with the settings of a value.
+
+        Raises:
+            ConfigError, InputError: As the constructor.
+        """
+        client = cls.__new__(cls)
+        client._start(settings)
+        return client
+
+    def _start(self, settings: ClientSettings) -> None:
+        self._settings = settings
+        self._spec = spec = settings.resolved_spec()
+        self._wire = CODECS[spec.model_info.provider]
         self._begin()
+        assert spec.key is not None
         self._home = ConnectionPool(
-            key=key,
-            timeout=timeout,
-            width=max_concurrency,
-            limiter=limiter,
-            given=http_client,
-            given_async=http_async_client,
-            proxy=_config.find_proxy(url),
+            key=spec.key,
+            timeout=settings.timeout,
+            width=settings.max_concurrency,
+            limiter=settings.limiter,
+            given=settings.http_client,
+            given_async=settings.http_async_client,
+            proxy=_config.find_proxy(spec.base_url),
         )
 
     def _begin(self) -> None:
         """Make what calls share: pace, memory and ledger. A forked child starts its own, with its own locks."""
-        given = self._given
+        settings = self._settings
         self._process = process_id()
         self._terms = RetryContext(
-            Retry(given["max_retries"], given["deadline"], random.Random().random),
-            RateLimiter(given["requests_per_minute"], given["tokens_per_minute"], given["max_concurrency"]),
+            Retry(settings.max_retries, settings.deadline, random.Random().random),
+            RateLimiter(settings.requests_per_minute, settings.tokens_per_minute, settings.max_concurrency),
             time.monotonic,
             self._spec.model_info.provider,
         )
-        self._memory = RowCache(given["cache"], given["partial_results_bytes"])
+        self._memory = RowCache(settings.cache, settings.partial_results_bytes)
         self._storage = Storage(self._terms)
         self._ledger = _Ledger()
 
@@ -194,6 +142,20 @@ class _Settings:
         return self._spec.expected or self._ledger.dimension
 
     @property
+    def fingerprint(self) -> str:
+        """
+        A name for a collection, table or namespace, known before any request: `[a-z0-9_]`, at most 63 characters.
+
+        It begins with the model's name and ends in a digest of `ClientSettings.vector_key`: vectors of two
+        fingerprints must not share a store. `describe` says the same to read.
+        """
+        return fingerprint(self._spec.vector_key)
+
+    def describe(self) -> str:
+        """Return everything that shapes a vector as one line to read."""
+        return describe(self._spec.vector_key)
+
+    @property
     def usage(self) -> Usage:
         """What this client has been billed so far."""
         return self._ledger.usage
@@ -204,13 +166,11 @@ class _Settings:
             return f"{type(self).__name__}(unfinished)"
         return f"{type(self).__name__}({self._spec.model!r}, {self._spec.place}, dimension={self.dimension})"
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        if self._given["http_client"] is not None or self._given["http_async_client"] is not None:
+    def __reduce__(self) -> tuple[object, ...]:
+        if self._settings.http_client is not None or self._settings.http_async_client is not None:
             raise ConfigError("a client with an http_client handed in cannot be pickled or copied")
-        arguments = dict(self._given)
         # An explicit key travels with the object; one from the environment is looked up where it arrives.
-        arguments["api_key"] = arguments["api_key"].reveal() if arguments["api_key"] is not None else None
-        return (_remake, (type(self), arguments))
+        return (_remake, (type(self), self._settings))
 
     def _call(
         self,
@@ -254,8 +214,20 @@ class _Settings:
         return (yield from exchange(Exchange(batch, spec, self._wire), self._terms))
 
 
-class Client(_Settings):
-    __doc__ = _Settings.__doc__
+@documented
+class Client(_ClientBase):
+    """
+    Embeds texts, images, videos and mixed items through one model, in threads.
+
+    ```python
+    with Client("text-embedding-v4") as client:
+        vectors = client.embed(["a red shoe", "a blue hat"]).vectors
+    ```
+
+    Raises:
+        ConfigError: No key, an unknown model, a setting the model does not have.
+        InputError: An instruction for a model that takes none.
+    """
 
     def embed(
         self,
@@ -346,8 +318,20 @@ class Client(_Settings):
         return twin
 
 
-class AsyncClient(_Settings):
-    __doc__ = _Settings.__doc__
+@documented
+class AsyncClient(_ClientBase):
+    """
+    As `Client`, awaited: the same settings, methods and limits, in the tasks of an event loop.
+
+    ```python
+    async with AsyncClient("text-embedding-v4") as client:
+        vectors = (await client.embed(["a red shoe", "a blue hat"])).vectors
+    ```
+
+    Raises:
+        ConfigError: No key, an unknown model, a setting the model does not have.
+        InputError: An instruction for a model that takes none.
+    """
 
     async def embed(
         self,
@@ -425,5 +409,5 @@ class _Ledger:
         return result
 
 
-def _remake(kind: type[_Settings], arguments: dict[str, Any]) -> _Settings:
-    return kind(**arguments)
+def _remake(kind: type[_ClientBase], settings: ClientSettings) -> _ClientBase:
+    return kind.from_settings(settings)

@@ -56,8 +56,8 @@ BREAKAGES = [
     ),
     Breakage(
         "volc_dashscope/client.py",
-        "secret, api_key = _config.sealed(api_key), None",
-        "secret = _config.sealed(api_key)",
+        "        api_key = _config.sealed(api_key)\n        given = locals()",
+        "        given = locals()",
         "test_a_bad_key_is_refused_without_being_shown",
     ),
     Breakage(
@@ -146,8 +146,8 @@ BREAKAGES = [
     ),
     Breakage(
         "volc_dashscope/client.py",
-        '"api_key": key if secret is not None else None}',
-        '"api_key": key}',
+        "        return (_remake, (type(self), self._settings))",
+        "        return (_remake, (type(self), replace(self._settings, api_key=self._spec.key)))",
         "test_a_pickled_client_that_found_its_key_itself_does_not_carry_it",
     ),
     Breakage(
@@ -216,7 +216,7 @@ def test_no_view_of_a_client_shows_the_key(kind, show) -> None:
         client._home,
         client._terms,
         client._spec,
-        client._given,
+        client._settings,
         client.usage,
         client.model_info,
     ]

@@ -7,8 +7,21 @@ The drivers: the only package of the client that sends bytes, sleeps, or imports
 
 from __future__ import annotations
 
+from httpx import AsyncClient as AsyncHttpClient
+from httpx import Client as HttpClient
+
 from volc_dashscope._http.drivers import Interrupted, arun, run
 from volc_dashscope._http.pool import ConnectionPool, Limiter, process_id
 from volc_dashscope._http.request_builder import ssl_context
 
-__all__ = ["ConnectionPool", "Interrupted", "Limiter", "arun", "process_id", "run", "ssl_context"]
+__all__ = [
+    "AsyncHttpClient",
+    "ConnectionPool",
+    "HttpClient",
+    "Interrupted",
+    "Limiter",
+    "arun",
+    "process_id",
+    "run",
+    "ssl_context",
+]

@@ -135,25 +135,5 @@ class RowCache:
 
 
 def _keys(items: Sequence[Item], spec: RequestSpec) -> list[str]:
-    shape = sha256(
-        orjson.dumps(
-            [
-                spec.model_info.provider,
-                spec.model,
-                spec.route,
-                spec.expected,
-                spec.normalize,
-                spec.text_type,
-                spec.output_type,
-                spec.instruct,
-                spec.target_modality,
-                spec.query_instructions,
-                spec.document_instructions,
-                spec.res_level,
-                spec.max_video_frames,
-                spec.extra_body,
-            ],
-            option=orjson.OPT_SORT_KEYS,
-        )
-    ).hexdigest()[:32]
+    shape = sha256(orjson.dumps([spec.vector_key, spec.text_type, spec.output_type])).hexdigest()[:32]
     return [f"{shape}:{digest(item)}" for item in items]

@@ -10,6 +10,8 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 from volc_dashscope._config import check_patience
 from volc_dashscope._request.validation import check_settings
 from volc_dashscope._types import RequestSpec, TextType
@@ -214,19 +216,8 @@ _PLACES = ("output", "failed_file", "state", "resumed")
 def identity_of(spec: RequestSpec, source: Source) -> dict[str, Any]:
     """Return everything that shapes the rows of an output."""
     return {
-        "model": spec.model,
-        "provider": spec.model_info.provider,
-        "route": spec.route,
-        "dimension": spec.expected,
-        "normalize": spec.normalize,
+        **orjson.loads(spec.vector_key),
         "text_type": spec.text_type,
-        "instruct": spec.instruct,
-        "target_modality": spec.target_modality,
-        "query_instructions": spec.query_instructions,
-        "document_instructions": spec.document_instructions,
-        "res_level": spec.res_level,
-        "max_video_frames": spec.max_video_frames,
-        "extra_body": dict(spec.extra_body) if spec.extra_body else None,
         "source": source.fingerprint(),
     }
 

@@ -1,36 +1,39 @@
 """
-The client's settings as pydantic fields, for the faces of frameworks that configure by pydantic.
+`ClientSettings` as pydantic fields, for the integrations: both frameworks configure by pydantic.
 
 Not imported by the core itself: pydantic comes with LangChain and with LlamaIndex.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-import httpx
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, SkipValidation, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from volc_dashscope._http import Limiter
+from volc_dashscope._http import AsyncHttpClient, HttpClient, Limiter
+from volc_dashscope._request.row_cache import BatchCache
+from volc_dashscope._types import Secret
 from volc_dashscope.client import Client
 from volc_dashscope.errors import ConfigError, EmbeddingError, InputError
 from volc_dashscope.inputs import as_iterable
 from volc_dashscope.models import ModelInfo, Provider, Route
+from volc_dashscope.settings import ClientSettings, documentation
 
 G = TypeVar("G")
 M = TypeVar("M")
 
-_OWN = frozenset({"provider_name", "media_root"})
+# What is not a setting of the client, among the fields here.
+_OWN = frozenset({"media_root"})
 _URL_SCHEMES = ("http:", "https:", "data:", "oss:")
 
 
 class ClientFields(BaseModel):
     """
-    Every setting of `volc_dashscope.Client` but the model and the key, with the same names and defaults.
+    Every field of `ClientSettings` but the model, the provider and the key, with the same names and defaults.
 
-    A face adds its own spelling of those two, and gets a client that is made when the face is, so that
+    An integration adds its framework's spelling of model and key. The client is made with the object, so that
     mistakes show at once and as errors of this library.
     """
 
@@ -63,16 +66,18 @@ class ClientFields(BaseModel):
     max_concurrency: int = 8
     requests_per_minute: float | None = None
     tokens_per_minute: float | None = None
-    limiter: Any = Field(default=None, exclude=True, repr=False)
+    limiter: SkipValidation[Limiter | None] = Field(default=None, exclude=True, repr=False)
     max_retries: int = 7
     deadline: float = 180.0
     timeout: float = 60.0
-    cache: Any = Field(default=None, exclude=True, repr=False)
+    cache: SkipValidation[MutableMapping[str, bytes] | BatchCache | None] = Field(
+        default=None, exclude=True, repr=False
+    )
     partial_results_bytes: int = 64 * 1024 * 1024
     default_headers: Mapping[str, str] | None = Field(default=None, exclude=True, repr=False)
-    http_client: httpx.Client | None = Field(default=None, exclude=True, repr=False)
-    http_async_client: httpx.AsyncClient | None = Field(default=None, exclude=True, repr=False)
-    extra_body: Mapping[str, Any] | None = None
+    http_client: HttpClient | None = Field(default=None, exclude=True, repr=False)
+    http_async_client: AsyncHttpClient | None = Field(default=None, exclude=True, repr=False)
+    extra_body: Mapping[str, object] | None = None
     media_root: str | None = Field(default=None, description="Local files must be inside this folder.")
 
     _client: Client = PrivateAttr()
@@ -122,6 +127,20 @@ class ClientFields(BaseModel):
         """Length of a vector, known before any request; None for a model outside the table."""
         return self._client.dimension
 
+    @property
+    def fingerprint(self) -> str:
+        """
+        A name for a collection, table or namespace, known before any request: `[a-z0-9_]`, at most 63 characters.
+
+        It begins with the model's name and ends in a digest of everything that shapes a vector: vectors of two
+        fingerprints must not share a store. `describe` says the same to read.
+        """
+        return self._client.fingerprint
+
+    def describe(self) -> str:
+        """Return everything that shapes a vector as one line to read."""
+        return self._client.describe()
+
     def close(self) -> None:
         """Close the connections of synchronous calls. The next call opens new ones."""
         self._client.close()
@@ -137,25 +156,32 @@ class ClientFields(BaseModel):
         raise NotImplementedError
 
     def _limiter(self) -> Limiter | None:
-        limiter: Limiter | None = self.limiter
-        return limiter
+        return self.limiter
 
-    def _make_client(self) -> Client:
+    def _client_settings(self) -> ClientSettings:
         model, key = self._model_and_key()
         settings = {name: getattr(self, name) for name in ClientFields.model_fields if name not in _OWN}
         settings["limiter"] = self._limiter()
-        client = Client(
+        return ClientSettings(
             model,
             provider=None if self.base_model or self.model_info else self.provider_name,
-            api_key=key.get_secret_value() if key is not None else None,
+            api_key=Secret(key.get_secret_value()) if key is not None else None,
             **settings,
         )
+
+    def _make_client(self) -> Client:
+        client = Client.from_settings(self._client_settings())
         if client.model_info.provider != self.provider_name:
             raise ConfigError(
-                f"{model} is served by {client.model_info.provider}; {type(self).__name__} is for {self.provider_name}"
+                f"{client.model_info.name} is served by {client.model_info.provider}; "
+                f"{type(self).__name__} is for {self.provider_name}"
             )
         return client
 
+
+for _name, _text in documentation().items():
+    if _name in ClientFields.model_fields:
+        ClientFields.model_fields[_name].description = _text
 
 _KEYS = frozenset({"api_key", "ark_api_key", "dashscope_api_key"})
 # What a face's client is made from, by any name a face has for it.

@@ -7,20 +7,18 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import Self, TypeVar
 
 from volc_dashscope import _config
-from volc_dashscope._http import ConnectionPool, arun, run
+from volc_dashscope._http import AsyncHttpClient, ConnectionPool, HttpClient, arun, run
 from volc_dashscope._limits.rate_limiter import RateLimiter
 from volc_dashscope._limits.retry import Retry
 from volc_dashscope._request.exchange import RetryContext
 from volc_dashscope._request.validation import check_settings
-from volc_dashscope._types import Flow, RequestSpec
+from volc_dashscope._types import Flow, RequestSpec, Secret
 from volc_dashscope.errors import ConfigError
 from volc_dashscope.models import ModelInfo, Route
-
-if TYPE_CHECKING:
-    import httpx
+from volc_dashscope.settings import ClientSettings
 
 T = TypeVar("T")
 S = TypeVar("S", bound="Sync")
@@ -60,7 +58,7 @@ class Settings:
         *,
         base_model: str | None = None,
         model_info: ModelInfo | None = None,
-        api_key: str | None = None,
+        api_key: str | Secret | None = None,
         base_url: str | None = None,
         region: str | None = None,
         workspace: str | None = None,
@@ -70,51 +68,70 @@ class Settings:
         deadline: float = 180.0,
         timeout: float = 60.0,
         default_headers: Mapping[str, str] | None = None,
-        http_client: httpx.Client | None = None,
-        http_async_client: httpx.AsyncClient | None = None,
+        http_client: HttpClient | None = None,
+        http_async_client: AsyncHttpClient | None = None,
     ) -> None:
         # Reports of crashes show local variables; from here on none holds the key as text.
-        secret, api_key = _config.sealed(api_key), None
-        model = self._model if model is None else model
-        found = _config.find_model_info(
-            model, provider="dashscope", base_model=base_model, model_info=model_info
-        )
-        key = _config.find_key(found.provider, secret)
-        _config.check_patience({"max_retries": max_retries}, {"deadline": deadline, "timeout": timeout})
-        # Page batch-interfaces-compatible-with-openai: embedding Batch is offered in Beijing only.
-        if self._route == "batch" and base_url is None and region not in (None, "cn-beijing"):
-            raise ConfigError(f"region {region!r} has no Batch for embeddings; use 'cn-beijing'")
-        url, place = _config.find_url(
-            found, route=self._route, base_url=base_url, region=region, workspace=workspace
-        )
-        self._spec = RequestSpec(
-            model_info=found,
-            model=model,
-            base_url=url,
-            place=place,
+        api_key = _config.sealed(api_key)
+        settings = ClientSettings(
+            self._model if model is None else model,
+            provider="dashscope",
+            base_model=base_model,
+            model_info=model_info,
             route=self._route,
-            headers=_config.find_headers(found.provider, workspace, default_headers),
-            dimension=dimensions,
+            api_key=api_key,
+            base_url=base_url,
+            region=region,
+            workspace=workspace,
+            dimensions=dimensions,
             normalize=normalize,
-            key=key,
+            max_retries=max_retries,
+            deadline=deadline,
+            timeout=timeout,
+            default_headers=default_headers,
+            http_client=http_client,
+            http_async_client=http_async_client,
         )
-        check_settings(self._spec)
-        if self._spec.expected is None:
+        self._start(settings)
+
+    @classmethod
+    def from_settings(cls, settings: ClientSettings) -> Self:
+        """
+        Return the jobs of a client's settings; those that mean nothing to a job are not used.
+
+        Raises:
+            ConfigError: As the constructor.
+        """
+        jobs = cls.__new__(cls)
+        jobs._start(replace(settings, provider="dashscope", route=cls._route))
+        return jobs
+
+    def _start(self, settings: ClientSettings) -> None:
+        # Page batch-interfaces-compatible-with-openai: embedding Batch is offered in Beijing only.
+        if (
+            self._route == "batch"
+            and settings.base_url is None
+            and settings.region not in (None, "cn-beijing")
+        ):
+            raise ConfigError(f"region {settings.region!r} has no Batch for embeddings; use 'cn-beijing'")
+        self._spec = spec = settings.resolved_spec()
+        if spec.expected is None:
             raise ConfigError("a job needs to know the length of its vectors; pass dimensions")
+        assert spec.key is not None
         self._terms = RetryContext(
-            Retry(max_retries, deadline, random.Random().random),
+            Retry(settings.max_retries, settings.deadline, random.Random().random),
             RateLimiter(None, None),
             time.monotonic,
-            found.provider,
+            spec.model_info.provider,
         )
         self._home = ConnectionPool(
-            key=key,
-            timeout=timeout,
+            key=spec.key,
+            timeout=settings.timeout,
             width=_WIDTH,
             limiter=None,
-            given=http_client,
-            given_async=http_async_client,
-            proxy=_config.find_proxy(url),
+            given=settings.http_client,
+            given_async=settings.http_async_client,
+            proxy=_config.find_proxy(spec.base_url),
         )
 
     @property

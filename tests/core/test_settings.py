@@ -1,0 +1,255 @@
+"""Settings are written once: what derives from them agrees, and one key says what shapes a vector."""
+
+from __future__ import annotations
+
+import inspect
+import pickle
+import re
+from dataclasses import MISSING, fields, replace
+from typing import get_type_hints
+
+import pytest
+
+from langchain_volc_dashscope import ArkEmbeddings, DashScopeEmbeddings
+from llama_index_ext import (
+    ArkMultiModalEmbedding,
+    ArkSparseEmbedding,
+    DashScopeMultiModalEmbedding,
+    DashScopeSparseEmbedding,
+)
+from volc_dashscope import AsyncClient, Client, ClientSettings, ConfigError, get_model_info
+from volc_dashscope.integrations.settings import ClientFields
+from volc_dashscope.jobs import AsyncBatchJobs, AsyncFileJobs, BatchJobs, FileJobs
+from volc_dashscope.settings import ClientOptions, documentation
+
+ARK, TEXT, PLUS = (
+    "doubao-embedding-vision-251215",
+    "text-embedding-v4",
+    "tongyi-embedding-vision-plus-2026-03-06",
+)
+KEY = "sk-canary-5f1d7e40c2"
+DEFAULTS = {
+    each.name: inspect.Parameter.empty if each.default is MISSING else each.default
+    for each in fields(ClientSettings)
+}
+TYPES = {name: kind for name, kind in get_type_hints(ClientSettings).items() if name != "_"}
+INTEGRATIONS = (
+    ArkEmbeddings,
+    DashScopeEmbeddings,
+    ArkMultiModalEmbedding,
+    DashScopeMultiModalEmbedding,
+    ArkSparseEmbedding,
+    DashScopeSparseEmbedding,
+)
+JOBS = (BatchJobs, AsyncBatchJobs, FileJobs, AsyncFileJobs)
+
+
+# Everything that derives from the settings agrees with them.
+
+
+def test_every_setting_is_documented():
+    assert list(DEFAULTS) == list(documentation())
+
+
+@pytest.mark.parametrize("kind", [Client, AsyncClient])
+def test_the_signature_of_a_client_is_the_settings(kind):
+    signature = inspect.signature(kind).parameters
+    types = get_type_hints(kind.__init__)
+    del types["return"]
+
+    assert {name: each.default for name, each in signature.items()} == DEFAULTS
+    assert types == TYPES
+    assert [] == [text for text in documentation().values() if text not in " ".join(kind.__doc__.split())]
+
+
+def test_keyword_options_are_the_settings_but_the_model():
+    assert get_type_hints(ClientOptions) == {name: TYPES[name] for name in TYPES if name != "model"}
+
+
+@pytest.mark.parametrize("kind", INTEGRATIONS)
+def test_the_fields_of_an_integration_are_the_settings(kind):
+    """But the model and the key, which have their framework's names, and the provider, which is the class."""
+    others = {"model", "provider", "api_key"}
+    expected = {name: (DEFAULTS[name], TYPES[name]) for name in DEFAULTS if name not in others}
+    # Integrations keep the rows of a failed call: their frameworks give what is done away with the error.
+    expected["partial_results_bytes"] = (64 * 1024 * 1024, int)
+    types = get_type_hints(ClientFields)
+
+    shared = {name: (kind.model_fields[name].default, types[name]) for name in expected}
+    assert expected == shared
+    assert {name: text for name, text in documentation().items() if name in expected} == {
+        name: kind.model_fields[name].description for name in expected
+    }
+
+
+@pytest.mark.parametrize("kind", JOBS)
+def test_the_settings_of_jobs_are_a_client_s(kind):
+    signature = inspect.signature(kind).parameters
+    types = get_type_hints(kind.__init__)
+    names = set(signature) - {"model"}
+
+    assert {name: DEFAULTS[name] for name in names} == {name: signature[name].default for name in names}
+    assert {name: TYPES[name] for name in names} == {name: types[name] for name in names}
+    assert {name: documentation()[name] for name in names}.items() <= documentation().items()
+
+
+def test_settings_are_a_value_that_copies_and_pickles():
+    settings = ClientSettings(TEXT, api_key=KEY, dimensions=64, default_headers={"X-A": "b"})
+
+    assert settings == pickle.loads(pickle.dumps(settings)) == replace(settings)
+    with pytest.raises(AttributeError):
+        settings.dimensions = 128
+
+
+def test_a_client_of_settings_is_the_same_client(inside):
+    given = inside.settings("dashscope") | {"dimensions": 64}
+    settings = ClientSettings(TEXT, **given)
+
+    vectors = [
+        client.embed(["a"]).vectors for client in (Client(TEXT, **given), Client.from_settings(settings))
+    ]
+
+    assert vectors[0].tolist() == vectors[1].tolist()
+    assert (1, 64) == vectors[0].shape
+
+
+@pytest.mark.parametrize("show", [repr, str, lambda settings: settings.vector_key(), documentation])
+def test_no_view_of_settings_shows_the_key(show):
+    settings = ClientSettings(TEXT, api_key=KEY, default_headers={"X-Trace": KEY})
+
+    assert KEY not in str(show(settings) if show is not documentation else show())
+
+
+# What shapes a vector.
+
+
+OWN = replace(get_model_info(ARK), name="mine")
+SHAPES = {
+    "model": ({"model": "ep-1", "base_model": ARK}, {"model": "ep-2", "base_model": ARK}),
+    "base model": (
+        {"model": "ep-1", "base_model": ARK},
+        {"model": "ep-1", "base_model": "doubao-embedding-vision-250615"},
+    ),
+    "base models of one ability": (
+        {"model": "ep-1", "base_model": "doubao-embedding-vision-250615"},
+        {"model": "ep-1", "base_model": "doubao-embedding-vision-250328"},
+    ),
+    "own row": ({"model": "ep-1", "base_model": ARK}, {"model": "ep-1", "model_info": OWN}),
+    "own row's content": (
+        {"model": "ep-1", "model_info": OWN},
+        {"model": "ep-1", "model_info": replace(OWN, instruct=False)},
+    ),
+    "provider": ({"model": "next", "provider": "ark"}, {"model": "next", "provider": "dashscope"}),
+    "route": ({"model": TEXT}, {"model": TEXT, "route": "openai"}),
+    "host": ({"model": TEXT}, {"model": TEXT, "base_url": "https://gateway.example/api/v1"}),
+    "path": (
+        {"model": TEXT, "base_url": "https://gateway.example/a"},
+        {"model": TEXT, "base_url": "https://gateway.example/b"},
+    ),
+    "port": (
+        {"model": TEXT, "base_url": "http://127.0.0.1:8000/v1"},
+        {"model": TEXT, "base_url": "http://127.0.0.1:8001/v1"},
+    ),
+    "region": ({"model": TEXT}, {"model": TEXT, "region": "ap-southeast-1"}),
+    "dimensions": ({"model": TEXT}, {"model": TEXT, "dimensions": 64}),
+    "normalize": ({"model": TEXT}, {"model": TEXT, "normalize": False}),
+    "instruct": ({"model": TEXT}, {"model": TEXT, "instruct": "find"}),
+    "target modality": ({"model": ARK}, {"model": ARK, "target_modality": "image"}),
+    "query instructions": ({"model": ARK}, {"model": ARK, "query_instructions": "x"}),
+    "document instructions": ({"model": ARK}, {"model": ARK, "document_instructions": "x"}),
+    "res level": ({"model": PLUS}, {"model": PLUS, "res_level": 2}),
+    "video frames": ({"model": PLUS}, {"model": PLUS, "max_video_frames": 16}),
+    "extra body": ({"model": TEXT}, {"model": TEXT, "extra_body": {"parameters": {"new": 1}}}),
+}
+
+
+@pytest.mark.parametrize(("one", "other"), SHAPES.values(), ids=SHAPES)
+def test_another_shape_is_another_key_and_another_fingerprint(one, other):
+    clients = [Client(**settings, api_key="k") for settings in (one, other)]
+
+    assert 2 == len({ClientSettings(**settings).vector_key() for settings in (one, other)})
+    assert 2 == len({client.fingerprint for client in clients})
+
+
+@pytest.mark.parametrize(("one", "other"), SHAPES.values(), ids=SHAPES)
+def test_a_cache_never_serves_a_row_of_another_maker(one, other):
+    """The first client's row is in the cache; the second one has to ask."""
+    from volc_dashscope.emulator import Emulator
+
+    cache, emulator = {}, Emulator()
+    for settings in (one, other):
+        client = Client(**settings, api_key="k", cache=cache, http_client=emulator.http_client())
+        client.embed(["hello"], on_error="skip")
+
+    assert 2 == len(emulator.ledger)
+
+
+SAME = {
+    "the default spelled out": ({"dimensions": 1024}, {}),
+    "a slash": (
+        {"base_url": "https://gateway.example/a/"},
+        {"base_url": "https://gateway.example/a"},
+    ),
+    "case of a host": (
+        {"base_url": "https://Gateway.example/a"},
+        {"base_url": "https://gateway.example/a"},
+    ),
+    "its own row": ({"base_model": TEXT}, {}),
+    "what shapes nothing": (
+        {
+            "timeout": 5.0,
+            "max_retries": 1,
+            "api_key": "x",
+            "max_concurrency": 2,
+            "default_headers": {"A": "b"},
+        },
+        {},
+    ),
+}
+
+
+@pytest.mark.parametrize(("one", "other"), SAME.values(), ids=SAME)
+def test_what_shapes_nothing_is_not_in_the_key(one, other):
+    assert ClientSettings(TEXT, **one).vector_key() == ClientSettings(TEXT, **other).vector_key()
+
+
+def test_a_new_price_or_limit_of_a_row_does_not_forget_the_cache():
+    corrected = replace(OWN, price=None, batch=3, as_of="2027-01-01", note="new", requests_per_minute=1)
+
+    assert (
+        ClientSettings("ep-1", model_info=OWN).vector_key()
+        == ClientSettings("ep-1", model_info=corrected).vector_key()
+    )
+
+
+def test_an_extra_body_that_is_no_json_is_refused():
+    with pytest.raises(ConfigError, match="extra_body must be JSON"):
+        Client(TEXT, api_key="k", extra_body={"x": object()})
+
+
+NAMES = {
+    "usual": (TEXT, {}, "text_embedding_v4_1024_"),
+    "upper case and dots": ("Qwen3.VL/Embed", {"provider": "dashscope"}, "qwen3_vl_embed_"),
+    "long": ("m" * 200, {"provider": "ark"}, "m" * 46 + "_"),
+    "nothing readable": ("模型", {"provider": "ark"}, "model_"),
+}
+
+
+@pytest.mark.parametrize(("model", "settings", "start"), NAMES.values(), ids=NAMES)
+@pytest.mark.parametrize(
+    "kind", [Client, ArkEmbeddings, ArkMultiModalEmbedding], ids=lambda kind: kind.__name__
+)
+def test_a_fingerprint_can_name_a_collection(kind, model, settings, start):
+    ours = kind is Client
+    if not ours and settings.get("provider") != "ark":
+        kind = {ArkEmbeddings: DashScopeEmbeddings}.get(kind, DashScopeMultiModalEmbedding)
+    made = kind(model=model, api_key="k", **(settings if ours else {}))
+
+    assert re.fullmatch(r"[a-z0-9][a-z0-9_-]{1,61}[a-z0-9]", made.fingerprint)
+    assert re.fullmatch(f"{start}[0-9a-f]{{16}}", made.fingerprint)
+
+
+def test_names_that_differ_only_where_a_database_cuts_stay_different():
+    names = [Client("m" * 100 + tail, provider="ark", api_key="k").fingerprint for tail in ("a", "b")]
+
+    assert 2 == len({name[:63] for name in names})

@@ -1,0 +1,314 @@
+"""
+The settings of a client, written once.
+
+`ClientSettings` has every setting with its type, its default and its documentation. `Client` and `AsyncClient` spell
+the same names out in their signature, the integrations as pydantic fields; jobs, estimates, bulk, Ray and the command
+line take `ClientSettings` as a value. A test compares them all.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, MutableMapping
+from dataclasses import KW_ONLY, dataclass, field, replace
+from hashlib import sha256
+from typing import TypedDict, TypeVar
+from urllib.parse import urlsplit
+
+import orjson
+
+from volc_dashscope import _config
+from volc_dashscope._http import AsyncHttpClient, HttpClient, Limiter
+from volc_dashscope._request.row_cache import BatchCache
+from volc_dashscope._request.validation import check_settings
+from volc_dashscope._types import RequestSpec, Secret
+from volc_dashscope.errors import ConfigError
+from volc_dashscope.models import ModelInfo, Provider, Route
+
+__all__ = ["ClientSettings"]
+
+T = TypeVar("T")
+
+# PostgreSQL cuts identifiers at 63 bytes, without a word.
+_LONGEST_NAME = 63
+_DIGEST = 16
+# What of a model's row decides what is asked of the service and how a reply is finished. Limits, prices and notes
+# do not: correcting one must not make every cached row unknown.
+_SHAPING_FACTS = (
+    "endpoint",
+    "default_dimension",
+    "reduces",
+    "fusion",
+    "truncates",
+    "text_type",
+    "instruct",
+    "video_knobs",
+    "api_path",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ClientSettings:
+    """
+    Every setting of a client, as a value: it opens nothing, sends nothing and is checked where it is used.
+
+    ```python
+    settings = ClientSettings("text-embedding-v4", dimensions=256)
+    estimate_cost(["one", "two"], settings)
+    client = Client.from_settings(settings)
+    ```
+
+    Args:
+        model: Model id, snapshot or endpoint id. The row of that name says what it can do.
+        provider: "ark" or "dashscope", for a name the table does not have.
+        base_model: Name of the row to use for an endpoint id or a snapshot.
+        model_info: A row of your own instead.
+        route: "native", or "openai" for DashScope's compatible mode (text, no roles).
+        api_key: Default: `ARK_API_KEY` or `DASHSCOPE_API_KEY`.
+        base_url: Default: `ARK_BASE_URL` or `DASHSCOPE_BASE_URL`, then by `region`.
+        region: "cn-beijing", "ap-southeast-1", ...; keys are bound to one.
+        workspace: DashScope workspace id, sent as a header; regions without a shared host need it.
+        dimensions: Length of a vector; None for the model's default.
+        normalize: Divide rows by their L2 norm. No service promises unit length.
+        instruct: Task description for queries, where the model takes one.
+        target_modality: What is searched, for Ark's instruction; default "text/image/video".
+        query_instructions: Replaces Ark's instruction string for queries verbatim.
+        document_instructions: Replaces Ark's instruction string for documents verbatim.
+        res_level: Image resolution level, for the DashScope models that have one.
+        max_video_frames: Frames taken from a video, for the DashScope models that have this parameter.
+        upload: Put files and bytes into DashScope's temporary storage (48 hours, Beijing) and send `oss://`
+            URLs. Some models take local video only so. Never done unless asked.
+        max_concurrency: Requests in flight at once, over all threads and calls of a client; fewer while the
+            service is overloaded.
+        requests_per_minute: The account's limit; None adapts when rate-limited.
+        tokens_per_minute: The account's limit; None adapts when rate-limited.
+        limiter: A rate limiter of your own, asked before each request is sent.
+        max_retries: Retries of one batch at most.
+        deadline: Seconds in which retries start; waiting for the rate limit does not count, a wait the service
+            asks for does.
+        timeout: Seconds one request may take.
+        cache: Vectors by `vector_key()`, role and content; any mapping of str to bytes. With a cache, equal items
+            of one call are sent once.
+        partial_results_bytes: Rows of a failed call kept for its retry, in bytes; 0 keeps none.
+        default_headers: Sent with every request.
+        http_client: Your own `httpx.Client`, used as it is and never closed.
+        http_async_client: Your own `httpx.AsyncClient`, likewise.
+        extra_body: Fields merged into every request body as given, for what this library does not know.
+    """
+
+    model: str
+    _: KW_ONLY
+    provider: Provider | None = None
+    base_model: str | None = None
+    model_info: ModelInfo | None = None
+    route: Route = "native"
+    api_key: str | Secret | None = field(default=None, repr=False)
+    base_url: str | None = None
+    region: str | None = None
+    workspace: str | None = None
+    dimensions: int | None = None
+    normalize: bool = True
+    instruct: str | None = None
+    target_modality: str | None = None
+    query_instructions: str | None = None
+    document_instructions: str | None = None
+    res_level: int | None = None
+    max_video_frames: int | None = None
+    upload: bool = False
+    max_concurrency: int = 8
+    requests_per_minute: float | None = None
+    tokens_per_minute: float | None = None
+    limiter: Limiter | None = field(default=None, repr=False)
+    max_retries: int = 7
+    deadline: float = 180.0
+    timeout: float = 60.0
+    cache: MutableMapping[str, bytes] | BatchCache | None = field(default=None, repr=False)
+    partial_results_bytes: int = 0
+    default_headers: Mapping[str, str] | None = field(default=None, repr=False)
+    http_client: HttpClient | None = field(default=None, repr=False)
+    http_async_client: AsyncHttpClient | None = field(default=None, repr=False)
+    extra_body: Mapping[str, object] | None = None
+
+    def __post_init__(self) -> None:
+        # Nothing may raise here: a report of a crash shows the arguments of `__init__`, and one is the key.
+        object.__setattr__(self, "api_key", _config.sealed(self.api_key))
+
+    def vector_key(self) -> str:
+        """
+        Return everything that shapes a vector but the item and its role, as JSON that is the same everywhere.
+
+        The cache, the rows kept for a retry, the identity of bulk outputs and `fingerprint` are made from it, so
+        that what one maker embedded is never served for another. A host or path is a maker of its own.
+
+        Raises:
+            ConfigError: A model, region or URL that does not exist.
+        """
+        row = self._row()
+        url = urlsplit(self._address(row)[0])
+        return _json(
+            {
+                "provider": row.provider,
+                "model": self.model,
+                "base_model": self._row_name(),
+                "row": {name: getattr(row, name) for name in _SHAPING_FACTS},
+                "route": self.route,
+                "endpoint": f"{url.netloc.lower()}{url.path.rstrip('/')}",
+                "dimension": self.dimensions or row.default_dimension,
+                "normalize": self.normalize,
+                "instruct": self.instruct,
+                "target_modality": self.target_modality,
+                "query_instructions": self.query_instructions,
+                "document_instructions": self.document_instructions,
+                "res_level": self.res_level,
+                "max_video_frames": self.max_video_frames,
+                "extra_body": dict(self.extra_body) if self.extra_body else None,
+            }
+        )
+
+    def resolved_spec(self) -> RequestSpec:
+        """
+        Return what shapes requests, with the key, the address and the headers they are sent with.
+
+        Looks into the environment for the key and the address that were not given.
+
+        Raises:
+            ConfigError: No key, an unknown model, or a setting the model does not have.
+            InputError: An instruction for a model that takes none.
+        """
+        row = self._row()
+        key = _config.find_key(row.provider, _config.sealed(self.api_key))
+        _config.check_patience(
+            {"max_concurrency": self.max_concurrency, "max_retries": self.max_retries},
+            {"deadline": self.deadline, "timeout": self.timeout},
+            {"requests_per_minute": self.requests_per_minute, "tokens_per_minute": self.tokens_per_minute},
+        )
+        url, place = self._address(row)
+        headers = _config.find_headers(row.provider, self.workspace, self.default_headers)
+        return replace(
+            self.offline_spec(),
+            base_url=url,
+            place=place,
+            headers=headers,
+            key=key,
+            vector_key=self.vector_key(),
+        )
+
+    def offline_spec(self) -> RequestSpec:
+        """
+        Return what shapes requests, without key and address: for estimates.
+
+        Raises:
+            ConfigError: An unknown model, or a setting it does not have.
+            InputError: An instruction for a model that takes none.
+        """
+        spec = RequestSpec(
+            model_info=self._row(),
+            model=self.model,
+            base_url="",
+            place="",
+            route=self.route,
+            dimension=self.dimensions,
+            normalize=self.normalize,
+            instruct=self.instruct,
+            target_modality=self.target_modality,
+            query_instructions=self.query_instructions,
+            document_instructions=self.document_instructions,
+            res_level=self.res_level,
+            max_video_frames=self.max_video_frames,
+            upload=self.upload,
+            extra_body=dict(self.extra_body) if self.extra_body else None,
+        )
+        check_settings(spec)
+        return spec
+
+    def _row(self) -> ModelInfo:
+        return _config.find_model_info(
+            self.model, provider=self.provider, base_model=self.base_model, model_info=self.model_info
+        )
+
+    def _row_name(self) -> str:
+        """Return the name of the row before it was given the model's: two rows may differ in nothing else."""
+        return self.model_info.name if self.model_info is not None else self.base_model or self.model
+
+    def _address(self, row: ModelInfo) -> tuple[str, str]:
+        return _config.find_url(
+            row, route=self.route, base_url=self.base_url, region=self.region, workspace=self.workspace
+        )
+
+
+class ClientOptions(TypedDict, total=False):
+    """The fields of `ClientSettings` but the model, for functions that take them by keyword as a client does."""
+
+    provider: Provider | None
+    base_model: str | None
+    model_info: ModelInfo | None
+    route: Route
+    api_key: str | Secret | None
+    base_url: str | None
+    region: str | None
+    workspace: str | None
+    dimensions: int | None
+    normalize: bool
+    instruct: str | None
+    target_modality: str | None
+    query_instructions: str | None
+    document_instructions: str | None
+    res_level: int | None
+    max_video_frames: int | None
+    upload: bool
+    max_concurrency: int
+    requests_per_minute: float | None
+    tokens_per_minute: float | None
+    limiter: Limiter | None
+    max_retries: int
+    deadline: float
+    timeout: float
+    cache: MutableMapping[str, bytes] | BatchCache | None
+    partial_results_bytes: int
+    default_headers: Mapping[str, str] | None
+    http_client: HttpClient | None
+    http_async_client: AsyncHttpClient | None
+    extra_body: Mapping[str, object] | None
+
+
+def _json(shape: Mapping[str, object]) -> str:
+    try:
+        return orjson.dumps(shape, option=orjson.OPT_SORT_KEYS).decode()
+    except orjson.JSONEncodeError as error:
+        raise ConfigError(f"extra_body must be JSON: {error}") from error
+
+
+def documentation() -> dict[str, str]:
+    """Return the documentation of each setting by name, from the docstring of `ClientSettings`."""
+    arguments = (ClientSettings.__doc__ or "").partition("Args:\n")[2]
+    entries = re.findall(r"^ {8}(\w+): (.*(?:\n {12}.*)*)", arguments, re.M)
+    return {name: " ".join(text.split()) for name, text in entries}
+
+
+def documented(kind: type[T]) -> type[T]:
+    """Give a class that has the settings as arguments their documentation, before what it raises."""
+    head, raises, tail = (kind.__doc__ or "").partition("    Raises:")
+    arguments = (ClientSettings.__doc__ or "").partition("    Args:")[2].rstrip()
+    kind.__doc__ = f"{head}    Args:{arguments}\n\n{raises}{tail}"
+    return kind
+
+
+def fingerprint(vector_key: str) -> str:
+    """
+    Return a vector key as a name for a collection, table or namespace: `[a-z0-9_]`, at most 63 characters.
+
+    It begins with the model's name and the dimension, and ends in a digest of the whole key.
+    """
+    shown = orjson.loads(vector_key)
+    words = f"{shown['model']} {shown['dimension'] or ''}".lower()
+    name = re.sub(r"[^a-z0-9]+", "_", words)[: _LONGEST_NAME - _DIGEST - 1].strip("_") or "model"
+    return f"{name}_{sha256(vector_key.encode()).hexdigest()[:_DIGEST]}"
+
+
+def describe(vector_key: str) -> str:
+    """Return a vector key as one line to read, without what was left at its default."""
+    shown = orjson.loads(vector_key)
+    model, row = shown.pop("model"), shown.pop("base_model")
+    first = f"{shown.pop('provider')}/{model}" + ("" if row == model else f" as {row}")
+    del shown["row"]
+    return "; ".join([first, *(f"{name}={value!r}" for name, value in shown.items() if value is not None)])
