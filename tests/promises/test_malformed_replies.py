@@ -28,9 +28,27 @@ ITEMS = ["one", "two", "three"]
 BREAKAGES = [
     Breakage(
         "volc_dashscope/providers/parsing.py",
-        "if not math.isfinite(norm):",
+        "if not np.isfinite(row).all():",
         "if False:",
         "test_a_malformed_reply_is_a_bad_reply",
+    ),
+    Breakage(
+        "volc_dashscope/providers/parsing.py",
+        "if norm < LEAST_NORM:",
+        "if False:",
+        "test_a_malformed_reply_is_a_bad_reply",
+    ),
+    Breakage(
+        "volc_dashscope/providers/parsing.py",
+        "if due and len(row) not in due:",
+        "if False:",
+        "test_a_malformed_vector_that_is_alone_is_a_bad_reply",
+    ),
+    Breakage(
+        "volc_dashscope/providers/parsing.py",
+        "if is_other_layout(row):",
+        "if False:",
+        "test_a_malformed_vector_that_is_alone_is_a_bad_reply",
     ),
     Breakage(
         "volc_dashscope/providers/parsing.py",
@@ -133,6 +151,7 @@ MALFORMED: dict[str, Callable[[dict[str, Any]], Any]] = {
     "too large for float32": _vector(lambda row: [1e39, *row[1:]]),
     "a number too many": _vector(lambda row: [*row, 0.5]),
     "a vector of half the length": _vector(lambda row: row[:512]),
+    "zeros": _vector(lambda row: [0.0] * 1024),
     "a truth among numbers": _vector(lambda row: [True, *row[1:]]),
     "a nested vector": _vector(lambda row: [row]),
     "text for numbers": _vector(lambda row: ["0.5"] * 1024),
@@ -177,6 +196,13 @@ def test_a_malformed_reply_is_a_bad_reply(provider, change) -> None:
 
 
 assert len(MALFORMED) >= 16
+ROW = np.random.default_rng(7).standard_normal(2048)
+
+
+def _coded(row: np.ndarray[Any, Any]) -> str:
+    return b64encode(row.tobytes()).decode()
+
+
 # On the endpoint where one request is one vector.
 ALONE: dict[str, Callable[[Any], Any]] = {
     "two": lambda data: [data, data],
@@ -191,6 +217,11 @@ ALONE: dict[str, Callable[[Any], Any]] = {
     "of half the length": lambda data: {"embedding": [0.5] * 1024},
     "nested": lambda data: {"embedding": [[0.5] * 2048]},
     "base64 of nan": lambda data: {"embedding": b64encode(b"\0\0\xc0\x7f" * 2048).decode()},
+    "zeros": lambda data: {"embedding": [0.0] * 2048},
+    "base64 of float16": lambda data: {"embedding": _coded(ROW.astype("<f2"))},
+    "base64 of float32, of half the length": lambda data: {"embedding": _coded(ROW[:1024].astype("<f4"))},
+    "base64 of big-endian float32": lambda data: {"embedding": _coded(ROW.astype(">f4"))},
+    "base64 of twice as many float16": lambda data: {"embedding": _coded(np.tile(ROW, 2).astype("<f2"))},
     "base64 cut off": lambda data: {"embedding": data["embedding"][:-7]},
 }
 

@@ -60,9 +60,8 @@ def test_ark_is_asked_for_base64(edge, row):
     [
         _ramp(2048).tolist(),
         base64.b64encode(_ramp(2048).astype("<f4").tobytes()).decode(),
-        base64.b64encode(_ramp(2048).astype("<f2").tobytes()).decode(),
     ],
-    ids=["numbers", "float32", "float16"],
+    ids=["numbers", "float32"],
 )
 @pytest.mark.parametrize("data", ["object", "list of one"])
 def test_a_vector_is_read_in_whatever_form_it_comes(answering, embedding, data):
@@ -74,9 +73,8 @@ def test_a_vector_is_read_in_whatever_form_it_comes(answering, embedding, data):
     assert _ramp(2048).tolist() == result.vectors[0].tolist()
 
 
-@pytest.mark.parametrize("layout", ["<f4", "<f2"], ids=["float32", "float16"])
-def test_a_full_length_base64_reply_is_cut_on_the_client(answering, layout):
-    coded = base64.b64encode(_ramp(2048).astype(layout).tobytes()).decode()
+def test_a_full_length_base64_reply_is_cut_on_the_client(answering):
+    coded = base64.b64encode(_ramp(2048).astype("<f4").tobytes()).decode()
     edge = answering(200, _ark_reply(coded))
 
     result = edge.embed("doubao-embedding-vision-250328", "text", dimensions=1024, normalize=False)
@@ -89,16 +87,26 @@ def test_a_full_length_base64_reply_is_cut_on_the_client(answering, layout):
     [
         _ramp(2047).tolist(),
         base64.b64encode(_ramp(2049).tobytes()).decode(),
+        base64.b64encode(_ramp(1024).tobytes()).decode(),
+        base64.b64encode(_ramp(2048).astype("<f2").tobytes()).decode(),
         base64.b64encode(b"12345").decode(),
         "not base64!",
         [],
         None,
     ],
-    ids=["short", "long", "odd", "garbage", "empty", "missing"],
+    ids=["short", "long", "half", "float16", "odd", "garbage", "empty", "missing"],
 )
 def test_a_vector_of_another_form_or_length_is_a_bad_reply(answering, embedding):
     with pytest.raises(BadReplyError):
         answering(200, _ark_reply(embedding)).embed(VISION, "text")
+
+
+def test_shorter_base64_is_not_a_vector_that_was_cut_already(answering):
+    """The service of a model that is cut here does not know the length: 2,048 float16 would fill as many bytes."""
+    coded = base64.b64encode(_ramp(1024).tobytes()).decode()
+
+    with pytest.raises(BadReplyError, match="length 1024 instead of 2048"):
+        answering(200, _ark_reply(coded)).embed("doubao-embedding-vision-250328", "text", dimensions=1024)
 
 
 # Dimension.

@@ -39,7 +39,7 @@ def _warm() -> None:
 
 
 def encoded(row: NDArray[np.float32], form: str | None) -> Any:
-    """Return the array itself, or base64 of little-endian float32: OpenAI's layout, no page gives one."""
+    """Return the array itself, or base64 of little-endian float32, as the vendor's Go SDK reads it (no page says)."""
     if form != "base64":
         return np.ascontiguousarray(row, dtype=np.float32)
     return b64encode(row.astype("<f4").tobytes()).decode()

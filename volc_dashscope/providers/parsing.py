@@ -15,10 +15,19 @@ from volc_dashscope._media import b64decode
 from volc_dashscope._types import Batch, Reply, RequestSpec
 from volc_dashscope.errors import BadReplyError
 from volc_dashscope.providers.error_table import named, sanitize_id
+from volc_dashscope.providers.float_layout import is_other_layout
 from volc_dashscope.results import FloatArray, SparseVector, Usage
 
 _NUMBERS = (int, float)  # as types of what JSON holds: true and false are neither
-_FLOAT32, _FLOAT16 = np.dtype("<f4"), np.dtype("<f2")
+_FLOAT32 = np.dtype("<f4")
+# Rows below this norm are zeros, or of subnormal numbers, which have lost their digits. Big-endian float32 numbers
+# that were rounded to 16 bits look like this too.
+LEAST_NORM = 2.0**-100
+# BerriAI/litellm#42426, openai/openai-node#2150 and their like.
+_QUARTER = (
+    "; a quarter of the length is what is left when a client or gateway on the way reads a list of numbers as base64: "
+    "it asked the model server for encoding_format base64 and was answered numbers"
+)
 
 
 class Malformed(Exception):
@@ -80,34 +89,55 @@ def stack(values: Sequence[Any], spec: RequestSpec) -> FloatArray:
     """
     Decode a reply's vectors into float32 rows: checked, shortened where the client does that, normalised if asked.
 
-    Lists of numbers and base64 are accepted whatever was asked for. The byte layout of base64 is documented
-    nowhere: little-endian float32 by OpenAI's convention, float16 if the length says so.
+    Lists of numbers and base64 of little-endian float32 are accepted whatever was asked for; many servers answer
+    numbers to a base64 request.
     """
     rows = [_row(value, spec) for value in values]
     table = np.empty((len(rows), len(rows[0])), dtype=np.float32)
     for position, row in enumerate(rows):
         if len(row) != len(rows[0]):
             raise Malformed("vectors of different lengths")
-        # float64, so that large components do not overflow when squared. What is not finite shows in the norm.
+        # float64, so that large components do not overflow when squared.
         wide = row.astype(np.float64)
         norm = math.sqrt(wide.dot(wide))
-        if not math.isfinite(norm):
-            raise Malformed("a vector holds a number that is not finite")
-        if spec.normalize and norm:  # a row of zeros stays as it is
+        if norm < LEAST_NORM:
+            raise Malformed("a vector of zeros, or of numbers too small to have a direction")
+        if spec.normalize:
             wide /= norm
         table[position] = wide
     return table
 
 
+def length_fault(seen: int, due: Sequence[int]) -> str:
+    """Say that a vector has the wrong length, and what the cause is where the length itself tells."""
+    fault = f"a vector of length {seen} instead of {' or '.join(map(str, due))}"
+    return fault + (_QUARTER if 4 * seen in due else "")
+
+
 def _row(value: Any, spec: RequestSpec) -> NDArray[Any]:
-    row = _from_base64(value, spec) if isinstance(value, str) else _from_list(value)
-    expected = spec.expected
-    # Cut only what is the whole vector: any other length is a fault, not one of the lengths to choose from.
-    if spec.model_info.reduces in ("client", "either") and len(row) == spec.model_info.default_dimension:
-        row = row[: spec.dimension]
-    if not len(row) or (expected is not None and len(row) != expected):
-        raise Malformed(f"a vector of length {len(row)} instead of {expected}")
-    return row
+    due = _lengths(spec, coded=isinstance(value, str))
+    row = _from_base64(value, spec, due) if isinstance(value, str) else _from_list(value)
+    if not len(row):
+        raise Malformed("a vector of length 0")
+    if due and len(row) not in due:
+        raise Malformed(length_fault(len(row), due))
+    # Looks at bits only: a signalling NaN would warn in any calculation.
+    if not np.isfinite(row).all():
+        raise Malformed("a vector holds a number that is not finite")
+    if isinstance(value, str) and is_other_layout(row):
+        raise Malformed("a base64 vector is not of little-endian float32")
+    return row[: spec.expected]
+
+
+def _lengths(spec: RequestSpec, *, coded: bool) -> tuple[int, ...]:
+    """Return the lengths a reply may have, before anything is cut off here; none where nothing is known."""
+    full, expected, reduces = spec.model_info.default_dimension, spec.expected, spec.model_info.reduces
+    if expected is None:
+        return ()
+    if full is None or full == expected or reduces not in ("client", "either"):
+        return (expected,)
+    # The service was not told to shorten it: half the bytes are a fault, or as many numbers of half the size.
+    return (full,) if coded and reduces == "client" else (full, expected)
 
 
 def sparse(entries: Any) -> SparseVector:
@@ -125,6 +155,8 @@ def sparse(entries: Any) -> SparseVector:
         values.append(value)
         if isinstance(entry.get("token"), str):
             tokens.append(entry["token"])
+    if len(set(indices)) != len(indices):
+        raise Malformed("a sparse index appears twice")
     with np.errstate(over="ignore"):
         weights = np.array(values, dtype=np.float32)
     if not np.isfinite(weights).all():
@@ -189,18 +221,13 @@ def _from_list(value: Any) -> FloatArray:
     return row
 
 
-def _from_base64(value: str, spec: RequestSpec) -> NDArray[Any]:
+def _from_base64(value: str, spec: RequestSpec, due: Sequence[int]) -> FloatArray:
+    """Decode little-endian float32; there is no other reading, since half the length is a wrong length."""
     try:
         data = b64decode(value, validate=True)
     except ValueError as error:
         raise Malformed("a vector is not valid base64") from error
-    full = spec.model_info.default_dimension
-    # A card that is cut here is answered in full length, so a half-long body is float16, not a shorter row.
-    lengths = (full,) if spec.model_info.reduces == "client" else (full, spec.expected)
-    if len(data) % 4 == 0 and len(data) // 4 in lengths:
-        return np.frombuffer(data, dtype=_FLOAT32)
-    if len(data) % 2 == 0 and len(data) // 2 in lengths:
-        return np.frombuffer(data, dtype=_FLOAT16)
     if len(data) % 4:
-        raise Malformed(f"a base64 vector of {len(data)} bytes is not a row of float32")
+        fault = f"a base64 vector of {len(data)} bytes is not a row of float32"
+        raise Malformed(fault + (_QUARTER if len(data) in due else ""))
     return np.frombuffer(data, dtype=_FLOAT32)
