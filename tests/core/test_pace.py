@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from volc_dashscope._limits.adaptive_rate import RateWindow
 from volc_dashscope._limits.rate_limiter import RateLimiter, RequestCost, Reservation
 from volc_dashscope._limits.retry import Retry
 from volc_dashscope._request.exchange import RetryContext, exchange
@@ -231,13 +232,61 @@ def _answered(pace: RateLimiter, *, rate: float, start: float, seconds: float) -
     return start + seconds
 
 
-def test_a_throttle_teaches_the_rate_that_was_answered() -> None:
-    pace = RateLimiter(None, None)
-    now = _answered(pace, rate=10, start=0.0, seconds=5.0)
+@pytest.mark.parametrize(
+    ("rate", "seconds", "throttles", "limit"),
+    [
+        # 50 answers and one throttle in the last 5 seconds: 51 requests were sent in them, one was too many.
+        pytest.param(10, 5.0, 1, 10.0, id="the share that was throttled"),
+        pytest.param(10, 5.0, 25, 10.0, id="a third of those sent"),
+        pytest.param(10, 5.0, 75, 12.5, id="half at most"),
+        pytest.param(100, 30.0, 10, 100.0, id="only the last seconds count"),
+        pytest.param(1, 30.0, 1, 1.0, id="but at least sixteen requests"),
+        pytest.param(10, 1.4, 1, None, id="fourteen answers teach nothing"),
+        pytest.param(10, 1.5, 1, 10.0, id="fifteen answers and a throttle do"),
+        pytest.param(10_000, 0.05, 1, 5_000.0, id="a tenth of a second at least"),
+    ],
+)
+def test_a_throttle_lowers_the_rate_by_the_share_that_was_throttled(rate, seconds, throttles, limit) -> None:
+    window = RateWindow(None)
+    for tick in range(round(rate * seconds)):
+        window.passed(1, tick / rate)
+    for number in range(throttles):
+        window.throttled(1, seconds)
+        window.lower(1, seconds, again=number > 0)
 
+    assert window.limit == (None if limit is None else pytest.approx(limit, rel=0.02))
+
+
+def test_an_outage_halves_the_rate_down_to_a_request_a_minute_and_it_comes_back() -> None:
+    window = RateWindow(600)
+    for tick in range(50):
+        window.passed(1, tick / 10)
+    halved = []
+    for _ in range(12):
+        for _ in range(50):
+            window.throttled(1, 5.0)
+        window.lower(1, 5.0, again=False)
+        halved.append(window.limit)
+    for second in range(6, 30):
+        window.passed(1, second)
+
+    # A configured limit that is throttled twice keeps a margin of a twentieth.
+    assert pytest.approx([5.0, 4.75, 2.375]) == halved[:3]
+    assert 1 / 60 == halved[-1]
+    assert pytest.approx(9.5) == window.limit
+
+
+def test_the_pause_between_throttles_doubles_up_to_sixteen_seconds_while_nothing_is_answered() -> None:
+    pace, now, pauses = RateLimiter(None, None), 0.0, []
+    for _ in range(7):
+        pace.report(_throttle(), ONE, now)
+        pauses.append(pace.pause(now))
+        now += pauses[-1]
+    pace.report(None, ONE, now)
     pace.report(_throttle(), ONE, now)
 
-    assert pytest.approx(1 / 8.5, rel=0.05) == _spacing(pace, now)
+    assert [1.0, 2.0, 4.0, 8.0, 16.0, 16.0, 16.0] == pauses
+    assert 1.0 == pace.pause(now)
 
 
 def _crowd(hint: float | None = None) -> RateLimitError:
@@ -285,14 +334,35 @@ def test_few_answers_at_the_start_teach_no_rate() -> None:
     assert 0.0 == _spacing(pace, 0.1)
 
 
-def test_replies_without_a_throttle_raise_the_rate_again() -> None:
-    pace = RateLimiter(None, None)
-    now = _answered(pace, rate=10, start=0.0, seconds=5.0)
-    pace.report(_throttle(), ONE, now)
+def test_a_rate_rises_along_a_cubic_curve_level_at_what_was_too_much() -> None:
+    """Half of it refused: 10 a second, back at 20 after 1.494 windows of five seconds, and 15 % more one later."""
+    window = RateWindow(None)
+    for tick in range(50):
+        window.passed(1, tick / 10)
+        window.throttled(1, tick / 10)
+    window.lower(1, 5.0, again=False)
 
-    later = _answered(pace, rate=8, start=now, seconds=11.0)
+    def after(windows: float) -> float | None:
+        for tick in range(1, 101):
+            window.passed(1, 5.0 + done[-1] * 5.0 + (windows - done[-1]) * 5.0 * tick / 100)
+        done.append(windows)
+        return window.limit
 
-    assert 10 < 1 / _spacing(pace, later) < 14
+    done = [0.0]
+    limits = [window.limit, after(1.494), after(2.494)]
+
+    assert pytest.approx([10.0, 20.0, 23.0], rel=1e-3) == limits
+
+
+def test_time_in_which_nothing_is_sent_raises_no_rate() -> None:
+    window = RateWindow(None)
+    for tick in range(50):
+        window.passed(1, tick / 10)
+        window.throttled(1, tick / 10)
+    window.lower(1, 5.0, again=False)
+    window.passed(1, 3600.0)
+
+    assert pytest.approx(20.0 * (1 - 0.15 * 0.994**3), rel=1e-3) == window.limit
 
 
 def test_a_told_limit_is_never_exceeded_by_recovery() -> None:

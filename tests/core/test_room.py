@@ -17,26 +17,36 @@ from volc_dashscope.emulator import Fault
 ARK = "doubao-embedding-vision-251215"
 
 
-def test_what_comes_back_unserved_takes_room_once_a_second_and_answers_give_it_back():
-    room = ConcurrencyLimit(10)
-    for now in (0.0, 0.5, 0.9):
-        room.unserved(now)
-    lowered = room.size
-    for _ in range(40):
-        room.served()
-
-    assert (7.0, 10.0) == (lowered, room.size)
+def _after(width: int, outcomes: str) -> float:
+    limit = ConcurrencyLimit(width)
+    for outcome in outcomes:
+        {"+": limit.served, "-": limit.unserved, "!": limit.crowded}[outcome]()
+    return limit.size
 
 
-@given(st.integers(1, 200), st.lists(st.booleans(), max_size=300))
-def test_there_is_always_room_for_one_and_never_for_more_than_asked(width, course):
-    room = ConcurrencyLimit(width)
-    for second, answered in enumerate(course):
-        if answered:
-            room.served()
-        else:
-            room.unserved(float(second))
-        assert 1.0 <= room.size <= width
+@pytest.mark.parametrize(
+    ("outcomes", "size"),
+    [
+        ("-" * 9, 10),
+        ("-" * 10, 5),
+        ("+++++-----", 10),
+        ("++++------", 5),
+        ("-" * 15, 2.5),
+        ("-" * 100, 1),
+        ("-" * 10 + "+", 5.2),
+        ("-" * 10 + "+" * 60, 10),
+        ("++++++++!", 5),
+        ("++-" * 50, 10),
+    ],
+)
+def test_a_round_that_is_mostly_unserved_halves_the_places_and_answers_give_them_back(outcomes, size):
+    """A round is as many requests as may be in flight; one refused as too many at once speaks for all of it."""
+    assert pytest.approx(size) == _after(10, outcomes)
+
+
+@given(st.integers(1, 200), st.text("+-!", max_size=300))
+def test_there_is_always_room_for_one_and_never_for_more_than_asked(width, outcomes):
+    assert all(1.0 <= _after(width, outcomes[:end]) <= width for end in range(0, len(outcomes), 10))
 
 
 def test_nothing_stands_in_line_where_there_is_less_room():
@@ -54,22 +64,25 @@ def test_nothing_stands_in_line_where_there_is_less_room():
 @pytest.mark.parametrize("error", [ServiceUnavailableError("busy"), TransportError("timed out")], ids=repr)
 def test_what_the_service_did_not_serve_counts_and_a_throttle_does_not(error):
     pace = RateLimiter(None, None, 10)
-    pace.report(RateLimitError("slow down", retryable=True), RequestCost(), 0.0)
-    after_throttle = pace.room()
-    pace.report(error, RequestCost(), 2.0)
+    for _ in range(10):
+        pace.report(RateLimitError("slow down", retryable=True), RequestCost(), 0.0)
+    after_throttles = pace.room()
+    for _ in range(10):
+        pace.report(error, RequestCost(), 2.0)
 
-    assert (10.0, 7.0) == (after_throttle, pace.room())
+    assert (10.0, 5.0) == (after_throttles, pace.room())
 
 
 @pytest.mark.parametrize("kind", ["sync", "async"])
-def test_after_a_failure_of_the_service_fewer_requests_are_in_flight(emulate, kind):
+def test_while_the_service_fails_fewer_requests_are_in_flight(emulate, kind):
     mount = emulate(socket=True, latency=0.1)
-    mount.emulator.fail(Fault("503", retry_after_ms=1))
+    mount.emulator.fail(*[Fault("503", retry_after_ms=1)] * 7)
 
-    with mount.client(ARK, max_concurrency=20) as client:
-        client.embed(["refused once"])
+    with mount.client(ARK, max_concurrency=7) as client:
+        client.embed(["refused seven times"])
         mount.emulator.ledger.clear()
-        items = [f"text {number}" for number in range(28)]
+        items = [f"text {number}" for number in range(9)]
         client.embed(items) if kind == "sync" else asyncio.run(client.aio.embed(items))
 
-    assert 14 <= mount.emulator.ledger.in_flight_max <= 17
+    # Seven failures in a row left half of the seven places; each answer gives a part of one back.
+    assert 3 <= mount.emulator.ledger.in_flight_max <= 5

@@ -1,42 +1,50 @@
-"""One allowance, of requests or of tokens, as a line of slots; and what requests really cost. Pure."""
+"""How fast one kind of limit lets requests go, and what requests really cost. Pure."""
 
 from __future__ import annotations
 
 from collections import deque
 
-_BURST_SECONDS = 1.0
 # What may go at once. Services count a second's worth as no burst, but requests that left apart arrive together
 # when anything on the way holds them up; the other half is for those.
 _AT_ONCE_SECONDS = 0.5
-_BACK_OFF = 0.85
+# A rate is judged by its latest requests: all of the last seconds, and at least so many where the rate is low.
+_WINDOW_SECONDS = 5.0
+_WINDOW_REQUESTS = 16
+# The least time a window counts as: requests that end together say nothing about a rate per second.
+_WINDOW_SHORTEST = 0.1
+# One throttle lowers the rate by half at most, as in TCP: the replies that make up a share are few.
+_LARGEST_DECREASE = 0.5
+# CUBIC's scale: one window after a rate is back at the one that was too much, it is so much above it.
+_GROWTH = 0.15
+# Requests per second that a long outage leaves.
 _SLOWEST = 1 / 60
-# What a rate is judged by: so many seconds, and so many answers where the rate is low.
-_WINDOW = 5.0
-_LONGEST_WINDOW = 60.0
-_ANSWERS = 20
-_ENOUGH = 5
-# How long a rate that was kept up counts.
-_MEMORY = 300.0
-# A lowered rate is back at the one that was too much after so many seconds, or answers where the rate is low.
-_RETURN_SECONDS = 5.0
-_RETURN_ANSWERS = 20
-# A service that throttles what it was told to allow counts a little differently; so much is left to it.
-_MARGIN = 0.95
+# A service that throttles what it was configured to allow counts a little differently; so much is left to it.
+_CONFIGURED_MARGIN = 0.95
 
 
 class RateWindow:
-    """One allowance as a line of slots: `limit` is told or learnt, per second; None means unlimited."""
+    """
+    The rate of requests, or of tokens, as a line of slots.
+
+    The limit, per second, is configured or learnt from throttles; None means unlimited. It is learnt as TCP learns
+    its own. A throttle lowers the rate by the share of the latest requests that were throttled (DCTCP, RFC 8257):
+    one throttle among hundreds of answers is chance and costs next to nothing, while a real limit refuses the
+    whole excess and is reached in a few steps. Requests that are not throttled raise it along a cubic curve (CUBIC,
+    RFC 9438): level at the rate that was too much, and steeper the longer nothing objects to more.
+    """
 
     __slots__ = (
-        "_back_off",
-        "_best",
+        "_before",
+        "_ended",
         "_grown",
-        "_knee",
+        "_level_at",
+        "_passed",
         "_raised",
-        "_return",
         "_throttle_count",
+        "_too_much",
+        "_tried",
+        "_window",
         "configured",
-        "ended",
         "limit",
         "next",
     )
@@ -45,15 +53,17 @@ class RateWindow:
         self.configured = per_minute / 60 if per_minute else None
         self.limit = self.configured
         self.next = float("-inf")
-        # When requests ended, without and with the pauses, and how much was answered; nothing for a throttle.
-        self.ended: deque[tuple[float, float, float]] = deque(maxlen=8192)
-        self._knee: float | None = None
-        self._grown = 0.0
-        self._raised = 0.0
-        self._return = _RETURN_SECONDS
-        self._back_off = _BACK_OFF
+        # The latest requests: when they ended, how much they took, and whether they were throttled.
+        self._ended: deque[tuple[float, float, bool]] = deque()
+        # The rate that was too much; None until a throttle said so.
+        self._too_much: float | None = None
         self._throttle_count = 0
-        self._best: deque[tuple[float, float]] = deque(maxlen=256)
+        # The limit before the last throttle, whether requests had passed under it, and whether any has since.
+        self._before: float | None = None
+        self._tried = self._passed = False
+        # The cubic curve, in windows: how long one is, how far the rate has come, where it is level.
+        self._window, self._grown, self._level_at = _WINDOW_SECONDS, 0.0, 0.0
+        self._raised = 0.0
 
     def take(self, amount: float, at: float) -> None:
         """Move the line behind a slot at `at`."""
@@ -67,85 +77,63 @@ class RateWindow:
         if self.limit is not None:
             self.next += amount / self.limit
 
-    def lower(self, active: float, now: float, one: float) -> None:
+    def throttled(self, amount: float, active: float) -> None:
+        """Note a throttled request, whichever limit it met."""
+        self._note(amount, active, throttled=True)
+
+    def passed(self, amount: float, active: float) -> None:
+        """Note a request that was not throttled; the rate may rise."""
+        self._note(amount, active, throttled=False)
+        self._passed = True
+        if self._too_much is None:
+            return
+        # Time in which nothing was sent proves nothing.
+        self._grown += min(max(0.0, active - self._raised) / self._window, 0.5)
+        self._raised = max(active, self._raised)
+        self.limit = self._too_much * (1 + _GROWTH * (self._grown - self._level_at) ** 3)
+        if self.configured is not None:
+            self.limit = min(self.limit, self.configured)
+
+    def lower(self, amount: float, active: float, *, again: bool) -> None:
         """
         Go below the rate that was just too much.
 
         Args:
+            amount: What one request takes.
             active: The time without the pauses.
-            one: What one request takes.
+            again: Whether the throttled request was under way together with the last one: that is one lesson, and
+                this reply only tells more about it.
         """
-        self._throttle_count += 1
-        if self.configured is not None and self._throttle_count == 2:  # once may be chance
-            self.configured *= _MARGIN
-        observed = self._observed(active, now)
-        if observed is None:
-            if self._knee is None and self.configured is None and self._throttle_count > 1:
-                # Nothing is known but that it was too much, again: a quarter of them a second, and less each time.
-                crowd = one * sum(active - at <= _WINDOW for at, _, _ in self.ended)
-                self.limit = max(one, (self.limit or crowd / 2) / 2)
-                self._raised = active
+        if not again:
+            self._throttle_count += 1
+            if self.configured is not None and self._throttle_count == 2:  # once may be chance
+                self.configured = self.limit = self.configured * _CONFIGURED_MARGIN
+            # Where nothing passed since the last throttle it is an outage, and says nothing about the rate from
+            # which it began.
+            self._tried = self._passed or self._too_much is None
+            self._before, self._passed = self.limit, False
+        if len(self._ended) < _WINDOW_REQUESTS:
             return
-        rate, answers = observed
-        # A throttle among many answers may be chance; a rate that was kept up a moment ago is not given up for it.
-        self._knee = max(_SLOWEST, min(self.limit or rate, rate), self._proven(now))
-        self._return = max(_RETURN_SECONDS, _RETURN_ANSWERS / answers)
-        near = self.configured is not None and rate > 0.75 * self.configured
-        self._back_off = _MARGIN if near else _BACK_OFF
-        self.limit = max(_SLOWEST, self._knee * self._back_off)
+        rate, share, seconds = self._latest(active)
+        rate = min(self._before or rate, rate)
+        if self._tried or self._too_much is None:
+            self._too_much, self._window = rate, max(seconds, _WINDOW_SECONDS)
+        self.limit = max(_SLOWEST * amount, rate * (1 - min(_LARGEST_DECREASE, share)))
+        self._level_at = (max(0.0, 1 - self.limit / self._too_much) / _GROWTH) ** (1 / 3)
         self._grown, self._raised = 0.0, active
 
-    def answered(self, amount: float, active: float, now: float) -> None:
-        """Note an answer; the rate may rise."""
-        self.ended.append((active, now, amount))
-        knee = self._knee
-        if self.limit is None or active <= self._raised:
-            return
-        if knee is None:
-            # Doubled each second, until a throttle tells what is too much.
-            self.limit *= 2 ** min(active - self._raised, 1.0)
-            self._raised = active
-            self.limit = min(self.limit, self.configured or self.limit)
-            return
-        # Time in which nothing was sent proves nothing.
-        self._grown += min(active - self._raised, self._return / 2)
-        self._raised = active
-        # Level at the rate that was too much, and the faster the longer nothing objects to more.
-        self.limit = knee * (1 + (1 - self._back_off) * (self._grown / self._return - 1) ** 3)
-        if self.configured is not None:
-            self.limit = min(self.limit, self.configured)
+    def _note(self, amount: float, active: float, *, throttled: bool) -> None:
+        ended = self._ended
+        ended.append((active, amount, throttled))
+        while len(ended) > _WINDOW_REQUESTS and active - ended[0][0] > _WINDOW_SECONDS:
+            ended.popleft()
 
-    def _proven(self, now: float) -> float:
-        """Amount per second that was lately answered for some seconds on end; nothing while most are throttled."""
-        total, answers, throttles = 0.0, 0, 0
-        for _, when, amount in reversed(self.ended):
-            if now - when > _WINDOW:
-                break
-            total, answers, throttles = total + amount, answers + (amount > 0), throttles + (amount == 0)
-        self._best.append((now, total / _WINDOW))
-        if throttles > answers / 2:
-            return 0.0
-        return max(rate for when, rate in self._best if now - when <= _MEMORY)
-
-    def _observed(self, active: float, now: float) -> tuple[float, float] | None:
-        """Amount and answers per second, of late; None when too little was seen to tell."""
-        total, answers, seen, since, start = 0.0, 0, 0, active, now
-        for at, when, amount in reversed(self.ended):
-            if active - at > _LONGEST_WINDOW or (active - at > _WINDOW and answers >= _ANSWERS):
-                break
-            total, answers, seen = total + amount, answers + (amount > 0), seen + 1
-            since, start = at, when
-        seconds = active - since
-        if not answers or (self.configured is not None and answers < _ENOUGH):
-            return None
-        if answers < _ENOUGH:
-            # The first burst says little; few answers among many throttles for a while say that the limit is
-            # low, and then the pauses were for it too.
-            if seen < _ENOUGH or now - start < _WINDOW / 2:
-                return None
-            seconds = now - start
-        seconds = max(seconds, _BURST_SECONDS)
-        return total / seconds, answers / seconds
+    def _latest(self, active: float) -> tuple[float, float, float]:
+        """Return the rate of the latest requests, which share of them was throttled, and over how many seconds."""
+        total = sum(amount for _, amount, _ in self._ended)
+        refused = sum(amount for _, amount, throttled in self._ended if throttled)
+        seconds = max(active - self._ended[0][0], _WINDOW_SHORTEST)
+        return total / seconds, refused / total, seconds
 
 
 class TokenEstimator:

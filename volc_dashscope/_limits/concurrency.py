@@ -1,10 +1,6 @@
-"""How many requests may be in flight: as many as asked for, and fewer while they come back unserved. Pure."""
+"""How many requests may be in flight: as many as asked for, and fewer while most come back unserved. Pure."""
 
 from __future__ import annotations
-
-_LESS = 0.7
-# Requests in flight together fail together; that is one lesson.
-_LESSON_SECONDS = 1.0
 
 
 class ConcurrencyLimit:
@@ -12,7 +8,9 @@ class ConcurrencyLimit:
     Requests in flight at once.
 
     A service that is overloaded answers 503, hangs up or lets requests time out; more of them at once make it
-    worse. Each such second takes three tenths of the room, and answers give it back, one place for as many as fit.
+    worse. Outcomes are counted in rounds of as many requests as may be in flight. A round of which more than half
+    came back unserved halves the limit; every answer raises it by one place per round (AIMD, as TCP does). Fewer
+    failures than that are chance: retries deal with them, and giving up places would only make the call slow.
 
     Args:
         width: The most there may be; None for no bound.
@@ -21,20 +19,32 @@ class ConcurrencyLimit:
     def __init__(self, width: int | None) -> None:
         self._width = float("inf") if width is None else float(width)
         self._size = self._width
-        self._lowered = float("-inf")
+        self._served = self._unserved = 0
 
     @property
     def size(self) -> float:
         """Requests that may be in flight now, at least one."""
-        return max(1.0, self._size)
+        return self._size
 
-    def unserved(self, now: float) -> None:
+    def crowded(self) -> None:
+        """Note a request that the service refused because too many are in flight: no chance, so one is enough."""
+        self._unserved += max(1, self._served)
+        self.unserved()
+
+    def unserved(self) -> None:
         """Note a request that the service failed or that got no reply."""
-        if now - self._lowered >= _LESSON_SECONDS:
-            self._size = max(1.0, self._size * _LESS)
-            self._lowered = now
+        self._unserved += 1
+        self._end_round()
 
     def served(self) -> None:
         """Note an answer."""
-        if self._size < self._width:
-            self._size = min(self._width, self._size + 1 / self._size)
+        self._served += 1
+        self._size = min(self._width, self._size + 1 / self._size)
+        self._end_round()
+
+    def _end_round(self) -> None:
+        if self._served + self._unserved < self._size:
+            return
+        if self._unserved > self._served:
+            self._size = max(1.0, self._size / 2)
+        self._served = self._unserved = 0

@@ -48,7 +48,7 @@ class RateLimiter:
     def __init__(
         self, requests_per_minute: float | None, tokens_per_minute: float | None, width: int | None = None
     ) -> None:
-        self._room = ConcurrencyLimit(width)
+        self._concurrency = ConcurrencyLimit(width)
         self._requests = RateWindow(requests_per_minute)
         self._tokens = RateWindow(tokens_per_minute)
         self._bill = TokenEstimator()
@@ -81,7 +81,7 @@ class RateLimiter:
 
     def room(self) -> float:
         """Requests that may be in flight now."""
-        return self._room.size
+        return self._concurrency.size
 
     def pause(self, now: float) -> float:
         """Seconds for which nothing may be sent, because the service asked for it."""
@@ -104,31 +104,37 @@ class RateLimiter:
             spent: Tokens it was billed, where the reply says so.
         """
         with self._lock:
+            # At least one token, so that a share of the latest can be told.
+            tokens = max(1.0, turn.tokens if turn is not None else float(cost.tokens))
             if isinstance(error, RateLimitError) and error.retryable:
-                # Fewer at once, not fewer a minute, is what a crowded service needs.
-                crowded = error.limit == "concurrency"
-                if crowded:
-                    self._room.unserved(now)
                 late = turn is not None and turn.epoch < self._epoch
-                self._slow_down(error, cost, now, teaches=not crowded and not late)
+                self._slow_down(error, cost._replace(tokens=round(tokens)), now, late=late)
             elif isinstance(error, ServiceUnavailableError | TransportError):
-                self._room.unserved(now)
+                # No throttle: it took its place in the rate as an answer does.
+                self._concurrency.unserved()
+                self._requests.passed(cost.requests, self._active(now))
+                self._tokens.passed(tokens, self._active(now))
             elif error is None:
-                self._room.served()
-                taken = turn.tokens if turn is not None else float(cost.tokens)
-                self._speed_up(cost, taken, spent, now)
+                self._concurrency.served()
+                self._answered(cost, tokens, spent, now)
 
-    def _slow_down(self, error: RateLimitError, cost: RequestCost, now: float, *, teaches: bool) -> None:
+    def _slow_down(self, error: RateLimitError, cost: RequestCost, now: float, *, late: bool) -> None:
         # More than a day ends that request alone: one odd reply must not stop a client for good.
         hint = error.retry_after if (error.retry_after or 0.0) <= LONGEST_HINT else None
         active = self._active(now)
-        for lane in (self._requests, self._tokens):
-            lane.ended.append((active, now, 0.0))
+        self._requests.throttled(cost.requests, active)
+        self._tokens.throttled(cost.tokens, active)
         # Requests in flight together are throttled together; that is one lesson, not many.
-        lesson = now - self._lowered >= _PAUSE and teaches
+        lesson = now - self._lowered >= _PAUSE and not late
+        if error.limit == "concurrency":
+            # Fewer at once, not fewer a minute, is what a crowded service needs.
+            self._concurrency.crowded()
+            lesson = False
+        elif error.limit == "tokens":
+            self._tokens.lower(cost.tokens, active, again=not lesson)
+        else:
+            self._requests.lower(cost.requests, active, again=not lesson)
         if lesson:
-            lane = self._tokens if error.limit == "tokens" else self._requests
-            lane.lower(active, now, cost.requests if lane is self._requests else max(1, cost.tokens))
             self._lowered = now
             # Longer from throttle to throttle while nothing is answered between: a service that is overloaded.
             pause, self._pause = self._pause, min(2 * self._pause, _LONGEST_PAUSE)
@@ -139,8 +145,8 @@ class RateLimiter:
             self._cancel(now)
             self._paused += resume - max(now, self._resume)
             self._resume = resume
-        for lane in (self._requests, self._tokens):
-            lane.next = max(lane.next, self._resume)
+        for window in (self._requests, self._tokens):
+            window.next = max(window.next, self._resume)
 
     def _cancel(self, now: float) -> None:
         """Take back the slots that are still to come; a line that kept them would stand still that long."""
@@ -151,13 +157,13 @@ class RateLimiter:
             _, self._requests.next, self._tokens.next = self._coming[0]
             self._coming.clear()
 
-    def _speed_up(self, cost: RequestCost, taken: float, spent: int | None, now: float) -> None:
+    def _answered(self, cost: RequestCost, taken: float, spent: int | None, now: float) -> None:
         active, self._pause = self._active(now), _PAUSE
         if spent is not None:
             self._bill.learn(cost.tokens, spent)
             self._tokens.settle(spent - taken)
-        self._requests.answered(cost.requests, active, now)
-        self._tokens.answered(taken if spent is None else spent, active, now)
+        self._requests.passed(cost.requests, active)
+        self._tokens.passed(taken if spent is None else spent, active)
 
     def _active(self, now: float) -> float:
         """The time without the pauses: a clock that stands still in them."""
