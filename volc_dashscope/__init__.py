@@ -23,11 +23,13 @@ from volc_dashscope.errors import (
 from volc_dashscope.estimate import Estimate, estimate_cost
 from volc_dashscope.inputs import Frames, Fused, Image, Item, Part, Video
 from volc_dashscope.models import ModelInfo, get_model_info, list_models
+from volc_dashscope.rerank import AsyncReranker, Reranker, RerankResult
 from volc_dashscope.results import EmbeddingResult, SparseVector, Usage
 from volc_dashscope.settings import ClientSettings
 
 __all__ = [
     "AsyncClient",
+    "AsyncReranker",
     "AuthError",
     "BadReplyError",
     "BulkError",
@@ -50,6 +52,8 @@ __all__ = [
     "QuotaError",
     "RateLimitError",
     "RequestError",
+    "RerankResult",
+    "Reranker",
     "ServiceError",
     "ServiceUnavailableError",
     "SparseVector",

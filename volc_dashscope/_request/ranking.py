@@ -49,10 +49,8 @@ def check_rerank(query: Item, documents: Sequence[Item], row: RerankModelInfo, s
     Raises:
         InputError: With the document's index, what was seen and what is allowed.
     """
-    _check_whole([query], "query", row)
-    _check_each([query], "query", spec)
-    _check_whole(documents, "document", row)
-    _check_each(documents, "document", spec)
+    _check_each([query], "query", row, spec)
+    _check_each(documents, "document", row, spec)
     _check_counts(documents, row)
     _check_frame_rates([query, *documents])
     fewest = fewest_tokens(query) * len(documents) + sum(map(fewest_tokens, documents))
@@ -76,25 +74,21 @@ def estimated_tokens(query: Item, documents: Sequence[Item]) -> int:
     return asked * len(counts) + sum(counts)
 
 
-def _check_each(items: Sequence[Item], name: str, spec: RequestSpec) -> None:
+def _check_each(items: Sequence[Item], name: str, row: RerankModelInfo, spec: RequestSpec) -> None:
     for index, item in enumerate(items):
         try:
+            _check_whole(item, row)
             check_item(item, spec)
         except InputError as error:
             where = "the query" if name == "query" else f"document {index}"
             raise InputError(f"{where}: {error}", index=index) from error
 
 
-def _check_whole(items: Sequence[Item], name: str, row: RerankModelInfo) -> None:
-    for index, item in enumerate(items):
-        several = isinstance(item, Fused) and len(item.parts) > 1
-        if several or any(isinstance(part, Frames) for part in parts(item)):
-            seen = "several fused parts" if several else "frames"
-            raise InputError(
-                f"{'the query' if name == 'query' else f'document {index}'} is {seen}; {row.name} ranks one "
-                "text, image or video each",
-                index=index,
-            )
+def _check_whole(item: Item, row: RerankModelInfo) -> None:
+    several = isinstance(item, Fused) and len(item.parts) > 1
+    if several or any(isinstance(part, Frames) for part in parts(item)):
+        seen = "several fused parts" if several else "frames"
+        raise InputError(f"{seen}; {row.name} ranks one text, image or video each")
 
 
 def _check_counts(documents: Sequence[Item], row: RerankModelInfo) -> None:

@@ -1,0 +1,375 @@
+"""
+Reranking: one query, up to a few hundred candidates, a score for each. DashScope only; Ark has no such model.
+
+```python
+with Reranker("qwen3-vl-rerank") as reranker:
+    best = reranker.rerank("a red shoe", ["blue hat", Image.from_path("shoe.png")], top_n=1)
+    print(best[0].index, best[0].score, best[0].document)
+```
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+import warnings
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Self
+
+from volc_dashscope import _config
+from volc_dashscope._http import AsyncHttpClient, ConnectionPool, HttpClient, Limiter, arun, process_id, run
+from volc_dashscope._limits.rate_limiter import RateLimiter, RequestCost
+from volc_dashscope._limits.retry import Retry
+from volc_dashscope._request.exchange import RetryContext, Step, exchange
+from volc_dashscope._request.items import items_of
+from volc_dashscope._request.ranking import (
+    cache_entries,
+    cached_scores,
+    check_rerank,
+    check_rerank_settings,
+    estimated_tokens,
+    pair_keys,
+)
+from volc_dashscope._request.row_cache import BatchCache
+from volc_dashscope._types import Flow, RequestSpec, Secret
+from volc_dashscope.errors import ConfigError
+from volc_dashscope.inputs import Item
+from volc_dashscope.models.rerank import (
+    RerankModelInfo,
+    RerankRoute,
+    get_rerank_model_info,
+    list_rerank_models,
+)
+from volc_dashscope.providers.rerank import RerankQuestion, Scores, build, read
+from volc_dashscope.results import Usage
+from volc_dashscope.settings import ClientSettings
+
+__all__ = ["AsyncReranker", "RerankResult", "Reranker"]
+
+_EMBEDDING_PATH, _RERANK_PATH = "/compatible-mode/v1", "/compatible-api/v1"
+
+
+@dataclass(frozen=True, slots=True)
+class RerankResult:
+    """
+    One document's place in a ranking.
+
+    Attributes:
+        index: Position of the document in the caller's list, from 0.
+        score: 0 to 1, higher is better. Comparable within one call only.
+        document: The caller's own object.
+    """
+
+    index: int
+    score: float
+    document: Item
+
+
+class _RerankerBase:
+    """What both rerankers have in common: the signature, the checks, and the request as a flow."""
+
+    def __init__(
+        self,
+        model: str = "qwen3-vl-rerank",
+        *,
+        base_model: str | None = None,
+        model_info: RerankModelInfo | None = None,
+        route: RerankRoute = "native",
+        api_key: str | Secret | None = None,
+        base_url: str | None = None,
+        region: str | None = None,
+        workspace: str | None = None,
+        instruct: str | None = None,
+        max_concurrency: int = 8,
+        requests_per_minute: float | None = None,
+        tokens_per_minute: float | None = None,
+        limiter: Limiter | None = None,
+        max_retries: int = 7,
+        deadline: float = 180.0,
+        timeout: float = 60.0,
+        cache: MutableMapping[str, bytes] | BatchCache | None = None,
+        default_headers: Mapping[str, str] | None = None,
+        http_client: HttpClient | None = None,
+        http_async_client: AsyncHttpClient | None = None,
+        extra_body: Mapping[str, object] | None = None,
+    ) -> None:
+        # Reports of crashes show local variables; from here on none holds the key as text.
+        api_key = _config.sealed(api_key)
+        given = locals()
+        row = find_rerank_model(model, base_model=base_model, model_info=model_info)
+        settings = {each.name: given[each.name] for each in fields(ClientSettings) if each.name in given}
+        shown = {"provider": "dashscope", "base_model": None, "model_info": row.as_model_info(model)}
+        self._start(row, ClientSettings(**{**settings, **shown}))
+
+    def _start(self, row: RerankModelInfo, settings: ClientSettings) -> None:
+        self._row, self._settings = row, settings
+        spec = settings.resolved_spec()
+        if spec.base_url.endswith(_EMBEDDING_PATH):
+            # Rerank has a compatible path of its own (page text-rerank-api).
+            spec = replace(spec, base_url=spec.base_url.removesuffix(_EMBEDDING_PATH) + _RERANK_PATH)
+        check_rerank_settings(row, spec, None)
+        assert spec.key is not None
+        self._spec = spec
+        self._begin()
+        self._pool = ConnectionPool(
+            key=spec.key,
+            timeout=settings.timeout,
+            width=settings.max_concurrency,
+            limiter=settings.limiter,
+            given=settings.http_client,
+            given_async=settings.http_async_client,
+            proxy=_config.find_proxy(spec.base_url),
+        )
+
+    def _begin(self) -> None:
+        """Make what calls share. A forked child starts its own, with its own locks."""
+        settings = self._settings
+        self._process = process_id()
+        self._usage, self._lock = Usage(), threading.Lock()
+        self._cache_failed = False
+        self._retry = RetryContext(
+            Retry(settings.max_retries, settings.deadline, random.Random().random),
+            RateLimiter(settings.requests_per_minute, settings.tokens_per_minute, settings.max_concurrency),
+            time.monotonic,
+            "dashscope",
+        )
+
+    @property
+    def model_info(self) -> RerankModelInfo:
+        """The row that says what the model can do."""
+        return self._row
+
+    @property
+    def usage(self) -> Usage:
+        """What this reranker has been billed so far."""
+        return self._usage
+
+    def __repr__(self) -> str:
+        if not hasattr(self, "_spec"):
+            return f"{type(self).__name__}(unfinished)"
+        return f"{type(self).__name__}({self._spec.model!r}, {self._spec.place})"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        if self._settings.http_client is not None or self._settings.http_async_client is not None:
+            raise ConfigError("a reranker with an http_client handed in cannot be pickled or copied")
+        return (_remake, (type(self), self._row, self._settings))
+
+    def _question(
+        self, query: Item, documents: Iterable[Item], top_n: int | None, instruct: str | None
+    ) -> tuple[RerankQuestion, RequestSpec]:
+        """Check everything before a byte is sent."""
+        if self._process != process_id():
+            self._begin()
+        spec = self._spec if instruct is None else replace(self._spec, instruct=instruct)
+        check_rerank_settings(self._row, spec, top_n)
+        listed = tuple(items_of(documents, name="documents"))
+        if listed:
+            check_rerank(query, listed, self._row, spec)
+        # A cache needs every score: a document that is not among the best now may be asked for later.
+        wanted = top_n if self._settings.cache is None else None
+        return RerankQuestion(query, listed, wanted), spec
+
+    def _rank(self, question: RerankQuestion, spec: RequestSpec) -> Flow[Sequence[tuple[int, float]]]:
+        """Return (position, score), best first: from the cache, or by one request."""
+        if not question.documents:
+            return ()
+        keys = pair_keys(self._shape(spec), question.query, question.documents)
+        known = cached_scores(keys, self._recall(keys))
+        if known is not None:
+            return sorted(enumerate(known), key=lambda pair: (-pair[1], pair[0]))
+        step: Step[Scores] = Step(
+            build=lambda: build(question, self._row, spec),
+            read=lambda reply: read(reply, question, spec),
+            cost=RequestCost(1, estimated_tokens(question.query, question.documents)),
+        )
+        scores = yield from exchange(step, self._retry)
+        with self._lock:
+            self._usage += scores.usage
+        self._remember(cache_entries(keys, scores.ranking))
+        return scores.ranking
+
+    def _shape(self, spec: RequestSpec) -> str:
+        return f"{self._settings.vector_key()}:{spec.instruct or ''}"
+
+    def _recall(self, keys: Sequence[str]) -> dict[str, bytes]:
+        cache = self._settings.cache
+        if cache is None:
+            return {}
+        try:
+            if not isinstance(cache, MutableMapping):
+                return cache.get_many(keys)
+            return {key: cache[key] for key in dict.fromkeys(keys) if key in cache}
+        except Exception as error:
+            self._warn_of_cache(error)
+            return {}
+
+    def _remember(self, entries: dict[str, bytes]) -> None:
+        cache = self._settings.cache
+        if cache is None:
+            return
+        try:
+            if not isinstance(cache, MutableMapping):
+                cache.set_many(entries)
+            else:
+                cache.update(entries)
+        except Exception as error:
+            self._warn_of_cache(error)
+
+    def _warn_of_cache(self, error: Exception) -> None:
+        if not self._cache_failed:
+            self._cache_failed = True
+            warnings.warn(f"the cache failed and is left out: {error}", RuntimeWarning, stacklevel=5)
+
+    @staticmethod
+    def _results(
+        ranking: Sequence[tuple[int, float]], question: RerankQuestion, top_n: int | None
+    ) -> list[RerankResult]:
+        return [RerankResult(index, score, question.documents[index]) for index, score in ranking[:top_n]]
+
+
+class Reranker(_RerankerBase):
+    """
+    Orders documents by how well they answer a query, in the caller's thread.
+
+    ```python
+    reranker = Reranker("qwen3-rerank")
+    best = reranker.rerank("How do I reset my password?", ["Billing", "Reset a password"], top_n=1)
+    print(best[0].document)
+    ```
+
+    Args:
+        model: A rerank model. qwen3-vl-rerank takes texts, images and videos, the others texts.
+        base_model: Name of the row to use for a name the table does not have.
+        model_info: A row of your own instead.
+        route: "native", or "openai" for the flat form under `/compatible-api/v1/reranks` (texts only).
+        api_key: Default: `DASHSCOPE_API_KEY`.
+        base_url: Default: `DASHSCOPE_BASE_URL`, then by `region`.
+        region: "cn-beijing", "ap-southeast-1", ...; keys are bound to one.
+        workspace: DashScope workspace id.
+        instruct: What "relevant" means, as an English sentence, for the models that have it.
+        max_concurrency: Requests in flight at once.
+        requests_per_minute: The account's limit; None adapts when rate-limited.
+        tokens_per_minute: The account's limit; None adapts when rate-limited.
+        limiter: A rate limiter of your own, asked before each request is sent.
+        max_retries: Retries of one request at most.
+        deadline: Seconds one call may take.
+        timeout: Seconds of silence while connecting, sending or reading.
+        cache: Scores by pair. They answer a later call only if one request scored all its pairs, because scores
+            of two requests cannot be compared. With a cache, `top_n` is cut here and not by the service.
+        default_headers: Sent with every request.
+        http_client: Your own HTTP client, used as it is and never closed.
+        http_async_client: Likewise, for `AsyncReranker`.
+        extra_body: Fields merged into every request body as given.
+
+    Raises:
+        ConfigError: No key, an unknown or stopped model, a route the model does not have.
+        InputError: An instruction for a model that takes none.
+    """
+
+    def rerank(
+        self,
+        query: Item,
+        documents: Iterable[Item],
+        *,
+        top_n: int | None = None,
+        instruct: str | None = None,
+    ) -> list[RerankResult]:
+        """
+        Return documents with their scores, best first; equal scores in input order.
+
+        Everything goes in one request: scores of two requests cannot be compared, so that a list over the limit
+        is an error and never split.
+
+        Args:
+            query: str (always text), Image or Video, as the model takes it.
+            documents: A list of the same, also mixed. An empty list gives an empty list, without a request.
+            top_n: How many of the best to return; None for all.
+            instruct: Replaces the reranker's own instruction for this call.
+
+        Raises:
+            InputError: A query, document or list that the model does not take. Nothing was sent.
+            EmbeddingError: The request failed.
+        """
+        question, spec = self._question(query, documents, top_n, instruct)
+        ranking = run(self._rank(question, spec), self._pool.sync_transport(), threading.Event())
+        return self._results(ranking, question, top_n)
+
+    def close(self) -> None:
+        """Close the connections. Closing twice is allowed."""
+        self._pool.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    @property
+    def aio(self) -> AsyncReranker:
+        """The asynchronous twin: the same settings, limits and usage."""
+        twin = AsyncReranker.__new__(AsyncReranker)
+        twin.__dict__.update(self.__dict__)
+        return twin
+
+
+class AsyncReranker(_RerankerBase):
+    """
+    As `Reranker`, awaited.
+
+    ```python
+    async with AsyncReranker("qwen3-rerank") as reranker:
+        best = await reranker.rerank("reset password", ["Billing", "Reset a password"], top_n=1)
+    ```
+    """
+
+    async def rerank(
+        self,
+        query: Item,
+        documents: Iterable[Item],
+        *,
+        top_n: int | None = None,
+        instruct: str | None = None,
+    ) -> list[RerankResult]:
+        """As `Reranker.rerank`, awaited."""
+        question, spec = self._question(query, documents, top_n, instruct)
+        ranking = await arun(self._rank(question, spec), await self._pool.async_transport())
+        return self._results(ranking, question, top_n)
+
+    async def close(self) -> None:
+        """Close this event loop's connections. Closing twice is allowed."""
+        await self._pool.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.close()
+
+
+def find_rerank_model(
+    model: str, *, base_model: str | None = None, model_info: RerankModelInfo | None = None
+) -> RerankModelInfo:
+    """
+    Return the row that says what a rerank model can do.
+
+    Raises:
+        ConfigError: An unknown name, or a model the service has stopped.
+    """
+    row = model_info or get_rerank_model_info(base_model or model)
+    names = ", ".join(each.name for each in list_rerank_models() if not each.successor)
+    if row is None:
+        raise ConfigError(
+            f"{base_model or model!r} is not in the table of rerank models: {names}; "
+            f'for another name say which of them it is: base_model="qwen3-rerank"'
+        )
+    if row.successor:
+        raise ConfigError(f"{row.name} was stopped by the service; use {row.successor}")
+    return row
+
+
+def _remake(kind: type[_RerankerBase], row: RerankModelInfo, settings: ClientSettings) -> _RerankerBase:
+    made = kind.__new__(kind)
+    made._start(row, settings)
+    return made
