@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
+from uuid import uuid4
 
 from llama_index.core.base.embeddings.base import Embedding
 from llama_index.core.embeddings import MultiModalEmbedding
-from llama_index.core.schema import ImageType
+from llama_index.core.schema import BaseNode, ImageType, TransformComponent
 from pydantic import AliasChoices, Field, PrivateAttr, SecretStr
 
 from llama_index_ext.events import announced
-from llama_index_ext.media import medium
+from llama_index_ext.fingerprints import MEDIA_KEY, is_marked
+from llama_index_ext.media import has_media, left_out, medium
 from llama_index_ext.pickling import Portable
 from llama_index_ext.rate_limit import RateLimiterAdapter
 from volc_dashscope import (
@@ -20,6 +22,7 @@ from volc_dashscope import (
     EmbeddingError,
     EmbeddingResult,
     Image,
+    InputError,
     Item,
     OnError,
     TextType,
@@ -29,6 +32,9 @@ from volc_dashscope.inputs import as_iterable
 from volc_dashscope.integrations.hybrid import SubCall, dense_pieces, joined, partial_result
 from volc_dashscope.integrations.settings import ClientFields, each, hide_key
 from volc_dashscope.models import Provider
+
+if TYPE_CHECKING:
+    from typing import Self
 
 _LARGEST_BATCH = 2048
 
@@ -92,6 +98,45 @@ class ClientEmbedding(ListArguments, Portable, ClientFields, MultiModalEmbedding
         """Let requests for texts bring their sparse half along from now on; False if the model has none."""
         self._hybrid = self._client.model_info.sparse
         return self._hybrid
+
+    def __call__(self, nodes: Sequence[BaseNode], **kwargs: Any) -> Sequence[BaseNode]:
+        """
+        Embed nodes as a transform of a pipeline: their text, or with media as `MultiModalNodeEmbedder` does.
+
+        Core's own way embeds the text or metadata around a picture in the place of the picture.
+        """
+        if not any(has_media(node) or left_out(node) for node in nodes):
+            return super().__call__(nodes, **kwargs)
+        done = self._node_embedder()(nodes)
+        return _with_vectors(nodes, done)
+
+    async def acall(self, nodes: Sequence[BaseNode], **kwargs: Any) -> Sequence[BaseNode]:
+        """As calling it, awaited."""
+        if not any(has_media(node) or left_out(node) for node in nodes):
+            return await super().acall(nodes, **kwargs)
+        done = await self._node_embedder().acall(nodes)
+        return _with_vectors(nodes, done)
+
+    def _node_embedder(self) -> TransformComponent:
+        # The module of the node embedder needs this one.
+        from llama_index_ext.nodes import MultiModalNodeEmbedder
+
+        return MultiModalNodeEmbedder(embed_model=self)
+
+    def to_dict(self, **kwargs: Any) -> dict[str, Any]:
+        """
+        Return the settings without the key, and with a nonce where the model takes media.
+
+        Core's pipeline cache hashes this and the nodes' texts before the transform runs: without the nonce two
+        pictures would share one entry. For a text model it serves as for any other; else use `cache=`.
+        """
+        settings: dict[str, Any] = super().to_dict(**kwargs)
+        return {**settings, "nonce": uuid4().hex} if self._client.model_info.multimodal else settings
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any], **kwargs: Any) -> Self:
+        """Make one of what `to_dict` gave; the key comes from the environment, or as `api_key=`."""
+        return super().from_dict({name: value for name, value in data.items() if name != "nonce"}, **kwargs)
 
     def embed_items(
         self, items: Sequence[Item], *, text_type: TextType | None = "document", on_error: OnError = "raise"
@@ -196,10 +241,12 @@ class ClientEmbedding(ListArguments, Portable, ClientFields, MultiModalEmbedding
         return (await self._aget_text_embeddings([text]))[0]
 
     def _get_text_embeddings(self, texts: list[str]) -> list[Embedding]:
+        _refuse_marks(texts)
         with self._brake.prepaid():
             return _lists(self.embed_items(texts))
 
     async def _aget_text_embeddings(self, texts: list[str]) -> list[Embedding]:
+        _refuse_marks(texts)
         with self._brake.prepaid():
             return _lists(await self.aembed_items(texts))
 
@@ -302,6 +349,23 @@ def _refuse_cache(cache: object) -> None:
             "embeddings_cache is keyed by the bare text: a query would get a document's vector, and one model "
             "another's; use cache=, which is keyed by model, dimension, role, instruction and content"
         )
+
+
+def _refuse_marks(texts: Sequence[str]) -> None:
+    for index, text in enumerate(texts):
+        if is_marked(text):
+            raise InputError(
+                f"item {index}: text {MEDIA_KEY}: ... stands for a picture or video that would not be embedded; "
+                "give the nodes to MultiModalNodeEmbedder first, then to the index",
+                index=index,
+            )
+
+
+def _with_vectors(nodes: Sequence[BaseNode], done: Sequence[BaseNode]) -> Sequence[BaseNode]:
+    """Give the nodes handed in their vectors, as core does."""
+    for node, embedded in zip(nodes, done, strict=True):
+        node.embedding = embedded.embedding
+    return done
 
 
 def _lists(result: EmbeddingResult) -> list[Embedding]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
+from functools import cache
 from hashlib import sha256
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
+from uuid import uuid4
 
 from llama_index.core.schema import (
     BaseNode,
@@ -15,12 +18,14 @@ from llama_index.core.schema import (
     NodeRelationship,
     RelatedNodeInfo,
 )
+from pydantic import PrivateAttr
 
-from llama_index_ext.media import own_text, parts_of
+from llama_index_ext.media import has_media, own_text, parts_of
 from volc_dashscope import Fused, InputError, Part
 from volc_dashscope.inputs import as_iterable, digest
 
 MEDIA_KEY = "media_sha256"
+_MARK = re.compile(rf"{MEDIA_KEY}\W{{0,5}}[0-9a-f]{{64}}")
 
 
 class FingerprintedImageNode(ImageNode):
@@ -36,9 +41,11 @@ def fingerprint(nodes: Iterable[BaseNode], *, media_root: str | None = None) -> 
     """
     Return copies of nodes whose `hash` depends on the bytes of their media, for a pipeline with a docstore.
 
-    Core hashes a path, not the file: a replaced picture would be skipped as unchanged. Each copy is its own
-    source document if it has none, so that stores can delete the vector it replaces. Give nodes ids of your own
-    that stay the same from run to run. URLs are not fetched: of those the URL counts.
+    Core hashes a path, not the file: a replaced picture would be skipped as unchanged. Each copy becomes its
+    own source document: core looks an upsert's hash up by the source's id, so a node of another source is new to
+    it on every run, and stores could not delete the vector it replaces. The source it had becomes its parent,
+    unless it has one. Give nodes ids of your own that stay the same from run to run. URLs are not fetched: of
+    those the URL counts.
 
     Args:
         nodes: Any nodes; of text nodes nothing but the source changes.
@@ -73,18 +80,84 @@ def annotated(node: BaseNode, **notes: str) -> BaseNode:
     )
 
 
+def is_marked(text: str) -> bool:
+    """Return whether a text is what `fingerprint` gave a picture or video in the place of content."""
+    return MEDIA_KEY in text and _MARK.search(text) is not None
+
+
+def with_hash(node: BaseNode, kept: str) -> BaseNode:
+    """Return a copy whose `hash` is `kept`, so that a docstore takes it for the node it was made from."""
+    copy = node.model_copy()
+    _give_hash(copy, kept)
+    return copy
+
+
+def stay_changed(node: BaseNode) -> None:
+    """
+    Let every docstore take this node for changed, whatever it compares it with.
+
+    Core notes the hash of each node that went into a run, also of one the embedder left out. The class of the
+    node itself is changed because core asks this very object for its hash after the run; no field is touched.
+    """
+    _give_hash(node, None)
+
+
+def be_itself(node: BaseNode) -> None:
+    """Undo `stay_changed`."""
+    if (node.__pydantic_private__ or {}).get("_own_hash") is None:
+        object.__setattr__(node, "__class__", _plain_class(node))
+
+
+def _plain_class(node: BaseNode) -> type[BaseNode]:
+    kind: type[BaseNode] = getattr(type(node), "plain_class", type(node))
+    return kind
+
+
+def _give_hash(node: BaseNode, kept: str | None) -> None:
+    object.__setattr__(node, "__class__", _hashed(_plain_class(node)))
+    private = {**(node.__pydantic_private__ or {}), "_own_hash": kept}
+    object.__setattr__(node, "__pydantic_private__", private)
+
+
+@cache
+def _hashed(kind: type[BaseNode]) -> type[BaseNode]:
+    """Return a subclass that is told its hash. It is stored under the name of `kind`, and comes back as that."""
+
+    class Hashed(kind):  # type: ignore[misc, valid-type]
+        plain_class: ClassVar[type[BaseNode]] = kind
+        _own_hash: str | None = PrivateAttr(default=None)
+
+        if not TYPE_CHECKING:
+
+            @property
+            def hash(self):
+                return self._own_hash or uuid4().hex
+
+            def __reduce__(self):
+                # Made at run time, so that no other process finds it by its name.
+                return _unpickled, (kind, self._own_hash, self.__getstate__())
+
+    Hashed.__name__, Hashed.__qualname__ = kind.__name__, kind.__qualname__
+    return Hashed
+
+
+def _unpickled(kind: type[BaseNode], kept: str | None, state: dict[str, Any]) -> BaseNode:
+    node = kind.__new__(kind)
+    node.__setstate__(state)
+    _give_hash(node, kept)
+    return node
+
+
 def _fingerprinted(node: BaseNode, root: str | None) -> BaseNode:
-    update: dict[str, Any] = {}
-    if node.source_node is None:
-        source = RelatedNodeInfo(node_id=node.node_id, node_type=node.get_type())
-        update["relationships"] = {**node.relationships, NodeRelationship.SOURCE: source}
+    update: dict[str, Any] = {"relationships": _self_sourced(node)}
     try:
-        parts = parts_of(node, root=root) if _has_media(node) else []
+        parts = parts_of(node, root=root) if has_media(node) else []
         if parts:
             update.update(_marks(node, parts))
     except InputError as error:
         raise InputError(f"node {node.node_id}: {error}") from error
     copy = node.model_copy(update=update)
+    object.__setattr__(copy, "__class__", _plain_class(copy))
     if not parts:
         return copy
     if type(copy) is ImageNode:
@@ -98,10 +171,14 @@ def _fingerprinted(node: BaseNode, root: str | None) -> BaseNode:
     return copy
 
 
-def _has_media(node: BaseNode) -> bool:
-    return isinstance(node, ImageNode) or (
-        isinstance(node, Node) and (node.image_resource is not None or node.video_resource is not None)
-    )
+def _self_sourced(node: BaseNode) -> dict[NodeRelationship, Any]:
+    related = dict(node.relationships)
+    source = node.source_node
+    if source is None or source.node_id != node.node_id:
+        related[NodeRelationship.SOURCE] = RelatedNodeInfo(node_id=node.node_id, node_type=node.get_type())
+        if source is not None:
+            related.setdefault(NodeRelationship.PARENT, source)
+    return related
 
 
 def _marks(node: BaseNode, parts: Sequence[Part]) -> dict[str, Any]:

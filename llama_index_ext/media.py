@@ -57,7 +57,8 @@ def parts_of(node: BaseNode, *, root: str | None) -> list[Part]:
     """
     found: list[Part] = [*_text(node), *_image(node, root), *_video(node, root)]
     if not found:
-        hint = "; audio cannot be embedded" if getattr(node, "audio_resource", None) else ""
+        missed = left_out(node)
+        hint = f"; {' and '.join(missed)} cannot be embedded" if missed else ""
         raise InputError(f"it holds no text, image or video{hint}")
     return found
 
@@ -70,6 +71,27 @@ def own_text(node: BaseNode) -> str:
     elif isinstance(node, Node) and node.text_resource is not None:
         text = node.text_resource.text or ""
     return text if text.strip() else ""
+
+
+def has_media(node: BaseNode) -> bool:
+    """Return whether a node holds a picture or a video, or is of the class for pictures."""
+    return isinstance(node, ImageNode) or (
+        isinstance(node, Node) and (node.image_resource is not None or node.video_resource is not None)
+    )
+
+
+def left_out(node: BaseNode) -> list[str]:
+    """Return what a node holds, in words, that `parts_of` cannot embed."""
+    if not isinstance(node, Node):
+        return []
+    missed = ["audio"] if node.audio_resource is not None else []
+    text = node.text_resource
+    if text is not None and not (text.text or "").strip() and (text.data or text.path or text.url):
+        missed.append("text that is not loaded")
+    for name, resource in (("image", node.image_resource), ("video", node.video_resource)):
+        if resource is not None and (resource.text or "").strip():
+            missed.append(f"text of the {name} resource")
+    return missed
 
 
 def _text(node: BaseNode) -> list[str]:

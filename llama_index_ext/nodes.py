@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -9,6 +10,7 @@ from uuid import uuid4
 
 import numpy as np
 from llama_index.core.schema import BaseNode, TransformComponent
+from llama_index.core.storage.docstore import BaseDocumentStore
 from pydantic import ConfigDict, PrivateAttr
 
 from llama_index_ext.averaging import Fuse, Mix, Vector, spans
@@ -18,13 +20,16 @@ from llama_index_ext.embeddings import (
     DashScopeMultiModalEmbedding,
 )
 from llama_index_ext.events import announced
-from llama_index_ext.fingerprints import annotated, marked
-from llama_index_ext.media import parts_of
+from llama_index_ext.fingerprints import annotated, be_itself, marked, stay_changed, with_hash
+from llama_index_ext.media import left_out, parts_of
 from llama_index_ext.node_errors import bulk, named
 from llama_index_ext.pickling import Portable
 from volc_dashscope import BulkError, ConfigError, EmbeddingError, EmbeddingResult, InputError, Item, Part
 from volc_dashscope.inputs import as_iterable, label
 
+_log = logging.getLogger("llama_index_ext")
+# No node's hash: a docstore that holds it takes the document for changed.
+_NOT_DONE = "not embedded"
 _KINDS = {kind.__name__: kind for kind in (ArkMultiModalEmbedding, DashScopeMultiModalEmbedding)}
 
 
@@ -40,8 +45,8 @@ class MultiModalNodeEmbedder(Portable, TransformComponent):
         fuse: What becomes of several parts. "auto": the model fuses them if it can; else each part gets its
             vector, and the unit mean of the unit vectors is kept, as `metadata["embedding_is"]` then says.
             "always" needs a model that can. "never" always takes the mean.
-        on_error: "raise", or "skip": a failed node stays without a vector, is listed in `skipped`, and has the
-            reason in `metadata["embedding_error"]`.
+        on_error: "raise", or "skip": a failed node is left out of what comes back (core would embed it as text),
+            listed in `skipped`, logged as a warning, and embedded by the next run of a pipeline with a docstore.
 
     Raises:
         ConfigError: `fuse="always"` for a model that cannot fuse.
@@ -54,6 +59,7 @@ class MultiModalNodeEmbedder(Portable, TransformComponent):
     on_error: Literal["raise", "skip"] = "raise"
 
     _skipped: dict[str, EmbeddingError] = PrivateAttr(default_factory=dict)
+    _sources: dict[str, str] = PrivateAttr(default_factory=dict)
 
     if not TYPE_CHECKING:
 
@@ -70,6 +76,21 @@ class MultiModalNodeEmbedder(Portable, TransformComponent):
     def skipped(self) -> Mapping[str, EmbeddingError]:
         """Why a node has no vector, by node id, until a later call gives it one. Not filled by other processes."""
         return dict(self._skipped)
+
+    def forget_skipped(self, docstore: BaseDocumentStore) -> None:
+        """
+        Let the next run of a pipeline embed the documents again that skipped nodes were cut from.
+
+        Needed only where an earlier transform makes nodes of documents: the docstore has noted the document, and
+        a chunk does not know it. Nodes that go into the pipeline themselves are embedded by the next run anyway.
+        """
+        for name in self._skipped_sources():
+            docstore.set_document_hash(name, _NOT_DONE)
+
+    async def aforget_skipped(self, docstore: BaseDocumentStore) -> None:
+        """As `forget_skipped`, awaited."""
+        for name in self._skipped_sources():
+            await docstore.aset_document_hash(name, _NOT_DONE)
 
     def __call__(self, nodes: Sequence[BaseNode], **kwargs: Any) -> Sequence[BaseNode]:
         """
@@ -135,10 +156,21 @@ class MultiModalNodeEmbedder(Portable, TransformComponent):
         if answers.errors and self.on_error == "raise":
             raise bulk(work.nodes, answers.rows, answers.errors)
         for position, node in enumerate(work.nodes):
+            be_itself(node)
             self._skipped.pop(node.node_id, None)
+            self._sources.pop(node.node_id, None)
             if position in answers.errors:
-                self._skipped[node.node_id] = answers.errors[position]
-        return [work.result(position) for position in range(len(work.nodes))]
+                self._skip(node, answers.errors[position])
+        return [work.result(position) for position in answers.rows_in_order]
+
+    def _skip(self, node: BaseNode, error: EmbeddingError) -> None:
+        stay_changed(node)
+        self._skipped[node.node_id] = error
+        self._sources[node.node_id] = node.ref_doc_id or node.node_id
+        _log.warning("not embedded and left out: %s", error)
+
+    def _skipped_sources(self) -> list[str]:
+        return list(dict.fromkeys(self._sources.values()))
 
 
 @dataclass
@@ -147,6 +179,11 @@ class Answers:
 
     rows: dict[int, Vector]
     errors: dict[int, EmbeddingError]
+
+    @property
+    def rows_in_order(self) -> list[int]:
+        """Positions of the nodes that have a vector."""
+        return sorted(self.rows)
 
 
 class _Work:
@@ -206,18 +243,17 @@ class _Work:
                 rest = []
 
     def result(self, position: int) -> BaseNode:
-        """Return the copy of a node that goes on."""
-        node, answers = self.nodes[position], self.answers
-        if position in answers.errors:
-            return annotated(node, embedding_error=str(answers.errors[position])).model_copy(
-                update={"embedding": None}
-            )
-        averaged = self._mixes[position].averaged
+        """Return the copy of a node that goes on; to a docstore it is the node it was made from."""
+        given = node = self.nodes[position]
+        averaged, missed = self._mixes[position].averaged, left_out(node)
         if averaged is not None:
             node = annotated(node, embedding_is=averaged)
-        return marked(node, self._parts[position]).model_copy(
-            update={"embedding": answers.rows[position].tolist()}
-        )
+        if missed:
+            node = annotated(node, not_embedded=", ".join(missed))
+            _log.warning("node %s: %s not embedded", given.node_id, " and ".join(missed))
+        node = marked(node, self._parts[position])
+        node = node.model_copy(update={"embedding": self.answers.rows[position].tolist()})
+        return node if node.hash == given.hash else with_hash(node, given.hash)
 
     def _items(self, positions: Sequence[int]) -> list[Item]:
         return [item for position in positions for item in self._mixes[position].items]

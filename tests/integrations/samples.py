@@ -46,3 +46,8 @@ def query(face: Any, text: str) -> list[float]:
 def images(face: Any, given: list[str]) -> list[list[float]]:
     """Embed images, whatever the framework calls it."""
     return face.embed_image(given) if isinstance(face, Embeddings) else face.get_image_embedding_batch(given)
+
+
+def settings_of(embed_model: Any) -> dict[str, Any]:
+    """Return what `to_dict` gives, without what is new in each call."""
+    return {name: value for name, value in embed_model.to_dict().items() if name != "nonce"}
