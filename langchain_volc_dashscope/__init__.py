@@ -17,10 +17,12 @@ from langchain_volc_dashscope.documents import (
 )
 from langchain_volc_dashscope.embeddings import ArkEmbeddings, DashScopeEmbeddings
 from langchain_volc_dashscope.media_metadata import content_blocks, media_of
+from langchain_volc_dashscope.rerank import DashScopeRerank
 
 __all__ = [
     "ArkEmbeddings",
     "DashScopeEmbeddings",
+    "DashScopeRerank",
     "MediaDocument",
     "MediaStr",
     "content_blocks",

@@ -109,6 +109,11 @@ class MediaDocument(Document):
         super().__init__(page_content, metadata=known, **fields)
         self._item = item
 
+    @property
+    def item(self) -> Item | None:
+        """The item this document was made of; None for a copy that a framework made of its fields."""
+        return self._item
+
     @classmethod
     def lc_id(cls) -> list[str]:
         """As of a plain `Document`, which is what serialized documents are read back as."""

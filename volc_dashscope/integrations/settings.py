@@ -90,7 +90,7 @@ class ClientFields(BaseModel):
             try:
                 super().__init__(**data)
             except ValidationError as error:
-                refusal = _without_inputs(error)
+                refusal = without_inputs(error)
             # It holds the key, and reports of crashes show local variables.
             data = None
             if refusal is not None:
@@ -221,7 +221,7 @@ def each(given: Iterable[G], make: Callable[[G], M], *, name: str) -> list[M]:
     return made
 
 
-def _without_inputs(error: ValidationError) -> ValidationError:
+def without_inputs(error: ValidationError) -> ValidationError:
     """Return the same error without the values: `hide_input_in_errors` leaves them in `.errors()`."""
     lines = [
         InitErrorDetails(type=PydanticCustomError(line["type"], line["msg"]), loc=line["loc"], input=None)
