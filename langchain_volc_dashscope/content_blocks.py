@@ -1,20 +1,40 @@
-"""Content blocks, in the spellings LangChain users have, as items: v1, OpenAI's, and DashScope's dicts."""
+"""
+Content blocks, in the spellings LangChain users have, as items: v1 and before, OpenAI's and Ark's, and DashScope's.
+
+Every key of a block is either carried into the item or refused. What a block may hold beside its content:
+
+    id, index, annotations, metadata, cache_control   how a framework or a chat model keeps books; shapes no vector
+    detail                                            OpenAI's advice to a chat model; neither service has it
+    fps, max_video_tokens, ...                        how a video is sampled, beside its URL or in `extras`
+"""
 
 from __future__ import annotations
 
 import base64
 import binascii
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, TypeVar
 
 from langchain_volc_dashscope.documents import UnknownMedia, resolve
 from volc_dashscope import Frames, Fused, Image, InputError, Item, Part, Video
 from volc_dashscope.inputs import parts
 
+M = TypeVar("M", Image, Video)
+
 _MEDIA = (Image, Video, Frames, Fused)
+_KNOBS = tuple(field.name for field in fields(Video) if field.name != "source")
+_BOOKKEEPING = frozenset({"type", "id", "index", "annotations", "metadata", "cache_control"})
+_KINDS: dict[str, type[Image] | type[Video]] = {
+    "image": Image,
+    "image_url": Image,
+    "video": Video,
+    "video_url": Video,
+}
 
 
-def as_item(given: object, unknown: UnknownMedia = "raise") -> Item:
+def as_item(given: object, unknown: UnknownMedia = "raise", *, root: str | Path | None = None) -> Item:
     """
     Return the item a caller means.
 
@@ -22,51 +42,67 @@ def as_item(given: object, unknown: UnknownMedia = "raise") -> Item:
         given: `str` (text, or a media token), `MediaStr`, an input value, a content block, or a list of
             blocks, which is one fused vector.
         unknown: What to do with a token this process did not make.
+        root: The folder in which `file:` URIs of blocks may be opened; None opens none.
 
     Raises:
-        InputError: A block of an unknown kind, or one that holds no URL or bytes.
+        InputError: A block of an unknown kind, with an unknown key, or without URL or bytes.
     """
     if isinstance(given, str):
         return resolve(given, unknown)
     if isinstance(given, _MEDIA):
         return given
     if isinstance(given, Mapping):
-        return _block(given)
-    if isinstance(given, Sequence):
-        return _fused(given, unknown)
+        return _block(given, root)
+    # Bytes are a sequence of numbers, and a named tuple is one record.
+    record = isinstance(given, bytes | bytearray | memoryview) or hasattr(given, "_fields")
+    if isinstance(given, Sequence) and not record:
+        return _fused(given, unknown, root)
     raise InputError(
         f"expected str, Image, Video, Fused, a content block or a list of blocks, got {type(given).__name__}"
     )
 
 
-def _fused(blocks: Sequence[object], unknown: UnknownMedia) -> Item:
+def _fused(blocks: Sequence[object], unknown: UnknownMedia, root: str | Path | None) -> Item:
     whole: list[Part] = []
     for block in blocks:
-        whole.extend(parts(as_item(block, unknown)))
+        whole.extend(parts(as_item(block, unknown, root=root)))
     if not whole:
         raise InputError("an empty list of content blocks")
     return whole[0] if len(whole) == 1 else Fused(*whole)
 
 
-def _block(block: Mapping[str, Any]) -> Item:
+def _block(block: Mapping[str, Any], root: str | Path | None) -> Item:
     kind = block.get("type")
     if kind is None:
-        return _dashscope(block)
+        return _dashscope(block, root)
     if kind == "text":
+        _require_known(block, {"text"})
         return _text(block.get("text"))
-    if kind in ("image_url", "video_url"):
-        inner = block.get(kind)
-        url = inner.get("url") if isinstance(inner, Mapping) else inner
-        return _url(url, Image if kind == "image_url" else Video)
+    if not isinstance(kind, str) or kind not in _KINDS:
+        raise InputError(
+            f"content block of type {kind!r}; text, image, video, image_url and video_url can be embedded"
+        )
+    medium = _KINDS[kind]
     if kind in ("image", "video"):
-        return _v1(block, Image if kind == "image" else Video)
-    raise InputError(
-        f"content block of type {kind!r}; text, image, video, image_url and video_url can be embedded"
-    )
+        return _v1(block, medium, root)
+    inner = block.get(kind)
+    found = inner if isinstance(inner, Mapping) else {"url": inner}
+    _require_known(block, {kind}, medium)
+    _require_known(found, {"url", "detail"} if medium is Image else {"url"}, medium)
+    return _medium(found.get("url"), medium, root, _knobs(block, found))
 
 
-def _v1(block: Mapping[str, Any], kind: type[Image] | type[Video]) -> Item:
+def _v1(block: Mapping[str, Any], kind: type[Image] | type[Video], root: str | Path | None) -> Item:
     # `data` and `source_type` are the spelling before v1.
+    _require_known(block, {"url", "base64", "data", "source_type", "mime_type", "file_id"}, kind)
+    if _given(block, "file_id"):
+        raise InputError(
+            "a content block with a file_id; file ids of other services mean nothing here, give url or base64"
+        )
+    sources = [name for name in ("url", "base64", "data") if _given(block, name)]
+    if len(sources) > 1:
+        raise InputError(f"an image or video block with {' and '.join(sources)}; give one of them")
+    knobs = _knobs(block)
     encoded = block.get("base64") or (block.get("data") if block.get("source_type") == "base64" else None)
     if isinstance(encoded, str):
         try:
@@ -74,32 +110,74 @@ def _v1(block: Mapping[str, Any], kind: type[Image] | type[Video]) -> Item:
         except (binascii.Error, ValueError) as error:
             raise InputError("the base64 of a content block cannot be decoded") from error
         mime = block.get("mime_type")
-        return kind.from_bytes(data, mime=mime if isinstance(mime, str) else None)
+        return kind.from_bytes(data, mime=mime if isinstance(mime, str) else None, **knobs)
     if block.get("url") is None:
-        raise InputError(
-            "an image or video block needs url or base64; file ids of other services mean nothing here"
-        )
-    return _url(block.get("url"), kind)
+        raise InputError("an image or video block needs url or base64")
+    return _medium(block.get("url"), kind, root, knobs)
 
 
-def _dashscope(block: Mapping[str, Any]) -> Item:
+def _dashscope(block: Mapping[str, Any], root: str | Path | None) -> Item:
     whole: list[Part] = []
+    medium = Video if _given(block, "video") else Image
+    _require_known(block, {"text", "image", "video", "multi_images"}, medium)
     for kind, value in block.items():
+        if value is None or kind in _BOOKKEEPING:
+            continue
         if kind == "text":
             whole.append(_text(value))
         elif kind == "image":
-            whole.append(_url(value, Image))
+            whole.append(_url(value, Image, root, {}))
         elif kind == "video":
-            whole.append(_url(value, Video))
-        elif kind == "multi_images" and isinstance(value, Sequence) and not isinstance(value, str):
-            whole.append(Frames([Image.from_url(_checked(url)) for url in value]))
-        else:
-            raise InputError(
-                f"content block with the key {kind!r}; text, image, video and multi_images are known"
-            )
+            whole.append(_url(value, Video, root, _knobs(block)))
+        elif kind == "multi_images":
+            if not isinstance(value, Sequence) or isinstance(value, str | bytes):
+                raise InputError(f"multi_images must be a list, got one {type(value).__name__}; pass [one]")
+            whole.append(Frames([_url(url, Image, root, {}) for url in value]))
     if not whole:
         raise InputError("an empty content block")
     return whole[0] if len(whole) == 1 else Fused(*whole)
+
+
+def _given(block: Mapping[str, Any], key: str) -> bool:
+    return block.get(key) is not None
+
+
+def _require_known(
+    block: Mapping[str, Any], content: set[str], medium: type[Image] | type[Video] | None = None
+) -> None:
+    """Refuse a key that would be dropped. One without a value says nothing."""
+    knobs = _KNOBS if medium is Video else ()
+    allowed = {*content, *knobs}
+    for key, value in [*block.items(), *_extras(block).items()]:
+        if value is None or key in allowed or key in _BOOKKEEPING or key == "extras":
+            continue
+        if key in _KNOBS:
+            raise InputError(
+                f"content block with the key {key!r}, which says how a video is sampled, and no video"
+            )
+        kind = block.get("type")
+        seen = f"content block of type {kind!r} with" if kind is not None else "content block with"
+        raise InputError(f"{seen} the key {key!r}; known beside it are {', '.join(sorted(allowed))}")
+
+
+def _knobs(*blocks: Mapping[str, Any]) -> dict[str, Any]:
+    """Return how a video is sampled, said beside its URL, in `extras`, or beside the block's kind."""
+    found: dict[str, Any] = {}
+    for block in blocks:
+        for source in (block, _extras(block)):
+            for name in _KNOBS:
+                if source.get(name) is None:
+                    continue
+                if found.setdefault(name, source[name]) != source[name]:
+                    raise InputError(f"a content block says {name} twice, and differently")
+    return found
+
+
+def _extras(block: Mapping[str, Any]) -> Mapping[str, Any]:
+    extras = block.get("extras")
+    if extras is not None and not isinstance(extras, Mapping):
+        raise InputError(f"the extras of a content block must be a dict, got {type(extras).__name__}")
+    return extras or {}
 
 
 def _text(value: object) -> str:
@@ -108,11 +186,20 @@ def _text(value: object) -> str:
     return value
 
 
-def _url(value: object, kind: type[Image] | type[Video]) -> Image | Video:
-    return kind.from_url(_checked(value))
+def _medium(
+    url: object, kind: type[Image] | type[Video], root: str | Path | None, knobs: Mapping[str, Any]
+) -> Image | Video:
+    return _url(url, Image, root, {}) if kind is Image else _url(url, Video, root, knobs)
 
 
-def _checked(value: object) -> str:
+def _url(value: object, kind: type[M], root: str | Path | None, knobs: Mapping[str, Any]) -> M:
     if not isinstance(value, str):
         raise InputError(f"the URL of a content block must be str, got {type(value).__name__}")
-    return value
+    if value[:5].lower() == "file:":
+        if root is None:
+            # Blocks come from chats and stores: without a fence any of them could name any file.
+            raise InputError(
+                "a URL with scheme 'file' in a content block is opened inside media_root only; set media_root"
+            )
+        return kind.from_path(value, root=root, **knobs)
+    return kind.from_url(value, **knobs)

@@ -137,7 +137,8 @@ class _MultimodalEmbeddings(ClientFields, Embeddings):
         Embed images to be searched.
 
         Args:
-            uris: `http(s):`, `data:` and `oss:` are URLs; anything else is a path, inside `media_root` if set.
+            uris: `http(s):`, `data:` and `oss:` are URLs; anything else is a path or a `file:` URI, inside
+                `media_root` if set.
         """
         return _lists(self._client.embed(each(uris, self._image, name="uris")))
 
@@ -162,7 +163,7 @@ class _MultimodalEmbeddings(ClientFields, Embeddings):
         return _lists(await self._client.aio.embed(each(uris, self._video, name="uris")))
 
     def _items(self, given: Sequence[Embeddable]) -> list[Item]:
-        return each(given, lambda one: as_item(one, self.unknown_media), name="texts")
+        return each(given, lambda one: as_item(one, self.unknown_media, root=self.media_root), name="texts")
 
     def _call(self, piece: SubCall, role: TextType | None) -> EmbeddingResult:
         with piece.placed():

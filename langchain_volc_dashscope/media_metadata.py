@@ -16,7 +16,6 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 import orjson
 from langchain_core.documents import Document
@@ -174,7 +173,7 @@ def _medium(kind: type[M], uri: object, root: str | Path | None, **knobs: Any) -
     if address.scheme in ("http", "https", "oss"):
         return kind.from_url(uri, **knobs)
     if address.scheme == "file":
-        return kind.from_path(url2pathname(address.path), root=root, **knobs)
+        return kind.from_path(uri, root=root, **knobs)
     raise InputError(f"media_uri must be http, https, oss or file, got scheme {address.scheme[:20]!r}")
 
 

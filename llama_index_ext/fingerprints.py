@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from functools import cache
 from hashlib import sha256
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 from uuid import uuid4
 
@@ -37,7 +38,7 @@ class FingerprintedImageNode(ImageNode):
         return sha256(f"{super().hash}-{self.metadata.get(MEDIA_KEY)}".encode()).hexdigest()
 
 
-def fingerprint(nodes: Iterable[BaseNode], *, media_root: str | None = None) -> list[BaseNode]:
+def fingerprint(nodes: Iterable[BaseNode], *, media_root: str | Path | None = None) -> list[BaseNode]:
     """
     Return copies of nodes whose `hash` depends on the bytes of their media, for a pipeline with a docstore.
 
@@ -148,7 +149,7 @@ def _unpickled(kind: type[BaseNode], kept: str | None, state: dict[str, Any]) ->
     return node
 
 
-def _fingerprinted(node: BaseNode, root: str | None) -> BaseNode:
+def _fingerprinted(node: BaseNode, root: str | Path | None) -> BaseNode:
     update: dict[str, Any] = {"relationships": _self_sourced(node)}
     try:
         parts = parts_of(node, root=root) if has_media(node) else []

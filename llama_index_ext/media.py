@@ -16,12 +16,12 @@ from volc_dashscope.integrations.settings import is_url
 M = TypeVar("M", Image, Video)
 
 
-def medium(given: object, kind: type[M], *, root: str | None) -> M:
+def medium(given: object, kind: type[M], *, root: str | Path | None) -> M:
     """
     Return what is meant by a path, URL, data URI, stream, bytes, Pillow image or value of ours.
 
     Args:
-        given: A `str` is a URL if it has the scheme of one, else a path.
+        given: A `str` is a URL if it has the scheme of one, else a path or a `file:` URI.
         kind: `Image` or `Video`.
         root: Refuse a path outside this folder.
 
@@ -46,7 +46,7 @@ def medium(given: object, kind: type[M], *, root: str | None) -> M:
     )
 
 
-def parts_of(node: BaseNode, *, root: str | None) -> list[Part]:
+def parts_of(node: BaseNode, *, root: str | Path | None) -> list[Part]:
     """
     Return what a node holds to embed: its text with the metadata core embeds, its image, its video.
 
@@ -98,7 +98,7 @@ def _text(node: BaseNode) -> list[str]:
     return [node.get_content(metadata_mode=MetadataMode.EMBED)] if own_text(node) else []
 
 
-def _image(node: BaseNode, root: str | None) -> list[Image]:
+def _image(node: BaseNode, root: str | Path | None) -> list[Image]:
     if isinstance(node, Node):
         return _resource(node.image_resource, Image, root)
     if not isinstance(node, ImageNode):
@@ -110,11 +110,11 @@ def _image(node: BaseNode, root: str | None) -> list[Image]:
     return [medium(str(where), Image, root=root)] if where else []
 
 
-def _video(node: BaseNode, root: str | None) -> list[Video]:
+def _video(node: BaseNode, root: str | Path | None) -> list[Video]:
     return _resource(node.video_resource, Video, root) if isinstance(node, Node) else []
 
 
-def _resource(resource: MediaResource | None, kind: type[M], root: str | None) -> list[M]:
+def _resource(resource: MediaResource | None, kind: type[M], root: str | Path | None) -> list[M]:
     if resource is None:
         return []
     if resource.data is not None:
@@ -122,7 +122,7 @@ def _resource(resource: MediaResource | None, kind: type[M], root: str | None) -
     if resource.path is not None:
         return [medium(resource.path, kind, root=root)]
     if resource.url is not None:
-        return [kind.from_url(str(resource.url))]
+        return [medium(str(resource.url), kind, root=root)]
     raise InputError(
         f"its {kind.__name__.lower()} resource has no data, path or URL; "
         "LlamaIndex drops `data` when it writes a node down, so give a path or URL"

@@ -64,7 +64,7 @@ class Image(Media):
         Take a local file; its bytes are read just before they are sent.
 
         Args:
-            path: Relative to the working directory, also when `root` is given.
+            path: A `file:` URI, or a path, which is relative to the working directory also when `root` is given.
             root: Refuse a file that is not inside this directory once links and `..` are followed.
         """
         return cls(LocalFile.of(path, "image", root))

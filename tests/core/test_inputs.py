@@ -159,13 +159,13 @@ def test_a_pillow_image_is_sent_losslessly(mode: str) -> None:
         ("C:\\cats\\cat.png", "no scheme"),
         ("cat.png?c4n4ry", "no scheme"),
         ("iVBORw0KGgoc4n4ry", "no scheme"),
-        ("", "no scheme"),
+        ("", "the URL is empty"),
         ("https://", "names no host"),
         ("https:///c4n4ry", "names no host"),
         ("http:c4n4ry", "names no host"),
         ("https://[::1/c4n4ry", "malformed"),
         ("https://user:c4n4ry@h:port/", "malformed"),
-        (" https://h/c4n4ry", "no scheme"),
+        (" https://h/c4n4ry", "white space before"),
         ("https://h/a b?c4n4ry", "space or control character"),
         ("https://h/a\nHost: c4n4ry", "space or control character"),
         ("https://h/\ud800c4n4ry", "space or control character"),
@@ -235,12 +235,77 @@ def test_a_data_uri_of_a_web_page_is_refused() -> None:
         Image.from_url(f"data:image/png;base64,{page}")
 
 
-@pytest.mark.parametrize("path", [URL, DATA_URI, "file:///a.png", "oss://b/a.png"])
+@pytest.mark.parametrize("path", [URL, DATA_URI, "oss://b/a.png"])
 def test_a_url_given_as_a_path_is_sent_to_from_url(path: str) -> None:
     with pytest.raises(InputError, match="use from_url") as caught:
         Image.from_path(path)
 
     assert CANARY not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", [Image.from_path, Image.from_url])
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ("tos://bucket/a.png", "scheme 'tos' cannot be used; allowed are .* signed https:"),
+        ("s3://bucket/a.png", "scheme 's3' cannot be used"),
+        ("GS://bucket/a.png", "scheme 'gs' cannot be used"),
+        ("", "is empty"),
+        ("  ", "is empty"),
+        (" https://example.com/a.png", "the https: URL has white space before or after it"),
+        ("https://example.com/a.png\n", "white space|not a path|space or control"),
+        ("\ufefftos://bucket/a.png", "does not exist|no scheme"),
+        (" file:///a.png", "the file: URL has white space"),
+    ],
+)
+def test_what_is_neither_path_nor_url_hears_of_its_scheme(kind, given: str, reason: str) -> None:
+    with pytest.raises(InputError, match=reason):
+        kind(given)
+
+
+def test_a_file_uri_is_a_path(tmp_path: Path) -> None:
+    path = tmp_path / "a red & 100 %#?.png"
+    path.write_bytes(PNG)
+
+    image = Image.from_path(path.as_uri(), root=tmp_path)
+
+    assert Image.from_path(path, root=tmp_path) == image
+    assert path == image.path == Image.from_path(path.as_uri().replace("file://", "FILE://localhost")).path
+
+
+def test_a_file_uri_stays_in_the_fence(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "out.png").write_bytes(PNG)
+
+    for uri in (
+        f"file://{tmp_path}/out.png",
+        f"file://{tmp_path}/in/..%2fout.png",
+        f"file:{tmp_path}/out.png",
+    ):
+        with pytest.raises(InputError, match="outside root"):
+            Image.from_path(uri, root=tmp_path / "in")
+
+
+@pytest.mark.parametrize(
+    ("uri", "reason"),
+    [
+        ("file://host/a.png", "another host"),
+        ("file:a.png", "no absolute path"),
+        ("file://", "no absolute path"),
+        ("file:///a.png?x=1", r"\? or #"),
+        ("file:///a#b.png", r"\? or #"),
+        ("file:///a%00b.png", "no file name can hold"),
+        ("file://[::1/a.png", "malformed"),
+    ],
+)
+def test_a_file_uri_that_names_no_file_here_is_refused(uri: str, reason: str) -> None:
+    with pytest.raises(InputError, match=reason):
+        Image.from_path(uri)
+
+
+def test_neither_message_sends_to_the_other() -> None:
+    with pytest.raises(InputError, match="from_path, which takes file: URIs"):
+        Image.from_url("file:///a.png")
 
 
 @pytest.mark.parametrize("path", [b"cat.png", None, 3])

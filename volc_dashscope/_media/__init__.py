@@ -9,7 +9,7 @@ from volc_dashscope._media._files import open_fenced
 from volc_dashscope._media._formats import HEAD_BYTES, Kind, MediaType, agrees, recognise, sniff
 from volc_dashscope._media._measure import measure
 from volc_dashscope._media._sources import Inline, LocalFile, Remote, Source, source_of_url
-from volc_dashscope._media._urls import b64decode, b64encode, data_uri, label_url, parse_data_uri
+from volc_dashscope._media._urls import b64decode, b64encode, data_uri, label_url, local_path, parse_data_uri
 from volc_dashscope._media._value import Media, mixed_digest
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "b64encode",
     "data_uri",
     "label_url",
+    "local_path",
     "measure",
     "mixed_digest",
     "open_fenced",

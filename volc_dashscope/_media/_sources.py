@@ -11,7 +11,7 @@ from typing import BinaryIO, ClassVar
 from volc_dashscope._media._files import open_fenced, show_path
 from volc_dashscope._media._formats import HEAD_BYTES, Kind, MediaType, recognise, sniff
 from volc_dashscope._media._measure import Reader, Size, measure
-from volc_dashscope._media._urls import check_url, label_url, parse_data_uri, scheme_of
+from volc_dashscope._media._urls import check_url, label_url, local_path, parse_data_uri, scheme_of
 from volc_dashscope.errors import InputError
 
 
@@ -170,8 +170,7 @@ def _absolute(path: str | os.PathLike[str]) -> Path:
     text = os.fspath(path) if isinstance(path, (str, os.PathLike)) else None
     if not isinstance(text, str):
         raise InputError(f"expected a path as str or Path, got {type(path).__name__}")
-    if scheme_of(text) in ("http", "https", "data", "oss", "file"):
-        raise InputError(f"a {scheme_of(text)}: URL is not a path; use from_url")
+    text = local_path(text)
     try:
         possible = b"\0" not in os.fsencode(text)
     except UnicodeEncodeError:

@@ -7,6 +7,7 @@ from base64 import b64decode, b64encode
 from contextlib import suppress
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from volc_dashscope.errors import InputError
 
@@ -46,8 +47,7 @@ def check_url(url: str) -> str:
     """
     scheme = scheme_of(url)
     if scheme not in ("http", "https", "oss"):
-        seen = f"scheme {scheme[:20]!r}" if len(scheme) > 1 else "no scheme"
-        raise InputError(f"a URL with {seen} cannot be used; allowed are {ALLOWED} (a local file: from_path)")
+        raise InputError(_scheme_problem(url))
     if _UNSAFE.search(url):
         raise InputError(f"the {scheme} URL holds a space or control character; percent-encode it")
     try:
@@ -59,6 +59,61 @@ def check_url(url: str) -> str:
     if not host:
         raise InputError(f"the {scheme} URL names no host; expected {scheme}://host/path")
     return url
+
+
+def local_path(text: str) -> str:
+    """
+    Return the path that is meant where a path belongs: the text itself, or what a `file:` URI names.
+
+    Raises:
+        InputError: A URL, blank text, or a `file:` URI that is malformed.
+    """
+    bare = text.strip()
+    scheme = scheme_of(bare)
+    if not bare:
+        raise InputError("the path is empty")
+    if scheme == "file" and text == bare:
+        return _path_of_uri(text)
+    if scheme in ("http", "https", "data", "oss") and text == bare:
+        raise InputError(f"a {scheme}: URL is not a path; use from_url")
+    # One letter is a drive.
+    if scheme in ("http", "https", "data", "oss", "file") or (len(scheme) > 1 and "://" in bare[:40]):
+        raise InputError(_scheme_problem(text))
+    return text
+
+
+def _path_of_uri(uri: str) -> str:
+    try:
+        parts = urlsplit(uri)
+        path = url2pathname(parts.path)
+    except (ValueError, OSError):
+        raise InputError("the file: URI is malformed; expected file:///path") from None
+    if parts.netloc.lower() not in ("", "localhost") or not parts.path.startswith("/"):
+        raise InputError("the file: URI names another host or no absolute path; expected file:///path")
+    if parts.query or parts.fragment:
+        raise InputError("the file: URI holds a ? or #; percent-encode it as %3F or %23")
+    return path
+
+
+def _scheme_problem(url: str) -> str:
+    """Say why a text is no URL that can be used; of the text itself only the scheme."""
+    bare = url.strip()
+    if not bare:
+        return "the URL is empty"
+    scheme = scheme_of(bare)
+    if scheme in ("http", "https", "data", "oss", "file"):
+        if url != bare:
+            return f"the {scheme}: URL has white space before or after it; remove it"
+        return (
+            f"a URL with scheme {scheme!r} cannot be used; allowed are {ALLOWED} "
+            "(a local file: from_path, which takes file: URIs too)"
+        )
+    if len(scheme) > 1:
+        return (
+            f"a URL with scheme {scheme[:20]!r} cannot be used; allowed are {ALLOWED} and local files; "
+            "make it a signed https: URL first"
+        )
+    return f"a URL with no scheme cannot be used; allowed are {ALLOWED} (a local file: from_path)"
 
 
 def label_url(url: str) -> str:

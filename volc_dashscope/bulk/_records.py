@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from volc_dashscope._media import local_path
 from volc_dashscope.errors import InputError
 from volc_dashscope.inputs import Fused, Image, Item, Part, Video, check_text
 
@@ -133,7 +134,7 @@ def _part(kind: Kind, value: object, root: Path) -> Part:
         return medium.from_url(value)
     if "\0" in value:
         raise InputError(f"the {kind} is no path: it holds a zero byte")
-    return medium.from_path(os.path.join(root, value), root=root)
+    return medium.from_path(os.path.join(root, local_path(value)), root=root)
 
 
 def _bytes(value: object) -> bytes | None:

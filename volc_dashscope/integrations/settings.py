@@ -6,10 +6,21 @@ Not imported by the core itself: pydantic comes with LangChain and with LlamaInd
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, SkipValidation, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    SecretStr,
+    SkipValidation,
+    ValidationError,
+)
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from volc_dashscope._http import AsyncHttpClient, HttpClient, Limiter
@@ -27,6 +38,11 @@ M = TypeVar("M")
 # What is not a setting of the client, among the fields here.
 _OWN = frozenset({"media_root"})
 _URL_SCHEMES = ("http:", "https:", "data:", "oss:")
+
+
+def _as_str(path: object) -> object:
+    # What is written down as JSON has no `Path`.
+    return os.fspath(path) if isinstance(path, os.PathLike) else path
 
 
 class ClientFields(BaseModel):
@@ -78,7 +94,9 @@ class ClientFields(BaseModel):
     http_client: HttpClient | None = Field(default=None, exclude=True, repr=False)
     http_async_client: AsyncHttpClient | None = Field(default=None, exclude=True, repr=False)
     extra_body: Mapping[str, object] | None = None
-    media_root: str | None = Field(default=None, description="Local files must be inside this folder.")
+    media_root: Annotated[str | Path | None, BeforeValidator(_as_str)] = Field(
+        default=None, description="Local files must be inside this folder."
+    )
 
     _client: Client = PrivateAttr()
 

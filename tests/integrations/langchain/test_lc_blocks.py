@@ -134,7 +134,90 @@ def test_ids_of_blocks_are_in_no_digest_and_no_request(inside, face_of, kind):
     assert "lc_block" not in bodies[0]
 
 
+KNOBS = {
+    "fps": 2.0,
+    "max_video_tokens": 20_480,
+    "min_frame_tokens": 32,
+    "max_frame_tokens": 256,
+    "min_frames": 8,
+}
+SAMPLED = Video.from_url(VIDEO_URL, **KNOBS)
+WITH_KNOBS: dict[str, Any] = {
+    "Ark": {"type": "video_url", "video_url": {"url": VIDEO_URL, **KNOBS}},
+    "beside video_url": {"type": "video_url", "video_url": {"url": VIDEO_URL}, **KNOBS},
+    "v1": {"type": "video", "url": VIDEO_URL, **KNOBS},
+    "v1 extras": {"type": "video", "url": VIDEO_URL, "extras": KNOBS},
+    "v1 factory": create_video_block(url=VIDEO_URL, **KNOBS),
+    "DashScope": {"video": VIDEO_URL, **KNOBS},
+    "in a list": [{"type": "video_url", "video_url": {"url": VIDEO_URL, **KNOBS}}],
+}
+
+
+@pytest.mark.parametrize("block", WITH_KNOBS.values(), ids=WITH_KNOBS)
+def test_how_a_video_is_sampled_goes_out_with_it(inside, face_of, block):
+    face = face_of(ArkEmbeddings, inside)
+
+    face.embed_documents([block])
+
+    assert SAMPLED == as_item(block)
+    assert KNOBS == {name: inside.emulator.ledger[0].body["input"][0]["video_url"][name] for name in KNOBS}
+
+
+def test_sampling_of_a_video_in_memory_is_kept():
+    data = (b"\0\0\0\x18ftypmp42" + b"\0" * 12) * 4
+    block = {"type": "video", "base64": b64encode(data).decode(), "fps": 2.0}
+
+    assert Video.from_bytes(data, fps=2.0) == as_item(block)
+
+
+def test_bookkeeping_of_a_block_is_no_content():
+    books = {
+        "id": "lc_1",
+        "index": 0,
+        "extras": {},
+        "cache_control": {"type": "ephemeral"},
+        "metadata": {"a": 1},
+    }
+
+    assert "a shoe" == as_item({"type": "text", "text": "a shoe", "annotations": [], **books})
+    assert SHOE == as_item({"type": "image", "url": PICTURE_URL, "file_id": None, **books})
+
+
 BAD = {
+    "a picture in a text block": ({"type": "text", "text": "x", "image": PICTURE_URL}, "the key 'image'"),
+    "a picture in a text block's extras": (
+        {"type": "text", "text": "x", "extras": {"image": PICTURE_URL}},
+        "the key 'image'",
+    ),
+    "a text in a picture block": ({"type": "image", "url": PICTURE_URL, "text": "x"}, "the key 'text'"),
+    "an unknown key of video_url": (
+        {"type": "video_url", "video_url": {"url": VIDEO_URL, "frames": 3}},
+        "the key 'frames'",
+    ),
+    "an unknown key of image_url": (
+        {"type": "image_url", "image_url": {"url": PICTURE_URL, "max_pixels": 3}},
+        "the key 'max_pixels'",
+    ),
+    "a video in a picture block": (
+        {"type": "image_url", "image_url": PICTURE_URL, "video_url": VIDEO_URL},
+        "the key 'video_url'",
+    ),
+    "sampling of a picture": ({"image": PICTURE_URL, "fps": 1}, "'fps', which says how a video is sampled"),
+    "sampling of a picture by URL": (
+        {"type": "image_url", "image_url": {"url": PICTURE_URL, "fps": 1}},
+        "'fps', which says how a video is sampled",
+    ),
+    "sampling said twice": (
+        {"type": "video_url", "video_url": {"url": VIDEO_URL, "fps": 1}, "fps": 2},
+        "fps twice",
+    ),
+    "sampling out of its range": (
+        {"type": "video_url", "video_url": {"url": VIDEO_URL, "min_frames": 4}},
+        "min_frames 4",
+    ),
+    "two sources": ({"type": "image", "url": PICTURE_URL, "base64": RED64}, "url and base64"),
+    "an unknown key of a DashScope block": ({"text": "x", "factor": 2}, "the key 'factor'"),
+    "one image for multi_images": ({"multi_images": PICTURE_URL}, "must be a list, got one str"),
     "unknown type": ({"type": "audio", "url": "https://example.com/a.mp3"}, "type 'audio'"),
     "unknown key": ({"picture": PICTURE_URL}, "key 'picture'"),
     "empty": ({}, "empty content block"),
