@@ -13,6 +13,7 @@ from llama_index_ext.embeddings import ArkMultiModalEmbedding, DashScopeMultiMod
 from llama_index_ext.fingerprints import fingerprint
 from llama_index_ext.nodes import MultiModalNodeEmbedder
 from llama_index_ext.queries import aquery_bundle, query_bundle
+from llama_index_ext.rerank import DashScopeRerank
 from llama_index_ext.sparse import (
     ArkSparseEmbedding,
     DashScopeSparseEmbedding,
@@ -24,6 +25,7 @@ __all__ = [
     "ArkMultiModalEmbedding",
     "ArkSparseEmbedding",
     "DashScopeMultiModalEmbedding",
+    "DashScopeRerank",
     "DashScopeSparseEmbedding",
     "MultiModalNodeEmbedder",
     "aquery_bundle",

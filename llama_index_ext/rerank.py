@@ -1,0 +1,136 @@
+"""`DashScopeRerank`: reorders what a retriever found, pictures and videos included."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from llama_index.core.callbacks import CBEventType, EventPayload
+from llama_index.core.instrumentation.events.rerank import ReRankEndEvent, ReRankStartEvent
+from llama_index.core.postprocessor.types import BaseNodePostprocessor
+from llama_index.core.schema import BaseNode, NodeWithScore, QueryBundle, TextNode
+from llama_index_instrumentation import get_dispatcher
+from pydantic import ConfigDict
+
+from llama_index_ext.media import medium, parts_of
+from volc_dashscope import Image, InputError, Item, Part, RerankResult
+from volc_dashscope.inputs import label
+from volc_dashscope.integrations.rerank import RerankFields
+
+_dispatcher = get_dispatcher(__name__)
+
+
+class DashScopeRerank(RerankFields, BaseNodePostprocessor):
+    """
+    Reorders retrieved nodes by DashScope's rerank models.
+
+    ```python
+    engine = index.as_query_engine(
+        similarity_top_k=50, node_postprocessors=[DashScopeRerank(top_n=5)]
+    )
+    ```
+
+    A node with a picture or video is ranked by it where the model can (qwen3-vl-rerank), any other by its text. All
+    nodes of a call go into one request: scores of two requests cannot be compared, so a list over the model's limit
+    is an error.
+
+    Args:
+        model: qwen3-vl-rerank ranks texts, images and videos; the other models texts.
+        api_key: Default: `DASHSCOPE_API_KEY`.
+        top_n: How many of the best to return; None for all.
+        media_root: Local files named by nodes must be inside this folder.
+
+    Raises:
+        ConfigError: No key, an unknown or stopped model, a setting it does not have.
+    """
+
+    model_config = ConfigDict(frozen=False)  # query engines set `callback_manager`
+
+    @classmethod
+    def class_name(cls) -> str:
+        """Return the name this class has in serialised pipelines."""
+        return "DashScopeRerank"
+
+    def _postprocess_nodes(
+        self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None = None
+    ) -> list[NodeWithScore]:
+        query, items = self._asked(nodes, query_bundle)
+        with self._announced(query, items, nodes) as found:
+            found.extend(_scored(nodes, self._reranker.rerank(query, items, top_n=self.top_n)))
+        return found
+
+    async def _apostprocess_nodes(
+        self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None = None
+    ) -> list[NodeWithScore]:
+        query, items = self._asked(nodes, query_bundle)
+        with self._announced(query, items, nodes) as found:
+            found.extend(_scored(nodes, await self._reranker.aio.rerank(query, items, top_n=self.top_n)))
+        return found
+
+    def _asked(
+        self, nodes: Sequence[NodeWithScore], query_bundle: QueryBundle | None
+    ) -> tuple[Item, list[Item]]:
+        if query_bundle is None:
+            raise InputError("reranking needs a query; pass query_bundle or query_str")
+        return self._query(query_bundle), [self._item(at, found.node) for at, found in enumerate(nodes)]
+
+    def _query(self, bundle: QueryBundle) -> Item:
+        parts: list[Part] = list(getattr(bundle, "parts", ()))
+        if not parts:
+            parts = [bundle.query_str] if bundle.query_str else []
+            if bundle.image_path:
+                parts.append(medium(bundle.image_path, Image, root=self.media_root))
+        if len(parts) > 1:
+            seen = " and ".join(label(part) for part in parts)
+            raise InputError(f"the query is {seen}; {self.model} ranks by one text, image or video")
+        return parts[0] if parts else ""
+
+    def _item(self, index: int, node: BaseNode) -> Item:
+        """Return a node's medium where the model ranks media, else its text."""
+        try:
+            parts = parts_of(node, root=self.media_root)
+        except InputError as error:
+            raise InputError(f"document {index} (node {node.node_id}): {error}", index=index) from error
+        media = [part for part in parts if not isinstance(part, str)]
+        texts = [part for part in parts if isinstance(part, str)]
+        if self._reranker.model_info.multimodal:
+            return (media or texts)[0]
+        return (texts or media)[0]
+
+    @contextmanager
+    def _announced(
+        self, query: Item, items: Sequence[Item], nodes: Sequence[NodeWithScore]
+    ) -> Iterator[list[NodeWithScore]]:
+        """Tell both event systems of the call, with labels in place of media."""
+        asked, found = _shown(query), list[NodeWithScore]()
+        most = len(nodes) if self.top_n is None else self.top_n
+        seen = [
+            NodeWithScore(node=TextNode(id_=given.node.node_id, text=_shown(item)), score=given.score)
+            for given, item in zip(nodes, items, strict=True)
+        ]
+        _dispatcher.event(ReRankStartEvent(query=asked, nodes=seen, top_n=most, model_name=self.model))
+        payload: dict[str, Any] = {
+            EventPayload.NODES: seen,
+            EventPayload.MODEL_NAME: self.model,
+            EventPayload.QUERY_STR: asked,
+            EventPayload.TOP_K: most,
+        }
+        with self.callback_manager.event(CBEventType.RERANKING, payload=payload) as event:
+            yield found
+            ranked = _relabelled(found, seen)
+            event.on_end(payload={EventPayload.NODES: ranked})
+        _dispatcher.event(ReRankEndEvent(nodes=ranked))
+
+
+def _scored(nodes: Sequence[NodeWithScore], found: Sequence[RerankResult]) -> list[NodeWithScore]:
+    return [NodeWithScore(node=nodes[one.index].node, score=one.score) for one in found]
+
+
+def _relabelled(found: Sequence[NodeWithScore], seen: Sequence[NodeWithScore]) -> list[NodeWithScore]:
+    labels = {shown.node.node_id: shown.node for shown in seen}
+    return [NodeWithScore(node=labels[one.node.node_id], score=one.score) for one in found]
+
+
+def _shown(item: Item) -> str:
+    return item if isinstance(item, str) else label(item)
