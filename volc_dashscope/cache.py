@@ -11,8 +11,8 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Mapping, MutableMapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -86,7 +86,8 @@ class SQLiteCache(MutableMapping[str, bytes]):
                     if now - used > _FRESH:
                         stale.append(key)
             if stale:
-                with _writing(db):
+                # On a full disk what was found is still worth more than when it was used.
+                with suppress(sqlite3.OperationalError), _writing(db):
                     update = "UPDATE vectors SET used = ? WHERE key = ?"
                     db.executemany(update, [(now, key) for key in stale])
         return found
@@ -174,8 +175,8 @@ class SQLiteCache(MutableMapping[str, bytes]):
         if getattr(self, "_db", None) is not None:
             self.close()
 
-    def __reduce__(self) -> tuple[type[SQLiteCache], tuple[Path]]:
-        return (SQLiteCache, (self.path,))
+    def __reduce__(self) -> tuple[Callable[[Path], SQLiteCache], tuple[Path]]:
+        return (_unopened, (self.path,))
 
     def _keys_after(self, last: str) -> list[str]:
         asked = "SELECT key FROM vectors WHERE key > ? ORDER BY key LIMIT 10000"
@@ -201,11 +202,22 @@ class SQLiteCache(MutableMapping[str, bytes]):
         with self._lock:
             if self._db is None:
                 self._db = _opened(self.path)
-            yield self._db
+            try:
+                yield self._db
+            except sqlite3.Error as error:
+                raise ConfigError(f"the cache {self.path.name!r} cannot be used: {error}") from error
 
 
 # Connections of a parent process, kept from being closed by the collector.
 _INHERITED: list[sqlite3.Connection | None] = []
+
+
+def _unopened(path: Path) -> SQLiteCache:
+    """Return a cache as it comes out of a pickle: where its file fails, the first use says so, not the pickle."""
+    cache = SQLiteCache.__new__(SQLiteCache)
+    cache.path = path
+    cache._forget()
+    return cache
 
 
 def _opened(path: Path) -> sqlite3.Connection:
@@ -254,10 +266,12 @@ def _writing(db: sqlite3.Connection) -> Iterator[None]:
     db.execute("BEGIN IMMEDIATE")
     try:
         yield
+        db.execute("COMMIT")
     except BaseException:
-        db.execute("ROLLBACK")
+        # SQLite itself rolls back when the disk is full.
+        if db.in_transaction:
+            db.execute("ROLLBACK")
         raise
-    db.execute("COMMIT")
 
 
 def _shrink(db: sqlite3.Connection, max_bytes: int) -> None:

@@ -6,6 +6,7 @@ This module is long because two classes have the same methods, and the signature
 
 from __future__ import annotations
 
+import logging
 import random
 import threading
 import time
@@ -44,6 +45,8 @@ from volc_dashscope.results import EmbeddingResult, FloatArray, Usage
 from volc_dashscope.settings import ClientSettings, describe, documented, fingerprint
 
 __all__ = ["AsyncClient", "Client"]
+
+_log = logging.getLogger("volc_dashscope")
 
 
 class _ClientBase:
@@ -127,7 +130,9 @@ class _ClientBase:
             time.monotonic,
             self._spec.model_info.provider,
         )
-        self._memory = RowCache(settings.cache, settings.partial_results_bytes)
+        self._memory = RowCache(
+            settings.cache, settings.partial_results_bytes, clock=time.monotonic, warn=_log.warning
+        )
         self._storage = Storage(self._terms)
         self._ledger = _Ledger()
 

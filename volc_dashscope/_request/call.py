@@ -172,22 +172,22 @@ class Call:
         if fault is not None:
             return self._fail(batch, BadReplyError(fault, provider=self._spec.model_info.provider))
         where = batch.positions
-        if rows.vectors is not None:
-            table = self._sized(rows.vectors.shape[1])
-            for position, row in zip(where, rows.vectors, strict=True):
-                table[position] = row
-            if self._keys is not None:
-                self._learn(where, rows.vectors, self._keys)
-        _place(self._sparse, where, rows.sparse)
-        _place(self._multi, where, rows.multi)
-        if self._keep:
-            self._park(where)
-        self._mark(where)
         self._bills.append(rows.usage)
         if len(self._bills) == _BILLS:
             self._bills = [self.usage]
         if rows.request_id:
             self._request_ids.append(rows.request_id)
+        if rows.vectors is not None:
+            table = self._sized(rows.vectors.shape[1])
+            for position, row in zip(where, rows.vectors, strict=True):
+                table[position] = row
+        _place(self._sparse, where, rows.sparse)
+        _place(self._multi, where, rows.multi)
+        if self._keep:
+            self._park(where)
+        self._mark(where)
+        if rows.vectors is not None and self._keys is not None:
+            self._learn(where, rows.vectors, self._keys)
         return None
 
     def _unlike(self, rows: Rows) -> str | None:

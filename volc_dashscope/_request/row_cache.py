@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
-from collections.abc import Iterable, MutableMapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, MutableMapping, Sequence
+from contextlib import contextmanager
 from hashlib import sha256
 from threading import Lock
-from typing import Generic, Protocol, TypeAlias, TypeVar
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 import orjson
 
 from volc_dashscope._types import RequestSpec
+from volc_dashscope.errors import ConfigError, EmbeddingError
 from volc_dashscope.inputs import Item, digest
+from volc_dashscope.providers.parsing import is_sound
 from volc_dashscope.results import FloatArray, SparseVector
 
 V = TypeVar("V")
+# Seconds for which a cache that failed is not asked again.
+_PAUSE = 30.0
 Row: TypeAlias = tuple[FloatArray, "SparseVector | None"]
 
 
@@ -81,10 +87,18 @@ class RowCache:
     Args:
         cache: A mapping of text keys to bytes, or a `BatchCache`; None for no cache. Holds dense rows.
         kept_bytes: How much is kept of failed calls for their retry, and of hybrid calls for the other half.
+        warn: Told, once, that the cache fails or holds what is no row.
     """
 
-    def __init__(self, cache: MutableMapping[str, bytes] | BatchCache | None, kept_bytes: int) -> None:
-        self._cache = cache
+    def __init__(
+        self,
+        cache: MutableMapping[str, bytes] | BatchCache | None,
+        kept_bytes: int,
+        *,
+        clock: Callable[[], float],
+        warn: Callable[[str], None],
+    ) -> None:
+        self._cache = None if cache is None else _UserCache(cache, clock, warn)
         self._kept: OneTimeRows[Row] = OneTimeRows(kept_bytes)
 
     @property
@@ -99,7 +113,9 @@ class RowCache:
 
     def recall(self, keys: Sequence[str], spec: RequestSpec) -> dict[int, Row]:
         """Return the rows that are known, by position. What was kept is given once."""
-        stored = self._stored(keys) if spec.output_type == "dense" else {}
+        stored: dict[str, FloatArray] = {}
+        if self._cache is not None and spec.output_type == "dense":
+            stored = self._cache.rows(keys, spec.expected)
         rows: dict[int, Row] = {}
         for position, key in enumerate(keys):
             found = stored.get(key)
@@ -110,13 +126,10 @@ class RowCache:
 
     def learn(self, keys: Sequence[str], rows: Iterable[FloatArray]) -> None:
         """Write rows that just arrived to the user's cache."""
-        if self._cache is None:
-            return
-        entries = {key: row.astype("<f4", copy=False).tobytes() for key, row in zip(keys, rows, strict=True)}
-        if isinstance(self._cache, MutableMapping):
-            self._cache.update(entries)
-        else:
-            self._cache.set_many(entries)
+        if self._cache is not None:
+            self._cache.write(
+                {key: row.astype("<f4", copy=False).tobytes() for key, row in zip(keys, rows, strict=True)}
+            )
 
     def keep(self, items: Sequence[Item], spec: RequestSpec, rows: Sequence[Row]) -> None:
         """Keep rows for one more call that asks for the same."""
@@ -124,14 +137,92 @@ class RowCache:
             weight = sparse.indices.nbytes + sparse.values.nbytes if sparse is not None else 0
             self._kept.put(key, (row.copy(), sparse), row.nbytes + weight)
 
-    def _stored(self, keys: Sequence[str]) -> dict[str, FloatArray]:
-        if self._cache is None:
-            return {}
-        if isinstance(self._cache, MutableMapping):
-            found = {key: data for key in keys if (data := self._cache.get(key)) is not None}
-        else:
-            found = self._cache.get_many(keys)
-        return {key: np.frombuffer(data, dtype="<f4") for key, data in found.items() if len(data) % 4 == 0}
+
+class _UserCache:
+    """
+    The user's cache, which is a help and never a reason to fail: the rows it cannot give or take are paid for.
+
+    It may be any mapping, on a disk that is full or damaged or behind a network, so that anything may come out of
+    it. After a failure it is left alone for a while: asking a cache that times out for each of a million rows would
+    cost more than the rows. Reading and writing fail apart, since a full disk can still be read.
+    """
+
+    def __init__(
+        self,
+        cache: MutableMapping[str, bytes] | BatchCache,
+        clock: Callable[[], float],
+        warn: Callable[[str], None],
+    ) -> None:
+        many = all(hasattr(cache, name) for name in ("get_many", "set_many"))
+        if not many and not all(hasattr(cache, name) for name in ("get", "__setitem__")):
+            raise ConfigError(
+                f"cache must be a mapping of str to bytes, such as SQLiteCache(path), got {type(cache).__name__}"
+            )
+        self._cache: Any = cache
+        self._clock, self._warn = clock, warn
+        self._warned: set[str] = set()
+        self._resume = {"read": -math.inf, "written": -math.inf}
+
+    def rows(self, keys: Sequence[str], expected: int | None) -> dict[str, FloatArray]:
+        """Return the rows of those keys it has, as far as they are rows of the right length."""
+        found: dict[str, object] = {}
+        with self._tolerating("read") as usable:
+            if usable:
+                self._read(keys, found)
+        rows = {key: _row(data, expected) for key, data in found.items()}
+        if any(row is None for row in rows.values()):
+            self._warn_once(
+                "rows", "the cache holds what is no row of this model; such rows are embedded again"
+            )
+        return {key: row for key, row in rows.items() if row is not None}
+
+    def write(self, entries: dict[str, bytes]) -> None:
+        """Write rows that were just paid for."""
+        with self._tolerating("written") as usable:
+            if usable:
+                self._write(entries)
+
+    def _read(self, keys: Sequence[str], found: dict[str, object]) -> None:
+        """Fill `found`, which keeps what came before a failure."""
+        if (get_many := getattr(self._cache, "get_many", None)) is not None:
+            found.update({key: data for key, data in get_many(keys).items() if data is not None})
+            return
+        for key in keys:
+            if (data := self._cache.get(key)) is not None:
+                found[key] = data
+
+    def _write(self, entries: dict[str, bytes]) -> None:
+        for name in ("set_many", "update"):
+            if (write := getattr(self._cache, name, None)) is not None:
+                write(entries)
+                return
+        for key, value in entries.items():
+            self._cache[key] = value
+
+    @contextmanager
+    def _tolerating(self, done: str) -> Iterator[bool]:
+        """Lend whether the cache is to be used at all, and swallow what comes out of it."""
+        try:
+            yield self._clock() >= self._resume[done]
+        except Exception as error:
+            self._resume[done] = self._clock() + _PAUSE
+            # Other libraries' words may hold an address with its password.
+            ours = isinstance(error, EmbeddingError)
+            reason = str(error) if ours else getattr(error, "strerror", None) or type(error).__name__
+            self._warn_once("failure", f"the cache cannot be {done} ({reason}); embedding goes on without it")
+
+    def _warn_once(self, kind: str, words: str) -> None:
+        if kind not in self._warned:
+            self._warned.add(kind)
+            self._warn(words)
+
+
+def _row(data: object, expected: int | None) -> FloatArray | None:
+    """Return the row that bytes of a cache hold, checked as those of a reply are; None for anything else."""
+    if not isinstance(data, bytes | bytearray | memoryview) or not data or len(data) % 4:
+        return None
+    row: FloatArray = np.frombuffer(data, dtype="<f4")
+    return row if expected in (None, len(row)) and is_sound(row) else None
 
 
 def _keys(items: Sequence[Item], spec: RequestSpec) -> list[str]:

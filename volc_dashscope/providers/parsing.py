@@ -108,6 +108,13 @@ def stack(values: Sequence[Any], spec: RequestSpec) -> FloatArray:
     return table
 
 
+def is_sound(row: FloatArray) -> bool:
+    """Return whether a row is finite and has a direction: what every row of a reply is, and of a cache must be."""
+    finite = np.isfinite(row)
+    wide = np.where(finite, row, 0).astype(np.float64)
+    return bool(finite.all()) and math.sqrt(wide.dot(wide)) >= LEAST_NORM
+
+
 def length_fault(seen: int, due: Sequence[int]) -> str:
     """Say that a vector has the wrong length, and what the cause is where the length itself tells."""
     fault = f"a vector of length {seen} instead of {' or '.join(map(str, due))}"
