@@ -83,12 +83,12 @@ def test_a_submission_that_was_cut_off_is_not_repeated_unasked(inside, tmp_path)
 
 def test_the_id_of_a_job_can_be_told_by_hand(inside, tmp_path):
     test_a_submission_that_was_cut_off_is_not_repeated_unasked(inside, tmp_path)
-    errands = tmp_path / "out.parquet.partial" / "errands.json"
+    jobs_file = tmp_path / "out.parquet.partial" / "jobs.json"
     with _jobs(inside) as jobs:
         listed = jobs.submit(tmp_path / "out.parquet.partial" / "lines-000000.jsonl")
-    told = json.loads(errands.read_text())
+    told = json.loads(jobs_file.read_text())
     told[0]["job"] = listed.id
-    errands.write_text(json.dumps(told))
+    jobs_file.write_text(json.dumps(told))
 
     report = embed_batch(tmp_path / "t.txt", tmp_path / "out.parquet", jobs=_jobs(inside))
 

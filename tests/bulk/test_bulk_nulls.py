@@ -6,28 +6,29 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from volc_dashscope.bulk._vectors import merge, write_part
+from volc_dashscope.bulk._vectors import group_content, merge
 
 
 def test_a_group_holds_no_null_vectors_and_the_output_has_them(tmp_path):
     """pyarrow before 26 cannot read a null in a fixed-size list: github.com/apache/arrow/issues/35692."""
     vectors = np.arange(12, dtype=np.float32).reshape(3, 4)
-    write_part(tmp_path / "whole.parquet", 0, list("abc"), vectors, {})
-    write_part(tmp_path / "holed.parquet", 3, list("def"), vectors, {1: "it is damaged"})
-    write_part(tmp_path / "empty.parquet", 6, ["g"], np.zeros((1, 0), dtype=np.float32), {0: "likewise"})
-    parts = [tmp_path / f"{name}.parquet" for name in ("whole", "holed", "empty")]
+    groups = [
+        group_content(0, list("abc"), vectors, {}),
+        group_content(3, list("def"), vectors, {1: "it is damaged"}),
+        group_content(6, ["g"], np.zeros((1, 0), dtype=np.float32), {0: "likewise"}),
+    ]
 
-    merge(parts, tmp_path / "out.parquet", 4, {"failed": 2})
+    merge(groups, tmp_path / "out.parquet", 4, {"failed": 2})
 
-    assert 0 == pq.read_table(parts[1])["vector"].null_count
+    assert 0 == pq.read_table(pa.BufferReader(groups[1]))["vector"].null_count
     rows = pq.read_table(tmp_path / "out.parquet").to_pylist()
     expected = vectors.tolist()
     assert [*expected, expected[0], None, expected[2], None] == [row["vector"] for row in rows]
 
 
 def test_an_output_without_failures_has_lists_of_fixed_size(tmp_path):
-    write_part(tmp_path / "whole.parquet", 0, ["a"], np.ones((1, 4), dtype=np.float32), {})
+    group = group_content(0, ["a"], np.ones((1, 4), dtype=np.float32), {})
 
-    merge([tmp_path / "whole.parquet"], tmp_path / "out.parquet", 4, {"failed": 0})
+    merge([group], tmp_path / "out.parquet", 4, {"failed": 0})
 
     assert pa.list_(pa.float32(), 4) == pq.read_schema(tmp_path / "out.parquet").field("vector").type

@@ -12,13 +12,14 @@ import numpy as np
 
 from volc_dashscope._request.validation import check_item
 from volc_dashscope._types import RequestSpec, TextType
+from volc_dashscope.bulk._identity import Identity
 from volc_dashscope.bulk._parquet import arrow
-from volc_dashscope.bulk._partial import PartialOutput, discard, draft_folder, sweep
+from volc_dashscope.bulk._partial import DamagedGroupError, PartialOutput, clean_up, discard, partial_folder
 from volc_dashscope.bulk._records import Record, item_of
 from volc_dashscope.bulk._report import ProgressCallback, Report, State, price_of
 from volc_dashscope.bulk._sources import Source, open_source
 from volc_dashscope.bulk._submitted import SubmittedFile, SubmittedFiles
-from volc_dashscope.bulk._work import complete, failed_path, finished_report, identity_of, worded
+from volc_dashscope.bulk._work import check_output, complete, failed_path, finished_report, worded
 from volc_dashscope.errors import ConfigError, InputError
 from volc_dashscope.jobs import BatchJobs, FileJobs
 
@@ -78,28 +79,34 @@ class _Work:
         self._watch = watch or (lambda rows, failed, usage: None)
 
     def run(self, *, file_url: str | None, wait: bool, restart: bool) -> Report:
-        identity = identity_of(self._spec, self._source)
-        folder = draft_folder(self._output)
+        check_output(self._output, self._source)
+        self._source.check(self._spec)
+        identity = Identity(self._spec, self._source)
+        folder = partial_folder(self._output)
         if restart:
             discard(folder)
         elif not folder.exists() and self._output.exists():
-            sweep(folder)
+            clean_up(folder)
             return finished_report(self._output, identity)
-        draft = PartialOutput(self._output, identity, self._jobs.dimension)
+        partial = PartialOutput(self._output, identity, self._jobs.dimension)
         try:
-            resumed = draft.rows
-            errands = SubmittedFiles(draft.folder, self._jobs, self._spec.text_type)
-            if not errands.written:
-                errands.write(self._texts())
-            if not errands.submit(file_url) or not errands.ended(wait=wait):
-                return self._report(draft, errands, "waiting", resumed)
-            self._gather(draft, errands)
-            draft.end()
-            report = self._report(draft, errands, "done", resumed)
-            complete(draft, report, identity, self._source)
+            resumed = partial.rows
+            submitted = SubmittedFiles(partial.folder, self._jobs, self._spec.text_type)
+            if not submitted.written:
+                submitted.write(self._texts())
+            if not submitted.submit(file_url) or not submitted.ended(wait=wait):
+                return self._report(partial, submitted, "waiting", resumed)
+            while True:
+                self._gather(partial, submitted)
+                partial.end()
+                report = self._report(partial, submitted, "done", resumed)
+                try:
+                    complete(partial, report, self._source)
+                    return report
+                except DamagedGroupError as damage:
+                    partial.forget(damage)
         finally:
-            draft.close()
-        return report
+            partial.close()
 
     def _texts(self) -> Iterator[list[str]]:
         """Yield the texts of one file after the other."""
@@ -125,9 +132,9 @@ class _Work:
             raise InputError("the text is not one line with words on it, as a file job needs")
         return item
 
-    def _gather(self, draft: PartialOutput, errands: SubmittedFiles) -> None:
+    def _gather(self, partial: PartialOutput, submitted: SubmittedFiles) -> None:
         """Go through the source once more: the n-th good text is the n-th line of the files."""
-        lines = _Lines(errands)
+        lines = _Lines(submitted)
         for record in self._source.records():
             try:
                 self._text(record)
@@ -135,46 +142,49 @@ class _Work:
                 outcome: Any = f"row {record.row}: {error}"
             else:
                 outcome = lines.next()
-            if not draft.wants(record):
+            if not partial.wants(record):
                 continue
             if not isinstance(outcome, str):
-                errand, line = outcome
-                outcome = lines.outcome(errand, line, record.row)
-            draft.put(record.row, outcome, errands.usage)
-            self._watch(draft.rows, draft.failed, draft.usage)
+                file, line = outcome
+                outcome = lines.outcome(file, line, record.row)
+            partial.put(record.row, outcome, submitted.usage)
+            self._watch(partial.rows, partial.failed, partial.usage)
 
-    def _report(self, draft: PartialOutput, errands: SubmittedFiles, state: State, resumed: int) -> Report:
+    def _report(
+        self, partial: PartialOutput, submitted: SubmittedFiles, state: State, resumed: int
+    ) -> Report:
         model_info = self._spec.model_info
-        usage = errands.usage
+        usage = submitted.usage
         return Report(
             state=state,
             output=self._output,
-            rows=draft.rows,
-            failed=draft.failed,
+            rows=partial.rows,
+            failed=partial.failed,
             resumed=resumed,
             usage=usage,
             price=price_of(usage, model_info, batch=self._spec.route == "batch"),
             currency=model_info.price.currency if model_info.price else None,
-            failed_file=failed_path(self._output) if draft.failed and state == "done" else None,
-            jobs=errands.ids,
+            failed_file=failed_path(self._output) if partial.failed and state == "done" else None,
+            jobs=submitted.ids,
+            damaged=tuple(partial.damaged),
         )
 
 
 class _Lines:
     """Lines of the files, in order; a result is fetched when the first line of it is needed."""
 
-    def __init__(self, errands: SubmittedFiles) -> None:
-        self._errands = errands
-        self._places = ((errand, line) for errand in errands for line in range(errand.count))
+    def __init__(self, submitted: SubmittedFiles) -> None:
+        self._submitted = submitted
+        self._places = ((file, line) for file in submitted for line in range(file.count))
         self._fetched: tuple[SubmittedFile | None, Any] = (None, None)
 
     def next(self) -> tuple[SubmittedFile, int]:
         return next(self._places)
 
-    def outcome(self, errand: SubmittedFile, line: int, row: int) -> Any:
-        if self._fetched[0] is not errand:
+    def outcome(self, file: SubmittedFile, line: int, row: int) -> Any:
+        if self._fetched[0] is not file:
             self._fetched = (None, None)  # one result in memory, not two
-            self._fetched = (errand, self._errands.collect(errand))
+            self._fetched = (file, self._submitted.collect(file))
         result = self._fetched[1]
         error = result.errors.get(line)
         if error is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -11,27 +11,33 @@ import orjson
 
 from volc_dashscope.bulk._records import Record, shown
 from volc_dashscope.bulk._sources import Source
-from volc_dashscope.bulk._vectors import failures, settle
+from volc_dashscope.bulk._storage import settle, writing
+from volc_dashscope.bulk._vectors import failures
 
 
-def write_failed(source: Source, parts: Sequence[Path], path: Path) -> None:
+def write_failed(source: Source, groups: Iterable[bytes], path: Path) -> None:
     """
     Write id, content, row and error of each row without a vector, wholly or not at all.
 
     Several parts of one kind cannot share a key, so that the second text of a row is `text_2`.
     """
-    failed = chain.from_iterable(failures(part) for part in parts)
-    wanted = next(failed, None)
+    failed = chain.from_iterable(map(failures, groups))
     fresh = path.with_name(f"{path.name}.new")
-    with fresh.open("wb") as file:
-        # The source is read a second time, so that nothing has to be remembered of a million rows.
-        for record in source.records():
-            if wanted is None:
-                break
-            if record.row == wanted[0]:
-                file.write(_line(record, wanted[1]))
-                wanted = next(failed, None)
-    settle(fresh, path)
+    with writing(path):
+        with fresh.open("wb") as file:
+            file.writelines(_lines(source, failed))
+        settle(fresh, path)
+
+
+def _lines(source: Source, failed: Iterator[tuple[int, str]]) -> Iterator[bytes]:
+    wanted = next(failed, None)
+    # The source is read a second time, so that nothing has to be remembered of a million rows.
+    for record in source.records():
+        if wanted is None:
+            return
+        if record.row == wanted[0]:
+            yield _line(record, wanted[1])
+            wanted = next(failed, None)
 
 
 def _line(record: Record, error: str) -> bytes:

@@ -1,8 +1,10 @@
 """
-What is finished of a row group, before the group is: one entry a row, appended as replies arrive.
+Finished rows of a row group that is not complete: one entry a row, appended as replies arrive.
 
-An entry is with the operating system when `write` returns, so that it outlives a killed process; `sync` takes it
-to the disk. A torn entry at the end is what the killed process was writing; it is cut off.
+An entry is with the operating system when `write` returns, so that it outlives a killed process; `sync` flushes it
+to the disk. Each entry carries a checksum. Reading skips what is damaged and goes on at the next sound entry, so
+that one bad byte costs one row and not all rows behind it. What follows the last sound entry (a write that was cut
+off) is removed before the next entry is appended.
 """
 
 from __future__ import annotations
@@ -11,31 +13,44 @@ import os
 import struct
 from collections.abc import Generator, Iterator
 from pathlib import Path
-from typing import IO
 from zlib import crc32
 
+from volc_dashscope.bulk._storage import reading, writing
 from volc_dashscope.results import Usage
 
-# Offset of the row in its group, kind, spend so far (four numbers), length of the content.
+# Offset of the row in its group, kind, usage so far (four numbers), length of the content.
 _HEAD = struct.Struct("<IBqqqqI")
 Entry = tuple[int, int, bytes, Usage]
 _CHECK = struct.Struct("<I")
 VECTOR, ERROR = 0, 1
+# Longer than any entry: where no sound one begins within it, none follows.
+_SEARCHED = 1024 * 1024
 
 
 class Journal:
-    """One group's entries."""
+    """
+    One group's entries.
+
+    Attributes:
+        damaged: Bytes that `entries` found to belong to no sound entry.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o644)
+        self.damaged = 0
+        with writing(path):
+            self._file = os.open(
+                path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o644
+            )
 
     def entries(self) -> Iterator[Entry]:
-        """Yield offset, kind, content and spend of what an earlier process wrote."""
-        with os.fdopen(os.dup(self._file), "rb") as file:
-            file.seek(0)
-            end = yield from _sound(file)
-        os.ftruncate(self._file, end)
+        """Yield offset, kind, content and usage of what an earlier process wrote."""
+        with reading(self.path):
+            content = self.path.read_bytes()
+        end, sound = yield from _sound(content)
+        self.damaged = len(content) - sound
+        with writing(self.path):
+            os.ftruncate(self._file, end)
 
     def write(self, offset: int, kind: int, content: bytes, usage: Usage) -> None:
         """Append one entry."""
@@ -43,12 +58,14 @@ class Journal:
         entry = _HEAD.pack(offset, kind, *spent, len(content)) + content
         entry += _CHECK.pack(crc32(entry))
         written = 0
-        while written < len(entry):
-            written += os.write(self._file, entry[written:])
+        with writing(self.path):
+            while written < len(entry):
+                written += os.write(self._file, entry[written:])
 
     def sync(self) -> None:
         """Wait until the entries are on the disk."""
-        os.fsync(self._file)
+        with writing(self.path):
+            os.fsync(self._file)
 
     def close(self) -> None:
         """Close the file; it stays."""
@@ -62,19 +79,26 @@ class Journal:
 
 def offsets(path: Path) -> set[int]:
     """Return which rows of its group a journal has, and leave it alone."""
-    with path.open("rb") as file:
-        return {offset for offset, *_ in _sound(file)}
+    with reading(path):
+        content = path.read_bytes()
+    return {offset for offset, *_ in _sound(content)}
 
 
-def _sound(file: IO[bytes]) -> Generator[Entry, None, int]:
-    """Yield entries and return where the last whole one ends."""
-    end, size = 0, os.fstat(file.fileno()).st_size
-    while len(head := file.read(_HEAD.size)) == _HEAD.size:
-        offset, kind, requests, total, text, image, length = _HEAD.unpack(head)
-        content = file.read(min(length, size))
-        check = file.read(_CHECK.size)
-        if len(check) < _CHECK.size or crc32(head + content) != _CHECK.unpack(check)[0]:
-            break
-        end = file.tell()
-        yield offset, kind, content, Usage(requests, total, text, image)
-    return end
+def _sound(content: bytes) -> Generator[Entry, None, tuple[int, int]]:
+    """Yield the entries whose checksum is right; return where the last one ends, and how many bytes they are."""
+    place = end = sound = 0
+    while place + _HEAD.size + _CHECK.size <= len(content) and place - end < _SEARCHED:
+        offset, kind, requests, total, text, image, length = _HEAD.unpack_from(content, place)
+        stop = place + _HEAD.size + length
+        # The length is looked at first: while searching behind a damaged entry, most places fail here.
+        if (
+            kind not in (VECTOR, ERROR)
+            or stop + _CHECK.size > len(content)
+            or crc32(content[place:stop]) != _CHECK.unpack_from(content, stop)[0]
+        ):
+            place += 1
+            continue
+        yield offset, kind, content[place + _HEAD.size : stop], Usage(requests, total, text, image)
+        sound += stop + _CHECK.size - place
+        place = end = stop + _CHECK.size
+    return end, sound

@@ -22,8 +22,9 @@ _IMAGES = frozenset((
 _VIDEOS = frozenset([".mp4", ".m4v", ".mov", ".avi", ".mpg", ".mpeg", ".webm", ".mkv", ".flv"])
 
 
-def lines(path: Path) -> Iterator[tuple[int, str | InputError]]:
+def lines(path: Path, encoding: str | None = None) -> Iterator[tuple[int, str | InputError]]:
     """Yield the number and content of each line, or why it has none."""
+    name = encoding or "utf-8"
     try:
         file = path.open("rb")
     except OSError as error:
@@ -38,13 +39,11 @@ def lines(path: Path) -> Iterator[tuple[int, str | InputError]]:
                 yield row, InputError(f"the line is longer than {LONGEST_LINE:,} bytes")
                 continue
             try:
-                text = (
-                    line.removesuffix(b"\n").removesuffix(b"\r").decode("utf-8-sig" if row == 0 else "utf-8")
-                )
+                text = line.removesuffix(b"\n").removesuffix(b"\r").decode(name)
             except UnicodeDecodeError:
-                yield row, InputError("the line is not UTF-8")
+                yield row, InputError(f"the line is not {'UTF-8' if encoding is None else encoding}")
             else:
-                yield row, text
+                yield row, text.removeprefix("\ufeff") if row == 0 else text
 
 
 def _skip_line(file: IO[bytes]) -> None:
@@ -52,20 +51,56 @@ def _skip_line(file: IO[bytes]) -> None:
         pass
 
 
-def media_files(folder: Path) -> Iterator[tuple[Path, Kind]]:
-    """Yield the images and videos in a folder and below, and which they are, sorted."""
-    return ((path, kind) for path in files(folder) if (kind := kind_of(path)) is not None)
+def media_files(folder: Path) -> Iterator[tuple[Path, Kind | InputError]]:
+    """Yield the images and videos in a folder and below, sorted, and which they are; or why there is no telling."""
+    for path, problem in files(folder):
+        kind = problem or kind_of(path)
+        if kind is not None:
+            yield path, kind
 
 
-def files(folder: Path) -> Iterator[Path]:
-    """Yield the files in a folder and below, sorted; no hidden ones, and no links to folders."""
-    with os.scandir(folder) as found:
-        entries = sorted((entry for entry in found if not entry.name.startswith(".")), key=lambda e: e.name)
+def files(folder: Path) -> Iterator[tuple[Path, InputError | None]]:
+    """
+    Yield the files in a folder and below, sorted; no hidden ones, and no links to folders.
+
+    A folder below that cannot be listed is one entry with its problem, and the others go on.
+
+    Raises:
+        InputError: The folder itself cannot be listed.
+    """
+    try:
+        entries = _entries(folder)
+    except OSError as error:
+        raise unreadable(folder, error) from error
+    yield from _below(entries)
+
+
+def _below(entries: list[os.DirEntry[str]]) -> Iterator[tuple[Path, InputError | None]]:
     for entry in entries:
+        path = Path(entry.path)
         if entry.is_dir(follow_symlinks=False):
-            yield from files(Path(entry.path))
-        elif not entry.is_dir():
-            yield Path(entry.path)
+            try:
+                below = _entries(path)
+            except OSError as error:
+                yield path, InputError(f"the folder cannot be listed: {error.strerror}")
+            else:
+                yield from _below(below)
+        elif not _is_folder(entry):
+            yield path, None
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    with os.scandir(folder) as found:
+        return sorted(
+            (entry for entry in found if not entry.name.startswith(".")), key=lambda each: each.name
+        )
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself; reading it will say so
+        return False
 
 
 def kind_of(path: Path) -> Kind | None:

@@ -49,6 +49,20 @@ def parquet_records(path: Path, columns: Columns) -> Iterator[Record]:
             first += size
 
 
+def parquet_names(path: Path) -> list[str]:
+    """
+    Return the columns of a table.
+
+    Raises:
+        InputError: The file is no Parquet.
+    """
+    pa, parquet = arrow()
+    try:
+        return list(parquet.read_schema(path).names)
+    except (OSError, pa.ArrowException) as error:
+        raise InputError(f"source {path.name!r} cannot be read as Parquet") from error
+
+
 def parquet_rows(path: Path) -> int | None:
     """Return the number of rows, or None where the file does not tell."""
     pa, parquet = arrow()

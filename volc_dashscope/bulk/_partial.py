@@ -4,37 +4,58 @@ A half-finished output: a folder beside it that holds all that is paid for.
     out.parquet.partial/
         manifest.json         what was asked for; another model or dimension may not go on with it
         group-000000.parquet  a finished row group
+        group-000000.json     its checksum, its number of rows and failures, and what the job had cost by then
         group-000001.journal  rows of a group that is not finished
 
-A group's file is written whole and renamed, and only then its journal is removed: whatever the moment of a crash,
-each finished row is in exactly one of the two, or in both the same.
+A group's file and then its note are written whole and renamed, and only then its journal is removed: whatever the
+moment of a crash, each finished row is in the journal, or in a group that has a note, or in both the same.
+
+A group whose content does not fit the checksum of its note is dropped and embedded again (`DamagedGroupError`,
+`forget`): a disk that flips a byte costs one group, and never a wrong vector. A damaged note or manifest is
+refused by name instead, because the rows themselves may be sound and are paid for.
 """
 
 from __future__ import annotations
 
+import logging
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 import orjson
 
+from volc_dashscope.bulk._identity import Identity
 from volc_dashscope.bulk._journal import ERROR, VECTOR, Journal, offsets
-from volc_dashscope.bulk._manifest import begin_manifest, read_manifest, refuse_other, write_json
+from volc_dashscope.bulk._manifest import begin_manifest, read_manifest
 from volc_dashscope.bulk._records import Record
-from volc_dashscope.bulk._vectors import dimension_of, merge, rows_of, write_part
+from volc_dashscope.bulk._storage import read_checked, write_bytes, write_checked, writing
+from volc_dashscope.bulk._vectors import group_content, merge
 from volc_dashscope.errors import ConfigError
 from volc_dashscope.results import FloatArray, Usage
 
 _SYNC_SECONDS = 5.0
+_log = logging.getLogger("volc_dashscope")
+
+
+class DamagedGroupError(ConfigError):
+    """A finished row group is not what was written. `number` says which."""
+
+    def __init__(self, message: str, *, number: int) -> None:
+        super().__init__(message)
+        self.number = number
 
 
 class PartialOutput:
     """
     The folder of one output, locked while it is open.
+
+    A folder that holds no row yet is begun anew, whatever it was begun with.
 
     Args:
         output: The file it will become.
@@ -46,32 +67,30 @@ class PartialOutput:
         usage: What was billed for the rows that are here, as far as they know.
         rows: How many are finished.
         failed: How many of them are errors.
+        damaged: Names of files that were damaged, whose rows are embedded again.
 
     Raises:
-        ConfigError: It was begun with something else, or another process is at it.
+        ConfigError: It was begun with something else, another process is at it, or a file cannot be read or written.
     """
 
     def __init__(
-        self, output: Path, identity: Mapping[str, Any], dimension: int | None, group_rows: int | None = None
+        self, output: Path, identity: Identity, dimension: int | None, group_rows: int | None = None
     ) -> None:
-        self.folder = draft_folder(output)
+        self.folder = partial_folder(output)
         self.dimension = dimension
         self.usage = Usage()
         self.rows = self.failed = 0
-        fresh = not (self.folder / "manifest.json").exists()
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self.damaged: list[str] = []
+        with writing(self.folder):
+            self.folder.mkdir(exist_ok=True)
         self._lock = _locked(self.folder)
         try:
-            manifest = (
-                begin_manifest(self.folder, identity, dimension, group_rows)
-                if fresh
-                else read_manifest(self.folder)
-            )
-            refuse_other(manifest["identity"], identity, f"the half-finished output {self.folder.name!r}")
+            manifest = self._manifest(identity, group_rows)
             self.group_rows: int = manifest["group_rows"]
-            self._parts = {_number(path): path for path in self.folder.glob("group-*.parquet")}
+            self.identity: dict[str, Any] = identity.as_json(manifest["identity"])
+            self._finished: dict[int, UsageNote] = {}
             self._open: dict[int, _Group] = {}
-            self._tally()
+            self._load()
         except BaseException:
             self.close()
             raise
@@ -79,7 +98,7 @@ class PartialOutput:
     def wants(self, record: Record) -> bool:
         """Take note of a row, in order, and return whether it still has to be embedded."""
         number, offset = divmod(record.row, self.group_rows)
-        if number in self._parts:
+        if number in self._finished:
             return False
         group = self._open.get(number)
         if group is None:
@@ -110,9 +129,37 @@ class PartialOutput:
             raise AssertionError(f"groups {list(self._open)} have rows that were not finished")
 
     def finish(self, output: Path, facts: Mapping[str, Any]) -> None:
-        """Turn the groups into the output."""
-        parts = [path for _, path in sorted(self._parts.items())]
-        merge(parts, output, self.dimension or 1, facts)
+        """
+        Turn the groups into the output.
+
+        Raises:
+            DamagedGroupError: A group is not what was written; `forget` it and embed its rows again.
+        """
+        merge(self.groups(), output, self.dimension or 1, facts)
+
+    def groups(self, *, failed: bool = False) -> Iterator[Any]:
+        """Yield the content of the finished groups, in order; with `failed`, only of those with failed rows."""
+        for number, note in sorted(self._finished.items()):
+            if note.failed or not failed:
+                yield self._content(number, note)
+
+    def forget(self, damage: DamagedGroupError) -> None:
+        """
+        Drop a damaged group, so that its rows are wanted again.
+
+        Raises:
+            ConfigError: The same group was damaged before in this run: the disk keeps nothing.
+        """
+        path = self._path(damage.number)
+        self._report_damage(path.name)
+        if self.damaged.count(path.name) > 1:
+            raise ConfigError(f"{damage}, a second time; look at the disk") from damage
+        note = self._finished.pop(damage.number)
+        self.rows -= note.rows
+        self.failed -= note.failed
+        with writing(path):
+            path.unlink(missing_ok=True)
+            note_path(path).unlink(missing_ok=True)
 
     def drop(self) -> None:
         """Remove the folder: the output is there."""
@@ -120,36 +167,54 @@ class PartialOutput:
         discard(self.folder)
 
     def close(self) -> None:
-        """Take what is open to the disk and let others at it. Closing twice is allowed."""
+        """Flush what is open to the disk and release the folder. Closing twice is allowed."""
         for group in getattr(self, "_open", {}).values():
-            group.journal.sync()
+            # An earlier error, such as a full disk, is what the caller has to see.
+            with suppress(ConfigError):
+                group.journal.sync()
             group.journal.close()
         self._open = {}
         self._lock.close()
 
-    def parts(self) -> list[Path]:
-        """Return the files of the finished groups, in order."""
-        return [path for _, path in sorted(self._parts.items())]
+    def _manifest(self, identity: Identity, group_rows: int | None) -> dict[str, Any]:
+        if (self.folder / "manifest.json").exists():
+            if not is_empty(self.folder):
+                manifest = read_manifest(self.folder)
+                identity.refuse_other(manifest["identity"], f"the half-finished output {self.folder.name!r}")
+                return manifest
+            with writing(self.folder):
+                for stray in (*self.folder.glob("group-*"), *self.folder.glob("lines-*")):
+                    stray.unlink()
+                (self.folder / "jobs.json").unlink(missing_ok=True)
+        return begin_manifest(self.folder, identity, self.dimension, group_rows)
 
-    def _tally(self) -> None:
-        for path in self._parts.values():
-            facts = UsageNote.of(path)
-            self.rows += rows_of(path)
-            self.failed += facts.failed
-            self.usage = _most(self.usage, facts.usage)
-            self.dimension = self.dimension or dimension_of(path)
-        for path in self.folder.glob("group-*.journal"):
+    def _load(self) -> None:
+        for path in sorted(self.folder.glob("group-*.parquet")):
+            number = _number(path)
+            if not note_path(path).exists():
+                # The note was not written yet, so that the journal has all rows; or somebody removed it.
+                if not path.with_suffix(".journal").exists():
+                    self._report_damage(path.name)
+                continue
+            note = self._finished[number] = UsageNote.read(path)
+            self.rows += note.rows
+            self.failed += note.failed
+            self.usage = _most(self.usage, note.usage)
+            self.dimension = self.dimension or note.dimension
+        for path in sorted(self.folder.glob("group-*.journal")):
             # Of a finished group it is what a crash has left between writing one and removing the other.
-            if _number(path) not in self._parts:
+            if _number(path) not in self._finished:
                 self._open[_number(path)] = self._resumed(_number(path))
 
     def _resumed(self, number: int) -> _Group:
-        group = _Group(Journal(self.folder / f"group-{number:06}.journal"))
+        group = _Group(Journal(self._path(number).with_suffix(".journal")))
         for offset, kind, content, usage in group.journal.entries():
             row = content.decode() if kind == ERROR else np.frombuffer(content, dtype="<f4")
             if offset not in group.finished:
                 self._keep(group, offset, row)
             self.usage = _most(self.usage, usage)
+        if group.journal.damaged:
+            self._report_damage(group.journal.path.name)
         return group
 
     def _keep(self, group: _Group, offset: int, outcome: FloatArray | str) -> None:
@@ -170,16 +235,40 @@ class PartialOutput:
         size = len(group.ids) if last else self.group_rows
         if len(group.ids) < size or len(group.finished) < size:
             return
-        path = self.folder / f"group-{number:06}.parquet"
         vectors = group.vectors
         if vectors is None:
             vectors = np.zeros((size, self.dimension or 0), dtype=np.float32)
-        # Before the group's own file: a crash between them leaves a note that is written again.
-        UsageNote(self.usage, len(group.errors)).note(path)
-        write_part(path, number * self.group_rows, group.ids, vectors[:size], group.errors)
-        self._parts[number] = path
+        content = group_content(number * self.group_rows, group.ids, vectors[:size], group.errors)
+        note = UsageNote(
+            usage=self.usage,
+            rows=size,
+            failed=len(group.errors),
+            dimension=self.dimension,
+            digest=sha256(content).hexdigest(),
+        )
+        write_bytes(self._path(number), content)
+        note.write(self._path(number))
+        self._finished[number] = note
         del self._open[number]
         group.journal.drop()
+
+    def _content(self, number: int, note: UsageNote) -> bytes:
+        path = self._path(number)
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            words = f"{path.name} in {self.folder.name!r} cannot be read: {error.strerror}"
+            raise DamagedGroupError(words, number=number) from error
+        if sha256(content).hexdigest() != note.digest:
+            raise DamagedGroupError(f"{path.name} in {self.folder.name!r} is damaged", number=number)
+        return content
+
+    def _path(self, number: int) -> Path:
+        return self.folder / f"group-{number:06}.parquet"
+
+    def _report_damage(self, name: str) -> None:
+        self.damaged.append(name)
+        _log.warning("%s in %s is damaged; its rows are embedded again", name, self.folder.name)
 
 
 class _Group:
@@ -194,50 +283,96 @@ class _Group:
         self.synced = time.monotonic()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UsageNote:
-    """A note beside a group's file: what the job had cost when it was written, and how many rows are errors."""
+    """
+    What is kept beside a group's file.
 
-    def __init__(self, usage: Usage, failed: int) -> None:
-        self.usage, self.failed = usage, failed
+    Attributes:
+        usage: What the job had cost when the group was written.
+        rows: Rows of the group.
+        failed: How many of them are errors.
+        dimension: Length of its vectors; None where all rows failed before the first vector.
+        digest: SHA-256 of the group's file.
+    """
 
-    def note(self, path: Path) -> None:
+    usage: Usage
+    rows: int
+    failed: int
+    dimension: int | None
+    digest: str
+
+    def write(self, path: Path) -> None:
+        """Write it beside the group's file."""
         usage = self.usage
-        numbers = [usage.requests, usage.total_tokens, usage.text_tokens, usage.image_tokens, self.failed]
-        write_json(path.with_suffix(".json"), numbers)
+        spent = [usage.requests, usage.total_tokens, usage.text_tokens, usage.image_tokens]
+        facts = {"rows": self.rows, "failed": self.failed, "dimension": self.dimension, "digest": self.digest}
+        write_checked(note_path(path), {"usage": spent, **facts})
 
     @classmethod
-    def of(cls, path: Path) -> UsageNote:
-        *spent, failed = orjson.loads(path.with_suffix(".json").read_bytes())
-        return cls(Usage(*spent), failed)
+    def read(cls, path: Path) -> UsageNote:
+        """
+        Read the note of a group's file.
+
+        Raises:
+            ConfigError: It is damaged.
+        """
+        note = note_path(path)
+        found = read_checked(note)
+        if found is None:
+            raise ConfigError(
+                f"{note.name} in {note.parent.name!r} is damaged or cannot be read, and {path.name} cannot be "
+                "checked without it; restore it, or remove it to have the rows of this group embedded again"
+            )
+        return cls(**{**found, "usage": Usage(*found["usage"])})
 
 
-def draft_folder(output: Path) -> Path:
+def note_path(path: Path) -> Path:
+    """Return where the note of a group's file is."""
+    return path.with_suffix(".json")
+
+
+def partial_folder(output: Path) -> Path:
     """Return the folder of an output that is not finished."""
     return output.with_name(f"{output.name}.partial")
 
 
+def is_empty(folder: Path) -> bool:
+    """Return whether a half-finished output holds nothing that was paid for: no row, and no job at the service."""
+    if any(folder.glob("group-*.parquet")) or any(offsets(path) for path in folder.glob("group-*.journal")):
+        return False
+    jobs = folder / "jobs.json"
+    if not jobs.exists():
+        return True
+    try:
+        found = orjson.loads(jobs.read_bytes())
+        return not any(file["job"] or file["submitting"] for file in found)
+    except (OSError, ValueError, TypeError, KeyError):
+        return False  # who cannot read it does not throw it away
+
+
 def finished_rows(folder: Path) -> Callable[[int], bool]:
-    """Return what tells whether a row is finished in a draft, which is left alone."""
+    """Return what tells whether a row is finished in a half-finished output, which is left alone."""
     if not (folder / "manifest.json").exists():
         return lambda row: False
     size = read_manifest(folder)["group_rows"]
-    whole = {_number(path) for path in folder.glob("group-*.parquet")}
+    whole = {_number(path) for path in folder.glob("group-*.parquet") if note_path(path).exists()}
     some = {_number(path): offsets(path) for path in folder.glob("group-*.journal")}
     return lambda row: row // size in whole or row % size in some.get(row // size, ())
 
 
 def discard(folder: Path) -> None:
-    """Remove a draft that nobody is at, if there is one."""
-    sweep(folder)
+    """Remove a half-finished output that no process works on, if there is one."""
+    clean_up(folder)
     if folder.is_dir():
-        with _locked(folder):
-            # Renamed first: a crash halfway through must not leave a draft that seems to lack rows.
+        with _locked(folder), writing(folder):
+            # Renamed first: a crash halfway through must not leave a folder that seems to lack rows.
             folder.rename(_gone(folder))
-        sweep(folder)
+        clean_up(folder)
 
 
-def sweep(folder: Path) -> None:
-    """Remove what a crash left of a draft that was being removed."""
+def clean_up(folder: Path) -> None:
+    """Remove what a crash left of a half-finished output that was being removed."""
     shutil.rmtree(_gone(folder), ignore_errors=True)
 
 
@@ -246,7 +381,8 @@ def _gone(folder: Path) -> Path:
 
 
 def _locked(folder: Path) -> IO[bytes]:
-    file = (folder / "lock").open("wb")
+    with writing(folder / "lock"):
+        file = (folder / "lock").open("wb")
     with suppress(ImportError):  # Windows has no fcntl; there, take care yourself
         import fcntl
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from volc_dashscope import _config
 from volc_dashscope._request.validation import check_item
 from volc_dashscope._types import RequestSpec, TextType
-from volc_dashscope.bulk._partial import draft_folder, finished_rows
+from volc_dashscope.bulk._partial import finished_rows, partial_folder
 from volc_dashscope.bulk._records import item_of
 from volc_dashscope.bulk._report import Preview
 from volc_dashscope.bulk._sources import Source, open_source
@@ -62,6 +62,7 @@ def preview(
         res_level=res_level,
         upload=upload,
     )
+    opened.check(spec)
     count = _Count(opened, spec, None if output is None else Path(output))
     guess = estimate_cost(
         count.items(),
@@ -100,7 +101,7 @@ class _Count:
     bad: int = field(default=0, init=False)
 
     def items(self) -> Iterator[Item]:
-        finished = finished_rows(draft_folder(self.output)) if self.output is not None else None
+        finished = finished_rows(partial_folder(self.output)) if self.output is not None else None
         for record in self.source.records():
             self.rows += 1
             if finished is not None and finished(record.row):

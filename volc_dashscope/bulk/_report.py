@@ -73,6 +73,7 @@ class Report:
         failed_file: JSONL of the failed rows, which can be a source again; None if all went well.
         skipped_files: Files of a folder that are neither images nor videos by their names.
         jobs: Ids of the service's jobs, where it has them.
+        damaged: Saved files that the disk had damaged; their rows were embedded again.
     """
 
     state: State
@@ -86,12 +87,19 @@ class Report:
     failed_file: Path | None = None
     skipped_files: int = 0
     jobs: tuple[str, ...] = ()
+    damaged: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Return this as JSON can hold it."""
         paths = {"output": str(self.output), "failed_file": self.failed_file and str(self.failed_file)}
         usage = {name: value for name, value in asdict(self.usage).items() if name != "detail"}
-        return {**asdict(self), **paths, "usage": usage, "jobs": list(self.jobs)}
+        return {
+            **asdict(self),
+            **paths,
+            "usage": usage,
+            "jobs": list(self.jobs),
+            "damaged": list(self.damaged),
+        }
 
 
 def price_of(usage: Usage, model_info: ModelInfo, *, batch: bool = False) -> float | None:

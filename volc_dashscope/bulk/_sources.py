@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import os
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
 from hashlib import sha256
 from itertools import count
 from pathlib import Path
-from typing import Literal
+from typing import IO, Any, Literal
 
 import orjson
 
+from volc_dashscope._types import RequestSpec
+from volc_dashscope.bulk._encoding import detect_encoding
 from volc_dashscope.bulk._listing import LONGEST_LINE, encodes, files, kind_of, lines, media_files, unreadable
-from volc_dashscope.bulk._parquet import parquet_records, parquet_rows
-from volc_dashscope.bulk._records import Columns, Record
+from volc_dashscope.bulk._parquet import parquet_names, parquet_records, parquet_rows
+from volc_dashscope.bulk._records import KINDS, Columns, Kind, Record
+from volc_dashscope.bulk._storage import digest_of
 from volc_dashscope.errors import ConfigError, InputError
 
+ScanCallback = Callable[[Literal["found", "read"], int], object]
 Format = Literal["text", "jsonl", "csv", "parquet", "folder"]
 
 FORMATS: tuple[Format, ...] = ("text", "jsonl", "csv", "parquet", "folder")
@@ -43,12 +49,16 @@ class Source:
         format: How it is read.
         columns: What of a table is embedded.
         root: The folder that local images and videos must be in; relative paths start there.
+        encoding: How the letters of a text, JSONL or CSV file are written; None means UTF-8.
+        watch: Called with "found" or "read" and the number of files while a folder is scanned.
     """
 
     path: Path
     format: Format
     columns: Columns
     root: Path
+    encoding: str | None = None
+    watch: ScanCallback | None = field(default=None, compare=False, repr=False)
 
     def records(self) -> Iterator[Record]:
         """
@@ -59,25 +69,82 @@ class Source:
         """
         return _READERS[self.format](self)
 
-    def fingerprint(self) -> str:
-        """Return what changes when the source changes: sizes, times, and for a file some of its content."""
-        found = sha256(orjson.dumps([self.format, self.columns.given, self.columns.id]))
-        try:
-            if self.format == "folder":
-                for path, _ in media_files(self.path):
-                    status = path.stat()
-                    name = os.fsencode(path.relative_to(self.path))
-                    found.update(b"%b\0%d %d\n" % (name, status.st_size, status.st_mtime_ns))
-            else:
-                with self.path.open("rb") as file:
-                    status = os.fstat(file.fileno())
-                    found.update(b"%d %d " % (status.st_size, status.st_mtime_ns))
-                    for place in (0, max(0, status.st_size - _SAMPLE)):
-                        file.seek(place)
-                        found.update(file.read(_SAMPLE))
-        except OSError as error:
-            raise unreadable(self.path, error) from error
-        return found.hexdigest()[:32]
+    def layout(self) -> dict[str, str]:
+        """
+        Return two digests that cost no reading: `sizes` changes with names and sizes, `times` also with times.
+
+        A file of a folder that is gone or cannot be looked at counts as such.
+        """
+        sizes, times = self._begun(), sha256()
+        for number, (path, name) in enumerate(self._files(), start=1):
+            try:
+                status = path.stat()
+            except OSError:
+                sizes.update(b"%b\0?\n" % name)
+                continue
+            sizes.update(b"%b\0%d\n" % (name, status.st_size))
+            times.update(b"%d\n" % status.st_mtime_ns)
+            self._scanned("found", number)
+        return {"sizes": sizes.hexdigest()[:32], "times": times.hexdigest()[:32]}
+
+    def content(self) -> str:
+        """Return a digest of every byte of the source."""
+        found = self._begun()
+        for number, (path, name) in enumerate(self._files(), start=1):
+            found.update(name)
+            try:
+                found.update(digest_of(path).encode())
+            except OSError as error:
+                if self.format != "folder":
+                    raise unreadable(self.path, error) from error
+                found.update(b"?")
+            self._scanned("read", number)
+        return str(found.hexdigest()[:32])
+
+    def check(self, spec: RequestSpec) -> None:
+        """
+        Refuse a source of which nothing can be embedded as it is asked for, by a look at its columns and names.
+
+        Raises:
+            InputError: A column is missing, or the model takes nothing of what is there.
+        """
+        accepted = spec.model_info.modalities
+        kinds = _KINDS_OF[self.format](self)
+        if self.format == "folder":
+            # The first file that fits is enough; a folder of a million is not walked to its end.
+            seen: set[Kind] = set()
+            for kind in kinds:
+                if kind in accepted:
+                    return
+                seen.add(kind)
+            wrong = seen
+        else:
+            found = set(kinds)
+            usual = self.columns.usual
+            wrong = {kind for kind in found if kind not in accepted}
+            if usual and wrong != found:
+                wrong = set()
+        if wrong:
+            what = " and ".join(f"{kind}s" for kind in KINDS if kind in wrong)
+            takes = ", ".join(kind for kind in KINDS if kind in accepted)
+            raise InputError(
+                f"source {self.path.name!r} holds {what}, and {spec.model_info.name} embeds {takes} only; "
+                "take another model"
+            )
+
+    def _begun(self) -> Any:
+        return sha256(orjson.dumps([self.format, self.columns.given, self.columns.id, self.encoding]))
+
+    def _files(self) -> Iterator[tuple[Path, bytes]]:
+        if self.format != "folder":
+            yield self.path, b""
+            return
+        for path, _ in media_files(self.path):
+            yield path, os.fsencode(path.relative_to(self.path))
+
+    def _scanned(self, what: Literal["found", "read"], number: int) -> None:
+        if self.watch is not None and self.format == "folder" and number % 100 == 0:
+            self.watch(what, number)
 
 
 def open_source(
@@ -86,6 +153,8 @@ def open_source(
     format: Format | None = None,
     columns: Columns | None = None,
     media_root: str | os.PathLike[str] | None = None,
+    encoding: str | None = None,
+    watch: ScanCallback | None = None,
 ) -> Source:
     """
     Return the source at a path.
@@ -95,17 +164,25 @@ def open_source(
         format: How to read it; None to go by its suffix.
         columns: Which columns of a table make an item.
         media_root: The folder that local images and videos must be in; None for the one the source is in, or is.
+        encoding: How the letters of a text, JSONL or CSV file are written; None for UTF-8, or for GB18030 (GBK)
+            where the file is Chinese in that, as Excel in China writes it.
+        watch: Called with "found" or "read" and the number of files while a folder is scanned.
 
     Raises:
-        InputError: There is nothing at the path, or a table without the columns.
-        ConfigError: Its suffix says nothing.
+        InputError: There is nothing at the path.
+        ConfigError: Its suffix says nothing, or an argument does not fit it.
     """
     place = Path(path)
     if not place.exists():
         raise InputError(f"source {str(place)!r} does not exist")
     found = format or ("folder" if place.is_dir() else _SUFFIXES.get(place.suffix.lower()))
     if found is None:
-        raise ConfigError(f"source {place.name!r} has no known ending; say its format: {', '.join(FORMATS)}")
+        if kind_of(place) is not None:
+            raise ConfigError(f"source {place.name!r} is a single file of media; give a folder or a table")
+        raise ConfigError(
+            f"source {place.name!r} has no known ending; give a folder or a table, or say its format: "
+            f"{', '.join(FORMATS)}"
+        )
     if found not in FORMATS:
         raise ConfigError(f"format {format!r}; there are {', '.join(FORMATS)}")
     if (found == "folder") != place.is_dir():
@@ -116,7 +193,25 @@ def open_source(
     if media_root is not None and not Path(media_root).is_dir():
         raise InputError(f"media root {str(media_root)!r} is not a folder")
     home = place if found == "folder" else place.parent
-    return Source(place, found, columns or Columns(), Path(home if media_root is None else media_root))
+    root = Path(home if media_root is None else media_root)
+    return Source(place, found, columns or Columns(), root, _encoding(place, found, encoding), watch)
+
+
+def _encoding(place: Path, format: Format, given: str | None) -> str | None:
+    if format not in ("text", "jsonl", "csv"):
+        if given is not None:
+            raise ConfigError(f"a source of format {format} has no encoding")
+        return None
+    name = given or detect_encoding(place)
+    if name is None:
+        return None
+    try:
+        found = codecs.lookup(name).name
+    except LookupError:
+        raise ConfigError(f"encoding {name!r} is not known; gb18030, big5 and utf-8 are") from None
+    if format != "csv" and found.startswith(("utf-16", "utf-32")):
+        raise ConfigError(f"source {place.name!r} is in {found}; save it as UTF-8")
+    return None if found in ("utf-8", "utf-8-sig") else found
 
 
 def count_rows(source: Source) -> int | None:
@@ -126,7 +221,10 @@ def count_rows(source: Source) -> int | None:
     if source.format == "parquet":
         return parquet_rows(source.path)
     if source.format == "folder":
-        return sum(1 for _ in media_files(source.path))
+        number = 0
+        for number, _ in enumerate(media_files(source.path), start=1):
+            source._scanned("found", number)
+        return number
     with source.path.open("rb") as file:
         rows, last = 0, b"\n"
         while piece := file.read(_SAMPLE):
@@ -138,11 +236,11 @@ def skipped_files(source: Source) -> int:
     """Count files of a folder that are neither images nor videos by their names."""
     if source.format != "folder":
         return 0
-    return sum(1 for path in files(source.path) if kind_of(path) is None)
+    return sum(1 for path, problem in files(source.path) if problem is None and kind_of(path) is None)
 
 
 def _text(source: Source) -> Iterator[Record]:
-    for row, line in lines(source.path):
+    for row, line in lines(source.path, source.encoding):
         if isinstance(line, str):
             problem = None if line else "the line is empty"
             yield Record(row, str(row), (("text", line),) if line else (), problem)
@@ -151,7 +249,7 @@ def _text(source: Source) -> Iterator[Record]:
 
 
 def _jsonl(source: Source) -> Iterator[Record]:
-    for row, line in lines(source.path):
+    for row, line in lines(source.path, source.encoding):
         if isinstance(line, InputError):
             yield Record(row, str(row), (), str(line))
             continue
@@ -168,11 +266,7 @@ def _jsonl(source: Source) -> Iterator[Record]:
 def _csv(source: Source) -> Iterator[Record]:
     csv.field_size_limit(LONGEST_LINE)
     delimiter = "\t" if source.path.suffix.lower() == ".tsv" else ","
-    try:
-        # Bytes that are no UTF-8 become lone surrogates, which are refused row by row.
-        file = source.path.open(encoding="utf-8-sig", errors="surrogateescape", newline="")
-    except OSError as error:
-        raise unreadable(source.path, error) from error
+    file = _opened_csv(source)
     with file:
         rows = csv.reader(file, delimiter=delimiter)
         names = next(rows, [])
@@ -195,6 +289,14 @@ def _csv(source: Source) -> Iterator[Record]:
                 yield source.columns.record(row, dict(zip(names, cells, strict=True)))
 
 
+def _opened_csv(source: Source) -> IO[str]:
+    try:
+        # Bytes of another encoding become lone surrogates, which are refused row by row.
+        return source.path.open(encoding=source.encoding or "utf-8-sig", errors="surrogateescape", newline="")
+    except OSError as error:
+        raise unreadable(source.path, error) from error
+
+
 def _parquet(source: Source) -> Iterator[Record]:
     return parquet_records(source.path, source.columns)
 
@@ -202,13 +304,60 @@ def _parquet(source: Source) -> Iterator[Record]:
 def _folder(source: Source) -> Iterator[Record]:
     for row, (path, kind) in enumerate(media_files(source.path)):
         name = path.relative_to(source.path).as_posix()
-        if encodes(name):
-            yield Record(row, name, ((kind, str(path.absolute())),))
-        else:
+        if not encodes(name):
             words = "the name of the file is not UTF-8"
             yield Record(row, name.encode(errors="replace").decode(), (), words)
+        elif isinstance(kind, InputError):
+            yield Record(row, name, (), str(kind))
+        else:
+            yield Record(row, name, ((kind, str(path.absolute())),))
 
 
+def _csv_kinds(source: Source) -> Iterator[Kind]:
+    with _opened_csv(source) as file:
+        delimiter = "\t" if source.path.suffix.lower() == ".tsv" else ","
+        try:
+            names = next(csv.reader(file, delimiter=delimiter), [])
+        except csv.Error as error:
+            raise InputError(f"the header of {source.path.name!r} cannot be read: {error}") from error
+    source.columns.check(names, source.path.name)
+    return (kind for kind, name in source.columns.given if name in names)
+
+
+def _parquet_kinds(source: Source) -> Iterator[Kind]:
+    names = parquet_names(source.path)
+    source.columns.check(names, source.path.name)
+    return (kind for kind, name in source.columns.given if name in names)
+
+
+def _jsonl_kinds(source: Source) -> Iterator[Kind]:
+    """Read until every column has been seen, which is the first line of most files."""
+    asked = {name for _, name in source.columns.given}
+    named = set() if source.columns.usual else {*asked, *([source.columns.id] if source.columns.id else [])}
+    seen: dict[str, None] = {}
+    for _, line in lines(source.path, source.encoding):
+        with suppress(orjson.JSONDecodeError):
+            values = orjson.loads(line) if isinstance(line, str) else None
+            if isinstance(values, dict):
+                seen.update(dict.fromkeys(list(values)[:100]))
+        if named <= set(seen) if named else asked & set(seen):
+            break
+    if seen:
+        source.columns.check(list(seen), source.path.name)
+    return (kind for kind, name in source.columns.given if name in seen)
+
+
+def _folder_kinds(source: Source) -> Iterator[Kind]:
+    return (kind for _, kind in media_files(source.path) if not isinstance(kind, InputError))
+
+
+_KINDS_OF: dict[Format, Callable[[Source], Iterable[Kind]]] = {
+    "text": lambda source: ("text",),
+    "jsonl": _jsonl_kinds,
+    "csv": _csv_kinds,
+    "parquet": _parquet_kinds,
+    "folder": _folder_kinds,
+}
 _READERS: dict[Format, Callable[[Source], Iterator[Record]]] = {
     "text": _text,
     "jsonl": _jsonl,

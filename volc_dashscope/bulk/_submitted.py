@@ -10,12 +10,12 @@ from typing import Any
 import orjson
 
 from volc_dashscope._types import TextType
-from volc_dashscope.bulk._vectors import settle
+from volc_dashscope.bulk._storage import checksum, digest_of, reading, write_bytes, writing
 from volc_dashscope.errors import ConfigError, EmbeddingError, InputError
 from volc_dashscope.jobs import BatchJobs, FileJobs, Job, JobResult
 from volc_dashscope.results import Usage
 
-_NAME = "errands.json"
+_NAME = "jobs.json"
 
 
 @dataclass(slots=True)
@@ -29,6 +29,7 @@ class SubmittedFile:
         job: Id of its job, or None.
         submitting: A submission was begun. Without an id, nobody knows whether it arrived.
         spent: Requests, tokens, text tokens and image tokens, once its result has been read.
+        digest: SHA-256 of the file, as it was written.
     """
 
     file: str
@@ -36,6 +37,27 @@ class SubmittedFile:
     job: str | None = None
     submitting: bool = False
     spent: tuple[int, int, int, int] = (0, 0, 0, 0)
+    digest: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it with a checksum of all but what people are told to edit, `job` and `submitting`."""
+        fixed = {"file": self.file, "count": self.count, "spent": list(self.spent), "digest": self.digest}
+        return {**fixed, "job": self.job, "submitting": self.submitting, "checksum": checksum(fixed)}
+
+    @classmethod
+    def from_json(cls, found: Any) -> SubmittedFile:
+        """
+        Restore one.
+
+        Raises:
+            ValueError: It is not what `as_json` returned.
+        """
+        fields = {name: found.get(name) for name in cls.__slots__} if isinstance(found, dict) else {}
+        made = cls(**{**fields, "spent": tuple(fields.get("spent") or ())})  # type: ignore[arg-type]
+        job_fits = made.job is None or isinstance(made.job, str)
+        if made.as_json() != found or not job_fits or not isinstance(made.submitting, bool):
+            raise ValueError("its checksum does not fit")
+        return made
 
 
 class SubmittedFiles:
@@ -43,37 +65,41 @@ class SubmittedFiles:
 
     def __init__(self, folder: Path, jobs: BatchJobs | FileJobs, text_type: TextType | None) -> None:
         self._folder, self._jobs, self._text_type = folder, jobs, text_type
-        self._errands: list[SubmittedFile] = []
+        self._files: list[SubmittedFile] = []
         self.written = (folder / _NAME).exists()
         if self.written:
-            found = orjson.loads((folder / _NAME).read_bytes())
-            self._errands = [SubmittedFile(**{**fields, "spent": tuple(fields["spent"])}) for fields in found]
+            self._files = _read(folder / _NAME)
 
     def __iter__(self) -> Iterator[SubmittedFile]:
-        return iter(self._errands)
+        return iter(self._files)
 
     @property
     def usage(self) -> Usage:
         """What the results that were read have cost."""
-        return Usage.total(Usage(*errand.spent) for errand in self._errands)
+        return Usage.total(Usage(*file.spent) for file in self._files)
 
     @property
     def ids(self) -> tuple[str, ...]:
         """Ids of the jobs."""
-        return tuple(errand.job for errand in self._errands if errand.job is not None)
+        return tuple(file.job for file in self._files if file.job is not None)
 
     def write(self, chunks: Iterable[list[str]]) -> None:
         """Write the request files. None counts until all are there."""
-        for stray in self._folder.glob("lines-*"):
-            stray.unlink()
+        with writing(self._folder):
+            for stray in self._folder.glob("lines-*"):
+                stray.unlink()
         suffix = "txt" if isinstance(self._jobs, FileJobs) else "jsonl"
         for number, texts in enumerate(chunks):
             path = self._folder / f"lines-{number:06}.{suffix}"
-            self._jobs.write(texts, path)
+            with writing(path):
+                self._jobs.write(texts, path)
             # What one Batch file cannot hold goes into further ones beside it.
             files = [path] if isinstance(self._jobs, FileJobs) else self._jobs.files(path)
             counts = [len(texts)] if len(files) == 1 else [_lines(file) for file in files]
-            self._errands += map(SubmittedFile, (file.name for file in files), counts)
+            self._files += [
+                SubmittedFile(file.name, count, digest=digest_of(file))
+                for file, count in zip(files, counts, strict=True)
+            ]
         self._save()
         self.written = True
 
@@ -84,24 +110,24 @@ class SubmittedFiles:
         Raises:
             ConfigError: An earlier submission was cut off; it may have arrived, and would be paid twice.
         """
-        for errand in self._errands:
-            if errand.job is not None:
+        for file in self._files:
+            if file.job is not None:
                 continue
-            if errand.submitting:
+            if file.submitting:
                 raise ConfigError(
-                    f"the submission of {errand.file} was cut off, and may have arrived. Look for its job in the "
-                    f'console; write its id as "job" of {errand.file} into {self._folder.name}/{_NAME}, or set '
+                    f"the submission of {file.file} was cut off, and may have arrived. Look for its job in the "
+                    f'console; write its id as "job" of {file.file} into {self._folder.name}/{_NAME}, or set '
                     f'"submitting" to false there to submit it again'
                 )
             if isinstance(self._jobs, FileJobs) and file_url is None:
                 return False
-            errand.submitting = True
+            file.submitting = True
             self._save()
             try:
-                errand.job = self._submitted(errand, file_url).id
+                file.job = self._submitted(file, file_url).id
             except EmbeddingError as error:
                 # A refusal is certain; anything else may have been carried out.
-                errand.submitting = error.status is None and not isinstance(error, InputError)
+                file.submitting = error.status is None and not isinstance(error, InputError)
                 raise
             finally:
                 self._save()
@@ -112,50 +138,61 @@ class SubmittedFiles:
         jobs = [self._jobs.wait(name) if wait else self._jobs.get(name) for name in self.ids]
         return all(job.ended for job in jobs)
 
-    def collect(self, errand: SubmittedFile) -> JobResult:
+    def collect(self, file: SubmittedFile) -> JobResult:
         """
         Fetch a result, and note what it cost.
 
         Raises:
             EmbeddingError: The job failed as a whole; the next run submits its file again.
         """
-        assert errand.job is not None
-        job = self._jobs.get(errand.job)
+        assert file.job is not None
+        job = self._jobs.get(file.job)
         try:
             if isinstance(self._jobs, FileJobs):
-                result = self._jobs.collect(errand.job, count=errand.count)
+                result = self._jobs.collect(file.job, count=file.count)
             else:
-                result = self._jobs.collect(errand.job)
+                result = self._jobs.collect(file.job)
         except EmbeddingError:
             if job.ended and job.status in ("FAILED", "CANCELED", "failed", "cancelled"):
-                errand.job, errand.submitting = None, False
+                file.job, file.submitting = None, False
                 self._save()
             raise
         usage = result.usage
-        errand.spent = (usage.requests, usage.total_tokens, usage.text_tokens, usage.image_tokens)
+        file.spent = (usage.requests, usage.total_tokens, usage.text_tokens, usage.image_tokens)
         self._save()
         return result
 
-    def _submitted(self, errand: SubmittedFile, file_url: str | None) -> Job:
+    def _submitted(self, file: SubmittedFile, file_url: str | None) -> Job:
+        self._check(file)
         if isinstance(self._jobs, BatchJobs):
-            return self._jobs.submit(self._folder / errand.file)
+            return self._jobs.submit(self._folder / file.file)
         assert file_url is not None
-        return self._jobs.submit(file_url.replace("{name}", errand.file), text_type=self._text_type)
+        return self._jobs.submit(file_url.replace("{name}", file.file), text_type=self._text_type)
+
+    def _check(self, file: SubmittedFile) -> None:
+        path = self._folder / file.file
+        with reading(path):
+            digest = digest_of(path)
+        if digest != file.digest:
+            raise InputError(
+                f"{file.file} in {self._folder.name!r} is not what was written; nothing of it was submitted. Start "
+                "again with restart (--restart)"
+            )
 
     def _save(self) -> None:
-        rows: list[dict[str, Any]] = [
-            {
-                "file": errand.file,
-                "count": errand.count,
-                "job": errand.job,
-                "submitting": errand.submitting,
-                "spent": list(errand.spent),
-            }
-            for errand in self._errands
-        ]
-        fresh = self._folder / f"{_NAME}.new"
-        fresh.write_bytes(orjson.dumps(rows, option=orjson.OPT_INDENT_2))
-        settle(fresh, self._folder / _NAME)
+        rows = [file.as_json() for file in self._files]
+        write_bytes(self._folder / _NAME, orjson.dumps(rows, option=orjson.OPT_INDENT_2))
+
+
+def _read(path: Path) -> list[SubmittedFile]:
+    try:
+        found = orjson.loads(path.read_bytes())
+        return [SubmittedFile.from_json(each) for each in found]
+    except (OSError, ValueError, TypeError) as error:
+        raise ConfigError(
+            f"{path.name} in {path.parent.name!r} is damaged or cannot be read; it holds the ids of jobs that may be "
+            "paid for. Restore it, or start again with restart (--restart)"
+        ) from error
 
 
 def _lines(file: Path) -> int:

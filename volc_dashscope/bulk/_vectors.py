@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +12,22 @@ import orjson
 from numpy.typing import NDArray
 
 from volc_dashscope.bulk._parquet import arrow
+from volc_dashscope.bulk._storage import settle, writing
 from volc_dashscope.errors import ConfigError
 from volc_dashscope.results import FloatArray
 
 _META = b"volc_dashscope"
 
 
-def write_part(
-    path: Path, first: int, ids: Sequence[str], vectors: FloatArray, errors: Mapping[int, str]
-) -> None:
+class DamagedOutputError(ConfigError):
+    """A finished output is not what was written."""
+
+
+def group_content(first: int, ids: Sequence[str], vectors: FloatArray, errors: Mapping[int, str]) -> bytes:
     """
-    Write one row group to a file of its own, wholly or not at all.
+    Return one row group as the content of a Parquet file.
+
+    It is made in memory, so that its checksum is of what was meant and not of what the disk made of it.
 
     Args:
         first: Row of the first.
@@ -41,16 +45,19 @@ def write_part(
             "error": pa.array([errors.get(place) for place in range(len(ids))], pa.string()),
         }
     )
-    fresh = path.with_name(f"{path.name}.new")
-    with parquet.ParquetWriter(fresh, table.schema, **_encoding()) as writer:
+    buffer = BytesIO()
+    with parquet.ParquetWriter(buffer, table.schema, **_encoding()) as writer:
         writer.write_table(table, row_group_size=max(1, len(ids)))
-    settle(fresh, path)
+    del table
     pa.default_memory_pool().release_unused()
+    return buffer.getvalue()
 
 
-def merge(parts: Sequence[Path], output: Path, dimension: int, facts: Mapping[str, Any]) -> None:
+def merge(groups: Iterable[bytes], output: Path, dimension: int, facts: Mapping[str, Any]) -> None:
     """
     Write the groups into one file with the facts in its metadata, wholly or not at all; one group in memory.
+
+    Its pages carry checksums, which `read_table(..., page_checksum_verification=True)` looks at.
 
     pyarrow before 26 writes a null in a fixed-size list and cannot read it (github.com/apache/arrow/issues/35692):
     groups hold none, and there the output has plain lists where a row has failed.
@@ -61,14 +68,33 @@ def merge(parts: Sequence[Path], output: Path, dimension: int, facts: Mapping[st
     names = {"id": pa.string(), "row": pa.int64(), "vector": vector, "error": pa.string()}
     schema = pa.schema(list(names.items())).with_metadata({_META: orjson.dumps(facts)})
     fresh = output.with_name(f"{output.name}.new")
-    with parquet.ParquetWriter(fresh, schema, **_encoding()) as writer:
-        for part in parts:
-            table = parquet.read_table(part, use_threads=False, pre_buffer=False)
-            table = table.set_column(2, "vector", _with_nulls(table, vector))
-            writer.write_table(table.cast(schema), row_group_size=max(1, len(table)))
-            del table
-            pa.default_memory_pool().release_unused()
-    settle(fresh, output)
+    try:
+        with writing(output):
+            with parquet.ParquetWriter(fresh, schema, write_page_checksum=True, **_encoding()) as writer:
+                for content in groups:
+                    table = parquet.read_table(pa.BufferReader(content), use_threads=False, pre_buffer=False)
+                    table = table.set_column(2, "vector", _with_nulls(table, vector))
+                    writer.write_table(table.cast(schema), row_group_size=max(1, len(table)))
+                    del table
+                    pa.default_memory_pool().release_unused()
+            settle(fresh, output)
+    except BaseException:
+        fresh.unlink(missing_ok=True)
+        raise
+
+
+def read_output(path: Path, columns: Sequence[str]) -> Any:
+    """
+    Return columns of an output, checked against the checksums of its pages.
+
+    Raises:
+        DamagedOutputError: They do not fit, or the file is no Parquet.
+    """
+    pa, parquet = arrow()
+    try:
+        return parquet.read_table(path, columns=list(columns), page_checksum_verification=True)
+    except (OSError, pa.ArrowException, ValueError) as error:
+        raise DamagedOutputError(f"output {str(path)!r} is damaged or cannot be read") from error
 
 
 def facts_of(path: Path) -> dict[str, Any] | None:
@@ -82,54 +108,14 @@ def facts_of(path: Path) -> dict[str, Any] | None:
     return facts if isinstance(facts, dict) else None
 
 
-def rows_of(path: Path) -> int:
-    """
-    Return the number of rows of a part.
-
-    Raises:
-        ConfigError: It is damaged.
-    """
+def failures(content: bytes) -> Iterator[tuple[int, str]]:
+    """Yield row and error of each row of a group that has no vector, in order."""
     pa, parquet = arrow()
-    try:
-        return int(parquet.read_metadata(path).num_rows)
-    except (OSError, pa.ArrowException) as error:
-        words = f"{path.name} in {path.parent.name!r} is damaged; without it, its rows are paid again"
-        raise ConfigError(words) from error
-
-
-def dimension_of(path: Path) -> int | None:
-    """Return the length of a part's vectors, or None where it has none."""
-    pa, parquet = arrow()
-    kind = parquet.read_schema(path).field("vector").type
-    return None if pa.types.is_null(kind) else int(kind.list_size)
-
-
-def failures(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield row and error of each row that has no vector, in order."""
-    _, parquet = arrow()
-    with parquet.ParquetFile(path) as file:
+    with parquet.ParquetFile(pa.BufferReader(content)) as file:
         for batch in file.iter_batches(columns=["row", "error"]):
             for row, error in zip(batch["row"].to_pylist(), batch["error"].to_pylist(), strict=True):
                 if error is not None:
                     yield row, error
-
-
-def settle(fresh: Path, path: Path) -> None:
-    """Put a finished file in its place, so that a crash leaves the old one or the new one."""
-    with fresh.open("rb+") as file:
-        os.fsync(file.fileno())
-    fresh.replace(path)
-    sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Take the names in a folder to the disk, where the system can."""
-    with suppress(OSError):  # Windows opens no folder
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def _lists(vectors: FloatArray, absent: NDArray[np.bool_]) -> Any:

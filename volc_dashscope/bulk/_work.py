@@ -10,15 +10,13 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from volc_dashscope._config import check_patience
 from volc_dashscope._request.validation import check_settings
-from volc_dashscope._types import RequestSpec, TextType
+from volc_dashscope._types import TextType
 from volc_dashscope.bulk._failed import write_failed
-from volc_dashscope.bulk._manifest import refuse_other
+from volc_dashscope.bulk._identity import Identity
 from volc_dashscope.bulk._parquet import arrow
-from volc_dashscope.bulk._partial import PartialOutput, discard, draft_folder, sweep
+from volc_dashscope.bulk._partial import DamagedGroupError, PartialOutput, clean_up, discard, partial_folder
 from volc_dashscope.bulk._records import item_of
 from volc_dashscope.bulk._report import ProgressCallback, Report, price_of
 from volc_dashscope.bulk._sources import Source, open_source, skipped_files
@@ -98,42 +96,48 @@ class _Work:
         self._spent_elsewhere = client.usage
 
     def run(self, *, restart: bool, group_rows: int | None) -> Report:
-        identity = identity_of(self._spec, self._source)
-        folder = draft_folder(self._output)
+        check_output(self._output, self._source)
+        self._source.check(self._spec)
+        identity = Identity(self._spec, self._source)
+        folder = partial_folder(self._output)
         if restart:
             discard(folder)
         elif not folder.exists() and self._output.exists():
-            sweep(folder)
+            clean_up(folder)
             return finished_report(self._output, identity)
-        draft = PartialOutput(self._output, identity, self._client.dimension, group_rows)
+        partial = PartialOutput(self._output, identity, self._client.dimension, group_rows)
         try:
-            resumed = draft.rows
-            self._before = draft.usage
-            self._embed(draft)
-            if self._cut:
-                return self._report(draft, "interrupted", resumed)
-            draft.end()
-            report = self._report(draft, "done", resumed)
-            complete(draft, report, identity, self._source)
+            resumed = partial.rows
+            self._before = partial.usage
+            while True:
+                self._embed(partial)
+                if self._cut:
+                    return self._report(partial, "interrupted", resumed)
+                partial.end()
+                report = self._report(partial, "done", resumed)
+                try:
+                    complete(partial, report, self._source)
+                    return report
+                except DamagedGroupError as damage:
+                    partial.forget(damage)
         finally:
-            draft.close()
-        return report
+            partial.close()
 
-    def _embed(self, draft: PartialOutput) -> None:
-        stream = self._client.stream(self._todo(draft), text_type=self._text_type, ordered=False)
+    def _embed(self, partial: PartialOutput) -> None:
+        stream = self._client.stream(self._todo(partial), text_type=self._text_type, ordered=False)
         fatal: EmbeddingError | None = None
         try:
             for index, outcome in stream:
                 row = self._rows.pop(index)
                 if not isinstance(outcome, EmbeddingError):
-                    self._believe(draft)
-                    self._put(draft, row, outcome)
+                    self._believe(partial)
+                    self._put(partial, row, outcome)
                 elif outcome.account:
                     fatal = outcome  # nothing is wrong with the row
                 elif outcome.retryable:
                     self._doubt(row, outcome)
                 else:
-                    self._put(draft, row, worded(row, outcome))
+                    self._put(partial, row, worded(row, outcome))
         except EmbeddingError as error:
             if not error.account:
                 raise
@@ -142,29 +146,29 @@ class _Work:
             raise fatal
         # A failure that nothing came after is the row's own, unless the next run can tell.
         if not self._cut:
-            self._believe(draft)
+            self._believe(partial)
 
-    def _todo(self, draft: PartialOutput) -> Iterator[Item]:
+    def _todo(self, partial: PartialOutput) -> Iterator[Item]:
         """Yield what still has to be embedded; rows that cannot be are finished right here."""
         index = 0
         for record in self._source.records():
             if self._stop.is_set():
                 self._cut = True
                 return
-            if not draft.wants(record):
+            if not partial.wants(record):
                 continue
             try:
                 item = item_of(record, self._source.root)
             except InputError as error:
-                self._put(draft, record.row, f"row {record.row}: {error}")
+                self._put(partial, record.row, f"row {record.row}: {error}")
                 continue
             self._rows[index] = record.row
             index += 1
             yield item
 
-    def _put(self, draft: PartialOutput, row: int, outcome: FloatArray | str) -> None:
-        draft.put(row, outcome, self._usage())
-        self._watch(draft.rows, draft.failed, draft.usage)
+    def _put(self, partial: PartialOutput, row: int, outcome: FloatArray | str) -> None:
+        partial.put(row, outcome, self._usage())
+        self._watch(partial.rows, partial.failed, partial.usage)
 
     def _doubt(self, row: int, error: EmbeddingError) -> None:
         """Keep a failure that may be the service's, until a success shows that it is up."""
@@ -179,10 +183,10 @@ class _Work:
                 retryable=True,
             ) from error
 
-    def _believe(self, draft: PartialOutput) -> None:
+    def _believe(self, partial: PartialOutput) -> None:
         doubtful, self._doubtful = self._doubtful, []
         for row, error in doubtful:
-            self._put(draft, row, worded(row, error))
+            self._put(partial, row, worded(row, error))
 
     def _usage(self) -> Usage:
         now, then = self._client.usage, self._spent_elsewhere
@@ -193,53 +197,67 @@ class _Work:
             self._before.image_tokens + now.image_tokens - then.image_tokens,
         )
 
-    def _report(self, draft: PartialOutput, state: Any, resumed: int) -> Report:
+    def _report(self, partial: PartialOutput, state: Any, resumed: int) -> Report:
         model_info = self._client.model_info
         return Report(
             state=state,
             output=self._output,
-            rows=draft.rows,
-            failed=draft.failed,
+            rows=partial.rows,
+            failed=partial.failed,
             resumed=resumed,
-            usage=draft.usage,
-            price=price_of(draft.usage, model_info),
+            usage=partial.usage,
+            price=price_of(partial.usage, model_info),
             currency=model_info.price.currency if model_info.price else None,
-            failed_file=failed_path(self._output) if draft.failed and state == "done" else None,
+            failed_file=failed_path(self._output) if partial.failed and state == "done" else None,
             skipped_files=skipped_files(self._source) if state == "done" else 0,
+            damaged=tuple(partial.damaged),
         )
 
 
 # Of a report, what is about this run or this machine and not about the rows.
-_PLACES = ("output", "failed_file", "state", "resumed")
+_PLACES = ("output", "failed_file", "state", "resumed", "damaged")
 
 
-def identity_of(spec: RequestSpec, source: Source) -> dict[str, Any]:
-    """Return everything that shapes the rows of an output."""
-    return {
-        **orjson.loads(spec.vector_key),
-        "text_type": spec.text_type,
-        "source": source.fingerprint(),
-    }
-
-
-def complete(draft: PartialOutput, report: Report, identity: dict[str, Any], source: Source) -> None:
+def check_output(output: Path, source: Source) -> None:
     """
-    Turn a draft into its output, beside it the rows that failed.
+    Refuse a path that the output cannot have.
+
+    Raises:
+        ConfigError: Another ending than Parquet's, a folder that is missing, or the source itself.
+    """
+    if output.suffix.lower() not in (".parquet", ".pq"):
+        raise ConfigError(
+            f"output {output.name!r} would be a Parquet file by another name; call it {output.stem + '.parquet'!r}"
+        )
+    if not output.parent.is_dir():
+        raise ConfigError(
+            f"output {str(output)!r} lies in a folder that does not exist; make {str(output.parent)!r} first"
+        )
+    if output.is_dir():
+        raise ConfigError(f"output {str(output)!r} is a folder; name a file in it")
+    if output.exists() and output.samefile(source.path):
+        raise ConfigError(f"output {str(output)!r} is the source itself; give another path")
+
+
+def complete(partial: PartialOutput, report: Report, source: Source) -> None:
+    """
+    Turn a half-finished output into the finished one, beside it the rows that failed.
 
     Raises:
         InputError: There is not a single row.
+        DamagedGroupError: A saved group is not what was written.
     """
     if report.rows == 0:
-        draft.drop()
+        partial.drop()
         raise InputError(f"source {source.path.name!r} has no rows")
     failed_file = failed_path(report.output)
     if report.failed:
-        write_failed(source, draft.parts(), failed_file)
+        write_failed(source, partial.groups(failed=True), failed_file)
     elif failed_file.absolute() != source.path.absolute():
         failed_file.unlink(missing_ok=True)  # of an earlier job of this name
-    facts = {**report.as_json(), "identity": identity, "dimension": draft.dimension}
-    draft.finish(report.output, {name: facts[name] for name in facts if name not in _PLACES})
-    draft.drop()
+    facts = {**report.as_json(), "identity": partial.identity, "dimension": partial.dimension}
+    partial.finish(report.output, {name: facts[name] for name in facts if name not in _PLACES})
+    partial.drop()
 
 
 def failed_path(output: Path) -> Path:
@@ -247,7 +265,7 @@ def failed_path(output: Path) -> Path:
     return output.with_name(f"{output.stem}.failed.jsonl")
 
 
-def finished_report(output: Path, identity: dict[str, Any]) -> Report:
+def finished_report(output: Path, identity: Identity) -> Report:
     """
     Return the report of an output that an earlier run has finished.
 
@@ -257,7 +275,7 @@ def finished_report(output: Path, identity: dict[str, Any]) -> Report:
     facts = facts_of(output)
     if facts is None:
         raise ConfigError(f"output {output.name!r} exists and is none of ours; give another path, or restart")
-    refuse_other(facts["identity"], identity, f"output {output.name!r}")
+    identity.refuse_other(facts["identity"], f"output {output.name!r}")
     usage = Usage(**facts["usage"])
     return Report(
         state="done",

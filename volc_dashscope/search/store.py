@@ -19,7 +19,7 @@ import numpy as np
 
 from volc_dashscope.bulk import ProgressCallback, Source, count_rows, embed_file, is_up_to_date, open_source
 from volc_dashscope.bulk._listing import kind_of
-from volc_dashscope.bulk._parquet import arrow
+from volc_dashscope.bulk._vectors import DamagedOutputError, read_output
 from volc_dashscope.client import Client
 from volc_dashscope.errors import ConfigError, InputError
 from volc_dashscope.search.index import Album, Entry, unit
@@ -88,6 +88,10 @@ def open_album(
         raise InputError(f"folder {folder.name!r} is not embedded whole yet; the same command goes on")
     try:
         return _read(output, folder)
+    except DamagedOutputError:
+        # Rows are in the cache; only the file that lists them is made again.
+        embed_file(source, output, model=client, watch=watch, stop=stop, restart=True)
+        return _read(output, folder)
     except InputError:
         output.unlink()  # what kept all of them out may be gone the next time
         raise
@@ -103,8 +107,7 @@ def _output(client: Client, store: Path) -> Path:
 
 
 def _read(output: Path, folder: Path) -> Album:
-    _, parquet = arrow()
-    table = parquet.read_table(output, columns=["id", "vector", "error"])
+    table = read_output(output, ["id", "vector", "error"])
     names, errors = table["id"].to_pylist(), table["error"].to_pylist()
     left_out = {name: error for name, error in zip(names, errors, strict=True) if error is not None}
     if len(left_out) == len(names):

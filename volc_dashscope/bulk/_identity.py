@@ -1,0 +1,79 @@
+"""What an output is made from: settings and source, and whether an earlier run used the same."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+import orjson
+
+from volc_dashscope._types import RequestSpec
+from volc_dashscope.bulk._sources import Source
+from volc_dashscope.errors import ConfigError
+
+
+class Identity:
+    """
+    Everything that shapes the rows of an output.
+
+    The source is compared in three steps, so that the usual case reads no content: the same names, sizes and
+    times are the same source; other names or sizes are another; other times alone are settled by the content
+    (a copied or restored source has new times and the same bytes).
+    """
+
+    def __init__(self, spec: RequestSpec, source: Source) -> None:
+        self.settings = settings_of(spec)
+        self._source = source
+
+    @cached_property
+    def _layout(self) -> dict[str, str]:
+        return self._source.layout()
+
+    @cached_property
+    def _content(self) -> str:
+        return self._source.content()
+
+    def as_json(self, begun: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """
+        Return it as it is kept beside the rows.
+
+        Args:
+            begun: What was kept before and has no `difference`; else the content of the source is read.
+        """
+        content = self._content if begun is None else begun["source"]["content"]
+        return {**self.settings, "source": {**self._layout, "content": content}}
+
+    def difference(self, begun: Mapping[str, Any]) -> str | None:
+        """Return the name of the first setting that differs, "source", or None."""
+        for name, value in self.settings.items():
+            if begun.get(name) != value:
+                return name
+        kept, now = begun.get("source"), self._layout
+        if not isinstance(kept, dict) or kept.get("sizes") != now["sizes"]:
+            return "source"
+        if kept.get("times") == now["times"] or kept.get("content") == self._content:
+            return None
+        return "source"
+
+    def refuse_other(self, begun: Mapping[str, Any], place: str) -> None:
+        """
+        Refuse to go on with rows that were made from something else.
+
+        Raises:
+            ConfigError: With the first difference.
+        """
+        name = self.difference(begun)
+        if name is None:
+            return
+        way_out = "give another output, or start again with restart (--restart), which drops what is paid for"
+        if name == "source":
+            raise ConfigError(f"{place} was begun with another source, or the source has changed; {way_out}")
+        raise ConfigError(
+            f"{place} was begun with {name} {begun.get(name)!r}, not {self.settings[name]!r}; {way_out}"
+        )
+
+
+def settings_of(spec: RequestSpec) -> dict[str, Any]:
+    """Return the settings that shape a vector, by the one function that knows them, and the role."""
+    return {**orjson.loads(spec.vector_key), "text_type": spec.text_type}

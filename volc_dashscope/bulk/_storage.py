@@ -1,0 +1,104 @@
+"""Small files that are written whole or not at all, carry a checksum, and say which file is in the way."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+from zlib import crc32
+
+import orjson
+
+from volc_dashscope.errors import ConfigError
+
+_PIECE = 1024 * 1024
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """
+    Name the file when the system refuses to write it: a full disk, a read-only folder, a folder that is missing.
+
+    Raises:
+        ConfigError: With the path and the system's own reason.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise ConfigError(
+            f"{str(path)!r} cannot be written: {error.strerror or error}; what is finished is kept"
+        ) from error
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """
+    Name the file when the system refuses to read it.
+
+    Raises:
+        ConfigError: With the path and the system's own reason.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise ConfigError(f"{str(path)!r} cannot be read: {error.strerror or error}") from error
+
+
+def settle(fresh: Path, path: Path) -> None:
+    """Put a finished file in its place, so that a crash leaves the old one or the new one."""
+    with fresh.open("rb+") as file:
+        os.fsync(file.fileno())
+    fresh.replace(path)
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Flush the names in a folder to the disk, where the system can."""
+    with suppress(OSError):  # Windows opens no folder
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def write_bytes(path: Path, content: Any) -> None:
+    """Write a file, wholly or not at all."""
+    fresh = path.with_name(f"{path.name}.new")
+    with writing(path):
+        fresh.write_bytes(content)
+        settle(fresh, path)
+
+
+def write_checked(path: Path, value: Mapping[str, Any]) -> None:
+    """Write a JSON object with a checksum of its content."""
+    write_bytes(path, orjson.dumps({**value, "checksum": checksum(value)}))
+
+
+def read_checked(path: Path) -> dict[str, Any] | None:
+    """Return what `write_checked` wrote, or None where it is damaged or cannot be read."""
+    try:
+        found = orjson.loads(path.read_bytes())
+    except (OSError, orjson.JSONDecodeError):
+        return None
+    if not isinstance(found, dict):
+        return None
+    stored = found.pop("checksum", None)
+    return found if stored == checksum(found) else None
+
+
+def checksum(value: object) -> int:
+    """Return the CRC-32 of a value as JSON."""
+    return crc32(orjson.dumps(value))
+
+
+def digest_of(path: Path) -> str:
+    """Return the SHA-256 of a file's content."""
+    found = sha256()
+    with path.open("rb") as file:
+        while piece := file.read(_PIECE):
+            found.update(piece)
+    return found.hexdigest()
