@@ -328,6 +328,50 @@ def test_the_unsourced_keys_of_a_result_line_have_several_spellings(inside, numb
     assert np.allclose([[0.6, 0.8]] * 2, result.vectors[:, :2])
 
 
+NESTINGS = {
+    "in output": lambda line: {"output": line},
+    "in output, beside an id": lambda line: {"request_id": "r", "output": line, "code": "", "message": ""},
+    "in a list of one": lambda line: {"output": {"embeddings": [line]}, "usage": {"total_tokens": 1}},
+    "in a list of one, at the top": lambda line: {"embeddings": [line]},
+    "with the line's number outside": lambda line: {
+        "line": line["text_index"],
+        "output": {"embeddings": [{"text_index": 0, "embedding": line["embedding"]}]},
+    },
+}
+
+
+@pytest.mark.parametrize("nest", NESTINGS.values(), ids=NESTINGS)
+def test_the_unsourced_nestings_of_a_result_line_are_understood(inside, nest):
+    jobs = Twin(FileJobs, inside)
+    job = jobs.submit(publish(inside, "a\nb"))
+    result_of(inside, nest(row(1, value=[0.0, 2.0, *[0.0] * 1534])), nest(row(0)))
+    result = jobs.collect(job.id)
+
+    assert {} == result.errors
+    assert np.allclose([[0.6, 0.8], [0.0, 1.0]], result.vectors[:, :2])
+
+
+@pytest.mark.parametrize("nested", [False, True], ids=["at the top", "in output"])
+def test_the_error_of_a_result_line_is_its_own_in_either_nesting(inside, nested):
+    jobs = Twin(FileJobs, inside)
+    job = jobs.submit(publish(inside, "a\nb"))
+    refused = {"text_index": 1, "code": "DataInspectionFailed", "message": "bad words"}
+    result_of(inside, {"output": row(0)}, {"output": refused} if nested else refused)
+    result = jobs.collect(job.id)
+
+    assert ([1], "DataInspectionFailed") == (list(result.errors), result.errors[1].code)
+
+
+def test_a_line_number_that_is_always_the_same_is_no_line_number(inside):
+    """A position within the line, which a nested reply may hold, must not be taken for the line's."""
+    jobs = Twin(FileJobs, inside)
+    job = jobs.submit(publish(inside, "a\nb"))
+    result_of(inside, {"output": row(0)}, {"output": row(0)})
+    result = jobs.collect(job.id)
+
+    assert [0] == list(result.errors)
+
+
 def test_line_numbers_that_start_at_one_are_believed_only_when_there_is_no_doubt(inside):
     jobs = Twin(FileJobs, inside)
     job = jobs.submit(publish(inside, "a\nb"))

@@ -28,8 +28,9 @@ from volc_dashscope.results import Usage
 # "1 submit per second."
 _SUBMITS_PER_MINUTE = 60
 _MAX_BYTES = 200 * MIB
-# No page names the keys of a result line. The emulator's are those of the synchronous reply; the other
-# spellings are guesses (unsourced, verify live). Of a line that has none of them nothing is guessed.
+# No page names the keys of a result line, nor says whether they are at its top or in its "output", where public user
+# code reads them: both nestings and several spellings are understood (unsourced, verify live). The emulator's are
+# those of the synchronous reply. Of a line that has none of them nothing is guessed.
 _NUMBER_KEYS = (
     "text_index",
     "index",
@@ -136,13 +137,12 @@ def read(
     gathering = ResultCollector(job, spec)
     try:
         for entry in entries(harvest.output, spec.model_info.batch):
-            number = _number(entry, spec.model_info.batch)
-            gathering.note(entry.get("request_id"))
-            vector = next((entry[key] for key in _VECTOR_KEYS if key in entry), None)
-            if vector is None and (entry.get("code") or entry.get("error")):
-                refusal = dashscope.refusal(
-                    entry, job.request_id, Reply(200, {}, b""), spec, f"line {number}"
-                )
+            line = _flat(entry)
+            number = _number(line, spec.model_info.batch)
+            gathering.note(line.get("request_id"))
+            vector = next((line[key] for key in _VECTOR_KEYS if line.get(key) is not None), None)
+            if vector is None and (line.get("code") or line.get("error")):
+                refusal = dashscope.refusal(line, job.request_id, Reply(200, {}, b""), spec, f"line {number}")
                 gathering.fail(number, refusal)
             else:
                 gathering.take(number, vector)
@@ -235,6 +235,24 @@ def _fetched(reply: Reply, job: Job, spec: RequestSpec) -> EmbeddingError | None
         words = f"the result of job {job.id} is not there any more ({reply.status}); it is kept for 24 hours"
         return RequestError(words, provider=dashscope.NAME, status=reply.status, request_id=job.request_id)
     return dashscope.refusal({}, job.request_id, reply, spec, f"the result of job {job.id}")
+
+
+def _flat(entry: dict[str, Any]) -> dict[str, Any]:
+    """
+    Return a result line with what its `output` holds at the top.
+
+    The output may be the vector's own object or, as in a synchronous reply, hold a list of one such object. A line
+    number at the top is that of the line; one further in may count within the line.
+    """
+    output = entry.get("output")
+    inner = output if isinstance(output, dict) else {}
+    listed = inner.get("embeddings", entry.get("embeddings"))
+    if isinstance(listed, list) and len(listed) == 1 and isinstance(listed[0], dict):
+        inner = {**{key: value for key, value in inner.items() if key != "embeddings"}, **listed[0]}
+        entry = {key: value for key, value in entry.items() if key != "embeddings"}
+    if any(key in entry for key in _NUMBER_KEYS):
+        inner = {key: value for key, value in inner.items() if key not in _NUMBER_KEYS}
+    return {**entry, **inner}
 
 
 def _number(entry: dict[str, Any], most: int) -> int:
