@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import Any
 
-from volc_dashscope import Client, get_model_info
+from volc_dashscope import Client, Reranker, get_model_info
 from volc_dashscope.emulator import Emulator
+from volc_dashscope.models import get_rerank_model_info
 
 VARIABLES = {"ark": "ARK_API_KEY", "dashscope": "DASHSCOPE_API_KEY"}
 
@@ -32,6 +33,20 @@ def open_client(model: str, **settings: Any) -> Iterator[Client]:
             yield client
 
 
+@contextmanager
+def open_reranker(model: str) -> Iterator[Reranker]:
+    """Open a reranker in the same way; whom it asks has been said."""
+    if has_key(model):
+        with Reranker(model) as reranker:
+            yield reranker
+        return
+    with (
+        Emulator() as emulator,
+        Reranker(model, base_url=emulator.dashscope_url, api_key="emulator") as reranker,
+    ):
+        yield reranker
+
+
 def has_key(model: str) -> bool:
     """Return whether the environment holds a key for the model's service."""
     return bool(os.environ.get(VARIABLES[_provider(model)], "").strip())
@@ -44,6 +59,8 @@ def wants_bar() -> bool:
 
 def _provider(model: str) -> str:
     row = get_model_info(model)
+    if get_rerank_model_info(model) is not None:
+        return "dashscope"
     if row is None:
         raise SystemExit(f"{model} is not in the table of models; see volc_dashscope.list_models()")
     return row.provider

@@ -166,6 +166,16 @@ def test_a_colour_in_words_moves_the_query_to_the_chair_of_that_colour(play):
     assert "yellow_chair" == played.after("query: [red chair] the same in yellow")[0]
 
 
+def test_a_rerank_is_one_request_for_the_pictures_the_vectors_found(play):
+    played = play("rerank")
+    ranked = [body for body in played.bodies if "query" in body["input"]]
+
+    assert [(40, 5), (40, 5)] == [(len(b["input"]["documents"]), b["parameters"]["top_n"]) for b in ranked]
+    assert 2 == sum("rerank 40 to 5" in line and " 1 requests" in line for line in played.lines)
+    first = played.lines[played.lines.index("query: 蓝色海景") + 5]
+    assert ["blue_seascape", "blue_seascape"] == first.split()[:2]
+
+
 def test_a_screenshot_with_words_finds_the_article_with_both(play):
     played = play("knowledge_base")
 
