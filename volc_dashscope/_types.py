@@ -78,6 +78,11 @@ class Reply:
     body: bytes = field(repr=False)
     at: float = 0.0
 
+    @property
+    def ok(self) -> bool:
+        """Whether the status says success; only the body says whether there is anything in it."""
+        return 200 <= self.status < 300
+
 
 @dataclass(frozen=True, slots=True)
 class Fault:

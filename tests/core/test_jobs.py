@@ -29,7 +29,7 @@ from volc_dashscope._limits.rate_limiter import RateLimiter
 from volc_dashscope._limits.retry import Retry
 from volc_dashscope._request.exchange import RetryContext
 from volc_dashscope._types import Reply, RequestSpec, Secret, Send
-from volc_dashscope.emulator import Fault
+from volc_dashscope.emulator import Fault, Response
 from volc_dashscope.jobs import AsyncBatchJobs, AsyncFileJobs, BatchJobs, FileJobs, _batch_file
 from volc_dashscope.jobs._batch_work import BatchWork
 from volc_dashscope.jobs._file_work import FileWork
@@ -326,6 +326,20 @@ def test_the_unsourced_keys_of_a_result_line_have_several_spellings(inside, numb
     result = jobs.collect(job.id)
 
     assert np.allclose([[0.6, 0.8]] * 2, result.vectors[:, :2])
+
+
+@pytest.mark.parametrize("status", [200, 202, 204])
+def test_a_result_without_a_line_is_fetched_again(inside, status):
+    jobs = Twin(FileJobs, inside)
+    job = jobs.submit(publish(inside, "a"))
+    empty = iter([True])
+    inside.emulator.reply_with(
+        lambda request, _: (
+            Response(status=status, body=b"") if "/results/" in request.path and next(empty, False) else None
+        )
+    )
+
+    assert {} == jobs.collect(job.id).errors
 
 
 NESTINGS = {

@@ -26,6 +26,7 @@ from volc_dashscope._types import Batch, RequestSpec, Rows, Secret
 
 ARK = ask_for("doubao-embedding-vision-251215")
 TEXT = ask_for("text-embedding-v4")
+COMPATIBLE = ask_for("text-embedding-v4", route="openai")
 OPENAI = ask_for("text-embedding-v4", route="openai")
 
 
@@ -276,6 +277,28 @@ def test_an_error_under_status_200_is_judged_by_its_code(
     body: Any, spec: RequestSpec, meaning: Meaning
 ) -> None:
     assert meaning == _meaning(read(body, spec, batch_of("a")))
+
+
+@pytest.mark.parametrize("spec", [TEXT, ARK, COMPATIBLE], ids=["dashscope", "ark", "compatible"])
+@pytest.mark.parametrize("status", [200, 201, 202, 203, 204, 205, 206])
+@pytest.mark.parametrize("body", [b"", b" \n", b"{}", b"null"], ids=["nothing", "blank", "an object", "null"])
+def test_a_success_that_brings_nothing_is_asked_for_again(
+    spec: RequestSpec, status: int, body: bytes
+) -> None:
+    outcome = _error(read(body, spec, batch_of("a"), status=status))
+
+    assert (BadReplyError, True, status) == (type(outcome), outcome.retryable, outcome.status)
+
+
+@pytest.mark.parametrize("status", [201, 203])
+def test_vectors_under_another_status_of_success_are_vectors(status: int) -> None:
+    """They are paid for; a proxy that changes a reply says 203."""
+    outcomes = [
+        read(dashscope([0.5] * 1024), TEXT, batch_of("a"), status=status),
+        read(ark([0.5] * 2048), ARK, batch_of("a"), status=status),
+    ]
+
+    assert [Rows, Rows] == [type(outcome) for outcome in outcomes]
 
 
 @pytest.mark.parametrize("empty", ["", None], ids=["empty", "null"])

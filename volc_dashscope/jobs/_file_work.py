@@ -6,6 +6,7 @@ Page: help.aliyun.com/zh/model-studio/text-embedding-batch-api, as of 2026-11-21
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -111,7 +112,9 @@ class FileWork:
         request = Request(
             "GET", url, {"Accept": "*/*"}, keyless=True, into=harvest.output, largest=LARGEST_RESULT
         )
-        yield from exchange(Step(lambda: request, lambda reply: _fetched(reply, job, spec)), self._terms)
+        yield from exchange(
+            Step(lambda: request, lambda reply: _fetched(reply, job, spec, harvest)), self._terms
+        )
         return job
 
 
@@ -228,9 +231,17 @@ def _job(reply: Reply, spec: RequestSpec, job_id: str | None = None) -> Job | Em
     )
 
 
-def _fetched(reply: Reply, job: Job, spec: RequestSpec) -> EmbeddingError | None:
+def _fetched(reply: Reply, job: Job, spec: RequestSpec, harvest: ResultFiles) -> EmbeddingError | None:
     if reply.status == 200:
-        return None
+        # Every job that succeeded had a line.
+        empty = harvest.output.seek(0, os.SEEK_END) == 0
+        subject = f"the result of job {job.id}"
+        reason = "the body is empty"
+        return (
+            parsing.bad_reply(dashscope.NAME, reason, dashscope.NO_ITEMS, reply, job.request_id, subject)
+            if empty
+            else None
+        )
     if reply.status in _EXPIRED:
         words = f"the result of job {job.id} is not there any more ({reply.status}); it is kept for 24 hours"
         return RequestError(words, provider=dashscope.NAME, status=reply.status, request_id=job.request_id)

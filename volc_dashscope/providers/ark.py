@@ -114,11 +114,11 @@ def read(reply: Reply, batch: Batch, spec: RequestSpec) -> Rows | EmbeddingError
     try:
         body = parsing.load(reply)
         error = body.get("error")
-        if reply.status != 200 or isinstance(error, dict):
+        if not reply.ok or isinstance(error, dict):
             return _refusal(error if isinstance(error, dict) else {}, request_id, reply, batch, spec)
         return _rows(body, request_id, batch, spec)
     except parsing.Malformed as reason:
-        if reply.status != 200:
+        if not reply.ok:
             return _refusal({}, request_id, reply, batch, spec)
         return parsing.bad_reply(NAME, str(reason), batch, reply, request_id)
 

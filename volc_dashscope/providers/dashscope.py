@@ -128,10 +128,10 @@ def answer(
         body = parsing.load(reply)
     except parsing.Malformed as reason:
         request_id = reply.headers.get("x-request-id")
-        if reply.status != 200:
+        if not reply.ok:
             return refusal({}, request_id, reply, spec, subject, batch=batch)
         return parsing.bad_reply(NAME, str(reason), batch, reply, request_id, subject)
-    if reply.status != 200 or body.get("code") or isinstance(body.get("error"), dict):
+    if not reply.ok or body.get("code") or isinstance(body.get("error"), dict):
         return refusal(body, request_id_of(body, reply), reply, spec, subject, batch=batch)
     return body
 
@@ -181,7 +181,7 @@ def refusal(
     reported = nested if isinstance(nested, dict) else body
     code, message = reported.get("code"), reported.get("message")
     return judge(
-        _IN_BODY if reply.status == 200 else RULES,
+        _IN_BODY if reply.ok else RULES,
         provider=NAME,
         reply=reply,
         code=code if isinstance(code, str) else None,

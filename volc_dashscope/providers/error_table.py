@@ -12,6 +12,7 @@ from volc_dashscope._limits.retry import retry_after
 from volc_dashscope._types import Batch, Reply, RequestSpec
 from volc_dashscope.errors import (
     AuthError,
+    BadReplyError,
     ContentError,
     EmbeddingError,
     QuotaError,
@@ -52,6 +53,8 @@ BAD_REQUEST = ErrorMeaning(RequestError)
 BAD_CONTENT = ErrorMeaning(ContentError, splittable=True)
 BAD_MEDIA = ErrorMeaning(ContentError, splittable=True)
 TRY_LATER = ErrorMeaning(ServiceUnavailableError, retryable=True)
+# A success that brings nothing, such as 204.
+NOTHING_THERE = ErrorMeaning(BadReplyError, retryable=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +90,8 @@ def judge(
         (rule.verdict for rule in rules if _matches(rule, reply.status, code or "", message)),
         None,
     ) or _by_status(reply.status)
+    if reply.ok and not code and not message:
+        verdict = NOTHING_THERE
     return verdict.error(
         _sentence(provider, reply.status, code, message, request_id, batch, spec, verdict, subject),
         provider=provider,
@@ -104,8 +109,8 @@ def judge(
 
 def _matches(rule: Rule, status: int, code: str, message: str) -> bool:
     return (
-        # An error under status 200 has nothing but its code.
-        (rule.status in (None, status) or (status == 200 and rule.code != ""))
+        # An error under a status of success has nothing but its code.
+        (rule.status in (None, status) or (200 <= status < 300 and rule.code != ""))
         and (not rule.code or code == rule.code or code.startswith(rule.code + "."))
         and (not rule.message_contains or rule.message_contains in message)
     )

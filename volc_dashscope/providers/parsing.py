@@ -36,6 +36,8 @@ class Malformed(Exception):
 
 def load(reply: Reply) -> dict[str, Any]:
     """Parse a body that must be a JSON object."""
+    if not reply.body.strip():
+        raise Malformed("the body is empty")
     try:
         body = orjson.loads(reply.body)
     except orjson.JSONDecodeError as error:
