@@ -98,6 +98,7 @@ class RequestSpec:
     Everything that shapes a request besides the items: the client's settings and the call's arguments.
 
     Attributes:
+        learned: Length of an unknown model's first reply, which binds the others.
         vector_key: What `ClientSettings.vector_key` said of the settings; "" where no row is remembered.
         key: What a refusal must not repeat; only the transport writes it.
     """
@@ -120,13 +121,14 @@ class RequestSpec:
     max_video_frames: int | None = None
     upload: bool = False
     extra_body: Mapping[str, object] | None = None
+    learned: int | None = None
     vector_key: str = field(default="", repr=False)
     key: Secret | None = field(default=None, repr=False, compare=False)
 
     @property
     def expected(self) -> int | None:
         """Length of a finished row, or None until a reply tells."""
-        return self.dimension or self.model_info.default_dimension
+        return self.dimension or self.model_info.default_dimension or self.learned
 
     @property
     def dense(self) -> bool:

@@ -27,7 +27,7 @@ from volc_dashscope._http import (
 )
 from volc_dashscope._limits.rate_limiter import RateLimiter
 from volc_dashscope._limits.retry import Retry
-from volc_dashscope._request.call import Call, Exchange
+from volc_dashscope._request.call import Call, Exchange, LearnedLength
 from volc_dashscope._request.exchange import RetryContext, exchange
 from volc_dashscope._request.items import Redacted, items_of
 from volc_dashscope._request.progress import Progress
@@ -108,6 +108,7 @@ class _ClientBase:
         self._settings = settings
         self._spec = spec = settings.resolved_spec()
         self._wire = CODECS[spec.model_info.provider]
+        self._length = LearnedLength()
         self._begin()
         assert spec.key is not None
         self._home = ConnectionPool(
@@ -135,6 +136,7 @@ class _ClientBase:
         )
         self._storage = Storage(self._terms)
         self._ledger = _Ledger()
+        self._length = LearnedLength(self._length.value)
 
     @property
     def model_info(self) -> ModelInfo:
@@ -144,7 +146,7 @@ class _ClientBase:
     @property
     def dimension(self) -> int | None:
         """Length of the rows; None for an unknown model until its first reply."""
-        return self._spec.expected or self._ledger.dimension
+        return self._spec.expected or self._length.value
 
     @property
     def fingerprint(self) -> str:
@@ -199,7 +201,7 @@ class _ClientBase:
     def _spec_for(self, text_type: TextType | None, output_type: OutputType = "dense") -> RequestSpec:
         if self._process != process_id():
             self._begin()
-        return replace(self._spec, text_type=text_type, output_type=output_type)
+        return replace(self._spec, text_type=text_type, output_type=output_type, learned=self._length.value)
 
     def _stream(self, items: Iterable[Item], spec: RequestSpec, ordered: bool) -> Stream:
         return Stream(
@@ -216,7 +218,7 @@ class _ClientBase:
             return NOTHING
         if spec.upload:
             batch = yield from stored(batch, spec, self._storage)
-        return (yield from exchange(Exchange(batch, spec, self._wire), self._terms))
+        return (yield from exchange(Exchange(batch, spec, self._wire, self._length), self._terms))
 
 
 @documented
@@ -394,11 +396,10 @@ class AsyncClient(_ClientBase):
 
 
 class _Ledger:
-    """What a client has spent, and the dimension its replies had."""
+    """What a client has spent."""
 
     def __init__(self) -> None:
         self.usage = Usage()
-        self.dimension: int | None = None
         self._lock = threading.Lock()
 
     def add(self, usage: Usage) -> None:
@@ -408,10 +409,7 @@ class _Ledger:
     def enter(self, call: Call) -> EmbeddingResult:
         """Book a call, whether it succeeded or not, and return its result or raise."""
         self.add(call.usage)
-        result = call.result()
-        if result.vectors.shape[1]:
-            self.dimension = result.vectors.shape[1]
-        return result
+        return call.result()
 
 
 def _remake(kind: type[_ClientBase], settings: ClientSettings) -> _ClientBase:

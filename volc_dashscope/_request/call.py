@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from threading import Lock
 from typing import TypeVar
 
 import numpy as np
@@ -24,13 +26,33 @@ _ON_ERROR = ("raise", "abort", "skip")
 _BILLS = 256
 
 
+class LearnedLength:
+    """The length of an unknown model's rows: that of the first reply, whichever call and thread it is for."""
+
+    def __init__(self, value: int | None = None) -> None:
+        self.value = value
+        self._lock = Lock()
+
+    def agrees(self, length: int) -> bool:
+        """Return whether a reply has the length of the first; the first one sets it."""
+        with self._lock:
+            if self.value is None:
+                self.value = length
+            return self.value == length
+
+
 class Exchange:
-    """A batch as an operation of the flow."""
+    """
+    A batch as an operation of the flow.
 
-    __slots__ = ("_batch", "_spec", "_wire", "cost")
+    Args:
+        length: Shared by all requests of a client.
+    """
 
-    def __init__(self, batch: Batch, spec: RequestSpec, wire: ProviderCodec) -> None:
-        self._batch, self._spec, self._wire = batch, spec, wire
+    __slots__ = ("_batch", "_length", "_spec", "_wire", "cost")
+
+    def __init__(self, batch: Batch, spec: RequestSpec, wire: ProviderCodec, length: LearnedLength) -> None:
+        self._batch, self._spec, self._wire, self._length = batch, spec, wire, length
         self.cost = RequestCost(1, sum(batching.tokens(item, spec.model_info) for item in batch.items))
 
     def build(self) -> Request:
@@ -41,7 +63,13 @@ class Exchange:
             raise error.with_traceback(None) from error.__cause__
 
     def read(self, reply: Reply) -> Rows | EmbeddingError:
-        return self._wire.read(reply, self._batch, self._spec)
+        outcome = self._wire.read(reply, self._batch, self._spec)
+        if not isinstance(outcome, Rows) or outcome.vectors is None or self._spec.expected is not None:
+            return outcome
+        if self._length.agrees(outcome.vectors.shape[1]):
+            return outcome
+        # The first reply came while this one was on its way: it is read again, against that one's length.
+        return self._wire.read(reply, self._batch, replace(self._spec, learned=self._length.value))
 
 
 class Call:
