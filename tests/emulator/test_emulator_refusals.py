@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 
 import pytest
 from paintings import data_uri, painted
@@ -83,6 +84,27 @@ def test_ark_cannot_read_broken_json(wire):
         "The parameter `` specified in the request are not valid: we could not parse the JSON body of your "
         "request. Request id: " in reply.json()["error"]["message"],
     )
+
+
+def test_ark_takes_a_body_of_64_mb_and_no_more(wire):
+    """The guide's bound on requests that carry base64."""
+    most, head = 64 * 2**20, b'{"model":"doubao-embedding-vision-251215","input":[{"type":"text","text":"a"}]'
+    bodies = [head + b" " * (most + more - len(head) - 1) + b"}" for more in (0, 1)]
+    replies = [wire.client.post("/api/v3/embeddings/multimodal", content=body) for body in bodies]
+
+    assert [200, 400] == [reply.status_code for reply in replies]
+    assert "must not exceed 64 MB" in replies[1].json()["error"]["message"]
+
+
+@pytest.mark.parametrize("url", ["https://e.com/a.MP4", "https://e.com/a.Mov?x=1", "data:video/MP4;base64,"])
+def test_ark_takes_video_formats_in_lower_case_only(wire, url):
+    film = b64encode(b"\0\0\0\x18ftypisom" + bytes(64)).decode() if url.endswith(",") else ""
+    refused, taken = (
+        wire.ark({"type": "video_url", "video_url": {"url": written + film}})
+        for written in (url, url.lower())
+    )
+
+    assert (400, 200) == (refused.status_code, taken.status_code)
 
 
 OLD = "doubao-embedding-vision-250328"
@@ -296,7 +318,9 @@ SNAPSHOT = "tongyi-embedding-vision-plus-2026-03-06"
     ("model", "contents", "options", "words"),
     [
         ("qwen3-vl-embedding", ["a"] * 21, {}, "not be larger than 20"),
-        ("qwen3-vl-embedding", [LINK] * 6, {}, "number of image"),
+        ("qwen3-vl-embedding", [LINK] * 11, {}, "number of image"),
+        ("tongyi-embedding-vision-plus", ["word " * 600] * 2, {}, "should be [1, 1024]"),
+        ("tongyi-embedding-vision-flash", ["词" * 100] * 30, {}, "should be [1, 1024]"),
         ("qwen3-vl-embedding", [CLIP] * 2, {}, "number of video"),
         ("qwen3-vl-embedding", [{"multi_images": [LINK["image"]]}], {}, "multi_images is not supported"),
         ("qwen3-vl-embedding", ["a"], {"dimension": 64}, "dimension should be in"),
@@ -318,7 +342,8 @@ SNAPSHOT = "tongyi-embedding-vision-plus-2026-03-06"
         ),
         ("qwen3-vl-embedding", [{"image": JPEG_AS_PNG}], {}, "data URI says image/png but the image is jpeg"),
         ("qwen3-vl-embedding", [{"image": data_uri(painted(kind="GIF"), "image/gif")}], {}, "format gif"),
-        ("qwen3-vl-embedding", [{"image": data_uri(painted() + bytes(5 << 20))}], {}, "exceeds the limit"),
+        ("qwen2.5-vl-embedding", [{"image": data_uri(painted() + bytes(5 << 20))}], {}, "exceeds the limit"),
+        ("qwen3-vl-embedding", [{"image": data_uri(painted() + bytes(10 << 20))}], {}, "10485760"),
         (
             "qwen3-vl-embedding",
             [{"image": data_uri(bytes(8 << 20))}],

@@ -239,7 +239,7 @@ def test_each_model_fuses_by_its_own_rule(wire, model, contents, parameters, typ
         ),
         (
             "multimodal-embedding-v1",
-            {"input_tokens": 1, "image_tokens": 392, "image_count": 1, "duration": 0.0},
+            {"input_tokens": 1, "image_tokens": 392, "image_count": 1, "duration": 0},
         ),
     ],
 )

@@ -47,12 +47,6 @@ BREAKAGES = [
         "test_stray_throttles_cost_little_more_than_their_pauses",
     ),
     Breakage(
-        "volc_dashscope/_limits/adaptive_rate.py",
-        "if len(self._ended) < _WINDOW_REQUESTS:",
-        "if False:",
-        "test_stray_throttles_cost_little_more_than_their_pauses",
-    ),
-    Breakage(
         "volc_dashscope/_limits/concurrency.py",
         "if self._unserved > self._served:",
         "if self._unserved:",
@@ -96,7 +90,7 @@ BREAKAGES = [
     ),
     Breakage(
         "volc_dashscope/client.py",
-        'RateLimiter(given["requests_per_minute"], given["tokens_per_minute"], ',
+        "RateLimiter(settings.requests_per_minute, settings.tokens_per_minute, ",
         "RateLimiter(None, None, ",
         "test_a_real_minute_of_limits_is_kept",
     ),
@@ -170,7 +164,7 @@ def test_where_tokens_bind_tokens_are_what_is_counted(measured, provider) -> Non
     shares = world.run().after(120.0)
 
     measured(f"{shares}")
-    assert shares.used >= 0.85
+    assert shares.used >= 0.92
 
 
 OUTAGES = {

@@ -103,9 +103,10 @@ def _weigh(item: Item) -> _Load:
 
 
 def _fits(load: _Load, more: _Load, model_info: ModelInfo) -> bool:
+    most_images = model_info.batch_images or model_info.max_images
     return (
         load.elements + more.elements <= model_info.batch
-        and (model_info.max_images is None or load.images + more.images <= model_info.max_images)
+        and (most_images is None or load.images + more.images <= most_images)
         and (model_info.max_videos is None or load.videos + more.videos <= model_info.max_videos)
         and (model_info.request_tokens is None or load.tokens + more.tokens <= model_info.request_tokens)
         and load.inline + more.inline <= _INLINE_BYTES

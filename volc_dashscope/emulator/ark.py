@@ -81,6 +81,11 @@ class Ark:
         row = self._row(request, body)
         if row.endpoint != "multimodal":
             raise _unsupported(body["model"])
+        if row.max_request_bytes is not None and len(request.body) > row.max_request_bytes:
+            most = row.max_request_bytes // 2**20
+            raise invalid(
+                "input", f"the request body is {len(request.body)} bytes, it must not exceed {most} MB"
+            )
         _check_options(row, body)
         content = read(row, body.get("input"))
         if _enabled(row, body, "sparse_embedding") and not content.only_text:

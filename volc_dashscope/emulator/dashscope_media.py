@@ -7,6 +7,7 @@ those here follow the pattern of the published ones.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -212,6 +213,10 @@ def _check_counts(row: ModelInfo, elements: list[Element]) -> None:
         "image": sum(element.images for element in elements),
         "video": sum(element.kinds.count("video") for element in elements),
     }
+    # "As long as the tokens of the input stay within the cap of one batch."
+    words = sum(element.text_tokens for element in elements)
+    if row.request_tokens is not None and words > row.request_tokens:
+        raise invalid(_ALGO + f"Range of input length should be [1, {row.request_tokens}]")
     caps = {"text": row.max_texts, "image": row.max_images, "video": row.max_videos}
     for kind, most in caps.items():
         if most is not None and found[kind] > most:
@@ -292,7 +297,7 @@ def _usage(row: ModelInfo, elements: list[Element], vectors: int) -> tuple[dict[
             "total_tokens": words + seen + vectors,
         }, words + seen + vectors
     images = sum(element.images for element in elements)
-    duration = sum(element.seconds for element in elements)
+    duration = math.ceil(sum(element.seconds for element in elements))  # an integer in the printed samples
     return {
         "input_tokens": words,
         "image_tokens": seen,

@@ -87,9 +87,11 @@ def data_uri(url: str) -> tuple[str, bytes] | None:
 
 
 def url_format(url: str) -> str:
-    """Return the format a URL's extension claims, or an empty string."""
+    """Return the format a URL's extension claims, or an empty string; a video's in capitals as it stands there."""
     name = url.partition("?")[0].partition("#")[0].rsplit("/", 1)[-1]
-    return EXTENSIONS.get(name.rpartition(".")[2].lower(), "")
+    extension = name.rpartition(".")[2]
+    claimed = EXTENSIONS.get(extension.lower(), "")
+    return extension if claimed in VIDEO_FORMATS and not extension.islower() else claimed
 
 
 def header(data: bytes) -> Header | None:
@@ -211,7 +213,8 @@ def _video(data: bytes) -> Header | None:
 def objection(rule: MediaRule, kind: str, mime: str, data: bytes) -> str | None:
     """Return why a model would not take these bytes, or None."""
     real = header(data)
-    claimed = MIME.get(mime.lower(), mime)
+    # "视频格式需小写": the format of a video is written in lower case; nothing is said of pictures.
+    claimed = MIME.get(mime if kind == "video" else mime.lower(), mime)
     if len(data) > rule.max_bytes:
         return f"{kind} of {len(data)} bytes exceeds the limit of {rule.max_bytes}"
     if real is None or (real.format in VIDEO_FORMATS) != (kind == "video"):

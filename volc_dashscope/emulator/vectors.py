@@ -64,7 +64,7 @@ _BLOCK = 4096  # components made at once; a longer vector takes several matrices
 _LEXICAL = 512
 _ROLE = 32
 _BIAS = 0.3  # every vector of a model leans the same way a little, as real ones do
-_VOCABULARY = 2**24
+_VOCABULARY = 2**17
 _SEEN = 2000  # characters of a text that are searched for colours and things
 
 _RUN = re.compile(r"[a-z]+|[0-9]+|[\u3400-\u9fff]+|[^\W\d_a-z\u3400-\u9fff]+")
@@ -217,11 +217,11 @@ def vector(
 
 
 def sparse(text: str) -> list[tuple[int, float, str]]:
-    """Return (vocabulary index, value, token) for each distinct token: words, and pairs of Chinese characters."""
+    """Return (vocabulary index, value, token) by index for each distinct token: words, and Chinese characters."""
     counts: Counter[str] = Counter()
     for run in _RUN.findall(text.lower()):
-        chinese = "\u3400" <= run[0] <= "\u9fff" and len(run) > 2
-        counts.update([run[at : at + 2] for at in range(len(run) - 1)] if chinese else [run])
+        chinese = "\u3400" <= run[0] <= "\u9fff"
+        counts.update(run if chinese else [run])
     taken: dict[int, tuple[int, float, str]] = {}
     for token, times in counts.items():
         index = _digest("token", token) % _VOCABULARY
@@ -229,4 +229,4 @@ def sparse(text: str) -> list[tuple[int, float, str]]:
             index = (index + 1) % _VOCABULARY
         rarity = 0.1 if token in _COMMON else 0.4 + 0.1 * min(len(token), 6)
         taken[index] = (index, round(rarity * times / (times + 0.5), 6), token)
-    return list(taken.values())
+    return [taken[index] for index in sorted(taken)]

@@ -79,6 +79,7 @@ class ModelInfo:
         modalities: Kinds of content one item may hold.
         max_texts: Texts in one request; None means no stated limit.
         max_images: Images, likewise.
+        batch_images: Images up to which requests are filled, where that is fewer than `max_images`.
         max_videos: Videos, likewise.
         max_frames: Images in one `Frames` item.
         fusion: How several parts become one vector: "always" (any request is one vector), "flag"
@@ -113,6 +114,7 @@ class ModelInfo:
     modalities: frozenset[Modality] = TEXT
     max_texts: int | None = None
     max_images: int | None = None
+    batch_images: int | None = None
     max_videos: int | None = None
     max_frames: int | None = None
     fusion: Fusion | None = None
