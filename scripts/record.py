@@ -76,8 +76,14 @@ def from_emulator(into: Path) -> None:
                 label,
                 {emulator.url: HOSTS[scenario.provider]},
                 api_key=WRONG_KEY if scenario.refused else "sk-emulator",
-                base_url=emulator.ark_url if scenario.provider == "ark" else emulator.dashscope_url,
+                base_url=_address(emulator, scenario),
             )
+
+
+def _address(emulator: Emulator, scenario: Scenario) -> str:
+    if scenario.settings.get("route") == "openai":
+        return emulator.compatible_url
+    return emulator.ark_url if scenario.provider == "ark" else emulator.dashscope_url
 
 
 def from_services(into: Path, environ: Mapping[str, str]) -> int:

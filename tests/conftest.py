@@ -48,7 +48,11 @@ class Mount:
         return AsyncClient(model, **self._settings(model, settings))
 
     def _settings(self, model: str, settings: dict[str, Any]) -> dict[str, Any]:
-        return {**self.settings(self._provider(model, settings)), **settings}
+        made = {**self.settings(self._provider(model, settings)), **settings}
+        if self.socket and settings.get("route") == "openai":
+            # To the client this is anybody's server, so the path has to be said.
+            made["base_url"] = self.emulator.compatible_url
+        return made
 
     @staticmethod
     def _provider(model: str, settings: dict[str, Any]) -> str:

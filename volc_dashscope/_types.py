@@ -99,8 +99,11 @@ class RequestSpec:
 
     Attributes:
         learned: Length of an unknown model's first reply, which binds the others.
+        host: Where requests go, for messages.
+        foreign: The server is not the vendor's.
         vector_key: What `ClientSettings.vector_key` said of the settings; "" where no row is remembered.
-        key: What a refusal must not repeat; only the transport writes it.
+        key: What a refusal must not repeat; only the transport writes it. None for a server that wants none.
+        key_name: What the key was called where it was given, for messages; empty without a key.
     """
 
     model_info: ModelInfo
@@ -122,13 +125,21 @@ class RequestSpec:
     upload: bool = False
     extra_body: Mapping[str, object] | None = None
     learned: int | None = None
+    host: str = ""
+    foreign: bool = False
     vector_key: str = field(default="", repr=False)
     key: Secret | None = field(default=None, repr=False, compare=False)
+    key_name: str = ""
 
     @property
     def expected(self) -> int | None:
         """Length of a finished row, or None until a reply tells."""
         return self.dimension or self.model_info.default_dimension or self.learned
+
+    @property
+    def service(self) -> str:
+        """Who answers, for messages: the vendor, or the host of a server that is not the vendor's."""
+        return self.host if self.foreign else self.model_info.provider
 
     @property
     def dense(self) -> bool:

@@ -38,7 +38,7 @@ from volc_dashscope._types import Batch, Flow, OnError, OutputType, RequestSpec,
 from volc_dashscope.errors import ConfigError, EmbeddingError
 from volc_dashscope.inputs import Item
 from volc_dashscope.models import ModelInfo, Provider, Route
-from volc_dashscope.providers import CODECS
+from volc_dashscope.providers import codec
 from volc_dashscope.providers.temporary_storage import Storage
 from volc_dashscope.providers.upload import stored
 from volc_dashscope.results import EmbeddingResult, FloatArray, Usage
@@ -82,6 +82,7 @@ class _ClientBase:
         timeout: float = 60.0,
         cache: MutableMapping[str, bytes] | BatchCache | None = None,
         partial_results_bytes: int = 0,
+        insecure_http: bool = False,
         default_headers: Mapping[str, str] | None = None,
         http_client: HttpClient | None = None,
         http_async_client: AsyncHttpClient | None = None,
@@ -107,10 +108,9 @@ class _ClientBase:
     def _start(self, settings: ClientSettings) -> None:
         self._settings = settings
         self._spec = spec = settings.resolved_spec()
-        self._wire = CODECS[spec.model_info.provider]
+        self._wire = codec(spec.model_info.provider, foreign=spec.foreign and spec.route == "openai")
         self._length = LearnedLength()
         self._begin()
-        assert spec.key is not None
         self._home = ConnectionPool(
             key=spec.key,
             timeout=settings.timeout,
@@ -129,7 +129,7 @@ class _ClientBase:
             Retry(settings.max_retries, settings.deadline, random.Random().random),
             RateLimiter(settings.requests_per_minute, settings.tokens_per_minute, settings.max_concurrency),
             time.monotonic,
-            self._spec.model_info.provider,
+            self._spec.service,
         )
         self._memory = RowCache(
             settings.cache, settings.partial_results_bytes, clock=time.monotonic, warn=_log.warning

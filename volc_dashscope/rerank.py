@@ -90,6 +90,7 @@ class _RerankerBase:
         deadline: float = 180.0,
         timeout: float = 60.0,
         cache: MutableMapping[str, bytes] | BatchCache | None = None,
+        insecure_http: bool = False,
         default_headers: Mapping[str, str] | None = None,
         http_client: HttpClient | None = None,
         http_async_client: AsyncHttpClient | None = None,
@@ -110,7 +111,6 @@ class _RerankerBase:
             # Rerank has a compatible path of its own (page text-rerank-api).
             spec = replace(spec, base_url=spec.base_url.removesuffix(_EMBEDDING_PATH) + _RERANK_PATH)
         check_rerank_settings(row, spec, None)
-        assert spec.key is not None
         self._spec = spec
         self._begin()
         self._pool = ConnectionPool(

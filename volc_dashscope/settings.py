@@ -23,7 +23,7 @@ from volc_dashscope._request.row_cache import BatchCache
 from volc_dashscope._request.validation import check_settings
 from volc_dashscope._types import RequestSpec, Secret
 from volc_dashscope.errors import ConfigError
-from volc_dashscope.models import ModelInfo, Provider, Route
+from volc_dashscope.models import ModelInfo, Provider, Route, get_model_info
 
 __all__ = ["ClientSettings"]
 
@@ -63,11 +63,12 @@ class ClientSettings:
         provider: "ark" or "dashscope", for a name the table does not have.
         base_model: Name of the row to use for an endpoint id or a snapshot.
         model_info: A row of your own instead.
-        route: "native", or "openai" for DashScope's compatible mode (text, no roles).
-        api_key: Default: `ARK_API_KEY` or `DASHSCOPE_API_KEY`.
-        base_url: Default: `ARK_BASE_URL` or `DASHSCOPE_BASE_URL`, then by `region`.
-        region: "cn-beijing", "ap-southeast-1", ...; keys are bound to one.
-        workspace: DashScope workspace id, sent as a header; regions without a shared host need it.
+        route: "native", or "openai" for the OpenAI form (text, no roles): DashScope's compatible mode, or with
+            `base_url` any server that speaks it, under any model name.
+        api_key: Default: `ARK_API_KEY` or `DASHSCOPE_API_KEY`, but none for a `base_url` that is not the vendor's.
+        base_url: Default: `ARK_BASE_URL` or `DASHSCOPE_BASE_URL`, then by `workspace` and `region`.
+        region: "cn-beijing", "ap-southeast-1", ...; keys are bound to one. Default: `DASHSCOPE_REGION`.
+        workspace: DashScope workspace id; selects the workspace's own host. Default: `DASHSCOPE_WORKSPACE`.
         dimensions: Length of a vector; None for the model's default.
         normalize: Divide rows by their L2 norm. No service promises unit length.
         instruct: Task description for queries, where the model takes one.
@@ -90,6 +91,7 @@ class ClientSettings:
         cache: Vectors by `vector_key()`, role and content; any mapping of str to bytes. With a cache, equal items
             of one call are sent once.
         partial_results_bytes: Rows of a failed call kept for its retry, in bytes; 0 keeps none.
+        insecure_http: Allow `http://` where others could read the key on the way.
         default_headers: Sent with every request.
         http_client: Your own `httpx.Client`, used as it is and never closed.
         http_async_client: Your own `httpx.AsyncClient`, likewise.
@@ -124,6 +126,7 @@ class ClientSettings:
     timeout: float = 60.0
     cache: MutableMapping[str, bytes] | BatchCache | None = field(default=None, repr=False)
     partial_results_bytes: int = 0
+    insecure_http: bool = False
     default_headers: Mapping[str, str] | None = field(default=None, repr=False)
     http_client: HttpClient | None = field(default=None, repr=False)
     http_async_client: AsyncHttpClient | None = field(default=None, repr=False)
@@ -144,11 +147,11 @@ class ClientSettings:
             ConfigError: A model, region or URL that does not exist.
         """
         row = self._row()
-        url = urlsplit(self._address(row)[0])
+        url = urlsplit(self._address(row).url)
         return _json(
             {
                 "provider": row.provider,
-                "model": self.model,
+                "model": row.name,
                 "base_model": self._row_name(),
                 "row": {name: getattr(row, name) for name in _SHAPING_FACTS},
                 "route": self.route,
@@ -176,20 +179,26 @@ class ClientSettings:
             InputError: An instruction for a model that takes none.
         """
         row = self._row()
-        key = _config.find_key(row.provider, _config.sealed(self.api_key))
+        address = self._address(row)
+        given = _config.sealed(self.api_key)
+        key = _config.find_key(row.provider, given, address=address)
         _config.check_patience(
             {"max_concurrency": self.max_concurrency, "max_retries": self.max_retries},
             {"deadline": self.deadline, "timeout": self.timeout},
             {"requests_per_minute": self.requests_per_minute, "tokens_per_minute": self.tokens_per_minute},
         )
-        url, place = self._address(row)
-        headers = _config.find_headers(row.provider, self.workspace, self.default_headers)
+        headers = _config.find_headers(
+            row.provider, self.workspace, self.default_headers, foreign=address.foreign
+        )
         return replace(
             self.offline_spec(),
-            base_url=url,
-            place=place,
+            base_url=address.url,
+            place=address.place,
+            host=address.host,
+            foreign=address.foreign,
             headers=headers,
             key=key,
+            key_name=_config.key_name(row.provider, given, key),
             vector_key=self.vector_key(),
         )
 
@@ -201,9 +210,10 @@ class ClientSettings:
             ConfigError: An unknown model, or a setting it does not have.
             InputError: An instruction for a model that takes none.
         """
+        row = self._row()
         spec = RequestSpec(
-            model_info=self._row(),
-            model=self.model,
+            model_info=row,
+            model=row.name,
             base_url="",
             place="",
             route=self.route,
@@ -223,16 +233,29 @@ class ClientSettings:
 
     def _row(self) -> ModelInfo:
         return _config.find_model_info(
-            self.model, provider=self.provider, base_model=self.base_model, model_info=self.model_info
+            self.model,
+            provider=self.provider,
+            base_model=self.base_model,
+            model_info=self.model_info,
+            route=self.route,
+            base_url=self.base_url,
         )
 
     def _row_name(self) -> str:
         """Return the name of the row before it was given the model's: two rows may differ in nothing else."""
-        return self.model_info.name if self.model_info is not None else self.base_model or self.model
+        if self.model_info is not None:
+            return self.model_info.name
+        found = get_model_info(self.base_model or self.model)
+        return found.name if found is not None else self.base_model or self.model
 
-    def _address(self, row: ModelInfo) -> tuple[str, str]:
+    def _address(self, row: ModelInfo) -> _config.Address:
         return _config.find_url(
-            row, route=self.route, base_url=self.base_url, region=self.region, workspace=self.workspace
+            row,
+            route=self.route,
+            base_url=self.base_url,
+            region=self.region,
+            workspace=self.workspace,
+            insecure_http=self.insecure_http,
         )
 
 
@@ -265,6 +288,7 @@ class ClientOptions(TypedDict, total=False):
     timeout: float
     cache: MutableMapping[str, bytes] | BatchCache | None
     partial_results_bytes: int
+    insecure_http: bool
     default_headers: Mapping[str, str] | None
     http_client: HttpClient | None
     http_async_client: AsyncHttpClient | None

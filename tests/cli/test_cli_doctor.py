@@ -75,9 +75,9 @@ def test_the_key_of_a_service_that_is_asked_for_is_needed(cli):
 SPOILT = {
     "quotes": (f'"{KEY}"', "take them off"),
     "a placeholder": ("your-api-key", "placeholder"),
-    "an unset variable": ("${ARK_KEY_VARIABLE}", "placeholder"),
+    "an unset variable": ("${ARK_KEY_VARIABLE}", "a variable that was not replaced"),
     "half of it": ("sk-0123", "copy it again"),
-    "a scheme": (f"Bearer {KEY}", "copy the key again"),
+    "a scheme": (f"Bearer {KEY}", "begins with Bearer"),
     "another alphabet": (f"{KEY}密钥", "copy the key again"),
 }
 
@@ -155,7 +155,12 @@ def test_a_proxy_is_used_and_shown_without_its_password(cli, monkeypatch):
 
 WRONG_PLACES: dict[str, tuple[dict[str, str], tuple[str, ...], str, str]] = {
     "plain http": ({"ARK_BASE_URL": "http://ark.example"}, (), "ark host", "https://"),
-    "credentials": ({"ARK_BASE_URL": "https://a:secret@ark.example"}, (), "ark host", "credentials"),
+    "credentials": (
+        {"ARK_BASE_URL": "https://a:secret@ark.example"},
+        (),
+        "ark host",
+        "a user name or a password",
+    ),
     "region": ({}, ("--region", "mars"), "ark host", "known: "),
     "proxy": ({"HTTPS_PROXY": "ftp://x"}, (), "ark proxy", "write http://host:port"),
 }

@@ -23,6 +23,7 @@ def _row(name: str) -> ModelInfo:
 
 
 ARK, TEXT = _row("doubao-embedding-vision-251215"), _row("text-embedding-v4")
+EVERYWHERE = replace(TEXT, regions=("cn-beijing", "eu-central-1", "us-east-1"))
 
 
 def _url(
@@ -34,9 +35,10 @@ def _url(
     workspace: str | None = None,
     environ: dict[str, str] | None = None,
 ) -> tuple[str, str]:
-    return find_url(
+    found = find_url(
         row, route=route, base_url=base_url, region=region, workspace=workspace, environ=environ or {}
     )
+    return found.url, found.place
 
 
 # Keys.
@@ -77,7 +79,6 @@ def test_white_space_around_a_key_is_mended(key: str) -> None:
         pytest.param(f"{KEY}\0", id="nul"),
         pytest.param(f"{KEY}\x1b[31m", id="escape"),
         pytest.param(f"{KEY}é", id="latin"),
-        pytest.param(f"“{KEY}”", id="typographic quotes"),
         pytest.param(f"{KEY}密钥", id="chinese"),
         pytest.param(f"\ufeff{KEY}", id="byte order mark"),
     ],
@@ -133,13 +134,6 @@ def test_a_key_from_the_environment_does_not_travel(kind: Any, monkeypatch: pyte
     [
         pytest.param(ARK, {}, "https://ark.cn-beijing.volces.com/api/v3", "region cn-beijing", id="ark"),
         pytest.param(
-            ARK,
-            {"region": "ap-southeast-1"},
-            "https://ark.ap-southeast.bytepluses.com/api/v3",
-            "region ap-southeast-1",
-            id="ark abroad",
-        ),
-        pytest.param(
             _row("skylark-embedding-vision-251215"),
             {},
             "https://ark.ap-southeast.bytepluses.com/api/v3",
@@ -176,11 +170,32 @@ def test_a_key_from_the_environment_does_not_travel(kind: Any, monkeypatch: pyte
             id="finance",
         ),
         pytest.param(
-            TEXT,
+            EVERYWHERE,
             {"region": "eu-central-1", "workspace": "ws-1"},
             "https://ws-1.eu-central-1.maas.aliyuncs.com/api/v1",
             "region eu-central-1",
             id="workspace host",
+        ),
+        pytest.param(
+            TEXT,
+            {"workspace": "ws-1"},
+            "https://ws-1.cn-beijing.maas.aliyuncs.com/api/v1",
+            "region cn-beijing",
+            id="workspace alone",
+        ),
+        pytest.param(
+            TEXT,
+            {"environ": {"DASHSCOPE_WORKSPACE": "ws-1", "DASHSCOPE_REGION": "cn-hongkong"}},
+            "https://ws-1.cn-hongkong.maas.aliyuncs.com/api/v1",
+            "region cn-hongkong",
+            id="the vendor SDK's variables",
+        ),
+        pytest.param(
+            TEXT,
+            {"region": "cn-beijing-finance", "workspace": "ws-1"},
+            "https://dashscope-finance.aliyuncs.com/api/v1",
+            "region cn-beijing-finance",
+            id="a region without workspace hosts",
         ),
         pytest.param(
             TEXT,
@@ -190,7 +205,7 @@ def test_a_key_from_the_environment_does_not_travel(kind: Any, monkeypatch: pyte
             id="compatible",
         ),
         pytest.param(
-            TEXT,
+            EVERYWHERE,
             {"route": "openai", "region": "us-east-1", "workspace": "ws-1"},
             "https://ws-1.us-east-1.maas.aliyuncs.com/compatible-mode/v1",
             "region us-east-1",
@@ -216,17 +231,34 @@ HOST = "https://gateway.example"
         pytest.param(f"{HOST}/api/v1/", "native", f"{HOST}/api/v1", id="whole and slash"),
         pytest.param(f"{HOST}/proxy", "native", f"{HOST}/proxy", id="own path"),
         pytest.param(f"{HOST}/compatible-mode/v1", "native", f"{HOST}/api/v1", id="the other route's"),
-        pytest.param(HOST, "openai", f"{HOST}/compatible-mode/v1", id="compatible, host"),
-        pytest.param(f"{HOST}/api/v1", "openai", f"{HOST}/compatible-mode/v1", id="compatible, native given"),
+        pytest.param(HOST, "openai", f"{HOST}/v1", id="compatible, host"),
+        pytest.param(f"{HOST}/api/v1", "openai", f"{HOST}/api/v1", id="compatible, own path"),
         pytest.param(
             f"{HOST}/compatible-mode/v1", "openai", f"{HOST}/compatible-mode/v1", id="compatible, whole"
         ),
         pytest.param(
             f"{HOST}/compatible-mode/v1/", "openai", f"{HOST}/compatible-mode/v1", id="compatible, slash"
         ),
+        pytest.param(f"{HOST}/v1", "openai", f"{HOST}/v1", id="compatible, v1"),
+        pytest.param(f"{HOST}/engines/x/", "openai", f"{HOST}/engines/x", id="compatible, engine"),
+        pytest.param(f"{HOST}/embeddings", "openai", HOST, id="compatible, an endpoint behind the host"),
+        pytest.param(f"{HOST}/v1/embeddings", "openai", f"{HOST}/v1", id="compatible, an endpoint"),
+        pytest.param(f"{HOST}/v1/chat/completions", "openai", f"{HOST}/v1", id="compatible, chat"),
+        pytest.param(f"{HOST}/v1/models", "openai", f"{HOST}/v1", id="compatible, the list of models"),
+        pytest.param(f"{HOST}//v1//", "openai", f"{HOST}/v1", id="compatible, slashes"),
         pytest.param(
-            f"{HOST}/p/api/v1", "openai", f"{HOST}/p/compatible-mode/v1", id="compatible, own prefix"
+            f"{HOST}/api/v1/services/embeddings/text-embedding/text-embedding",
+            "native",
+            f"{HOST}/api/v1",
+            id="an endpoint",
         ),
+        pytest.param(
+            f"{HOST}/compatible-mode/v1/embeddings",
+            "native",
+            f"{HOST}/api/v1",
+            id="the other route's endpoint",
+        ),
+        pytest.param("HTTPS://Gateway.Example", "native", f"{HOST}/api/v1", id="capitals"),
     ],
 )
 def test_a_base_url_is_completed_for_its_route(given: str, route: str, url: str) -> None:
@@ -247,7 +279,6 @@ def test_plain_http_is_for_this_machine(url: str) -> None:
     [
         pytest.param("http://gateway.example", id="http"),
         pytest.param("http://127.0.0.1.evil.example", id="looks like loopback"),
-        pytest.param("http://localhost@evil.example", id="loopback as a user"),
         pytest.param("http://10.0.0.1", id="private network"),
         pytest.param("ftp://127.0.0.1", id="other scheme"),
         pytest.param("gateway.example", id="no scheme"),
@@ -264,6 +295,31 @@ def test_a_url_that_others_can_read_is_refused(url: str) -> None:
     [
         pytest.param("https://", id="no host"),
         pytest.param("https://user:canary@gateway.example", id="credentials"),
+        pytest.param("https://canary@gateway.example", id="a user"),
+        pytest.param("http://localhost@evil.example", id="loopback as a user"),
+        pytest.param("https://@gateway.example", id="an empty user"),
+        pytest.param(f"https://{'a' * 64}.example", id="a label too long"),
+        pytest.param("https://" + ".".join(["a" * 60] * 5), id="a name too long"),
+        pytest.param("https://a..b", id="an empty label"),
+        pytest.param("https://.example", id="a dot first"),
+        pytest.param("https://-a.example", id="a hyphen first"),
+        pytest.param("https://a%20b.example", id="an escape in a host"),
+        pytest.param("https://127.1", id="half an IPv4 address"),
+        pytest.param("https://1.2.3.400", id="a number too large"),
+        pytest.param("https://[1:2]", id="a short IPv6 address"),
+        pytest.param("https://网关.example", id="not ASCII"),
+        pytest.param("https://gateway.example:0", id="port 0"),
+        pytest.param("https://gateway.example:", id="no port"),
+        pytest.param("https://gateway.example/v1?", id="an empty query"),
+        pytest.param("https://gateway.example/../v1", id="dots"),
+        pytest.param("https://gateway.example/%2e%2e/v1", id="escaped dots"),
+        pytest.param("https://gateway.example\\v1", id="backslash"),
+        pytest.param('"https://gateway.example"', id="quotes"),
+        pytest.param("https://${HOST}/v1", id="variable"),
+        pytest.param("https://<your-host>/v1", id="placeholder"),
+        pytest.param(
+            "https://{WorkspaceId}.cn-beijing.maas.aliyuncs.com/api/v1", id="the page's placeholder"
+        ),
         pytest.param("https://gateway.example?key=canary", id="query"),
         pytest.param("https://gateway.example#canary", id="fragment"),
         pytest.param("https://[::1", id="half an address"),
@@ -325,14 +381,58 @@ def test_a_base_url_given_wins_over_the_region() -> None:
             TEXT, {"region": "mars-1"}, "not known for dashscope; known: .*us-east-1", id="dashscope"
         ),
         pytest.param(ARK, {"region": "eu-central-1"}, "not known for ark", id="the other's region"),
-        pytest.param(TEXT, {"region": "eu-central-1"}, "pass workspace=", id="no shared host"),
+        pytest.param(EVERYWHERE, {"region": "eu-central-1"}, "pass workspace=", id="no shared host"),
         pytest.param(
-            TEXT,
+            EVERYWHERE,
             {"region": "eu-central-1", "workspace": "evil.example/"},
             "letters, digits",
             id="workspace as host",
         ),
-        pytest.param(TEXT, {"region": "eu-central-1", "workspace": ""}, "letters, digits", id="no workspace"),
+        pytest.param(TEXT, {"workspace": ""}, "letters, digits", id="no workspace"),
+        pytest.param(TEXT, {"workspace": "a" * 64}, "at most 63", id="workspace too long"),
+        pytest.param(ARK, {"workspace": "ws-1"}, "belongs to DashScope", id="a workspace of Ark"),
+        pytest.param(
+            _row("qwen3-vl-embedding"),
+            {"region": "ap-southeast-1"},
+            "not offered in region 'ap-southeast-1'; it has: cn-beijing .*tongyi-embedding-vision-plus",
+            id="not offered there",
+        ),
+        pytest.param(
+            ARK,
+            {"region": "ap-southeast-1"},
+            "it has: cn-beijing .*skylark-embedding-vision-251215",
+            id="ark abroad",
+        ),
+        pytest.param(
+            _row("qwen3-vl-embedding"),
+            {"base_url": "https://dashscope-intl.aliyuncs.com"},
+            "not offered in region 'ap-southeast-1'",
+            id="not offered at that host",
+        ),
+        pytest.param(
+            _row("qwen3-vl-embedding"),
+            {"environ": {"DASHSCOPE_REGION": "ap-southeast-1"}},
+            "not offered in region 'ap-southeast-1'",
+            id="not offered in the variable's region",
+        ),
+        pytest.param(
+            ARK,
+            {"base_url": "https://dashscope.aliyuncs.com"},
+            "is a host of dashscope",
+            id="the other's host",
+        ),
+        pytest.param(
+            TEXT,
+            {"base_url": "https://dashscope.aliyuncs.com/apps/anthropic"},
+            "path /apps/anthropic, which dashscope does not serve",
+            id="another product's path",
+        ),
+        pytest.param(
+            ARK,
+            {"base_url": "https://ark.cn-beijing.volces.com/v1"},
+            "it has: /api/v3, /api/plan/v3",
+            id="a path of nobody",
+        ),
     ],
 )
 def test_a_region_that_cannot_be_reached_is_refused(
@@ -381,6 +481,28 @@ def test_an_unknown_name_with_a_provider_is_one_item_a_request_of_unknown_length
     ("model", "settings", "reason"),
     [
         pytest.param("tomorrow", {}, "say which model it is like .*or whose it is", id="unknown"),
+        pytest.param("text-embedding-v5", {}, "did you mean 'text-embedding-v4'", id="another version"),
+        pytest.param(
+            "text-embeding-v4",
+            {"provider": "dashscope"},
+            "did you mean 'text-embedding-v4'",
+            id="a typing error",
+        ),
+        pytest.param(
+            "doubao-embeding-vision-251215",
+            {"provider": "ark"},
+            "did you mean 'doubao-embedding-vision-251215'",
+            id="a typing error, ark",
+        ),
+        pytest.param(
+            "ep-1",
+            {"base_model": "text-embeding-v4"},
+            "did you mean 'text-embedding-v4'",
+            id="base_model misspelt",
+        ),
+        pytest.param(
+            "text-embedding\x00v4", {"provider": "dashscope"}, "a character that no model id has", id="nul"
+        ),
         pytest.param(
             "ep-1",
             {"base_model": "tomorrow"},

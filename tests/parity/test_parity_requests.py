@@ -48,7 +48,9 @@ def names(pairs: list[tuple[Intent, str]]) -> list[str]:
 
 def settings(intent: Intent, url: str) -> dict[str, object]:
     # One attempt, so that none is hidden; one at a time, so that requests arrive in the order of the items.
-    plain = {"api_key": KEY, "base_url": url + intent.path, "max_retries": 0}
+    # A URL that is passed in may be anybody's server on the compatible route, so the path has to be said.
+    path = "/compatible-mode/v1" if intent.door == "openai" else intent.path
+    plain = {"api_key": KEY, "base_url": url + path, "max_retries": 0}
     return {**plain, **({} if intent.door == "dashscope.jobs" else {"max_concurrency": 1}), **intent.settings}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -365,7 +366,10 @@ def test_the_workspace_is_a_header(edge):
 
 
 def test_a_region_without_a_shared_host_is_reached_through_the_workspace(edge):
-    edge.embed("text-embedding-v4", "text", workspace="llm-1a2b", region="us-east-1")
+    row = get_model_info("text-embedding-v4")
+    assert row is not None
+    abroad = replace(row, regions=("us-east-1",))
+    edge.embed("text-embedding-v4", "text", workspace="llm-1a2b", region="us-east-1", model_info=abroad)
 
     (request,) = edge.requests
     assert "llm-1a2b.us-east-1.maas.aliyuncs.com" == request.url.host

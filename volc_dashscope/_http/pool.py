@@ -71,7 +71,7 @@ class ConnectionPool:
     def __init__(
         self,
         *,
-        key: Secret,
+        key: Secret | None,
         timeout: float,
         width: int,
         limiter: Limiter | None,

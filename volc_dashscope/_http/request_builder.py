@@ -42,11 +42,11 @@ class RequestBuilder:
     Makes httpx's requests of ours.
 
     Args:
-        key: For requests to the service.
+        key: For requests to the service; None for a server that wants none.
         timeout: Seconds for each step of a request.
     """
 
-    def __init__(self, key: Secret, timeout: float) -> None:
+    def __init__(self, key: Secret | None, timeout: float) -> None:
         self._key = key
         # A day stands for "no end": sockets do not take infinity.
         self.timeout = httpx.Timeout(min(timeout, 86_400.0), connect=min(timeout, 10.0))
@@ -61,7 +61,7 @@ class RequestBuilder:
             "Accept-Encoding": "gzip, deflate",
             **request.headers,
         }
-        if not request.keyless:
+        if self._key is not None and not request.keyless:
             headers["Authorization"] = f"Bearer {self._key.reveal()}"
         return headers
 

@@ -225,7 +225,8 @@ class Call:
             if known != length:
                 return f"replies of one call have lengths {known} and {length}"
         if rows.model is not None:
-            if self._model not in (None, rows.model):
+            # A server of one's own may answer under any of its names.
+            if not self._spec.foreign and self._model not in (None, rows.model):
                 return f"replies of one call name two models, {self._model!r} and {rows.model!r}"
             self._model = rows.model
         return None

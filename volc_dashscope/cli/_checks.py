@@ -16,15 +16,12 @@ from volc_dashscope._version import __version__
 from volc_dashscope.cli._reach import reach
 from volc_dashscope.client import Client
 from volc_dashscope.errors import ConfigError, EmbeddingError
-from volc_dashscope.models import Provider, get_model_info
+from volc_dashscope.models import ModelInfo, Provider, get_model_info, list_models
 
 State = Literal["ok", "note", "fix"]
 
 # The model that stands for a service, and its cheapest request.
 TRIED: dict[Provider, str] = {"ark": "doubao-embedding-vision-251215", "dashscope": "text-embedding-v4"}
-_PLACEHOLDER = re.compile(
-    r"(your|my|the)?[-_ ]*(ark|dashscope|api)?[-_ ]*key([-_ ]*here)?|x+|\.+|todo|changeme", re.I
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +129,8 @@ def service(place: Place) -> Iterator[Finding]:
     who = place.provider
     yield (key := _key(who))
     try:
-        url, where = _url(place)
+        address = _url(place)
+        url, where = address.url, address.place
     except ConfigError as error:
         yield Finding(f"{who} host", "fix", str(error))
         return
@@ -152,27 +150,31 @@ def service(place: Place) -> Iterator[Finding]:
 def _key(provider: Provider) -> Finding:
     variable, about = _config.KEY_VARIABLE[provider], f"{provider} key"
     try:
-        text = _config.find_key(provider, None).reveal()
+        key = _config.find_key(provider, None)
     except ConfigError as error:
         if str(error).startswith("no API key"):
             return Finding(about, "note", f"not set: export {variable}=...")
         return Finding(about, "fix", str(error))
-    problem = None
-    if text[0] in "\"'" or text[-1] in "\"'":
-        problem = "quotes are part of it: take them off"
-    elif _PLACEHOLDER.fullmatch(text.strip("<>[]{}$")) or text.startswith(("<", "${")):
-        problem = "it is a placeholder: put the key of your account there"
-    elif len(text) < 16:
-        problem = "it is shorter than any key: copy it again, whole"
-    del text
-    if problem is not None:
-        return Finding(about, "fix", f"{variable} is set, but {problem} (it is not shown here)")
+    if key is None or len(key) < 16:
+        words = (
+            f"{variable} is set, but it is shorter than any key: copy it again, whole (it is not shown here)"
+        )
+        return Finding(about, "fix", words)
     return Finding(about, "ok", f"{variable} is set and can be sent (it is not shown here)")
 
 
-def _url(place: Place) -> tuple[str, str]:
+def _tried(place: Place) -> ModelInfo:
+    """Return the row of the model that stands for a service; a region may have another one."""
     row = get_model_info(TRIED[place.provider])
     assert row is not None
+    if place.region is None or place.region in row.regions:
+        return row
+    there = (each for each in list_models() if each.provider == place.provider and each.ready)
+    return next((each for each in there if place.region in each.regions), row)
+
+
+def _url(place: Place) -> _config.Address:
+    row = _tried(place)
     return _config.find_url(
         row, route="native", base_url=place.base_url, region=place.region, workspace=place.workspace
     )
@@ -200,7 +202,7 @@ def _proxy(who: str, url: str) -> Finding:
 
 
 def _answer(place: Place) -> Finding:
-    about, model = f"{place.provider} request", TRIED[place.provider]
+    about, model = f"{place.provider} request", _tried(place).name
     try:
         with Client(
             model,

@@ -91,14 +91,14 @@ def opened(folder: Path, wanted: FolderOptions) -> Iterator[tuple[Album, Client]
             raise ConfigError(
                 f"{wanted.model} embeds text only; `volc-dashscope models --embeds image` lists those for pictures"
             )
-        url, _ = _config.find_url(
+        address = _config.find_url(
             model_info,
             route="native",
             base_url=wanted.base_url,
             region=wanted.region,
             workspace=wanted.workspace,
         )
-        store = store_folder(folder, urlsplit(url).hostname or "", root=wanted.store)
+        store = store_folder(folder, urlsplit(address.url).hostname or "", root=wanted.store)
         cache = stack.enter_context(SQLiteCache(store / "vectors.sqlite"))
         client = stack.enter_context(_client(wanted, cache))
         yield _album(folder, client, store, wanted), client

@@ -151,7 +151,7 @@ class Ark:
         else:
             target = self._aliases.get(name, ENDPOINT_MODEL if name.startswith("ep-") else name)
         row = get_model_info(target)
-        if row is None or row.provider != "ark" or row.default_dimension is None:
+        if row is None or row.name != target or row.provider != "ark" or row.default_dimension is None:
             raise Refusal(
                 404,
                 "InvalidEndpointOrModel.NotFound",

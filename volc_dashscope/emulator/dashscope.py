@@ -165,8 +165,9 @@ class DashScope:
                 "BadRequest.EmptyModel",
                 'Required parameter "model" missing from request.',
             )
-        row = get_model_info(self._aliases.get(name, name))
-        if row is None or row.provider != "dashscope" or row.default_dimension is None:
+        target = self._aliases.get(name, name)
+        row = get_model_info(target)
+        if row is None or row.name != target or row.provider != "dashscope" or row.default_dimension is None:
             message = f"The model {name} does not exist or you do not have access to it."
             raise Refusal(404, "ModelNotFound", message, kind="invalid_request_error")
         return row

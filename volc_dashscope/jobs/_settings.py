@@ -67,6 +67,7 @@ class Settings:
         max_retries: int = 7,
         deadline: float = 180.0,
         timeout: float = 60.0,
+        insecure_http: bool = False,
         default_headers: Mapping[str, str] | None = None,
         http_client: HttpClient | None = None,
         http_async_client: AsyncHttpClient | None = None,
@@ -88,6 +89,7 @@ class Settings:
             max_retries=max_retries,
             deadline=deadline,
             timeout=timeout,
+            insecure_http=insecure_http,
             default_headers=default_headers,
             http_client=http_client,
             http_async_client=http_async_client,
@@ -117,7 +119,6 @@ class Settings:
         self._spec = spec = settings.resolved_spec()
         if spec.expected is None:
             raise ConfigError("a job needs to know the length of its vectors; pass dimensions")
-        assert spec.key is not None
         self._terms = RetryContext(
             Retry(settings.max_retries, settings.deadline, random.Random().random),
             RateLimiter(None, None),

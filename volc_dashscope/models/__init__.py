@@ -26,6 +26,7 @@ from volc_dashscope.models.info import (
     Route,
     Score,
 )
+from volc_dashscope.models.names import plain
 from volc_dashscope.models.rerank import RerankModelInfo, get_rerank_model_info, list_rerank_models
 
 __all__ = [
@@ -60,5 +61,9 @@ def list_models() -> tuple[ModelInfo, ...]:
 
 
 def get_model_info(name: str) -> ModelInfo | None:
-    """Return the row of a model id, or None for a name the table does not have."""
-    return _ROWS.get(name)
+    """
+    Return the row of a model id, or None for a name the table does not have.
+
+    Capitals, white space, full-width letters and a vendor in front (`dashscope/text-embedding-v4`) are forgiven.
+    """
+    return _ROWS.get(name) or _ROWS.get(plain(name))

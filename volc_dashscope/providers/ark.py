@@ -103,9 +103,8 @@ def build(batch: Batch, spec: RequestSpec) -> Request:
     if spec.output_type == "multi":
         fields["multi_embedding"] = request_fields()
     fields.update(spec.extra_body or {})
-    path = "/embeddings" if text_only else "/embeddings/multimodal"
     largest = _LARGEST_MULTI if spec.output_type == "multi" else None
-    return Request("POST", spec.base_url + path, spec.headers, orjson.dumps(fields), largest=largest)
+    return Request("POST", spec.base_url + _path(spec), spec.headers, orjson.dumps(fields), largest=largest)
 
 
 def read(reply: Reply, batch: Batch, spec: RequestSpec) -> Rows | EmbeddingError:
@@ -121,6 +120,10 @@ def read(reply: Reply, batch: Batch, spec: RequestSpec) -> Rows | EmbeddingError
         if not reply.ok:
             return _refusal({}, request_id, reply, batch, spec)
         return parsing.bad_reply(NAME, str(reason), batch, reply, request_id)
+
+
+def _path(spec: RequestSpec) -> str:
+    return "/embeddings" if spec.model_info.endpoint == "text" else "/embeddings/multimodal"
 
 
 def _rows(body: dict[str, Any], request_id: str | None, batch: Batch, spec: RequestSpec) -> Rows:
@@ -165,6 +168,7 @@ def _refusal(
         request_id=request_id,
         batch=batch,
         spec=spec,
+        path=_path(spec),
     )
 
 

@@ -97,10 +97,16 @@ _IMAGE_KEYS = ("input_tokens_details.image_tokens", "image_tokens")
 def build(batch: Batch, spec: RequestSpec) -> Request:
     """Write the request for a batch."""
     if spec.route == "openai":
-        return request(_OPENAI_PATH, _openai_body(batch, spec), spec)
+        return request(_path(spec), _openai_body(batch, spec), spec)
     if spec.model_info.endpoint == "text":
-        return request(_TEXT_PATH, _text_body(batch, spec), spec)
-    return request(_MEDIA_PATH, _media_body(batch, spec), spec, _resolves(batch))
+        return request(_path(spec), _text_body(batch, spec), spec)
+    return request(_path(spec), _media_body(batch, spec), spec, _resolves(batch))
+
+
+def _path(spec: RequestSpec) -> str:
+    if spec.route == "openai":
+        return _OPENAI_PATH
+    return _TEXT_PATH if spec.model_info.endpoint == "text" else _MEDIA_PATH
 
 
 def read(reply: Reply, batch: Batch, spec: RequestSpec) -> Rows | EmbeddingError:
@@ -190,6 +196,7 @@ def refusal(
         batch=batch,
         spec=spec,
         subject=subject,
+        path="" if subject else _path(spec),
     )
 
 
@@ -219,7 +226,10 @@ def request(
 
 def _text_body(batch: Batch, spec: RequestSpec) -> dict[str, object]:
     parameters: dict[str, object] = {}
-    if spec.text_type is not None and spec.model_info.text_type:
+    # "document" is the default of the service; a model outside the table is asked for nothing it does by itself.
+    if spec.model_info.text_type and (
+        spec.text_type == "query" or (spec.text_type and spec.model_info.known)
+    ):
         parameters["text_type"] = spec.text_type
     if spec.dimension is not None and spec.model_info.reduces == "server":
         parameters["dimension"] = spec.dimension

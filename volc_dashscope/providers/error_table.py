@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
+from urllib.parse import urlsplit
 
 from volc_dashscope._config import KEY_VARIABLE
 from volc_dashscope._limits.retry import retry_after
@@ -26,6 +27,8 @@ _LONGEST_MESSAGE = 400
 _LONGEST_NAME = 120
 _ECHO = 16
 _ECHO_OF_KEY = 8
+# How services show a key that they do not show.
+_ELIDED = re.compile(r"\*{2,}|\.{3,}|…|•{2,}")
 # `InvalidParameter.X`, `insufficient_quota`, `NOT AUTHORIZED`.
 _CODE = re.compile(r"[\w.-]+( [\w.-]+)?", re.ASCII)
 
@@ -78,9 +81,16 @@ def judge(
     batch: Batch,
     spec: RequestSpec,
     subject: str = "",
+    path: str = "",
+    hint: str = "",
 ) -> EmbeddingError:
     """
-    Make the error a refusal stands for; `subject` names what was refused where it was not a batch of items.
+    Make the error a refusal stands for.
+
+    Args:
+        subject: What was refused where it was not a batch of items.
+        path: What followed the base URL, to show where nothing was found.
+        hint: What to do, where the service's words do not say so.
 
     The first rule that matches wins. A code matches itself and its dotted children
     (`InvalidParameter` matches `InvalidParameter.X`); unknown codes are judged by status.
@@ -93,7 +103,7 @@ def judge(
     if reply.ok and not code and not message:
         verdict = NOTHING_THERE
     return verdict.error(
-        _sentence(provider, reply.status, code, message, request_id, batch, spec, verdict, subject),
+        _sentence(provider, reply, code, message, request_id, batch, spec, verdict, subject, path) + hint,
         provider=provider,
         status=reply.status,
         code=code,
@@ -132,7 +142,7 @@ def _by_status(status: int) -> ErrorMeaning:
 
 def _sentence(
     provider: str,
-    status: int,
+    reply: Reply,
     code: str | None,
     message: str,
     request_id: str | None,
@@ -140,17 +150,66 @@ def _sentence(
     spec: RequestSpec,
     verdict: ErrorMeaning,
     subject: str,
+    path: str,
 ) -> str:
-    # A gateway may repeat the key it did not accept.
-    reported = "" if verdict is BAD_KEY else _unechoed(message, batch, spec)
-    text = f"{provider} refused {subject or named(batch)} with {status} {code or '(no code)'}"
-    text += f": {reported}" if reported else ""
     if verdict is BAD_KEY:
-        variable = KEY_VARIABLE[spec.model_info.provider]
-        text += f": the key from api_key or {variable} was used on {spec.place}; keys are bound to one region"
+        text = _rejected(reply.status, code, message, batch, spec)
+        return text + (f" [request id {request_id}]" if request_id else "")
+    reported = _unechoed(message, batch, spec)
+    text = f"{provider} refused {subject or named(batch)} with {reply.status} {code or '(no code)'}"
+    text += f": {reported}" if reported else ""
+    if reply.status == 404 or 300 <= reply.status < 400:
+        text += _where(reply, spec, path)
     if verdict is OUT_OF_QUOTA:
         text += ". Waiting does not help; look at the account's balance and limits"
     return text + (f" [request id {request_id}]" if request_id else "")
+
+
+def _rejected(status: int, code: str | None, message: str, batch: Batch, spec: RequestSpec) -> str:
+    """Say that the key was not accepted: what happened first, then the service's own words, then what may help."""
+    host = spec.host or spec.place
+    if spec.key is None:
+        text = f"authentication failed ({status}): no API key was sent to {host}, and it wants one"
+    else:
+        text = f"authentication failed ({status}): {spec.key_name or 'api_key'} was rejected by {host}"
+    text += f" ({code})" if code else ""
+    reported = _unechoed(_masked(message, spec), batch, spec)
+    text += f": {reported}" if reported else ""
+    if spec.foreign:
+        variable = KEY_VARIABLE[spec.model_info.provider]
+        return f"{text}. {variable} is not sent to a host that is not the vendor's; pass api_key"
+    return f"{text}. Keys are bound to one region: this one was used on {spec.place}"
+
+
+def _masked(words: str, spec: RequestSpec) -> str:
+    """Return a service's words with the key, or what a gateway shows of it, struck out."""
+    key = spec.key.reveal() if spec.key is not None else ""
+    if len(key) < 4:
+        return words
+    words = words[: 4 * _LONGEST_MESSAGE].replace(key, "***")
+    return " ".join("***" if _shows_key(word, key) else word for word in words.split())
+
+
+def _shows_key(word: str, key: str) -> bool:
+    """Whether a word holds eight letters on end of the key, or its first or last four beside stars or dots."""
+    if _repeats(word, key, min(len(key), _ECHO_OF_KEY)):
+        return True
+    return bool(_ELIDED.search(word)) and (key[:4] in word or key[-4:] in word)
+
+
+def _where(reply: Reply, spec: RequestSpec, path: str) -> str:
+    """Say which host and path answered: a wrong base URL shows there."""
+    base = urlsplit(spec.base_url)
+    text = f". Asked: {spec.host or base.netloc}{base.path}{path}"
+    if reply.status == 404:
+        return text + "; look at the model and at base_url"
+    try:
+        there = urlsplit(reply.headers.get("location") or "")
+        leads = f"{there.netloc.rpartition('@')[2]}{there.path}"
+    except ValueError:
+        leads = ""
+    shown = f", which leads to {_line(leads, _LONGEST_NAME)}" if leads else ""
+    return f"{text}{shown}; redirects are not followed, so correct base_url"
 
 
 def named(batch: Batch) -> str:

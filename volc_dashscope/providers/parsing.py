@@ -125,7 +125,7 @@ def length_fault(seen: int, due: Sequence[int]) -> str:
 
 def _row(value: Any, spec: RequestSpec) -> NDArray[Any]:
     due = _lengths(spec, coded=isinstance(value, str))
-    row = _from_base64(value, spec, due) if isinstance(value, str) else _from_list(value)
+    row = from_base64(value, due) if isinstance(value, str) else _from_list(value)
     if not len(row):
         raise Malformed("a vector of length 0")
     if due and len(row) not in due:
@@ -230,7 +230,7 @@ def _from_list(value: Any) -> FloatArray:
     return row
 
 
-def _from_base64(value: str, spec: RequestSpec, due: Sequence[int]) -> FloatArray:
+def from_base64(value: str, due: Sequence[int]) -> FloatArray:
     """Decode little-endian float32; there is no other reading, since half the length is a wrong length."""
     try:
         data = b64decode(value, validate=True)

@@ -1,0 +1,112 @@
+"""Hosts: whose they are, how near, and whether a name can be one at all. Pure."""
+
+from __future__ import annotations
+
+import re
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+
+from volc_dashscope.models import Provider
+
+# Regions with a host of their own; the others are reached per workspace.
+SHARED_HOSTS: dict[Provider, dict[str, str]] = {
+    "ark": {
+        "cn-beijing": "ark.cn-beijing.volces.com",
+        "ap-southeast-1": "ark.ap-southeast.bytepluses.com",
+    },
+    "dashscope": {
+        "cn-beijing": "dashscope.aliyuncs.com",
+        "cn-beijing-finance": "dashscope-finance.aliyuncs.com",
+        "ap-southeast-1": "dashscope-intl.aliyuncs.com",
+        "cn-hongkong": "cn-hongkong.dashscope.aliyuncs.com",
+    },
+}
+# dashscope 2.0.2, v2/_config.py, VALID_REGIONS.
+WORKSPACE_REGIONS = (
+    "cn-beijing",
+    "ap-southeast-1",
+    "cn-hongkong",
+    "us-east-1",
+    "eu-central-1",
+    "ap-northeast-1",
+)
+_WORKSPACE_HOST = re.compile(r"[a-z0-9_-]+\.([a-z0-9-]+)\.maas\.aliyuncs\.com")
+_DOMAINS: dict[Provider, tuple[str, ...]] = {
+    "ark": (".volces.com", ".bytepluses.com"),
+    "dashscope": (".aliyuncs.com",),
+}
+# Reference compatible-servers.md, section 6. Not 169.254/16, where the metadata services of clouds live.
+_PRIVATE = (
+    IPv4Network("10.0.0.0/8"),
+    IPv4Network("172.16.0.0/12"),
+    IPv4Network("192.168.0.0/16"),
+    IPv6Network("fc00::/7"),
+)
+_LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?", re.ASCII)
+_LONGEST_LABEL = 63  # RFC 1035, 2.3.4
+_LONGEST_NAME = 253
+
+
+def owner_of(host: str) -> Provider | None:
+    """Return the service a host belongs to, or None for anybody else's."""
+    for provider, domains in _DOMAINS.items():
+        if f".{host}".endswith(domains):
+            return provider
+    return None
+
+
+def region_of(host: str) -> str | None:
+    """Return the region of a service's host, or None where it tells none."""
+    for hosts in SHARED_HOSTS.values():
+        for region, name in hosts.items():
+            if host == name:
+                return region
+    found = _WORKSPACE_HOST.fullmatch(host)
+    return found[1] if found else None
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine."""
+    address = _address(host)
+    return host == "localhost" if address is None else address.is_loopback
+
+
+def is_near(host: str) -> bool:
+    """Whether a host is this machine, in a private network, or a name that only a private network knows."""
+    address = _address(host)
+    if address is None:
+        return "." not in host or host.endswith((".local", ".internal"))
+    return address.is_loopback or any(
+        address.version == network.version and address in network for network in _PRIVATE
+    )
+
+
+def host_fault(host: str) -> str | None:
+    """Return why a name cannot be a host, or None."""
+    if not host:
+        return "it has no host"
+    if ":" in host:
+        return None if _address(host) is not None else "its host is no IPv6 address"
+    if not host.isascii():
+        return "its host is not ASCII; write it as it is sent (xn--...)"
+    labels = host.removesuffix(".").split(".")
+    if labels[-1].isdigit() or labels[-1].startswith("0x"):
+        return None if _address(host) is not None else "its host is no IPv4 address"
+    if len(host) > _LONGEST_NAME:
+        return f"its host has {len(host)} letters; a host has at most {_LONGEST_NAME}"
+    for label in labels:
+        if not label:
+            return "its host has an empty part between two dots"
+        if len(label) > _LONGEST_LABEL:
+            return f"a part of its host has {len(label)} letters; between dots are at most {_LONGEST_LABEL}"
+        if not _LABEL.fullmatch(label):
+            return "its host holds a character that no host has"
+    return None
+
+
+def _address(host: str) -> IPv4Address | IPv6Address | None:
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return None
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return mapped or address

@@ -1,0 +1,121 @@
+"""API keys: from the argument or the environment, and what is wrong with one that is none."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from volc_dashscope._config.addresses import Address
+from volc_dashscope._config.environment import KEY_VARIABLE, read
+from volc_dashscope._types import Secret
+from volc_dashscope.errors import ConfigError
+from volc_dashscope.models import Provider
+
+_QUOTES = "\"'`“”‘’«»„＂＇"
+_VARIABLE = re.compile(
+    r"\$\{?\w+.*|\$\(.*|%\w+%|\{\{.*\}\}|\{\w+\}|os\.(environ|getenv).*|process\.env\..*|\w*secrets\.\w+"
+)
+_IN_BRACKETS = re.compile(r"<.*>|\[.*\]|＜.*＞|【.*】")
+_PLACEHOLDER = re.compile(
+    r"(sk-|ark-)?[-_ ]*((your|my|the|put|insert|enter|paste|replace|add|here|with|real|actual|ark|dashscope|volc"
+    r"|volcengine|aliyun|bailian|api|secret|access|token|key)[-_ ]*)*(key|token)([-_ ]*(here|value|goes|me|1|2|3))*"
+    r"|(sk-|ark-)?[xX]{3,}|(sk-|ark-)?[.…*_-]+|sk-|todo|tbd|fixme|change[-_]?me|replace[-_]?me|none|null|nil|undefined"
+    r"|empty|placeholder|example|dummy|secret|password|test[-_]?key",
+    re.IGNORECASE,
+)
+_MASKED = re.compile(r".*(\*{2,}|\.{3,}|…|•{2,}|[xX]{6,}).*")
+_ASSIGNMENT = re.compile(
+    r"(export\s+|set\s+)?[A-Za-z_]\w*\s*=\s*\S.*|[\"']?api[-_]?key[\"']?\s*:.*", re.DOTALL
+)
+_URL = re.compile(r"https?://.*", re.IGNORECASE)
+
+
+def find_key(
+    provider: Provider,
+    given: Secret | str | None,
+    environ: Mapping[str, str] | None = None,
+    *,
+    address: Address | None = None,
+) -> Secret | None:
+    """
+    Return the key: the argument, else the service's environment variable; None where a server may want none.
+
+    White space around a key is dropped (files end in a newline). A key is never printed, and no variable here or
+    in the caller holds one as text when this raises: reports of crashes show local variables.
+
+    Args:
+        address: Where it will be sent. A server that is not the vendor's gets the argument or nothing.
+
+    Raises:
+        ConfigError: No key, or one that cannot be a key.
+    """
+    variable, foreign = KEY_VARIABLE[provider], address is not None and address.foreign
+    origin = "api_key" if given is not None else f"the environment variable {variable}"
+    if given is None and foreign:
+        return None
+    given = sealed(given if given is not None else read(variable, environ))
+    if given is not None and not isinstance(given.reveal(), str):
+        raise ConfigError(f"{origin} must be a str, got {type(given.reveal()).__name__}")
+    if given is None or not given.reveal().strip():
+        if foreign:
+            return None
+        raise ConfigError(f"no API key: pass api_key or set the environment variable {variable}")
+    given = Secret(given.reveal().strip())
+    fault = key_fault(given, foreign=foreign)
+    if fault is not None:
+        raise ConfigError(f"{origin} {fault} (it is not shown here)")
+    return given
+
+
+def key_name(provider: Provider, given: Secret | None, key: Secret | None) -> str:
+    """Return what to call a key in messages: the argument or the variable it came from; empty without one."""
+    if key is None:
+        return ""
+    return "api_key" if given is not None else KEY_VARIABLE[provider]
+
+
+def has_key(provider: Provider, environ: Mapping[str, str] | None = None) -> bool:
+    """Whether the environment holds a key for a service."""
+    return bool((read(KEY_VARIABLE[provider], environ) or "").strip())
+
+
+def sealed(key: Secret | str | None) -> Secret | None:
+    """Return a key as one that no `repr` shows. Never raises; what it is worth is found out by `find_key`."""
+    return key if key is None or isinstance(key, Secret) else Secret(key)
+
+
+def key_fault(key: Secret, *, foreign: bool = False) -> str | None:
+    """
+    Say why a text is no key, without showing it; None where it may be one.
+
+    Args:
+        foreign: For a server that is not the vendor's. Those often want any word, such as "none" or "EMPTY".
+    """
+    text = key.reveal()
+    checks = (
+        (text[:1] in _QUOTES or text[-1:] in _QUOTES, "has quotes around it; take them off"),
+        (_VARIABLE.fullmatch(text), "is the name of a variable that was not replaced by its value"),
+        (_IN_BRACKETS.fullmatch(text), "is a placeholder in brackets; put the key of your account there"),
+        (
+            not foreign and _PLACEHOLDER.fullmatch(text),
+            "is a placeholder; put the key of your account there",
+        ),
+        (_URL.fullmatch(text), "is a URL, not a key; that belongs into base_url"),
+        (
+            text.lower().startswith(("bearer ", "authorization:", "bearer:")) or text.lower() == "bearer",
+            "begins with Bearer, which is added when it is sent; leave it out",
+        ),
+        (_ASSIGNMENT.fullmatch(text), "holds the name of a variable too; give only what is behind the sign"),
+        (
+            text.isascii() and re.search(r"\s#", text) and "\n" not in text,
+            "has a comment behind it; leave it out",
+        ),
+        (not foreign and _MASKED.fullmatch(text), "is masked, as consoles show it; copy the whole key"),
+        (
+            not (text.isascii() and text.isprintable() and " " not in text),
+            "holds a character that cannot stand in a header (a line break, a space or a non-ASCII character); "
+            "copy the key again",
+        ),
+    )
+    del text
+    return next((reason for found, reason in checks if found), None)

@@ -1,0 +1,67 @@
+"""The ways a model's name is written, and which known name a misspelt one is near. Pure."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from operator import itemgetter
+
+# Byte order mark, zero-width characters and direction marks: they come along when a name is copied from a page.
+_INVISIBLE = re.compile("[\ufeff\u200b-\u200f\u2060\u202a-\u202e]")
+_DASHES = re.compile("[\u2010-\u2015\u2212\ufe58\ufe63]")
+_VERSION = re.compile(r"\d+(\.\d+)*")
+_MOST_TYPOS = 2
+# Below this length two edits turn one word into another.
+_SHORTEST = 12
+
+
+def plain(name: str) -> str:
+    """
+    Return a name as the services spell names: consoles and gateways show them with capitals, spaces, full-width
+    letters, typographic dashes, and the vendor in front (`dashscope/text-embedding-v4`).
+    """
+    words = _DASHES.sub("-", _INVISIBLE.sub("", unicodedata.normalize("NFKC", name))).strip(" \t\r\n/\"'`")
+    return re.sub(r"[\s_:@]+", "-", words.rpartition("/")[2].strip().lower())
+
+
+def near(name: str, known: Iterable[str]) -> str | None:
+    """Return the known name of which this one looks like another spelling or version, or None."""
+    spelt = plain(name)
+    # Of several that are as near, the newest.
+    newest_first = sorted(known, reverse=True)
+    ranked = sorted(
+        ((_distance(spelt, each, _MOST_TYPOS + 1), each) for each in newest_first), key=itemgetter(0)
+    )
+    if ranked and ranked[0][0] <= _MOST_TYPOS and len(spelt) >= _SHORTEST:
+        return ranked[0][1]
+    shape = _VERSION.sub("#", spelt)
+    for _, each in ranked:
+        if shape == _VERSION.sub("#", each) or spelt.startswith(f"{each}-"):
+            return each
+    return None
+
+
+def misspelt(name: str, known: Iterable[str]) -> str | None:
+    """Return the known name that a typing error turned into this one; another version is no typing error."""
+    spelt = plain(name)
+    found = near(name, known)
+    if found is None or spelt.startswith(f"{found}-"):
+        return None
+    return found if _VERSION.sub("#", spelt) != _VERSION.sub("#", found) else None
+
+
+def _distance(one: str, other: str, most: int) -> int:
+    """Count the letters to insert, drop, replace or swap; any count from `most` on is `most`."""
+    if abs(len(one) - len(other)) >= most:
+        return most
+    before: list[int] = []
+    row = list(range(len(other) + 1))
+    for place, letter in enumerate(one, 1):
+        before, last, row = row, before, [place]
+        for at, there in enumerate(other, 1):
+            cost = min(before[at] + 1, row[at - 1] + 1, before[at - 1] + (letter != there))
+            if place > 1 and at > 1 and letter == other[at - 2] and one[place - 2] == there:
+                cost = min(cost, last[at - 2] + 1)
+            row.append(cost)
+    return min(row[-1], most)

@@ -1,0 +1,149 @@
+"""
+Servers that are neither vendor's and speak the OpenAI form of `POST {base_url}/embeddings`: texts only.
+
+What differs between vLLM, TEI, Ollama, Xinference, LM Studio and the gateways was read from their sources on
+2026-11-29: one form is asked for that all of them take, and every form of reply and error they give is understood.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import orjson
+
+from volc_dashscope._types import Batch, Reply, Request, RequestSpec, Rows
+from volc_dashscope.errors import EmbeddingError
+from volc_dashscope.inputs import parts
+from volc_dashscope.providers import parsing
+from volc_dashscope.providers.error_table import (
+    BAD_CONTENT,
+    BAD_REQUEST,
+    TRY_LATER,
+    Rule,
+    judge,
+    sanitize_id,
+)
+
+_PATH = "/embeddings"
+_TAGS = re.compile(r"(?s)<(script|style|head)\b.*?</\1>|<[^>]*>")
+_LARGEST_BATCH = re.compile(r"maximum allowed batch size (\d+)")
+_MOST_MESSAGE = 2_000
+
+# Too long: one text is to blame, so its neighbours are sent without it. A batch that is too large is no item's fault.
+RULES = (
+    Rule(400, "", BAD_CONTENT, message_contains="context length"),
+    Rule(400, "", BAD_CONTENT, message_contains="maximum context"),
+    Rule(422, "", BAD_REQUEST, message_contains="batch size"),
+    Rule(422, "", BAD_CONTENT, message_contains="must have less than"),
+    Rule(422, "Tokenizer", BAD_CONTENT),
+    Rule(413, "", BAD_REQUEST),
+    Rule(424, "", TRY_LATER),  # TEI: its backend failed
+)
+
+
+def build(batch: Batch, spec: RequestSpec) -> Request:
+    """Write the request for a few texts. `encoding_format` is always there: its absence and `null` are refused."""
+    body: dict[str, object] = {
+        "model": spec.model,
+        "input": [part for item in batch.items for part in parts(item)],
+        "encoding_format": "float",
+    }
+    if spec.dimension is not None and spec.model_info.reduces in ("server", "either"):
+        body["dimensions"] = spec.dimension
+    body.update(spec.extra_body or {})
+    return Request("POST", spec.base_url + _PATH, spec.headers, orjson.dumps(body))
+
+
+def read(reply: Reply, batch: Batch, spec: RequestSpec) -> Rows | EmbeddingError:
+    """Return the batch's rows, or the error the reply stands for."""
+    request_id = sanitize_id(reply.headers.get("x-request-id"))
+    try:
+        body = parsing.load(reply)
+    except parsing.Malformed as reason:
+        if reply.status != 200:
+            return _refusal(*_plain(reply), request_id, reply, batch, spec)
+        return parsing.bad_reply(spec.service, str(reason), batch, reply, request_id)
+    if reply.status != 200 or body.get("error") or body.get("object") == "error":
+        return _refusal(*_told(body), request_id, reply, batch, spec)
+    try:
+        entries = _in_order(body.get("data"), len(batch))
+        vectors = [_vector(entry.get("embedding"), spec) for entry in entries]
+        return Rows(
+            vectors=parsing.stack(vectors, spec),
+            usage=parsing.usage(body.get("usage"), text=("prompt_tokens", "total_tokens"), image=()),
+            request_id=request_id or sanitize_id(body.get("id")),
+            model=sanitize_id(body.get("model")),
+        )
+    except parsing.Malformed as reason:
+        return parsing.bad_reply(spec.service, str(reason), batch, reply, request_id)
+
+
+def _in_order(entries: Any, count: int) -> list[dict[str, Any]]:
+    """Return the entries by `index` where each has its own, by position where none has one."""
+    if not isinstance(entries, list) or len(entries) != count:
+        seen = len(entries) if isinstance(entries, list) else "no list"
+        raise parsing.Malformed(f"{seen} vectors for {count} items")
+    rows = parsing.objects(entries)
+    places = [entry.get("index") for entry in rows]
+    if all(place is None for place in places):
+        return rows
+    if any(not isinstance(place, int) or isinstance(place, bool) for place in places):
+        raise parsing.Malformed("index is not a whole number in every row")
+    if len(set(places)) != count:
+        raise parsing.Malformed("index is the same in several rows, so that their order is unknown")
+    return sorted(rows, key=lambda entry: int(entry["index"]))
+
+
+def _vector(value: Any, spec: RequestSpec) -> Any:
+    """Cut a vector that was answered in full length although a shorter one was asked for."""
+    asked, full = spec.dimension, spec.model_info.default_dimension
+    if asked is None:
+        return value
+    if isinstance(value, str):
+        value = parsing.from_base64(value, ()).tolist()
+    if isinstance(value, list) and len(value) > asked and full in (None, len(value)):
+        # Unsourced A4: the first components of a longer vector are a valid shorter one where the user asks for it.
+        return value[:asked]
+    return value
+
+
+def _told(body: dict[str, Any]) -> tuple[str | None, str]:
+    """Return code and message of the JSON forms of an error that these servers use."""
+    error = body.get("error")
+    reported: dict[str, Any] = error if isinstance(error, dict) else body
+    message: object = error if isinstance(error, str) else reported.get("message")
+    code = next((each for key in ("code", "type") if isinstance(each := reported.get(key), str)), None)
+    if message is None and (detail := body.get("detail")) is not None:
+        message = detail
+        if isinstance(detail, list):  # FastAPI's validation: one entry for each fault
+            message = "; ".join(str(each.get("msg", "")) for each in detail if isinstance(each, dict))
+        elif isinstance(detail, dict):
+            message = detail.get("message") or detail.get("msg")
+    return code, message if isinstance(message, str) else ""
+
+
+def _plain(reply: Reply) -> tuple[None, str]:
+    """Return the words of a body that is no JSON object: plain text, or HTML without its tags."""
+    text = reply.body[: 16 * _MOST_MESSAGE].decode("utf-8", "replace")
+    return None, " ".join(_TAGS.sub(" ", text).split())[:_MOST_MESSAGE]
+
+
+def _refusal(
+    code: str | None, message: str, request_id: str | None, reply: Reply, batch: Batch, spec: RequestSpec
+) -> EmbeddingError:
+    largest = _LARGEST_BATCH.search(message)
+    return judge(
+        RULES,
+        provider=spec.service,
+        reply=reply,
+        code=code,
+        message=message,
+        request_id=request_id,
+        batch=batch,
+        spec=spec,
+        path=_PATH,
+        hint=f"; the server takes {largest[1]} texts a request: give a model_info with batch={largest[1]}"
+        if largest
+        else "",
+    )
