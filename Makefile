@@ -18,7 +18,7 @@ lint:  ## Check style, types and layering
 	@$(DEV) -m ruff check .
 	@$(DEV) -m ruff format --check .
 	@$(DEV) -m mypy
-
+	@.venv/bin/lint-imports
 
 chaos:  ## Prove every promise in full size, and that each proof can fail; STEPS="promises browser" chooses
 	@scripts/environment .venv all demo test lint
