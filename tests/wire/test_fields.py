@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import zstandard
 from page_samples import ABSENT
 
 from volc_dashscope import get_model_info
@@ -191,8 +192,27 @@ def test_dense_output_is_not_asked_for_by_name(edge):
 def test_token_vectors_are_asked_for_beside_the_dense_one(edge):
     result = edge.embed(VISION, "blue sea", dimensions=1024, call={"output_type": "multi"})
 
-    assert "enabled" == edge.body["multi_embedding"]["type"]
+    assert {"type": "enabled"} == edge.body["multi_embedding"]
     assert (1024, 1024) == (result.vectors.shape[1], result.multi[0].shape[1])
+
+
+def test_token_vectors_of_the_full_length_come_compressed(edge):
+    result = edge.embed(VISION, "blue sea", call={"output_type": "multi"})
+
+    assert {"type": "enabled", "compression": "zstd"} == edge.body["multi_embedding"]
+    assert 2048 == result.multi[0].shape[1]
+
+
+def test_compressed_token_vectors_of_a_shorter_length_are_a_bad_reply(answering):
+    """Contradiction C14: 2,048 columns would pass for twice as many rows of 1,024."""
+    packed = zstandard.compress(np.ones((3, 2048), "<f2").tobytes())
+    body = json.loads(_ark_reply(_ramp(1024).tolist()))
+    body["data"]["multi_embedding"] = base64.b64encode(packed).decode()
+
+    with pytest.raises(BadReplyError, match="does not tell their width"):
+        answering(200, json.dumps(body).encode()).embed(
+            VISION, "text", dimensions=1024, call={"output_type": "multi"}
+        )
 
 
 # Media.

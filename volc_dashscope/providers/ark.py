@@ -101,7 +101,7 @@ def build(batch: Batch, spec: RequestSpec) -> Request:
     if spec.sparse:
         fields["sparse_embedding"] = {"type": "enabled"}
     if spec.output_type == "multi":
-        fields["multi_embedding"] = request_fields()
+        fields["multi_embedding"] = request_fields(spec)
     fields.update(spec.extra_body or {})
     largest = _LARGEST_MULTI if spec.output_type == "multi" else None
     return Request("POST", spec.base_url + _path(spec), spec.headers, orjson.dumps(fields), largest=largest)

@@ -2,7 +2,7 @@
 Ark's `multi_embedding`: one vector per token.
 
 API page docs/82379/1523520 (2026-08-27): base64 -> decompress -> little-endian float16 -> (tokens, dimension).
-No shape is sent, so the columns come from the request.
+No shape is sent, so only the full length is read from this form.
 """
 
 from __future__ import annotations
@@ -21,15 +21,30 @@ from volc_dashscope.providers.parsing import Malformed
 _MOST_BYTES = 512 * 1024 * 1024
 
 
-def request_fields() -> dict[str, str]:
-    """Ask for token vectors, compressed where the extra `multi` is installed."""
-    return {"type": "enabled", "compression": "zstd"} if _zstandard() is not None else {"type": "enabled"}
+def request_fields(spec: RequestSpec) -> dict[str, str]:
+    """
+    Ask for token vectors, compressed where the extra `multi` is installed and the length is the full one.
+
+    Compressed, they come without their width, and the sources disagree on it at a shorter length (contradiction C14:
+    that length, or always the full one, which divides as well). Rows of numbers show their width.
+    """
+    plain = _zstandard() is None or not _is_full(spec)
+    return {"type": "enabled"} if plain else {"type": "enabled", "compression": "zstd"}
+
+
+def _is_full(spec: RequestSpec) -> bool:
+    full = spec.model_info.default_dimension
+    return full is not None and spec.expected == full
 
 
 def token_vectors(value: Any, spec: RequestSpec) -> NDArray[np.float16]:
     """Decode one item's token vectors into float16 of shape (tokens, dimension)."""
     columns = spec.expected
     if isinstance(value, str):
+        if not _is_full(spec):
+            raise Malformed(
+                "token vectors came compressed, which does not tell their width at a shorter length"
+            )
         flat = np.frombuffer(_decompressed(value), dtype="<f2")
         if columns is None or not len(flat) or len(flat) % columns:
             raise Malformed(f"token vectors of {len(flat)} numbers are not rows of {columns}")
