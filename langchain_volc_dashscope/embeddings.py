@@ -22,6 +22,9 @@ from volc_dashscope.models import Provider
 if TYPE_CHECKING:
     from langchain_milvus.utils.sparse import BaseSparseEmbedding
     from langchain_qdrant import SparseEmbeddings
+else:
+    # The stores' packages are optional, and `typing.get_type_hints` must work without them.
+    BaseSparseEmbedding = SparseEmbeddings = object
 
 # A text or media token, an input value, a content block, or a list of blocks.
 Embeddable: TypeAlias = "Item | Mapping[str, Any] | Sequence[Any]"

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from copy import deepcopy
-from typing import TYPE_CHECKING, Any
+from typing import Any, Self
 
 from llama_index_ext.rate_limit import Packed, packed
-
-if TYPE_CHECKING:
-    from typing import Self
 
 # Copies in one process count and remember together.
 _SHARED = frozenset({"rate_limiter", "limiter", "cache"})

@@ -17,6 +17,9 @@ from volc_dashscope.models import Provider
 
 if TYPE_CHECKING:
     from llama_index.vector_stores.milvus.utils import BaseSparseEmbeddingFunction
+else:
+    # The store's package is optional, and `typing.get_type_hints` must work without it.
+    BaseSparseEmbeddingFunction = object
 
 # Milvus refuses a sparse vector without entries. No vocabulary reaches these, and the two never meet.
 _NO_WORDS: dict[TextType, dict[int, float]] = {"document": {2**32 - 3: 1e-6}, "query": {2**32 - 2: 1e-6}}

@@ -26,6 +26,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from volc_dashscope.results import EmbeddingResult
+else:
+    # That module imports this one; `typing.get_type_hints` needs the name all the same.
+    EmbeddingResult = object
 
 __all__ = [
     "AuthError",

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Unpack
 
-from volc_dashscope import _config
 from volc_dashscope._request.batching import plan
 from volc_dashscope._request.items import items_of
 from volc_dashscope._request.validation import check_items, check_settings
 from volc_dashscope._types import RequestSpec, TextType
 from volc_dashscope.inputs import Frames, Image, Item, Part, Video, modalities, parts
-from volc_dashscope.models import Modality, ModelInfo, Provider, Route
+from volc_dashscope.models import Modality, ModelInfo
 from volc_dashscope.models.tokens import ark_image_bounds, ark_video_bounds, level_image_tokens, text_tokens
+from volc_dashscope.settings import ClientOptions, ClientSettings, settings_of
 
 __all__ = ["Estimate", "estimate_cost"]
 
@@ -59,41 +60,45 @@ class Estimate:
 
 def estimate_cost(
     items: Iterable[Item],
-    model: str,
+    model: str | ClientSettings,
     *,
-    base_model: str | None = None,
-    model_info: ModelInfo | None = None,
-    provider: Provider | None = None,
-    route: Route | None = None,
     text_type: TextType | None = "document",
-    instruct: str | None = None,
-    res_level: int | None = None,
-    upload: bool = False,
+    **settings: Unpack[ClientOptions],
 ) -> Estimate:
     """
     Count what `Client(model, ...).embed(items)` would send and cost.
 
     Args:
-        items, model, base_model, model_info, provider, text_type, instruct, res_level, upload: As for the client.
-        route: None for the model's usual one; "batch" is counted at the Batch price.
+        items: As for `Client.embed`.
+        model: The model's name, with `settings` by the names of `ClientSettings`; or a `ClientSettings`.
+        text_type: The role, as for `Client.embed`.
+        settings: Those that shape requests, tokens or price count: `route="batch"` is counted at the Batch price.
 
     Raises:
         ConfigError: An unknown model, or a setting it does not have.
         InputError: An item does not fit the model.
     """
-    found = _config.find_model_info(model, provider=provider, base_model=base_model, model_info=model_info)
-    spec = RequestSpec(
-        model_info=found,
-        model=model,
-        base_url="",
-        place="",
-        route=route or found.routes[0],
-        text_type=text_type,
-        instruct=instruct,
-        res_level=res_level,
-        upload=upload,
-    )
+    return estimate_spec(items, replace(usual_spec(model, settings), text_type=text_type))
+
+
+def usual_spec(model: str | ClientSettings, settings: ClientOptions) -> RequestSpec:
+    """
+    Return what shapes requests, by the model's usual route where none is given.
+
+    Raises:
+        ConfigError: An unknown model, a setting it does not have, or settings given twice.
+    """
+    given = settings_of(model, settings)
+    routes = given.row().routes
+    # Models that have file jobs only are asked by those, without being told so.
+    usual = routes[0] if given.route in (None, "native") else given.route
+    return replace(given, route=usual).offline_spec()
+
+
+def estimate_spec(items: Iterable[Item], spec: RequestSpec) -> Estimate:
+    """Count what items would send and cost."""
     check_settings(spec)
+    found = spec.model_info
     count = _Count()
     requests = sum(1 for _ in plan(count.over(items, spec), spec))
     tokens = (count.text + count.media[0], None if count.endless else count.text + count.media[1])

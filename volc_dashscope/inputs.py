@@ -15,7 +15,15 @@ from io import BytesIO
 from operator import methodcaller
 from typing import Any, ClassVar, Protocol, TypeVar
 
-from volc_dashscope._media import Inline, Kind, LocalFile, Media, mixed_digest, source_of_url
+from volc_dashscope._media import (
+    Inline,
+    Kind,
+    LocalFile,
+    Media,
+    Source,  # noqa: F401 - `typing.get_type_hints(Image.__init__)` looks for it here
+    mixed_digest,
+    source_of_url,
+)
 from volc_dashscope.errors import InputError
 from volc_dashscope.models import Modality
 

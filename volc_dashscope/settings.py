@@ -146,7 +146,7 @@ class ClientSettings:
         Raises:
             ConfigError: A model, region or URL that does not exist.
         """
-        row = self._row()
+        row = self.row()
         url = urlsplit(self._address(row).url)
         return _json(
             {
@@ -178,7 +178,7 @@ class ClientSettings:
             ConfigError: No key, an unknown model, or a setting the model does not have.
             InputError: An instruction for a model that takes none.
         """
-        row = self._row()
+        row = self.row()
         address = self._address(row)
         given = _config.sealed(self.api_key)
         key = _config.find_key(row.provider, given, address=address)
@@ -210,7 +210,7 @@ class ClientSettings:
             ConfigError: An unknown model, or a setting it does not have.
             InputError: An instruction for a model that takes none.
         """
-        row = self._row()
+        row = self.row()
         spec = RequestSpec(
             model_info=row,
             model=row.name,
@@ -231,7 +231,13 @@ class ClientSettings:
         check_settings(spec)
         return spec
 
-    def _row(self) -> ModelInfo:
+    def row(self) -> ModelInfo:
+        """
+        Return the row that says what the model can do.
+
+        Raises:
+            ConfigError: The name is unknown and nothing says what it is.
+        """
         return _config.find_model_info(
             self.model,
             provider=self.provider,
@@ -293,6 +299,20 @@ class ClientOptions(TypedDict, total=False):
     http_client: HttpClient | None
     http_async_client: AsyncHttpClient | None
     extra_body: Mapping[str, object] | None
+
+
+def settings_of(model: str | ClientSettings, options: ClientOptions) -> ClientSettings:
+    """
+    Return the settings of a function that takes a model's name and options, or `ClientSettings` alone.
+
+    Raises:
+        ConfigError: Both.
+    """
+    if not isinstance(model, ClientSettings):
+        return ClientSettings(model, **options)
+    if options:
+        raise ConfigError(f"{', '.join(options)} belongs into ClientSettings, not beside it")
+    return model
 
 
 def _json(shape: Mapping[str, object]) -> str:

@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import inspect
+import os
 import pickle
 import re
+import subprocess
+import sys
 from dataclasses import MISSING, fields, replace
+from pathlib import Path
 from typing import get_type_hints
 
 import pytest
 
+import langchain_volc_dashscope
+import llama_index_ext
+import volc_dashscope
+import volc_dashscope.bulk
+import volc_dashscope.cache
+import volc_dashscope.jobs
+import volc_dashscope.models
+import volc_dashscope.ray
+import volc_dashscope.search
 from langchain_volc_dashscope import ArkEmbeddings, DashScopeEmbeddings
 from llama_index_ext import (
     ArkMultiModalEmbedding,
@@ -17,15 +30,28 @@ from llama_index_ext import (
     DashScopeMultiModalEmbedding,
     DashScopeSparseEmbedding,
 )
-from volc_dashscope import AsyncClient, Client, ClientSettings, ConfigError, get_model_info
+from volc_dashscope import AsyncClient, Client, ClientSettings, ConfigError, estimate_cost, get_model_info
+from volc_dashscope.bulk import preview
+from volc_dashscope.cli._options import EmbedOptions
 from volc_dashscope.integrations.settings import ClientFields
 from volc_dashscope.jobs import AsyncBatchJobs, AsyncFileJobs, BatchJobs, FileJobs
+from volc_dashscope.ray import Embedder
 from volc_dashscope.settings import ClientOptions, documentation
 
 ARK, TEXT, PLUS = (
     "doubao-embedding-vision-251215",
     "text-embedding-v4",
     "tongyi-embedding-vision-plus-2026-03-06",
+)
+ROOT = Path(__file__).parents[2]
+OURS = ("volc_dashscope", "langchain_volc_dashscope", "llama_index_ext")
+ROOMS = (
+    volc_dashscope.bulk,
+    volc_dashscope.cache,
+    volc_dashscope.jobs,
+    volc_dashscope.models,
+    volc_dashscope.ray,
+    volc_dashscope.search,
 )
 KEY = "sk-canary-5f1d7e40c2"
 DEFAULTS = {
@@ -253,3 +279,149 @@ def test_names_that_differ_only_where_a_database_cuts_stay_different():
     names = [Client("m" * 100 + tail, provider="ark", api_key="k").fingerprint for tail in ("a", "b")]
 
     assert 2 == len({name[:63] for name in names})
+
+
+# Functions that take the settings as a value, or by keyword.
+
+
+SETTINGS = ClientSettings(TEXT, route="batch", instruct=None)
+
+
+def test_an_estimate_takes_settings_as_a_value():
+    assert estimate_cost(["a"], SETTINGS) == estimate_cost(["a"], TEXT, route="batch")
+
+
+def test_a_preview_takes_settings_as_a_value(tmp_path):
+    (tmp_path / "texts.txt").write_text("a\nb\n")
+    settings = replace(SETTINGS, requests_per_minute=1)
+
+    by_value = preview(tmp_path / "texts.txt", model=settings)
+
+    assert by_value == preview(tmp_path / "texts.txt", model=TEXT, route="batch", requests_per_minute=1)
+    assert 60 <= by_value.seconds
+
+
+@pytest.mark.parametrize("kind", JOBS)
+def test_jobs_take_settings_as_a_value(kind):
+    model = "text-embedding-async-v2" if "File" in kind.__name__ else TEXT
+    jobs = kind.from_settings(ClientSettings(model, api_key="k", region="cn-beijing"))
+
+    assert repr(kind(model, api_key="k", region="cn-beijing")) == repr(jobs)
+
+
+TAKEN = {
+    "estimate": lambda: estimate_cost(["a"], SETTINGS, dimensions=64),
+    "preview": lambda: preview("texts.txt", model=SETTINGS, dimensions=64),
+    "ray": lambda: Embedder(SETTINGS, text_column="text", dimensions=64),
+}
+
+
+@pytest.mark.parametrize("given_twice", TAKEN.values(), ids=TAKEN)
+def test_settings_beside_settings_are_refused(given_twice, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "texts.txt").write_text("a\n")
+
+    with pytest.raises(ConfigError, match="dimensions belongs into ClientSettings"):
+        given_twice()
+
+
+def test_the_options_of_the_command_line_are_settings():
+    """Each option that is named as a setting reaches the client; the cache is opened from its path first."""
+    given = {each.name: None for each in fields(EmbedOptions)} | {
+        "model": TEXT,
+        "dimensions": 64,
+        "normalize": False,
+        "max_concurrency": 3,
+        "region": "cn-beijing",
+        "res_level": 0,
+        "cache": "vectors.sqlite",
+    }
+
+    assert EmbedOptions(**given).settings() == ClientSettings(
+        TEXT, dimensions=64, normalize=False, max_concurrency=3, region="cn-beijing", res_level=0
+    )
+
+
+# Types.
+
+
+WRONG = """
+from volc_dashscope import AsyncClient, Client, ClientSettings, estimate_cost
+from volc_dashscope.bulk import preview
+from volc_dashscope.jobs import BatchJobs
+from volc_dashscope.ray import Embedder
+from langchain_volc_dashscope import ArkEmbeddings
+from llama_index_ext import DashScopeMultiModalEmbedding
+
+Client("m", dimensions="64")
+AsyncClient("m", normalise=True)
+ClientSettings("m", max_retries="7")
+estimate_cost(["a"], "m", route="fast")
+preview("a.txt", model="m", dimensions="64")
+BatchJobs("m", region=7)
+Embedder("m", text_column="a", timeout="1")
+ArkEmbeddings(dimensions="64")
+DashScopeMultiModalEmbedding(instruct=7)
+"""
+RIGHT = """
+from volc_dashscope import AsyncClient, Client, ClientSettings, estimate_cost
+from volc_dashscope.bulk import preview
+from volc_dashscope.jobs import BatchJobs
+from volc_dashscope.ray import Embedder
+from langchain_volc_dashscope import ArkEmbeddings
+from llama_index_ext import DashScopeMultiModalEmbedding
+
+settings = ClientSettings("m", dimensions=64, cache={}, api_key="k")
+Client("m", dimensions=64, cache={}, extra_body={"user": "u"}, default_headers={"A": "b"})
+AsyncClient.from_settings(settings)
+estimate_cost(["a"], settings)
+estimate_cost(["a"], "m", route="batch")
+preview("a.txt", model="m", dimensions=64)
+BatchJobs("m", region="cn-beijing")
+Embedder(settings, text_column="a")
+ArkEmbeddings(dimensions=64, cache={})
+DashScopeMultiModalEmbedding(instruct="find")
+"""
+
+
+def _checked(code, tmp_path):
+    """What mypy says of a program that uses the packages, by line."""
+    program = tmp_path / "program.py"
+    program.write_text(code)
+    command = [sys.executable, "-m", "mypy", "--strict", "--follow-imports=silent", str(program)]
+    environment = {**os.environ, "MYPYPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    return {int(line) for line in re.findall(r"program\.py:(\d+): error", done.stdout)}, done.stdout
+
+
+def test_a_type_checker_finds_every_wrong_setting(tmp_path):
+    """One error for each call of the sample, and none where all is right."""
+    calls = {number for number, line in enumerate(WRONG.split("\n"), 1) if "(" in line}
+
+    wrong, said = _checked(WRONG, tmp_path)
+    assert calls == wrong, said
+    assert (set(), "Success") == (_checked(RIGHT, tmp_path)[0], _checked(RIGHT, tmp_path)[1][:7])
+
+
+def _public():
+    """Every public function of the three packages, and every public method of their classes, inherited ones too."""
+    for package in (volc_dashscope, langchain_volc_dashscope, llama_index_ext, *ROOMS):
+        for name in package.__all__:
+            thing = getattr(package, name)
+            named = {name: thing}
+            if inspect.isclass(thing):
+                named = {f"{name}.{method}": getattr(thing, method) for method in dir(thing)}
+            for spelled, member in named.items():
+                function = getattr(member, "__func__", getattr(member, "fget", member))
+                ours = str(getattr(function, "__module__", "")).split(".")[0] in OURS
+                private = spelled.rpartition(".")[2].startswith("_") and not spelled.endswith("__init__")
+                if ours and inspect.isfunction(function) and not private:
+                    yield f"{package.__name__}.{spelled}", function
+
+
+PUBLIC = dict(_public())
+
+
+@pytest.mark.parametrize("thing", PUBLIC.values(), ids=PUBLIC)
+def test_type_hints_of_a_public_callable_can_be_read(thing):
+    get_type_hints(thing)

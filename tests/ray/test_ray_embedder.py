@@ -91,7 +91,7 @@ def test_a_request_that_fails_for_good_marks_its_rows(served):
 
     out = Embedder(TEXT, **settings, max_retries=1)({"text": _column("a")})
 
-    assert out["error"][0].as_py().startswith("ServiceUnavailable: ")
+    assert out["error"][0].as_py().startswith("ServiceUnavailableError: ")
     assert np.isnan(out["vector"]).all()
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Unpack
 
-from volc_dashscope import _config
 from volc_dashscope._request.validation import check_item
 from volc_dashscope._types import RequestSpec, TextType
 from volc_dashscope.bulk._partial import finished_rows, partial_folder
@@ -15,26 +15,18 @@ from volc_dashscope.bulk._records import item_of
 from volc_dashscope.bulk._report import Preview
 from volc_dashscope.bulk._sources import Source, open_source
 from volc_dashscope.errors import InputError
-from volc_dashscope.estimate import Estimate, estimate_cost
+from volc_dashscope.estimate import Estimate, estimate_spec, usual_spec
 from volc_dashscope.inputs import Item
-from volc_dashscope.models import ModelInfo, Provider, Route
+from volc_dashscope.settings import ClientOptions, ClientSettings, settings_of
 
 
 def preview(
     source: Source | str | os.PathLike[str],
     output: str | os.PathLike[str] | None = None,
     *,
-    model: str,
-    base_model: str | None = None,
-    model_info: ModelInfo | None = None,
-    provider: Provider | None = None,
-    route: Route | None = None,
+    model: str | ClientSettings,
     text_type: TextType | None = "document",
-    instruct: str | None = None,
-    res_level: int | None = None,
-    upload: bool = False,
-    requests_per_minute: float | None = None,
-    tokens_per_minute: float | None = None,
+    **settings: Unpack[ClientOptions],
 ) -> Preview:
     """
     Count what `embed_file` would still send and cost. Needs no key and sends nothing.
@@ -42,38 +34,21 @@ def preview(
     Args:
         source: As for `embed_file`.
         output: Where rows may be finished already, which are left out.
-        model, base_model, model_info, provider, route, text_type, instruct, res_level, upload: As for `estimate_cost`.
-        requests_per_minute, tokens_per_minute: The account's limits; None for those the model's row publishes.
+        model: The model's name, with `settings` by the names of `ClientSettings`; or a `ClientSettings`.
+        text_type: The role of all rows.
+        settings: As for `estimate_cost`. With the account's `requests_per_minute` and `tokens_per_minute` the time
+            is counted by them, else by those the model's row publishes.
 
     Raises:
         ConfigError: An unknown model, or a setting it does not have.
         InputError: The source cannot be read.
     """
     opened = source if isinstance(source, Source) else open_source(source)
-    found = _config.find_model_info(model, provider=provider, base_model=base_model, model_info=model_info)
-    spec = RequestSpec(
-        model_info=found,
-        model=model,
-        base_url="",
-        place="",
-        route=route or found.routes[0],
-        text_type=text_type,
-        instruct=instruct,
-        res_level=res_level,
-        upload=upload,
-    )
+    spec = replace(usual_spec(model, settings), text_type=text_type)
     opened.check(spec)
     count = _Count(opened, spec, None if output is None else Path(output))
-    guess = estimate_cost(
-        count.items(),
-        model,
-        model_info=found,
-        route=route,
-        text_type=text_type,
-        instruct=instruct,
-        res_level=res_level,
-        upload=upload,
-    )
+    guess = estimate_spec(count.items(), spec)
+    limits = settings_of(model, settings)
     return Preview(
         rows=count.rows,
         finished=count.finished,
@@ -83,7 +58,7 @@ def preview(
         tokens=guess.tokens,
         price=guess.price,
         currency=guess.currency,
-        seconds=_seconds(guess, requests_per_minute, tokens_per_minute),
+        seconds=_seconds(guess, limits.requests_per_minute, limits.tokens_per_minute),
         rule=guess.rule,
         as_of=guess.as_of,
     )

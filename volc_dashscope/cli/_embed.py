@@ -6,8 +6,9 @@ import shlex
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -73,39 +74,14 @@ def _embedded(source: Source, given: EmbedOptions) -> Report:
 
 
 def _client(given: EmbedOptions, cache: SQLiteCache | None) -> Client:
-    return Client(
-        given.model,
-        provider=given.provider,
-        base_model=given.base_model,
-        route=given.route or "native",
-        base_url=given.base_url,
-        region=given.region,
-        workspace=given.workspace,
-        dimensions=given.dimensions,
-        normalize=given.normalize,
-        instruct=given.instruct,
-        res_level=given.res_level,
-        upload=given.upload,
-        max_concurrency=given.concurrency,
-        requests_per_minute=given.requests_per_minute,
-        tokens_per_minute=given.tokens_per_minute,
-        cache=cache,
-    )
+    return Client.from_settings(replace(given.settings(), cache=cache))
 
 
 def _by_jobs(source: Source, given: EmbedOptions, stack: ExitStack) -> Report:
     if given.provider not in (None, "dashscope"):
         raise ConfigError(f"{given.provider} has no jobs for embeddings; leave out --route")
-    kind: Callable[..., BatchJobs | FileJobs] = FileJobs if given.by_file_jobs else BatchJobs
-    jobs = kind(
-        given.model,
-        base_model=given.base_model,
-        base_url=given.base_url,
-        region=given.region,
-        workspace=given.workspace,
-        dimensions=given.dimensions,
-        normalize=given.normalize,
-    )
+    kind: type[BatchJobs] | type[FileJobs] = FileJobs if given.by_file_jobs else BatchJobs
+    jobs = kind.from_settings(given.settings())
     stack.callback(jobs.close)
     return embed_batch(
         source,

@@ -33,20 +33,7 @@ def estimate(**options: Any) -> None:
 
 def tell_preview(source: Source, asked: SourceOptions, output: Path | None) -> None:
     """Say what a job would still send and cost; `output` is where rows may be finished already."""
-    found = preview(
-        source,
-        output,
-        model=asked.model,
-        base_model=asked.base_model,
-        provider=asked.provider,
-        route=asked.usual_route,
-        text_type=asked.text_type,
-        instruct=asked.instruct,
-        res_level=asked.res_level,
-        upload=asked.upload,
-        requests_per_minute=asked.requests_per_minute,
-        tokens_per_minute=asked.tokens_per_minute,
-    )
+    found = preview(source, output, model=asked.settings(), text_type=asked.text_type)
     if asked.as_json:
         say_json({"model": asked.model, **found.as_json()})
         return

@@ -18,7 +18,7 @@ from volc_dashscope.bulk import Progress, preview
 from volc_dashscope.bulk._listing import media_files
 from volc_dashscope.cache import SQLiteCache
 from volc_dashscope.cli._names import MODEL_NAME
-from volc_dashscope.cli._options import client_options
+from volc_dashscope.cli._options import client_options, options_as_settings
 from volc_dashscope.cli._output import leave, note
 from volc_dashscope.client import Client
 from volc_dashscope.emulator import Emulator
@@ -46,7 +46,7 @@ class FolderOptions:
     base_url: str | None
     workspace: str | None
     upload: bool
-    concurrency: int
+    max_concurrency: int
     requests_per_minute: float | None
     tokens_per_minute: float | None
     quiet: bool
@@ -131,22 +131,9 @@ def _placed(wanted: FolderOptions, stack: ExitStack) -> FolderOptions:
 
 def _client(wanted: FolderOptions, cache: SQLiteCache) -> Client:
     assert wanted.model is not None
-    return Client(
-        wanted.model,
-        provider=wanted.provider,
-        base_model=wanted.base_model,
-        api_key="emulator" if wanted.emulator else None,
-        base_url=wanted.base_url,
-        region=wanted.region,
-        workspace=wanted.workspace,
-        dimensions=wanted.dimensions,
-        instruct=wanted.instruct,
-        upload=wanted.upload,
-        max_concurrency=wanted.concurrency,
-        requests_per_minute=wanted.requests_per_minute,
-        tokens_per_minute=wanted.tokens_per_minute,
-        cache=cache,
-    )
+    settings = options_as_settings(wanted, wanted.model)
+    key = "emulator" if wanted.emulator else None
+    return Client.from_settings(replace(settings, api_key=key, cache=cache))
 
 
 def _album(folder: Path, client: Client, store: Path, wanted: FolderOptions) -> Album:
@@ -179,13 +166,7 @@ def _album(folder: Path, client: Client, store: Path, wanted: FolderOptions) -> 
 def _price(folder: Path, wanted: FolderOptions) -> str:
     """Return what the whole folder would cost, which the new files cannot exceed."""
     assert wanted.model is not None
-    found = preview(
-        folder,
-        model=wanted.model,
-        base_model=wanted.base_model,
-        provider=wanted.provider,
-        upload=wanted.upload,
-    )
+    found = preview(folder, model=options_as_settings(wanted, wanted.model))
     if found.price is None:
         return "the price is not known"
     fewest, most = found.price

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -12,7 +12,8 @@ import click
 from volc_dashscope.bulk import Columns, Source, open_source
 from volc_dashscope.bulk._sources import FORMATS, Format
 from volc_dashscope.cli._names import MODEL_NAME
-from volc_dashscope.models import Provider, Route, get_model_info
+from volc_dashscope.models import Provider, get_model_info
+from volc_dashscope.settings import ClientSettings
 
 _ROLES = {"document": "document", "query": "query", "none": None}
 
@@ -65,10 +66,9 @@ class SourceOptions:
         """Whether the service's own jobs do it."""
         return self.route == "batch" or self.by_file_jobs
 
-    @property
-    def usual_route(self) -> Route | None:
-        """The route for an estimate; None for the model's only one."""
-        return None if self.by_file_jobs else self.route
+    def settings(self) -> ClientSettings:
+        """Return the options that are settings of a client."""
+        return options_as_settings(self, self.model)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,13 +81,20 @@ class EmbedOptions(SourceOptions):
     base_url: str | None
     workspace: str | None
     normalize: bool
-    concurrency: int
+    max_concurrency: int
     cache: Path | None
     file_url: str | None
     wait: bool
     restart: bool
     group_rows: int | None
     quiet: bool
+
+
+def options_as_settings(options: object, model: str) -> ClientSettings:
+    """Return the fields of options that have a setting's name; one that was left out keeps its default."""
+    names = {each.name for each in fields(ClientSettings)} - {"model", "cache"}
+    given = {name: getattr(options, name, None) for name in names}
+    return ClientSettings(model, **{name: value for name, value in given.items() if value is not None})
 
 
 _PATH = click.Path(path_type=Path)
@@ -149,7 +156,10 @@ _TABLE: list[tuple[tuple[str, ...], dict[str, Any]]] = [
         ("--normalize/--no-normalize",),
         {"default": True, "show_default": True, "help": "Vectors of length one."},
     ),
-    (("--concurrency",), {"type": int, "default": 8, "show_default": True, "help": "Requests in flight."}),
+    (
+        ("--concurrency", "max_concurrency"),
+        {"type": int, "default": 8, "show_default": True, "help": "Requests in flight."},
+    ),
     (("--requests-per-minute",), {"type": float, "help": "The account's limit; else learnt from throttles."}),
     (("--tokens-per-minute",), {"type": float, "help": "Likewise."}),
     (("--cache",), {"type": _PATH, "help": "SQLite file of vectors to look in first and to add to."}),

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
@@ -14,9 +15,9 @@ from volc_dashscope.client import Client
 from volc_dashscope.errors import ConfigError, EmbeddingError, InputError
 from volc_dashscope.estimate import estimate_cost
 from volc_dashscope.inputs import Item
-from volc_dashscope.models import ModelInfo, Provider
 from volc_dashscope.ray._budget import RateBudget
 from volc_dashscope.ray._rows import Column, Roles
+from volc_dashscope.settings import ClientOptions, ClientSettings, settings_of
 
 _SAMPLE = 32
 
@@ -30,7 +31,7 @@ class Embedder:
     parts becomes one fused vector. Throttles and outages are retried inside.
 
     Args:
-        model: As for `Client`.
+        model: The model's name, or a `ClientSettings`.
         text_column: Column of str.
         image_column: Column of bytes, URLs (http, https, data, oss), paths (anything else), or arrays of pixels.
         video_column: Column of bytes, URLs or paths.
@@ -41,11 +42,8 @@ class Embedder:
         media_root: Refuse paths that are not inside this directory.
         fps: How videos are sampled, where the model can be told.
         text_type: The role, as for `Client.embed`.
-        api_key: Else the service's variable in the environment of the worker, where the key is best kept.
-        base_model, model_info, provider, base_url, region, workspace, dimensions, normalize, instruct,
-            target_modality, query_instructions, document_instructions, res_level, max_video_frames, upload,
-            max_concurrency, max_retries, deadline, timeout, cache, default_headers, extra_body: As for
-                `Client`.
+        settings: By the names of `ClientSettings`, as for `Client`; or give a `ClientSettings` for `model`. The key is
+            best kept in the environment of the workers.
 
     Raises:
         ConfigError: A setting is missing or impossible, or the length of the vectors is not known beforehand.
@@ -53,7 +51,7 @@ class Embedder:
 
     def __init__(
         self,
-        model: str,
+        model: str | ClientSettings,
         *,
         text_column: str | None = None,
         image_column: str | None = None,
@@ -65,29 +63,7 @@ class Embedder:
         media_root: str | os.PathLike[str] | None = None,
         fps: float | None = None,
         text_type: TextType | None = "document",
-        api_key: str | None = None,
-        base_model: str | None = None,
-        model_info: ModelInfo | None = None,
-        provider: Provider | None = None,
-        base_url: str | None = None,
-        region: str | None = None,
-        workspace: str | None = None,
-        dimensions: int | None = None,
-        normalize: bool = True,
-        instruct: str | None = None,
-        target_modality: str | None = None,
-        query_instructions: str | None = None,
-        document_instructions: str | None = None,
-        res_level: int | None = None,
-        max_video_frames: int | None = None,
-        upload: bool = False,
-        max_concurrency: int = 8,
-        max_retries: int = 7,
-        deadline: float = 180.0,
-        timeout: float = 60.0,
-        cache: MutableMapping[str, bytes] | None = None,
-        default_headers: Mapping[str, str] | None = None,
-        extra_body: Mapping[str, object] | None = None,
+        **settings: Unpack[ClientOptions],
     ) -> None:
         self._roles = Roles(
             text=text_column, image=image_column, video=video_column, root=media_root, fps=fps
@@ -96,35 +72,12 @@ class Embedder:
         if vector_column == error_column:
             raise ConfigError("vector_column and error_column must be different columns")
         self._stops, self._text_type = stop_on_account_error, text_type
-        self._client = Client(
-            model,
-            base_model=base_model,
-            model_info=model_info,
-            provider=provider,
-            api_key=api_key,
-            base_url=base_url,
-            region=region,
-            workspace=workspace,
-            dimensions=dimensions,
-            normalize=normalize,
-            instruct=instruct,
-            target_modality=target_modality,
-            query_instructions=query_instructions,
-            document_instructions=document_instructions,
-            res_level=res_level,
-            max_video_frames=max_video_frames,
-            upload=upload,
-            max_concurrency=max_concurrency,
-            max_retries=max_retries,
-            deadline=deadline,
-            timeout=timeout,
-            cache=cache,
-            limiter=budget,
-            default_headers=default_headers,
-            extra_body=extra_body,
-        )
+        given = settings_of(model, settings)
+        if given.limiter is not None:
+            raise ConfigError("limiter cannot be shared by actors; pass budget=RateBudget(...)")
+        self._client = Client.from_settings(replace(given, limiter=budget))
         if self._client.dimension is None:
-            raise ConfigError(f"the length of {model!r}'s vectors is not known; pass dimensions")
+            raise ConfigError(f"the length of {given.model!r}'s vectors is not known; pass dimensions")
         self._budget, self._guessed = budget, budget is None
         if budget is not None:
             budget.watch(lambda: self._client.usage)
