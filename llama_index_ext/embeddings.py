@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 from uuid import uuid4
 
 from llama_index.core.base.embeddings.base import Embedding
@@ -32,9 +32,6 @@ from volc_dashscope.inputs import as_iterable
 from volc_dashscope.integrations.hybrid import SubCall, dense_pieces, joined, partial_result
 from volc_dashscope.integrations.settings import ClientFields, each, hide_key
 from volc_dashscope.models import Provider
-
-if TYPE_CHECKING:
-    from typing import Self
 
 _LARGEST_BATCH = 2048
 

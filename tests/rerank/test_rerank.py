@@ -325,4 +325,5 @@ def test_a_reranker_travels_by_pickle_and_shows_no_key():
 def test_nothing_warns_in_the_usual_case(ask):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        ask(TEXT, "a", ["b"])
+
+        assert 1 == len(ask(TEXT, "a", ["b"]))

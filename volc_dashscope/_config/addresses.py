@@ -92,9 +92,16 @@ def find_url(
         return _by_region(model_info, route, region, workspace, environ)
     parts = _split(given.strip(), setting)
     _check_scheme(parts, setting, route, insecure_http)
-    host = parts.hostname or ""
+    return _address(parts, setting, model_info, route, theirs=named is not None)
+
+
+def _address(
+    parts: SplitResult, setting: str, model_info: ModelInfo, route: Route, *, theirs: bool
+) -> Address:
+    """Return the address a URL means; `theirs` says that it came from the service's own variable."""
+    provider, host = model_info.provider, parts.hostname or ""
     owner = owner_of(host)
-    theirs = owner is not None or named is not None
+    theirs = theirs or owner is not None
     if owner is not None and owner != provider:
         raise ConfigError(f"{setting} is a host of {owner}; {model_info.name} is served by {provider}")
     if owner is not None and (there := region_of(host)) is not None:

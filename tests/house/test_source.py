@@ -1,0 +1,142 @@
+"""What no linter checks of the source: sizes, machine paths, documentation of what is public, tests that can fail."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import re
+from collections.abc import Collection
+
+from source import PACKAGES, ROOT, Module, modules
+
+MODULES = modules()
+LONGEST_MODULE, LONGEST_FUNCTION = 400, 40
+LONG_MODULES = {
+    "volc_dashscope.client": "two classes with the same methods, and a signature with every setting",
+    "volc_dashscope.bulk._partial": "the files of an unfinished output, and what each is when it is damaged",
+    "volc_dashscope.emulator.lexicon": "a table of words in two languages",
+}
+LONG_FUNCTIONS = {
+    "volc_dashscope.jobs._settings:__init__": "the client's settings that jobs have too, one line each",
+}
+PUBLIC = ("volc_dashscope", "volc_dashscope.emulator", "volc_dashscope.models", "langchain_volc_dashscope")
+PUBLIC += ("llama_index_ext",)
+# A place on somebody's machine, or a package index, has no business in the package.
+MACHINE = re.compile(
+    r"(?<![\w.:/*-])/(?:home|root|work|tmp|Users|mnt)/|pypi\.|/simple\b|index-url|\bC:\\\\", re.I
+)
+
+
+def test_modules_and_functions_are_short_or_listed_with_a_reason():
+    modules = {module.name for module in MODULES if len(module.text.splitlines()) > LONGEST_MODULE}
+    functions = {
+        f"{module.name}:{node.name}"
+        for module in MODULES
+        for node in module.functions()
+        if _length(node) > LONGEST_FUNCTION
+    }
+
+    assert (set(), set()) == (modules - LONG_MODULES.keys(), functions - LONG_FUNCTIONS.keys())
+    assert (set(), set()) == (LONG_MODULES.keys() - modules, LONG_FUNCTIONS.keys() - functions)
+
+
+def test_no_machine_path_and_no_package_index():
+    found = [
+        (module.name, text)
+        for module in MODULES
+        for text in (
+            *(node.value for node in ast.walk(module.tree) if isinstance(node, ast.Constant)),
+            *(line for line in module.text.splitlines() if "#" in line),
+        )
+        if isinstance(text, str) and MACHINE.search(text)
+    ]
+
+    assert [] == found
+
+
+def test_what_is_public_is_documented_and_listed_in_order():
+    for package in map(importlib.import_module, PUBLIC):
+        things = {name: getattr(package, name) for name in package.__all__}
+        described = {
+            name: thing
+            for name, thing in things.items()
+            if inspect.isclass(thing) or inspect.isfunction(thing)
+        }
+        bare = [name for name, thing in described.items() if not _documented(thing)]
+        bare += [
+            f"{name}.{method}"
+            for name, kind in described.items()
+            if inspect.isclass(kind)
+            for method, thing in vars(kind).items()
+            if not method.startswith("_")
+            and (inspect.isfunction(thing) or isinstance(thing, property | classmethod))
+            # An override says nothing new: it inherits the words of what it overrides.
+            and not inspect.getdoc(getattr(kind, method))
+        ]
+
+        assert [] == bare, package.__name__
+        assert len(set(package.__all__)) == len(package.__all__)
+
+
+def test_every_test_can_fail():
+    idle = []
+    for path in sorted((ROOT / "tests").rglob("test_*.py")):
+        functions = list(Module(path).functions())
+        checks = {node.name for node in functions if not node.name.startswith("test_") and _claims(node)}
+        idle += [
+            f"{path.stem}:{node.name}"
+            for node in functions
+            if node.name.startswith("test_") and not _claims(node, checks)
+        ]
+
+    assert [] == idle
+
+
+def test_no_two_modules_of_the_tests_have_one_name():
+    """They are imported by their bare names: with two, who comes first in a run decides which one all get."""
+    names = [path.name for path in (ROOT / "tests").rglob("*.py") if path.name != "conftest.py"]
+
+    assert [] == sorted({name for name in names if names.count(name) > 1})
+
+
+def test_an_attribute_has_a_line_of_its_own():
+    """The reference is made from docstrings, where `a, b: ...` becomes an attribute `a,` of type `b`."""
+    texts = [
+        ast.get_docstring(node) or ""
+        for module in MODULES
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.ClassDef)
+    ]
+    sections = [text.partition("\nAttributes:\n")[2].partition("\n\n")[0] for text in texts]
+
+    assert [] == [line for text in sections for line in re.findall(r"^    \w+(?:, \w+)+: .*", text, re.M)]
+
+
+def test_the_packages_are_typed_and_the_changelog_has_what_is_unreleased():
+    assert [] == [package for package in PACKAGES if not (ROOT / package / "py.typed").is_file()]
+    assert "\n## Unreleased\n" in (ROOT / "CHANGELOG.md").read_text("utf-8")
+
+
+def _length(node: ast.AST) -> int:
+    """Lines from `def` to the end, without the docstring."""
+    assert isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    first = node.body[0]
+    documented = ast.get_docstring(node) is not None
+    docstring = (first.end_lineno or 0) - first.lineno + 1 if documented else 0
+    return (node.end_lineno or 0) - node.lineno + 1 - docstring
+
+
+def _documented(thing: object) -> bool:
+    # Not `inspect.getdoc`: a class would inherit its parent's words. dataclasses make up a signature.
+    own = thing.__doc__ or ""
+    return bool(own) and not own.startswith(f"{getattr(thing, '__name__', '')}(")
+
+
+def _claims(function: ast.AST, checks: Collection[str] = ()) -> bool:
+    """Return whether a function asserts, or calls one of this file that does."""
+    sure = {"pytest.raises", "pytest.warns", "pytest.fail", "np.testing.assert_allclose", *checks}
+    called = [ast.unparse(node.func) for node in ast.walk(function) if isinstance(node, ast.Call)]
+    # Playwright's `expect(...)` waits for what is claimed, and raises if it does not come.
+    claimed = any(name in sure or name.startswith("expect(") for name in called)
+    return claimed or any(isinstance(node, ast.Assert) for node in ast.walk(function))
