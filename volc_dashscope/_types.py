@@ -6,6 +6,7 @@ Those made for each request are not frozen, which would take three times as long
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from typing import IO, Literal, NamedTuple, Protocol, TypeAlias, TypeVar
@@ -21,6 +22,9 @@ from volc_dashscope.results import FloatArray, SparseVector, Usage
 T = TypeVar("T")
 TextType = Literal["query", "document"]
 OutputType = Literal["dense", "sparse", "dense&sparse", "multi"]
+FaultKind = Literal[
+    "connect", "certificate", "tls", "proxy", "timeout", "late", "broken", "upload", "too large", "closed"
+]
 OnError = Literal["raise", "abort", "skip"]
 
 
@@ -86,10 +90,22 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """No complete reply arrived."""
+    """
+    No complete reply arrived.
 
-    kind: Literal["connect", "timeout", "broken", "too large"]
-    after: float = 0.0
+    Attributes:
+        kind: "late" is the deadline of the call, "timeout" a silence; "upload" broke while a large body was sent.
+        reason: The operating system's or the TLS library's own words.
+        cause: What the HTTP library raised.
+        place: What could not be reached, where that is not the request's host.
+        size: Bytes of the body that was being sent.
+    """
+
+    kind: FaultKind
+    reason: str = ""
+    cause: BaseException | None = field(default=None, repr=False, compare=False)
+    place: str | None = None
+    size: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,16 +210,24 @@ class ProviderCodec(Protocol):
 
 
 class Send(NamedTuple):
-    """Put this on the wire and come back with a `Reply` or a `Fault`."""
+    """Put this on the wire, for at most `within` seconds, and come back with a `Reply` or a `Fault`."""
 
     request: Request
+    within: float = math.inf
 
 
 class Wait(NamedTuple):
-    """Let this many seconds pass; `expected` ones, such as between two looks at a job, are nothing to warn of."""
+    """
+    Let this many seconds pass.
+
+    Attributes:
+        expected: Nothing to warn of, such as between two looks at a job.
+        why: What is waited for, to be logged.
+    """
 
     seconds: float
     expected: bool = False
+    why: str = ""
 
 
 Flow: TypeAlias = Generator["Send | Wait", "Reply | Fault | None", T]

@@ -269,7 +269,7 @@ class Client(_ClientBase):
         way = self._home.sync_transport()
         with Progress(call.count, shown=progress) as bar:
             for number, batch, outcome in fan_out(
-                call.feed, lambda batch, stop: run(self._flow(batch, spec), way, stop), alone=call.alone
+                call.feed, lambda batch, watch: run(self._flow(batch, spec), way, watch)
             ):
                 call.take(number, batch, outcome)
                 bar.advance(call.finished)
@@ -296,7 +296,7 @@ class Client(_ClientBase):
             # Who saves each row at once loses, when killed, no more than the requests in flight.
             for number, batch, outcome in fan_out(
                 stream.feed,
-                lambda batch, stop: run(self._flow(batch, spec), way, stop),
+                lambda batch, watch: run(self._flow(batch, spec), way, watch),
                 hand_to_hand=True,
             ):
                 stream.take(number, batch, outcome)

@@ -33,6 +33,7 @@ from volc_dashscope._request.ranking import (
     pair_keys,
 )
 from volc_dashscope._request.row_cache import BatchCache
+from volc_dashscope._request.workers import run_alone
 from volc_dashscope._types import Flow, RequestSpec, Secret
 from volc_dashscope.errors import ConfigError
 from volc_dashscope.inputs import Item
@@ -293,7 +294,8 @@ class Reranker(_RerankerBase):
             EmbeddingError: The request failed.
         """
         question, spec = self._question(query, documents, top_n, instruct)
-        ranking = run(self._rank(question, spec), self._pool.sync_transport(), threading.Event())
+        transport = self._pool.sync_transport()
+        ranking = run_alone(lambda watch: run(self._rank(question, spec), transport, watch))
         return self._results(ranking, question, top_n)
 
     def close(self) -> None:

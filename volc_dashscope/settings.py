@@ -84,16 +84,17 @@ class ClientSettings:
         requests_per_minute: The account's limit; None adapts when rate-limited.
         tokens_per_minute: The account's limit; None adapts when rate-limited.
         limiter: A rate limiter of your own, asked before each request is sent.
-        max_retries: Retries of one batch at most.
-        deadline: Seconds in which retries start; waiting for the rate limit does not count, a wait the service
-            asks for does.
-        timeout: Seconds one request may take.
+        max_retries: Retries of one request at most.
+        deadline: Seconds one request may take with all its retries, from its first connection to the last byte;
+            waiting for the rate limit does not count, a wait the service asks for does.
+        timeout: Seconds of silence allowed while connecting (10 at most), sending or reading, as httpx means it: a
+            server that keeps sending, or a slow line that keeps taking, is bounded by `deadline` only.
         cache: Vectors by `vector_key()`, role and content; any mapping of str to bytes. With a cache, equal items
             of one call are sent once.
         partial_results_bytes: Rows of a failed call kept for its retry, in bytes; 0 keeps none.
         insecure_http: Allow `http://` where others could read the key on the way.
         default_headers: Sent with every request.
-        http_client: Your own `httpx.Client`, used as it is and never closed.
+        http_client: Your own `httpx.Client` (or httpx2's), used as it is, timeouts included, and never closed.
         http_async_client: Your own `httpx.AsyncClient`, likewise.
         extra_body: Fields merged into every request body as given, for what this library does not know.
     """

@@ -187,7 +187,7 @@ def test_a_throttle_while_in_line_sends_the_request_to_the_end_of_the_pause() ->
 
     second = flow.send(None)
 
-    assert (Wait(2.0), Wait(29.0)) == (first, second)
+    assert [2.0, 29.0] == [step.seconds for step in (first, second) if isinstance(step, Wait)]
 
 
 @pytest.mark.parametrize(
@@ -226,3 +226,70 @@ def test_an_error_of_building_is_raised_before_anything_is_sent() -> None:
     log = _drive(exchange(Gone([b"rows"]), _terms(clock)), clock)
 
     assert ("the file is gone", 0) == (str(log.error), log.sent)
+
+
+@pytest.mark.parametrize(("retries", "sent"), [(7, 3), (0, 1), (4, 5)], ids=["default", "none", "asked for"])
+def test_what_was_never_reached_is_tried_three_times_unless_more_was_asked_for(
+    retries: int, sent: int
+) -> None:
+    clock = Clock()
+
+    log = _drive(
+        exchange(Embedding([]), _terms(clock, retries=retries)), clock, answer=lambda _: Fault("connect")
+    )
+
+    assert (sent, True) == (log.sent, log.error and log.error.account)
+
+
+def test_what_was_never_reached_is_not_tried_again_after_ten_seconds() -> None:
+    clock = Clock()
+
+    log = _drive(
+        exchange(Embedding([]), _terms(clock, retries=7)),
+        clock,
+        answer=lambda _: Fault("connect"),
+        takes=10.0,
+    )
+
+    assert 1 == log.sent
+
+
+def test_a_service_that_was_reached_may_be_away_for_a_while() -> None:
+    clock, terms = Clock(), _terms(Clock(), retries=7)
+    _drive(exchange(Embedding([b"rows"]), terms), clock)
+
+    log = _drive(exchange(Embedding([]), terms), clock, answer=lambda _: Fault("connect"))
+    again = _drive(exchange(Embedding([]), terms), clock, answer=lambda _: Fault("connect"))
+
+    assert (8, 3) == (log.sent, again.sent)
+
+
+def test_a_failed_connection_ends_nothing_while_others_are_answered() -> None:
+    clock, terms = Clock(), _terms(Clock(), retries=0)
+    flow = exchange(Embedding([]), terms)
+    assert isinstance(flow.send(None), Send)
+    _drive(exchange(Embedding([b"rows"]), terms), clock)
+
+    with pytest.raises(TransportError) as caught:
+        flow.send(Fault("connect"))
+
+    assert not caught.value.account
+
+
+@pytest.mark.parametrize("kind", ["certificate", "tls", "proxy"])
+def test_a_setting_that_is_wrong_is_final_for_all(kind: str) -> None:
+    clock = Clock()
+
+    log = _drive(exchange(Embedding([]), _terms(clock)), clock, answer=lambda _: Fault(kind))  # type: ignore[arg-type]
+
+    assert (1, True) == (log.sent, log.error and log.error.account)
+
+
+def test_a_wait_says_what_failed_where_and_how_often() -> None:
+    flow = exchange(Embedding([]), _terms(Clock()))
+    flow.send(None)
+
+    wait = flow.send(Fault("connect", "connection refused"))
+
+    assert isinstance(wait, Wait)
+    assert wait.why.startswith("attempt 1 at service failed: cannot connect to service (connection refused)")

@@ -263,14 +263,27 @@ def test_closing_an_unused_client_is_allowed(mount) -> None:
     assert None is asyncio.run(mount.async_client(TEXT).close())
 
 
-def test_a_closed_client_opens_again_when_used(emulate) -> None:
-    client = emulate(socket=True).client(TEXT)
-    first = client.embed(["a"]).vectors.tobytes()
+@pytest.mark.parametrize("number", [1, 30], ids=["one item", "many"])
+def test_a_closed_client_says_so(mount, number) -> None:
+    client = mount.client(ARK)
+    client.embed(["a"])
 
     client.close()
 
-    assert first == client.embed(["a"]).vectors.tobytes()
-    client.close()
+    with pytest.raises(ConfigError, match="this client is closed; make a new one"):
+        client.embed(TEXTS[:number])
+    with pytest.raises(ConfigError, match="this client is closed; make a new one"):
+        list(client.stream(TEXTS[:number]))
+
+
+def test_a_closed_async_client_says_so(mount) -> None:
+    async def used() -> None:
+        client = mount.async_client(ARK)
+        await client.close()
+        await client.embed(["a"])
+
+    with pytest.raises(ConfigError, match="this client is closed; make a new one"):
+        asyncio.run(used())
 
 
 VECTOR = {

@@ -70,15 +70,15 @@ BREAKAGES = [
         "test_honest_compression_is_read",
     ),
     Breakage(
-        "volc_dashscope/_http/body.py",
-        'Fault("connect" if isinstance(error, unconnected) else "broken")',
-        'Fault("connect")',
+        "volc_dashscope/_http/faults.py",
+        'return Fault("broken", reason, cause=error)',
+        'return Fault("connect", reason, cause=error)',
         "test_headers_without_an_end_are_cut_off",
     ),
     Breakage(
-        "volc_dashscope/_http/response.py",
-        "        for chunk in response.iter_bytes() if whole else cast(httpx.SyncByteStream, response.stream):\n            body.take(chunk)\n    finally:\n        response.close()",
-        "        globals().setdefault('kept', []).append(chunks := response.iter_raw())\n        for chunk in chunks:\n            body.take(chunk)\n    finally:\n        pass",
+        "volc_dashscope/_http/body.py",
+        "    finally:\n        response.close()",
+        "    finally:\n        globals().setdefault('kept', []).append(response)",
         "test_the_connection_of_a_reply_that_is_too_large_is_closed",
     ),
     Breakage(

@@ -21,14 +21,14 @@ BREAKAGES = [
     ),
     Breakage(
         "volc_dashscope/_request/workers.py",
-        "        if idle:\n            for thread",
-        "        if True:\n            for thread",
+        "        if idle:\n            for worker",
+        "        if True:\n            for worker",
         "test_ctrl_c_ends_the_program_at_once",
     ),
     Breakage(
         "volc_dashscope/_http/drivers.py",
-        "if stop.wait(step.seconds):",
-        "if time.sleep(step.seconds) or stop.is_set():",
+        "stopped = watch.stop.wait(step.seconds)",
+        "stopped = bool(time.sleep(step.seconds)) or watch.stop.is_set()",
         "test_a_worker_that_waits_its_turn_hears_the_stop",
     ),
 ]

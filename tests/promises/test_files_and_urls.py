@@ -92,9 +92,9 @@ BREAKAGES = [
         "test_a_redirect_is_not_followed",
     ),
     Breakage(
-        "volc_dashscope/_http/user_transport.py",
-        'manners: dict[str, Any] = {"stream": True, "follow_redirects": False}',
-        'manners: dict[str, Any] = {"stream": True}',
+        "volc_dashscope/_http/transport.py",
+        'options: dict[str, Any] = {"stream": True, "follow_redirects": False}',
+        'options: dict[str, Any] = {"stream": True}',
         "test_a_redirect_is_not_followed_by_a_client_handed_in_either",
     ),
     Breakage(

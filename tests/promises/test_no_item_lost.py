@@ -49,8 +49,8 @@ BREAKAGES = [
     ),
     Breakage(
         "volc_dashscope/_http/drivers.py",
-        "happened = _send(step.request, way)",
-        "happened = (_send(step.request, way), _send(step.request, way))[1]",
+        "happened = _send(flow, step, transport, watch)",
+        "happened = (_send(flow, step, transport, watch), _send(flow, step, transport, watch))[1]",
         "test_faults_cost_no_item",
     ),
     Breakage(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from promise import CHAOS, ROOT, Breakage
 BREAKAGES = [
     Breakage(
         "volc_dashscope/_request/workers.py",
-        "        for _ in self._threads:\n            self._todo.put(None)\n        if idle:",
+        "        for _ in self._workers:\n            self._todo.put(None)\n        if idle:",
         "        if False:",
         "test_many_calls_leave_nothing_behind",
     ),
@@ -118,6 +119,6 @@ def test_what_is_remembered_is_bounded(emulate) -> None:
 
     dress = RequestBuilder(Secret("k"), 1.0)
     for number in range(10 * REMEMBERED):
-        dress(Request("POST", "https://service/embed", {"X-Number": str(number)}))
+        dress(Request("POST", "https://service/embed", {"X-Number": str(number)}), math.inf)
 
     assert 0 < len(dress.heads) <= REMEMBERED

@@ -109,9 +109,6 @@ def test_closing_twice_is_no_error(emulate) -> None:
     client.close()
     client.close()
 
-    assert rows == client.embed(texts(3)).vectors.tobytes()
-    client.close()
-
     async def twice() -> None:
         twin = mount.async_client(TEXT, dimensions=64)
         assert rows == (await twin.embed(texts(3))).vectors.tobytes()

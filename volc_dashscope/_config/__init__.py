@@ -1,7 +1,7 @@
 """Where a client talks to, and as whom: model names, addresses, keys. The only reader of `os.environ`."""
 
 from volc_dashscope._config.addresses import Address, find_url, is_private
-from volc_dashscope._config.environment import KEY_VARIABLE, find_proxy
+from volc_dashscope._config.environment import KEY_VARIABLE, find_certificates, find_proxy, key_log
 from volc_dashscope._config.keys import find_key, has_key, key_fault, key_name, sealed
 from volc_dashscope._config.model_names import find_model_info
 from volc_dashscope._config.numbers import check_patience
@@ -11,6 +11,7 @@ __all__ = [
     "KEY_VARIABLE",
     "Address",
     "check_patience",
+    "find_certificates",
     "find_headers",
     "find_key",
     "find_model_info",
@@ -19,6 +20,7 @@ __all__ = [
     "has_key",
     "is_private",
     "key_fault",
+    "key_log",
     "key_name",
     "sealed",
 ]

@@ -40,4 +40,20 @@ def find_proxy(url: str) -> str | None:
     if is_loopback(host) or proxy_bypass(host):
         return None
     proxies: dict[str, str] = getproxies()
-    return proxies.get(parts.scheme) or proxies.get("all")
+    found = (proxies.get(parts.scheme) or proxies.get("all") or "").strip()
+    # As for curl, a proxy without a scheme is an http one.
+    return (found if "://" in found else f"http://{found}") if found else None
+
+
+def find_certificates(environ: Mapping[str, str] | None = None) -> tuple[str, str] | None:
+    """Return the first variable that names a file or folder of authorities to trust, and its value."""
+    given = os.environ if environ is None else environ
+    for name in ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        if path := given.get(name):
+            return name, path
+    return None
+
+
+def key_log(environ: Mapping[str, str] | None = None) -> str | None:
+    """Return the file into which the TLS library is told to write its keys."""
+    return (os.environ if environ is None else environ).get("SSLKEYLOGFILE")

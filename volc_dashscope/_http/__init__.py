@@ -7,12 +7,10 @@ The drivers: the only package of the client that sends bytes, sleeps, or imports
 
 from __future__ import annotations
 
-from httpx import AsyncClient as AsyncHttpClient
-from httpx import Client as HttpClient
-
-from volc_dashscope._http.drivers import Interrupted, arun, run
+from volc_dashscope._http.drivers import Interrupted, Watch, arun, run
 from volc_dashscope._http.pool import ConnectionPool, Limiter, process_id
 from volc_dashscope._http.request_builder import ssl_context
+from volc_dashscope._http.transport import AsyncHttpClient, HttpClient
 
 __all__ = [
     "AsyncHttpClient",
@@ -20,6 +18,7 @@ __all__ = [
     "HttpClient",
     "Interrupted",
     "Limiter",
+    "Watch",
     "arun",
     "process_id",
     "run",

@@ -1,27 +1,36 @@
-"""What a reply holds, and no more of it than a reply may hold."""
+"""Reads a reply, and no more of it than a reply may hold."""
 
 from __future__ import annotations
 
 import time
 import zlib
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable, Iterator
+from typing import Any, Protocol
 
-from volc_dashscope._types import Fault, Reply, Request
+from volc_dashscope._http.faults import Late, TooLarge, Undecodable
+from volc_dashscope._types import Reply, Request
 
 # The largest honest reply is a batch of 25 vectors of 4096 floats in text, under 3 MB. What may be larger says so.
 _LARGEST_REPLY = 32 * 1024 * 1024
-# Replies that only announce one (status 1xx); honest servers send one or two.
-MOST_EARLY = 16
 _PIECE = 1024 * 1024
 _WINDOW_BITS = {"gzip": 31, "x-gzip": 31, "deflate": 47}
 
 
-class Undecodable(Exception):
-    """The body is not in the coding it names, or in one that was not asked for."""
+class Response(Protocol):
+    """What is used of the responses of httpx and of the libraries of its API."""
 
-
-class TooLarge(Exception):
-    """The body is larger than it may be."""
+    @property
+    def status_code(self) -> int: ...
+    @property
+    def headers(self) -> Any: ...  # each library's own; `raw` is used of it
+    @property
+    def is_stream_consumed(self) -> bool: ...
+    @property
+    def stream(self) -> Any: ...  # likewise; it is iterated
+    def iter_bytes(self) -> Iterator[bytes]: ...
+    def aiter_bytes(self) -> AsyncIterator[bytes]: ...
+    def close(self) -> None: ...
+    async def aclose(self) -> None: ...
 
 
 class Body:
@@ -107,15 +116,38 @@ class Body:
         return Reply(self._status, self._headers, bytes(self._whole), time.time())
 
 
-def fault(error: Exception, late: type[Exception], unconnected: type[Exception]) -> Fault:
+def read(request: Request, response: Response, until: float) -> Reply:
     """
-    Return what kept the reply from us.
+    Read the whole body and close the response, at the deadline `until` at the latest.
 
-    Args:
-        late, unconnected: What an HTTP library raises after too long, and where it reaches nobody.
+    A response that is closed before its end takes its connection along.
+
+    Raises:
+        Late, TooLarge, Undecodable: The body is not what a reply may be.
+        Exception: What the HTTP library raises.
     """
-    if isinstance(error, TooLarge):
-        return Fault("too large")
-    if isinstance(error, late):
-        return Fault("timeout")
-    return Fault("connect" if isinstance(error, unconnected) else "broken")
+    try:
+        body = _body(request, response)
+        for chunk in response.iter_bytes() if response.is_stream_consumed else response.stream:
+            if time.monotonic() > until:
+                raise Late
+            body.take(chunk)
+    finally:
+        response.close()
+    return body.reply()
+
+
+async def aread(request: Request, response: Response) -> Reply:
+    """As `read`, for tasks, whose deadline is a timeout around all of it."""
+    try:
+        body = _body(request, response)
+        async for chunk in response.aiter_bytes() if response.is_stream_consumed else response.stream:
+            body.take(chunk)
+    finally:
+        await response.aclose()
+    return body.reply()
+
+
+def _body(request: Request, response: Response) -> Body:
+    # A hook of the user's may have read it.
+    return Body(request, response.status_code, response.headers.raw, unpacked=response.is_stream_consumed)

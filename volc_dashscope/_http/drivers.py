@@ -1,30 +1,84 @@
-"""The two drivers. Each carries out the steps of one flow: it sends, and it lets time pass."""
+"""
+The two drivers. Each carries out the steps of one flow: it sends, and it lets time pass.
+
+A flow's deadline bounds its requests on every path. A task is cancelled at it. A thread cannot be interrupted while
+it waits for a name, a connection or the first bytes of a reply, so the thread that wants the result waits for it no
+longer: it ends the flow itself, and the worker, when its own timeout lets it go, finds that nobody wants its reply.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import threading
 import time
+from collections.abc import Callable
 from typing import TypeVar
 from urllib.parse import urlsplit
 
 from volc_dashscope._http.pool import AsyncTransport, Transport
 from volc_dashscope._types import Fault, Flow, Reply, Request, Send, Wait
+from volc_dashscope.errors import ConfigError, EmbeddingError, TransportError
 
 T = TypeVar("T")
 
 _log = logging.getLogger("volc_dashscope")
 _LONG_WAIT = 10.0
 _LONGEST_ID = 120  # what a server names is not ours to let fill a log
+# Seconds after a deadline at which a worker that does not notice it by itself is given up.
+_GRACE = 0.1
 
 
 class Interrupted(Exception):
-    """A worker was told to stop while it waited. Never leaves the client."""
+    """A worker was told to stop while it waited, or was given up. Never leaves the client."""
 
 
-def run(flow: Flow[T], way: Transport, stop: threading.Event) -> T:
-    """Carry out a flow in this thread. Setting `stop` ends its waits."""
+class Watch:
+    """
+    What one worker does just now, for the thread that waits for its result.
+
+    Either the worker ends its step or the waiting thread gives it up, never both: whoever takes `_give_up` first.
+
+    Args:
+        stop: Set to end the waits of the worker.
+    """
+
+    __slots__ = ("_give_up", "_lock", "due", "stop")
+
+    def __init__(self, stop: threading.Event | None = None) -> None:
+        self.stop = stop or threading.Event()
+        self.due = math.inf
+        self._give_up: Callable[[Fault], BaseException] | None = None
+        self._lock = threading.Lock()
+
+    def begin(self, due: float, give_up: Callable[[Fault], BaseException]) -> None:
+        """Note a step that ends at `due`; `give_up` ends its flow and returns what became of it."""
+        self._give_up, self.due = give_up, due
+
+    def end(self) -> bool:
+        """Note that the step ended; False if it was given up, and the flow belongs to the other thread."""
+        with self._lock:
+            mine, self._give_up, self.due = self._give_up is not None, None, math.inf
+        return mine
+
+    def give_up(self, fault: Fault) -> BaseException | None:
+        """End the step from another thread; None if the worker has just ended it."""
+        with self._lock:
+            give_up, self._give_up = self._give_up, None
+        return None if give_up is None else give_up(fault)
+
+
+def run(flow: Flow[T], transport: Transport, watch: Watch) -> T:
+    """Carry out a flow in this thread. Setting `watch.stop` ends its waits."""
+    transport.watches.add(watch)
+    try:
+        return _run(flow, transport, watch)
+    finally:
+        transport.watches.discard(watch)
+
+
+def _run(flow: Flow[T], transport: Transport, watch: Watch) -> T:
     happened: Reply | Fault | None = None
     while True:
         try:
@@ -34,14 +88,16 @@ def run(flow: Flow[T], way: Transport, stop: threading.Event) -> T:
             return result
         happened = None
         if isinstance(step, Send):
-            happened = _send(step.request, way)
+            happened = _send(flow, step, transport, watch)
         else:
             _note(step)
-            if stop.wait(step.seconds):
+            watch.begin(math.inf, lambda fault: _ended(flow, fault))
+            stopped = watch.stop.wait(step.seconds)
+            if not watch.end() or stopped:
                 raise Interrupted
 
 
-async def arun(flow: Flow[T], way: AsyncTransport) -> T:
+async def arun(flow: Flow[T], transport: AsyncTransport) -> T:
     """Carry out a flow in this task. Cancelling the task ends it."""
     happened: Reply | Fault | None = None
     while True:
@@ -52,26 +108,65 @@ async def arun(flow: Flow[T], way: AsyncTransport) -> T:
             return result
         happened = None
         if isinstance(step, Send):
-            happened = await _asend(step.request, way)
+            happened = await _asend(step, transport)
         else:
             _note(step)
             await asyncio.sleep(step.seconds)
 
 
-def _send(request: Request, way: Transport) -> Reply | Fault:
-    if way.limiter is not None:
-        way.limiter.acquire()
-    with way.gate:
-        began = time.monotonic()
-        return _noted(way.channel.send(request), request, began)
+def _send(flow: Flow[T], step: Send, transport: Transport, watch: Watch) -> Reply | Fault:
+    if transport.limiter is not None:
+        transport.limiter.acquire()
+    transport.gate.acquire()
+
+    def give_up(fault: Fault) -> BaseException:
+        transport.gate.release()
+        return _ended(flow, fault)
+
+    began = time.monotonic()
+    until = began + step.within
+    watch.begin(until + _GRACE, give_up)
+    try:
+        happened = transport.channel.send(step.request, until)
+    finally:
+        wanted = watch.end()
+        if wanted:
+            transport.gate.release()
+    if not wanted:
+        raise Interrupted
+    return _noted(happened, step.request, began)
 
 
-async def _asend(request: Request, way: AsyncTransport) -> Reply | Fault:
-    if way.limiter is not None:
-        await way.limiter.aacquire()
-    async with way.gate:
+def _ended(flow: Flow[T], fault: Fault) -> BaseException:
+    """Tell a flow of its last fault and return the error it ends with."""
+    if fault.kind == "closed":
+        flow.close()
+        return ConfigError("this client was closed during the call")
+    try:
+        flow.send(fault)
+    except StopIteration:
+        pass
+    except EmbeddingError as error:
+        return error
+    flow.close()
+    return TransportError("no complete reply arrived before the deadline", retryable=False)
+
+
+async def _asend(step: Send, transport: AsyncTransport) -> Reply | Fault:
+    if transport.limiter is not None:
+        await transport.limiter.aacquire()
+    async with transport.gate:
         began = time.monotonic()
-        return _noted(await way.channel.send(request), request, began)
+        until = began + step.within
+        happened: Reply | Fault
+        try:
+            async with asyncio.timeout(None if step.within == math.inf else step.within) as scope:
+                happened = await transport.channel.send(step.request, until)
+        except TimeoutError as error:
+            if not scope.expired():
+                raise
+            happened = Fault("late", cause=error)
+        return _noted(happened, step.request, began)
 
 
 def _noted(happened: Reply | Fault, request: Request, began: float) -> Reply | Fault:
@@ -93,4 +188,6 @@ def _noted(happened: Reply | Fault, request: Request, began: float) -> Reply | F
 
 def _note(wait: Wait) -> None:
     if wait.seconds >= _LONG_WAIT and not wait.expected:
-        _log.warning("waiting %.1f s before the next request", wait.seconds)
+        _log.warning(
+            "waiting %.1f s before the next request%s", wait.seconds, f": {wait.why}" if wait.why else ""
+        )

@@ -1,25 +1,42 @@
-"""Where a client's connections live: made on first use, remade after a fork, one set per event loop."""
+"""
+A client's connections: made on first use, remade after a fork, one set per event loop.
+
+An event loop's connections are closed with the loop: `asyncio.run` closes open async generators, and `LoopCleanup` is
+one. A client that is dropped before that has its connections closed at once, or with the loop if that is just ending.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import threading
 import weakref
-from typing import NamedTuple, Protocol, TypeAlias
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias, TypeVar
 
-import httpx
-
-from volc_dashscope._http.loop_cleanup import close_dropped, forget_closed, keeper
 from volc_dashscope._http.request_builder import RequestBuilder
-from volc_dashscope._http.transport import AsyncOwnTransport, OwnTransport
-from volc_dashscope._http.user_transport import AsyncUserTransport, UserTransport
+from volc_dashscope._http.transport import (
+    AsyncHttpClient,
+    AsyncOwnTransport,
+    AsyncUserTransport,
+    HttpClient,
+    OwnTransport,
+    UserTransport,
+    check_clients,
+)
 from volc_dashscope._types import Fault, Reply, Request, Secret
 from volc_dashscope.errors import ConfigError
 
+if TYPE_CHECKING:
+    from volc_dashscope._http.drivers import Watch
+
+V = TypeVar("V")
+
 
 class Limiter(Protocol):
-    """A user's own brake, asked before each request is sent."""
+    """A user's own limiter, asked before each request is sent."""
 
     def acquire(self) -> object: ...
 
@@ -27,9 +44,9 @@ class Limiter(Protocol):
 
 
 class Channel(Protocol):
-    """Sends one request and returns its whole reply, or what stood in its way. Never raises for either."""
+    """Sends one request and returns its whole reply, or what stood in its way, `until` a monotonic second."""
 
-    def send(self, request: Request) -> Reply | Fault: ...
+    def send(self, request: Request, until: float) -> Reply | Fault: ...
 
     def close(self) -> None: ...
 
@@ -37,17 +54,18 @@ class Channel(Protocol):
 class AsyncChannel(Protocol):
     """As `Channel`, for the tasks of one event loop."""
 
-    async def send(self, request: Request) -> Reply | Fault: ...
+    async def send(self, request: Request, until: float) -> Reply | Fault: ...
 
     async def close(self) -> None: ...
 
 
 class Transport(NamedTuple):
-    """How the requests of a call leave: connections, the gate that bounds them, and the user's own brake."""
+    """How the requests of a call leave: connections, the gate that bounds them, and the user's own limiter."""
 
     channel: Channel
     gate: threading.BoundedSemaphore
     limiter: Limiter | None
+    watches: set[Watch]
 
 
 class AsyncTransport(NamedTuple):
@@ -56,6 +74,88 @@ class AsyncTransport(NamedTuple):
     channel: AsyncChannel
     gate: asyncio.Semaphore
     limiter: Limiter | None
+
+
+_cleanups: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, LoopCleanup] = weakref.WeakKeyDictionary()
+
+
+class Closable(Protocol):
+    """Connections of one event loop."""
+
+    async def close(self) -> None: ...
+
+
+class Place(Protocol):
+    """Where the connections of one event loop are found."""
+
+    @property
+    def channel(self) -> Closable: ...
+
+
+class LoopCleanup:
+    """Holds on to an event loop's connections until they are closed."""
+
+    def __init__(self) -> None:
+        self._kept: set[Closable] = set()
+        self._closing: set[asyncio.Task[None]] = set()
+        self._watch = self._until_the_end()
+
+    async def _until_the_end(self) -> AsyncGenerator[None, None]:
+        try:
+            yield
+        finally:
+            for channel in [*self._kept]:
+                await self.close(channel)
+            await asyncio.gather(*self._closing, return_exceptions=True)
+
+    async def begin(self) -> None:
+        """Let the event loop know of the generator."""
+        await self._watch.__anext__()
+
+    def keep(self, channel: Closable) -> None:
+        """Close this one with the loop, if nobody did before."""
+        self._kept.add(channel)
+
+    async def close(self, channel: Closable) -> None:
+        """Close this one now."""
+        await channel.close()
+        self._kept.discard(channel)
+
+    def close_soon(self, channel: Closable) -> None:
+        """As `close`, for those who cannot wait; called in the loop's thread."""
+        task = asyncio.get_running_loop().create_task(self.close(channel))
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
+
+
+async def loop_cleanup() -> LoopCleanup:
+    """Return what closes the running event loop's connections."""
+    loop = asyncio.get_running_loop()
+    found = _cleanups.get(loop)
+    if found is None:
+        forget_closed(_cleanups)
+        found = _cleanups[loop] = LoopCleanup()
+        await found.begin()
+    return found
+
+
+def forget_closed(kept: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, V]) -> None:
+    """Let go of closed loops: what is kept knows its loop, so a weak reference alone would keep both for ever."""
+    for known in kept.keyrefs():  # a list made at once, since other threads have loops of their own
+        loop = known()
+        if loop is not None and loop.is_closed():
+            kept.pop(loop, None)
+
+
+def close_dropped(places: Mapping[asyncio.AbstractEventLoop, Place], process: int) -> None:
+    """Close the connections of a client that nobody has any more; in any thread, at any time."""
+    if os.getpid() != process:
+        return  # a forked child has neither the loops nor the connections
+    for loop, place in list(places.items()):
+        found = _cleanups.get(loop)
+        if found is not None:
+            with suppress(RuntimeError):  # the loop is closed, and its cleanup ran before
+                loop.call_soon_threadsafe(found.close_soon, place.channel)
 
 
 _Places: TypeAlias = "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncTransport]"
@@ -75,57 +175,63 @@ class ConnectionPool:
         timeout: float,
         width: int,
         limiter: Limiter | None,
-        given: httpx.Client | None,
-        given_async: httpx.AsyncClient | None,
+        given: HttpClient | None,
+        given_async: AsyncHttpClient | None,
         proxy: str | None = None,
     ) -> None:
         self._key, self._timeout = key, timeout
-        self._proxy = proxy
+        check_clients(given, given_async)
+        self._proxy = None if proxy is None else Secret(proxy)
         self.width = width
         self.limiter = limiter
         self._given, self._given_async = given, given_async
+        self._closed = False
+        self._closed_loops: weakref.WeakSet[asyncio.AbstractEventLoop] = weakref.WeakSet()
         self._settle()
 
     def _settle(self) -> None:
         self._pid = process_id()
         self._lock = threading.Lock()
-        self._dress = RequestBuilder(self._key, self._timeout)
+        self._builder = RequestBuilder(self._key, self._timeout)
         self._own: Channel | None = None
         self._gate = threading.BoundedSemaphore(self.width)
         self._places: _Places = weakref.WeakKeyDictionary()
+        self._watches: set[Watch] = set()
         weakref.finalize(self, close_dropped, self._places, self._pid).atexit = False
 
     def sync_transport(self) -> Transport:
         """Return this process's connections and gate."""
-        self._check(self._given, self._given_async, "http_client")
+        self._check(self._given, self._given_async, "http_client", closed=self._closed)
         with self._lock:
             if self._own is None:
                 given = self._given
                 self._own = (
-                    OwnTransport(self._proxy, self._dress)
+                    OwnTransport(self._proxy, self._builder)
                     if given is None
-                    else UserTransport(given, self._dress)
+                    else UserTransport(given, self._builder)
                 )
-            return Transport(self._own, self._gate, self.limiter)
+            return Transport(self._own, self._gate, self.limiter, self._watches)
 
     async def async_transport(self) -> AsyncTransport:
         """Return this event loop's connections and gate."""
-        self._check(self._given_async, self._given, "http_async_client")
-        loop = asyncio.get_running_loop()
+        loop = _running_loop()
+        self._check(self._given_async, self._given, "http_async_client", closed=loop in self._closed_loops)
         place = self._places.get(loop)
         if place is None:
             place = AsyncTransport(self._new_async(), asyncio.Semaphore(self.width), self.limiter)
             forget_closed(self._places)
             self._places[loop] = place
-            (await keeper()).keep(place.channel)
+            (await loop_cleanup()).keep(place.channel)
         return place
 
     def _new_async(self) -> AsyncChannel:
         if self._given_async is not None:
-            return AsyncUserTransport(self._given_async, self._dress)
-        return AsyncOwnTransport(self._proxy, self._dress)
+            return AsyncUserTransport(self._given_async, self._builder)
+        return AsyncOwnTransport(self._proxy, self._builder)
 
-    def _check(self, wanted: object, other: object, name: str) -> None:
+    def _check(self, wanted: object, other: object, name: str, *, closed: bool) -> None:
+        if closed:
+            raise ConfigError("this client is closed; make a new one")
         if wanted is None and other is not None:
             raise ConfigError(f"only the other kind of HTTP client was handed in; pass {name} for this call")
         if self._pid != process_id() and wanted is not None:
@@ -134,18 +240,35 @@ class ConnectionPool:
             self._settle()
 
     def close(self) -> None:
-        """Close what was made here. Closing twice is allowed; the next call opens new connections."""
+        """
+        Close the connections. Closing twice is allowed.
+
+        Calls of other threads that are under way end with a `ConfigError`, and so does every later call.
+        """
         own, self._own = self._own, None
         if self._pid != process_id():
             return
+        self._closed = True
+        for watch in self._watches.copy():
+            watch.due = -math.inf
         if own is not None:
             own.close()
 
     async def aclose(self) -> None:
-        """Close this event loop's connections."""
-        place = self._places.pop(asyncio.get_running_loop(), None)
+        """As `close`, for the connections of this event loop."""
+        self._closed_loops.add(_running_loop())
+        place = self._places.pop(_running_loop(), None)
         if place is not None:
-            await (await keeper()).close(place.channel)
+            await (await loop_cleanup()).close(place.channel)
+
+
+def _running_loop() -> asyncio.AbstractEventLoop:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError as error:
+        raise ConfigError(
+            "AsyncClient needs asyncio's event loop (uvloop's too); under trio, call Client in a thread"
+        ) from error
 
 
 def process_id() -> int:

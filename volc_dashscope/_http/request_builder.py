@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import os
 import ssl
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from functools import cache
 from typing import Generic, TypeVar
 
 import httpx
 
+from volc_dashscope import _config
+from volc_dashscope._http.faults import Progress
 from volc_dashscope._types import Request, Secret
+from volc_dashscope.errors import BadReplyError, ConfigError
 
 T = TypeVar("T")
 
 REMEMBERED = 64
-PIECE = 128 * 1024
+# `timeout` bounds the sending of one piece: small ones leave a slow line time, large ones cost less CPU.
+PIECE = 64 * 1024
+_LONGEST_CONNECT = 10.0
+# Linux buffers up to 4 MB of a connection by default. A slow line takes one piece a second, which is 0.5 Mbit/s.
+_SYSTEM_BUFFER = 4 * 1024 * 1024
+_SLOW_LINE = 1.0
+_LONGEST_LABEL, _LONGEST_HOST = 63, 253  # RFC 1035, 2.3.4
 
 
 class HeaderCache(Generic[T]):
@@ -49,8 +60,8 @@ class RequestBuilder:
     def __init__(self, key: Secret | None, timeout: float) -> None:
         self._key = key
         # A day stands for "no end": sockets do not take infinity.
-        self.timeout = httpx.Timeout(min(timeout, 86_400.0), connect=min(timeout, 10.0))
-        self._extensions = {"timeout": self.timeout.as_dict()}
+        self._longest = min(timeout, 86_400.0)
+        self._extensions = _timeouts(self._longest, self._longest)
         self.heads = HeaderCache(self._head)
 
     def named(self, request: Request) -> dict[str, str]:
@@ -66,18 +77,51 @@ class RequestBuilder:
         return headers
 
     def _head(self, request: Request) -> tuple[httpx.URL, httpx.Headers]:
-        url = httpx.URL(request.url)
+        url = parsed_url(request)
         return url, httpx.Headers({"Host": url.netloc.decode("ascii"), **self.named(request)})
 
-    def __call__(self, request: Request) -> httpx.Request:
-        """Return the request as httpx's."""
+    def __call__(self, request: Request, until: float) -> tuple[httpx.Request, Progress]:
+        """Return the request as httpx's, not to be waited for after `until`, and how far its body has come."""
         url, headers = self.heads(request)
-        built = httpx.Request(
-            request.method, url, headers=headers, stream=_Pieces(request.body), extensions=self._extensions
-        )
+        body = _Pieces(request.body)
+        left = until - time.monotonic()
+        # What the system has taken of a large body leaves while we wait for the reply already.
+        read = self._longest + min(len(request.body), _SYSTEM_BUFFER) // PIECE / _SLOW_LINE
+        extensions = self._extensions
+        if read > self._longest or left < self._longest:
+            extensions = _timeouts(min(self._longest, max(left, 0.001)), min(read, max(left, 0.001)))
+        built = httpx.Request(request.method, url, headers=headers, stream=body, extensions=extensions)
         if request.body or request.method != "GET":
             built.headers["Content-Length"] = str(len(request.body))
-        return built
+        return built, body.progress
+
+
+def parsed_url(request: Request) -> httpx.URL:
+    """
+    Return a request's URL.
+
+    Raises:
+        ConfigError: No host can have the name in `base_url`.
+        BadReplyError: Likewise, but it was the service that named the URL.
+    """
+    try:
+        url = httpx.URL(request.url)
+        host = url.raw_host.decode("ascii")
+    except (httpx.InvalidURL, UnicodeError, ValueError):
+        host = ""
+    # IPv6 addresses have no labels, and a root's dot may stand at the end.
+    labels = host.removesuffix(".").split(".")
+    if not host or len(host) > _LONGEST_HOST or any(not 0 < len(label) <= _LONGEST_LABEL for label in labels):
+        if request.keyless:
+            raise BadReplyError("the service named a URL whose host is not possible")
+        raise ConfigError(
+            "base_url names a host that is not possible: each part between the dots needs 1 to 63 characters"
+        )
+    return url
+
+
+def _timeouts(seconds: float, read: float) -> dict[str, dict[str, float | None]]:
+    return {"timeout": httpx.Timeout(seconds, connect=min(seconds, _LONGEST_CONNECT), read=read).as_dict()}
 
 
 class _Pieces(httpx.SyncByteStream, httpx.AsyncByteStream):
@@ -85,13 +129,16 @@ class _Pieces(httpx.SyncByteStream, httpx.AsyncByteStream):
 
     def __init__(self, body: bytes) -> None:
         self._body = body
+        self.progress = Progress(len(body))
 
     def __iter__(self) -> Iterator[bytes]:
+        self.progress.begun, self.progress.ended = True, False
         if len(self._body) <= PIECE:
             yield self._body
         else:
             for start in range(0, len(self._body), PIECE):
                 yield self._body[start : start + PIECE]
+        self.progress.ended = True
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         for piece in self:
@@ -100,7 +147,35 @@ class _Pieces(httpx.SyncByteStream, httpx.AsyncByteStream):
 
 @cache
 def ssl_context() -> ssl.SSLContext:
-    """Return whom to trust, as httpx decides it. Reading the certificates takes 20 ms, so once a process."""
-    context = httpx.create_ssl_context()
+    """
+    Return whom to trust: httpx's choice, or the file or folder that the environment names.
+
+    Reading the certificates takes 20 ms, so once a process.
+
+    Raises:
+        ConfigError: The file that a variable names cannot be used.
+    """
+    found = _config.find_certificates()
+    variable, path = found or ("", "")
+    try:
+        if found is None:
+            context = httpx.create_ssl_context()
+        elif os.path.isdir(path):
+            context = ssl.create_default_context(capath=path)
+        else:
+            context = ssl.create_default_context(cafile=path)
+    except OSError as error:  # also all of ssl's own
+        raise ConfigError(_unusable(variable, path, error)) from error
     context.set_alpn_protocols(["http/1.1"])
     return context
+
+
+def _unusable(variable: str, path: str, error: OSError) -> str:
+    log = _config.key_log()
+    if log is not None and error.filename == log:
+        variable, path = "SSLKEYLOGFILE", log
+    if isinstance(error, ssl.SSLError):
+        reason = "it holds no certificates in PEM form"
+    else:
+        reason = (error.strerror or "it cannot be read").lower()
+    return f"{variable or 'the TLS library'} cannot be used: {path or 'its certificates'}: {reason}"

@@ -1,41 +1,86 @@
 """
-Connections of our own: httpx's transports without its client, which costs as much again per request.
+How one request goes out and its reply comes in: over connections of our own, or by a client handed in.
 
-A lane is a transport with one connection. A pool of many looks at each of them for every request it sends; here
-the lane that was free last is taken, and one that has been free for long is closed.
+Our own are httpx's transports without its client, which costs as much again per request. Each has one connection:
+a pool of many looks at all of them for every request it sends; here the transport that was free last is taken, and
+one that has been free for long is closed.
 """
 
 from __future__ import annotations
 
+import inspect
 import os
 import time
 import weakref
 from collections import deque
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 import httpx
 
-from volc_dashscope._http.request_builder import RequestBuilder, ssl_context
-from volc_dashscope._http.response import FAULTS, aread, fault_of, read
-from volc_dashscope._types import Fault, Reply, Request
+from volc_dashscope._http.body import Response, aread, read
+from volc_dashscope._http.faults import Late, fault_of, is_known
+from volc_dashscope._http.request_builder import RequestBuilder, parsed_url, ssl_context
+from volc_dashscope._types import Fault, Reply, Request, Secret
 from volc_dashscope.errors import ConfigError
 
 A = TypeVar("A", httpx.HTTPTransport, httpx.AsyncHTTPTransport)
-
 
 # Seconds a connection is kept for the next request; load balancers close idle ones after a minute or so.
 _KEPT = 30.0
 _ONE = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=_KEPT)
 
 
+@runtime_checkable
+class HttpClient(Protocol):
+    """What is used of a client handed in: that of `httpx.Client` and of `httpx2.Client`."""
+
+    @property
+    def is_closed(self) -> bool: ...
+
+    # The request is the library's own, made by one method and sent by the other.
+    def build_request(self, method: str, url: str, *, headers: dict[str, str], content: bytes) -> Any: ...
+
+    def send(self, request: Any, *, stream: bool, follow_redirects: bool) -> Response: ...
+
+
+@runtime_checkable
+class AsyncHttpClient(Protocol):
+    """As `HttpClient`, of `httpx.AsyncClient` (with any transport) and of `httpx2.AsyncClient`."""
+
+    @property
+    def is_closed(self) -> bool: ...
+
+    def build_request(self, method: str, url: str, *, headers: dict[str, str], content: bytes) -> Any: ...
+
+    async def send(self, request: Any, *, stream: bool, follow_redirects: bool) -> Response: ...
+
+
+def check_clients(sync: object, asynchronous: object) -> None:
+    """
+    Raises:
+        ConfigError: What was handed in is no HTTP client, or one of the other kind.
+    """
+    for name, given, kind, awaited in (
+        ("http_client", sync, HttpClient, False),
+        ("http_async_client", asynchronous, AsyncHttpClient, True),
+    ):
+        if given is None:
+            continue
+        example = "httpx.AsyncClient" if awaited else "httpx.Client"
+        if not isinstance(given, kind):
+            raise ConfigError(f"{name} must be a client like {example}, got {type(given).__name__}")
+        if inspect.iscoroutinefunction(type(given).send) is not awaited:
+            raise ConfigError(f"{name} must be a client like {example}, got one of the other kind")
+
+
 class TransportPool(Generic[A]):
     """
-    The lanes of one channel. Appending to and popping from a deque need no lock.
+    Transports of one connection each. Appending to and popping from a deque need no lock.
 
     Args:
-        make: Opens a lane.
-        kept: Seconds a lane may be free before it is given back to be closed.
+        make: Makes a transport; it connects when it is used.
+        kept: Seconds a transport may be free before it is given back to be closed.
     """
 
     def __init__(self, make: Callable[[], A], kept: float = _KEPT) -> None:
@@ -43,23 +88,23 @@ class TransportPool(Generic[A]):
         self._make: Callable[[], A] = make
         self._free: deque[tuple[float, A]] = deque()
         self._all: set[A] = set()
-        self._closed = False
+        self.closed = False
 
     def take(self) -> A:
-        """Return a lane that nobody uses."""
+        """Return a transport that nobody uses."""
         try:
             return self._free.pop()[1]
         except IndexError:
-            lane = self._make()
-            self._all.add(lane)
-            return lane
+            transport = self._make()
+            self._all.add(transport)
+            return transport
 
-    def give(self, lane: A) -> A | None:
-        """Put a lane back; returns one that is to be closed, if any."""
-        if self._closed:
-            return lane
+    def give(self, transport: A) -> A | None:
+        """Put a transport back; returns one that is to be closed, if any."""
+        if self.closed:
+            return transport
         now = time.monotonic()
-        self._free.append((now, lane))
+        self._free.append((now, transport))
         try:
             if now - self._free[0][0] <= self._kept:
                 return None
@@ -69,81 +114,185 @@ class TransportPool(Generic[A]):
         self._all.discard(old)
         return old
 
-    def drain(self) -> list[A]:
-        """Return all lanes, to be closed; those in use too."""
-        self._closed = True
-        lanes = list(self._all)
+    def drain(self, *, used: bool = True) -> list[A]:
+        """
+        Return all transports, to be closed.
+
+        Args:
+            used: Those in use too. Threads close what they use themselves: a socket that is closed under a
+                thread that reads may be another's before that thread notices.
+        """
+        self.closed = True
+        free = [transport for _, transport in list(self._free)]
+        transports = list(self._all) if used else free
         self._all.clear()
         self._free.clear()
-        return lanes
+        return transports
 
 
 class OwnTransport:
-    """For threads."""
+    """Our own connections, for threads."""
 
-    def __init__(self, proxy: str | None, dress: RequestBuilder) -> None:
-        self._dress = dress
-        self._lanes = TransportPool(_maker(httpx.HTTPTransport, proxy))
+    def __init__(self, proxy: Secret | None, builder: RequestBuilder) -> None:
+        self._build, self._proxy = builder, _shown(proxy)
+        self._pool = TransportPool(_maker(httpx.HTTPTransport, proxy))
+        # The first one shows whether the environment's proxy and certificates can be used.
+        self._pool.give(self._pool.take())
         # A client that is dropped and not closed leaves no socket open.
-        weakref.finalize(self, _close_here, self._lanes, os.getpid()).atexit = False
+        weakref.finalize(self, _close_here, self._pool, os.getpid()).atexit = False
 
-    def send(self, request: Request) -> Reply | Fault:
-        lane = self._lanes.take()
+    def send(self, request: Request, until: float) -> Reply | Fault:
+        if self._pool.closed:
+            return Fault("closed")
+        built, progress = self._build(request, until)
+        transport = self._pool.take()
         try:
-            return read(request, lane.handle_request(self._dress(request)))
-        except FAULTS as error:
-            return fault_of(error)
+            response = transport.handle_request(built)
+            if time.monotonic() > until:
+                response.close()
+                raise Late
+            return read(request, response, until)
+        except Exception as error:
+            if not is_known(error):
+                raise
+            return _timely(fault_of(error, progress, self._proxy), until)
         finally:
-            old = self._lanes.give(lane)
+            old = self._pool.give(transport)
             if old is not None:
                 old.close()
 
     def close(self) -> None:
-        _close(self._lanes)
+        _close(self._pool)
 
 
-def _close(lanes: TransportPool[httpx.HTTPTransport]) -> None:
-    for lane in lanes.drain():
-        lane.close()
+def _close(pool: TransportPool[httpx.HTTPTransport]) -> None:
+    for transport in pool.drain(used=False):
+        transport.close()
 
 
-def _close_here(lanes: TransportPool[httpx.HTTPTransport], process: int) -> None:
+def _close_here(pool: TransportPool[httpx.HTTPTransport], process: int) -> None:
     # A forked child must not wait for a lock that a thread of its parent held.
     if os.getpid() == process:
-        _close(lanes)
+        _close(pool)
 
 
 class AsyncOwnTransport:
-    """For the tasks of one event loop."""
+    """As `OwnTransport`, for the tasks of one event loop."""
 
-    def __init__(self, proxy: str | None, dress: RequestBuilder) -> None:
-        self._dress = dress
-        self._lanes = TransportPool(_maker(httpx.AsyncHTTPTransport, proxy))
+    def __init__(self, proxy: Secret | None, builder: RequestBuilder) -> None:
+        self._build, self._proxy = builder, _shown(proxy)
+        self._pool = TransportPool(_maker(httpx.AsyncHTTPTransport, proxy))
+        self._pool.give(self._pool.take())
 
-    async def send(self, request: Request) -> Reply | Fault:
-        lane = self._lanes.take()
+    async def send(self, request: Request, until: float) -> Reply | Fault:
+        if self._pool.closed:
+            return Fault("closed")
+        built, progress = self._build(request, until)
+        transport = self._pool.take()
         try:
-            return await aread(request, await lane.handle_async_request(self._dress(request)))
-        except FAULTS as error:
-            return fault_of(error)
+            return await aread(request, await transport.handle_async_request(built))
+        except Exception as error:
+            if self._pool.closed:
+                return Fault("closed", cause=error)
+            if not is_known(error):
+                raise
+            return _timely(fault_of(error, progress, self._proxy), until)
         finally:
-            old = self._lanes.give(lane)
+            old = self._pool.give(transport)
             if old is not None:
                 await old.aclose()
 
     async def close(self) -> None:
-        for lane in self._lanes.drain():
-            await lane.aclose()
+        for transport in self._pool.drain():
+            await transport.aclose()
 
 
-def _maker(kind: type[A], proxy: str | None) -> Callable[[], A]:
+def _timely(fault: Fault, until: float) -> Fault:
+    """A silence that ended with the deadline was cut short by it."""
+    late = fault.kind in ("timeout", "connect") and time.monotonic() >= until
+    return Fault("late", fault.reason, cause=fault.cause, place=fault.place) if late else fault
+
+
+def _shown(proxy: Secret | None) -> str | None:
+    """Return host and port of a proxy, without its password."""
+    return (
+        None
+        if proxy is None
+        else f"the proxy {proxy.reveal().rpartition('@')[2].rpartition('//')[2].rstrip('/')}"
+    )
+
+
+def _maker(kind: type[A], proxy: Secret | None) -> Callable[[], A]:
     def make() -> A:
         try:
-            return kind(verify=ssl_context(), limits=_ONE, proxy=proxy)
-        except (ImportError, ValueError) as error:
+            return kind(verify=ssl_context(), limits=_ONE, proxy=None if proxy is None else proxy.reveal())
+        except (ImportError, ValueError, httpx.InvalidURL):
+            # The cause would quote the URL, which may hold a password.
             raise ConfigError(
-                "the environment's proxy cannot be used; its scheme must be http, https, or socks5 with "
-                "httpx[socks]"
-            ) from error
+                "the proxy that the environment names (HTTPS_PROXY, HTTP_PROXY or ALL_PROXY) cannot be used: it "
+                "must be http://host:port, https://host:port, or socks5://host:port with httpx[socks]"
+            ) from None
 
     return make
+
+
+class UserTransport:
+    """A client handed in by the user, for threads: used as it is, timeouts and hooks too, but for redirects."""
+
+    def __init__(self, client: HttpClient, builder: RequestBuilder) -> None:
+        self._client, self._builder = client, builder
+
+    def send(self, request: Request, until: float) -> Reply | Fault:
+        try:
+            built = _built(request, self._client, self._builder)
+            return read(request, self._client.send(built, **_options(request)), until)
+        except Exception as error:
+            return _fault_of_users(error, self._client, until)
+
+    def close(self) -> None:
+        """Leave it open: it is not ours."""
+
+
+class AsyncUserTransport:
+    """As `UserTransport`, for tasks."""
+
+    def __init__(self, client: AsyncHttpClient, builder: RequestBuilder) -> None:
+        self._client, self._builder = client, builder
+
+    async def send(self, request: Request, until: float) -> Reply | Fault:
+        try:
+            built = _built(request, self._client, self._builder)
+            return await aread(request, await self._client.send(built, **_options(request)))
+        except Exception as error:
+            return _fault_of_users(error, self._client, until)
+
+    async def close(self) -> None:
+        """Leave it open: it is not ours."""
+
+
+def _fault_of_users(error: Exception, client: HttpClient | AsyncHttpClient, until: float) -> Fault:
+    if client.is_closed:
+        raise ConfigError("the HTTP client that was handed in is closed") from error
+    if not is_known(error):
+        raise error
+    return _timely(fault_of(error), until)
+
+
+def _built(request: Request, client: HttpClient | AsyncHttpClient, builder: RequestBuilder) -> Any:
+    parsed_url(request)
+    headers = builder.named(request)
+    built = client.build_request(request.method, request.url, headers=headers, content=request.body)
+    if request.keyless:
+        # The client's own headers and cookies are for the service, not for a host named in a reply.
+        known = {"host", "content-length", *(name.lower() for name in headers)}
+        for name in [name for name in built.headers if name.lower() not in known]:
+            del built.headers[name]
+    return built
+
+
+def _options(request: Request) -> dict[str, Any]:
+    # A redirected POST would carry what is embedded to another host.
+    options: dict[str, Any] = {"stream": True, "follow_redirects": False}
+    if request.keyless:
+        options["auth"] = None
+    return options

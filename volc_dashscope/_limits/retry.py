@@ -14,6 +14,8 @@ _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 20.0
 # A service that asks for more than this will not serve the request, however patient the caller is.
 LONGEST_HINT = 24 * 3600.0
+DEFAULT_RETRIES = 7
+_FIRST_CONNECTS, _FIRST_SECONDS = 3, 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,37 @@ class Retry:
         return pause if elapsed + pause < self.deadline else None
 
 
+class Reachability:
+    """
+    Whether a service can be reached at all, as the exchanges of one client find out together.
+
+    A service that never answered is asked three times within ten seconds: a refused port or an unknown host does not
+    get better. One that has answered may be away for a while, and gets all retries; a request that has used them,
+    while no other got a reply either, ends the calls of the client as an account error does.
+    """
+
+    def __init__(self) -> None:
+        self.replies = 0
+        self._reached = False
+
+    def replied(self) -> None:
+        """Note a reply, of whatever kind."""
+        self.replies += 1
+        self._reached = True
+
+    def gives_up(self, retry: Retry, attempt: int, elapsed: float) -> bool:
+        """Whether a failed connection is not tried again; `max_retries` other than the default is obeyed."""
+        hopeless = attempt >= _FIRST_CONNECTS or elapsed >= _FIRST_SECONDS
+        return not self._reached and retry.max_retries == DEFAULT_RETRIES and hopeless
+
+    def lost(self, replies: int) -> bool:
+        """Note that a request could not connect; whether none was answered since there were `replies`."""
+        if replies != self.replies:
+            return False
+        self._reached = False
+        return True
+
+
 def retry_after(headers: Mapping[str, str], now: float) -> float | None:
     """
     Seconds a reply asks to wait: `retry-after-ms`, or `Retry-After` as seconds or an HTTP date.
@@ -64,7 +97,7 @@ def retry_after(headers: Mapping[str, str], now: float) -> float | None:
 
     Args:
         headers: Reply headers with lower-case names.
-        now: Wall-clock second the reply arrived, for dates.
+        now: Wall-clock second the reply arrived, for dates in a reply without a `Date` of its own.
     """
     milliseconds = _number(headers.get("retry-after-ms"))
     if milliseconds is not None:
@@ -81,6 +114,20 @@ def retry_after(headers: Mapping[str, str], now: float) -> float | None:
         except (TypeError, ValueError, OverflowError):
             return None
     return _sane(seconds)
+
+
+def _clock_of(headers: Mapping[str, str], now: float) -> float:
+    """The sender's clock when it wrote the reply: ours may be minutes off."""
+    try:
+        return _timestamp(headers.get("date", ""))
+    except (TypeError, ValueError, OverflowError):
+        return now
+
+
+def _timestamp(value: str) -> float:
+    date = parsedate_to_datetime(value)
+    # RFC 9110 5.6.7: a date is in UTC also where it does not say so.
+    return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
 
 
 def _number(value: str | None) -> float | None:

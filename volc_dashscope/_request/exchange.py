@@ -11,14 +11,18 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Generic, Protocol, TypeVar
+from urllib.parse import urlsplit
 
 from volc_dashscope._limits.rate_limiter import RateLimiter, RequestCost, Reservation
-from volc_dashscope._limits.retry import Retry
+from volc_dashscope._limits.retry import Reachability, Retry
 from volc_dashscope._types import Fault, Flow, Reply, Request, Rows, Send, Wait
-from volc_dashscope.errors import EmbeddingError, RateLimitError, TransportError
+from volc_dashscope.errors import ConfigError, EmbeddingError, RateLimitError, TransportError
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
+
+# A large body that breaks each time is too large for somebody on the way, and costs minutes each time.
+_MOST_UPLOADS = 3
 
 
 class Operation(Protocol[T_co]):
@@ -43,35 +47,38 @@ class Step(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class RetryContext:
-    """What every exchange of a client shares: patience, pace and a clock."""
+    """What every exchange of a client shares: retries, rate limiter, clock, and whether the service is reached."""
 
     retry: Retry
     pace: RateLimiter
     clock: Callable[[], float]
     provider: str
+    reach: Reachability = field(default_factory=Reachability)
 
 
 def exchange(op: Operation[T], terms: RetryContext) -> Flow[T]:
     """Carry one logical request to a result. Yields `Send` and `Wait`; does no I/O of its own."""
     request = op.build()
     pace, clock = terms.pace, terms.clock
-    error, elapsed = None, 0.0
+    error, elapsed, replies = None, 0.0, terms.reach.replies
     for attempt in count(1):
         turn, asked = yield from _turn(op.cost, terms, elapsed, error)
-        # Standing in line for the pace is no part of the deadline; what the service asked for is.
+        # Waiting for the rate limit is no part of the deadline; what the service asked for is.
         began, elapsed = clock(), elapsed + (asked if error is not None else 0.0)
-        reply = yield Send(request)
-        outcome = _read(op, reply, terms.provider)
+        reply = yield Send(request, max(0.0, terms.retry.deadline - elapsed))
+        outcome = _read(op, reply, request, terms)
         if not isinstance(outcome, EmbeddingError):
             spent = outcome.usage.total_tokens if isinstance(outcome, Rows) else None
             pace.report(None, op.cost, clock(), turn=turn, spent=spent)
             return outcome
         error = outcome
         pace.report(error, op.cost, clock(), turn=turn)
-        pause = terms.retry.after(error, attempt, elapsed + clock() - began)
+        pause = _pause(error, reply, terms, attempt, elapsed + clock() - began)
         if pause is None:
+            if isinstance(reply, Fault) and reply.kind == "connect" and terms.reach.lost(replies):
+                error.account = True
             raise error
-        yield Wait(pause)
+        yield Wait(pause, why=f"attempt {attempt} at {_host_of(request.url)} failed: {error}")
         elapsed += clock() - began
     raise AssertionError("unreachable: count() does not end")
 
@@ -97,7 +104,9 @@ def _turn(
         total += asked
         turn = pace.reserve(cost, now)
         if turn.delay > 0:
-            yield Wait(turn.delay)
+            yield Wait(
+                turn.delay, why=f"the rate limit; last attempt: {error}" if error else "the rate limit"
+            )
         if pace.confirms(turn):
             return turn, total
 
@@ -113,20 +122,67 @@ def _too_long(asked: float, terms: RetryContext) -> RateLimitError:
     )
 
 
-def _read(op: Operation[T], reply: Reply | Fault | None, provider: str) -> T | EmbeddingError:
+def _read(
+    op: Operation[T], reply: Reply | Fault | None, request: Request, terms: RetryContext
+) -> T | EmbeddingError:
     if isinstance(reply, Reply):
+        terms.reach.replied()
         return op.read(reply)
-    fault = reply or Fault("broken")
-    return TransportError(
-        f"{provider}: no complete reply ({_FAULTS[fault.kind]})",
-        provider=provider,
-        retryable=fault.kind != "too large",
+    return _failure(reply or Fault("broken"), request, terms)
+
+
+def _failure(fault: Fault, request: Request, terms: RetryContext) -> EmbeddingError:
+    """Return the error for a request that has no reply, with what the HTTP library raised as its cause."""
+    if fault.kind == "closed":
+        return ConfigError("this client was closed during the call")
+    host = _host_of(request.url)
+    words = _FAULTS[fault.kind].format(
+        host=host,
+        place=fault.place or host,
+        provider=terms.provider,
+        reason=f" ({fault.reason})" if fault.reason else "",
+        size=f"{fault.size / 1e6:.1f} MB",
+        deadline=f"{terms.retry.deadline:g} s",
     )
+    error = TransportError(
+        words,
+        provider=terms.provider,
+        retryable=fault.kind in ("connect", "timeout", "broken", "upload"),
+        account=fault.kind in ("certificate", "tls", "proxy"),
+    )
+    error.__cause__ = fault.cause
+    return error
+
+
+def _host_of(url: str) -> str:
+    """Return host and port as messages show them."""
+    return urlsplit(url).netloc.rpartition("@")[2]
+
+
+def _pause(
+    error: EmbeddingError, fault: Reply | Fault | None, terms: RetryContext, attempt: int, elapsed: float
+) -> float | None:
+    """Seconds until the next attempt, or None to give up; marks an error that ends all further requests."""
+    pause = terms.retry.after(error, attempt, elapsed)
+    if not isinstance(fault, Fault):
+        return pause
+    if fault.kind == "upload" and attempt >= _MOST_UPLOADS:
+        return None
+    if fault.kind == "connect" and terms.reach.gives_up(terms.retry, attempt, elapsed + (pause or 0.0)):
+        return None
+    return pause
 
 
 _FAULTS = {
-    "connect": "could not connect",
-    "timeout": "timed out",
-    "broken": "the connection broke",
-    "too large": "the reply is larger than any reply of this service",
+    "connect": "cannot connect to {place}{reason}; run volc-dashscope doctor",
+    "certificate": "the certificate of {host} is not accepted{reason}; if the host is right, name a file with the "
+    "authority that signed it in SSL_CERT_FILE",
+    "tls": "no encrypted connection to {host}{reason}; check base_url and the proxy, or run volc-dashscope doctor",
+    "proxy": "{place} refuses to connect to {host}{reason}; check HTTPS_PROXY and NO_PROXY",
+    "timeout": "{provider}: no complete reply from {host} (timed out){reason}",
+    "late": "{provider}: no complete reply from {host} within the deadline of {deadline} (timed out)",
+    "broken": "{provider}: no complete reply from {host} (the connection broke){reason}",
+    "upload": "{provider}: closed while {size} were being sent to {host}{reason}; a gateway in between may limit "
+    "bodies",
+    "too large": "{provider}: no complete reply from {host} (the reply is larger than any reply of this service)",
 }

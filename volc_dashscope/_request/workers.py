@@ -1,16 +1,19 @@
-"""Several flows at once: by daemon threads, or by tasks. What starts next is `_feed`'s to say."""
+"""Runs several flows at once: by daemon threads, or by tasks. `scheduler` says what starts next."""
 
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
-from collections import deque
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar
 
+from volc_dashscope._http import Interrupted, Watch
 from volc_dashscope._request.scheduler import Scheduler
+from volc_dashscope._types import Fault
 
 T = TypeVar("T")
 J = TypeVar("J")
@@ -18,31 +21,32 @@ Outcome = tuple[int, J, T | BaseException]
 # Seconds over which the workers of one call begin. Requests that leave together are answered together, and then
 # each reply waits while the others are read; and DashScope refuses rates that rise too quickly (its error table).
 _RAMP = 0.032
+# Seconds between two looks at what the workers do: a client that is closed wakes its callers so late.
+_LONGEST_LOOK = 0.25
 
 
 def fan_out(
     feed: Scheduler[J],
-    work: Callable[[J, threading.Event], T],
+    work: Callable[[J, Watch], T],
     *,
-    alone: bool = False,
     hand_to_hand: bool = False,
 ) -> Iterator[Outcome[J, T]]:
     """
     Do jobs in daemon threads and yield (number, job, result or error) as they end.
 
-    The caller's thread only waits, so Ctrl-C raises there at once; leaving the loop early tells the workers
-    to stop and does not wait for replies in flight.
+    The caller's thread only waits, also for a single job, so Ctrl-C raises there at once and a deadline holds
+    whatever a worker waits for; leaving the loop early tells the workers to stop and does not wait for replies
+    in flight.
 
     So that no worker waits for the caller's thread, as many jobs wait in line as run. After an error none of them
     starts until the caller has seen it; if that halts the feed, none starts at all.
 
     Args:
-        alone: Without workers: a job is done in the caller's thread, when its outcome is asked for.
         hand_to_hand: Nothing waits in line: the next job starts only when the caller has dealt with an outcome
             and come back for more. A caller that is killed loses no more jobs than run at once.
     """
     ahead = 0 if hand_to_hand else feed.width
-    crew = _Inline(work) if alone else _ThreadPool(work, feed.width)
+    crew = _ThreadPool(work, feed.width)
     running = 0
     try:
         while True:
@@ -60,56 +64,65 @@ def fan_out(
         crew.dismiss(idle=not running)
 
 
-class _Inline(Generic[J, T]):
-    """A crew of nobody: the job is done when its outcome is asked for."""
+class _Worker(Generic[J]):
+    """A daemon thread of a pool, what it does just now, and for which job."""
 
-    def __init__(self, work: Callable[[J, threading.Event], T]) -> None:
-        self._work = work
-        self._waiting: deque[tuple[int, J]] = deque()
-
-    def start(self, number: int, job: J, running: int) -> None:
-        self._waiting.append((number, job))
-
-    def next(self) -> Outcome[J, T]:
-        number, job = self._waiting.popleft()
-        try:
-            return number, job, self._work(job, threading.Event())
-        except Exception as error:
-            return number, job, error
-
-    def go_on(self, *, halted: bool) -> int:
-        return 0
-
-    def dismiss(self, *, idle: bool) -> None:
-        self._waiting.clear()
+    def __init__(self, stop: threading.Event) -> None:
+        self.watch = Watch(stop)
+        self.job: tuple[int, J] | None = None
+        self.thread: threading.Thread | None = None
 
 
 class _ThreadPool(Generic[J, T]):
-    """Daemon threads, at most `width`, one for each job that runs at the same time."""
+    """
+    Daemon threads, at most `width`, one for each job that runs at the same time.
 
-    def __init__(self, work: Callable[[J, threading.Event], T], width: int) -> None:
+    A thread cannot be interrupted while it waits for the network. Where a job's step is over its time, this thread
+    takes the job away from its worker, which then ends by itself, and another worker takes its place.
+    """
+
+    def __init__(self, work: Callable[[J, Watch], T], width: int) -> None:
         self._work, self._width = work, width
         self._todo: SimpleQueue[tuple[int, J] | None] = SimpleQueue()
         self._done: SimpleQueue[Outcome[J, T]] = SimpleQueue()
         self._stop = threading.Event()
         self._clear = threading.Event()
         self._clear.set()
-        self._threads: list[threading.Thread] = []
+        self._workers: list[_Worker[J]] = []
 
     def start(self, number: int, job: J, running: int) -> None:
-        if len(self._threads) < min(running, self._width):
-            after = _RAMP * len(self._threads) / self._width
-            self._threads.append(
-                threading.Thread(target=self._worker, args=(after,), name="volc-dashscope", daemon=True)
-            )
-            self._threads[-1].start()
+        if len(self._workers) < min(running, self._width):
+            self._hire(_RAMP * len(self._workers) / self._width)
         self._todo.put((number, job))
+
+    def _hire(self, after: float) -> None:
+        worker: _Worker[J] = _Worker(self._stop)
+        worker.thread = threading.Thread(
+            target=self._labour, args=(worker, after), name="volc-dashscope", daemon=True
+        )
+        self._workers.append(worker)
+        worker.thread.start()
 
     def next(self) -> Outcome[J, T]:
         # A bounded wait keeps Ctrl-C alive where an unbounded one would not notice signals (Windows).
         while True:
+            now = time.monotonic()
+            due = min((worker.watch.due for worker in self._workers), default=math.inf)
             with suppress(Empty):
-                return self._done.get(timeout=0.5)
+                return self._done.get(timeout=min(_LONGEST_LOOK, max(0.001, due - now)))
+            for worker in self._workers:
+                if worker.watch.due <= time.monotonic() and (ended := self._give_up(worker)) is not None:
+                    return ended
+
+    def _give_up(self, worker: _Worker[J]) -> Outcome[J, T] | None:
+        job = worker.job
+        fault = Fault("closed" if worker.watch.due == -math.inf else "late")
+        error = worker.watch.give_up(fault)
+        if error is None or job is None:
+            return None
+        self._workers.remove(worker)
+        self._hire(0.0)
+        return (*job, error)
 
     def go_on(self, *, halted: bool) -> int:
         """Let the next jobs start after an error, or take them back; returns how many were taken back."""
@@ -126,18 +139,21 @@ class _ThreadPool(Generic[J, T]):
     def dismiss(self, *, idle: bool) -> None:
         self._stop.set()
         self._clear.set()
-        for _ in self._threads:
+        for _ in self._workers:
             self._todo.put(None)
         if idle:
-            for thread in self._threads:
-                thread.join()
+            for worker in self._workers:
+                assert worker.thread is not None
+                worker.thread.join()
 
-    def _worker(self, after: float) -> None:
+    def _labour(self, worker: _Worker[J], after: float) -> None:
         self._stop.wait(after)
         while (task := self._next_task()) is not None and not self._stop.is_set():
-            number, job = task
+            number, job = worker.job = task
             try:
-                self._done.put((number, job, self._work(job, self._stop)))
+                self._done.put((number, job, self._work(job, worker.watch)))
+            except Interrupted:
+                return  # told to stop, or given up: then another thread has ended the job
             except BaseException as error:
                 self._clear.clear()
                 if self._stop.is_set():
@@ -220,3 +236,14 @@ class _Tasks(Generic[J, T]):
         except Exception as error:
             self._clear.clear()
             self._done.put_nowait((number, job, error))
+
+
+def run_alone(work: Callable[[Watch], T]) -> T:
+    """Run one job in a worker of its own, so that its deadline holds, and return its result."""
+    jobs: Scheduler[None] = Scheduler([None], width=1)
+    for _number, _job, outcome in fan_out(jobs, lambda _, watch: work(watch)):
+        if isinstance(outcome, BaseException):
+            raise outcome
+        result = outcome
+        jobs.finish(0)
+    return result

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import threading
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -15,6 +14,7 @@ from volc_dashscope._limits.rate_limiter import RateLimiter
 from volc_dashscope._limits.retry import Retry
 from volc_dashscope._request.exchange import RetryContext
 from volc_dashscope._request.validation import check_settings
+from volc_dashscope._request.workers import run_alone
 from volc_dashscope._types import Flow, RequestSpec, Secret
 from volc_dashscope.errors import ConfigError
 from volc_dashscope.models import ModelInfo, Route
@@ -43,7 +43,8 @@ class Settings:
         max_retries, deadline: Retries of one step at most, and seconds in which they start.
         timeout: Seconds one request may take.
         default_headers: Sent with every request to the service.
-        http_client, http_async_client: Your own httpx clients, used as they are and never closed.
+        http_client, http_async_client: Your own clients of httpx (with any transport) or httpx2, used as they
+            are, timeouts included, and never closed.
 
     Raises:
         ConfigError: No key, an unknown model, or one that has no jobs of this kind.
@@ -161,7 +162,8 @@ class Sync:
     _home: ConnectionPool
 
     def _run(self, flow: Flow[T]) -> T:
-        return run(flow, self._home.sync_transport(), threading.Event())
+        transport = self._home.sync_transport()
+        return run_alone(lambda watch: run(flow, transport, watch))
 
     def close(self) -> None:
         """Close the connections. Closing twice is allowed."""

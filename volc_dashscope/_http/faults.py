@@ -1,0 +1,139 @@
+"""
+What an HTTP library's exception means: why no complete reply arrived.
+
+Exceptions are recognised by the names of their classes, which httpx and the libraries of its API share, so that a
+client handed in may come from any of them. Their texts are not repeated: those of proxies and URLs may hold a
+password. What is shown are the operating system's and the TLS library's own reasons.
+"""
+
+from __future__ import annotations
+
+import errno
+import http
+import os
+import ssl
+from collections.abc import Iterator
+
+from volc_dashscope._types import Fault
+
+# Libraries name their own exceptions so; anything else that a client handed in raises is its own.
+_KNOWN = frozenset({"HTTPError", "StreamError", "InvalidURL"})
+_RESET = frozenset({errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED})
+_LARGE_BODY = 1_000_000
+
+
+class Undecodable(Exception):
+    """The body is not in the coding it names, or in one that was not asked for."""
+
+
+class TooLarge(Exception):
+    """The body is larger than it may be."""
+
+
+class Late(Exception):
+    """The reply was not complete at the deadline."""
+
+
+OUR_OWN = (Undecodable, TooLarge, Late)
+
+
+class Progress:
+    """How much of a request's body its transport has asked for."""
+
+    __slots__ = ("begun", "ended", "size")
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.begun = self.ended = False
+
+
+def is_known(error: Exception) -> bool:
+    """Whether an exception tells of a failed exchange, and is no mistake of a program."""
+    return isinstance(error, (*OUR_OWN, OSError)) or not _KNOWN.isdisjoint(_names(error))
+
+
+def fault_of(error: Exception, progress: Progress | None = None, proxy: str | None = None) -> Fault:
+    """
+    Return what kept the reply from us.
+
+    Args:
+        progress: How far the request's body had come, where that is known.
+        proxy: Host and port of the proxy that was used.
+    """
+    if isinstance(error, TooLarge):
+        return Fault("too large", cause=error)
+    if isinstance(error, Late):
+        return Fault("late", cause=error)
+    names = _names(error)
+    if "ProxyError" in names:
+        return _of_proxy(error, proxy or "the proxy")
+    if not names.isdisjoint(("ConnectError", "ConnectTimeout")):
+        return _unconnected(error, late="ConnectTimeout" in names, proxy=proxy)
+    if not names.isdisjoint(("TimeoutException", "TimeoutError")):
+        reason = "no free connection in the HTTP client's pool" if "PoolTimeout" in names else ""
+        return Fault("timeout", reason, cause=error)
+    reason = _reason(error)
+    if progress is not None and progress.size > _LARGE_BODY and _cut(error, progress):
+        return Fault("upload", reason, cause=error, size=progress.size)
+    if progress is not None and progress.size and not progress.begun:
+        return Fault("connect", reason or "closed at once", cause=error, place=proxy)
+    return Fault("broken", reason, cause=error)
+
+
+def _of_proxy(error: Exception, proxy: str) -> Fault:
+    """Read the status a proxy answered with; a proxy chooses its own words, which are not repeated."""
+    status = str(error)[:3]
+    if not status.isdigit():
+        # A SOCKS proxy has no statuses: it cannot reach the host, or does not let us in.
+        told = "could not connect" in str(error)
+        return Fault("connect" if told else "proxy", "it refused", cause=error, place=proxy)
+    try:
+        phrase = f"{status} {http.HTTPStatus(int(status)).phrase}"
+    except ValueError:
+        phrase = status
+    return Fault("connect" if status >= "500" else "proxy", phrase, cause=error, place=proxy)
+
+
+def _unconnected(error: Exception, *, late: bool, proxy: str | None) -> Fault:
+    for cause in _causes(error):
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return Fault("certificate", cause.verify_message.rstrip("."), cause=error)
+        if isinstance(cause, ssl.SSLError) and not isinstance(
+            cause, ssl.SSLEOFError | ssl.SSLZeroReturnError
+        ):
+            return Fault("tls", (cause.reason or "failed").replace("_", " ").lower(), cause=error)
+    return Fault("connect", "timed out" if late else _reason(error), cause=error, place=proxy)
+
+
+def _cut(error: Exception, progress: Progress) -> bool:
+    """Whether a body was still being sent; what the system had taken of it may never have been read."""
+    return not progress.ended or any(
+        isinstance(cause, OSError) and cause.errno in _RESET for cause in _causes(error)
+    )
+
+
+def _reason(error: Exception) -> str:
+    """Return the operating system's own words, as in "connection refused"."""
+    for cause in _causes(error):
+        if isinstance(cause, OSError) and cause.errno is not None:
+            words = cause.strerror if cause.errno < 0 else os.strerror(cause.errno)
+            return (words or "").lower()
+    return ""
+
+
+def _names(error: BaseException) -> set[str]:
+    return {kind.__name__ for kind in type(error).__mro__}
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield an exception and all that led to it."""
+    waiting, seen = [error], set[int]()
+    while waiting:
+        found = waiting.pop(0)
+        if id(found) in seen:
+            continue
+        seen.add(id(found))
+        yield found
+        if isinstance(found, BaseExceptionGroup):
+            waiting += found.exceptions
+        waiting += [cause for cause in (found.__cause__, found.__context__) if cause is not None]
