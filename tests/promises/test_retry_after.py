@@ -12,13 +12,19 @@ from promise import Breakage, sized
 
 from volc_dashscope import EmbeddingError, RateLimitError, ServiceUnavailableError, get_model_info
 from volc_dashscope._limits.rate_limiter import RateLimiter, RequestCost
-from volc_dashscope._limits.retry import Retry
+from volc_dashscope._limits.retry import Retry, retry_after
 from volc_dashscope._request.exchange import RetryContext, exchange
 from volc_dashscope._types import Batch, Reply, Request, RequestSpec, Send, Wait
 from volc_dashscope.providers import dashscope
 
 NOW = 1_795_000_000.0  # Wed, 18 Nov 2026 11:06:40 GMT
 BREAKAGES = [
+    Breakage(
+        "volc_dashscope/_limits/retry.py",
+        "_timestamp(value) - _clock_of(headers, now)",
+        "_timestamp(value) - now",
+        "test_a_date_is_read_against_the_replys_own",
+    ),
     Breakage(
         "volc_dashscope/_limits/retry.py",
         "return _sane(milliseconds / 1000)",
@@ -274,3 +280,11 @@ class Patience(RuleBasedStateMachine):
 
 TestPatience = Patience.TestCase
 TestPatience.settings = hypothesis_settings(max_examples=sized(1_000), stateful_step_count=12, deadline=None)
+
+
+@pytest.mark.parametrize("skew", [-3600.0, 0.0, 3600.0])
+def test_a_date_is_read_against_the_replys_own(skew) -> None:
+    """The clock of this machine may be wrong; the service's is the one the date is meant by."""
+    headers = {"date": "Wed, 18 Nov 2026 11:06:40 GMT", "retry-after": "Wed, 18 Nov 2026 11:06:50 GMT"}
+
+    assert 10.0 == retry_after(headers, NOW + skew)

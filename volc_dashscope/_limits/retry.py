@@ -108,9 +108,7 @@ def retry_after(headers: Mapping[str, str], now: float) -> float | None:
     seconds = _number(value)
     if seconds is None:
         try:
-            date = parsedate_to_datetime(value)
-            # RFC 9110 5.6.7: a date is in UTC also where it does not say so.
-            seconds = max(0.0, (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() - now)
+            seconds = max(0.0, _timestamp(value) - _clock_of(headers, now))
         except (TypeError, ValueError, OverflowError):
             return None
     return _sane(seconds)
