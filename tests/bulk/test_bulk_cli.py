@@ -273,15 +273,15 @@ def test_the_module_is_the_command(command):
     assert 3 == len(rows(command.folder / "out.parquet"))
 
 
-@pytest.mark.parametrize("missing", ["click", "pyarrow"])
-def test_without_an_optional_package_it_names_the_extra(command, missing):
+@pytest.mark.parametrize("missing", ["pyarrow"])
+def test_without_an_optional_package_it_names_the_purpose_and_the_extra(command, missing):
     write_lines(command.folder / "t.txt", texts(3))
     code = f"import sys; sys.modules[{missing!r}] = None; from volc_dashscope.cli import main; main()"
 
     done = command("embed", "t.txt", "-m", TEXT, "-o", "out.parquet", code=code)
 
     assert 2 == done.code
-    assert 'pip install "volc-dashscope[bulk]"' in done.err
+    assert 'writing Parquet needs pyarrow: pip install "volc-dashscope[bulk]"' in done.err
     assert "Traceback" not in done.err
 
 

@@ -50,7 +50,7 @@ def test_nothing_fits_is_said(cli):
     done = cli("models", "--provider", "ark", "--dimension", 3)
 
     assert (0, "") == (done.code, done.out)
-    assert "leave a filter out" in done.err
+    assert "no model matches all filters" in done.err
 
 
 def test_one_model_is_told_with_its_source(cli):

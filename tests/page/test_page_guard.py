@@ -5,14 +5,18 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import socket
+import threading
 from importlib.resources import files
 from pathlib import Path
 
 import pytest
+import uvicorn
 from canary import KEY
 from paintings import MP4, fill, shaped
 from shelf_samples import embedded
 
+from volc_dashscope.search.page import create_app
 from volc_dashscope.search.page._words import language_of
 
 PATHS = ["/", "/static/page.css", "/api/album", "/thumb/0", "/file/0"]
@@ -29,7 +33,19 @@ def test_every_reply_carries_the_headers(page, path):
 
 
 @pytest.mark.parametrize(
-    "host", ["evil.example", "evil.example:8766", "127.0.0.1.evil.example", "[::1", "", "0.0.0.0:8766"]
+    "host",
+    [
+        "evil.example",
+        "evil.example:8766",
+        "127.0.0.1.evil.example",
+        "[::1",
+        "",
+        "0.0.0.0:8766",
+        "evil@127.0.0.1",
+        "127.0.0.1:8766@evil",
+        "127.0.0.1/x",
+        "127.0.0.1:8766, evil",
+    ],
 )
 @pytest.mark.parametrize("path", PATHS)
 def test_a_name_that_was_pointed_here_is_turned_away(page, host, path):
@@ -38,6 +54,34 @@ def test_a_name_that_was_pointed_here_is_turned_away(page, host, path):
 
     assert 403 == reply.status_code
     assert "127.0.0.1" in reply.json()["error"]
+
+
+@pytest.mark.parametrize("parser", ["h11", "httptools"])
+@pytest.mark.parametrize(
+    "hosts",
+    [["evil@127.0.0.1"], ["127.0.0.1", "evil.example"], ["evil.example", "127.0.0.1"], ["127.0.0.1"] * 2],
+)
+def test_strange_hosts_are_refused_under_every_http_parser(gallery, parser, hosts):
+    _, album, client = gallery
+    config = uvicorn.Config(create_app(album, client), http=parser, log_level="error", lifespan="off")
+    server = uvicorn.Server(config)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+        thread.start()
+        with socket.create_connection(listener.getsockname(), timeout=10) as connection:
+            lines = [
+                "GET /api/album HTTP/1.1",
+                *(f"Host: {host}" for host in hosts),
+                "Connection: close",
+                "",
+                "",
+            ]
+            connection.sendall("\r\n".join(lines).encode())
+            reply = connection.recv(200)
+        server.should_exit = True
+        thread.join(10)
+
+    assert reply.split()[1] in (b"400", b"403")
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1:8766", "localhost:8766", "localhost", "LOCALHOST:1"])

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Literal
 
 from volc_dashscope.bulk._records import Columns, Record
 from volc_dashscope.errors import ConfigError, InputError
@@ -14,13 +14,18 @@ from volc_dashscope.errors import ConfigError, InputError
 _ROWS_AT_ONCE = 512
 
 
-def arrow() -> tuple[ModuleType, ModuleType]:
-    """Return pyarrow and pyarrow.parquet."""
+def arrow(purpose: Literal["reading", "writing"] = "writing") -> tuple[ModuleType, ModuleType]:
+    """
+    Return pyarrow and pyarrow.parquet.
+
+    Raises:
+        ConfigError: pyarrow is not installed.
+    """
     try:
         import pyarrow
         import pyarrow.parquet
     except ImportError as error:
-        raise ConfigError('bulk jobs need pyarrow: pip install "volc-dashscope[bulk]"') from error
+        raise ConfigError(f'{purpose} Parquet needs pyarrow: pip install "volc-dashscope[bulk]"') from error
     return pyarrow, pyarrow.parquet
 
 
@@ -33,7 +38,7 @@ def parquet_records(path: Path, columns: Columns) -> Iterator[Record]:
     Raises:
         InputError: The file is no Parquet, or has not the columns.
     """
-    pa, parquet = arrow()
+    pa, parquet = arrow("reading")
     try:
         file = parquet.ParquetFile(path)
     except (OSError, pa.ArrowException) as error:
@@ -56,7 +61,7 @@ def parquet_names(path: Path) -> list[str]:
     Raises:
         InputError: The file is no Parquet.
     """
-    pa, parquet = arrow()
+    pa, parquet = arrow("reading")
     try:
         return list(parquet.read_schema(path).names)
     except (OSError, pa.ArrowException) as error:
@@ -65,7 +70,7 @@ def parquet_names(path: Path) -> list[str]:
 
 def parquet_rows(path: Path) -> int | None:
     """Return the number of rows, or None where the file does not tell."""
-    pa, parquet = arrow()
+    pa, parquet = arrow("reading")
     try:
         return int(parquet.read_metadata(path).num_rows)
     except (OSError, pa.ArrowException):
@@ -73,7 +78,7 @@ def parquet_rows(path: Path) -> int | None:
 
 
 def _group(file: Any, group: int, rows: range, wanted: list[str], columns: Columns) -> Iterator[Record]:
-    pa, _ = arrow()
+    pa, _ = arrow("reading")
     done, words = 0, "ends before this row"
     # The rows that share a batch with a damaged page are read once more, by themselves.
     for at_once in (_ROWS_AT_ONCE, 1):

@@ -118,6 +118,7 @@ class Progress:
 
     Args:
         total: Rows of the source, or None where nobody has counted them.
+        unit: "row", or "file" for a folder.
         to: Where it is written; None means stderr.
         clock: Seconds that only grow.
     """
@@ -127,11 +128,12 @@ class Progress:
         model_info: ModelInfo,
         total: int | None,
         *,
+        unit: str = "row",
         to: IO[str] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._model_info = model_info
-        self._total = total
+        self._total, self._unit = total, unit
         self._before: int | None = None
         self._to = sys.stderr if to is None else to
         self._clock = clock
@@ -142,7 +144,7 @@ class Progress:
                 from tqdm import tqdm
             except ImportError as error:
                 raise ConfigError('a progress bar needs tqdm: pip install "volc-dashscope[bulk]"') from error
-            self._bar = tqdm(total=total, unit="row", file=self._to, dynamic_ncols=True, smoothing=0.05)
+            self._bar = tqdm(total=total, unit=unit, file=self._to, dynamic_ncols=True, smoothing=0.05)
 
     def show(self, rows: int, failed: int, usage: Usage) -> None:
         """Say how far it is."""
@@ -162,7 +164,9 @@ class Progress:
             self._said = now
             rate = (rows - self._before) / (now - self._began)
             whole = f" of {self._total:,}" if self._total is not None else ""
-            self._to.write(f"{rows:,}{whole} rows, {rate:,.0f} rows/s, {self._spend(failed, usage)}\n")
+            self._to.write(
+                f"{rows:,}{whole} {self._unit}s, {rate:,.0f} {self._unit}s/s, {self._spend(failed, usage)}\n"
+            )
             self._to.flush()
 
     def close(self) -> None:

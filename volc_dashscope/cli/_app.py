@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from typing import Any
 
 import click
@@ -13,13 +14,34 @@ from volc_dashscope.cli._embed import embed
 from volc_dashscope.cli._emulator import emulator
 from volc_dashscope.cli._estimate import estimate
 from volc_dashscope.cli._models import models
-from volc_dashscope.cli._output import say_json
+from volc_dashscope.cli._output import ExitCode, leave, note, say_json
 from volc_dashscope.cli._search import search
 from volc_dashscope.cli._serve import serve
 
 
 class _App(click.Group):
-    """A group whose usage errors are JSON too where JSON was asked for."""
+    """A group whose usage errors look like every other error, and are JSON where JSON was asked for."""
+
+    def main(self, args: Any = None, *, standalone_mode: bool = True, **extra: Any) -> Any:  # type: ignore[override]
+        """Run the command and exit; the library's errors are handled in the subcommands."""
+        if not standalone_mode:
+            return super().main(args, standalone_mode=False, **extra)
+        try:
+            code = super().main(args, standalone_mode=False, **extra)
+        except click.UsageError as error:
+            if error.ctx is not None and not error.format_message():
+                click.echo(error.ctx.get_help(), err=True)
+            else:
+                note(f"error: {error.format_message()}")
+                if error.ctx is not None:
+                    note(f"`{error.ctx.command_path} --help` lists what there is")
+            leave(ExitCode.WRONG)
+        except click.ClickException as error:
+            note(f"error: {error.format_message()}")
+            leave(ExitCode.WRONG)
+        except click.Abort:
+            leave(128 + signal.SIGINT)
+        leave(code if isinstance(code, int) else ExitCode.DONE)
 
     def make_context(self, info_name: Any, args: list[str], *rest: Any, **extra: Any) -> click.Context:
         """Take note of `--json` before anything is parsed."""
@@ -53,6 +75,14 @@ def app() -> None:
       volc-dashscope search photos/ "蓝色海景"
       volc-dashscope serve photos/ --open          a page to search on
     No key yet? `volc-dashscope emulator` stands in for both services.
+
+    \b
+    Exit codes:
+      0    everything worked
+      1    some rows or files failed, or doctor found something to fix
+      2    the command, its input or a setting is wrong; nothing was sent
+      3    the service or the account stopped it; the same command goes on
+      130  stopped by Ctrl-C (143: by SIGTERM)
     """
 
 

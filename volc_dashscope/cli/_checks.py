@@ -37,6 +37,7 @@ CORE = (
     Package("httpx", "0.27", "1"),
     Package("numpy", "1.26"),
     Package("orjson", "3.10"),
+    Package("click", "8.1"),
 )
 EXTRAS: dict[str, tuple[Package, ...]] = {
     "langchain": (Package("langchain-core", "1.0", "2"),),
@@ -44,7 +45,7 @@ EXTRAS: dict[str, tuple[Package, ...]] = {
     "images": (Package("pillow", "10.3"),),
     "emulator": (Package("pillow", "10.3"),),
     "multi": (Package("zstandard", "0.22"), Package("blosc2", "2.7")),
-    "bulk": (Package("pyarrow", "17"), Package("tqdm", "4.66"), Package("click", "8.1")),
+    "bulk": (Package("pyarrow", "17"), Package("tqdm", "4.66")),
     "serve": (
         Package("starlette", "0.40"),
         Package("uvicorn", "0.30"),

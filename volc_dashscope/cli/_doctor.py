@@ -11,19 +11,27 @@ import click
 from volc_dashscope import _config
 from volc_dashscope.cli._checks import Finding, Place, installed, service
 from volc_dashscope.cli._options import json_option
-from volc_dashscope.cli._output import SOMETHING_TO_FIX, leave, say_json
+from volc_dashscope.cli._output import ExitCode, leave, say_json
 from volc_dashscope.models import Provider
 
 _MARKS = {"ok": ("ok", "green"), "note": ("-", None), "fix": ("FIX", "red")}
 
 
 @click.command()
-@click.option("--provider", type=click.Choice(get_args(Provider)), help="Look at this service only.")
-@click.option("--region", help="As for a client; needs --provider.")
-@click.option("--base-url", help="Likewise; else from the environment, else by region.")
+@click.option("--provider", type=click.Choice(get_args(Provider)), help="Check only this service.")
+@click.option("--region", help="Region of the service; needs --provider.")
+@click.option(
+    "--base-url", help="Base URL; needs --provider. Default: from the environment, else from the region."
+)
 @click.option("--workspace", help="DashScope workspace id.")
-@click.option("--timeout", type=click.FloatRange(0.1, 60), default=5.0, show_default=True, help="Seconds.")
-@click.option("--offline", is_flag=True, help="Do not connect to anything.")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(0.1, 60),
+    default=5.0,
+    show_default=True,
+    help="Seconds to wait for a connection.",
+)
+@click.option("--offline", is_flag=True, help="Open no connection.")
 @click.option(
     "--send-request",
     is_flag=True,
@@ -56,7 +64,7 @@ def doctor(
         say_json({"fixes": fixes, "findings": [asdict(finding) for finding in found]})
     else:
         click.echo(f"{fixes} to fix" if fixes else "nothing to fix", err=True)
-    leave(SOMETHING_TO_FIX if fixes else 0)
+    leave(ExitCode.FAILED_ROWS if fixes else ExitCode.DONE)
 
 
 def _findings(

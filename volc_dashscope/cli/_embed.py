@@ -14,12 +14,22 @@ from types import FrameType
 from typing import Any
 
 import click
+import orjson
 
 from volc_dashscope.bulk import Progress, Report, Source, count_rows, embed_batch, embed_file
 from volc_dashscope.cache import SQLiteCache
 from volc_dashscope.cli._estimate import tell_preview
 from volc_dashscope.cli._options import EmbedOptions, options
-from volc_dashscope.cli._output import FAILED_ROWS, errors_told, leave, note, say_json
+from volc_dashscope.cli._output import (
+    ExitCode,
+    errors_told,
+    leave,
+    most_frequent,
+    note,
+    note_reasons,
+    say_json,
+    scanning,
+)
 from volc_dashscope.client import Client
 from volc_dashscope.errors import ConfigError
 from volc_dashscope.jobs import BatchJobs, FileJobs
@@ -41,7 +51,8 @@ def embed(dry_run: bool, **options: Any) -> None:
     if given.output is None and not dry_run:
         raise click.UsageError("say where the vectors go: -o out.parquet")
     with errors_told(as_json=given.as_json, hint=_how_to_resume()):
-        opened = given.opened()
+        with scanning(quiet=given.quiet) as watch:
+            opened = given.opened(watch)
         if dry_run:
             tell_preview(opened, given, given.output)
             return
@@ -50,7 +61,7 @@ def embed(dry_run: bool, **options: Any) -> None:
         except KeyboardInterrupt:
             note(_how_to_resume())
             leave(128 + signal.SIGINT)
-    _tell(report, given)
+    _tell(report, given, "files" if opened.format == "folder" else "rows")
 
 
 def _embedded(source: Source, given: EmbedOptions) -> Report:
@@ -102,7 +113,7 @@ def _output(given: EmbedOptions) -> Path:
 def _bar(source: Source, given: EmbedOptions, model_info: ModelInfo, stack: ExitStack) -> Progress | None:
     if given.quiet:
         return None
-    bar = Progress(model_info, count_rows(source))
+    bar = Progress(model_info, count_rows(source), unit="file" if source.format == "folder" else "row")
     stack.callback(bar.close)
     return bar
 
@@ -141,11 +152,16 @@ def _command() -> str:
     return shlex.join(["volc-dashscope", *sys.argv[1:]])
 
 
-def _tell(report: Report, given: EmbedOptions) -> None:
+def _tell(report: Report, given: EmbedOptions, unit: str) -> None:
     if given.as_json:
-        say_json(report.as_json())
-    price = "" if report.price is None else f", {report.currency} {report.price:,.4f}"
-    note(f"{report.rows:,} rows, {report.failed:,} failed, {report.usage.total_tokens:,} tokens{price}")
+        reasons = [{"reason": reason, "count": count} for reason, count in most_frequent(_errors(report))]
+        say_json({**report.as_json(), "reasons": reasons})
+    price = "price unknown" if report.price is None else f"{report.currency} {report.price:,.4f}"
+    tokens = f"{report.usage.total_tokens:,} tokens"
+    note(f"{report.rows:,} {unit}, {report.failed:,} failed, {tokens}, {price}")
+    note_reasons(_errors(report))
+    if report.damaged:
+        note(f"the disk had damaged {', '.join(report.damaged)}; those {unit} were embedded again")
     if report.resumed:
         note(f"{report.resumed:,} of them were finished before")
     if report.skipped_files:
@@ -160,8 +176,16 @@ def _tell(report: Report, given: EmbedOptions) -> None:
         leave(128 + (_STOPPED[0] if _STOPPED else signal.SIGINT))
     note(f"written to {report.output}")
     if report.failed_file is not None:
-        note(f"the failed rows are in {report.failed_file}, which can be a SOURCE")
-        leave(FAILED_ROWS)
+        note(f"the failed {unit} are in {report.failed_file}, which can be a SOURCE")
+        leave(ExitCode.FAILED_ROWS)
+
+
+def _errors(report: Report) -> Iterator[str]:
+    """Yield the error of each failed row; nothing is kept of a million of them."""
+    if report.failed_file is not None:
+        with report.failed_file.open("rb") as file:
+            for line in file:
+                yield orjson.loads(line)["error"]
 
 
 def _waiting(report: Report, given: EmbedOptions) -> str:

@@ -9,7 +9,7 @@ import click
 
 from volc_dashscope.bulk import Preview, Source, preview
 from volc_dashscope.cli._options import SourceOptions, priced_options
-from volc_dashscope.cli._output import duration, errors_told, note, say_json
+from volc_dashscope.cli._output import duration, errors_told, note, say_json, scanning
 
 
 @click.command()
@@ -26,39 +26,42 @@ def estimate(**options: Any) -> None:
     Example:
       volc-dashscope estimate photos/ --model qwen3-vl-embedding
     """
-    asked = SourceOptions(**options)
-    with errors_told(as_json=asked.as_json):
-        tell_preview(asked.opened(), asked, None)
+    given = SourceOptions(**options)
+    with errors_told(as_json=given.as_json), scanning(quiet=given.as_json) as watch:
+        tell_preview(given.opened(watch), given, None)
 
 
-def tell_preview(source: Source, asked: SourceOptions, output: Path | None) -> None:
+def tell_preview(source: Source, given: SourceOptions, output: Path | None) -> None:
     """Say what a job would still send and cost; `output` is where rows may be finished already."""
-    found = preview(source, output, model=asked.settings(), text_type=asked.text_type)
-    if asked.as_json:
-        say_json({"model": asked.model, **found.as_json()})
+    found = preview(source, output, model=given.settings(), text_type=given.text_type)
+    if given.as_json:
+        say_json({"model": given.model, **found.as_json()})
         return
-    for name, value in _lines(found):
+    for name, value in _lines(found, "files" if source.format == "folder" else "rows"):
         if value:
             click.echo(f"{name + ':':20}{value}")
     note(found.rule)
 
 
-def _lines(found: Preview) -> list[tuple[str, str]]:
-    price = f"{found.currency} {_range(*found.price, ',.4f')}" if found.price else "not known"
-    seconds = "not known" if found.seconds is None else "at least " + duration(found.seconds)
+def _lines(found: Preview, unit: str) -> list[tuple[str, str]]:
+    price = _range(*found.price, ",.4f") if found.price else "unknown"
+    priced = price if price == "unknown" else f"{found.currency} {price}"
+    seconds = "unknown" if found.seconds is None else "at least " + duration(found.seconds)
     return [
-        ("rows", f"{found.rows:,}"),
+        (unit, f"{found.rows:,}"),
         ("finished already", f"{found.finished:,}" if found.finished else ""),
         ("cannot be embedded", f"{found.bad:,}" if found.bad else ""),
         ("items", f"{found.items:,}"),
         ("requests", f"{found.requests:,}"),
         ("tokens", _range(*found.tokens, ",.0f")),
-        ("price", price),
+        ("price", priced),
         ("time at the limits", seconds),
     ]
 
 
 def _range(fewest: float, most: float | None, style: str) -> str:
+    if most is None and not fewest:
+        return "unknown"
     if most is None:
         return f"at least {fewest:{style}}"
     return f"{fewest:{style}}" if fewest == most else f"{fewest:{style}} to {most:{style}}"

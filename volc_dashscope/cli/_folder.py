@@ -14,12 +14,11 @@ from urllib.parse import urlsplit
 import click
 
 from volc_dashscope import _config
-from volc_dashscope.bulk import Progress, preview
-from volc_dashscope.bulk._listing import media_files
+from volc_dashscope.bulk import Progress, count_rows, open_source, preview
 from volc_dashscope.cache import SQLiteCache
 from volc_dashscope.cli._names import MODEL_NAME
 from volc_dashscope.cli._options import client_options, options_as_settings
-from volc_dashscope.cli._output import leave, note
+from volc_dashscope.cli._output import leave, note, note_reasons, scanning
 from volc_dashscope.client import Client
 from volc_dashscope.emulator import Emulator
 from volc_dashscope.errors import ConfigError
@@ -55,16 +54,16 @@ class FolderOptions:
 
 def folder_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options of `FolderOptions`."""
-    model = f"Model id; else {USUAL['ark']} or {USUAL['dashscope']}, by the key that is set."
+    model = f"Model id. Default: {USUAL['ark']} or {USUAL['dashscope']}, depending on which key is set."
     for option in (
-        click.option("--refresh", is_flag=True, help="Try files again that could not be embedded."),
+        click.option("--refresh", is_flag=True, help="Retry files that failed before."),
         click.option(
             "--store",
             type=click.Path(path_type=Path, file_okay=False),
-            help="Where vectors are kept; else FOLDER/.volc-dashscope.",
+            help="Folder for the vectors. Default: FOLDER/.volc-dashscope.",
         ),
         click.option(
-            "--emulator", is_flag=True, help="Try it without a key: stand-in vectors made on this machine."
+            "--emulator", is_flag=True, help="Use the built-in emulator: no key needed, stand-in vectors."
         ),
         click.option("-m", "--model", type=MODEL_NAME, help=model),
     ):
@@ -140,12 +139,13 @@ def _album(folder: Path, client: Client, store: Path, wanted: FolderOptions) -> 
     watch: Any = None
     bar: Progress | None = None
     if not wanted.quiet and not is_current(folder, client, store):
-        files = sum(1 for _ in media_files(folder))
+        with scanning(quiet=wanted.quiet) as scan:
+            files = count_rows(open_source(folder, format="folder", watch=scan)) or 0
         if files and not wanted.emulator:
             note(
                 f"embedding what is new of {files:,} files with {client.model_info.name}: {_price(folder, wanted)}"
             )
-        bar = Progress(client.model_info, files)
+        bar = Progress(client.model_info, files, unit="file")
         watch = bar.show
     try:
         album = open_album(folder, client, store, watch=watch, refresh=wanted.refresh)
@@ -156,10 +156,9 @@ def _album(folder: Path, client: Client, store: Path, wanted: FolderOptions) -> 
         if bar is not None:
             bar.close()
     if album.left_out and not wanted.quiet:
-        name, why = next(iter(album.left_out.items()))
-        note(
-            f"{len(album.left_out):,} files are left out (--refresh tries them again); the first, {name}: {why}"
-        )
+        name = next(iter(album.left_out))
+        note(f"{len(album.left_out):,} files are left out (--refresh tries them again); the first is {name}")
+        note_reasons(album.left_out.values())
     return album
 
 
@@ -167,11 +166,6 @@ def _price(folder: Path, wanted: FolderOptions) -> str:
     """Return what the whole folder would cost, which the new files cannot exceed."""
     assert wanted.model is not None
     found = preview(folder, model=options_as_settings(wanted, wanted.model))
-    if found.price is None:
-        return "the price is not known"
-    fewest, most = found.price
-    return (
-        f"at most {found.currency} {most:,.4f}"
-        if most is not None
-        else f"{found.currency} {fewest:,.4f} or more"
-    )
+    if found.price is None or found.price[1] is None:
+        return "the price is unknown"
+    return f"at most {found.currency} {found.price[1]:,.4f}"

@@ -38,7 +38,7 @@ All facts of a model, with their source: volc-dashscope models NAME"""
 @click.option(
     "--max-price",
     type=click.FloatRange(0),
-    help="Only models with a known price up to this per million tokens, of all they were asked to embed.",
+    help="Only models whose price per million tokens is at most this.",
 )
 @click.option("--dimension", type=click.IntRange(1), help="Only models that can give vectors of this length.")
 @click.option("--region", help="Only models served there: cn-beijing, ap-southeast-1, ...")
@@ -64,7 +64,7 @@ def models(name: str | None, as_json: bool, **filters: Any) -> None:
         say_json({"models": [_as_json(row) for row in found]})
         return
     if not found:
-        click.echo("no model is like that; leave a filter out", err=True)
+        click.echo("no model matches all filters; remove one", err=True)
         return
     for line in _table(found):
         click.echo(line)

@@ -9,9 +9,10 @@ from typing import Any, Literal, cast
 
 import click
 
-from volc_dashscope.bulk import Columns, Source, open_source
+from volc_dashscope.bulk import Columns, ScanCallback, Source, open_source
 from volc_dashscope.bulk._sources import FORMATS, Format
 from volc_dashscope.cli._names import MODEL_NAME
+from volc_dashscope.cli._output import note
 from volc_dashscope.models import Provider, get_model_info
 from volc_dashscope.settings import ClientSettings
 
@@ -29,6 +30,7 @@ class SourceOptions:
     video_column: tuple[str, ...]
     id_column: str | None
     media_root: Path | None
+    encoding: str | None
     model: str
     role: str
     instruct: str | None
@@ -41,15 +43,28 @@ class SourceOptions:
     tokens_per_minute: float | None
     as_json: bool
 
-    def opened(self) -> Source:
+    def opened(self, watch: ScanCallback | None = None) -> Source:
         """
         Return the source.
+
+        Args:
+            watch: Called while a folder is scanned.
 
         Raises:
             EmbeddingError: What `open_source` raises.
         """
         columns = Columns(self.text_column, self.image_column, self.video_column, self.id_column)
-        return open_source(self.source, format=self.format, columns=columns, media_root=self.media_root)
+        source = open_source(
+            self.source,
+            format=self.format,
+            columns=columns,
+            media_root=self.media_root,
+            encoding=self.encoding,
+            watch=watch,
+        )
+        if source.encoding is not None and self.encoding is None:
+            note(f"{source.path.name} is read as {source.encoding}; --encoding says otherwise")
+        return source
 
     @property
     def text_type(self) -> Literal["query", "document"] | None:
@@ -108,84 +123,113 @@ _TABLE: list[tuple[tuple[str, ...], dict[str, Any]]] = [
             "help": "Model id (see `volc-dashscope models`) or endpoint id.",
         },
     ),
-    (("-o", "--output"), {"type": _PATH, "help": "Parquet file of id, row, vector and error."}),
+    (
+        ("-o", "--output"),
+        {"type": _PATH, "help": "The Parquet file to write: columns id, row, vector and error."},
+    ),
     (
         ("--format",),
-        {"type": click.Choice(FORMATS), "help": "Else by the ending."},
+        {"type": click.Choice(FORMATS), "help": "Format of SOURCE. Default: from the file extension."},
     ),
     (
         ("--text-column",),
-        {"multiple": True, "help": "Column of texts; several kinds or columns are fused into one vector."},
+        {"multiple": True, "help": "Column with text. Several columns in one row give one fused vector."},
     ),
-    (("--image-column",), {"multiple": True, "help": "Column of images: paths, URLs, or bytes (Parquet)."}),
-    (("--video-column",), {"multiple": True, "help": "Column of videos."}),
-    (("--id-column",), {"help": "Column of ids; else one called id, else row numbers."}),
-    (("--media-root",), {"type": _PATH, "help": "Folder that local media must be in; else that of SOURCE."}),
-    (("-d", "--dimensions"), {"type": int, "help": "Length of a vector; else the model's default."}),
+    (("--image-column",), {"multiple": True, "help": "Column with images: paths, URLs, or bytes (Parquet)."}),
+    (("--video-column",), {"multiple": True, "help": "Column with videos."}),
+    (("--id-column",), {"help": "Column with ids. Default: a column named id, else row numbers."}),
+    (
+        ("--media-root",),
+        {
+            "type": _PATH,
+            "help": "Folder that must contain all local media files. Default: the folder of SOURCE.",
+        },
+    ),
+    (
+        ("--encoding",),
+        {
+            "help": "Encoding of a text, JSONL or CSV file, such as gb18030. Default: UTF-8, or GBK if detected."
+        },
+    ),
+    (("-d", "--dimensions"), {"type": int, "help": "Vector dimension. Default: the model's."}),
     (
         ("--role",),
         {
             "type": click.Choice(list(_ROLES)),
             "default": "document",
             "show_default": True,
-            "help": "Role of all rows.",
+            "help": "Whether the rows are documents or queries.",
         },
     ),
-    (("--instruct",), {"help": "Task description, where the model takes one."}),
+    (("--instruct",), {"help": "Task instruction, for models that support one."}),
     (
         ("--route",),
         {
             "type": click.Choice(["native", "openai", "batch"]),
-            "help": "batch: through the service's jobs at half the price.",
+            "help": "API route. batch: asynchronous Batch jobs at half the price.",
         },
     ),
     (
         ("--provider",),
-        {"type": click.Choice(["ark", "dashscope"]), "help": "For a model the table does not have."},
+        {
+            "type": click.Choice(["ark", "dashscope"]),
+            "help": "Service of a model that `volc-dashscope models` does not list.",
+        },
     ),
     (
         ("--base-model",),
-        {"type": MODEL_NAME, "help": "The row of the table to use for an endpoint id or a snapshot."},
+        {"type": MODEL_NAME, "help": "The listed model behind an endpoint id or a snapshot."},
     ),
-    (("--region",), {"help": "cn-beijing, ap-southeast-1, ..."}),
-    (("--base-url",), {"help": "Else from the environment, else by region."}),
+    (("--region",), {"help": "Region of the service: cn-beijing, ap-southeast-1, ..."}),
+    (("--base-url",), {"help": "Base URL. Default: from the environment, else from the region."}),
     (("--workspace",), {"help": "DashScope workspace id."}),
-    (("--upload",), {**_FLAG, "help": "Put local media into DashScope's temporary storage."}),
-    (("--res-level",), {"type": int, "help": "Image resolution level, where the model has one."}),
+    (("--upload",), {**_FLAG, "help": "Upload local media to DashScope's temporary storage."}),
+    (("--res-level",), {"type": int, "help": "Image resolution level, for models that have one."}),
     (
         ("--normalize/--no-normalize",),
-        {"default": True, "show_default": True, "help": "Vectors of length one."},
+        {"default": True, "show_default": True, "help": "Scale vectors to length 1 (L2)."},
     ),
     (
         ("--concurrency", "max_concurrency"),
-        {"type": int, "default": 8, "show_default": True, "help": "Requests in flight."},
+        {"type": int, "default": 8, "show_default": True, "help": "Maximum number of requests in flight."},
     ),
-    (("--requests-per-minute",), {"type": float, "help": "The account's limit; else learnt from throttles."}),
-    (("--tokens-per-minute",), {"type": float, "help": "Likewise."}),
-    (("--cache",), {"type": _PATH, "help": "SQLite file of vectors to look in first and to add to."}),
+    (
+        ("--requests-per-minute",),
+        {"type": float, "help": "Your account's request limit. Default: adapts when rate-limited."},
+    ),
+    (
+        ("--tokens-per-minute",),
+        {"type": float, "help": "Your account's token limit. Default: adapts when rate-limited."},
+    ),
+    (
+        ("--cache",),
+        {"type": _PATH, "help": "SQLite cache file: rows found in it are not requested, new ones are added."},
+    ),
     (
         ("--file-url",),
-        {"help": "For text-embedding-async-*: where you put the files, with {name} for a name."},
+        {
+            "help": "For text-embedding-async-*: URL of the uploaded request files, with {name} for the file name."
+        },
     ),
-    (("--wait/--no-wait",), {"default": True, "help": "Wait for the service's jobs, or come back later."}),
+    (("--wait/--no-wait",), {"default": True, "help": "Wait until the jobs end, or submit them and return."}),
     (
         ("--group-rows",),
-        {"type": click.IntRange(1), "help": "Rows of a Parquet row group; else about 16 MB."},
+        {"type": click.IntRange(1), "help": "Rows per Parquet row group. Default: about 16 MB."},
     ),
-    (("--restart",), {**_FLAG, "help": "Drop what is there instead of going on with it."}),
+    (("--restart",), {**_FLAG, "help": "Discard existing output, finished or partial, and start again."}),
     (
         ("--dry-run",),
-        {**_FLAG, "help": "Say what it would send, cost and take; needs no key and sends nothing."},
+        {**_FLAG, "help": "Print requests, tokens, price and time; needs no key and sends nothing."},
     ),
-    (("-q", "--quiet"), {**_FLAG, "help": "No progress."}),
-    (("--json", "as_json"), {**_FLAG, "help": "Write one JSON object to stdout."}),
+    (("-q", "--quiet"), {**_FLAG, "help": "Show no progress."}),
+    (("--json", "as_json"), {**_FLAG, "help": "Print the result as one JSON object."}),
 ]
 
 
 _PRICED = (
     "--model", "--format", "--text-column", "--image-column", "--video-column", "--id-column", "--media-root",
-    "--role", "--instruct", "--route", "--provider", "--base-model", "--upload", "--res-level", "--requests-per-minute",
-    "--tokens-per-minute", "--json",
+    "--encoding", "--role", "--instruct", "--route", "--provider", "--base-model", "--upload", "--res-level",
+    "--requests-per-minute", "--tokens-per-minute", "--json",
 )  # fmt: skip
 
 _CLIENT = (

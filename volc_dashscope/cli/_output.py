@@ -1,19 +1,46 @@
-"""How the command speaks: results on stdout, all else on stderr, and errors as one line and an exit code."""
+"""Output of the command: results on stdout, all else on stderr; an error is one line and an exit code."""
 
 from __future__ import annotations
 
+import re
 import sys
-from collections.abc import Iterator, Mapping
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from enum import IntEnum
 from typing import Any, NoReturn
 
 import click
 import orjson
 
+from volc_dashscope.bulk import ScanCallback
 from volc_dashscope.errors import ConfigError, EmbeddingError, InputError
 
-FAILED_ROWS, WRONG, STOPPED = 1, 2, 3
-SOMETHING_TO_FIX = 1
+
+class ExitCode(IntEnum):
+    """
+    Every exit code of the command; a signal ends it with 128 and the signal's number (Ctrl-C 130, SIGTERM 143).
+
+    Attributes:
+        DONE: Everything worked.
+        FAILED_ROWS: Some rows or files failed, or `doctor` found something to fix.
+        WRONG: The command, its input or a setting is wrong; nothing was sent.
+        STOPPED: The service or the account stopped the job; the same command goes on with it.
+    """
+
+    DONE = 0
+    FAILED_ROWS = 1
+    WRONG = 2
+    STOPPED = 3
+
+
+# Settings that messages of the library name as Python writes them, and the shell otherwise.
+_ROW = re.compile(r"^row \d+: |\brow \d+\b: ?")
+_VARIABLE = re.compile(r"'[^']*'|\"[^\"]*\"|\b[0-9a-f]{8}[0-9a-f-]*\b|\d[\d,.]*")
+_OPTION = re.compile(
+    r"\b(base_model|provider|region|workspace|base_url|dimensions|instruct|res_level|upload|route|model)=(?=[\s,;.:)]|$)"
+)
 
 
 def say_json(value: Mapping[str, Any]) -> None:
@@ -45,11 +72,66 @@ def errors_told(*, as_json: bool = False, hint: str = "") -> Iterator[None]:
         wrong = isinstance(error, ConfigError | InputError)
         if as_json:
             kind = type(error).__name__
-            say_json({"error": str(error), "kind": kind, "code": error.code, "request_id": error.request_id})
-        note(f"error: {error}")
+            say_json(
+                {
+                    "error": shell_spelling(str(error)),
+                    "kind": kind,
+                    "code": error.code,
+                    "request_id": error.request_id,
+                }
+            )
+        note(f"error: {shell_spelling(str(error))}")
         if hint and not wrong:
             note(hint)
-        leave(WRONG if wrong else STOPPED)
+        leave(ExitCode.WRONG if wrong else ExitCode.STOPPED)
+
+
+def shell_spelling(message: str) -> str:
+    """Return a message of the library with settings as options: `base_model=` becomes `--base-model`."""
+    return _OPTION.sub(lambda found: "--" + found[1].replace("_", "-"), message)
+
+
+def most_frequent(errors: Iterable[str], *, most: int = 3) -> list[tuple[str, int]]:
+    """
+    Return the most frequent reasons with their counts.
+
+    Numbers, ids and quoted names do not make another reason; the first error of each is shown as it is.
+    """
+    counts: Counter[str] = Counter()
+    first: dict[str, str] = {}
+    for error in errors:
+        words = _ROW.sub("", error)
+        reason = _VARIABLE.sub("*", words)
+        counts[reason] += 1
+        first.setdefault(reason, words)
+    return [(first[reason], count) for reason, count in counts.most_common(most)]
+
+
+def note_reasons(errors: Iterable[str]) -> None:
+    """Write the most frequent reasons to stderr."""
+    for reason, count in most_frequent(errors):
+        note(f"{count:>9,} x {reason}")
+
+
+@contextmanager
+def scanning(*, quiet: bool) -> Iterator[ScanCallback | None]:
+    """Lend what shows how far the scan of a folder is: a line that changes on a terminal, else one every 5 s."""
+    if quiet:
+        yield None
+        return
+    terminal = sys.stderr.isatty()
+    said, shown = time.monotonic(), False
+
+    def show(what: str, number: int) -> None:
+        nonlocal said, shown
+        now = time.monotonic()
+        if now - said >= (0.2 if terminal else 5.0):
+            said, shown = now, True
+            click.echo(f"{chr(13) if terminal else ''}{what} {number:,} files …", err=True, nl=not terminal)
+
+    yield show
+    if terminal and shown:
+        click.echo(err=True)
 
 
 def megabytes(size: int) -> str:

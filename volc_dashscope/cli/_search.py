@@ -40,17 +40,19 @@ class _Question:
     "--image",
     "picture",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Find what is like this picture.",
+    help="Search by this picture.",
 )
 @click.option(
-    "--fused", is_flag=True, help="Ask with TEXT and --image as one: this picture, but as the text says."
+    "--fused",
+    is_flag=True,
+    help="Combine TEXT and --image into one query: this picture, changed as TEXT says.",
 )
-@click.option("--top", type=click.IntRange(1), default=5, show_default=True, help="How many to show.")
+@click.option("--top", type=click.IntRange(1), default=5, show_default=True, help="Number of results.")
 @click.option(
-    "--kind", type=click.Choice(["image", "video"]), help="Show only these; else pictures and videos alike."
+    "--kind", type=click.Choice(["image", "video"]), help="Show only images or only videos. Default: both."
 )
 @click.option(
-    "--html", type=click.Path(path_type=Path, dir_okay=False), help="Also write a page that shows them."
+    "--html", type=click.Path(path_type=Path, dir_okay=False), help="Also write the results as an HTML page."
 )
 @folder_options
 def search(

@@ -18,9 +18,9 @@ _HOST = "127.0.0.1"
 @click.command()
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option(
-    "--port", type=click.IntRange(0, 65535), default=8766, show_default=True, help="0 takes a free one."
+    "--port", type=click.IntRange(0, 65535), default=8766, show_default=True, help="Port; 0 picks a free one."
 )
-@click.option("--open", "show", is_flag=True, help="Open it in the browser.")
+@click.option("--open", "show", is_flag=True, help="Open the page in the browser.")
 @folder_options
 def serve(folder: Path, port: int, show: bool, **options: Any) -> None:
     """
@@ -44,7 +44,9 @@ def serve(folder: Path, port: int, show: bool, **options: Any) -> None:
 
             from volc_dashscope.search.page import create_app
         except ImportError as error:
-            raise ConfigError('the page needs more packages: pip install "volc-dashscope[serve]"') from error
+            raise ConfigError(
+                'the search page needs starlette and uvicorn: pip install "volc-dashscope[serve]"'
+            ) from error
         with _listening(port) as listener, opened(folder, wanted) as (album, client):
             app = create_app(album, client, stand_in=wanted.emulator)
             url = f"http://{_HOST}:{listener.getsockname()[1]}/"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
+import re
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 # The names of this machine for itself. A page elsewhere that points its own name at 127.0.0.1 (DNS rebinding)
 # comes with that name.
-HOSTS = frozenset({"127.0.0.1", "localhost"})
+_HOST = re.compile(r"(?:127\.0\.0\.1|localhost)(?::[0-9]{1,5})?", re.IGNORECASE)
 _HEADERS = {
     "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
@@ -22,7 +22,7 @@ _HEADERS = {
 
 
 class Guard:
-    """Middleware that turns strangers away and puts the headers on every reply."""
+    """Middleware that refuses requests of other hosts and pages, and sets the security headers of every reply."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -50,18 +50,13 @@ class Guard:
 
 def _stranger(headers: Headers) -> str | None:
     """Return why a request is none of the page's own, or None."""
-    host = headers.get("host", "")
-    if _name(f"http://{host}") not in HOSTS:
+    # One Host header of nothing but a name and a port. Some HTTP parsers pass on several, or a user before the name
+    # (`evil@127.0.0.1`), and who reads them next may pick the other part.
+    hosts = headers.getlist("host")
+    if len(hosts) != 1 or not _HOST.fullmatch(hosts[0]):
         return "this page answers to 127.0.0.1 and localhost only"
-    origin = headers.get("origin")
+    origins = headers.getlist("origin")
     # A page elsewhere can send a search, though not read the answer; it would be billed.
-    if origin is not None and origin != f"http://{host}":
+    if origins and origins != [f"http://{hosts[0]}"]:
         return "this page takes no requests from other pages"
     return None
-
-
-def _name(url: str) -> str | None:
-    try:
-        return urlsplit(url).hostname
-    except ValueError:
-        return None

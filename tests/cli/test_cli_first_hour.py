@@ -1,0 +1,79 @@
+"""What a new user gets wrong on the shell: one line that says what to do, and nothing half-made."""
+
+from __future__ import annotations
+
+import pytest
+
+from volc_dashscope.cli._output import most_frequent, shell_spelling
+
+V4 = "text-embedding-v4"
+PNG = b"\x89PNG\r\n\x1a\n"
+WRONG = {
+    "wrong column": (("embed", "t.csv", "--text-column", "nope"), "has no column 'nope'"),
+    "text model for pictures": (("embed", "pics"), "embeds text only"),
+    "output of another kind": (
+        ("embed", "t.csv", "--text-column", "标题", "-o", "out.csv"),
+        "call it 'out.parquet'",
+    ),
+    "output in no folder": (
+        ("embed", "t.csv", "--text-column", "标题", "-o", "no/out.parquet"),
+        "does not exist",
+    ),
+    "a single picture": (("embed", "banana.png"), "give a folder or a table"),
+    "unknown encoding": (("embed", "t.csv", "--encoding", "klingon"), "'klingon' is not known"),
+    "unknown option": (("embed", "t.csv", "--nope"), "--nope"),
+    "unknown command": (("embeddd",), "embeddd"),
+}
+
+
+@pytest.mark.parametrize(("line", "words"), WRONG.values(), ids=WRONG.keys())
+def test_a_mistake_is_one_line_and_leaves_nothing_behind(cli, services, tmp_path, line, words):
+    (tmp_path / "t.csv").write_bytes("标题,价格\n红色的椅子,3\n蓝色的大海,4\n".encode("gb18030"))
+    (tmp_path / "banana.png").write_bytes(PNG)
+    (tmp_path / "pics").mkdir()
+    (tmp_path / "pics" / "a.png").write_bytes(PNG)
+    output = () if "-o" in line or line[0] != "embed" else ("-o", "out.parquet")
+
+    done = cli(*line, *(("-m", V4) if line[0] == "embed" else ()), *output)
+
+    assert 2 == done.code
+    assert words in next(each for each in done.err.splitlines() if each.startswith("error: "))
+    assert 0 == len(services.ledger)
+    assert ["banana.png", "pics", "t.csv"] == sorted(path.name for path in tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("encoding", ["gb18030", "utf-8", "utf-8-sig", "utf-16"])
+def test_a_csv_of_a_chinese_excel_is_read(cli, services, tmp_path, encoding):
+    (tmp_path / "t.csv").write_bytes("标题,价格\n红色的椅子,3\n蓝色的大海,4\n".encode(encoding))
+
+    done = cli("embed", "t.csv", "--text-column", "标题", "-m", V4, "-o", "out.parquet", "-q")
+
+    assert (0, ["红色的椅子", "蓝色的大海"]) == (done.code, list(services.ledger.texts))
+
+
+def test_another_encoding_is_not_taken_for_gbk(cli, services, tmp_path):
+    (tmp_path / "t.csv").write_bytes("text\ndéjà vu\ncafé noir\nnaïve\n".encode("latin-1"))
+
+    done = cli("embed", "t.csv", "-m", V4, "-o", "out.parquet", "-q")
+
+    assert (1, 0) == (done.code, len(services.ledger))
+    assert "3 rows, 3 failed" in done.err
+
+
+def test_the_most_frequent_reasons_are_told(cli, services, tmp_path):
+    (tmp_path / "t.txt").write_text("a\n\n\nb\n\n", encoding="utf-8")
+
+    done = cli("embed", "t.txt", "-m", V4, "-o", "out.parquet", "-q")
+
+    assert 1 == done.code
+    assert "3 x the line is empty" in done.err
+
+
+def test_reasons_that_differ_in_numbers_and_names_are_one():
+    errors = ["row 1: image 'a.png' is 5x6", "row 2: image 'b.png' is 7x8", "row 3: empty"]
+
+    assert [("image 'a.png' is 5x6", 2), ("empty", 1)] == most_frequent(errors)
+
+
+def test_settings_are_named_as_the_shell_spells_them():
+    assert "pass --base-model or --provider" == shell_spelling("pass base_model= or provider=")
