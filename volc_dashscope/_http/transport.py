@@ -15,6 +15,7 @@ import weakref
 from collections import deque
 from collections.abc import Callable
 from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -222,10 +223,20 @@ def _shown(proxy: Secret | None) -> str | None:
     )
 
 
+def _check_proxy(proxy: Secret | None) -> None:
+    # httpx finds out only when it connects, and then not in every case.
+    if proxy is not None:
+        parts = urlsplit(proxy.reveal())
+        if not parts.hostname or parts.port == 0 or parts.path.strip("/") or parts.query or parts.fragment:
+            raise ValueError
+
+
 def _maker(kind: type[A], proxy: Secret | None) -> Callable[[], A]:
     def make() -> A:
+        context = ssl_context()
         try:
-            return kind(verify=ssl_context(), limits=_ONE, proxy=None if proxy is None else proxy.reveal())
+            _check_proxy(proxy)
+            return kind(verify=context, limits=_ONE, proxy=None if proxy is None else proxy.reveal())
         except (ImportError, ValueError, httpx.InvalidURL):
             # The cause would quote the URL, which may hold a password.
             raise ConfigError(

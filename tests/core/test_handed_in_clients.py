@@ -1,0 +1,172 @@
+"""Clients of httpx's API that a user hands in, and vcrpy around the client's own connections."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import httpx
+import httpx2
+import numpy as np
+import pytest
+import vcr
+from httpx_aiohttp import AiohttpTransport
+
+from volc_dashscope import AsyncClient, Client, ConfigError, TransportError
+
+ARK = "doubao-embedding-vision-251215"
+TEXTS = [f"text number {number}" for number in range(12)]
+
+SYNC: dict[str, Any] = {"httpx": httpx.Client, "httpx2": httpx2.Client}
+ASYNC: dict[str, Any] = {
+    "httpx": httpx.AsyncClient,
+    "httpx-aiohttp": lambda **settings: httpx.AsyncClient(transport=AiohttpTransport(), **settings),
+    "httpx2": httpx2.AsyncClient,
+}
+WAYS = [*(("sync", name) for name in SYNC), *(("async", name) for name in ASYNC)]
+each_client = pytest.mark.parametrize(("kind", "name"), WAYS, ids=lambda value: value)
+
+
+def _embed(mount: Any, kind: str, name: str, items: list[str] = TEXTS, **settings: Any) -> Any:
+    timeout = settings.pop("silence", 30.0)
+
+    async def awaited() -> Any:
+        async with ASYNC[name](timeout=timeout) as own:
+            client = mount.async_client(ARK, http_async_client=own, **settings)
+            return await client.embed(items)
+
+    if kind == "async":
+        return asyncio.run(awaited())
+    with SYNC[name](timeout=timeout) as own:
+        return mount.client(ARK, http_client=own, **settings).embed(items)
+
+
+@each_client
+def test_the_service_sees_the_same_request_and_the_caller_the_same_rows(emulate, kind, name) -> None:
+    ours, theirs = emulate(socket=True), emulate(socket=True)
+    with ours.client(ARK, max_concurrency=1) as client:
+        rows = client.embed(TEXTS).vectors
+
+    found = _embed(theirs, kind, name, max_concurrency=1).vectors
+
+    assert np.array_equal(rows, found)
+    assert [entry.body for entry in ours.emulator.ledger] == [entry.body for entry in theirs.emulator.ledger]
+    assert {entry.headers["authorization"] for entry in ours.emulator.ledger} == {
+        entry.headers["authorization"] for entry in theirs.emulator.ledger
+    }
+
+
+@each_client
+def test_faults_of_the_service_and_of_the_line_cost_no_item(emulate, kind, name) -> None:
+    mount = emulate(socket=True)
+    mount.emulator.fail("429", "500", "reset", "truncated", "502", "reset_body", "503", "429")
+
+    result = _embed(mount, kind, name)
+
+    assert np.isfinite(result.vectors).all()
+
+
+@each_client
+def test_its_errors_are_understood(emulate, kind, name) -> None:
+    slow = emulate(socket=True, latency=3)
+
+    with pytest.raises(TransportError, match="timed out"):
+        _embed(slow, kind, name, TEXTS[:1], silence=0.3, max_retries=0)
+    with pytest.raises(TransportError, match=r"cannot connect to 127\.0\.0\.1:9"):
+        _embed(slow, kind, name, TEXTS[:1], base_url="http://127.0.0.1:9", max_retries=0)
+
+
+@each_client
+def test_the_deadline_bounds_it_too(emulate, kind, name) -> None:
+    slow = emulate(socket=True, latency=3)
+
+    with pytest.raises(TransportError, match=r"within the deadline of 0\.5 s"):
+        _embed(slow, kind, name, TEXTS[:1], deadline=0.5)
+
+
+@each_client
+def test_a_closed_one_is_named(emulate, kind, name) -> None:
+    mount = emulate(socket=True)
+    if kind == "sync":
+        own = SYNC[name]()
+        own.close()
+        client = mount.client(ARK, http_client=own)
+        with pytest.raises(ConfigError, match="handed in is closed"):
+            client.embed(TEXTS)
+        return
+
+    async def closed() -> None:
+        own = ASYNC[name]()
+        await own.aclose()
+        await mount.async_client(ARK, http_async_client=own).embed(TEXTS)
+
+    with pytest.raises(ConfigError, match="handed in is closed"):
+        asyncio.run(closed())
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"http_client": object()}, "http_client must be a client like httpx.Client, got object"),
+        ({"http_client": httpx.AsyncClient()}, "got one of the other kind"),
+        ({"http_async_client": httpx2.Client()}, "got one of the other kind"),
+        (
+            {"http_async_client": "aiohttp"},
+            "http_async_client must be a client like httpx.AsyncClient, got str",
+        ),
+    ],
+    ids=["no client", "async for sync", "sync for async", "a name"],
+)
+def test_what_is_no_client_is_refused(settings, words) -> None:
+    with pytest.raises(ConfigError, match=words):
+        Client(ARK, api_key="k", **settings)
+
+
+@pytest.mark.parametrize("kind", ["sync", "async"])
+def test_vcrpy_records_and_replays_the_default_client(emulate, tmp_path: Path, kind) -> None:
+    mount = emulate(socket=True)
+    settings = mount.settings("ark")
+
+    async def awaited() -> Any:
+        async with AsyncClient(ARK, **settings) as client:
+            return (await client.embed(TEXTS)).vectors
+
+    def rows() -> Any:
+        if kind == "async":
+            return asyncio.run(awaited())
+        with Client(ARK, **settings) as client:
+            return client.embed(TEXTS).vectors
+
+    tape = vcr.VCR(match_on=["method", "uri", "body"], filter_headers=["authorization"])
+    with tape.use_cassette(str(tmp_path / "tape.yaml"), record_mode="once"):
+        recorded = rows()
+    asked = len(mount.emulator.ledger)
+    with tape.use_cassette(str(tmp_path / "tape.yaml"), record_mode="none") as cassette:
+        replayed = rows()
+
+    assert np.array_equal(recorded, replayed)
+    assert (asked, len(TEXTS)) == (len(mount.emulator.ledger), cassette.play_count)
+
+
+def test_an_event_loop_that_is_not_asyncios_is_named() -> None:
+    """As under trio, where a coroutine of ours runs and asyncio knows of no loop."""
+    call = AsyncClient(ARK, api_key="k").embed(["a"])
+
+    with pytest.raises(
+        ConfigError, match=r"AsyncClient needs asyncio's event loop \(uvloop's too\); under trio"
+    ):
+        call.send(None)
+
+
+HOSTS = [f"https://{'a' * 64}.example", "https://a..b", f"https://{'.'.join(['abcdefgh'] * 30)}"]
+
+
+@pytest.mark.parametrize("kind", ["sync", "async"])
+@pytest.mark.parametrize("url", HOSTS, ids=["a long label", "an empty label", "a long name"])
+def test_a_host_that_is_not_possible_is_refused(url, kind) -> None:
+    with pytest.raises(ConfigError, match="base_url"):
+        if kind == "sync":
+            Client(ARK, api_key="k", base_url=url).embed(["a"])
+        else:
+            asyncio.run(AsyncClient(ARK, api_key="k", base_url=url).embed(["a"]))
