@@ -25,7 +25,8 @@ class Mix:
 
     def __init__(self, parts: Sequence[Part], *, fuse: Fuse, fuses: bool) -> None:
         together = len(parts) == 1 or fuse == "always" or (fuse == "auto" and fuses)
-        self.items: tuple[Item, ...] = tuple(parts)
+        self.parts = tuple(parts)
+        self.items: tuple[Item, ...] = self.parts
         if together and len(parts) > 1:
             self.items = (Fused(*parts),)
 

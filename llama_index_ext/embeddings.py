@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 from uuid import uuid4
 
 from llama_index.core.base.embeddings.base import Embedding
-from llama_index.core.embeddings import MultiModalEmbedding
-from llama_index.core.schema import BaseNode, ImageType, TransformComponent
+from llama_index.core.schema import BaseNode, TransformComponent
 from pydantic import AliasChoices, Field, PrivateAttr, SecretStr
 
 from llama_index_ext.events import announced
 from llama_index_ext.fingerprints import MEDIA_KEY, is_marked
-from llama_index_ext.media import has_media, left_out, medium
+from llama_index_ext.media import embedded_words, has_media, left_out, medium
+from llama_index_ext.media_calls import MediaCalls, rows_of
 from llama_index_ext.pickling import Portable
 from llama_index_ext.rate_limit import RateLimiterAdapter
 from volc_dashscope import (
@@ -27,8 +26,9 @@ from volc_dashscope import (
     OnError,
     TextType,
     Usage,
+    Video,
 )
-from volc_dashscope.inputs import as_iterable
+from volc_dashscope.inputs import as_iterable, label
 from volc_dashscope.integrations.hybrid import SubCall, dense_pieces, joined, partial_result
 from volc_dashscope.integrations.settings import ClientFields, each, hide_key
 from volc_dashscope.models import Provider
@@ -58,7 +58,7 @@ class ListArguments:
             return await super().aget_agg_embedding_from_queries(_listed(queries, "queries"), *args, **kwargs)
 
 
-class ClientEmbedding(ListArguments, Portable, ClientFields, MultiModalEmbedding):
+class ClientEmbedding(ListArguments, Portable, ClientFields, MediaCalls):
     """What both classes do; they differ in the service and the default model."""
 
     api_key: SecretStr | None = Field(default=None, exclude=True, repr=False)
@@ -146,68 +146,43 @@ class ClientEmbedding(ListArguments, Portable, ClientFields, MultiModalEmbedding
             text_type: The role: "query", "document", or None where all items play the same one.
             on_error: As for `volc_dashscope.Client.embed`.
         """
-        pieces = dense_pieces(_listed(items, "items"), hybrid=self._hybrid)
-        if len(pieces) == 1:
-            return self.embed_piece(pieces[0], text_type, on_error)
-        results = [self._settled(piece, text_type, on_error) for piece in pieces]
-        return joined(pieces, results, on_error=on_error)
+        items = each(items, _itself, name="items")
+        labels = _labels(items)
+        with announced(self, labels) as vectors:
+            result = self.embed_unannounced(items, text_type=text_type, on_error=on_error)
+            _tell(result, labels, vectors)
+        return result
 
     async def aembed_items(
         self, items: Sequence[Item], *, text_type: TextType | None = "document", on_error: OnError = "raise"
     ) -> EmbeddingResult:
         """As `embed_items`, awaited."""
-        pieces = dense_pieces(_listed(items, "items"), hybrid=self._hybrid)
+        items = each(items, _itself, name="items")
+        labels = _labels(items)
+        with announced(self, labels) as vectors:
+            result = await self.aembed_unannounced(items, text_type=text_type, on_error=on_error)
+            _tell(result, labels, vectors)
+        return result
+
+    def embed_unannounced(
+        self, items: Sequence[Item], *, text_type: TextType | None = "document", on_error: OnError = "raise"
+    ) -> EmbeddingResult:
+        """As `embed_items` for a caller that raises core's events itself."""
+        pieces = dense_pieces(items, hybrid=self._hybrid)
+        if len(pieces) == 1:
+            return self.embed_piece(pieces[0], text_type, on_error)
+        results = [self._settled(piece, text_type, on_error) for piece in pieces]
+        return joined(pieces, results, on_error=on_error)
+
+    async def aembed_unannounced(
+        self, items: Sequence[Item], *, text_type: TextType | None = "document", on_error: OnError = "raise"
+    ) -> EmbeddingResult:
+        """As `embed_unannounced`, awaited."""
+        pieces = dense_pieces(items, hybrid=self._hybrid)
         if len(pieces) == 1:
             return await self.aembed_piece(pieces[0], text_type, on_error)
         results = [await self._asettled(piece, text_type, on_error) for piece in pieces]
         return joined(pieces, results, on_error=on_error)
-
-    def get_image_embedding(self, img_file_path: ImageType) -> Embedding:
-        """Embed one image: path, URL, data URI, stream, bytes or Pillow image."""
-        image = self._image(img_file_path)
-        with announced(self, [image.label()]) as vectors:
-            vectors.append(self._get_image_embedding(image))  # type: ignore[arg-type]
-        return vectors[0]
-
-    async def aget_image_embedding(self, img_file_path: ImageType) -> Embedding:
-        """As `get_image_embedding`, awaited."""
-        image = self._image(img_file_path)
-        with announced(self, [image.label()]) as vectors:
-            vectors.append(await self._aget_image_embedding(image))  # type: ignore[arg-type]
-        return vectors[0]
-
-    def get_image_embedding_batch(
-        self, img_file_paths: list[ImageType], show_progress: bool = False
-    ) -> list[Embedding]:
-        """Embed images in order, `embed_batch_size` to an event."""
-        rows: list[Embedding] = []
-        for images in self._image_batches(img_file_paths):
-            with announced(self, [image.label() for image in images]) as vectors:
-                vectors.extend(_lists(self._client.embed(images, progress=show_progress)))
-            rows.extend(vectors)
-        return rows
-
-    async def aget_image_embedding_batch(
-        self, img_file_paths: list[ImageType], show_progress: bool = False
-    ) -> list[Embedding]:
-        """As `get_image_embedding_batch`, awaited; at most `num_workers` batches at once, if that is set."""
-        batches = self._image_batches(img_file_paths)
-        gate = asyncio.Semaphore(self.num_workers or len(batches) or 1)
-
-        async def rows_of(images: list[Image]) -> list[Embedding]:
-            async with gate:
-                with announced(self, [image.label() for image in images]) as vectors:
-                    result = await self._client.aio.embed(images, progress=show_progress)
-                    vectors.extend(_lists(result))
-                return vectors
-
-        tasks = [asyncio.ensure_future(rows_of(images)) for images in batches]
-        try:
-            return [row for rows in await asyncio.gather(*tasks) for row in rows]
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
 
     def _model_and_key(self) -> tuple[str, SecretStr | None]:
         return self.model_name, self.api_key
@@ -225,11 +200,11 @@ class ClientEmbedding(ListArguments, Portable, ClientFields, MultiModalEmbedding
 
     def _get_query_embedding(self, query: str) -> Embedding:
         with self._brake.prepaid():
-            return _lists(self.embed_items([query], text_type="query"))[0]
+            return rows_of(self.embed_unannounced([embedded_words(query)], text_type="query"))[0]
 
     async def _aget_query_embedding(self, query: str) -> Embedding:
         with self._brake.prepaid():
-            return _lists(await self.aembed_items([query], text_type="query"))[0]
+            return rows_of(await self.aembed_unannounced([embedded_words(query)], text_type="query"))[0]
 
     def _get_text_embedding(self, text: str) -> Embedding:
         return self._get_text_embeddings([text])[0]
@@ -240,24 +215,12 @@ class ClientEmbedding(ListArguments, Portable, ClientFields, MultiModalEmbedding
     def _get_text_embeddings(self, texts: list[str]) -> list[Embedding]:
         _refuse_marks(texts)
         with self._brake.prepaid():
-            return _lists(self.embed_items(texts))
+            return rows_of(self.embed_unannounced(texts))
 
     async def _aget_text_embeddings(self, texts: list[str]) -> list[Embedding]:
         _refuse_marks(texts)
         with self._brake.prepaid():
-            return _lists(await self.aembed_items(texts))
-
-    def _get_image_embedding(self, img_file_path: ImageType) -> Embedding:
-        return self._get_image_embeddings([img_file_path])[0]
-
-    async def _aget_image_embedding(self, img_file_path: ImageType) -> Embedding:
-        return (await self._aget_image_embeddings([img_file_path]))[0]
-
-    def _get_image_embeddings(self, img_file_paths: list[ImageType]) -> list[Embedding]:
-        return _lists(self._client.embed(each(img_file_paths, self._image, name="img_file_paths")))
-
-    async def _aget_image_embeddings(self, img_file_paths: list[ImageType]) -> list[Embedding]:
-        return _lists(await self._client.aio.embed(each(img_file_paths, self._image, name="img_file_paths")))
+            return rows_of(await self.aembed_unannounced(texts))
 
     def embed_piece(
         self, piece: SubCall, role: TextType | None, on_error: OnError = "raise"
@@ -286,10 +249,8 @@ class ClientEmbedding(ListArguments, Portable, ClientFields, MultiModalEmbedding
     def _image(self, given: object) -> Image:
         return medium(given, Image, root=self.media_root)
 
-    def _image_batches(self, given: list[ImageType]) -> list[list[Image]]:
-        images = each(given, self._image, name="img_file_paths")
-        size = self.embed_batch_size
-        return [images[start : start + size] for start in range(0, len(images), size)]
+    def _video(self, given: object) -> Video:
+        return medium(given, Video, root=self.media_root)
 
 
 class ArkMultiModalEmbedding(ClientEmbedding):
@@ -348,6 +309,21 @@ def _refuse_cache(cache: object) -> None:
         )
 
 
+def _itself(item: Item) -> Item:
+    return item
+
+
+def _labels(items: Sequence[Item]) -> list[str]:
+    return [item if isinstance(item, str) else label(item) for item in items]
+
+
+def _tell(result: EmbeddingResult, labels: list[str], vectors: list[Embedding]) -> None:
+    """Put what was embedded into an event; items that failed are left out."""
+    done = [index for index in range(len(labels)) if index not in result.errors]
+    labels[:] = [labels[index] for index in done]
+    vectors.extend(result.vectors[done].tolist() if done else [])
+
+
 def _refuse_marks(texts: Sequence[str]) -> None:
     for index, text in enumerate(texts):
         if is_marked(text):
@@ -363,11 +339,6 @@ def _with_vectors(nodes: Sequence[BaseNode], done: Sequence[BaseNode]) -> Sequen
     for node, embedded in zip(nodes, done, strict=True):
         node.embedding = embedded.embedding
     return done
-
-
-def _lists(result: EmbeddingResult) -> list[Embedding]:
-    vectors: list[Embedding] = result.vectors.tolist()
-    return vectors
 
 
 def _listed(given: Iterable[Any], name: str) -> list[Any]:

@@ -1,14 +1,30 @@
-"""What core's two event systems are told of an embedding call: labels, never bytes."""
+"""What core's callbacks, dispatcher and spans are told of an embedding call: labels, never bytes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import inspect
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from llama_index.core.base.embeddings.base import BaseEmbedding, Embedding
+from llama_index.core.base.embeddings.base_sparse import SparseEmbedding
+from llama_index.core.callbacks import CallbackManager, TokenCountingHandler
 from llama_index.core.callbacks.schema import CBEventType, EventPayload
-from llama_index.core.instrumentation.events.embedding import EmbeddingEndEvent, EmbeddingStartEvent
+from llama_index.core.callbacks.token_counting import TokenCountingEvent
+from llama_index.core.instrumentation.events.embedding import (
+    EmbeddingEndEvent,
+    EmbeddingStartEvent,
+    SparseEmbeddingEndEvent,
+    SparseEmbeddingStartEvent,
+)
 from llama_index_instrumentation import get_dispatcher
+from llama_index_instrumentation.span import active_span_id
+
+if TYPE_CHECKING:
+    from llama_index_ext.embeddings import ClientEmbedding
 
 _dispatcher = get_dispatcher(__name__)
 
@@ -20,17 +36,111 @@ def announced(model: BaseEmbedding, chunks: Sequence[str]) -> Iterator[list[Embe
 
     Args:
         model: Who embeds; its `to_payload` holds no secrets.
-        chunks: What is embedded: a text, or the label of a medium.
+        chunks: What is embedded: a text, or the label of a medium. A list may be changed in the block.
 
     Yields:
         The list the block puts the vectors into.
     """
     payload = model.to_payload()
     vectors: list[Embedding] = []
-    _dispatcher.event(EmbeddingStartEvent(model_dict=payload))
-    with model.callback_manager.event(
-        CBEventType.EMBEDDING, payload={EventPayload.SERIALIZED: payload}
-    ) as event:
-        yield vectors
+    with _span(model, "embed", chunks):
+        _dispatcher.event(EmbeddingStartEvent(model_dict=payload))
+        with callback(model.callback_manager, payload, chunks, vectors):
+            yield vectors
+        _dispatcher.event(EmbeddingEndEvent(chunks=list(chunks), embeddings=vectors))
+
+
+@contextmanager
+def announced_sparse(model: BaseEmbedding, chunks: Sequence[str]) -> Iterator[list[SparseEmbedding]]:
+    """As `announced`, of the sparse half."""
+    payload = model.to_payload()
+    vectors: list[SparseEmbedding] = []
+    with _span(model, "embed_sparse", chunks):
+        _dispatcher.event(SparseEmbeddingStartEvent(model_dict=payload))
+        with callback(model.callback_manager, payload, chunks, vectors):
+            yield vectors
+        _dispatcher.event(SparseEmbeddingEndEvent(chunks=list(chunks), embeddings=vectors))
+
+
+@contextmanager
+def callback(
+    manager: CallbackManager, payload: dict[str, Any], chunks: Sequence[str], vectors: Sequence[object]
+) -> Iterator[None]:
+    """Raise core's callback event around an embedding call."""
+    with manager.event(CBEventType.EMBEDDING, payload={EventPayload.SERIALIZED: payload}) as event:
+        yield
         event.on_end(payload={EventPayload.CHUNKS: list(chunks), EventPayload.EMBEDDINGS: vectors})
-    _dispatcher.event(EmbeddingEndEvent(chunks=list(chunks), embeddings=vectors))
+
+
+@contextmanager
+def _span(model: BaseEmbedding, name: str, chunks: Sequence[str]) -> Iterator[None]:
+    # Not core's decorator: it hands every argument to the span handlers, the bytes of pictures included.
+    bound = inspect.signature(_chunks_only).bind(chunks=list(chunks))
+    id_ = f"{type(model).__name__}.{name}-{uuid4()}"
+    token = active_span_id.set(id_)
+    parent = token.old_value if isinstance(token.old_value, str) else None
+    _dispatcher.span_enter(id_=id_, bound_args=bound, instance=model, parent_id=parent, tags={})
+    try:
+        yield
+    except BaseException as error:
+        _dispatcher.span_drop(id_=id_, bound_args=bound, instance=model, err=error)
+        raise
+    else:
+        _dispatcher.span_exit(id_=id_, bound_args=bound, instance=model, result=None)
+    finally:
+        active_span_id.reset(token)
+
+
+def _chunks_only(chunks: list[str]) -> None: ...
+
+
+class UsageCountingHandler(TokenCountingHandler):
+    """
+    Core's token counter, with the tokens the service billed in the place of a tokenizer's guess.
+
+    Core counts the words of a label as the tokens of a picture, and a text that `cache=` answered as paid::
+
+        counter = UsageCountingHandler(embed_model)
+        Settings.callback_manager = embed_model.callback_manager = CallbackManager([counter])
+        ...
+        counter.total_embedding_token_count
+
+    The total is what `embed_model.usage` grew by. Where several calls run at once, an event may hold tokens of
+    another. LLM tokens are counted as core counts them.
+
+    Args:
+        embed_model: Whose bill counts.
+        tokenizer: For LLM events, as in core.
+    """
+
+    def __init__(
+        self, embed_model: ClientEmbedding, *, tokenizer: Callable[[str], list[Any]] | None = None
+    ) -> None:
+        super().__init__(tokenizer=tokenizer)
+        self._embed_model = embed_model
+        self._lock = Lock()
+        self._counted = embed_model.usage.total_tokens
+
+    def on_event_end(
+        self,
+        event_type: CBEventType,
+        payload: dict[str, Any] | None = None,
+        event_id: str = "",
+        **kwargs: Any,
+    ) -> None:
+        """Count an embedding event by what was billed since the last one."""
+        if event_type != CBEventType.EMBEDDING:
+            super().on_event_end(event_type, payload, event_id, **kwargs)
+        elif payload is not None and event_type not in self.event_ends_to_ignore:
+            prompt = "\n".join(payload.get(EventPayload.CHUNKS, []))
+            self.embedding_token_counts.append(
+                TokenCountingEvent(prompt, "", 0, self._billed(), event_id=event_id)
+            )
+
+    def _billed(self) -> int:
+        with self._lock:
+            total = self._embed_model.usage.total_tokens
+            # A setting changed later makes a new client, whose bill begins at nothing.
+            new = total - self._counted if total >= self._counted else total
+            self._counted = total
+            return new

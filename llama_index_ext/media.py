@@ -1,4 +1,4 @@
-"""Images and videos in every form core passes them, and what a node holds, as values of our core."""
+"""Images and videos in every form core passes them, and what a node or a query holds, as values of our core."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import base64
 import binascii
 from io import BytesIO
 from pathlib import Path
-from typing import TypeVar
+from typing import Self, TypeVar
 
 from llama_index.core.schema import BaseNode, ImageNode, MediaResource, MetadataMode, Node, TextNode
 
@@ -134,3 +134,43 @@ def _decoded(data: str | bytes) -> bytes:
         return base64.b64decode(data, validate=True)
     except (binascii.Error, ValueError) as error:
         raise InputError("its image is not base64") from error
+
+
+class QueryWords(str):
+    """
+    The words of a query as an LLM reads them, with those that were embedded beside them.
+
+    Core puts `query_str` into prompts: of routers, of fusion over several queries, of query engines. A picture
+    has no words, and an LLM asked about an empty text invents some; so reading none is an error.
+
+    Raises:
+        InputError: It is put into a text though it has no words.
+    """
+
+    embedded: str
+
+    def __new__(cls, read: str, *, embedded: str = "") -> Self:
+        words = super().__new__(cls, read)
+        words.embedded = embedded
+        return words
+
+    def __str__(self) -> str:
+        return str.__str__(self) if self else _no_words()
+
+    def __format__(self, spec: str) -> str:
+        return super().__format__(spec) if self else _no_words()
+
+
+def embedded_words(query: str) -> str:
+    """Return the text of a query that belongs into its vector."""
+    if not isinstance(query, QueryWords):
+        return query
+    return query.embedded or _no_words()
+
+
+def _no_words() -> str:
+    raise InputError(
+        "this query is a picture or video without words, and something wants to read it (a query engine, a router, "
+        "a fusion of several queries, a retriever that embeds again); give it some: "
+        'query_bundle(image=..., question="...")'
+    )

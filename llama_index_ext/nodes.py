@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 from uuid import uuid4
@@ -22,9 +23,17 @@ from llama_index_ext.embeddings import (
 from llama_index_ext.events import announced
 from llama_index_ext.fingerprints import annotated, be_itself, marked, stay_changed, with_hash
 from llama_index_ext.media import left_out, parts_of
-from llama_index_ext.node_errors import bulk, named
 from llama_index_ext.pickling import Portable
-from volc_dashscope import BulkError, ConfigError, EmbeddingError, EmbeddingResult, InputError, Item, Part
+from volc_dashscope import (
+    BulkError,
+    ConfigError,
+    EmbeddingError,
+    EmbeddingResult,
+    InputError,
+    Item,
+    Part,
+    Usage,
+)
 from volc_dashscope.inputs import as_iterable, label
 
 _log = logging.getLogger("llama_index_ext")
@@ -105,7 +114,7 @@ class MultiModalNodeEmbedder(Portable, TransformComponent):
         with announced(self.embed_model, work.labels) as vectors:
             for items in work.asking():
                 try:
-                    work.happened = self.embed_model.embed_items(items, on_error=self.on_error)
+                    work.happened = self.embed_model.embed_unannounced(items, on_error=self.on_error)
                 except EmbeddingError as error:
                     work.happened = error
             embedded = self._finish(work)
@@ -118,7 +127,7 @@ class MultiModalNodeEmbedder(Portable, TransformComponent):
         with announced(self.embed_model, work.labels) as vectors:
             for items in work.asking():
                 try:
-                    work.happened = await self.embed_model.aembed_items(items, on_error=self.on_error)
+                    work.happened = await self.embed_model.aembed_unannounced(items, on_error=self.on_error)
                 except EmbeddingError as error:
                     work.happened = error
             embedded = self._finish(work)
@@ -291,3 +300,35 @@ def _failures(happened: EmbeddingResult | EmbeddingError, count: int) -> Mapping
 def _rows(happened: EmbeddingResult | EmbeddingError) -> Vector:
     result = happened.result if isinstance(happened, BulkError) else happened
     return result.vectors if isinstance(result, EmbeddingResult) else np.zeros((0, 0), dtype=np.float32)
+
+
+def named(node: BaseNode, error: EmbeddingError) -> EmbeddingError:
+    """Return the same error with the node's id, the service's code and its request id in the message."""
+    text = f"node {node.node_id}: {error}"
+    if error.code and error.code not in text:
+        text += f" (code {error.code})"
+    if error.request_id and error.request_id not in text:
+        text += f" [request id {error.request_id}]"
+    twin = copy(error)
+    twin.args = (text,)
+    twin.__cause__ = error
+    return twin
+
+
+def bulk(
+    nodes: Sequence[BaseNode], rows: Mapping[int, Vector], errors: Mapping[int, EmbeddingError]
+) -> EmbeddingError:
+    """Return what to raise: the only node's own error, or one that holds what is done."""
+    first = errors[min(errors)]
+    if len(nodes) == 1:
+        return first
+    width = len(next(iter(rows.values()))) if rows else 0
+    vectors = np.full((len(nodes), width), np.nan, dtype=np.float32)
+    for position, row in rows.items():
+        vectors[position] = row
+    result = EmbeddingResult(vectors=vectors, usage=Usage(), request_ids=(), model="", errors=dict(errors))
+    error = BulkError(
+        f"{len(errors)} of {len(nodes)} nodes failed; the first: {first}", result=result, failures=errors
+    )
+    error.__cause__ = first
+    return error

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from dataclasses import dataclass
 from typing import Any, Self
 
-from llama_index_ext.rate_limit import Packed, packed
+from llama_index.core.rate_limiter import BaseRateLimiter
+from pydantic import BaseModel
+
+from volc_dashscope.integrations.settings import warn_of_copied_cache
 
 # Copies in one process count and remember together.
 _SHARED = frozenset({"rate_limiter", "limiter", "cache"})
@@ -21,6 +25,7 @@ class Portable:
 
     def __getstate__(self) -> dict[str, Any]:
         settings = self._settings()
+        warn_of_copied_cache(settings.get("cache"))
         return {"__dict__": {name: packed(value) for name, value in settings.items()}}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -41,3 +46,22 @@ class Portable:
         if require is not None:
             require()
         return {name: value for name, value in self.__dict__.items() if name != "callback_manager"}
+
+
+@dataclass(frozen=True)
+class Packed:
+    """A limiter of core's on its way to another process: its settings, without the lock it counts under."""
+
+    kind: type[BaseModel]
+    settings: dict[str, Any]
+
+    def made(self) -> BaseModel:
+        """Return a limiter with the same limits, which counts for itself."""
+        return self.kind(**self.settings)
+
+
+def packed(value: Any) -> Any:
+    """Return what travels in the place of a limiter of core's, and anything else as it is."""
+    if isinstance(value, BaseModel) and isinstance(value, BaseRateLimiter):
+        return Packed(type(value), {name: getattr(value, name) for name in type(value).model_fields})
+    return value

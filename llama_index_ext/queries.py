@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from llama_index.core import Settings
 from llama_index.core.schema import QueryBundle
 
 from llama_index_ext.averaging import Mix
 from llama_index_ext.embeddings import ClientEmbedding
-from llama_index_ext.media import medium
+from llama_index_ext.events import announced
+from llama_index_ext.media import QueryWords, medium
 from volc_dashscope import ConfigError, Image, InputError, Part, Video
+from volc_dashscope.inputs import label
+
+
+@dataclass
+class MediaQueryBundle(QueryBundle):
+    """
+    A query with its vector inside, and what it was made of.
+
+    Attributes:
+        parts: The text, image and video of the query; `DashScopeRerank` ranks by them.
+    """
+
+    parts: tuple[Part, ...] = ()
 
 
 def query_bundle(
@@ -16,14 +32,18 @@ def query_bundle(
     *,
     image: object = None,
     video: object = None,
+    question: str | None = None,
     embed_model: ClientEmbedding | None = None,
-) -> QueryBundle:
+) -> MediaQueryBundle:
     """
     Return a query with its vector inside, for `retriever.retrieve(...)` of a plain `VectorStoreIndex`.
 
     Args:
         text, image, video: One of them, or several that are fused (where the model can; else averaged).
             Images and videos as path, URL, data URI, stream, bytes, or `Image` and `Video` of ours.
+        question: What an LLM reads in the place of `text`: a query engine, a router, a fusion of several queries.
+            It is not embedded. Without it and without text, whoever puts the query into a prompt gets an
+            `InputError`.
         embed_model: Else `Settings.embed_model`.
 
     Raises:
@@ -31,8 +51,10 @@ def query_bundle(
     """
     model = _model(embed_model)
     mix = _mix(model, text, image, video)
-    rows = model.embed_items(mix.items, text_type="query").vectors
-    return QueryBundle(query_str=text or "", embedding=mix.vector(rows).tolist())
+    with announced(model, [_called(mix)]) as vectors:
+        rows = model.embed_unannounced(mix.items, text_type="query").vectors
+        vectors.append(mix.vector(rows).tolist())
+    return MediaQueryBundle(query_str=_words(text, question), embedding=vectors[0], parts=tuple(mix.parts))
 
 
 async def aquery_bundle(
@@ -40,13 +62,16 @@ async def aquery_bundle(
     *,
     image: object = None,
     video: object = None,
+    question: str | None = None,
     embed_model: ClientEmbedding | None = None,
-) -> QueryBundle:
+) -> MediaQueryBundle:
     """As `query_bundle`, awaited."""
     model = _model(embed_model)
     mix = _mix(model, text, image, video)
-    rows = (await model.aembed_items(mix.items, text_type="query")).vectors
-    return QueryBundle(query_str=text or "", embedding=mix.vector(rows).tolist())
+    with announced(model, [_called(mix)]) as vectors:
+        rows = (await model.aembed_unannounced(mix.items, text_type="query")).vectors
+        vectors.append(mix.vector(rows).tolist())
+    return MediaQueryBundle(query_str=_words(text, question), embedding=vectors[0], parts=tuple(mix.parts))
 
 
 def _model(given: object) -> ClientEmbedding:
@@ -57,6 +82,14 @@ def _model(given: object) -> ClientEmbedding:
             f"got {type(model).__name__}"
         )
     return model
+
+
+def _words(text: str | None, question: str | None) -> str:
+    return text if text and not question else QueryWords(question or "", embedded=text or "")
+
+
+def _called(mix: Mix) -> str:
+    return " + ".join(label(item) if not isinstance(item, str) else item for item in mix.items)
 
 
 def _mix(model: ClientEmbedding, text: str | None, image: object, video: object) -> Mix:

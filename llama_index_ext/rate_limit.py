@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from threading import Lock
 from typing import Any
-
-from llama_index.core.rate_limiter import BaseRateLimiter
-from pydantic import BaseModel
 
 
 class RateLimiterAdapter:
@@ -17,7 +13,7 @@ class RateLimiterAdapter:
     LlamaIndex's rate limiter in the words of our client, which asks before each request.
 
     Core asks the same limiter by itself: once for a batch of texts, however many requests that takes, and
-    never for images. What core has asked for within `paid` is not asked for again.
+    never for images. What core has asked for within `prepaid` is not asked for again.
 
     Args:
         limiter: Core's `BaseRateLimiter`, or None.
@@ -65,22 +61,3 @@ class RateLimiterAdapter:
                 return False
             self._credit -= 1
             return True
-
-
-@dataclass(frozen=True)
-class Packed:
-    """A limiter of core's on its way to another process: its settings, without the lock it counts under."""
-
-    kind: type[BaseModel]
-    settings: dict[str, Any]
-
-    def made(self) -> BaseModel:
-        """Return a limiter with the same limits, which counts for itself."""
-        return self.kind(**self.settings)
-
-
-def packed(value: Any) -> Any:
-    """Return what travels in the place of a limiter of core's, and anything else as it is."""
-    if isinstance(value, BaseModel) and isinstance(value, BaseRateLimiter):
-        return Packed(type(value), {name: getattr(value, name) for name in type(value).model_fields})
-    return value

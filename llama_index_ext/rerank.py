@@ -14,6 +14,7 @@ from llama_index_instrumentation import get_dispatcher
 from pydantic import ConfigDict
 
 from llama_index_ext.media import medium, parts_of
+from llama_index_ext.queries import MediaQueryBundle
 from volc_dashscope import Image, InputError, Item, Part, RerankResult
 from volc_dashscope.inputs import label
 from volc_dashscope.integrations.rerank import RerankFields
@@ -76,7 +77,7 @@ class DashScopeRerank(RerankFields, BaseNodePostprocessor):
         return self._query(query_bundle), [self._item(at, found.node) for at, found in enumerate(nodes)]
 
     def _query(self, bundle: QueryBundle) -> Item:
-        parts: list[Part] = list(getattr(bundle, "parts", ()))
+        parts: list[Part] = list(bundle.parts) if isinstance(bundle, MediaQueryBundle) else []
         if not parts:
             parts = [bundle.query_str] if bundle.query_str else []
             if bundle.image_path:

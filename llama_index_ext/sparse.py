@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
+from llama_index.core import Settings
 from llama_index.core.base.embeddings.base_sparse import BaseSparseEmbedding, SparseEmbedding
 from pydantic import AliasChoices, Field, SecretStr
 
 from llama_index_ext.embeddings import ClientEmbedding, ListArguments
+from llama_index_ext.events import announced_sparse, callback
 from llama_index_ext.fingerprints import MEDIA_KEY
+from llama_index_ext.media import QueryWords
 from volc_dashscope import EmbeddingResult, InputError, SparseVector, TextType, Usage
 from volc_dashscope.integrations.hybrid import sparse_pieces, sparse_rows
 from volc_dashscope.integrations.settings import ClientFields, each
@@ -41,22 +44,36 @@ class _Sparse(ListArguments, ClientFields, BaseSparseEmbedding):
         return self.model_name, self.api_key
 
     def _get_query_embedding(self, query: str) -> SparseEmbedding:
-        return _weights(self._client.embed([query], text_type="query", output_type="sparse"))[0]
+        return self._embed([query], "query")[0]
 
     async def _aget_query_embedding(self, query: str) -> SparseEmbedding:
-        return _weights(await self._client.aio.embed([query], text_type="query", output_type="sparse"))[0]
+        return (await self._aembed([query], "query"))[0]
 
     def _get_text_embedding(self, text: str) -> SparseEmbedding:
-        return self._get_text_embeddings([text])[0]
+        return self._embed([text], "document")[0]
 
     async def _aget_text_embedding(self, text: str) -> SparseEmbedding:
-        return (await self._aget_text_embeddings([text]))[0]
+        return (await self._aembed([text], "document"))[0]
 
     def _get_text_embeddings(self, texts: list[str]) -> list[SparseEmbedding]:
-        return _weights(self._client.embed(texts, output_type="sparse"))
+        return self._embed(texts, "document")
 
     async def _aget_text_embeddings(self, texts: list[str]) -> list[SparseEmbedding]:
-        return _weights(await self._client.aio.embed(texts, output_type="sparse"))
+        return await self._aembed(texts, "document")
+
+    # Core's class raises events and spans of its dispatcher; callbacks, which it has none for, are raised here.
+    def _embed(self, texts: list[str], role: TextType) -> list[SparseEmbedding]:
+        rows: list[SparseEmbedding] = []
+        with callback(Settings.callback_manager, self.to_payload(), texts, rows):
+            rows.extend(_weights(self._client.embed(texts, text_type=role, output_type="sparse")))
+        return rows
+
+    async def _aembed(self, texts: list[str], role: TextType) -> list[SparseEmbedding]:
+        rows: list[SparseEmbedding] = []
+        with callback(Settings.callback_manager, self.to_payload(), texts, rows):
+            result = await self._client.aio.embed(texts, text_type=role, output_type="sparse")
+            rows.extend(_weights(result))
+        return rows
 
 
 class ArkSparseEmbedding(_Sparse):
@@ -162,17 +179,25 @@ def _share(embed_model: ClientEmbedding) -> None:
 def _halves(model: ClientEmbedding, texts: Sequence[str], role: TextType) -> list[SparseVector]:
     words = each(texts, _words, name="texts")
     pieces = sparse_pieces(words)
-    return sparse_rows(len(words), pieces, [model.embed_piece(piece, role) for piece in pieces])
+    with announced_sparse(model, words) as told:
+        rows = sparse_rows(len(words), pieces, [model.embed_piece(piece, role) for piece in pieces])
+        told.extend(row.as_dict() for row in rows)
+    return rows
 
 
 async def _ahalves(model: ClientEmbedding, texts: Sequence[str], role: TextType) -> list[SparseVector]:
     words = each(texts, _words, name="texts")
     pieces = sparse_pieces(words)
-    return sparse_rows(len(words), pieces, [await model.aembed_piece(piece, role) for piece in pieces])
+    with announced_sparse(model, words) as told:
+        rows = sparse_rows(len(words), pieces, [await model.aembed_piece(piece, role) for piece in pieces])
+        told.extend(row.as_dict() for row in rows)
+    return rows
 
 
 def _words(text: str) -> str:
-    """Return a text without the line that keeps image-only nodes from being empty: a digest has no words."""
+    """Return the words of a text or query, without the digest that keeps image-only nodes from being empty."""
+    if isinstance(text, QueryWords):
+        text = text.embedded
     if not isinstance(text, str):
         raise InputError(f"expected str, got {type(text).__name__}; sparse vectors are of text")
     if MEDIA_KEY not in text:

@@ -7,6 +7,7 @@ Not imported by the core itself: pydantic comes with LangChain and with LlamaInd
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar
@@ -135,6 +136,7 @@ class ClientFields(BaseModel):
 
         def __getstate__(self):
             self._require_own_connections()
+            warn_of_copied_cache(self.cache)
             return super().__getstate__()
 
         def __deepcopy__(self, memo=None):
@@ -217,6 +219,17 @@ def hide_key(data: dict[str, Any]) -> None:
     for name in _KEYS & data.keys():
         if isinstance(data[name], str):
             data[name] = SecretStr(data[name])
+
+
+def warn_of_copied_cache(cache: object) -> None:
+    """Warn where settings are pickled: a dict arrives as a copy, and what is put into it there is lost."""
+    if isinstance(cache, dict):
+        warnings.warn(
+            "cache= is a dict, and goes to another process as a copy: what is embedded there is not kept and is "
+            "paid again next time; use volc_dashscope.cache.SQLiteCache",
+            UserWarning,
+            stacklevel=3,
+        )
 
 
 def is_url(given: object) -> bool:

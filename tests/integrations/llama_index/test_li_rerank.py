@@ -16,7 +16,7 @@ from llama_index.core.llms import MockLLM
 from llama_index.core.schema import ImageNode, MediaResource, Node, NodeWithScore, QueryBundle, TextNode
 from paintings import painted
 
-from llama_index_ext import DashScopeRerank
+from llama_index_ext import ArkMultiModalEmbedding, DashScopeRerank, query_bundle
 from volc_dashscope import InputError
 from volc_dashscope.emulator import Emulator
 
@@ -105,6 +105,18 @@ def test_a_picture_may_be_the_query(rerank, process, tmp_path):
     best = process(rerank(top_n=1), nodes, query_bundle=QueryBundle("", image_path=str(path)))
 
     assert "blue" == best[0].node.node_id
+
+
+def test_a_query_bundle_ranks_by_its_picture_and_an_llm_reads_its_question(rerank, process, emulator):
+    with Emulator() as other:
+        model = ArkMultiModalEmbedding(api_key=KEY, base_url=other.ark_url)
+        bundle = query_bundle(image=painted("blue"), question="What is this?", embed_model=model)
+
+    best = process(rerank(top_n=1), found(picture("red"), picture("blue")), query_bundle=bundle)
+
+    assert "blue" == best[0].node.node_id
+    assert ["image"] == list(emulator.ledger[0].body["input"]["query"])
+    assert "What is this?" == bundle.query_str
 
 
 def test_a_query_of_text_and_picture_is_refused(rerank, process, emulator):

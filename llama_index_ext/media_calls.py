@@ -1,0 +1,128 @@
+"""The calls of `MultiModalEmbedding` for images, and the same for videos."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from llama_index.core.base.embeddings.base import Embedding
+from llama_index.core.embeddings import MultiModalEmbedding
+from llama_index.core.schema import ImageType
+
+from llama_index_ext.events import announced
+from volc_dashscope import Client, EmbeddingResult, Image, Item, OnError, TextType, Video
+from volc_dashscope.integrations.settings import each
+
+
+class MediaCalls(MultiModalEmbedding):
+    """Images as core hands them over, and videos, which core has no calls for."""
+
+    if TYPE_CHECKING:
+        _client: Client
+
+        def embed_items(
+            self,
+            items: Sequence[Item],
+            *,
+            text_type: TextType | None = "document",
+            on_error: OnError = "raise",
+        ) -> EmbeddingResult: ...
+
+        def _image(self, given: object) -> Image: ...
+
+        def _video(self, given: object) -> Video: ...
+
+        async def aembed_items(
+            self,
+            items: Sequence[Item],
+            *,
+            text_type: TextType | None = "document",
+            on_error: OnError = "raise",
+        ) -> EmbeddingResult: ...
+
+    def get_video_embedding(self, video: object) -> Embedding:
+        """Embed one video: path, URL, data URI, stream, bytes or `Video`."""
+        return self.get_video_embeddings([video])[0]
+
+    async def aget_video_embedding(self, video: object) -> Embedding:
+        """As `get_video_embedding`, awaited."""
+        return (await self.aget_video_embeddings([video]))[0]
+
+    def get_video_embeddings(self, videos: Sequence[object]) -> list[Embedding]:
+        """Embed videos in order."""
+        return rows_of(self.embed_items(each(videos, self._video, name="videos")))
+
+    async def aget_video_embeddings(self, videos: Sequence[object]) -> list[Embedding]:
+        """As `get_video_embeddings`, awaited."""
+        return rows_of(await self.aembed_items(each(videos, self._video, name="videos")))
+
+    def get_image_embedding(self, img_file_path: ImageType) -> Embedding:
+        """Embed one image: path, URL, data URI, stream, bytes or Pillow image."""
+        image = self._image(img_file_path)
+        with announced(self, [image.label()]) as vectors:
+            vectors.append(self._get_image_embedding(image))  # type: ignore[arg-type]
+        return vectors[0]
+
+    async def aget_image_embedding(self, img_file_path: ImageType) -> Embedding:
+        """As `get_image_embedding`, awaited."""
+        image = self._image(img_file_path)
+        with announced(self, [image.label()]) as vectors:
+            vectors.append(await self._aget_image_embedding(image))  # type: ignore[arg-type]
+        return vectors[0]
+
+    def get_image_embedding_batch(
+        self, img_file_paths: list[ImageType], show_progress: bool = False
+    ) -> list[Embedding]:
+        """Embed images in order, `embed_batch_size` to an event."""
+        rows: list[Embedding] = []
+        for images in self._image_batches(img_file_paths):
+            with announced(self, [image.label() for image in images]) as vectors:
+                vectors.extend(rows_of(self._client.embed(images, progress=show_progress)))
+            rows.extend(vectors)
+        return rows
+
+    async def aget_image_embedding_batch(
+        self, img_file_paths: list[ImageType], show_progress: bool = False
+    ) -> list[Embedding]:
+        """As `get_image_embedding_batch`, awaited; at most `num_workers` batches at once, if that is set."""
+        batches = self._image_batches(img_file_paths)
+        gate = asyncio.Semaphore(self.num_workers or len(batches) or 1)
+
+        async def batch_rows(images: list[Image]) -> list[Embedding]:
+            async with gate:
+                with announced(self, [image.label() for image in images]) as vectors:
+                    result = await self._client.aio.embed(images, progress=show_progress)
+                    vectors.extend(rows_of(result))
+                return vectors
+
+        tasks = [asyncio.ensure_future(batch_rows(images)) for images in batches]
+        try:
+            return [row for rows in await asyncio.gather(*tasks) for row in rows]
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _get_image_embedding(self, img_file_path: ImageType) -> Embedding:
+        return self._get_image_embeddings([img_file_path])[0]
+
+    async def _aget_image_embedding(self, img_file_path: ImageType) -> Embedding:
+        return (await self._aget_image_embeddings([img_file_path]))[0]
+
+    def _get_image_embeddings(self, img_file_paths: list[ImageType]) -> list[Embedding]:
+        return rows_of(self._client.embed(each(img_file_paths, self._image, name="img_file_paths")))
+
+    async def _aget_image_embeddings(self, img_file_paths: list[ImageType]) -> list[Embedding]:
+        return rows_of(await self._client.aio.embed(each(img_file_paths, self._image, name="img_file_paths")))
+
+    def _image_batches(self, given: list[ImageType]) -> list[list[Image]]:
+        images = each(given, self._image, name="img_file_paths")
+        size = self.embed_batch_size
+        return [images[start : start + size] for start in range(0, len(images), size)]
+
+
+def rows_of(result: EmbeddingResult) -> list[Embedding]:
+    """Return the vectors as core wants them."""
+    vectors: list[Embedding] = result.vectors.tolist()
+    return vectors
