@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 from uuid import uuid4
 
 from llama_index.core.base.embeddings.base import BaseEmbedding, Embedding
@@ -23,10 +23,16 @@ from llama_index.core.instrumentation.events.embedding import (
 from llama_index_instrumentation import get_dispatcher
 from llama_index_instrumentation.span import active_span_id
 
-if TYPE_CHECKING:
-    from llama_index_ext.embeddings import ClientEmbedding
+from volc_dashscope import Usage
 
 _dispatcher = get_dispatcher(__name__)
+
+
+class Billed(Protocol):
+    """Whatever knows what it was billed: the embedding classes."""
+
+    @property
+    def usage(self) -> Usage: ...
 
 
 @contextmanager
@@ -113,9 +119,7 @@ class UsageCountingHandler(TokenCountingHandler):
         tokenizer: For LLM events, as in core.
     """
 
-    def __init__(
-        self, embed_model: ClientEmbedding, *, tokenizer: Callable[[str], list[Any]] | None = None
-    ) -> None:
+    def __init__(self, embed_model: Billed, *, tokenizer: Callable[[str], list[Any]] | None = None) -> None:
         super().__init__(tokenizer=tokenizer)
         self._embed_model = embed_model
         self._lock = Lock()
