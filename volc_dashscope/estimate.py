@@ -206,6 +206,7 @@ def _sum(left: tuple[int, int], right: tuple[int, int]) -> tuple[int, int]:
     return left[0] + right[0], left[1] + right[1]
 
 
+# Unsourced A38: video is billed at the price of images. Settled by a bill.
 def _price(count: _Count, spec: RequestSpec) -> tuple[float, float | None] | None:
     rates = _rates(spec)
     if rates is None:

@@ -52,6 +52,7 @@ class Usage:
     requests: int = 0
     total_tokens: int = 0
     text_tokens: int = 0
+    # Unsourced A41: image_tokens missing in a reply means none.
     image_tokens: int = 0
     detail: Mapping[str, float] = field(default_factory=dict)
 

@@ -134,8 +134,8 @@ BREAKAGES = [
     ),
     Breakage(
         "llama_index_ext/events.py",
-        "    payload = model.to_payload()\n",
-        '    payload = {**model.to_payload(), "key": model.api_key.get_secret_value()}\n',
+        "    payload = model.to_payload()\n    vectors: list[Embedding]",
+        '    payload = {**model.to_payload(), "key": model.api_key.get_secret_value()}\n    vectors: list[Embedding]',
         "test_no_event_holds_key_or_image",
     ),
     Breakage(

@@ -40,6 +40,6 @@ def find_headers(
             raise ConfigError(f"default_headers[{name!r}] holds a character that cannot stand in a header")
     named = find_workspace(provider, workspace, {} if foreign else environ)
     if named is not None and provider == "dashscope":
-        # Unsourced A59: the vendor's SDK sends it to the workspace's own host too.
+        # Unsourced A59: the workspace header is harmless on the workspace's own host, as the vendor's SDK sends it.
         headers["X-DashScope-WorkSpace"] = named
     return headers

@@ -36,6 +36,7 @@ class Reservation(NamedTuple):
     tokens: float = 0.0
 
 
+# Unsourced A50: limits of two models are independent, and texts and media share one limit of tokens.
 class RateLimiter:
     """
     A client's allowance.

@@ -11,6 +11,7 @@ from volc_dashscope.models import ModelInfo
 from volc_dashscope.models.tokens import ark_image_tokens, text_tokens
 
 # No page of DashScope states a largest body; this bounds the memory of one request.
+# Unsourced A20: a request carries at most 32 MiB of media; the bound is ours, for memory.
 _INLINE_BYTES = 32 * 1024 * 1024
 
 

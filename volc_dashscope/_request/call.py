@@ -227,6 +227,8 @@ class Call:
         if rows.model is not None:
             # A server of one's own may answer under any of its names.
             if not self._spec.foreign and self._model not in (None, rows.model):
+                # Unsourced A9: two model names in the replies of one call are a fault: mixed vectors are
+                # worthless.
                 return f"replies of one call name two models, {self._model!r} and {rows.model!r}"
             self._model = rows.model
         return None

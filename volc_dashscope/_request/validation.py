@@ -14,6 +14,7 @@ from volc_dashscope.models.tokens import fewest_text_tokens
 _DATA_URI_OVERHEAD = 40
 # Where no page states a bound, so that one item never fills the memory: no known model takes texts a tenth as
 # long, and the one service that names a bound for bodies takes half as much.
+# Unsourced A21: a text of 16 MiB or an item of 128 MiB is too large where no page says; the bounds are ours.
 _LARGEST_TEXT = 16 * 1024 * 1024
 _LARGEST_ITEM = 128 * 1024 * 1024
 _KNOBS = {
@@ -95,6 +96,7 @@ def check_item(item: Item, spec: RequestSpec) -> None:
     if len(whole) > 1:
         _check_fusion(whole, model_info)
     if spec.sparse and any(not isinstance(part, str) for part in whole) and model_info.provider == "ark":
+        # Unsourced A7: Ark refuses sparse_embedding with a picture. Settled by one call.
         raise InputError(f"{model_info.name} gives sparse vectors for text only")
     for part in whole:
         _check_part(part, spec)
@@ -172,6 +174,8 @@ def _check_media(media: Image | Video, rule: MediaRule | None, spec: RequestSpec
         _check_pixels(media, rule, model_info)
 
 
+# Unsourced A27: Ark's aspect ratio of 1 to 100, printed on one page only, is not enforced. Settled by one
+# call at 1:101.
 def _check_pixels(image: Image, rule: MediaRule, model_info: ModelInfo) -> None:
     if image.width is None or image.height is None:
         return

@@ -37,6 +37,8 @@ class Content:
         return all(isinstance(part, TextPart) for part in self.parts)
 
 
+# Unsourced A42: Ark's refusals without printed words are 400 InvalidParameter that names the field. Settled
+# by one bad call a field.
 def invalid(param: str, reason: str) -> Refusal:
     """Return Ark's refusal of a field, in its own words (its grammar included)."""
     message = f"The parameter `{param}` specified in the request are not valid: {reason}."

@@ -20,6 +20,8 @@ _LIVE = "<400> InternalError.Algo.InvalidParameter: "
 _LIVE_BATCH = _LIVE + "Value error, batch size is invalid, it should not be larger than {}.: input.contents"
 _LIVE_CONTENTS = _LIVE + "Value error, contents is neither str nor list of str.: input.contents"
 _LIVE_LENGTH = _LIVE + "Range of input length should be [1, {}]"
+# Unsourced A44: the message about dimensions of text-embedding-v4 is also that of v3 and qwen3.7. Settled by
+# one call.
 _LIVE_DIMENSION = (
     "InternalError.Algo.InvalidParameter: Value error, dimension for embedding v3 is invalid, "
     "its value shold be in {}"

@@ -20,6 +20,8 @@ from volc_dashscope.emulator.uploads import Uploads
 from volc_dashscope.emulator.vectors import ImagePart, LinkPart, Part, TextPart
 from volc_dashscope.models import MediaRule, ModelInfo
 
+# Unsourced A43: DashScope's refusals of a wrong fusion, kind or number follow the printed ones. Settled by
+# one bad call each.
 _ALGO = "<400> InternalError.Algo.InvalidParameter: "
 _DOWNLOAD = _ALGO + "Failed to download multimodal content"
 _URL = _ALGO + "The provided URL does not appear to be valid. Ensure it is correctly formatted."
@@ -269,6 +271,8 @@ def _image_price(row: ModelInfo, part: Part, options: Mapping[str, Any]) -> int:
     if row.res_level is not None:
         level = options.get("res_level")
         return tokens.level(1 if level is None else level)
+    # Unsourced A36: a picture counts by Ark's formula for qwen-vl and multimodal-embedding-v1 in the
+    # emulator. Settled by one call.
     # No page prices a picture for the other models; Ark's formula stands in.
     return media.picture_tokens(part.data) if isinstance(part, ImagePart) else tokens.image(*tokens.LINK_SIZE)
 

@@ -140,6 +140,8 @@ class Jobs:
         return job if known else None
 
     def _run(self, job: Job, row: ModelInfo, url: str, role: str) -> Job:
+        # Unsourced A52: empty lines of a file job keep their numbers, and results may come in any order.
+        # Settled by a job of three lines.
         """Return the job with its end; empty lines are skipped and keep their number (older page)."""
         if not url.partition("?")[0].endswith(".txt"):
             return replace(job, code="InvalidFile.TypeNotTxt", message="File type should be txt")

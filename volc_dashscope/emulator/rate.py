@@ -11,6 +11,7 @@ from __future__ import annotations
 from threading import Lock
 
 
+# Unsourced A49: a limit a minute is enforced as a sixtieth a second. Settled by a burst.
 class Bucket:
     """One limit of one model. It may go into debt by one request, whose price is known only afterwards."""
 

@@ -1,8 +1,8 @@
 """
 DashScope's rerank routes: the native one, and the flat form under `/compatible-api/v1/reranks`.
 
-Page: help.aliyun.com/zh/model-studio/text-rerank-api. It gives no words for most refusals (unsourced U8); those
-here follow the pattern of the one that was published. Scores come from the emulator's own vectors.
+Page: help.aliyun.com/zh/model-studio/text-rerank-api. It gives no words for most refusals; those here
+follow the pattern of the one that was published. Scores come from the emulator's own vectors.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from volc_dashscope.emulator.exchange import Refusal, Request, Response, reply
 from volc_dashscope.emulator.vectors import ImagePart, LinkPart, Part, TextPart, vector
 from volc_dashscope.models.rerank import RerankModelInfo, get_rerank_model_info
 
+# Unsourced U8: refusals of a rerank request follow the one whose words were published. Settled by bad calls.
 _ALGO = "<400> InternalError.Algo.InvalidParameter: Value error, "
 _URL_ERROR = (
     "url error, please check url！ For details, see: "
@@ -154,7 +155,7 @@ def _top(value: Any, count: int) -> int:
 def _price(row: RerankModelInfo, part: Part) -> int:
     if isinstance(part, TextPart):
         return tokens.text(part.text)
-    # Unsourced U5: no page says what a picture counts; Ark's formula stands in.
+    # Unsourced U5: a picture in a rerank request counts by Ark's formula in the emulator. Settled by one call.
     if isinstance(part, ImagePart):
         return media.picture_tokens(part.data)
     return tokens.image(*tokens.LINK_SIZE)

@@ -21,10 +21,13 @@ _IMAGE_CAP = 1312
 _PIXELS_PER_TOKEN = 784
 _RES_LEVEL = (127, 402, 578, 1026)
 _FRAME_TOKENS = (128, 640)
+# Unsourced A34: a video on Ark has clamp(81920 / frames, 128, 640) tokens a frame at one frame a second.
+# Settled by a video of 60 s.
 _FRAMES = (16, 640)
 _VIDEO_CAP = 80 * 1024
 
 # A link is never fetched, so its size is made up: 640 x 480 pixels, 30 seconds.
+# Unsourced A37: a link in the emulator is 640 x 480 pixels and 30 seconds; nothing is fetched.
 LINK_SIZE = (640, 480)
 LINK_SECONDS = 30.0
 

@@ -49,6 +49,8 @@ _EXPIRED = (403, 404)
 class FileWork:
     """The flows of one object's file jobs."""
 
+    # Unsourced A51: a line of an async result has the keys of the synchronous reply; other spellings are
+    # tried. Settled by a job of three lines.
     def __init__(self, terms: RetryContext) -> None:
         self._terms = terms
         self._submitting = submitting(terms, _SUBMITS_PER_MINUTE)

@@ -100,6 +100,7 @@ _ABROAD: dict[str, object] = {
     "max_tokens": None,
 }
 
+# Unsourced A39: doubao-embedding-vision-251215 costs what 250615 costs. Settled by a bill.
 ROWS: tuple[ModelInfo, ...] = (
     _vision_251215("doubao-embedding-vision-251215"),
     _vision_250615("doubao-embedding-vision-250615"),

@@ -25,7 +25,11 @@ _FEW_VIDEOS = frozenset({"mp4", "avi", "mov"})
 
 # Contradiction C9: the editions of the page say 5 or 10 MB, and 5 or 10 images. What the newest ones allow is not
 # refused, and requests are filled with what all of them allow.
+# Unsourced A25: qwen3-vl takes ten images of 10 MB a request, as the newest page says (contradiction C9).
+# Settled by one call with six images.
 _QWEN_IMAGE = MediaRule(formats=_MANY_IMAGES, max_bytes=10 * MIB)
+# Unsourced A11: qwen2.5-vl takes the formats, the 5 MB and the 32,000 tokens that its table shares with
+# qwen3-vl.
 _OLD_QWEN_IMAGE = MediaRule(formats=_MANY_IMAGES, max_bytes=5 * MIB)
 _QWEN_VIDEO = MediaRule(formats=_FEW_VIDEOS, max_bytes=50 * MIB, inline=False)
 _SNAPSHOT_IMAGE = MediaRule(formats=_MANY_IMAGES, max_bytes=10 * MIB)
@@ -66,9 +70,13 @@ def _media(name: str, **facts: object) -> ModelInfo:
         "provider": "dashscope",
         "endpoint": "multimodal",
         "modalities": TEXT_IMAGE_VIDEO,
+        # Unsourced A17: instruct and fps work for every multimodal model, multimodal-embedding-v1 included.
+        # Settled by one call each.
         "instruct": True,
         "fps": (0.0, 1.0),
         "batch": 20,
+        # Unsourced A22: the 10,485,760 bytes of an error message hold for the data URIs of every multimodal
+        # model. Settled by one call at 9.9 MB.
         "max_data_uri_bytes": 10 * MIB,
         "source": MEDIA_PAGE,
     }
@@ -97,12 +105,16 @@ def _snapshot(name: str, **facts: object) -> ModelInfo:
 def _tongyi(name: str, **facts: object) -> ModelInfo:
     return _media(
         name,
+        # Unsourced A4: the first components of a full vector are a valid shorter one for tongyi-embedding-
+        # vision-plus and -flash. Settled by a comparison with a reply asked at that length.
         # Contradiction C8: one edition lists lengths to choose from, a newer one says the length is fixed.
         reduces="either",
         modalities=ANY_MEDIA,
         max_frames=8,
         max_tokens=1_024,
         # "No limit on elements as long as the tokens stay within one batch's cap."
+        # Unsourced A23: the 1,024 tokens of tongyi-plus and -flash are shared by all texts of a request.
+        # Settled by two texts of 600 tokens.
         request_tokens=1_024,
         image=_TONGYI_IMAGE,
         video=_TONGYI_VIDEO,
@@ -123,7 +135,6 @@ ROWS: tuple[ModelInfo, ...] = (
         reduces="server",
         batch=20,
         max_tokens=128_000,
-        request_tokens=128_000,
         instruct=True,
         sparse=True,
         price=Price(text=0.5, batch=0.25, as_of="2026-09-20"),
@@ -140,7 +151,6 @@ ROWS: tuple[ModelInfo, ...] = (
         reduces="server",
         batch=20,
         max_tokens=128_000,
-        request_tokens=128_000,
         instruct=True,
         sparse=True,
         price=Price(text=0.125, batch=0.063, as_of="2026-09-20"),

@@ -20,6 +20,7 @@ TEXT_IMAGE_VIDEO: frozenset[Modality] = TEXT_IMAGE | {"video"}
 ANY_MEDIA: frozenset[Modality] = TEXT_IMAGE_VIDEO | {"frames"}
 
 
+# Unsourced A28: bounds are inclusive unless the page says less than.
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MediaRule:
     """
@@ -46,6 +47,7 @@ class Price:
 
     text: float
     image: float | None = None
+    # Unsourced A54: Batch works for every model with a printed Batch price. Settled by one line a model.
     batch: float | None = None
     currency: str = "CNY"
     as_of: str = "2026-11-21"
@@ -119,6 +121,8 @@ class ModelInfo:
     max_frames: int | None = None
     fusion: Fusion | None = None
     max_tokens: int | None = None
+    # Unsourced A29: multimodal-embedding-v1 cuts texts at 512 tokens; all others refuse longer ones. Settled
+    # by one call.
     truncates: bool = False
     max_text_bytes: int | None = None
     text_type: bool = False
@@ -137,8 +141,12 @@ class ModelInfo:
     price: Price | None = None
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
+    # Unsourced A56: a model that is not offered in a region answers an error and not another model's vector.
+    # Settled by one call.
     regions: tuple[str, ...] = ("cn-beijing",)
     languages: str = ""
+    # Unsourced A58: Ark's plan gateways serve /embeddings/multimodal below their own path. Settled by one
+    # call.
     api_path: str | None = None
     scores: tuple[Score, ...] = ()
     note: str = ""

@@ -100,7 +100,8 @@ class RerankModelInfo:
         return self.modalities != TEXT
 
 
-# Unsourced U2: no page prints bytes for rerank media; those of the embedding model of the same family stand in.
+# Unsourced U2: rerank media have the formats and bytes of the embedding model of the same family. Settled by one
+# call with a large picture.
 _IMAGE = MediaRule(
     formats=frozenset({"jpeg", "png", "webp", "bmp", "tiff", "ico", "dib", "icns", "sgi"}), max_bytes=10 * MIB
 )
@@ -117,9 +118,11 @@ RERANK_ROWS: tuple[RerankModelInfo, ...] = (
         max_item_tokens=8_000,
         instruct=True,
         fps=(0.0, 1.0),
+        # Unsourced U3: oss:// URLs are not resolved when reranking; nothing is uploaded for it. Settled by
+        # one call.
         image=_IMAGE,
         video=_VIDEO,
-        # Unsourced U7: the price of a video is not printed; the price of an image stands in.
+        # Unsourced U7: a video costs what a picture costs. Settled by a bill.
         price=Price(text=0.7, image=1.8, as_of=_AS_OF),
         requests_per_minute=600,
         tokens_per_minute=9_000_000,
@@ -128,7 +131,8 @@ RERANK_ROWS: tuple[RerankModelInfo, ...] = (
     RerankModelInfo(
         name="qwen3.7-text-rerank",
         routes=("native", "openai"),
-        # Unsourced U1: no page prints these; third-party code uses 500. Contradiction R3 for the 32,768.
+        # Unsourced U1: qwen3.7-text-rerank takes 500 documents, as third-party code sends, of 32,768 tokens
+        # (contradiction R3). Settled by one call each.
         max_documents=500,
         max_item_tokens=32_768,
         instruct=True,

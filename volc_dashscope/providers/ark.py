@@ -187,12 +187,14 @@ def _part(part: Part, spec: RequestSpec) -> dict[str, object]:
     return {"type": kind, kind: medium}
 
 
+# Unsourced A19: of Ark's text models only large-text-250515 takes the Instruct prefix.
 def _prefixed(text: Part, spec: RequestSpec) -> Part:
     if spec.text_type == "query" and spec.instruct is not None:
         return f"Instruct: {spec.instruct}\nQuery: {text}"
     return text
 
 
+# Unsourced A15: symmetric use (clustering, classification) takes the query form for all items.
 def _instructions(item: Item, spec: RequestSpec) -> dict[str, object]:
     """
     The `instructions` field, by role (BytePlus guide, section on instructions; only the braces may change).
@@ -202,10 +204,14 @@ def _instructions(item: Item, spec: RequestSpec) -> dict[str, object]:
     asked = (spec.instruct, spec.target_modality, spec.query_instructions, spec.document_instructions)
     if not spec.model_info.instruct or (not spec.model_info.known and not any(asked)):
         return {}
+    # Unsourced A14: this sentence is the query instruction where the user gives none. Settled by a retrieval
+    # test.
     compress = f"Compress the {_modality(item)} into one word."
     if spec.text_type == "document":
         return {"instructions": spec.document_instructions or f"Instruction:{compress}\nQuery:"}
     target = spec.target_modality or _ANY_TARGET
+    # Unsourced A13: text/image/video is a fair default target for a store that holds all three. Settled by a
+    # retrieval test.
     default = f"Target_modality: {target}.\nInstruction:{spec.instruct or compress}\nQuery:"
     return {"instructions": spec.query_instructions or default}
 

@@ -103,7 +103,7 @@ def _vector(value: Any, spec: RequestSpec) -> Any:
     if isinstance(value, str):
         value = parsing.from_base64(value, ()).tolist()
     if isinstance(value, list) and len(value) > asked and full in (None, len(value)):
-        # Unsourced A4: the first components of a longer vector are a valid shorter one where the user asks for it.
+        # The first components of a longer vector are a valid shorter one where the user asks for it.
         return value[:asked]
     return value
 

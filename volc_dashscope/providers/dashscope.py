@@ -75,6 +75,7 @@ RULES = (
     Rule(429, "", SLOW_DOWN),
 )
 # HTTP 200 with a code in the body is an error too (the vendor's SDK 2.x treats it so).
+# Unsourced A46: a reply under status 200 with a code is an error, as for the vendor's SDK 2.
 _IN_BODY = (
     Rule(None, "Arrearage", OUT_OF_QUOTA),
     Rule(None, "InvalidApiKey", BAD_KEY),
@@ -153,6 +154,7 @@ def model_of(body: Mapping[str, Any]) -> str | None:
     return sanitize_id(body.get("model"))
 
 
+# Unsourced A12: the type of an embedding (vl, fusion, fused) carries no meaning for a client.
 def _rows(body: dict[str, Any], request_id: str | None, batch: Batch, spec: RequestSpec) -> Rows:
     if spec.route == "openai":
         entries = parsing.in_order(body.get("data"), len(batch), "index")
@@ -163,6 +165,7 @@ def _rows(body: dict[str, Any], request_id: str | None, batch: Batch, spec: Requ
             found, len(batch), "text_index" if spec.model_info.endpoint == "text" else "index"
         )
     return Rows(
+        # Unsourced A6: a reply to output_type sparse has no embedding, or an empty one. Settled by one call.
         vectors=parsing.stack([entry.get("embedding") for entry in entries], spec) if spec.dense else None,
         usage=parsing.usage(body.get("usage"), text=_TEXT_KEYS, image=_IMAGE_KEYS),
         sparse=tuple(parsing.sparse(entry.get("sparse_embedding")) for entry in entries)
@@ -208,6 +211,7 @@ def job_request(url: str, spec: RequestSpec) -> Request:
     return request(_TEXT_PATH, body, spec, more)
 
 
+# Unsourced A53: the body of a Batch line is that of the compatible route. Settled by a batch of two lines.
 def line_body(text: str, spec: RequestSpec) -> dict[str, object]:
     """Return the body of one line of a Batch file: that of the compatible route for one text."""
     return {**_openai_body(Batch((0,), (text,)), spec), "input": text}
@@ -224,6 +228,8 @@ def request(
     return Request("POST", spec.base_url + path, {**spec.headers, **(more or {})}, orjson.dumps(body))
 
 
+# Unsourced A16: text_type is harmless where a page calls it unnecessary (text-embedding-v3). Settled by a
+# comparison of two vectors.
 def _text_body(batch: Batch, spec: RequestSpec) -> dict[str, object]:
     parameters: dict[str, object] = {}
     # "document" is the default of the service; a model outside the table is asked for nothing it does by itself.

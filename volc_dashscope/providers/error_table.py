@@ -126,6 +126,7 @@ def _matches(rule: Rule, status: int, code: str, message: str) -> bool:
     )
 
 
+# Unsourced A45: an unknown code is judged by its HTTP status, and an unknown 429 may be tried again.
 def _by_status(status: int) -> ErrorMeaning:
     if status == 401:
         return BAD_KEY

@@ -19,6 +19,8 @@ from volc_dashscope.providers.float_layout import is_other_layout
 from volc_dashscope.results import FloatArray, SparseVector, Usage
 
 _NUMBERS = (int, float)  # as types of what JSON holds: true and false are neither
+# Unsourced A2: base64 of DashScope's compatible route is little-endian float32, as OpenAI's and Ark's is.
+# Settled by one call with base64.
 _FLOAT32 = np.dtype("<f4")
 # Rows below this norm are zeros, or of subnormal numbers, which have lost their digits. Big-endian float32 numbers
 # that were rounded to 16 bits look like this too.
@@ -105,6 +107,8 @@ def stack(values: Sequence[Any], spec: RequestSpec) -> FloatArray:
         if norm < LEAST_NORM:
             raise Malformed("a vector of zeros, or of numbers too small to have a direction")
         if spec.normalize:
+            # Unsourced A1: vectors may not be unit length, so rows are normalised here. Settled by the norm
+            # of one reply per model.
             wide /= norm
         table[position] = wide
     return table
