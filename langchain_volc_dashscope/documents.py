@@ -3,6 +3,7 @@ Media where a store only takes text: `MediaStr` and `MediaDocument`.
 
 A text that ends in a whole token `⟦media:sha256:<64 hex>⟧` stands for an item this process made with `media`
 or `MediaDocument`. Stores may copy, flatten and hand back such texts as they like; a registry resolves them.
+A text with a token elsewhere, or with a piece of one, is refused: its letters are not what anybody meant.
 Tokens depend on content only, and nothing here stores the content in text or metadata.
 """
 
@@ -17,8 +18,7 @@ from langchain_core.documents import Document
 from pydantic import PrivateAttr
 
 from langchain_volc_dashscope.media_metadata import metadata_of, uri_of
-from langchain_volc_dashscope.media_token import caption_of, key_of, with_token
-from langchain_volc_dashscope.registry import Registry
+from langchain_volc_dashscope.media_token import Registry, caption_of, is_touched, key_of, with_token
 from volc_dashscope import InputError, Item
 from volc_dashscope.inputs import digest, label, parts
 
@@ -27,6 +27,10 @@ UnknownMedia = Literal["raise", "text"]
 _KEY_SPACE = UUID("6f1a4f0e-2a0b-5c57-9d6e-6b1f3f0d7c11")
 
 _registry = Registry(max_items=1_000_000, max_bytes=256 * 1024 * 1024)
+
+
+class MediaTokenError(InputError):
+    """A text holds a media token that cannot be resolved. It fails alone, and the other items are embedded."""
 
 
 class MediaStr(str):
@@ -44,7 +48,9 @@ class MediaStr(str):
     def __new__(cls, item: Item, caption: str = "", *, media_uri: str | None = None) -> MediaStr:
         if media_uri is not None and media_uri[:5].lower() == "data:":
             raise InputError("media_uri is a data URI; stores would keep the content itself, give an address")
-        key = digest(item)
+        key, caption = digest(item), caption_of(caption)
+        if is_touched(caption):
+            raise InputError("the caption holds a media token or a piece of one; give the words alone")
         made = super().__new__(cls, with_token(caption or _caption(item), key))
         made.item = item
         made.media_uri = media_uri if media_uri is not None else uri_of(item)
@@ -131,21 +137,25 @@ def resolve(text: str, unknown: UnknownMedia) -> Item:
     Return what a text stands for: itself, or the item of the token it ends in.
 
     Raises:
-        InputError: A whole token that this process did not make (or has forgotten), unless `unknown` is "text".
+        MediaTokenError: A whole token that this process did not make (or has forgotten), or a token that was
+            changed; unless `unknown` is "text".
     """
     if isinstance(text, MediaStr):
         return text.item
     key = key_of(text)
-    if key is None:
-        return text
-    item = _registry.find(key)
+    item = _registry.find(key) if key is not None else None
     if item is not None:
         return item
-    if unknown == "text":
+    if unknown == "text" or (key is None and not is_touched(text)):
         return text
-    raise InputError(
-        f"the text ends in the media token {key[:12]}…, which this process did not make; make the item again "
-        'with media() or MediaDocument, or embed such texts as they stand with unknown_media="text"'
+    if key is not None:
+        raise MediaTokenError(
+            f"the text ends in the media token {key[:12]}…, which this process did not make; make the item again "
+            'with media() or MediaDocument, or embed such texts as they stand with unknown_media="text"'
+        )
+    raise MediaTokenError(
+        "the text holds a media token that was cut, changed, or has something behind it; pass the text of media() "
+        'as it is, or embed such texts as they stand with unknown_media="text"'
     )
 
 

@@ -12,10 +12,29 @@ from pydantic import AliasChoices, Field, PrivateAttr, SecretStr
 
 from langchain_volc_dashscope import sparse
 from langchain_volc_dashscope.content_blocks import as_item
-from langchain_volc_dashscope.documents import UnknownMedia
-from langchain_volc_dashscope.hybrid import SubCall, dense_pieces, dense_rows, sparse_pieces, sparse_rows
-from volc_dashscope import EmbeddingResult, Image, InputError, Item, SparseVector, TextType, Usage, Video
+from langchain_volc_dashscope.documents import MediaTokenError, UnknownMedia
+from volc_dashscope import (
+    EmbeddingError,
+    EmbeddingResult,
+    Image,
+    InputError,
+    Item,
+    SparseVector,
+    TextType,
+    Usage,
+    Video,
+)
 from volc_dashscope.inputs import as_iterable
+from volc_dashscope.integrations.hybrid import (
+    Refused,
+    SubCall,
+    dense_pieces,
+    dense_rows,
+    joined,
+    partial_result,
+    raise_refused,
+    sparse_rows,
+)
 from volc_dashscope.integrations.settings import ClientFields, each, is_url
 from volc_dashscope.models import Provider
 
@@ -111,14 +130,20 @@ class _MultimodalEmbeddings(ClientFields, Embeddings):
     ) -> list[list[float]]:
         """Embed anything `embed_documents` takes, in a role: "query", "document", or None where all are alike."""
         pieces = dense_pieces(self._items(items), hybrid=self._hybrid)
-        return dense_rows(pieces, [self._call(piece, text_type) for piece in pieces])
+        if len(pieces) == 1:
+            return dense_rows(pieces, [self._call(pieces[0], text_type)])
+        results = [self._settled(piece, text_type) for piece in pieces]
+        return _lists(joined(pieces, results, on_error="raise"))
 
     async def aembed_contents(
         self, items: Sequence[Embeddable], *, text_type: TextType | None = "document"
     ) -> list[list[float]]:
         """As `embed_contents`, awaited."""
         pieces = dense_pieces(self._items(items), hybrid=self._hybrid)
-        return dense_rows(pieces, [await self._acall(piece, text_type) for piece in pieces])
+        if len(pieces) == 1:
+            return dense_rows(pieces, [await self._acall(pieces[0], text_type)])
+        results = [await self._asettled(piece, text_type) for piece in pieces]
+        return _lists(joined(pieces, results, on_error="raise"))
 
     def qdrant_sparse(self) -> SparseEmbeddings:
         """
@@ -166,7 +191,14 @@ class _MultimodalEmbeddings(ClientFields, Embeddings):
         return _lists(await self._client.aio.embed(each(uris, self._video, name="uris")))
 
     def _items(self, given: Sequence[Embeddable]) -> list[Item]:
-        return each(given, lambda one: as_item(one, self.unknown_media, root=self.media_root), name="texts")
+        return each(given, self._item, name="texts")
+
+    def _item(self, given: Embeddable) -> Item:
+        try:
+            return as_item(given, self.unknown_media, root=self.media_root)
+        except MediaTokenError as error:
+            # Strangers can write such a text: it must not cost the others of its call.
+            return Refused(error).as_item()
 
     def _call(self, piece: SubCall, role: TextType | None) -> EmbeddingResult:
         with piece.placed():
@@ -180,6 +212,19 @@ class _MultimodalEmbeddings(ClientFields, Embeddings):
                 piece.items, text_type=role, progress=self.show_progress_bar, **piece.settings
             )
 
+    def _settled(self, piece: SubCall, role: TextType | None) -> EmbeddingResult:
+        """As `_call`, but what fails does not keep the other piece from being embedded."""
+        try:
+            return self._client.embed(piece.items, text_type=role, **piece.settings)
+        except EmbeddingError as error:
+            return partial_result(piece, error)
+
+    async def _asettled(self, piece: SubCall, role: TextType | None) -> EmbeddingResult:
+        try:
+            return await self._client.aio.embed(piece.items, text_type=role, **piece.settings)
+        except EmbeddingError as error:
+            return partial_result(piece, error)
+
     def _sparse_halves(self) -> tuple[sparse.Halves, sparse.AsyncHalves]:
         if not self._client.model_info.sparse:
             raise InputError(f"{self.model} gives no sparse vectors")
@@ -187,13 +232,19 @@ class _MultimodalEmbeddings(ClientFields, Embeddings):
 
         def halves(given: Sequence[Embeddable], role: TextType) -> list[SparseVector]:
             given = list(as_iterable(given, name="texts"))
-            pieces = sparse_pieces(given, self._items(given))
-            return sparse_rows(len(given), pieces, [self._call(piece, role) for piece in pieces])
+            items = self._items(given)
+            pieces = sparse.sparse_pieces(given, items)
+            results = [self._call(piece, role) for piece in pieces]
+            raise_refused(items)
+            return sparse_rows(len(given), pieces, results)
 
         async def ahalves(given: Sequence[Embeddable], role: TextType) -> list[SparseVector]:
             given = list(as_iterable(given, name="texts"))
-            pieces = sparse_pieces(given, self._items(given))
-            return sparse_rows(len(given), pieces, [await self._acall(piece, role) for piece in pieces])
+            items = self._items(given)
+            pieces = sparse.sparse_pieces(given, items)
+            results = [await self._acall(piece, role) for piece in pieces]
+            raise_refused(items)
+            return sparse_rows(len(given), pieces, results)
 
         return halves, ahalves
 

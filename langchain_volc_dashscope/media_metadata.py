@@ -26,8 +26,7 @@ from langchain_core.messages.content import (
     create_text_block,
 )
 
-from langchain_volc_dashscope.media_token import caption_of
-from langchain_volc_dashscope.registry import media_in
+from langchain_volc_dashscope.media_token import caption_of, media_in
 from volc_dashscope import Frames, Fused, Image, InputError, Item, Part, Video
 from volc_dashscope.inputs import as_iterable, parts
 

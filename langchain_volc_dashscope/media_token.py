@@ -1,10 +1,28 @@
-"""The token that stands for a medium at the end of a text."""
+"""
+The token that stands for a medium at the end of a text, and which item it stands for in this process.
+
+    a red square ⟦media:sha256:<64 hex digits>⟧
+
+A text that holds one whole token, at its end, is resolved. What else holds one, or a recognisable piece of one,
+was changed by somebody (a prompt template, JSON, a text splitter) and is told apart from plain text.
+"""
 
 from __future__ import annotations
 
 import re
+from collections import OrderedDict
+from collections.abc import Iterator
+from threading import Lock
 
-_TOKEN = re.compile(r"⟦media:sha256:([0-9a-f]{64})⟧\Z")
+from volc_dashscope import Frames, Image, Item, Part, Video
+from volc_dashscope.inputs import parts
+
+_TOKEN = re.compile(r"⟦media:sha256:([0-9a-f]{64})⟧\s*\Z")
+# The brackets as they are and as JSON escapes them; the last two are what a cut leaves at the edge of a chunk.
+_PIECE = re.compile(
+    r"(?:⟦|\\u27e6)media:|[0-9a-f]{8}(?:⟧|\\u27e7)|⟦m(?:e(?:d(?:ia?)?)?)?\s*\Z|\A\s*[0-9a-f]{1,7}⟧",
+    re.IGNORECASE,
+)
 
 
 def with_token(caption: str, key: str) -> str:
@@ -13,12 +31,73 @@ def with_token(caption: str, key: str) -> str:
 
 
 def key_of(text: str) -> str | None:
-    """Return the digest in the whole token a text ends in, or None."""
+    """Return the digest in the one whole token a text ends in (white space behind it ignored), or None."""
     found = _TOKEN.search(text)
-    return found[1] if found else None
+    return found[1] if found and not _PIECE.search(text[: found.start()]) else None
+
+
+def is_touched(text: str) -> bool:
+    """Whether a text holds a token or a recognisable piece of one, and not exactly one whole token at its end."""
+    return key_of(text) is None and _PIECE.search(text) is not None
 
 
 def caption_of(text: str) -> str:
     """Return a text without its media token."""
     found = _TOKEN.search(text)
     return text[: found.start()].rstrip() if found else text
+
+
+class Registry:
+    """
+    Items by digest, the least recently used forgotten first. Threads may share it.
+
+    Args:
+        max_items: Most items held.
+        max_bytes: Most bytes held by items that were given as bytes; files and URLs weigh nothing. An item
+            that is larger by itself is still held until the next one comes.
+    """
+
+    def __init__(self, *, max_items: int, max_bytes: int) -> None:
+        self._max_items, self._max_bytes = max_items, max_bytes
+        self._items: OrderedDict[str, tuple[Item, int]] = OrderedDict()
+        self._bytes = 0
+        self._lock = Lock()
+
+    def add(self, key: str, item: Item) -> None:
+        """Hold an item; the same key again replaces it."""
+        size = sum(_weight(part) for part in parts(item))
+        with self._lock:
+            _, old = self._items.pop(key, (None, 0))
+            self._items[key] = (item, size)
+            self._bytes += size - old
+            while len(self._items) > 1 and self._full:
+                _, (_, dropped) = self._items.popitem(last=False)
+                self._bytes -= dropped
+
+    def find(self, key: str) -> Item | None:
+        """Return an item, which counts as a use of it, or None."""
+        with self._lock:
+            found = self._items.get(key)
+            if found is None:
+                return None
+            self._items.move_to_end(key)
+            return found[0]
+
+    @property
+    def _full(self) -> bool:
+        return len(self._items) > self._max_items or self._bytes > self._max_bytes
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+
+def media_in(part: Part) -> Iterator[Image | Video]:
+    """Yield the images and videos of a part; frames one by one, of a text nothing."""
+    if isinstance(part, Frames):
+        yield from part.images
+    elif not isinstance(part, str):
+        yield part
+
+
+def _weight(part: Part) -> int:
+    return sum(medium.size_bytes or 0 for medium in media_in(part) if medium.path is None)

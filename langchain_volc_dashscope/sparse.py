@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from volc_dashscope import SparseVector, TextType
+from langchain_volc_dashscope.media_token import caption_of
+from volc_dashscope import Item, SparseVector, TextType
+from volc_dashscope.inputs import label, parts
+from volc_dashscope.integrations.hybrid import Refused, SubCall
+from volc_dashscope.integrations.hybrid import sparse_pieces as pieces_of_words
 
 if TYPE_CHECKING:
     from langchain_milvus.utils.sparse import BaseSparseEmbedding
@@ -61,3 +65,25 @@ def milvus(halves: Halves, ahalves: AsyncHalves) -> BaseSparseEmbedding:
             return (await ahalves([query], "query"))[0].as_dict()
 
     return MilvusSparseEmbedding()
+
+
+def sparse_pieces(given: Sequence[object], items: Sequence[Item]) -> list[SubCall]:
+    """
+    Return the calls for sparse vectors: texts, and of media their own words.
+
+    Args:
+        given: What the caller passed, for captions.
+        items: What it stands for.
+    """
+    return pieces_of_words([_words(original, item) for original, item in zip(given, items, strict=True)])
+
+
+def _words(given: object, item: Item) -> str:
+    if isinstance(item, str):
+        return item
+    if isinstance(item, Refused):
+        return ""
+    caption = caption_of(given) if isinstance(given, str) else ""
+    if caption and caption != " ".join(label(item).split()):
+        return caption
+    return " ".join(part for part in parts(item) if isinstance(part, str))

@@ -1,4 +1,9 @@
-"""A string is text in every text argument: nothing that looks like a path or a URL is opened, fetched or resolved."""
+"""
+A string is text in every text argument: nothing that looks like a path or a URL is opened, fetched or resolved.
+
+The one exception: a media token of LangChain's `media()`. A whole one at the end stands for its medium, what was made
+of it otherwise is refused, and never embedded as its letters.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +11,12 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from paintings import painted
 from promise import ARK, TEXT, Breakage
 
-from langchain_volc_dashscope import ArkEmbeddings, DashScopeEmbeddings
+from langchain_volc_dashscope import ArkEmbeddings, DashScopeEmbeddings, media
 from llama_index_ext import ArkMultiModalEmbedding, DashScopeMultiModalEmbedding
-from volc_dashscope import Fused
+from volc_dashscope import Fused, Image, InputError
 
 BREAKAGES = [
     Breakage(
@@ -24,6 +30,18 @@ BREAKAGES = [
         '    if isinstance(part, str):\n        return {"text": part}',
         '    if isinstance(part, str):\n        return {"image": part} if part.startswith("http") else {"text": part}',
         "test_what_looks_like_a_path_or_a_url_is_sent_as_it_is",
+    ),
+    Breakage(
+        "langchain_volc_dashscope/documents.py",
+        'if unknown == "text" or (key is None and not is_touched(text)):',
+        'if unknown == "text" or key is None:',
+        "test_a_media_token_is_its_medium_or_refused",
+    ),
+    Breakage(
+        "langchain_volc_dashscope/media_token.py",
+        '([0-9a-f]{64})⟧\\s*\\Z")',
+        '([0-9a-f]{64})⟧")',
+        "test_a_media_token_is_its_medium_or_refused",
     ),
 ]
 VL = "qwen3-vl-embedding"
@@ -82,3 +100,21 @@ def test_what_looks_like_a_path_or_a_url_is_sent_as_it_is(inside, audit, tmp_pat
         assert (way, sorted(items)) == (way, sorted(inside.emulator.ledger.texts))
         assert (way, []) == (way, audit.files_opened)
     assert [] == audit.dialled
+
+
+@pytest.mark.parametrize("model", [ARK, VL])
+def test_a_media_token_is_its_medium_or_refused(inside, model) -> None:
+    kind = ArkEmbeddings if model == ARK else DashScopeEmbeddings
+    chain = kind(model=model, **inside.settings(kind.provider_name))
+    token = str.__str__(media(Image.from_bytes(painted("red"))))
+    stranger = f"⟦media:sha256:{'0' * 64}⟧"
+
+    for whole in (token, f"{token}\n"):
+        chain.embed_query(whole)
+        chain.embed_documents([whole])
+    for text in (f"{token}.", f"{token} what is this?", token[:-1], token[-20:], stranger):
+        for ask in (chain.embed_query, lambda text: chain.embed_documents([text])):
+            with pytest.raises(InputError):
+                ask(text)
+
+    assert (4, []) == (len(inside.emulator.ledger), inside.emulator.ledger.texts)

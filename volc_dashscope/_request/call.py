@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from volc_dashscope._limits.rate_limiter import RequestCost
 from volc_dashscope._request import batching
+from volc_dashscope._request.items import Refused, refusals
 from volc_dashscope._request.row_cache import RowCache
 from volc_dashscope._request.scheduler import Scheduler
 from volc_dashscope._request.validation import check_items, check_settings
@@ -108,11 +109,14 @@ class Call:
         self._model: str | None = None
         self._done = bytearray(self.count)
         self._rows = 0
-        self._failures: dict[int, EmbeddingError] = {}
+        self._failures = refusals(items)
+        if self._failures and (self.alone or on_error == "abort"):
+            raise self._failures[min(self._failures)]
         self._fatal: EmbeddingError | None = None
         self._items, self._memory, self._keep = items, memory, keep
         self._twins: dict[int, list[int]] = {}
-        self._keys = memory.keys(items, spec)
+        # A refused item has no content; no row is kept of the empty text in its place.
+        self._keys = memory.keys(["" if isinstance(item, Refused) else item for item in items], spec)
         if self._keys is not None:
             self._recall(self._keys)
         self.feed: Scheduler[Batch] = Scheduler(batching.plan(self._unknown(), spec), width=width, room=room)
@@ -267,7 +271,7 @@ class Call:
     def _unknown(self) -> Iterator[tuple[int, Item]]:
         twins = {position for others in self._twins.values() for position in others}
         for position, item in enumerate(self._items):
-            if not self._done[position] and position not in twins:
+            if not self._done[position] and position not in twins and position not in self._failures:
                 yield position, item
 
     def _learn(self, where: Sequence[int], rows: FloatArray, keys: Sequence[str]) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Generic, TypeVar
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar, cast
 
-from volc_dashscope.errors import InputError
+from volc_dashscope.errors import EmbeddingError, InputError
 from volc_dashscope.inputs import Item, as_iterable, list_problem
 
 T = TypeVar("T")
@@ -18,6 +19,34 @@ class Redacted(Generic[T]):
 
     def __init__(self, value: T) -> None:
         self.value = value
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """In the place of an item: its owner knows that it cannot be embedded. It fails alone."""
+
+    error: InputError
+
+    def as_item(self) -> Item:
+        """Return this for a list of items; only `Client.embed` understands it."""
+        return cast(Item, self)
+
+
+def raise_refused(items: Sequence[Item]) -> None:
+    """Raise the error of the first item that is refused, if one is."""
+    found = refusals(items)
+    if found:
+        raise found[min(found)]
+
+
+def refusals(items: Sequence[Item]) -> dict[int, EmbeddingError]:
+    """Return the errors of the items that are refused, by their positions."""
+    found: dict[int, EmbeddingError] = {}
+    for index, item in enumerate(items):
+        if isinstance(item, Refused):
+            found[index] = InputError(f"item {index}: {item.error}", index=index)
+            found[index].__cause__ = item.error.with_traceback(None)
+    return found
 
 
 class Items(list[Item]):

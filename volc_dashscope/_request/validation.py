@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
+from volc_dashscope._request.items import Refused
 from volc_dashscope._types import RequestSpec
 from volc_dashscope.errors import ConfigError, InputError
 from volc_dashscope.inputs import Frames, Fused, Image, Item, Part, Video, modalities, parts
@@ -72,6 +73,8 @@ def check_items(items: Sequence[Item], spec: RequestSpec, *, first: int = 0) -> 
 def _faults(items: Sequence[Item], spec: RequestSpec, first: int) -> Iterator[InputError]:
     """Yield errors instead of raising them: no frame that holds an item gets into a report of a crash."""
     for index, item in enumerate(items, first):
+        if isinstance(item, Refused):
+            continue
         try:
             check_item(item, spec)
         except InputError as error:

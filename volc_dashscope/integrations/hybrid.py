@@ -14,10 +14,23 @@ from typing import Any
 
 import numpy as np
 
+from volc_dashscope._request.items import Refused, raise_refused
 from volc_dashscope._types import OnError
 from volc_dashscope.errors import BulkError, ConfigError, EmbeddingError, InputError
 from volc_dashscope.inputs import Item
 from volc_dashscope.results import EmbeddingResult, SparseVector, Usage
+
+__all__ = [
+    "Refused",
+    "SubCall",
+    "dense_pieces",
+    "dense_rows",
+    "joined",
+    "partial_result",
+    "raise_refused",
+    "sparse_pieces",
+    "sparse_rows",
+]
 
 _NOTHING = SparseVector(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32))
 
@@ -41,21 +54,37 @@ class SubCall:
         try:
             yield
         except BulkError as error:
+            self.move_all(error)
             failures = {self.positions[index]: failure for index, failure in error.failures.items()}
             raise BulkError(str(error), result=error.result, failures=failures) from error.__cause__
         except EmbeddingError as error:
-            if error.index is not None:
-                error.index = self.positions[error.index]
+            self.move(error)
             raise
+
+    def move_all(self, error: BulkError) -> None:
+        """Do the same for each failure that names its own item."""
+        for index, failure in error.failures.items():
+            if failure.index == index:
+                self.move(failure)
+
+    def move(self, error: EmbeddingError) -> None:
+        """Name the item of an error by its place in the whole list."""
+        if error.index is None:
+            return
+        here, error.index = error.index, self.positions[error.index]
+        if str(error).startswith(f"item {here}: "):
+            error.args = (f"item {error.index}: {str(error).removeprefix(f'item {here}: ')}",)
 
 
 def dense_pieces(items: Sequence[Item], *, hybrid: bool) -> list[SubCall]:
     """Return the calls for dense rows. In hybrid use, texts bring their sparse half along."""
     if not hybrid:
         return [SubCall(tuple(range(len(items))), list(items), both=False)]
-    texts = _pick(items, lambda item: isinstance(item, str), both=True)
+    # A refused item belongs to both: a call that fails keeps its rows, so that the retry pays for neither.
+    texts = _pick(items, lambda item: isinstance(item, str | Refused), both=True)
     media = _pick(items, lambda item: not isinstance(item, str), both=False)
-    return [piece for piece in (texts, media) if piece.items] or [texts]
+    sound = [piece for piece in (texts, media) if not all(isinstance(item, Refused) for item in piece.items)]
+    return sound or [texts]
 
 
 def sparse_pieces(words: Sequence[str]) -> list[SubCall]:
@@ -92,10 +121,10 @@ def partial_result(piece: SubCall, error: EmbeddingError) -> EmbeddingResult:
         InputError, ConfigError: The error itself, if nothing was sent.
     """
     if isinstance(error, BulkError):
+        piece.move_all(error)
         return replace(error.result, errors=error.failures)
     if isinstance(error, InputError | ConfigError):
-        if error.index is not None:
-            error.index = piece.positions[error.index]
+        piece.move(error)
         raise error
     count = len(piece.items)
     return EmbeddingResult(
@@ -117,7 +146,7 @@ def joined(
         BulkError: Some items failed, unless `on_error` is "skip".
     """
     width = max(result.vectors.shape[1] for result in results)
-    count = sum(len(piece.positions) for piece in pieces)
+    count = len({position for piece in pieces for position in piece.positions})
     vectors = np.full((count, width), np.nan, dtype=np.float32)
     errors: dict[int, EmbeddingError] = {}
     for piece, result in zip(pieces, results, strict=True):

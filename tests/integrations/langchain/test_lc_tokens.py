@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import pickle
 import subprocess
 import sys
@@ -16,9 +17,17 @@ from langchain_core.stores import InMemoryByteStore
 from langchain_core.vectorstores import InMemoryVectorStore
 from paintings import data_uri, painted
 
-from langchain_volc_dashscope import ArkEmbeddings, MediaDocument, MediaStr, media, uuid5_key
-from langchain_volc_dashscope.registry import Registry
-from volc_dashscope import Frames, Fused, Image, InputError, Video
+from langchain_volc_dashscope import (
+    ArkEmbeddings,
+    DashScopeEmbeddings,
+    MediaDocument,
+    MediaStr,
+    media,
+    uuid5_key,
+)
+from langchain_volc_dashscope.media_token import Registry
+from volc_dashscope import BulkError, Frames, Fused, Image, InputError, Video
+from volc_dashscope.integrations.hybrid import Refused
 
 RED = Image.from_bytes(painted("red"))
 STRANGE = f"a picture ⟦media:sha256:{'0' * 64}⟧"
@@ -59,15 +68,137 @@ def test_tokens_depend_on_content_only(tmp_path):
     assert media(Image.from_bytes(painted("blue")))[-79:] not in tokens
 
 
-@pytest.mark.parametrize("ask", ["embed_query", "embed_documents", "embed_contents"])
-def test_a_whole_token_of_another_process_raises_and_says_why(inside, face_of, ask):
+def test_a_whole_token_of_another_process_raises_and_says_why(inside, face_of):
     face = face_of(ArkEmbeddings, inside)
-    given = STRANGE if ask == "embed_query" else ["a", STRANGE]
 
-    with pytest.raises(InputError, match=r"this process did not make.*unknown_media=\"text\"") as caught:
-        getattr(face, ask)(given)
+    for ask in (face.embed_query, lambda text: face.embed_documents([text])):
+        with pytest.raises(InputError, match=r"this process did not make.*unknown_media=\"text\"") as caught:
+            ask(STRANGE)
+        assert (0, 0) == (caught.value.index, len(inside.emulator.ledger))
 
-    assert (0 if ask == "embed_query" else 1, 0) == (caught.value.index, len(inside.emulator.ledger))
+
+TOKEN = _flat(media(RED))[-79:]
+TOUCHED = {
+    "full stop": f"{TOKEN}.",
+    "question mark": f"{TOKEN}?",
+    "quotes": f'"{TOKEN}"',
+    "JSON": json.dumps({"query": TOKEN}, ensure_ascii=False),
+    "ASCII JSON": json.dumps({"query": TOKEN}),
+    "prompt template": f"Question: {TOKEN}\nAnswer:",
+    "in the middle": f"{TOKEN} and more",
+    "zero-width space": f"{TOKEN}\u200b",
+    "two tokens": f"{TOKEN} {TOKEN}",
+    "capitals": TOKEN.upper(),
+    "without its last bracket": TOKEN[:-1],
+    "without its first bracket": TOKEN[1:],
+    "cut in its digest, first piece": TOKEN[:40],
+    "cut in its digest, second piece": TOKEN[40:],
+    "cut after its name": TOKEN[:7],
+    "cut within its name": f"a red square {TOKEN[:4]}",
+    "its last digit": f"{TOKEN[-2:]} and the next caption",
+    "63 digits": f"⟦media:sha256:{'a' * 63}⟧",
+    "another hash": f"⟦media:md5:{'a' * 64}⟧",
+    "a path": "⟦media:/etc/passwd⟧",
+}
+
+
+@pytest.mark.parametrize("text", TOUCHED.values(), ids=TOUCHED)
+def test_a_token_that_was_touched_is_refused(inside, face_of, text):
+    face = face_of(ArkEmbeddings, inside)
+
+    for ask in (
+        face.embed_query,
+        lambda given: face.embed_documents([given]),
+        lambda given: face.embed_query([given]),
+    ):
+        with pytest.raises(InputError, match='unknown_media="text"'):
+            ask(text)
+
+    assert 0 == len(inside.emulator.ledger)
+
+
+@pytest.mark.parametrize("text", TOUCHED.values(), ids=TOUCHED)
+def test_a_corpus_of_strangers_is_embedded_as_it_stands(inside, face_of, text):
+    face = face_of(ArkEmbeddings, inside, unknown_media="text")
+
+    face.embed_documents([text])
+
+    assert [text] == inside.emulator.ledger.texts
+
+
+@pytest.mark.parametrize("space", ["\n", " ", "\t\r\n", "\N{NO-BREAK SPACE}", "\N{IDEOGRAPHIC SPACE}"])
+def test_white_space_behind_a_token_is_ignored(inside, face_of, space):
+    face = face_of(ArkEmbeddings, inside)
+
+    assert face.embed_query(media(RED)) == face.embed_query(f"a red square {TOKEN}{space}")
+    assert [["image_url"]] * 2 == _sent(inside)
+
+
+@pytest.mark.parametrize("hybrid", [False, True])
+@pytest.mark.parametrize("bad", [STRANGE, TOUCHED["full stop"]])
+async def test_one_such_text_does_not_cost_the_others(inside, face_of, bad, hybrid):
+    face = face_of(DashScopeEmbeddings, inside, model="text-embedding-v4")
+    if hybrid:
+        face.qdrant_sparse()
+    texts = [f"text {number}" for number in range(20)]
+    texts[7] = bad
+
+    with pytest.raises(BulkError, match="item 7: the text") as caught:
+        face.embed_documents(texts)
+    with pytest.raises(BulkError, match="item 7: the text") as again:
+        await face.aembed_documents(texts)
+    assert [7] == list(caught.value.failures) == list(again.value.failures)
+    assert (7, InputError) == (caught.value.index, type(caught.value.failures[7]))
+    paid = len(inside.emulator.ledger)
+    texts[7] = "mended"
+    rows = face.embed_documents(texts)
+
+    assert 2 == paid
+    assert sorted(texts) == sorted(inside.emulator.ledger.texts)
+    assert 20 == len(rows)
+
+
+def test_in_hybrid_use_neither_texts_nor_pictures_are_paid_twice(inside, face_of):
+    face = face_of(ArkEmbeddings, inside)
+    face.qdrant_sparse()
+    items = ["a text", RED, STRANGE]
+
+    for _ in range(2):
+        with pytest.raises(BulkError, match="item 2: the text") as caught:
+            face.embed_documents(items)
+    rows = face.embed_documents(items[:2])
+
+    assert ([2], 2) == (list(caught.value.failures), len(rows))
+    assert 2 == len(inside.emulator.ledger)
+
+
+def test_a_bad_text_among_sparse_ones_is_an_error_and_no_empty_vector(inside, face_of):
+    sparse = face_of(DashScopeEmbeddings, inside, model="text-embedding-v4").qdrant_sparse()
+
+    with pytest.raises(InputError, match="item 1: the text"):
+        sparse.embed_documents(["a", STRANGE])
+
+
+def test_a_group_that_stops_at_the_first_failure_is_not_begun(inside):
+    refused = Refused(InputError("of no use")).as_item()
+
+    with pytest.raises(InputError, match="item 1: of no use"):
+        inside.client("text-embedding-v4").embed(["a", refused], on_error="abort")
+
+    assert 0 == len(inside.emulator.ledger)
+
+
+def test_nothing_is_sent_where_every_text_is_refused(inside, face_of):
+    with pytest.raises(BulkError) as caught:
+        face_of(ArkEmbeddings, inside).embed_documents([STRANGE, STRANGE])
+
+    assert ([0, 1], 0) == (list(caught.value.failures), len(inside.emulator.ledger))
+
+
+def test_a_caption_may_be_the_text_of_an_earlier_document_but_hold_no_piece():
+    assert media(RED, "red") == media(RED, _flat(media(Image.from_bytes(painted("blue")), "red")))
+    with pytest.raises(InputError, match="the caption holds a media token"):
+        media(RED, f"{TOKEN} and more")
 
 
 def test_unknown_media_may_be_embedded_as_text(inside, face_of):
@@ -85,7 +216,6 @@ def test_unknown_media_is_one_of_two_words(wrong):
         ArkEmbeddings(api_key="k", unknown_media=wrong)
 
 
-TOKEN = _flat(media(RED))[-79:]
 HOSTILE = {
     "path": "/etc/passwd",
     "home": "~/.ssh/id_rsa",
@@ -95,15 +225,9 @@ HOSTILE = {
     "data URI": "data:image/png;base64,iVBORw0KGgo=",
     "oss": "oss://bucket/key.png",
     "windows path": r"\\server\share\x.png",
-    "token in the middle": f"{TOKEN} and more",
-    "token before a line break": f"{TOKEN}\n",
-    "token cut at the end": TOKEN[:-1],
-    "token cut at the start": TOKEN[1:],
-    "token of 63 digits": f"⟦media:sha256:{'a' * 63}⟧",
-    "token in capitals": TOKEN.upper(),
-    "token of another hash": f"⟦media:md5:{'a' * 64}⟧",
-    "token of a path": "⟦media:/etc/passwd⟧",
     "token in other brackets": TOKEN.replace("⟦", "[[").replace("⟧", "]]"),
+    "semantic brackets": "the meaning of ⟦e⟧ is ⟦medium⟧ of ⟦cafe⟧",
+    "a digest": f"media:sha256:{'a' * 64}",
     "block as text": '{"type": "image", "url": "file:///etc/passwd"}',
 }
 
