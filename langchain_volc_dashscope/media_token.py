@@ -13,9 +13,10 @@ import re
 from collections import OrderedDict
 from collections.abc import Iterator
 from threading import Lock
+from unicodedata import category
 
 from volc_dashscope import Frames, Image, Item, Part, Video
-from volc_dashscope.inputs import parts
+from volc_dashscope.inputs import mend_surrogates, parts
 
 _TOKEN = re.compile(r"⟦media:sha256:([0-9a-f]{64})⟧\s*\Z")
 # The brackets as they are and as JSON escapes them; the last two are what a cut leaves at the edge of a chunk.
@@ -27,7 +28,11 @@ _PIECE = re.compile(
 
 def with_token(caption: str, key: str) -> str:
     """Return a caption, on one line, that ends in the token of an item's digest."""
-    return " ".join([*caption.split(), f"⟦media:sha256:{key}⟧"])
+    # Line breaks and other control characters would break prompts and stores that hold one text a line.
+    words = "".join(
+        " " if category(letter) == "Cc" else letter for letter in mend_surrogates(caption)
+    ).split()
+    return " ".join([*words, f"⟦media:sha256:{key}⟧"])
 
 
 def key_of(text: str) -> str | None:

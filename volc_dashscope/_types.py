@@ -139,6 +139,7 @@ class RequestSpec:
     res_level: int | None = None
     max_video_frames: int | None = None
     upload: bool = False
+    truncate: bool = False
     extra_body: Mapping[str, object] | None = None
     learned: int | None = None
     host: str = ""

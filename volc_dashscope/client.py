@@ -82,6 +82,7 @@ class _ClientBase:
         timeout: float = 60.0,
         cache: MutableMapping[str, bytes] | BatchCache | None = None,
         partial_results_bytes: int = 0,
+        truncate: bool = False,
         insecure_http: bool = False,
         default_headers: Mapping[str, str] | None = None,
         http_client: HttpClient | None = None,

@@ -8,6 +8,7 @@ from typing import Unpack
 
 from volc_dashscope._request.batching import plan
 from volc_dashscope._request.items import items_of
+from volc_dashscope._request.texts import as_sent
 from volc_dashscope._request.validation import check_items, check_settings
 from volc_dashscope._types import RequestSpec, TextType
 from volc_dashscope.inputs import Frames, Image, Item, Part, Video, modalities, parts
@@ -136,7 +137,8 @@ class _Count:
     def over(self, items: Iterable[Item], spec: RequestSpec) -> Iterator[tuple[int, Item]]:
         """Count each item as it passes by; an iterator of a million stays one."""
         lazy = isinstance(items, Iterator) and not hasattr(items, "readline")
-        for index, item in enumerate(items if lazy else items_of(items)):
+        for index, given in enumerate(items if lazy else items_of(items)):
+            item, _ = as_sent(given, spec)
             check_items((item,), spec, first=index)
             self.items += 1
             self.add(item, spec)

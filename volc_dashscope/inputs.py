@@ -235,12 +235,11 @@ class Fused:
         if not parts:
             raise InputError("Fused needs at least one part")
         for position, part in enumerate(parts):
-            if isinstance(part, str):
-                check_text(part)
-            elif not isinstance(part, (Image, Video, Frames)):
+            if not isinstance(part, (str, Image, Video, Frames)):
                 seen = f"part {position} is of type {type(part).__name__}"
                 raise InputError(f"{seen}; expected str, Image, Video or Frames, one by one: Fused(*parts)")
-        object.__setattr__(self, "parts", parts)
+        whole = tuple(check_text(part) if isinstance(part, str) else part for part in parts)
+        object.__setattr__(self, "parts", whole)
 
     def __repr__(self) -> str:
         return f"Fused({self.label()})"
@@ -324,11 +323,31 @@ def check_text(text: str) -> str:
     """Return a text that can be sent: not empty, and nothing in it that UTF-8 cannot carry."""
     if not text:
         raise InputError("a text is empty; expected at least one character")
+    text = mend_surrogates(text)
     try:
         text.encode()
     except UnicodeEncodeError as exc:
-        raise InputError(f"a text holds a lone surrogate at {exc.start}; UTF-8 cannot carry it") from exc
+        raise InputError(lone_surrogate(exc.start)) from exc
     return text
+
+
+def mend_surrogates(text: str) -> str:
+    """Return a text with the pairs joined that JSON writes as two escapes; a lone half stays where it is."""
+    if text.isascii():
+        return text
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
+    return text
+
+
+def lone_surrogate(position: int) -> str:
+    """Say what is wrong with half of a pair, and the way out."""
+    return (
+        f"the text holds a lone surrogate at position {position}, half of a character that UTF-8 cannot carry; "
+        'replace it: text.encode("utf-8", "replace").decode()'
+    )
 
 
 def parts(item: Item) -> tuple[Part, ...]:

@@ -33,6 +33,7 @@ from volc_dashscope._request.ranking import (
     pair_keys,
 )
 from volc_dashscope._request.row_cache import BatchCache
+from volc_dashscope._request.texts import all_as_sent, as_sent
 from volc_dashscope._request.workers import run_alone
 from volc_dashscope._types import Flow, RequestSpec, Secret
 from volc_dashscope.errors import ConfigError
@@ -91,6 +92,7 @@ class _RerankerBase:
         deadline: float = 180.0,
         timeout: float = 60.0,
         cache: MutableMapping[str, bytes] | BatchCache | None = None,
+        truncate: bool = False,
         insecure_http: bool = False,
         default_headers: Mapping[str, str] | None = None,
         http_client: HttpClient | None = None,
@@ -159,18 +161,20 @@ class _RerankerBase:
 
     def _question(
         self, query: Item, documents: Iterable[Item], top_n: int | None, instruct: str | None
-    ) -> tuple[RerankQuestion, RequestSpec]:
-        """Check everything before a byte is sent."""
+    ) -> tuple[RerankQuestion, RequestSpec, Sequence[Item]]:
+        """Check everything before a byte is sent; also return the documents as they were given."""
         if self._process != process_id():
             self._begin()
         spec = self._spec if instruct is None else replace(self._spec, instruct=instruct)
         check_rerank_settings(self._row, spec, top_n)
-        listed = tuple(items_of(documents, name="documents"))
+        given = items_of(documents, name="documents")
+        listed = tuple(all_as_sent(given, spec)[0])
+        query, _ = as_sent(query, spec)
         if listed:
             check_rerank(query, listed, self._row, spec)
         # A cache needs every score: a document that is not among the best now may be asked for later.
         wanted = top_n if self._settings.cache is None else None
-        return RerankQuestion(query, listed, wanted), spec
+        return RerankQuestion(query, listed, wanted), spec, given
 
     def _rank(self, question: RerankQuestion, spec: RequestSpec) -> Flow[Sequence[tuple[int, float]]]:
         """Return (position, score), best first: from the cache, or by one request."""
@@ -225,9 +229,9 @@ class _RerankerBase:
 
     @staticmethod
     def _results(
-        ranking: Sequence[tuple[int, float]], question: RerankQuestion, top_n: int | None
+        ranking: Sequence[tuple[int, float]], documents: Sequence[Item], top_n: int | None
     ) -> list[RerankResult]:
-        return [RerankResult(index, score, question.documents[index]) for index, score in ranking[:top_n]]
+        return [RerankResult(index, score, documents[index]) for index, score in ranking[:top_n]]
 
 
 class Reranker(_RerankerBase):
@@ -257,6 +261,8 @@ class Reranker(_RerankerBase):
         max_retries: Retries of one request at most.
         deadline: Seconds one call may take.
         timeout: Seconds of silence while connecting, sending or reading.
+        truncate: Cut a query or document that is longer than the model takes, by our estimate of tokens. Otherwise
+            it is an error: the service cuts without saying so.
         cache: Scores by pair. They answer a later call only if one request scored all its pairs, because scores
             of two requests cannot be compared. With a cache, `top_n` is cut here and not by the service.
         default_headers: Sent with every request.
@@ -293,10 +299,10 @@ class Reranker(_RerankerBase):
             InputError: A query, document or list that the model does not take. Nothing was sent.
             EmbeddingError: The request failed.
         """
-        question, spec = self._question(query, documents, top_n, instruct)
+        question, spec, given = self._question(query, documents, top_n, instruct)
         transport = self._pool.sync_transport()
         ranking = run_alone(lambda watch: run(self._rank(question, spec), transport, watch))
-        return self._results(ranking, question, top_n)
+        return self._results(ranking, given, top_n)
 
     def close(self) -> None:
         """Close the connections. Closing twice is allowed."""
@@ -335,9 +341,9 @@ class AsyncReranker(_RerankerBase):
         instruct: str | None = None,
     ) -> list[RerankResult]:
         """As `Reranker.rerank`, awaited."""
-        question, spec = self._question(query, documents, top_n, instruct)
+        question, spec, given = self._question(query, documents, top_n, instruct)
         ranking = await arun(self._rank(question, spec), await self._pool.async_transport())
-        return self._results(ranking, question, top_n)
+        return self._results(ranking, given, top_n)
 
     async def close(self) -> None:
         """Close this event loop's connections. Closing twice is allowed."""

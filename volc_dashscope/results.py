@@ -88,6 +88,7 @@ class EmbeddingResult:
         request_ids: Ids of the requests that brought rows, in the order they finished.
         model: The model as the replies name it, else as it was asked for.
         errors: Error by item index; empty unless `on_error="skip"` or inside a `BulkError`.
+        truncated: Positions of the items whose text was cut to the model's length (`truncate=True`).
     """
 
     vectors: FloatArray
@@ -97,6 +98,7 @@ class EmbeddingResult:
     sparse: list[SparseVector | None] | None = None
     multi: list[NDArray[np.float16] | None] | None = None
     errors: Mapping[int, EmbeddingError] = field(default_factory=dict)
+    truncated: tuple[int, ...] = ()
 
     def __len__(self) -> int:
         return len(self.vectors)

@@ -92,6 +92,8 @@ class ClientSettings:
         cache: Vectors by `vector_key()`, role and content; any mapping of str to bytes. With a cache, equal items
             of one call are sent once.
         partial_results_bytes: Rows of a failed call kept for its retry, in bytes; 0 keeps none.
+        truncate: Cut texts that are longer than the model takes, by our estimate of tokens, and list them in
+            `EmbeddingResult.truncated`. Otherwise such a text is an error.
         insecure_http: Allow `http://` where others could read the key on the way.
         default_headers: Sent with every request.
         http_client: Your own `httpx.Client` (or httpx2's), used as it is, timeouts included, and never closed.
@@ -127,6 +129,7 @@ class ClientSettings:
     timeout: float = 60.0
     cache: MutableMapping[str, bytes] | BatchCache | None = field(default=None, repr=False)
     partial_results_bytes: int = 0
+    truncate: bool = False
     insecure_http: bool = False
     default_headers: Mapping[str, str] | None = field(default=None, repr=False)
     http_client: HttpClient | None = field(default=None, repr=False)
@@ -167,6 +170,7 @@ class ClientSettings:
                 "document_instructions": self.document_instructions,
                 "res_level": self.res_level,
                 "max_video_frames": self.max_video_frames,
+                "truncate": self.truncate or None,
                 "extra_body": dict(self.extra_body) if self.extra_body else None,
             }
         )
@@ -229,6 +233,7 @@ class ClientSettings:
             res_level=self.res_level,
             max_video_frames=self.max_video_frames,
             upload=self.upload,
+            truncate=self.truncate,
             extra_body=dict(self.extra_body) if self.extra_body else None,
         )
         check_settings(spec)
@@ -297,6 +302,7 @@ class ClientOptions(TypedDict, total=False):
     timeout: float
     cache: MutableMapping[str, bytes] | BatchCache | None
     partial_results_bytes: int
+    truncate: bool
     insecure_http: bool
     default_headers: Mapping[str, str] | None
     http_client: HttpClient | None

@@ -15,6 +15,7 @@ from volc_dashscope._request import batching
 from volc_dashscope._request.items import Refused, refusals
 from volc_dashscope._request.row_cache import RowCache
 from volc_dashscope._request.scheduler import Scheduler
+from volc_dashscope._request.texts import all_as_sent
 from volc_dashscope._request.validation import check_items, check_settings
 from volc_dashscope._types import Batch, OnError, ProviderCodec, Reply, Request, RequestSpec, Rows
 from volc_dashscope.errors import BadReplyError, BulkError, ConfigError, EmbeddingError, InputError
@@ -95,6 +96,7 @@ class Call:
         if on_error not in _ON_ERROR:
             raise InputError(f"on_error must be one of {', '.join(_ON_ERROR)}, got {on_error!r}")
         check_settings(spec)
+        items, self._truncated = all_as_sent(items, spec)
         check_items(items, spec)
         self._spec = spec
         self.count = len(items)
@@ -197,6 +199,7 @@ class Call:
             sparse=self._sparse,
             multi=self._multi,
             errors=dict(sorted(self._failures.items())),
+            truncated=self._truncated,
         )
 
     def _store(self, batch: Batch, rows: Rows) -> None:

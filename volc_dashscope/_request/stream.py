@@ -10,6 +10,7 @@ import numpy as np
 from volc_dashscope._request import batching
 from volc_dashscope._request.row_cache import RowCache
 from volc_dashscope._request.scheduler import Scheduler
+from volc_dashscope._request.texts import as_sent
 from volc_dashscope._request.validation import check_item, check_settings
 from volc_dashscope._types import Batch, RequestSpec, Rows
 from volc_dashscope.errors import ConfigError, EmbeddingError, InputError
@@ -117,6 +118,7 @@ class Stream:
         for index, given in items:
             # An open text file gives one item a line.
             item = given.rstrip("\r\n") if lines and isinstance(given, str) else given
+            item, _ = as_sent(item, self._spec)
             try:
                 check_item(item, self._spec)
             except InputError as error:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from volc_dashscope._request.items import Refused
 from volc_dashscope._types import RequestSpec
 from volc_dashscope.errors import ConfigError, InputError
-from volc_dashscope.inputs import Frames, Fused, Image, Item, Part, Video, modalities, parts
+from volc_dashscope.inputs import Frames, Fused, Image, Item, Part, Video, lone_surrogate, modalities, parts
 from volc_dashscope.models import MediaRule, ModelInfo
 from volc_dashscope.models.tokens import fewest_text_tokens
 
@@ -130,7 +130,7 @@ def _check_text(text: str, model_info: ModelInfo) -> None:
     try:
         size = len(text) if text.isascii() else len(text.encode())
     except UnicodeEncodeError as error:
-        raise InputError("the text holds a lone surrogate, which is not valid Unicode") from error
+        raise InputError(lone_surrogate(error.start)) from error
     if size > (model_info.max_text_bytes or _LARGEST_TEXT):
         largest = model_info.max_text_bytes or _LARGEST_TEXT
         raise InputError(
@@ -140,8 +140,8 @@ def _check_text(text: str, model_info: ModelInfo) -> None:
         fewest = fewest_text_tokens(text)
         if fewest > model_info.max_tokens:
             raise InputError(
-                f"text of {len(text):,} characters is at least {fewest:,} tokens; "
-                f"{model_info.name} accepts at most {model_info.max_tokens:,}"
+                f"text of {len(text):,} characters is at least {fewest:,} tokens; {model_info.name} accepts at "
+                f"most {model_info.max_tokens:,}; split it, or cut it with truncate=True"
             )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from volc_dashscope._request.texts import as_sent
 from volc_dashscope._request.validation import check_item
 from volc_dashscope._types import RequestSpec, TextType
 from volc_dashscope.bulk._identity import Identity
@@ -124,7 +125,7 @@ class _Work:
             yield texts
 
     def _text(self, record: Record) -> str:
-        item = item_of(record, self._source.root)
+        item, _ = as_sent(item_of(record, self._source.root), self._spec)
         if not isinstance(item, str):
             raise InputError("this route embeds text only")
         check_item(item, self._spec)

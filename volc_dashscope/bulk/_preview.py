@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Unpack
 
+from volc_dashscope._request.texts import as_sent
 from volc_dashscope._request.validation import check_item
 from volc_dashscope._types import RequestSpec, TextType
 from volc_dashscope.bulk._partial import finished_rows, partial_folder
@@ -83,7 +84,7 @@ class _Count:
                 self.finished += 1
                 continue
             try:
-                item = item_of(record, self.source.root)
+                item, _ = as_sent(item_of(record, self.source.root), self.spec)
                 check_item(item, self.spec)
             except InputError:
                 self.bad += 1

@@ -38,6 +38,7 @@ class SourceOptions:
     provider: Provider | None
     base_model: str | None
     upload: bool
+    truncate: bool
     res_level: int | None
     requests_per_minute: float | None
     tokens_per_minute: float | None
@@ -183,6 +184,7 @@ _TABLE: list[tuple[tuple[str, ...], dict[str, Any]]] = [
     (("--region",), {"help": "Region of the service: cn-beijing, ap-southeast-1, ..."}),
     (("--base-url",), {"help": "Base URL. Default: from the environment, else from the region."}),
     (("--workspace",), {"help": "DashScope workspace id."}),
+    (("--truncate",), {**_FLAG, "help": "Cut texts that are longer than the model takes."}),
     (("--upload",), {**_FLAG, "help": "Upload local media to DashScope's temporary storage."}),
     (("--res-level",), {"type": int, "help": "Image resolution level, for models that have one."}),
     (
@@ -228,13 +230,13 @@ _TABLE: list[tuple[tuple[str, ...], dict[str, Any]]] = [
 
 _PRICED = (
     "--model", "--format", "--text-column", "--image-column", "--video-column", "--id-column", "--media-root",
-    "--encoding", "--role", "--instruct", "--route", "--provider", "--base-model", "--upload", "--res-level",
-    "--requests-per-minute", "--tokens-per-minute", "--json",
+    "--encoding", "--role", "--instruct", "--route", "--provider", "--base-model", "--upload",
+    "--truncate", "--res-level", "--requests-per-minute", "--tokens-per-minute", "--json",
 )  # fmt: skip
 
 _CLIENT = (
     "--dimensions", "--instruct", "--provider", "--base-model", "--region", "--base-url", "--workspace", "--upload",
-    "--concurrency", "--requests-per-minute", "--tokens-per-minute", "--quiet", "--json",
+    "--truncate", "--concurrency", "--requests-per-minute", "--tokens-per-minute", "--quiet", "--json",
 )  # fmt: skip
 
 

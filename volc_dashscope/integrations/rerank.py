@@ -57,6 +57,7 @@ class RerankFields(BaseModel):
     cache: SkipValidation[MutableMapping[str, bytes] | BatchCache | None] = Field(
         default=None, exclude=True, repr=False
     )
+    truncate: bool = False
     insecure_http: bool = False
     default_headers: Mapping[str, str] | None = Field(default=None, exclude=True, repr=False)
     http_client: SkipValidation[HttpClient | None] = Field(default=None, exclude=True, repr=False)

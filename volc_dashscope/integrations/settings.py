@@ -91,6 +91,7 @@ class ClientFields(BaseModel):
         default=None, exclude=True, repr=False
     )
     partial_results_bytes: int = 64 * 1024 * 1024
+    truncate: bool = False
     insecure_http: bool = False
     default_headers: Mapping[str, str] | None = Field(default=None, exclude=True, repr=False)
     http_client: HttpClient | None = Field(default=None, exclude=True, repr=False)

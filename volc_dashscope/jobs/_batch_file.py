@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 
 from volc_dashscope._request.items import items_of
+from volc_dashscope._request.texts import all_as_sent
 from volc_dashscope._request.validation import check_items
 from volc_dashscope._types import Reply, RequestSpec
 from volc_dashscope.errors import EmbeddingError, InputError, RequestError
@@ -44,7 +45,7 @@ def write(texts: Iterable[str], path: str | Path, spec: RequestSpec) -> int:
     Raises:
         InputError: A text is empty or too long, or a file exists. No file is left behind then.
     """
-    items = items_of(texts, name="texts")
+    items, _ = all_as_sent(items_of(texts, name="texts"), spec)
     if not items:
         raise InputError("no texts; a file needs at least one line")
     check_items(items, spec)

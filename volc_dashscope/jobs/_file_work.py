@@ -16,6 +16,7 @@ from volc_dashscope._limits.rate_limiter import RequestCost
 from volc_dashscope._media import source_of_url
 from volc_dashscope._request.exchange import RetryContext, Step, exchange
 from volc_dashscope._request.items import items_of
+from volc_dashscope._request.texts import all_as_sent
 from volc_dashscope._request.validation import check_items
 from volc_dashscope._types import Flow, Reply, Request, RequestSpec
 from volc_dashscope.errors import BadReplyError, EmbeddingError, InputError, RequestError
@@ -171,7 +172,7 @@ def write(texts: Iterable[str], path: str | Path, spec: RequestSpec) -> int:
         InputError: A text is empty, too long, or not one line; there are too many; or the file exists. Nothing
             is written then.
     """
-    items = items_of(texts, name="texts")
+    items, _ = all_as_sent(items_of(texts, name="texts"), spec)
     check_items(items, spec)
     if len(items) > spec.model_info.batch:
         raise InputError(

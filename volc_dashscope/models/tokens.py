@@ -28,6 +28,17 @@ def text_tokens(text: str) -> int:
     return 1 + wide + (len(text) - wide) // 4
 
 
+def cut_to_tokens(text: str, most: int) -> str:
+    """Return the longest beginning of a text that `text_tokens` counts as no more than `most`; all of a short one."""
+    if text_tokens(text) <= most:
+        return text
+    low, high = 0, len(text)
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if text_tokens(text[:middle]) <= most else (low, middle - 1)
+    return text[:low]
+
+
 # Unsourced A26: no tokenizer makes fewer than one token of 12 ASCII or 3 Chinese characters. Settled by the
 # usage of long texts.
 def fewest_text_tokens(text: str) -> int:
