@@ -202,26 +202,22 @@ class _MultimodalEmbeddings(ClientFields, Embeddings):
 
     def _call(self, piece: SubCall, role: TextType | None) -> EmbeddingResult:
         with piece.placed():
-            return self._client.embed(
-                piece.items, text_type=role, progress=self.show_progress_bar, **piece.settings
-            )
+            return piece.run(self._client, role, progress=self.show_progress_bar)
 
     async def _acall(self, piece: SubCall, role: TextType | None) -> EmbeddingResult:
         with piece.placed():
-            return await self._client.aio.embed(
-                piece.items, text_type=role, progress=self.show_progress_bar, **piece.settings
-            )
+            return await piece.arun(self._client.aio, role, progress=self.show_progress_bar)
 
     def _settled(self, piece: SubCall, role: TextType | None) -> EmbeddingResult:
         """As `_call`, but what fails does not keep the other piece from being embedded."""
         try:
-            return self._client.embed(piece.items, text_type=role, **piece.settings)
+            return piece.run(self._client, role)
         except EmbeddingError as error:
             return partial_result(piece, error)
 
     async def _asettled(self, piece: SubCall, role: TextType | None) -> EmbeddingResult:
         try:
-            return await self._client.aio.embed(piece.items, text_type=role, **piece.settings)
+            return await piece.arun(self._client.aio, role)
         except EmbeddingError as error:
             return partial_result(piece, error)
 

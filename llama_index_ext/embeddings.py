@@ -226,13 +226,13 @@ class ClientEmbedding(ListArguments, Portable, ClientFields, MediaCalls):
         self, piece: SubCall, role: TextType | None, on_error: OnError = "raise"
     ) -> EmbeddingResult:
         """Make one call of the core; the sparse functions ask for their half with it."""
-        return self._client.embed(piece.items, text_type=role, on_error=on_error, **piece.settings)
+        return piece.run(self._client, role, on_error=on_error)
 
     async def aembed_piece(
         self, piece: SubCall, role: TextType | None, on_error: OnError = "raise"
     ) -> EmbeddingResult:
         """As `embed_piece`, awaited."""
-        return await self._client.aio.embed(piece.items, text_type=role, on_error=on_error, **piece.settings)
+        return await piece.arun(self._client.aio, role, on_error=on_error)
 
     def _settled(self, piece: SubCall, role: TextType | None, on_error: OnError) -> EmbeddingResult:
         try:

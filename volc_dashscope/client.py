@@ -29,7 +29,7 @@ from volc_dashscope._limits.rate_limiter import RateLimiter
 from volc_dashscope._limits.retry import Retry
 from volc_dashscope._request.call import Call, Exchange, LearnedLength
 from volc_dashscope._request.exchange import RetryContext, exchange
-from volc_dashscope._request.items import Redacted, items_of
+from volc_dashscope._request.items import items_of
 from volc_dashscope._request.progress import Progress
 from volc_dashscope._request.row_cache import BatchCache, RowCache
 from volc_dashscope._request.stream import NOTHING, Stream
@@ -182,7 +182,7 @@ class _ClientBase:
 
     def _call(
         self,
-        items: Redacted[Iterable[Item]],
+        items: Iterable[Item],
         text_type: TextType | None,
         output_type: OutputType,
         on_error: OnError,
@@ -190,7 +190,7 @@ class _ClientBase:
     ) -> tuple[Call, RequestSpec]:
         spec = self._spec_for(text_type, output_type)
         return Call(
-            items_of(items.value),
+            items_of(items),
             spec,
             on_error=on_error,
             width=self._home.width,
@@ -245,7 +245,6 @@ class Client(_ClientBase):
         output_type: OutputType = "dense",
         on_error: OnError = "raise",
         progress: bool = False,
-        keep: bool = False,
     ) -> EmbeddingResult:
         """
         Embed items and return float32 rows of shape (n, dimension) in their order.
@@ -257,16 +256,38 @@ class Client(_ClientBase):
             on_error: "raise" finishes the others first and raises `BulkError`; "abort" stops at the first
                 failure; "skip" leaves NaN rows and lists `.errors`.
             progress: Show a progress bar (needs tqdm).
-            keep: Serve one more call for the same from memory (`partial_results_bytes`): hybrid stores ask for the
-                dense and the sparse half apart, and one request brings both.
 
         Raises:
             InputError: An item does not fit the model. Nothing was sent.
             EmbeddingError: The only item failed.
             BulkError: Some of many failed; holds the rows that are done.
         """
-        given, items = Redacted(items), ()
-        call, spec = self._call(given, text_type, output_type, on_error, keep)
+        return self._embed(
+            items,
+            text_type=text_type,
+            output_type=output_type,
+            on_error=on_error,
+            progress=progress,
+            keep=False,
+        )
+
+    def _embed(
+        self,
+        items: Iterable[Item],
+        *,
+        text_type: TextType | None,
+        output_type: OutputType,
+        on_error: OnError,
+        progress: bool,
+        keep: bool,
+    ) -> EmbeddingResult:
+        """
+        Do what `embed` promises; `keep` is for hybrid stores.
+
+        They ask for the dense and the sparse half of a text apart. One request brings both: with `keep`, rows are
+        kept in memory (`partial_results_bytes`) and served to one more call for the same.
+        """
+        call, spec = self._call(items, text_type, output_type, on_error, keep)
         way = self._home.sync_transport()
         with Progress(call.count, shown=progress) as bar:
             for number, batch, outcome in fan_out(
@@ -309,7 +330,7 @@ class Client(_ClientBase):
         stream.end()
 
     def close(self) -> None:
-        """Close the connections. Closing twice is allowed."""
+        """Close the client. Closing twice is allowed; calls after that raise `ConfigError`."""
         self._home.close()
 
     def __enter__(self) -> Client:
@@ -349,11 +370,29 @@ class AsyncClient(_ClientBase):
         output_type: OutputType = "dense",
         on_error: OnError = "raise",
         progress: bool = False,
-        keep: bool = False,
     ) -> EmbeddingResult:
         """As `Client.embed`, awaited."""
-        given, items = Redacted(items), ()
-        call, spec = self._call(given, text_type, output_type, on_error, keep)
+        return await self._embed(
+            items,
+            text_type=text_type,
+            output_type=output_type,
+            on_error=on_error,
+            progress=progress,
+            keep=False,
+        )
+
+    async def _embed(
+        self,
+        items: Iterable[Item],
+        *,
+        text_type: TextType | None,
+        output_type: OutputType,
+        on_error: OnError,
+        progress: bool,
+        keep: bool,
+    ) -> EmbeddingResult:
+        """As `Client._embed`, awaited."""
+        call, spec = self._call(items, text_type, output_type, on_error, keep)
         way = await self._home.async_transport()
         with Progress(call.count, shown=progress) as bar:
             outcomes = afan_out(call.feed, lambda batch: arun(self._flow(batch, spec), way), alone=call.alone)
@@ -386,7 +425,7 @@ class AsyncClient(_ClientBase):
         stream.end()
 
     async def close(self) -> None:
-        """Close this event loop's connections. Closing twice is allowed."""
+        """Close the client, and this event loop's connections. Calls after that raise `ConfigError`."""
         await self._home.aclose()
 
     async def __aenter__(self) -> AsyncClient:

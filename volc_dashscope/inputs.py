@@ -275,7 +275,6 @@ def as_iterable(given: Iterable[T], *, name: str) -> Iterable[T]:
     """
     problem = list_problem(given, name=name)
     if problem is not None:
-        given = ()  # reports of crashes show local variables
         raise InputError(problem)
     array: Any = given
     if callable(getattr(array, "to_pylist", None)):

@@ -425,3 +425,8 @@ PUBLIC = dict(_public())
 @pytest.mark.parametrize("thing", PUBLIC.values(), ids=PUBLIC)
 def test_type_hints_of_a_public_callable_can_be_read(thing):
     assert isinstance(get_type_hints(thing), dict)
+
+
+@pytest.mark.parametrize("kind", [Client, AsyncClient])
+def test_keeping_rows_for_the_other_half_is_not_public(kind):
+    assert "keep" not in inspect.signature(kind.embed).parameters

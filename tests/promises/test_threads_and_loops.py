@@ -1,4 +1,4 @@
-"""One client for thirty-two threads, for several event loops, for uvloop; closing it twice is no error."""
+"""One client for thirty-two threads, for several event loops, for uvloop; once closed it stays closed, and says so."""
 
 from __future__ import annotations
 
@@ -9,7 +9,13 @@ import warnings
 from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
 
+import pytest
 from promise import TEXT, Breakage, sized, texts
+
+from langchain_volc_dashscope import DashScopeEmbeddings
+from llama_index_ext import DashScopeMultiModalEmbedding, DashScopeSparseEmbedding
+from volc_dashscope import ConfigError
+from volc_dashscope.jobs import BatchJobs, FileJobs
 
 BREAKAGES = [
     Breakage(
@@ -31,9 +37,33 @@ BREAKAGES = [
         "test_closing_twice_is_no_error",
     ),
     Breakage(
+        "volc_dashscope/_http/pool.py",
+        "        if closed:\n",
+        "        if False:\n",
+        "test_a_closed_client_says_so",
+    ),
+    Breakage(
+        "volc_dashscope/_http/pool.py",
+        "        self._closed_loops.add(_running_loop())\n",
+        "",
+        "test_a_closed_async_client_says_so",
+    ),
+    Breakage(
+        "volc_dashscope/integrations/settings.py",
+        "        self._client.close()\n",
+        "        self._client._home._own = None\n",
+        "test_a_closed_integration_says_so",
+    ),
+    Breakage(
+        "volc_dashscope/jobs/_settings.py",
+        "        self._home.close()\n",
+        "        self._home._own = None\n",
+        "test_closed_jobs_say_so",
+    ),
+    Breakage(
         "volc_dashscope/client.py",
-        '        """As `Client.embed`, awaited."""\n        given, items = Redacted(items), ()',
-        '        """As `Client.embed`, awaited."""\n        given, items = Redacted([*items][::-1]), ()',
+        '        """As `Client._embed`, awaited."""\n',
+        '        """As `Client._embed`, awaited."""\n        items = [*items][::-1]\n',
         "test_uvloop_gives_the_same_bytes",
     ),
 ]
@@ -101,6 +131,60 @@ def test_uvloop_gives_the_same_bytes(emulate) -> None:
     assert expected == got
 
 
+CLOSED = {
+    "embed": lambda client: client.embed(["a"]),
+    "stream": lambda client: next(client.stream(["a"])),
+    "async": lambda client: asyncio.run(client.aio.embed(["a"])),
+    "async stream": lambda client: asyncio.run(anext(client.aio.stream(["a"]))),
+    "nothing to do": lambda client: client.embed([]),
+}
+
+
+@pytest.mark.parametrize("use", CLOSED.values(), ids=CLOSED)
+@pytest.mark.parametrize("cache", [None, {}], ids=["plain", "cached"])
+def test_a_closed_client_says_so(emulate, use, cache) -> None:
+    mount = emulate(socket=True)
+    with mount.client(TEXT, cache=cache) as client:
+        client.embed(["a"])
+    sent = len(mount.emulator.ledger)
+
+    with pytest.raises(ConfigError, match="closed"):
+        use(client)
+    assert sent == len(mount.emulator.ledger)
+
+
+def test_a_closed_async_client_says_so(emulate) -> None:
+    async def used() -> None:
+        async with emulate(socket=True).async_client(TEXT) as client:
+            await client.embed(["a"])
+        with pytest.raises(ConfigError, match="closed"):
+            await client.embed(["a"])
+        with pytest.raises(ConfigError, match="closed"):
+            await anext(client.stream(["a"]))
+
+    asyncio.run(used())
+
+
+@pytest.mark.parametrize(
+    "kind", [DashScopeEmbeddings, DashScopeMultiModalEmbedding, DashScopeSparseEmbedding]
+)
+def test_a_closed_integration_says_so(emulate, kind) -> None:
+    made = kind(model=TEXT, **emulate(socket=True).settings("dashscope"))
+    made.close()
+
+    with pytest.raises(ConfigError, match="closed"):
+        made.embed_query("a") if kind is DashScopeEmbeddings else made.get_query_embedding("a")
+
+
+@pytest.mark.parametrize("kind", [BatchJobs, FileJobs])
+def test_closed_jobs_say_so(emulate, kind) -> None:
+    with kind(api_key="k", base_url=emulate(socket=True).emulator.dashscope_url) as jobs:
+        pass
+
+    with pytest.raises(ConfigError, match="closed"):
+        jobs.get("batch-1")
+
+
 def test_closing_twice_is_no_error(emulate) -> None:
     mount = emulate(socket=True)
     client = mount.client(TEXT, dimensions=64)
@@ -108,6 +192,8 @@ def test_closing_twice_is_no_error(emulate) -> None:
 
     client.close()
     client.close()
+
+    assert 3 * 64 * 4 == len(rows)
 
     async def twice() -> None:
         twin = mount.async_client(TEXT, dimensions=64)

@@ -215,7 +215,8 @@ class ConnectionPool:
     async def async_transport(self) -> AsyncTransport:
         """Return this event loop's connections and gate."""
         loop = _running_loop()
-        self._check(self._given_async, self._given, "http_async_client", closed=loop in self._closed_loops)
+        closed = self._closed or loop in self._closed_loops
+        self._check(self._given_async, self._given, "http_async_client", closed=closed)
         place = self._places.get(loop)
         if place is None:
             place = AsyncTransport(self._new_async(), asyncio.Semaphore(self.width), self.limiter)

@@ -58,11 +58,7 @@ class Exchange:
         self.cost = RequestCost(1, sum(batching.tokens(item, spec.model_info) for item in batch.items))
 
     def build(self) -> Request:
-        try:
-            return self._wire.build(self._batch, self._spec)
-        except EmbeddingError as error:
-            # The frames below hold what was being written, and reports of crashes show local variables.
-            raise error.with_traceback(None) from error.__cause__
+        return self._wire.build(self._batch, self._spec)
 
     def read(self, reply: Reply) -> Rows | EmbeddingError:
         outcome = self._wire.read(reply, self._batch, self._spec)

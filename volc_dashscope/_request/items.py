@@ -1,24 +1,13 @@
-"""What a caller gives as items: as a list that can be counted, and unseen by reports of crashes."""
+"""What a caller gives as items, as a list that can be counted."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar, cast
+from typing import cast
 
 from volc_dashscope.errors import EmbeddingError, InputError
-from volc_dashscope.inputs import Item, as_iterable, list_problem
-
-T = TypeVar("T")
-
-
-class Redacted(Generic[T]):
-    """Something in a variable that no report of a crash shows: they print local variables."""
-
-    __slots__ = ("value",)
-
-    def __init__(self, value: T) -> None:
-        self.value = value
+from volc_dashscope.inputs import Item, as_iterable
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,29 +34,18 @@ def refusals(items: Sequence[Item]) -> dict[int, EmbeddingError]:
     for index, item in enumerate(items):
         if isinstance(item, Refused):
             found[index] = InputError(f"item {index}: {item.error}", index=index)
-            found[index].__cause__ = item.error.with_traceback(None)
+            found[index].__cause__ = item.error
     return found
 
 
-class Items(list[Item]):
-    """A list of items that shows only how many."""
-
-    def __repr__(self) -> str:
-        return f"<{len(self)} items>"
-
-
-def items_of(given: Iterable[Item], *, name: str = "items") -> Items:
+def items_of(given: Iterable[Item], *, name: str = "items") -> list[Item]:
     """
     Return the caller's items as a list. An open text file gives one item a line.
 
     Raises:
         InputError: One thing where a list belongs, or an empty line of a file.
     """
-    problem = list_problem(given, name=name)
-    if problem is not None:
-        given = ()  # see `Redacted`
-        raise InputError(problem)
-    return Items(_lines(given) if hasattr(given, "readline") else as_iterable(given, name=name))
+    return list(_lines(given) if hasattr(given, "readline") else as_iterable(given, name=name))
 
 
 def _lines(file: Iterable[Item]) -> Iterator[Item]:

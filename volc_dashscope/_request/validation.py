@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 from volc_dashscope._request.items import Refused
 from volc_dashscope._types import RequestSpec
@@ -65,22 +65,13 @@ def check_items(items: Sequence[Item], spec: RequestSpec, *, first: int = 0) -> 
     Raises:
         InputError: With the item's index, what was seen and what is allowed.
     """
-    fault = next(_faults(items, spec, first), None)
-    if fault is not None:
-        raise fault
-
-
-def _faults(items: Sequence[Item], spec: RequestSpec, first: int) -> Iterator[InputError]:
-    """Yield errors instead of raising them: no frame that holds an item gets into a report of a crash."""
     for index, item in enumerate(items, first):
         if isinstance(item, Refused):
             continue
         try:
             check_item(item, spec)
         except InputError as error:
-            fault = InputError(f"item {index}: {error}", index=index)
-            fault.__cause__ = error.with_traceback(None)
-            yield fault
+            raise InputError(f"item {index}: {error}", index=index) from error
 
 
 def check_item(item: Item, spec: RequestSpec) -> None:

@@ -1,7 +1,7 @@
 """
 Dense and sparse vectors for hybrid stores, which ask for the two apart: one request brings both.
 
-A face splits what it is asked for into pieces, each one call of `Client.embed`. A text's piece asks for both
+An integration splits what it is asked for into `SubCall`s, each one call of the client. One of texts asks for both
 halves and keeps them, so that the half asked for second is served from memory. Media have no sparse half.
 """
 
@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 
 from volc_dashscope._request.items import Refused, raise_refused
-from volc_dashscope._types import OnError
+from volc_dashscope._types import OnError, TextType
+from volc_dashscope.client import AsyncClient, Client
 from volc_dashscope.errors import BulkError, ConfigError, EmbeddingError, InputError
 from volc_dashscope.inputs import Item
 from volc_dashscope.results import EmbeddingResult, SparseVector, Usage
@@ -43,10 +43,41 @@ class SubCall:
     items: list[Item] = field(repr=False)
     both: bool
 
-    @property
-    def settings(self) -> dict[str, Any]:
-        """Return the arguments of `Client.embed`."""
-        return {"output_type": "dense&sparse", "keep": True} if self.both else {}
+    def run(
+        self,
+        client: Client,
+        text_type: TextType | None,
+        *,
+        on_error: OnError = "raise",
+        progress: bool = False,
+    ) -> EmbeddingResult:
+        """Make the call. A text that brings both halves is kept for the call that asks for the other one."""
+        return client._embed(
+            self.items,
+            text_type=text_type,
+            output_type="dense&sparse" if self.both else "dense",
+            on_error=on_error,
+            progress=progress,
+            keep=self.both,
+        )
+
+    async def arun(
+        self,
+        client: AsyncClient,
+        text_type: TextType | None,
+        *,
+        on_error: OnError = "raise",
+        progress: bool = False,
+    ) -> EmbeddingResult:
+        """As `run`, awaited."""
+        return await client._embed(
+            self.items,
+            text_type=text_type,
+            output_type="dense&sparse" if self.both else "dense",
+            on_error=on_error,
+            progress=progress,
+            keep=self.both,
+        )
 
     @contextmanager
     def placed(self) -> Iterator[None]:

@@ -164,7 +164,7 @@ class ClientFields(BaseModel):
         return self._client.describe()
 
     def close(self) -> None:
-        """Close the connections of synchronous calls. The next call opens new ones."""
+        """Close the connections of synchronous calls. Calls after that raise `ConfigError`."""
         self._client.close()
 
     def _require_own_connections(self) -> None:

@@ -168,7 +168,7 @@ class Sync:
         return run_alone(lambda watch: run(flow, transport, watch))
 
     def close(self) -> None:
-        """Close the connections. Closing twice is allowed."""
+        """Close the connections. Closing twice is allowed; calls after that raise `ConfigError`."""
         self._home.close()
 
     def __enter__(self: S) -> S:
@@ -187,7 +187,7 @@ class Async:
         return await arun(flow, await self._home.async_transport())
 
     async def close(self) -> None:
-        """Close this event loop's connections. Closing twice is allowed."""
+        """Close this event loop's connections. Calls after that raise `ConfigError`."""
         await self._home.aclose()
 
     async def __aenter__(self: A) -> A:
