@@ -21,10 +21,10 @@ FITS = {
     "W2": [name for name in CONTENDERS if "dashscope" not in name and name != "community"],
     "W3": [
         *("floor", "stub", "bare_aiohttp", "httpx_lanes", "httpx_lanes_async"),
-        *("ours_sync", "ours_async", "ours_aiohttp", "ours_httpx2", "ark"),
+        *("ours_sync", "ours_async", "ours_aiohttp", "ours_httpx2", "ark", "ark_base64"),
     ],
 }
-ONE_AT_A_TIME = {"dashscope", "ark", "community", "llama_index_dashscope"}
+ONE_AT_A_TIME = {"dashscope", "dashscope_v2", "ark", "ark_base64", "community", "llama_index_dashscope"}
 
 
 def _pinned(core: int) -> object:

@@ -11,11 +11,13 @@ import os
 import resource
 import sys
 import time
+from base64 import b64decode
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
 import orjson
 
 TEXTS = [f"text number {number}: the quick brown fox jumps over the lazy dog" for number in range(2000)]
@@ -144,21 +146,34 @@ def stub(workload: str, port: int, width: int, folder: str) -> Callable[[int], o
 
 def dashscope_sdk(workload: str, port: int, width: int, folder: str) -> Callable[[int], object]:
     import dashscope
+    import requests
 
     dashscope.base_http_api_url = f"http://127.0.0.1:{port}/api/v1"
 
     def work(count: int) -> object:
-        return [
-            dashscope.TextEmbedding.call(model=V4, input=TEXTS[at : at + 10], api_key="k").output[
-                "embeddings"
+        # Its documented way to keep the connection; without it each call opens one.
+        with requests.Session() as session:
+            return [
+                dashscope.TextEmbedding.call(
+                    model=V4, input=TEXTS[at : at + 10], api_key="k", session=session
+                ).output["embeddings"]
+                for at in range(0, count, 10)
             ]
-            for at in range(0, count, 10)
-        ]
 
     return work
 
 
-def ark_sdk(workload: str, port: int, width: int, folder: str) -> Callable[[int], object]:
+def dashscope_sdk_v2(workload: str, port: int, width: int, folder: str) -> Callable[[int], object]:
+    from dashscope.v2 import Client as DashScopeClient
+
+    client = DashScopeClient(api_key="k", base_url=f"http://127.0.0.1:{port}/api/v1")
+    create = client.embeddings.create
+    return lambda count: [create(model=V4, input=TEXTS[at : at + 10]) for at in range(0, count, 10)]
+
+
+def ark_sdk(
+    workload: str, port: int, width: int, folder: str, form: str = "float"
+) -> Callable[[int], object]:
     from volcenginesdkarkruntime import Ark
 
     client = Ark(api_key="k", base_url=f"http://127.0.0.1:{port}/api/v3")
@@ -174,12 +189,31 @@ def ark_sdk(workload: str, port: int, width: int, folder: str) -> Callable[[int]
 
     def work(count: int) -> object:
         create = client.multimodal_embeddings.create
-        return [create(model=VISION, input=[part(index)]).data.embedding for index in range(count)]  # type: ignore[list-item]
+        replies = (
+            create(model=VISION, input=[part(index)], encoding_format=form)  # type: ignore[list-item, arg-type]
+            for index in range(count)
+        )
+        return [_decoded(reply.data.embedding) for reply in replies]
 
     return work
 
 
-def ark_sdk_async(workload: str, port: int, width: int, folder: str) -> Callable[[int], object]:
+def _decoded(vector: Any) -> Any:
+    """The SDK hands base64 on as it came; who asks for it decodes it."""
+    return np.frombuffer(b64decode(vector), "<f4") if isinstance(vector, str) else vector
+
+
+def ark_sdk_base64(workload: str, port: int, width: int, folder: str) -> Callable[[int], object]:
+    return ark_sdk(workload, port, width, folder, "base64")
+
+
+def ark_sdk_base64_async(workload: str, port: int, width: int, folder: str) -> Callable[[int], object]:
+    return ark_sdk_async(workload, port, width, folder, "base64")
+
+
+def ark_sdk_async(
+    workload: str, port: int, width: int, folder: str, form: str = "float"
+) -> Callable[[int], object]:
     from volcenginesdkarkruntime import AsyncArk
 
     async def run(count: int) -> object:
@@ -189,9 +223,11 @@ def ark_sdk_async(workload: str, port: int, width: int, folder: str) -> Callable
             async def one(text: str) -> object:
                 async with gate:
                     reply = await client.multimodal_embeddings.create(
-                        model=VISION, input=[{"type": "text", "text": text}]
+                        model=VISION,
+                        input=[{"type": "text", "text": text}],
+                        encoding_format=form,  # type: ignore[arg-type]
                     )
-                    return reply.data.embedding
+                    return _decoded(reply.data.embedding)
 
             return await asyncio.gather(*(one(text) for text in ITEMS[:count]))
 
@@ -230,8 +266,11 @@ CONTENDERS = {
     "ours_langchain": ours_langchain,
     "ours_llama_index": ours_llama_index,
     "dashscope": dashscope_sdk,
+    "dashscope_v2": dashscope_sdk_v2,
     "ark": ark_sdk,
     "ark_async": ark_sdk_async,
+    "ark_base64": ark_sdk_base64,
+    "ark_base64_async": ark_sdk_base64_async,
     "community": community,
     "llama_index_dashscope": llama_dashscope,
 }

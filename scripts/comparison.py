@@ -84,8 +84,16 @@ OTHERS = (
         "ark",
         ITEMS,
         (
-            ("`volcengine-ark-runtime`", "", "two retries, then an error", "yes"),
-            ("`volcengine-ark-runtime`", "", "重试两次，然后报错", "支持"),
+            ("`volcengine-ark-runtime`, as it comes (float)", "", "two retries, then an error", "yes"),
+            ("`volcengine-ark-runtime`，默认设置（float）", "", "重试两次，然后报错", "支持"),
+        ),
+    ),
+    Other(
+        "ark_base64",
+        ITEMS,
+        (
+            ('the same, `encoding_format="base64"`', "", "two retries, then an error", "yes"),
+            ('同上，`encoding_format="base64"`', "", "重试两次，然后报错", "支持"),
         ),
     ),
 )
