@@ -75,5 +75,42 @@ def test_reasons_that_differ_in_numbers_and_names_are_one():
     assert [("image 'a.png' is 5x6", 2), ("empty", 1)] == most_frequent(errors)
 
 
-def test_settings_are_named_as_the_shell_spells_them():
-    assert "pass --base-model or --provider" == shell_spelling("pass base_model= or provider=")
+SPELLINGS = {
+    "no value": ("pass base_model= or provider=", "pass --base-model or --provider"),
+    "value": (
+        '(base_model="ab-1"), or (provider="ark" or "x")',
+        '(--base-model ab-1), or (--provider ark or "x")',
+    ),
+    "single quotes": ("use route='native'; more", "use --route native; more"),
+    "value to be quoted": ("instruct='find it'", "--instruct 'find it'"),
+    "flag": ("upload=True sends it", "--upload sends it"),
+    "number": ("dimensions=1024.", "--dimensions 1024."),
+    "another name": ("max_concurrency=4", "--concurrency 4"),
+    "part of a URL": ("https://h/x?model=a&region=b", "https://h/x?model=a&region=b"),
+    "part of a name": ("my_model='a'", "my_model='a'"),
+}
+
+
+@pytest.mark.parametrize(("python", "shell"), SPELLINGS.values(), ids=SPELLINGS.keys())
+def test_settings_are_named_as_the_shell_spells_them(python, shell):
+    assert shell == shell_spelling(python)
+
+
+@pytest.mark.parametrize("name", ["text-embedding-v9", "zzz"])
+def test_an_unknown_model_is_answered_in_options(cli, services, tmp_path, name):
+    (tmp_path / "t.txt").write_text("a\n", encoding="utf-8")
+
+    done = cli("embed", "t.txt", "-m", name, "-o", "out.parquet")
+
+    assert (2, False) == (done.code, "base_model=" in done.err or "provider=" in done.err)
+    assert "--base-model" in done.err
+    assert "; Else" not in done.err
+
+
+@pytest.mark.parametrize("group", [(), ("cache",)], ids=["app", "cache"])
+def test_no_arguments_show_the_help_and_no_error(cli, group):
+    done = cli(*group)
+
+    assert (2, "") == (done.code, done.out)
+    assert done.err.startswith("Usage: ")
+    assert "error:" not in done.err

@@ -77,7 +77,7 @@ def _by_base_model(base_model: str | None) -> ModelInfo | None:
     if found is None:
         vendor = _vendor_of(base_model) if isinstance(base_model, str) else None
         near_one = near(base_model, _names(vendor)) if isinstance(base_model, str) else None
-        hint = f"; did you mean {near_one!r}?" if near_one else ""
+        hint = f"; did you mean {near_one!r}?" if near_one else "."
         raise ConfigError(
             f"base_model={base_model!r} is not in the table of models{hint} It has: {', '.join(_names(vendor))}"
         )
@@ -88,14 +88,14 @@ def _unknown(model: str, provider: Provider | None) -> ModelInfo:
     vendor = provider or _vendor_of(model)
     alike = near(model, _names(vendor))
     if provider is None:
-        hint = f"; did you mean {alike!r}?" if alike else ";"
+        hint = f"; did you mean {alike!r}? Else say" if alike else "; say"
         example = alike or {"ark": "doubao-embedding-vision-251215", "dashscope": "text-embedding-v4"}.get(
             vendor or ""
         )
         named = f'base_model="{example}"' if example else "base_model=..."
         whose = f'provider="{vendor}"' if vendor else 'provider="ark" or "dashscope"'
         raise ConfigError(
-            f"{model!r} is not in the table of models{hint} Else say which model it is like ({named}), "
+            f"{model!r} is not in the table of models{hint} which model it is like ({named}), "
             f"or whose it is ({whose})"
         )
     typo = misspelt(model, _names(provider))

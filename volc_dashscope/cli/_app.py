@@ -6,6 +6,7 @@ import signal
 from typing import Any
 
 import click
+from click.exceptions import NoArgsIsHelpError
 
 from volc_dashscope._version import __version__
 from volc_dashscope.cli._cache import cache
@@ -28,6 +29,9 @@ class _App(click.Group):
             return super().main(args, standalone_mode=False, **extra)
         try:
             code = super().main(args, standalone_mode=False, **extra)
+        except NoArgsIsHelpError as error:
+            note(error.format_message())
+            leave(error.exit_code)
         except click.UsageError as error:
             if error.ctx is not None and not error.format_message():
                 click.echo(error.ctx.get_help(), err=True)
@@ -54,6 +58,8 @@ class _App(click.Group):
         """Run the subcommand."""
         try:
             return super().invoke(ctx)
+        except NoArgsIsHelpError:
+            raise
         except click.UsageError as error:
             if ctx.meta[__name__]:
                 say_json({"error": error.format_message(), "kind": "UsageError"})

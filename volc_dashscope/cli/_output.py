@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import sys
 import time
 from collections import Counter
@@ -39,7 +40,9 @@ class ExitCode(IntEnum):
 _ROW = re.compile(r"^row \d+: |\brow \d+\b: ?")
 _VARIABLE = re.compile(r"'[^']*'|\"[^\"]*\"|\b[0-9a-f]{8}[0-9a-f-]*\b|\d[\d,.]*")
 _OPTION = re.compile(
-    r"\b(base_model|provider|region|workspace|base_url|dimensions|instruct|res_level|upload|route|model)=(?=[\s,;.:)]|$)"
+    r"(?<![\w?&.-])(base_model|provider|region|workspace|base_url|dimensions|instruct|res_level|upload|truncate|route"
+    r"|requests_per_minute|tokens_per_minute|max_concurrency|model)="
+    r"(?:\"(?P<double>[^\"]*)\"|'(?P<single>[^']*)'|(?P<true>True\b)|(?P<number>\d[\d.]*\b)|(?=[\s,;.:)]|$))"
 )
 
 
@@ -87,8 +90,19 @@ def errors_told(*, as_json: bool = False, hint: str = "") -> Iterator[None]:
 
 
 def shell_spelling(message: str) -> str:
-    """Return a message of the library with settings as options: `base_model=` becomes `--base-model`."""
-    return _OPTION.sub(lambda found: "--" + found[1].replace("_", "-"), message)
+    """
+    Return a message of the library with settings as options.
+
+    `base_model=` becomes `--base-model`, `base_model="a"` becomes `--base-model a`, `upload=True` becomes `--upload`.
+    """
+    return _OPTION.sub(_as_option, message)
+
+
+def _as_option(found: re.Match[str]) -> str:
+    option = "--" + found[1].removeprefix("max_").replace("_", "-")
+    text = found["double"] if found["double"] is not None else found["single"]
+    value = found["number"] if text is None else shlex.quote(text)
+    return option if value is None else f"{option} {value}"
 
 
 def most_frequent(errors: Iterable[str], *, most: int = 3) -> list[tuple[str, int]]:
