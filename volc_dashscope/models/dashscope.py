@@ -9,6 +9,7 @@ from volc_dashscope.models.info import (
     MediaRule,
     ModelInfo,
     Price,
+    Route,
     Score,
 )
 
@@ -124,12 +125,16 @@ def _tongyi(name: str, **facts: object) -> ModelInfo:
     )
 
 
+# Contradiction C18: some model pages call Batch unsupported where the price table prints its price. Every model with
+# a printed Batch price has the route; a refusal is the service's to give.
+_WITH_BATCH: tuple[Route, ...] = ("native", "openai", "batch")
 _TEN_LANGUAGES = "zh en es fr pt id ja ko de ru"
 _SIX_LANGUAGES = "zh en es fr pt id"
 
 ROWS: tuple[ModelInfo, ...] = (
     _text(
         "qwen3.7-text-embedding",
+        routes=_WITH_BATCH,
         dimensions=(2560, 2048, 1536, 1024, 768, 512, 256),
         default_dimension=1024,
         reduces="server",
@@ -146,6 +151,7 @@ ROWS: tuple[ModelInfo, ...] = (
     ),
     _text(
         "qwen3.7-text-embedding-flash",
+        routes=_WITH_BATCH,
         dimensions=(1024, 768, 512, 256),
         default_dimension=1024,
         reduces="server",
@@ -160,7 +166,7 @@ ROWS: tuple[ModelInfo, ...] = (
     ),
     _text(
         "text-embedding-v4",
-        routes=("native", "openai", "batch"),
+        routes=_WITH_BATCH,
         dimensions=(2048, 1536, 1024, 768, 512, 256, 128, 64),
         default_dimension=1024,
         reduces="server",
@@ -179,6 +185,7 @@ ROWS: tuple[ModelInfo, ...] = (
     ),
     _text(
         "text-embedding-v3",
+        routes=_WITH_BATCH,
         dimensions=(1024, 768, 512, 256, 128, 64),
         default_dimension=1024,
         reduces="server",
@@ -199,6 +206,7 @@ ROWS: tuple[ModelInfo, ...] = (
     ),
     _text(
         "text-embedding-v2",
+        routes=_WITH_BATCH,
         dimensions=(1536,),
         default_dimension=1536,
         batch=25,
@@ -210,6 +218,7 @@ ROWS: tuple[ModelInfo, ...] = (
     ),
     _text(
         "text-embedding-v1",
+        routes=_WITH_BATCH,
         dimensions=(1536,),
         default_dimension=1536,
         batch=25,
