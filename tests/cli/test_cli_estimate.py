@@ -77,3 +77,16 @@ def test_a_wrong_model_is_one_line_and_exit_2(cli, tmp_path):
 
 def _line(text: str, name: str) -> str:
     return next(line.partition(":")[2].strip() for line in text.splitlines() if line.startswith(f"{name}:"))
+
+
+def test_a_price_too_small_to_be_seen_is_unknown_where_it_has_no_end(cli, services, tmp_path):
+    fields = '{"text": "a", "image": "https://example.com/a.png"}\n'
+    (tmp_path / "t.jsonl").write_text(fields, encoding="utf-8")
+
+    done = cli(
+        "estimate", "t.jsonl", "-m", "qwen3-vl-embedding", "--text-column", "text", "--image-column", "image"
+    )
+
+    assert 0 == done.code
+    assert "at least 0" not in done.out
+    assert next(line for line in done.out.splitlines() if line.startswith("price:")).endswith("unknown")

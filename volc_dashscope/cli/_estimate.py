@@ -60,8 +60,8 @@ def _lines(found: Preview, unit: str) -> list[tuple[str, str]]:
 
 
 def _range(fewest: float, most: float | None, style: str) -> str:
-    if most is None and not fewest:
-        return "unknown"
+    least = f"{fewest:{style}}"
     if most is None:
-        return f"at least {fewest:{style}}"
-    return f"{fewest:{style}}" if fewest == most else f"{fewest:{style}} to {most:{style}}"
+        # Where nothing could be counted, or too little to be seen, "at least 0" would read like a promise.
+        return f"at least {least}" if least.strip("0.,") else "unknown"
+    return least if fewest == most else f"{least} to {most:{style}}"
