@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from canary import KEY
@@ -163,3 +166,16 @@ def test_the_map_of_very_few_is_drawn_too(number):
     assert (number, 2) == drawn_map.points.shape
     assert np.isfinite(drawn_map.points).all()
     assert number == len(drawn_map.groups)
+
+
+def test_the_map_needs_nothing_but_numpy():
+    code = (
+        "import sys; sys.modules['scipy'] = None; import numpy as np; from volc_dashscope.search.map import draw_map;"
+        "print(len(draw_map(np.eye(40, 64, dtype=np.float32)).groups))"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
+    )
+
+    assert ("40\n", "") == (done.stdout, done.stderr)

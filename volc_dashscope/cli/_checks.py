@@ -50,7 +50,6 @@ EXTRAS: dict[str, tuple[Package, ...]] = {
         Package("starlette", "0.40"),
         Package("uvicorn", "0.30"),
         Package("pillow", "10.3"),
-        Package("scipy", "1.11"),
     ),
     "fast": (Package("pybase64", "1.4"),),
     "ray": (Package("ray", "2.30"),),

@@ -1,14 +1,12 @@
-"""An album as a map of two dimensions: near points are alike, groups have a colour. Needs scipy."""
+"""An album as a map of two dimensions: near points are alike, groups have a colour."""
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from volc_dashscope.errors import ConfigError
 from volc_dashscope.results import FloatArray
 
 # Rows the axes are made from; more would not turn them, and take long.
@@ -33,12 +31,7 @@ class Map:
 
 
 def draw_map(vectors: FloatArray) -> Map:
-    """
-    Return the map of some vectors; the same vectors give the same map.
-
-    Raises:
-        ConfigError: scipy is not installed.
-    """
+    """Return the map of some vectors; the same vectors give the same map."""
     axes = _principal(vectors)
     return Map(_filled(axes[:, :2]), _groups(axes))
 
@@ -66,18 +59,36 @@ def _filled(points: FloatArray) -> FloatArray:
 
 
 def _groups(axes: FloatArray) -> NDArray[np.int64]:
-    try:
-        from scipy.cluster.vq import kmeans2
-    except ImportError as error:
-        raise ConfigError('a map needs scipy: pip install "volc-dashscope[serve]"') from error
-    number = max(1, min(_MOST_GROUPS, round((len(axes) / 2) ** 0.5)))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # an empty group: it has no colour then
-        _, labels = kmeans2(axes, _apart(axes, number), iter=_ROUNDS, minit="matrix")
+    labels = _k_means(axes, max(1, min(_MOST_GROUPS, round((len(axes) / 2) ** 0.5))))
     present, groups, sizes = np.unique(labels, return_inverse=True, return_counts=True)
     by_size = np.empty(len(present), dtype=np.int64)
     by_size[np.argsort(-sizes, kind="stable")] = np.arange(len(present))
     return by_size[groups.reshape(-1)]
+
+
+def _k_means(axes: FloatArray, number: int) -> NDArray[np.int64]:
+    """
+    Return the group of each row (Lloyd's algorithm).
+
+    It stops when no row changes its group, at the latest after `_ROUNDS`; a group that lost its rows stays empty.
+    """
+    centres = _apart(axes, number)
+    labels = _nearest(axes, centres)
+    for _ in range(_ROUNDS):
+        sizes = np.bincount(labels, minlength=number)
+        sums = np.stack([np.bincount(labels, column, number) for column in axes.T], axis=1)
+        filled = sizes > 0
+        centres = np.where(filled[:, None], sums / np.maximum(sizes, 1)[:, None], centres).astype(np.float32)
+        before, labels = labels, _nearest(axes, centres)
+        if np.array_equal(before, labels):
+            break
+    return labels
+
+
+def _nearest(axes: FloatArray, centres: FloatArray) -> NDArray[np.int64]:
+    # One centre at a time: a difference of all rows to all centres at once would be several times the vectors' size.
+    far = np.stack([np.square(axes - centre).sum(axis=1) for centre in centres], axis=1)
+    return np.asarray(far.argmin(axis=1), dtype=np.int64)
 
 
 def _apart(axes: FloatArray, number: int) -> FloatArray:

@@ -42,9 +42,6 @@ def create_app(album: Album, client: Client, *, stand_in: bool = False) -> Starl
     Args:
         client: Embeds the questions.
         stand_in: Say on the page that vectors come from the emulator.
-
-    Raises:
-        ConfigError: scipy is not installed.
     """
     page = _Page(album, client, draw_map(album.vectors), stand_in=stand_in)
 
