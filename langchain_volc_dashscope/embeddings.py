@@ -88,7 +88,7 @@ class _MultimodalEmbeddings(ClientFields, Embeddings):
 
         def __deepcopy__(self, memo=None):
             copied = super().__deepcopy__(memo)
-            copied._look_up_key()
+            copied._look_up_key()  # noqa: SLF001 - an object of this class
             return copied
 
     @property

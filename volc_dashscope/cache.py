@@ -216,7 +216,7 @@ def _unopened(path: Path) -> SQLiteCache:
     """Return a cache as it comes out of a pickle: where its file fails, the first use says so, not the pickle."""
     cache = SQLiteCache.__new__(SQLiteCache)
     cache.path = path
-    cache._forget()
+    cache._forget()  # noqa: SLF001 - an object of this class
     return cache
 
 

@@ -33,14 +33,14 @@ from volc_dashscope._request.items import items_of
 from volc_dashscope._request.progress import Progress
 from volc_dashscope._request.row_cache import BatchCache, RowCache
 from volc_dashscope._request.stream import NOTHING, Stream
+from volc_dashscope._request.temporary_storage import Storage
+from volc_dashscope._request.upload import stored
 from volc_dashscope._request.workers import afan_out, fan_out
 from volc_dashscope._types import Batch, Flow, OnError, OutputType, RequestSpec, Rows, Secret, TextType
 from volc_dashscope.errors import ConfigError, EmbeddingError
 from volc_dashscope.inputs import Item
 from volc_dashscope.models import ModelInfo, Provider, Route
 from volc_dashscope.providers import codec
-from volc_dashscope.providers.temporary_storage import Storage
-from volc_dashscope.providers.upload import stored
 from volc_dashscope.results import EmbeddingResult, FloatArray, Usage
 from volc_dashscope.settings import ClientSettings, describe, documented, fingerprint
 
@@ -103,7 +103,7 @@ class _ClientBase:
             ConfigError, InputError: As the constructor.
         """
         client = cls.__new__(cls)
-        client._start(settings)
+        client._start(settings)  # noqa: SLF001 - an object of this class
         return client
 
     def _start(self, settings: ClientSettings) -> None:

@@ -379,5 +379,5 @@ def find_rerank_model(
 
 def _remake(kind: type[_RerankerBase], row: RerankModelInfo, settings: ClientSettings) -> _RerankerBase:
     made = kind.__new__(kind)
-    made._start(row, settings)
+    made._start(row, settings)  # noqa: SLF001 - an object of this class
     return made

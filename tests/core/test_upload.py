@@ -28,11 +28,11 @@ from volc_dashscope import (
 from volc_dashscope._limits.rate_limiter import RateLimiter
 from volc_dashscope._limits.retry import Retry
 from volc_dashscope._request.exchange import RetryContext
+from volc_dashscope._request.temporary_storage import Storage
+from volc_dashscope._request.upload import stored
 from volc_dashscope._types import Batch, Reply, RequestSpec, Send
 from volc_dashscope.emulator import Fault
 from volc_dashscope.models import get_model_info
-from volc_dashscope.providers.temporary_storage import Storage
-from volc_dashscope.providers.upload import stored
 
 ALONE = "qwen2.5-vl-embedding"
 SHARED = "qwen3-vl-embedding"

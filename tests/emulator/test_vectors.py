@@ -1,5 +1,7 @@
 """The emulator's vectors: what they promise as numbers, and what they bring together."""
 
+from __future__ import annotations
+
 import io
 import math
 import struct

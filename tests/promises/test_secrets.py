@@ -130,7 +130,7 @@ BREAKAGES = [
         "test_no_event_holds_key_or_image",
     ),
     Breakage(
-        "volc_dashscope/providers/upload.py",
+        "volc_dashscope/_request/upload.py",
         '{"Content-Type": kind, "Accept": "*/*"}, body, keyless=True)',
         '{"Content-Type": kind, "Accept": "*/*"}, body)',
         "test_the_key_goes_to_the_service_only",

@@ -1,5 +1,7 @@
 """Where a client talks to, and as whom: model names, addresses, keys. The only reader of `os.environ`."""
 
+from __future__ import annotations
+
 from volc_dashscope._config.addresses import Address, find_url, is_private
 from volc_dashscope._config.environment import KEY_VARIABLE, find_certificates, find_proxy, key_log
 from volc_dashscope._config.keys import find_key, has_key, key_fault, key_name, sealed

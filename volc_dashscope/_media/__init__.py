@@ -5,6 +5,8 @@ Formats and MIME types by content, width and height from headers, data URIs, saf
 opened inside a fence. Standard library only; nothing here fetches a URL.
 """
 
+from __future__ import annotations
+
 from volc_dashscope._media._files import open_fenced
 from volc_dashscope._media._formats import HEAD_BYTES, Kind, MediaType, agrees, recognise, sniff
 from volc_dashscope._media._measure import measure

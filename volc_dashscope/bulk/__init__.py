@@ -7,6 +7,8 @@ Many items, from files into a Parquet file: priced beforehand, resumable at any 
     preview        items, requests, tokens, price and time, before a byte is sent
 """
 
+from __future__ import annotations
+
 from volc_dashscope.bulk._batch import embed_batch
 from volc_dashscope.bulk._preview import preview
 from volc_dashscope.bulk._records import Columns

@@ -223,7 +223,7 @@ def count_rows(source: Source) -> int | None:
     if source.format == "folder":
         number = 0
         for number, _ in enumerate(media_files(source.path), start=1):
-            source._scanned("found", number)
+            source._scanned("found", number)  # noqa: SLF001 - an object of this class
         return number
     with source.path.open("rb") as file:
         rows, last = 0, b"\n"

@@ -17,7 +17,7 @@ def is_up_to_date(
     source: Source, output: Path, client: Client, *, text_type: TextType | None = "document"
 ) -> bool:
     """Return whether `embed_file` would go on with an output as it is, or begin: else it needs `restart`."""
-    identity = Identity(client._spec_for(text_type), source)
+    identity = Identity(client._spec_for(text_type), source)  # noqa: SLF001 - the call's settings are the output's identity
     folder = partial_folder(output)
     if folder.exists():
         if not (folder / "manifest.json").exists():

@@ -87,7 +87,7 @@ class _Work:
         self._source, self._output, self._client, self._text_type = source, output, client, text_type
         self._watch = watch or (lambda rows, failed, usage: None)
         self._stop = stop or threading.Event()
-        self._spec = client._spec_for(text_type)
+        self._spec = client._spec_for(text_type)  # noqa: SLF001 - the call's settings are the output's identity
         check_settings(self._spec)
         self._cut = False
         self._rows: dict[int, int] = {}

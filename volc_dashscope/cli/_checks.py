@@ -37,6 +37,7 @@ CORE = (
     Package("httpx", "0.27", "1"),
     Package("numpy", "1.26"),
     Package("orjson", "3.10"),
+    Package("wcwidth", "0.2.13"),
     Package("click", "8.1"),
 )
 EXTRAS: dict[str, tuple[Package, ...]] = {

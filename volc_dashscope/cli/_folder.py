@@ -45,6 +45,7 @@ class FolderOptions:
     base_url: str | None
     workspace: str | None
     upload: bool
+    truncate: bool
     max_concurrency: int
     requests_per_minute: float | None
     tokens_per_minute: float | None

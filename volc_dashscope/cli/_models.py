@@ -9,7 +9,6 @@ from typing import Any
 
 import click
 
-from volc_dashscope.cli._columns import padded
 from volc_dashscope.cli._names import MODEL_NAME, kinds, price, summary
 from volc_dashscope.cli._options import json_option
 from volc_dashscope.cli._output import errors_told, say_json
@@ -131,7 +130,7 @@ def _cells(row: ModelInfo) -> tuple[str, ...]:
 
 
 def _line(cells: tuple[str, ...], rooms: list[int]) -> str:
-    return " ".join(padded(cell, room) for cell, room in zip(cells, rooms, strict=True)).rstrip()
+    return " ".join(cell.ljust(room) for cell, room in zip(cells, rooms, strict=True)).rstrip()
 
 
 def _tell_one(row: ModelInfo, *, as_json: bool) -> None:

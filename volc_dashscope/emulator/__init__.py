@@ -1,5 +1,7 @@
 """An emulator of the PROTOCOL of Volcengine Ark and Alibaba DashScope embeddings. It is not a model."""
 
+from __future__ import annotations
+
 from volc_dashscope.emulator.emulator import Emulator
 from volc_dashscope.emulator.exchange import Request, Response
 from volc_dashscope.emulator.faults import Fault, Faults

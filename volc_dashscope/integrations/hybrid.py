@@ -52,7 +52,7 @@ class SubCall:
         progress: bool = False,
     ) -> EmbeddingResult:
         """Make the call. A text that brings both halves is kept for the call that asks for the other one."""
-        return client._embed(
+        return client._embed(  # noqa: SLF001 - the private twin of `embed` that keeps both halves
             self.items,
             text_type=text_type,
             output_type="dense&sparse" if self.both else "dense",
@@ -70,7 +70,7 @@ class SubCall:
         progress: bool = False,
     ) -> EmbeddingResult:
         """As `run`, awaited."""
-        return await client._embed(
+        return await client._embed(  # noqa: SLF001 - the private twin of `embed` that keeps both halves
             self.items,
             text_type=text_type,
             output_type="dense&sparse" if self.both else "dense",

@@ -132,7 +132,7 @@ class ClientFields(BaseModel):
         def model_copy(self, *, update=None, deep=False):
             copied = super().model_copy(update=update, deep=deep)
             if update:
-                copied._client = copied._make_client()
+                copied._client = copied._make_client()  # noqa: SLF001 - an object of this class
             return copied
 
         def __getstate__(self):

@@ -7,6 +7,8 @@ Many texts at half the price or in one file, when the vectors may take hours: Da
 A job lives at the service. Its id is all that is needed to go on with it, also in another process.
 """
 
+from __future__ import annotations
+
 from volc_dashscope.jobs._batch_jobs import AsyncBatchJobs, BatchJobs
 from volc_dashscope.jobs._file_jobs import AsyncFileJobs, FileJobs
 from volc_dashscope.jobs._job import Job, JobResult

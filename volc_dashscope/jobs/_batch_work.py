@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 
 from volc_dashscope._request.exchange import RetryContext, Step, exchange
+from volc_dashscope._request.temporary_storage import multipart
 from volc_dashscope._types import Flow, Reply, Request, RequestSpec
 from volc_dashscope.errors import EmbeddingError, InputError, RequestError
 from volc_dashscope.jobs._batch_file import ENDPOINT
@@ -21,7 +22,6 @@ from volc_dashscope.jobs._job import Job
 from volc_dashscope.jobs._results import LARGEST_RESULT, ResultFiles
 from volc_dashscope.jobs._waiting import PERHAPS_DONE, checked_id, failure, submitting, unfinished, wait
 from volc_dashscope.providers import dashscope, parsing
-from volc_dashscope.providers.multipart import multipart
 
 # "Poll no faster than once a minute."
 _PAUSE = 60.0

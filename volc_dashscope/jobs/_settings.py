@@ -108,7 +108,7 @@ class Settings:
             ConfigError: As the constructor.
         """
         jobs = cls.__new__(cls)
-        jobs._start(replace(settings, provider="dashscope", route=cls._route))
+        jobs._start(replace(settings, provider="dashscope", route=cls._route))  # noqa: SLF001 - an object of this class
         return jobs
 
     def _start(self, settings: ClientSettings) -> None:

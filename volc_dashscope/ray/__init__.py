@@ -5,6 +5,8 @@ Past one machine: embeddings as a stage of a Ray Data pipeline.
 limits. Importing this does not import Ray.
 """
 
+from __future__ import annotations
+
 from volc_dashscope.ray._budget import RateBudget
 from volc_dashscope.ray._embedder import Embedder
 

@@ -201,7 +201,7 @@ class RateBudget:
 def _remake(requests: float | None, tokens: float | None, name: str, guess: float) -> RateBudget:
     # Not by the constructor: unpickling must not wait for an actor.
     budget = RateBudget.__new__(RateBudget)
-    budget._settle(requests, tokens, name)
+    budget._settle(requests, tokens, name)  # noqa: SLF001 - an object of this class
     budget.expect(guess)
     return budget
 

@@ -6,6 +6,8 @@ A folder of pictures and videos that can be searched: vectors beside it, made an
     Album          the files with their vectors; `search` ranks them
 """
 
+from __future__ import annotations
+
 from volc_dashscope.search.index import Album, Entry, Found
 from volc_dashscope.search.store import is_current, open_album, store_folder
 

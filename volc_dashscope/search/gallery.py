@@ -17,7 +17,8 @@ from io import BytesIO
 from pathlib import Path
 from string import Template
 
-from volc_dashscope.cli._columns import padded, width
+from wcwidth import wcswidth, wcwidth
+
 from volc_dashscope.errors import ConfigError
 
 __all__ = ["Hit", "Ranking", "table", "words", "write_gallery"]
@@ -145,13 +146,14 @@ class Ranking:
 
 def table(rankings: Sequence[Ranking]) -> Iterator[str]:
     """Yield the lines of `query | rank | score | picture`."""
-    room = max([len("query"), *(width(ranking.label) for ranking in rankings)])
-    yield f"{padded('query', room)} | rank | score  | picture"
+    room = max([len("query"), *(wcswidth(ranking.label) for ranking in rankings)])
+    yield f"{'query'.ljust(room)} | rank | score  | picture"
     for ranking in rankings:
         yield f"{'-' * room}-+------+--------+{'-' * 24}"
         for hit in ranking.hits:
             shown = ranking.label if hit.rank == 1 else ""
-            yield f"{padded(shown, room)} | {hit.rank:>4} | {hit.score:>6.3f} | {hit.name or hit.picture.name}"
+            space = " " * (room - wcswidth(shown))
+            yield f"{shown}{space} | {hit.rank:>4} | {hit.score:>6.3f} | {hit.name or hit.picture.name}"
 
 
 def write_gallery(path: Path, *, title: str, note: str, rankings: Sequence[Ranking]) -> None:
@@ -234,4 +236,4 @@ def _thumbnail(picture: Path) -> tuple[str, int, int] | None:
 
 def _language(text: str) -> str:
     """Mark Chinese, so that it is spoken and set as Chinese on an English page."""
-    return ' lang="zh"' if any(width(letter) == 2 for letter in text) else ""
+    return ' lang="zh"' if any(wcwidth(letter) == 2 for letter in text) else ""

@@ -17,14 +17,13 @@ import orjson
 
 from volc_dashscope._media import source_of_url
 from volc_dashscope._request.exchange import Step, exchange
+from volc_dashscope._request.temporary_storage import Policy, Storage, multipart
 from volc_dashscope._types import Batch, Fault, Flow, Reply, Request, RequestSpec, Send, Wait
 from volc_dashscope.errors import ContentError, EmbeddingError, InputError, RequestError
 from volc_dashscope.inputs import Frames, Fused, Image, Item, Part, Video, parts
 from volc_dashscope.providers import dashscope
 from volc_dashscope.providers.error_table import BAD_REQUEST, ErrorMeaning, Rule, judge
-from volc_dashscope.providers.multipart import multipart
 from volc_dashscope.providers.parsing import Malformed, bad_reply
-from volc_dashscope.providers.temporary_storage import Policy, Storage
 
 M = TypeVar("M", Image, Video)
 R = TypeVar("R")
