@@ -252,9 +252,9 @@ def _rule(count: _Count, spec: RequestSpec, *, priced: bool) -> str:
         said.append(_image_rule(spec))
     if "video" in count.kinds:
         said.append(_video_rule(model_info))
-    if priced:
+    if priced and model_info.price is not None:
         kind = "Batch price" if spec.route == "batch" else "price"
-        said.append(f"{kind} per million tokens as printed for {model_info.regions[0]}")
+        said.append(f"{kind} per million tokens as printed for {model_info.price.region}")
         if "video" in count.kinds:
             said.append("videos at the price of images")
     whole = "; ".join(said)

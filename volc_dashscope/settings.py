@@ -219,7 +219,7 @@ class ClientSettings:
         """
         row = self.row()
         spec = RequestSpec(
-            model_info=row,
+            model_info=row.priced_in(self.region),
             model=row.name,
             base_url="",
             place="",

@@ -131,6 +131,7 @@ _WITH_BATCH: tuple[Route, ...] = ("native", "openai", "batch")
 _TEN_LANGUAGES = "zh en es fr pt id ja ko de ru"
 _SIX_LANGUAGES = "zh en es fr pt id"
 
+# Contradiction C20: prices of other regions are printed in two currencies; the one of the region is given.
 ROWS: tuple[ModelInfo, ...] = (
     _text(
         "qwen3.7-text-embedding",
@@ -143,6 +144,7 @@ ROWS: tuple[ModelInfo, ...] = (
         instruct=True,
         sparse=True,
         price=Price(text=0.5, batch=0.25, as_of="2026-09-20"),
+        region_prices=(Price(text=0.07, currency="USD", as_of="2026-10-12", region="ap-southeast-1"),),
         requests_per_minute=24_000,
         regions=("cn-beijing", "ap-southeast-1"),
         languages="201",
@@ -175,6 +177,10 @@ ROWS: tuple[ModelInfo, ...] = (
         instruct=True,
         sparse=True,
         price=Price(text=0.5, batch=0.25),
+        region_prices=(
+            Price(text=0.07, currency="USD", region="ap-southeast-1"),
+            Price(text=0.07, currency="USD", region="cn-hongkong"),
+        ),
         regions=("cn-beijing", "ap-southeast-1", "cn-hongkong"),
         languages="100+",
         scores=(
@@ -193,6 +199,7 @@ ROWS: tuple[ModelInfo, ...] = (
         max_tokens=8_192,
         sparse=True,
         price=Price(text=0.5, batch=0.25),
+        region_prices=(Price(text=0.514, region="ap-southeast-1"),),
         regions=("cn-beijing", "ap-southeast-1"),
         languages="50+",
         scores=(
@@ -278,12 +285,14 @@ ROWS: tuple[ModelInfo, ...] = (
         dimensions=(1152, 1024, 512, 256, 128, 64),
         default_dimension=1152,
         price=Price(text=0.5, image=0.5),
+        region_prices=(Price(text=0.09, image=0.09, currency="USD", region="ap-southeast-1"),),
     ),
     _tongyi(
         "tongyi-embedding-vision-flash",
         dimensions=(768, 512, 256, 128, 64),
         default_dimension=768,
         price=Price(text=0.15, image=0.15),
+        region_prices=(Price(text=0.09, image=0.03, currency="USD", region="ap-southeast-1"),),
     ),
     _media(
         "multimodal-embedding-v1",

@@ -43,7 +43,7 @@ class MediaRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Price:
-    """Price in `currency` per million input tokens, as printed on the page on `as_of`."""
+    """Price in `currency` per million input tokens in `region`, as printed on the page on `as_of`."""
 
     text: float
     image: float | None = None
@@ -51,6 +51,7 @@ class Price:
     batch: float | None = None
     currency: str = "CNY"
     as_of: str = "2026-11-21"
+    region: str = "cn-beijing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +99,7 @@ class ModelInfo:
         request_tokens: Text tokens that one request should not exceed in all.
         max_request_bytes: Largest request body; None where no page says.
         max_data_uri_bytes: Longest single data URI; None where no page says.
+        region_prices: Prices printed for regions other than that of `price`.
         api_path: Path of the gateway that serves the model, where it is not the usual one.
         ready: False for a row that is listed for completeness and cannot be used; `note` says why.
         known: False for a model_info made up for a name that is not in the table.
@@ -139,6 +141,7 @@ class ModelInfo:
     max_request_bytes: int | None = None
     max_data_uri_bytes: int | None = None
     price: Price | None = None
+    region_prices: tuple[Price, ...] = ()
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
     # Unsourced A56: a model that is not offered in a region answers an error and not another model's vector.
@@ -156,6 +159,14 @@ class ModelInfo:
     def renamed(self, name: str) -> ModelInfo:
         """Return the same abilities under another name (an endpoint id, a snapshot)."""
         return replace(self, name=name)
+
+    def priced_in(self, region: str | None) -> ModelInfo:
+        """Return the row with the price printed for a region, or without one where none is printed."""
+        if region is None or self.price is None or region == self.price.region:
+            return self
+        return replace(
+            self, price=next((price for price in self.region_prices if price.region == region), None)
+        )
 
     @property
     def multimodal(self) -> bool:

@@ -1,0 +1,61 @@
+"""Estimates in the price and currency of the region asked for."""
+
+from __future__ import annotations
+
+import pytest
+
+from volc_dashscope import estimate_cost
+from volc_dashscope.models import list_models
+
+TEXT = "a" * 4000
+# Printed on the pages of reference/models.md, per million text tokens.
+PRINTED = {
+    "qwen3.7-text-embedding": ("ap-southeast-1", "USD", 0.07),
+    "text-embedding-v4": ("ap-southeast-1", "USD", 0.07),
+    "text-embedding-v3": ("ap-southeast-1", "CNY", 0.514),
+    "tongyi-embedding-vision-plus": ("ap-southeast-1", "USD", 0.09),
+    "tongyi-embedding-vision-flash": ("ap-southeast-1", "USD", 0.09),
+}
+
+
+@pytest.mark.parametrize(("model", "printed"), PRINTED.items(), ids=PRINTED)
+def test_an_estimate_speaks_of_the_region_asked_for(model, printed):
+    region, currency, rate = printed
+
+    found = estimate_cost([TEXT], model, region=region)
+
+    assert found.price is not None
+    assert currency == found.currency
+    assert found.price[0] == pytest.approx(found.tokens[0] * rate / 1_000_000)
+    assert f"printed for {region}" in found.rule
+
+
+def test_hong_kong_has_a_price_of_its_own():
+    assert "USD" == estimate_cost([TEXT], "text-embedding-v4", region="cn-hongkong").currency
+
+
+@pytest.mark.parametrize("region", [None, "cn-beijing"])
+def test_beijing_is_the_usual_one(region):
+    found = estimate_cost([TEXT], "text-embedding-v4", region=region)
+
+    assert "CNY" == found.currency
+    assert "printed for cn-beijing" in found.rule
+
+
+@pytest.mark.parametrize("model", ["qwen3.7-text-embedding-flash", "qwen3-vl-embedding"])
+def test_a_price_that_is_printed_nowhere_is_unknown(model):
+    found = estimate_cost([TEXT], model, region="ap-southeast-1")
+
+    assert (None, None, None) == (found.price, found.currency, found.as_of)
+
+
+def test_a_batch_price_is_of_its_own_region_only():
+    assert estimate_cost([TEXT], "text-embedding-v4", route="batch", region="ap-southeast-1").price is None
+
+
+def test_every_region_that_a_model_is_served_in_has_a_price_of_its_own():
+    for row in list_models():
+        if row.price is None or not row.ready:
+            continue
+
+        assert {price.region for price in (row.price, *row.region_prices)} == set(row.regions)
