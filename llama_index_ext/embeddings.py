@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 from uuid import uuid4
 
@@ -60,6 +60,8 @@ class ListArguments:
 
 class ClientEmbedding(ListArguments, Portable, ClientFields, MediaCalls):
     """What both classes do; they differ in the service and the default model."""
+
+    spellings: ClassVar[Mapping[str, str]] = {"api_base": "base_url"}
 
     api_key: SecretStr | None = Field(default=None, exclude=True, repr=False)
     embed_batch_size: int = Field(default=0, ge=0, le=_LARGEST_BATCH, validate_default=False)

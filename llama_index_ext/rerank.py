@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 from llama_index.core.callbacks import CBEventType, EventPayload
 from llama_index.core.instrumentation.events.rerank import ReRankEndEvent, ReRankStartEvent
@@ -45,6 +45,8 @@ class DashScopeRerank(RerankFields, BaseNodePostprocessor):
     Raises:
         ConfigError: No key, an unknown or stopped model, a setting it does not have.
     """
+
+    spellings: ClassVar[Mapping[str, str]] = {"api_base": "base_url"}
 
     model_config = ConfigDict(frozen=False)  # query engines set `callback_manager`
 

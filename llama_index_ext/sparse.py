@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 from llama_index.core import Settings
@@ -32,6 +32,8 @@ Encoder: TypeAlias = "Callable[[list[str]], tuple[list[list[int]], list[list[flo
 
 class _Sparse(ListArguments, ClientFields, BaseSparseEmbedding):
     """What both classes do; they differ in the service and the default model."""
+
+    spellings: ClassVar[Mapping[str, str]] = {"api_base": "base_url"}
 
     api_key: SecretStr | None = Field(default=None, exclude=True, repr=False)
 

@@ -49,7 +49,7 @@ __all__ = ["AsyncClient", "Client"]
 _log = logging.getLogger("volc_dashscope")
 
 
-class _ClientBase:
+class _ClientBase(_config.NamesOurs):
     """What both clients have in common: the signature, and what calls share."""
 
     def __init__(

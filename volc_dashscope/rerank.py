@@ -69,7 +69,7 @@ class RerankResult:
     document: Item
 
 
-class _RerankerBase:
+class _RerankerBase(_config.NamesOurs):
     """What both rerankers have in common: the signature, the checks, and the request as a flow."""
 
     def __init__(

@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping, MutableMapping
 from dataclasses import KW_ONLY, dataclass, field, replace
 from hashlib import sha256
-from typing import TypedDict, TypeVar
+from typing import TypedDict, TypeVar, cast
 from urllib.parse import urlsplit
 
 import orjson
@@ -48,7 +48,7 @@ _SHAPING_FACTS = (
 
 
 @dataclass(frozen=True, slots=True)
-class ClientSettings:
+class ClientSettings(_config.NamesOurs):
     """
     Every setting of a client, as a value: it opens nothing, sends nothing and is checked where it is used.
 
@@ -317,11 +317,20 @@ def settings_of(model: str | ClientSettings, options: ClientOptions) -> ClientSe
     Raises:
         ConfigError: Both.
     """
+    _seal_keys(options)
     if not isinstance(model, ClientSettings):
         return ClientSettings(model, **options)
     if options:
         raise ConfigError(f"{', '.join(options)} belongs into ClientSettings, not beside it")
     return model
+
+
+def _seal_keys(options: ClientOptions) -> None:
+    """Hide the key in place, whatever it is called: reports of crashes show the variables of every caller."""
+    given = cast("dict[str, object]", options)
+    for name, value in given.items():
+        if name.endswith("api_key") and isinstance(value, str):
+            given[name] = Secret(value)
 
 
 def _json(shape: Mapping[str, object]) -> str:

@@ -8,6 +8,7 @@ import pickle
 import re
 import subprocess
 import sys
+import traceback
 from dataclasses import MISSING, fields, replace
 from pathlib import Path
 from typing import get_type_hints
@@ -36,6 +37,7 @@ from volc_dashscope.cli._options import EmbedOptions
 from volc_dashscope.integrations.settings import ClientFields
 from volc_dashscope.jobs import AsyncBatchJobs, AsyncFileJobs, BatchJobs, FileJobs
 from volc_dashscope.ray import Embedder
+from volc_dashscope.rerank import AsyncReranker, Reranker
 from volc_dashscope.settings import ClientOptions, documentation
 
 ARK, TEXT, PLUS = (
@@ -350,6 +352,7 @@ from volc_dashscope import AsyncClient, Client, ClientSettings, estimate_cost
 from volc_dashscope.bulk import preview
 from volc_dashscope.jobs import BatchJobs
 from volc_dashscope.ray import Embedder
+from volc_dashscope.rerank import AsyncReranker, Reranker
 from langchain_volc_dashscope import ArkEmbeddings
 from llama_index_ext import DashScopeMultiModalEmbedding
 
@@ -368,6 +371,7 @@ from volc_dashscope import AsyncClient, Client, ClientSettings, estimate_cost
 from volc_dashscope.bulk import preview
 from volc_dashscope.jobs import BatchJobs
 from volc_dashscope.ray import Embedder
+from volc_dashscope.rerank import AsyncReranker, Reranker
 from langchain_volc_dashscope import ArkEmbeddings
 from llama_index_ext import DashScopeMultiModalEmbedding
 
@@ -430,3 +434,112 @@ def test_type_hints_of_a_public_callable_can_be_read(thing):
 @pytest.mark.parametrize("kind", [Client, AsyncClient])
 def test_keeping_rows_for_the_other_half_is_not_public(kind):
     assert "keep" not in inspect.signature(kind.embed).parameters
+
+
+# Names of other packages.
+
+
+EVERYWHERE = (
+    Client,
+    AsyncClient,
+    ClientSettings,
+    BatchJobs,
+    AsyncFileJobs,
+    Reranker,
+    AsyncReranker,
+    *INTEGRATIONS,
+    langchain_volc_dashscope.DashScopeRerank,
+    llama_index_ext.DashScopeRerank,
+)
+FOREIGN = {
+    "dimension": "dimensions=",
+    "output_dimension": "dimensions=",
+    "api_base": "base_url=",
+    "request_timeout": "timeout=",
+    "max_attempts": "max_retries=",
+    "driver": "http_client=",
+    "chunk_size": "max_concurrency=|embed_batch_size=",
+    "batch_size": "max_concurrency=|embed_batch_size=",
+    "truncation": "truncate=",
+}
+
+
+def _foreign():
+    """Each class with each name it does not know, where it has the setting under ours."""
+    for kind in EVERYWHERE:
+        taken = set(getattr(kind, "model_fields", None) or inspect.signature(kind).parameters)
+        if kind.__module__.startswith("llama_index_ext"):
+            taken.add("api_base")  # its framework's own name, which is understood
+        for name, ours in FOREIGN.items():
+            if name not in taken and taken & set(re.findall(r"\w+", ours)):
+                yield pytest.param(kind, name, ours, id=f"{kind.__module__}.{kind.__name__}-{name}")
+
+
+@pytest.mark.parametrize(("kind", "name", "ours"), list(_foreign()))
+def test_a_name_of_another_package_is_told_ours(kind, name, ours):
+    given = {} if hasattr(kind, "model_fields") else {"model": TEXT}
+
+    with pytest.raises(ConfigError, match=f"{kind.__name__} .*({ours})"):
+        kind(**given, **{name: 5})
+
+
+KEYS = {
+    "another vendor's": (Client, {"model": TEXT, "dashscope_api_key": KEY}),
+    "another class's": (ArkEmbeddings, {"dashscope_api_key": KEY}),
+    "jobs": (BatchJobs, {"dashscope_api_key": KEY}),
+    "settings": (ClientSettings, {"model": TEXT, "ark_api_key": KEY}),
+    "ray": (Embedder, {"model": TEXT, "text_column": "a", "dashscope_api_key": KEY}),
+    "ray, another mistake": (Embedder, {"model": TEXT, "text_column": "a", "api_key": KEY, "dimensions": 65}),
+    "estimate": (estimate_cost, {"items": ["a"], "model": TEXT, "dashscope_api_key": KEY}),
+    "estimate, another mistake": (
+        estimate_cost,
+        {"items": ["a"], "model": TEXT, "api_key": KEY, "dimensions": 65},
+    ),
+    "LlamaIndex": (DashScopeMultiModalEmbedding, {"dashscope_api_key": KEY}),
+}
+
+
+@pytest.mark.parametrize(("kind", "given"), KEYS.values(), ids=KEYS)
+def test_a_key_under_another_name_is_refused_without_being_shown(kind, given):
+    with pytest.raises(ConfigError) as caught:
+        kind(**given)
+
+    frames = traceback.TracebackException.from_exception(caught.value, capture_locals=True).stack
+    shown = [str(frame.locals) for frame in frames if "/tests/" not in frame.filename]
+    assert "dimension" in str(caught.value) or "api_key=" in str(caught.value)
+    assert KEY not in f"{caught.value} {shown}"
+
+
+@pytest.mark.parametrize("kind", [*INTEGRATIONS, langchain_volc_dashscope.DashScopeRerank])
+def test_a_model_given_by_two_names_is_refused(kind):
+    with pytest.raises(ConfigError, match="model and model_name are one setting"):
+        kind(model=TEXT, model_name=TEXT, api_key="k")
+
+
+def test_a_client_knows_its_model_by_one_name():
+    with pytest.raises(ConfigError, match=r"Client calls it model=, not model_name="):
+        Client(model_name=TEXT, api_key="k")
+
+
+LLAMA_INDEX = (
+    ArkMultiModalEmbedding,
+    DashScopeMultiModalEmbedding,
+    ArkSparseEmbedding,
+    DashScopeSparseEmbedding,
+    llama_index_ext.DashScopeRerank,
+)
+
+
+@pytest.mark.parametrize("kind", LLAMA_INDEX)
+def test_llama_index_knows_the_address_as_api_base(kind):
+    url = "https://gateway.example/base"
+    made = kind(api_base=url, api_key="k")
+
+    assert url == made.base_url
+    with pytest.raises(ConfigError, match="api_base and base_url are one setting"):
+        kind(api_base=url, base_url=url, api_key="k")
+
+
+def test_what_nobody_calls_so_is_left_to_python():
+    with pytest.raises(TypeError, match="nonsense"):
+        Client(TEXT, nonsense=1)

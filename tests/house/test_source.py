@@ -18,6 +18,7 @@ LONG_MODULES = {
     "volc_dashscope.emulator.lexicon": "a table of words in two languages",
 }
 LONG_FUNCTIONS = {
+    "volc_dashscope.client:__init__": "one line for each setting",
     "volc_dashscope.jobs._settings:__init__": "the client's settings that jobs have too, one line each",
 }
 PUBLIC = ("volc_dashscope", "volc_dashscope.emulator", "volc_dashscope.models", "langchain_volc_dashscope")

@@ -72,7 +72,7 @@ BREAKAGES = [
     Breakage(
         "volc_dashscope/_http/drivers.py",
         "            happened = _send(flow, step, transport, watch)",
-        "            headers = transport.channel._builder.named(step.request)\n            happened = _send(flow, step, transport, watch)",
+        "            headers = transport.channel._build.named(step.request)\n            happened = _send(flow, step, transport, watch)",
         "test_no_report_of_a_call_given_up_shows_the_key",
     ),
     Breakage(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from volc_dashscope._config.addresses import Address, find_url, is_private
 from volc_dashscope._config.environment import KEY_VARIABLE, find_certificates, find_proxy, key_log
+from volc_dashscope._config.foreign_names import NamesOurs, refuse_foreign_names
 from volc_dashscope._config.keys import find_key, has_key, key_fault, key_name, sealed
 from volc_dashscope._config.model_names import find_model_info
 from volc_dashscope._config.numbers import check_patience
@@ -12,6 +13,7 @@ from volc_dashscope._config.request_headers import find_headers
 __all__ = [
     "KEY_VARIABLE",
     "Address",
+    "NamesOurs",
     "check_patience",
     "find_certificates",
     "find_headers",
@@ -24,5 +26,6 @@ __all__ = [
     "key_fault",
     "key_log",
     "key_name",
+    "refuse_foreign_names",
     "sealed",
 ]

@@ -11,7 +11,7 @@ from volc_dashscope._http import AsyncHttpClient, HttpClient, Limiter
 from volc_dashscope._request.row_cache import BatchCache
 from volc_dashscope._types import Secret
 from volc_dashscope.errors import ConfigError
-from volc_dashscope.integrations.settings import without_inputs
+from volc_dashscope.integrations.settings import own_names, without_inputs
 from volc_dashscope.models.rerank import RerankModelInfo, RerankRoute
 from volc_dashscope.rerank import Reranker
 from volc_dashscope.results import Usage
@@ -70,6 +70,7 @@ class RerankFields(BaseModel):
     if not TYPE_CHECKING:
 
         def __init__(self, **data):
+            data = own_names(type(self), data)
             # After validation, not in a validator: pydantic would turn our errors into its own.
             refusal = None
             try:

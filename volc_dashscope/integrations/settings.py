@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar
 
 from pydantic import (
+    AliasChoices,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -24,6 +25,7 @@ from pydantic import (
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from volc_dashscope._config import refuse_foreign_names
 from volc_dashscope._http import AsyncHttpClient, HttpClient, Limiter
 from volc_dashscope._request.row_cache import BatchCache
 from volc_dashscope._types import Secret
@@ -64,6 +66,8 @@ class ClientFields(BaseModel):
     )
 
     provider_name: ClassVar[Provider]
+    # Names that a framework's users know for a setting of ours.
+    spellings: ClassVar[Mapping[str, str]] = {}
 
     base_model: str | None = None
     model_info: ModelInfo | None = None
@@ -106,6 +110,7 @@ class ClientFields(BaseModel):
     if not TYPE_CHECKING:
 
         def __init__(self, **data):
+            data = own_names(type(self), data)
             # After validation, not in a validator: pydantic would turn our errors into its own.
             refusal = None
             try:
@@ -215,10 +220,32 @@ _SHAPING = frozenset(ClientFields.model_fields) | {
 }
 
 
+def own_names(kind: type[BaseModel], data: dict[str, Any]) -> dict[str, Any]:
+    """
+    Return a constructor's arguments by our names, with the key hidden; reports of crashes show local variables.
+
+    Raises:
+        ConfigError: An argument under another package's name, or two names of one.
+    """
+    hide_key(data)
+    spelled = getattr(kind, "spellings", {})
+    names: set[str] = set()
+    for name, field in kind.model_fields.items():
+        aliases = field.validation_alias.choices if isinstance(field.validation_alias, AliasChoices) else ()
+        known = {name, *(str(alias) for alias in aliases), *([field.alias] if field.alias else ())}
+        known |= {other for other, ours in spelled.items() if ours == name}
+        names |= known
+        both = sorted(known & data.keys())
+        if len(both) > 1:
+            raise ConfigError(f"{kind.__name__}: {' and '.join(both)} are one setting; pass one of them")
+    refuse_foreign_names(data, ours=names, owner=kind.__name__)
+    return {spelled.get(name, name): value for name, value in data.items()}
+
+
 def hide_key(data: dict[str, Any]) -> None:
     """Wrap the key among a constructor's arguments: reports of crashes show local variables."""
-    for name in _KEYS & data.keys():
-        if isinstance(data[name], str):
+    for name, value in data.items():
+        if name.endswith("api_key") and isinstance(value, str):
             data[name] = SecretStr(data[name])
 
 

@@ -27,7 +27,7 @@ A = TypeVar("A", bound="Async")
 _WIDTH = 8
 
 
-class Settings:
+class Settings(_config.NamesOurs):
     """
     Where the jobs are, as whom, and with how much patience; the names are those of `volc_dashscope.Client`.
 

@@ -121,8 +121,8 @@ def test_a_key_is_a_secret_under_either_name(kind, name, wrapped):
 
 @pytest.mark.parametrize("kind", LANGCHAIN)
 def test_an_unknown_setting_is_refused(kind):
-    with pytest.raises(ValidationError, match="batch_size"):
-        kind(api_key=EXPLICIT, batch_size=5)
+    with pytest.raises(ValidationError, match="batches_at_once"):
+        kind(api_key=EXPLICIT, batches_at_once=5)
 
 
 def test_default_headers_are_sent(inside, face_of):

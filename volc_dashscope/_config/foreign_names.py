@@ -1,0 +1,116 @@
+"""What other packages call our settings, and how to say so."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from inspect import signature
+from typing import Self
+
+from volc_dashscope.errors import ConfigError
+
+# The name elsewhere -> ours. LangChain's and LlamaIndex's packages for OpenAI, DashScope, Ark, Hugging Face and
+# Cohere, the vendors' SDKs, and what this package's settings were called before they had these names.
+_OURS = {
+    "api_base": "base_url",
+    "api_url": "base_url",
+    "base_http_api_url": "base_url",
+    "endpoint": "base_url",
+    "endpoint_url": "base_url",
+    "openai_api_base": "base_url",
+    "ark_api_key": "api_key",
+    "dashscope_api_key": "api_key",
+    "openai_api_key": "api_key",
+    "volc_engine_api_key": "api_key",
+    "card": "model_info",
+    "like": "base_model",
+    "deployment": "model",
+    "model_id": "model",
+    "model_name": "model",
+    "model": "model_name",
+    "dimension": "dimensions",
+    "embedding_dim": "dimensions",
+    "embedding_dimension": "dimensions",
+    "embedding_size": "dimensions",
+    "output_dimension": "dimensions",
+    "output_dimensionality": "dimensions",
+    "truncate_dim": "dimensions",
+    "async_http_client": "http_async_client",
+    "http_client_async": "http_async_client",
+    "headers": "default_headers",
+    "extra_headers": "default_headers",
+    "embed_instruction": "document_instructions",
+    "document_instruction": "document_instructions",
+    "text_instruction": "document_instructions",
+    "query_instruction": "query_instructions",
+    "instruction": "instruct",
+    "instructions": "instruct",
+    "keep_failed_bytes": "partial_results_bytes",
+    "max_attempts": "max_retries",
+    "num_retries": "max_retries",
+    "retries": "max_retries",
+    "max_workers": "max_concurrency",
+    "concurrency": "max_concurrency",
+    "normalize_embeddings": "normalize",
+    "normalized": "normalize",
+    "request_timeout": "timeout",
+    "rpm": "requests_per_minute",
+    "tpm": "tokens_per_minute",
+    "truncation": "truncate",
+    "workspace_id": "workspace",
+    "top_k": "top_n",
+    "batch_size": "embed_batch_size",
+    "chunk_size": "embed_batch_size",
+}
+_BATCHES = "requests are filled to the model's own limits, and max_concurrency= says how many are in flight"
+_NONE = {
+    "batch_size": _BATCHES,
+    "chunk_size": _BATCHES,
+    "embed_batch_size": _BATCHES,
+    "driver": "an HTTP client of your own goes into http_client= or http_async_client=",
+    "encoding_format": "vectors travel as base64 where the service has it",
+    "text_type": 'the role belongs to the call: embed(..., text_type="query")',
+    "input_type": 'the role belongs to the call: embed(..., text_type="query")',
+    "output_type": "it belongs to the call: embed(..., output_type=...)",
+    "organization": "keys are bound to an account and a region; see workspace= and region=",
+}
+
+
+def refuse_foreign_names(given: Iterable[str], *, ours: Collection[str], owner: str) -> None:
+    """
+    Refuse an argument under another package's name, and name ours.
+
+    Args:
+        given: The names of the arguments.
+        ours: The names that are taken. What neither has is left to whoever takes the arguments.
+        owner: What they were given to.
+
+    Raises:
+        ConfigError: With the first of them.
+    """
+    names = list(given)
+    for name in names:
+        if name in ours:
+            continue
+        called = _OURS.get(name)
+        if called in ours:
+            both = f"; both were given, leave out {name}=" if called in names else ""
+            raise ConfigError(f"{owner} calls it {called}=, not {name}={both}")
+        if name in _NONE:
+            raise ConfigError(f"{owner} has no {name}=: {_NONE[name]}")
+
+
+class NamesOurs:
+    """Refuses constructor arguments under other packages' names, before Python says that it does not know them."""
+
+    __slots__ = ()
+
+    def __new__(cls, *args: object, **settings: object) -> Self:
+        names = tuple(settings)
+        # One of them is the key, and reports of crashes show local variables.
+        del args, settings
+        refuse_foreign_names(names, ours=_parameters(cls), owner=cls.__name__)
+        return super().__new__(cls)
+
+
+def _parameters(kind: type) -> Collection[str]:
+    return signature(kind).parameters
