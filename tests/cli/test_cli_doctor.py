@@ -203,6 +203,7 @@ def test_what_is_not_installed_is_a_note_and_what_does_not_fit_is_to_fix(tmp_pat
         ("numpy", "2.0"),
         ("orjson", "3.10"),
         ("click", "8.1"),
+        ("wcwidth", "0.2.13"),
     ):
         place = tmp_path / f"{name.replace('-', '_')}-{version}.dist-info"
         place.mkdir()
