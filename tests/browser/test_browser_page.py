@@ -144,7 +144,9 @@ def test_points_have_the_colours_of_their_groups_and_a_group_can_be_seen_alone(b
     assert len(set(colours)) == page.locator("#groups button").count() > 1
 
     button = page.locator("#groups button").first
-    number = int(button.inner_text())
+    name, _, count = button.inner_text().rpartition(" ")
+    number = int(count)
+    assert re.search(r"[^\W\d]", name)
     button.click()
 
     expect(button).to_have_attribute("aria-pressed", "true")
@@ -230,8 +232,9 @@ def test_what_is_no_picture_is_refused_here_and_words_say_so(browse):
 
     drop(page, b"text", "notes.txt", "text/plain")
 
-    expect(page.locator("#error")).to_contain_text("notes.txt is no picture.")
+    expect(page.locator("#error")).to_contain_text("notes.txt is not a picture.")
     expect(page.locator("#chip")).to_be_hidden()
+    expect(page.locator("#results .card")).to_have_count(0)
 
 
 @pytest.mark.parametrize("locale", ["en-US", "zh-CN"])
@@ -358,3 +361,122 @@ def test_a_slow_search_is_seen_and_a_newer_one_wins(browse):
     assert "green" in names(page)[0]
     expect(page.locator("#error")).to_be_hidden()
     browse.complaints[:] = [text for text in browse.complaints if "ERR_" not in text]
+
+
+def test_the_question_is_in_the_url_and_back_goes_to_the_one_before(browse):
+    page = browse()
+    search(page, "a blue square")
+    search(page, "red")
+    assert "text=red" in page.url
+
+    page.reload()
+    expect(page.locator("#heading")).to_contain_text("red")
+    expect(page.locator("#text")).to_have_value("red")
+    page.go_back()
+    expect(page.locator("#heading")).to_contain_text("a blue square")
+    page.go_back()
+    expect(page.locator("#heading")).to_have_text("Everything in the folder")
+    expect(page.locator("#text")).to_have_value("")
+    page.go_forward()
+    expect(page.locator("#heading")).to_contain_text("a blue square")
+
+
+def test_a_shared_url_shows_the_same_in_another_window(browse):
+    page, other = browse(), browse()
+    page.click("label:has(input[value=image])")
+    page.locator("#results .card", has_text="red square").click()
+    page.click("#similar")
+    page.wait_for_selector(SCORED)
+
+    other.goto(page.url)
+    other.wait_for_selector(SCORED)
+
+    assert names(page) == names(other)
+    expect(other.locator("#heading")).to_have_text("Like red_square.png")
+    expect(other.locator("input[value=image]")).to_be_checked()
+    other.click(".language")
+    expect(other.locator("#heading")).to_have_text("与 red_square.png 相似")
+
+
+def test_back_brings_a_picture_back(browse):
+    page = browse()
+    drop(page, shaped("green", "circle"), "wanted.png")
+    page.wait_for_selector(SCORED)
+    page.locator("#groups button").first.click()
+    expect(page.locator("#results .score")).to_have_count(0)
+
+    page.go_back()
+    page.wait_for_selector(SCORED)
+
+    assert "green circle" == names(page)[0]
+    expect(page.locator("#chip-name")).to_have_text("wanted.png")
+
+
+@pytest.mark.parametrize(
+    ("locale", "words"),
+    [("en-US", "This file is not a supported image."), ("zh-CN", "该文件不是受支持的图片。")],
+)
+def test_a_refused_upload_takes_the_old_results_away(browse, locale, words):
+    page = browse(locale=locale)
+    search(page, "red")
+
+    drop(page, b"no image at all", "broken.png")
+
+    expect(page.locator("#error")).to_contain_text(words)
+    expect(page.locator("#results .card")).to_have_count(0)
+    expect(page.locator("#chip")).to_be_hidden()
+    assert ["400" in text for text in browse.complaints] == [True]
+    browse.complaints.clear()
+
+
+def test_a_very_long_text_is_cut_and_the_page_stays_readable(browse):
+    page = browse()
+    page.evaluate("document.querySelector('#text').removeAttribute('maxlength')")
+    page.fill("#text", "蓝" * 10_000)
+    page.click("#go")
+    page.wait_for_selector(SCORED)
+
+    assert page.locator("#heading").bounding_box()["height"] < 100
+    page.goto(f"{page.url.partition('?')[0]}?text={'x' * 10_000}")
+    page.wait_for_selector(SCORED)
+    assert 2000 == len(page.input_value("#text"))
+
+
+def test_the_search_box_has_the_focus(browse):
+    expect(browse().locator("#text")).to_be_focused()
+
+
+def test_captions_tell_two_folders_apart(browse):
+    page = browse()
+    page.route(
+        "**/api/album",
+        lambda route: route.fulfill(
+            json={**(whole := route.fetch().json()), "entries": renamed(whole["entries"])}
+        ),
+    )
+    page.reload()
+    page.wait_for_selector("#results .card")
+
+    assert ["chair · new", "chair · old/red", "chair · photos", "sofa"] == names(page)[:4]
+
+
+def renamed(entries):
+    others = ["new/chair.png", "old/red/chair.png", "chair.png", "sofa.png"]
+    return [{**entry, "name": name} for entry, name in zip(entries, others, strict=False)]
+
+
+def test_what_could_not_be_embedded_is_a_list(browse):
+    page = browse()
+    failed = {"a.png": "image 'a.png' is 3x3", "b.png": "cut off"}
+    page.route("**/api/album", lambda route: route.fulfill(json={**route.fetch().json(), "left_out": failed}))
+    page.reload()
+    page.wait_for_selector("#results .card")
+
+    page.get_by_role("button", name="2 could not be embedded").click()
+
+    expect(page.locator("#left-out-list")).to_be_visible()
+    expect(page.locator("#left-out-files dt")).to_have_text(["a.png", "b.png"])
+    expect(page.locator("#left-out-files dd")).to_have_text(["image 'a.png' is 3x3", "cut off"])
+    page.keyboard.press("Escape")
+    expect(page.locator("#left-out-list")).to_be_hidden()
+    expect(page.locator("#left-out")).to_be_focused()

@@ -13,7 +13,7 @@ from shelf_samples import MODEL
 
 from volc_dashscope.models import get_model_info
 from volc_dashscope.search import Album, Entry
-from volc_dashscope.search.map import draw_map
+from volc_dashscope.search.map import draw_map, group_names
 
 
 def names(page, reply):
@@ -89,7 +89,6 @@ def test_a_kind_and_a_number_bound_the_ranking(page):
 WRONG = {
     "nothing": ({}, b"", 400, "a text, a picture, or both"),
     "blank": ({"text": "  "}, b"", 400, "a text, a picture, or both"),
-    "long": ({"text": "x" * 2001}, b"", 400, "2000"),
     "kind": ({"text": "x", "kind": "sound"}, b"", 400, "kind"),
     "top": ({"text": "x", "top": "501"}, b"", 400, "top"),
     "no entry": ({"like": "9"}, b"", 400, "like"),
@@ -179,3 +178,30 @@ def test_the_map_needs_nothing_but_numpy():
     )
 
     assert ("40\n", "") == (done.stdout, done.stderr)
+
+
+def test_a_text_that_is_too_long_is_cut_and_that_is_told(page, gallery):
+    found = page.post("/api/search", params={"text": "x" * 10_000}).json()
+
+    assert (True, "x" * 2000) == (found["shortened"], gallery[0].ledger.texts[-1])
+    assert not page.post("/api/search", params={"text": "x" * 2000}).json()["shortened"]
+
+
+def test_an_upload_that_is_no_image_has_a_reason_the_page_can_say(page):
+    reply = page.post("/api/search", content=b"<html>")
+
+    assert (400, "not_an_image") == (reply.status_code, reply.json()["reason"])
+
+
+GROUPS = {
+    "a word of their own": (["red_a.png", "red_b.png", "blue_c.png"], [0, 0, 1], ["red", "blue"]),
+    "folders are words": (["cats/1.png", "cats/2.png", "dogs/3.png"], [0, 0, 1], ["cats", "dogs"]),
+    "numbers only": (["1.png", "2.png", "3.png"], [0, 0, 1], ["1", "3"]),
+    "nothing tells them apart": (["a/x.png", "b/x.png"], [0, 1], ["x", "x, x"]),
+    "one group": (["sea.png", "sea2.png"], [0, 0], ["sea"]),
+}
+
+
+@pytest.mark.parametrize(("names", "groups", "expected"), GROUPS.values(), ids=GROUPS.keys())
+def test_groups_are_called_by_their_files(names, groups, expected):
+    assert expected == group_names(names, np.array(groups))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,6 +37,34 @@ def draw_map(vectors: FloatArray) -> Map:
     """Return the map of some vectors; the same vectors give the same map."""
     axes = _principal(vectors)
     return Map(_filled(axes[:, :2]), _groups(axes))
+
+
+def group_names(names: Sequence[str], groups: NDArray[np.int64]) -> list[str]:
+    """
+    Return a name for each group: the word of its files' paths that tells it best from the others.
+
+    A word counts by its share in the group less its share in the whole; two words where the next one does nearly as
+    well. A group without a word of its own is called by its first file. No two groups have the same name.
+    """
+    words = [_words(name) for name in names]
+    common = Counter(word for found in words for word in found)
+    chosen: list[str] = []
+    for group in range(int(groups.max()) + 1 if len(groups) else 0):
+        members = [words[place] for place in np.flatnonzero(groups == group)]
+        counts = Counter(word for found in members for word in found)
+        gain = {word: count / len(members) - common[word] / len(names) for word, count in counts.items()}
+        best = sorted(gain, key=lambda word: (-gain[word], word))[:2]
+        kept = [word for word in best if gain[word] > 0 and gain[word] >= 0.8 * gain[best[0]]]
+        first = names[int(np.flatnonzero(groups == group)[0])].rpartition("/")[2].rpartition(".")[0]
+        name = " ".join(kept) or first
+        chosen.append(name if name not in chosen else f"{name}, {first}")
+    return [name if chosen.count(name) == 1 else f"{name} {place + 1}" for place, name in enumerate(chosen)]
+
+
+def _words(name: str) -> set[str]:
+    """Return the words of a path, without its ending and without numbers."""
+    found = re.findall(r"[^\W\d_]{2,}", name.rpartition(".")[0] or name)
+    return {word.lower() for word in found}
 
 
 def _principal(vectors: FloatArray) -> FloatArray:

@@ -16,8 +16,8 @@ from starlette.routing import Route
 from volc_dashscope.client import Client
 from volc_dashscope.errors import EmbeddingError, InputError, RateLimitError
 from volc_dashscope.search import Album, Entry
-from volc_dashscope.search.map import Map, draw_map
-from volc_dashscope.search.page._ask import LONGEST_TEXT, answer, largest, read_question
+from volc_dashscope.search.map import Map, draw_map, group_names
+from volc_dashscope.search.page._ask import LONGEST_TEXT, NotAnImage, answer, largest, read_question
 from volc_dashscope.search.page._files import edition, file_reply, thumbnail_reply
 from volc_dashscope.search.page._guard import Guard
 from volc_dashscope.search.page._words import index, language_of, static
@@ -60,7 +60,12 @@ def create_app(album: Album, client: Client, *, stand_in: bool = False) -> Starl
             Route("/file/{place:int}", page.file),
         ],
         middleware=[Middleware(Guard)],
-        exception_handlers={HTTPException: _refused, EmbeddingError: _failed, Exception: _broken},
+        exception_handlers={
+            NotAnImage: _no_image,
+            HTTPException: _refused,
+            EmbeddingError: _failed,
+            Exception: _broken,
+        },
         lifespan=lifespan,
     )
 
@@ -70,6 +75,7 @@ class _Page:
 
     def __init__(self, album: Album, client: Client, drawn: Map, *, stand_in: bool) -> None:
         self._album, self._model_info, self._map, self._stand_in = album, client.model_info, drawn, stand_in
+        self._group_names = group_names([entry.name for entry in album.entries], drawn.groups)
         self.twin = client.aio
 
     def index(self, request: Request) -> Response:
@@ -94,7 +100,8 @@ class _Page:
                 "fuses": self._model_info.fusion is not None,
                 "max_bytes": largest(self._model_info),
                 "max_text": LONGEST_TEXT,
-                "left_out": len(self._album.left_out),
+                "left_out": dict(self._album.left_out),
+                "groups": self._group_names,
                 "entries": entries,
             }
         )
@@ -125,6 +132,11 @@ class _Page:
 def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     return JSONResponse({"error": error.detail}, status_code=error.status_code, headers=error.headers)
+
+
+def _no_image(request: Request, error: Exception) -> Response:
+    # The page has words of its own for the reason, in the reader's language.
+    return JSONResponse({"error": str(error), "reason": "not_an_image"}, status_code=400)
 
 
 def _failed(request: Request, error: Exception) -> Response:

@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from volc_dashscope.client import AsyncClient
+from volc_dashscope.errors import InputError
 from volc_dashscope.inputs import Fused, Image, Item
 from volc_dashscope.models import MIB, ModelInfo
 from volc_dashscope.results import FloatArray
@@ -21,16 +22,22 @@ _MOST_RESULTS = 500
 _USUAL_LIMIT = 10 * MIB
 
 
+class NotAnImage(InputError):
+    """An upload is not an image of a format that is read here."""
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
     """
     What the page asks.
 
     Attributes:
+        shortened: The text was longer than `LONGEST_TEXT`; its beginning is asked.
         like: An entry whose own vector is the question, which costs nothing.
     """
 
     text: str
+    shortened: bool
     picture: bytes
     like: int | None
     kind: Literal["image", "video"] | None
@@ -46,12 +53,11 @@ async def read_question(request: Request, album: Album, model_info: ModelInfo) -
     """
     given = request.query_params
     text, kind = given.get("text", "").strip(), given.get("kind") or None
-    if len(text) > LONGEST_TEXT:
-        raise HTTPException(400, f"the text is longer than {LONGEST_TEXT} characters")
     if kind not in (None, "image", "video"):
         raise HTTPException(400, "kind is image, video, or nothing")
     question = Question(
-        text=text,
+        text=text[:LONGEST_TEXT],
+        shortened=len(text) > LONGEST_TEXT,
         picture=await _body(request, largest(model_info)),
         like=_number(given, "like", len(album) - 1),
         kind=cast("Literal['image', 'video'] | None", kind),
@@ -75,6 +81,7 @@ async def answer(question: Question, album: Album, client: AsyncClient) -> dict[
         "results": [{"place": one.place, "rank": one.rank, "score": round(one.score, 4)} for one in found],
         "fused": fused,
         "tokens": tokens,
+        "shortened": question.shortened,
     }
 
 
@@ -89,12 +96,19 @@ async def _vector(question: Question, album: Album, client: AsyncClient) -> tupl
         return album.vectors[question.like], 0, False
     parts: list[Any] = [question.text] if question.text else []
     if question.picture:
-        parts.append(Image.from_bytes(question.picture))
+        parts.append(_image(question.picture))
     fused = len(parts) > 1 and client.model_info.fusion is not None
     items: list[Item] = [Fused(*parts)] if fused else parts
     result = await client.embed(items, text_type="query")
     # A model that takes one part at a time is asked for each; what is near to both is in the middle.
     return unit(result.vectors).mean(axis=0), result.usage.total_tokens, fused
+
+
+def _image(data: bytes) -> Image:
+    try:
+        return Image.from_bytes(data)
+    except InputError as error:
+        raise NotAnImage(str(error)) from error
 
 
 async def _body(request: Request, most: int) -> bytes:

@@ -2,7 +2,25 @@
 
 export const thumbnail = (entry) => `/thumb/${entry.place}?v=${entry.v}`;
 export const original = (entry) => `/file/${entry.place}?v=${entry.v}`;
-export const title = (entry) => entry.name.split("/").pop().replace(/\.[^.]+$/, "").replaceAll("_", " ");
+const plain = (entry) => entry.name.split("/").pop().replace(/\.[^.]+$/, "").replaceAll("_", " ");
+export const title = (entry) => entry.caption ?? plain(entry);
+
+/** Give files of equal names captions that tell them apart: by folder, else by the whole path. */
+export function caption(entries, root) {
+  const folder = (entry) => entry.name.split("/").slice(0, -1).join("/") || root;
+  const count = (names) => {
+    const counts = new Map();
+    for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1);
+    return counts;
+  };
+  const titles = count(entries.map(plain));
+  const placed = (entry) => `${plain(entry)} · ${folder(entry)}`;
+  const places = count(entries.map(placed));
+  for (const entry of entries) {
+    if (titles.get(plain(entry)) === 1) continue;
+    entry.caption = places.get(placed(entry)) === 1 ? placed(entry) : entry.name;
+  }
+}
 
 export function element(tag, className, ...children) {
   const made = document.createElement(tag);

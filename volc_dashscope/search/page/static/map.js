@@ -40,7 +40,8 @@ export class Plot {
     for (const kind of ["pointerout", "focusout"]) stage.addEventListener(kind, () => { peek.hidden = true; });
   }
 
-  draw(entries) {
+  draw(entries, names) {
+    this.names = names;
     const every = Math.max(1, Math.ceil(entries.length / MOST));
     this.shown = entries.filter((_, place) => place % every === 0);
     this.radius = Math.max(0.9, Math.min(2.6, 14 / Math.sqrt(this.shown.length)));
@@ -84,11 +85,11 @@ export class Plot {
     const sizes = [];
     for (const entry of entries) sizes[entry.group] = (sizes[entry.group] ?? 0) + 1;
     this.legend.replaceChildren(...sizes.map((count, number) => {
-      const button = element("button", `d${number}`, element("i"), String(count));
+      const button = element("button", `d${number}`, element("i"), `${this.names[number]} ${count}`);
       button.type = "button";
       button.dataset.group = number;
       button.setAttribute("aria-pressed", "false");
-      button.setAttribute("aria-label", this.words("group", { n: number + 1, count }));
+      button.setAttribute("aria-label", this.words("group", { name: this.names[number], count }));
       button.addEventListener("click", () => this.group(number));
       return element("li", "", button);
     }));

@@ -1,6 +1,6 @@
 // What is asked, what is shown, and the words around it.
 
-import { Grid, element } from "./grid.js";
+import { Grid, caption, element } from "./grid.js";
 import { Plot } from "./map.js";
 import { Viewer } from "./viewer.js";
 
@@ -17,6 +17,7 @@ let album = { entries: [] };
 let picture = null; // a File
 let view = null; // { heading, ask } or { heading, places }
 let items = []; // what the grid may show: { entry, rank, score }
+const asked = new Map(); // questions of this window by their number in the history: pictures are in no URL
 let running = null; // the search that is under way
 
 const grid = new Grid(find("results"), words, (index) => viewer.open(items, index, (last) => grid.focus(last)));
@@ -32,8 +33,9 @@ async function start() {
   album.entries.forEach((entry, place) => { entry.place = place; });
   document.title = `${album.folder} · ${document.title}`;
   find("folder").textContent = album.folder;
-  const left = album.left_out ? [words("left_out", { n: album.left_out })] : [];
-  const facts = [words("files", { n: album.entries.length.toLocaleString() }), ...left, album.model];
+  caption(album.entries, album.folder);
+  listLeftOut();
+  const facts = [words("files", { n: album.entries.length.toLocaleString() }), album.model];
   find("facts").textContent = facts.join(" · ");
   find("stand-in").hidden = !album.stand_in;
   find("text").maxLength = album.max_text;
@@ -41,9 +43,56 @@ async function start() {
     const has = album.entries.some((entry) => entry.kind === kind);
     document.querySelector(`input[value=${kind}]`).disabled = !has;
   }
-  const shown = plot.draw(album.entries);
+  const shown = plot.draw(album.entries, album.groups);
   if (shown < album.entries.length) find("sampled").textContent = words("sampled", { n: shown, all: album.entries.length });
-  showAll();
+  restore();
+  if (matchMedia("(pointer: fine)").matches) find("text").focus({ preventScroll: true });
+}
+
+function listLeftOut() {
+  const files = Object.entries(album.left_out);
+  find("left-out").hidden = !files.length;
+  find("left-out").textContent = words("left_out", { n: files.length.toLocaleString() });
+  find("left-out-files").replaceChildren(
+    ...files.flatMap(([name, reason]) => [element("dt", "", name), element("dd", "", reason)]),
+  );
+}
+
+/** Keep the question in the URL, so that it can be reloaded, shared and gone back to. */
+function remember(parts, question) {
+  const query = new URLSearchParams();
+  const lang = new URLSearchParams(location.search).get("lang");
+  for (const [name, value] of Object.entries({ ...parts, kind: kind(), lang })) if (value) query.set(name, value);
+  const url = query.size ? `/?${query}` : "/";
+  const same = url === location.pathname + location.search && !question?.file;
+  const number = same ? (history.state ?? 0) : (history.state ?? 0) + 1;
+  asked.set(number, question);
+  if (same) history.replaceState(number, "", url);
+  else history.pushState(number, "", url);
+}
+
+/** Show what the URL says. */
+function restore() {
+  const query = new URLSearchParams(location.search);
+  const text = (query.get("text") ?? "").slice(0, album.max_text);
+  const like = album.entries.find((entry) => entry.name === query.get("like")) ?? null;
+  const group = album.groups.indexOf(query.get("group"));
+  const box = find("kinds").querySelector(`input[value="${CSS.escape(query.get("kind") ?? "")}"]`);
+  (box && !box.disabled ? box : find("kinds").querySelector("input")).checked = true;
+  running?.abort();
+  find("text").value = text;
+  hold(asked.get(history.state)?.file ?? null);
+  if (text || picture || like) search({ text, file: picture, like }, false);
+  else if (group >= 0) showGroup(group, false);
+  else showAll(false);
+}
+
+/** Keep a picture as part of the question, or none. */
+function hold(file) {
+  picture = file;
+  find("chip").hidden = !file;
+  find("chip-name").textContent = file?.name ?? "";
+  if (file) preview(file);
 }
 
 async function fetched(url, options) {
@@ -55,20 +104,22 @@ async function fetched(url, options) {
     throw new Error(words("unreachable"));
   }
   const found = await reply.json();
-  if (!reply.ok) throw new Error(found.error);
+  if (!reply.ok) throw Object.assign(new Error(found.reason ? words(found.reason) : found.error), { status: reply.status });
   return found;
 }
 
 const kind = () => document.querySelector("input[name=kind]:checked").value;
 
-function showAll() {
+function showAll(keep = true) {
+  if (keep) remember({});
   browse(words("all_heading"), album.entries.map((entry) => entry.place));
 }
 
-function showGroup(number) {
-  if (view?.group === number) return showAll();
+function showGroup(number, keep = true) {
+  if (keep && view?.group === number) return showAll();
+  if (keep) remember({ group: album.groups[number] });
   const places = album.entries.filter((entry) => entry.group === number).map((entry) => entry.place);
-  browse(words("group_heading", { n: number + 1 }), places, number);
+  browse(words("group_heading", { name: album.groups[number] }), places, number);
 }
 
 function browse(heading, places, group) {
@@ -92,8 +143,9 @@ function show(found, ...said) {
   find("status").textContent = [counted, ...said].join(" · ");
 }
 
-async function search(question) {
+async function search(question, keep = true) {
   running?.abort();
+  if (keep) remember({ text: question.text, like: question.like?.name }, question);
   const mine = (running = Object.assign(new AbortController(), { question }));
   const { text = "", file = null, like = null } = question;
   const query = new URLSearchParams({ text, kind: kind(), top: 500, like: like?.place ?? "" });
@@ -107,6 +159,7 @@ async function search(question) {
   try {
     const found = await fetched(`/api/search?${query}`, { method: "POST", body: file, signal: mine.signal });
     const said = found.tokens ? [words("cost", { n: found.tokens.toLocaleString() })] : [];
+    if (found.shortened) said.push(words("shortened", { n: album.max_text }));
     if (file && text && !found.fused) said.push(words("averaged"));
     view = { heading, ask: question };
     plot.press();
@@ -114,6 +167,7 @@ async function search(question) {
     plot.mark(found.results.map((one) => one.place));
   } catch (error) {
     if (error.name === "AbortError") return;
+    if (file && [400, 413].includes(error.status)) return refuse(error.message);
     // What was found before stays, under its own heading.
     if (items.length) find("results").removeAttribute("aria-busy");
     else show([]);
@@ -122,6 +176,18 @@ async function search(question) {
   } finally {
     if (running === mine) running = null;
   }
+}
+
+/** Say why a picture cannot be searched with; what an older question found would look like its answer. */
+function refuse(message) {
+  hold(null);
+  view = { heading: words("found_picture"), places: [] };
+  plot.press();
+  plot.mark([]);
+  show([]);
+  find("empty").hidden = true;
+  find("status").textContent = "";
+  fail(message);
 }
 
 function fail(message, again) {
@@ -142,18 +208,15 @@ function openPoint(place) {
   viewer.open(shown, Math.max(0, index), () => plot.focus(place));
 }
 
-async function take(file) {
+function take(file) {
   if (!file) return;
-  if (!file.type.startsWith("image/")) return fail(words("not_a_picture", { name: file.name }));
+  if (!file.type.startsWith("image/")) return refuse(words("not_a_picture", { name: file.name }));
   if (file.size > album.max_bytes) {
-    return fail(words("too_large", { name: file.name, mb: Math.floor(album.max_bytes / 1e6) }));
+    return refuse(words("too_large", { name: file.name, mb: Math.floor(album.max_bytes / 1e6) }));
   }
-  picture = file;
-  find("chip").hidden = false;
-  find("chip-name").textContent = file.name;
+  hold(file);
   find("error").hidden = true;
   submit();
-  await preview(file);
 }
 
 /** Draw a small square of the picture; one that the browser cannot read stays blank. */
@@ -168,7 +231,7 @@ async function preview(file) {
 }
 
 function submit() {
-  const text = find("text").value.trim();
+  const text = find("text").value.trim().slice(0, album.max_text);
   if (!text && !picture) return fail(words("ask_first"));
   search({ text, file: picture });
 }
@@ -201,8 +264,7 @@ find("file").addEventListener("change", (event) => {
   event.target.value = "";
 });
 find("remove").addEventListener("click", () => {
-  picture = null;
-  find("chip").hidden = true;
+  hold(null);
   find("text").focus();
   if (find("text").value.trim()) submit();
   else showAll();
@@ -216,7 +278,10 @@ find("text").addEventListener("input", () => {
 find("kinds").addEventListener("change", () => {
   if (running) search(running.question);
   else if (view?.ask) search(view.ask);
-  else if (view) browse(view.heading, view.places, view.group);
+  else if (view) {
+    remember(view.group === undefined ? {} : { group: album.groups[view.group] });
+    browse(view.heading, view.places, view.group);
+  }
 });
 find("more").addEventListener("click", () => {
   const from = find("results").childElementCount;
@@ -231,6 +296,14 @@ addEventListener("keydown", (event) => {
     find("text").focus();
   }
 });
+find("left-out").addEventListener("click", () => find("left-out-list").showModal());
+find("left-out-close").addEventListener("click", () => find("left-out-list").close());
+document.querySelector(".language").addEventListener("click", (event) => {
+  const query = new URLSearchParams(location.search);
+  query.set("lang", new URL(event.currentTarget.href).searchParams.get("lang"));
+  event.currentTarget.href = `/?${query}`;
+});
+addEventListener("popstate", restore);
 wide.addEventListener("change", () => { find("map").open = wide.matches; });
 drop();
 start().catch((error) => fail(error.message, () => location.reload()));
