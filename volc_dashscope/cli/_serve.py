@@ -42,7 +42,7 @@ def serve(folder: Path, port: int, show: bool, **options: Any) -> None:
         try:
             import uvicorn
 
-            from volc_dashscope.search.page import create_app
+            from volc_dashscope.search.page import create_app, server_config
         except ImportError as error:
             raise ConfigError(
                 'the search page needs starlette and uvicorn: pip install "volc-dashscope[serve]"'
@@ -56,11 +56,8 @@ def serve(folder: Path, port: int, show: bool, **options: Any) -> None:
                 click.echo(f"{len(album):,} pictures and videos of {folder} at {url} (Ctrl-C ends it)")
             if show:
                 click.launch(url)
-            config = uvicorn.Config(
-                app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=2
-            )
             try:
-                uvicorn.Server(config).run(sockets=[listener])
+                uvicorn.Server(server_config(app)).run(sockets=[listener])
             except KeyboardInterrupt:
                 note("ended")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -17,7 +18,15 @@ from volc_dashscope.client import Client
 from volc_dashscope.errors import EmbeddingError, InputError, RateLimitError
 from volc_dashscope.search import Album, Entry
 from volc_dashscope.search.map import Map, draw_map, group_names
-from volc_dashscope.search.page._ask import LONGEST_TEXT, NotAnImage, answer, largest, read_question
+from volc_dashscope.search.page._ask import (
+    LONGEST_TEXT,
+    UPLOAD_SECONDS,
+    NotAnImage,
+    Uploads,
+    answer,
+    largest,
+    read_question,
+)
 from volc_dashscope.search.page._files import edition, file_reply, thumbnail_reply
 from volc_dashscope.search.page._guard import Guard
 from volc_dashscope.search.page._words import index, language_of, static
@@ -33,7 +42,9 @@ _STATIC = {
 }
 
 
-def create_app(album: Album, client: Client, *, stand_in: bool = False) -> Starlette:
+def create_app(
+    album: Album, client: Client, *, stand_in: bool = False, upload_seconds: float = UPLOAD_SECONDS
+) -> Starlette:
     """
     Return the page for an album.
 
@@ -42,8 +53,9 @@ def create_app(album: Album, client: Client, *, stand_in: bool = False) -> Starl
     Args:
         client: Embeds the questions.
         stand_in: Say on the page that vectors come from the emulator.
+        upload_seconds: How long a picture may take to come.
     """
-    page = _Page(album, client, draw_map(album.vectors), stand_in=stand_in)
+    page = _Page(album, client, draw_map(album.vectors), stand_in=stand_in, upload_seconds=upload_seconds)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -73,9 +85,12 @@ def create_app(album: Album, client: Client, *, stand_in: bool = False) -> Starl
 class _Page:
     """What the routes share."""
 
-    def __init__(self, album: Album, client: Client, drawn: Map, *, stand_in: bool) -> None:
+    def __init__(
+        self, album: Album, client: Client, drawn: Map, *, stand_in: bool, upload_seconds: float
+    ) -> None:
         self._album, self._model_info, self._map, self._stand_in = album, client.model_info, drawn, stand_in
         self._group_names = group_names([entry.name for entry in album.entries], drawn.groups)
+        self._uploads = Uploads(upload_seconds)
         self.twin = client.aio
 
     def index(self, request: Request) -> Response:
@@ -100,15 +115,16 @@ class _Page:
                 "fuses": self._model_info.fusion is not None,
                 "max_bytes": largest(self._model_info),
                 "max_text": LONGEST_TEXT,
-                "left_out": dict(self._album.left_out),
+                "left_out": {name: _reason(error) for name, error in self._album.left_out.items()},
                 "groups": self._group_names,
                 "entries": entries,
             }
         )
 
     async def search(self, request: Request) -> Response:
-        question = await read_question(request, self._album, self._model_info)
-        return JSONResponse(await answer(question, self._album, self.twin))
+        with self._uploads.slot(request):
+            question = await read_question(request, self._album, self._model_info, self._uploads.seconds)
+            return JSONResponse(await answer(question, self._album, self.twin))
 
     def thumbnail(self, request: Request) -> Response:
         return thumbnail_reply(self._album, self._at(request))
@@ -132,6 +148,11 @@ class _Page:
 def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     return JSONResponse({"error": error.detail}, status_code=error.status_code, headers=error.headers)
+
+
+def _reason(error: str) -> str:
+    """Return why a file has no vector, without the row and the path: the page shows the name beside it."""
+    return re.sub(r"^(row \d+: )?((file|image|video) '[^']*': )?", "", error)
 
 
 def _no_image(request: Request, error: Exception) -> Response:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
@@ -18,8 +20,45 @@ from volc_dashscope.search import Album
 from volc_dashscope.search.index import unit
 
 LONGEST_TEXT = 2000
+UPLOAD_SECONDS = 30.0
+# A picture is held several times over while it is embedded: as bytes, as base64 and as the body that is sent.
+_MOST_UPLOADS = 4
 _MOST_RESULTS = 500
 _USUAL_LIMIT = 10 * MIB
+
+
+class Uploads:
+    """
+    How many pictures are read and embedded at once; more are refused and not kept waiting.
+
+    Args:
+        seconds: How long one may take to come.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self._running = 0
+
+    @contextmanager
+    def slot(self, request: Request) -> Iterator[None]:
+        """
+        Hold a place for the picture of a request; one without a body needs none.
+
+        Raises:
+            HTTPException: All places are taken.
+        """
+        headers = request.headers
+        if headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers:
+            yield
+            return
+        if self._running >= _MOST_UPLOADS:
+            words = f"{_MOST_UPLOADS} pictures are being searched with already; try again in a moment"
+            raise HTTPException(503, words, {"Connection": "close"})
+        self._running += 1
+        try:
+            yield
+        finally:
+            self._running -= 1
 
 
 class NotAnImage(InputError):
@@ -44,7 +83,7 @@ class Question:
     top: int
 
 
-async def read_question(request: Request, album: Album, model_info: ModelInfo) -> Question:
+async def read_question(request: Request, album: Album, model_info: ModelInfo, seconds: float) -> Question:
     """
     Read a request: the picture is its body, all else is in the URL.
 
@@ -58,7 +97,7 @@ async def read_question(request: Request, album: Album, model_info: ModelInfo) -
     question = Question(
         text=text[:LONGEST_TEXT],
         shortened=len(text) > LONGEST_TEXT,
-        picture=await _body(request, largest(model_info)),
+        picture=await _body(request, largest(model_info), seconds),
         like=_number(given, "like", len(album) - 1),
         kind=cast("Literal['image', 'video'] | None", kind),
         top=_number(given, "top", _MOST_RESULTS) or 60,
@@ -111,16 +150,20 @@ def _image(data: bytes) -> Image:
         raise NotAnImage(str(error)) from error
 
 
-async def _body(request: Request, most: int) -> bytes:
+async def _body(request: Request, most: int, seconds: float) -> bytes:
     words = f"the picture is larger than {most / 1e6:.0f} MB, the most that the model takes"
     said = request.headers.get("content-length", "0")
     if not said.isdigit() or len(said) > 15 or int(said) > most:
         raise HTTPException(413, words)
     found = bytearray()
-    async for piece in request.stream():
-        found += piece
-        if len(found) > most:
-            raise HTTPException(413, words)
+    try:
+        async with asyncio.timeout(seconds):
+            async for piece in request.stream():
+                found += piece
+                if len(found) > most:
+                    raise HTTPException(413, words)
+    except TimeoutError as error:
+        raise HTTPException(408, "the picture did not come in time", {"Connection": "close"}) from error
     return bytes(found)
 
 
