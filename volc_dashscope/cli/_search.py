@@ -11,6 +11,7 @@ import click
 
 from volc_dashscope.cli._folder import FolderOptions, folder_options, opened
 from volc_dashscope.cli._output import errors_told, note, say_json
+from volc_dashscope.cli._rerank import reranking, vector_rank_of, vector_told
 from volc_dashscope.client import Client
 from volc_dashscope.errors import ConfigError
 from volc_dashscope.inputs import Fused, Image, Item
@@ -52,6 +53,9 @@ class _Question:
     "--kind", type=click.Choice(["image", "video"]), help="Show only images or only videos. Default: both."
 )
 @click.option(
+    "--rerank", metavar="MODEL", help="Rerank the nearest pictures with this model, such as qwen3-vl-rerank."
+)
+@click.option(
     "--html", type=click.Path(path_type=Path, dir_okay=False), help="Also write the results as an HTML page."
 )
 @folder_options
@@ -62,6 +66,7 @@ def search(
     fused: bool,
     top: int,
     kind: Any,
+    rerank: str | None,
     html: Path | None,
     **options: Any,
 ) -> None:
@@ -76,6 +81,7 @@ def search(
       volc-dashscope search photos/ "蓝色海景"
       volc-dashscope search photos/ --image chair.png --top 10
       volc-dashscope search photos/ "this, but blue" --image chair.png --fused
+      volc-dashscope search photos/ "a red chair" --rerank qwen3-vl-rerank
       volc-dashscope search photos/ "a red chair" --emulator       (no key needed)
     """
     questions = list(_questions(texts, picture, fused=fused))
@@ -84,11 +90,19 @@ def search(
         as_json=wanted.as_json, hint="what is finished is saved; the same command goes on with it"
     ):
         items = [question.item() for question in questions]
-        with opened(folder, wanted) as (album, client):
+        with reranking(rerank, wanted, kind) as reranker, opened(folder, wanted) as (album, client):
             vectors = client.embed(items, text_type="query").vectors
-            found = [album.search(vector, top=top, kind=kind) for vector in vectors]
+            if reranker is None:
+                found: list[Sequence[Found]] = [
+                    album.search(vector, top=top, kind=kind) for vector in vectors
+                ]
+            else:
+                nearest = [album.search(vector, top=reranker.candidates, kind="image") for vector in vectors]
+                found = [reranker.best(*each, album, top=top) for each in zip(items, nearest, strict=True)]
             rankings = [_ranking(*each, album) for each in zip(questions, found, strict=True)]
             _show(rankings, found, album, client, html=html, as_json=wanted.as_json)
+            if reranker is not None:
+                note(reranker.told())
 
 
 def _questions(texts: Sequence[str], picture: Path | None, *, fused: bool) -> Iterator[_Question]:
@@ -108,7 +122,14 @@ def _questions(texts: Sequence[str], picture: Path | None, *, fused: bool) -> It
 
 def _ranking(question: _Question, found: Sequence[Found], album: Album) -> Ranking:
     hits = [
-        Hit(one.rank, one.score, album.path(one.entry), words(Path(one.entry.name)), one.entry.name)
+        Hit(
+            one.rank,
+            one.score,
+            album.path(one.entry),
+            words(Path(one.entry.name)),
+            one.entry.name,
+            vector_rank_of(one),
+        )
         for one in found
     ]
     return Ranking(question.text, question.picture, hits)
@@ -155,7 +176,13 @@ def _told(ranking: Ranking, found: Sequence[Found]) -> dict[str, Any]:
         "text": ranking.query_text,
         "image": ranking.query_picture and str(ranking.query_picture),
         "hits": [
-            {"rank": one.rank, "score": one.score, "name": one.entry.name, "kind": one.entry.kind}
+            {
+                "rank": one.rank,
+                "score": one.score,
+                "name": one.entry.name,
+                "kind": one.entry.kind,
+                **vector_told(one),
+            }
             for one in found
         ],
     }

@@ -120,13 +120,20 @@ $sections
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One picture or video found; `name` is what the table calls it, else its file name."""
+    """
+    One picture or video found.
+
+    Attributes:
+        name: What the table calls it, else its file name.
+        vector_rank: Its rank by vector, where it was reranked.
+    """
 
     rank: int
     score: float
     picture: Path
     caption: str
     name: str = ""
+    vector_rank: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,15 +152,17 @@ class Ranking:
 
 
 def table(rankings: Sequence[Ranking]) -> Iterator[str]:
-    """Yield the lines of `query | rank | score | picture`."""
+    """Yield the lines of `query | rank | score | picture`; reranked, also of the rank by vector."""
+    both = any(hit.vector_rank is not None for ranking in rankings for hit in ranking.hits)
     room = max([len("query"), *(wcswidth(ranking.label) for ranking in rankings)])
-    yield f"{'query'.ljust(room)} | rank | score  | picture"
+    yield f"{'query'.ljust(room)} | rank | {'vector | ' if both else ''}score  | picture"
     for ranking in rankings:
-        yield f"{'-' * room}-+------+--------+{'-' * 24}"
+        yield f"{'-' * room}-+------+{'--------+' if both else ''}--------+{'-' * 24}"
         for hit in ranking.hits:
             shown = ranking.label if hit.rank == 1 else ""
             space = " " * (room - wcswidth(shown))
-            yield f"{shown}{space} | {hit.rank:>4} | {hit.score:>6.3f} | {hit.name or hit.picture.name}"
+            before = f"{hit.vector_rank or '':>6} | " if both else ""
+            yield f"{shown}{space} | {hit.rank:>4} | {before}{hit.score:>6.3f} | {hit.name or hit.picture.name}"
 
 
 def write_gallery(path: Path, *, title: str, note: str, rankings: Sequence[Ranking]) -> None:
@@ -199,11 +208,15 @@ def _hit(hit: Hit) -> str:
 {_image(hit.picture, hit.caption)}
 <figcaption>
 <span class="name"{_language(hit.caption)}>{escape(hit.caption)}</span>
-<span class="score"><span>No. {hit.rank}</span><span>{hit.score:.3f}</span></span>
+<span class="score"><span>No. {hit.rank}{_before(hit)}</span><span>{hit.score:.3f}</span></span>
 <span class="bar" aria-hidden="true"><span style="width: {filled:.1f}%"></span></span>
 </figcaption>
 </figure></li>
 """
+
+
+def _before(hit: Hit) -> str:
+    return "" if hit.vector_rank is None else f" (by vector {hit.vector_rank})"
 
 
 def _image(picture: Path, alt: str) -> str:

@@ -1,0 +1,54 @@
+"""`volc-dashscope search --rerank`: both rankings of a folder."""
+
+from __future__ import annotations
+
+import pytest
+from paintings import fill
+
+RERANK = "qwen3-vl-rerank"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return fill(tmp_path / "pictures")
+
+
+@pytest.mark.parametrize("model", ["doubao-embedding-vision-251215", "qwen3-vl-embedding"])
+def test_the_nearest_are_ordered_again_and_both_ranks_are_told(cli, services, folder, model):
+    done = cli("search", folder, "a blue square", "-m", model, "--rerank", RERANK, "--top", 3, "--json", "-q")
+
+    assert 0 == done.code, done.err
+    found = done.told["rankings"][0]["hits"]
+    assert [1, 2, 3] == [hit["rank"] for hit in found]
+    assert {"image"} == {hit["kind"] for hit in found}
+    assert all(hit["vector_rank"] >= 1 and -1 <= hit["vector_score"] <= 1 for hit in found)
+    assert sorted((hit["score"] for hit in found), reverse=True) == [hit["score"] for hit in found]
+    assert 1 == sum("rerank" in request.path for request in services.ledger)
+    assert "1 requests" in done.err
+
+
+def test_the_table_has_a_column_for_the_first_rank(cli, services, folder):
+    plain = cli("search", folder, "red", "-q")
+    both = cli("search", folder, "red", "--rerank", RERANK, "-q")
+
+    assert "vector" not in plain.out
+    assert "| rank | vector | score" in both.out.splitlines()[0]
+
+
+def test_the_emulator_reranks_too(cli, folder):
+    assert 0 == cli("search", folder, "red", "--emulator", "--rerank", RERANK, "-q").code
+
+
+WRONG = {
+    "texts only": (("--rerank", "qwen3-rerank"), "qwen3-vl-rerank"),
+    "unknown": (("--rerank", "nope"), "nope"),
+    "videos": (("--rerank", RERANK, "--kind", "video"), "--rerank orders pictures"),
+}
+
+
+@pytest.mark.parametrize(("more", "words"), WRONG.values(), ids=WRONG.keys())
+def test_what_cannot_be_reranked_is_refused_before_anything_is_sent(cli, services, folder, more, words):
+    done = cli("search", folder, "red", *more, "-q")
+
+    assert (2, 0) == (done.code, len(services.ledger))
+    assert words in done.err
