@@ -6,9 +6,18 @@ from collections.abc import Callable, Mapping, Sequence
 
 from marked import write_blocks
 
-from volc_dashscope.models import MediaRule, ModelInfo, list_models
+from volc_dashscope.models import MediaRule, ModelInfo, get_model_info, list_models
 
 KINDS = ("text", "image", "video", "frames")
+# The READMEs show what a new user would choose from; docs/*/models.md shows every row.
+CURRENT = (
+    "doubao-embedding-vision-251215",
+    "qwen3-vl-embedding",
+    "tongyi-embedding-vision-plus-2026-03-06",
+    "tongyi-embedding-vision-flash-2026-03-06",
+    "qwen3.7-text-embedding",
+    "text-embedding-v4",
+)
 Words = Mapping[str, str]
 
 ENGLISH: Words = {
@@ -74,8 +83,8 @@ NOTES = {
 
 
 def overview(words: Words) -> str:
-    """Return the READMEs' table."""
-    return _table(words["models"], [_overview(model_info, words) for model_info in list_models()])
+    """Return the READMEs' table: six current models."""
+    return _table(words["models"], [_overview(get_model_info(name), words) for name in CURRENT])
 
 
 def choice(words: Words) -> str:

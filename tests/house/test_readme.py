@@ -15,6 +15,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 import warnings
 from contextlib import redirect_stdout
 from dataclasses import dataclass
@@ -34,6 +35,10 @@ PAGES = [*READMES, ROOT / "docs" / "index.md", *GUIDES]
 _BLOCK = re.compile(
     r"^(?:<!-- test: (?:skip,? *)?(?P<reason>[^\n]*?) *-->\n+)?```(?P<language>[\w-]*)[^\n]*\n(?P<code>.*?)^```$",
     re.M | re.S,
+)
+REPOSITORY = "https://github.com/volc-dashscope/volc-dashscope"
+_PACKAGED = re.compile(
+    rf"\]\((?:{REPOSITORY}/blob/main|https://raw\.githubusercontent\.com/volc-dashscope/volc-dashscope/main)/([^)#]+)"
 )
 _SHELL = ("bash", "sh", "shell", "console")
 
@@ -133,6 +138,24 @@ def test_every_link_into_the_repository_leads_somewhere(path):
     links = re.findall(r"\]\((?!https?:|#|mailto:)([^)#]+)", path.read_text("utf-8"))
 
     assert [] == [link for link in links if not (path.parent / link).exists()]
+
+
+@pytest.mark.parametrize("path", READMES, ids=lambda path: path.name)
+def test_every_link_of_a_readme_also_works_on_pypi(path):
+    """PyPI resolves no relative link, so each one is absolute and names a file of this tree."""
+    text = path.read_text("utf-8")
+
+    assert [] == re.findall(r"\]\((?!https:)([^)]+)", text)
+    named = _PACKAGED.findall(text)
+    assert len(named) > 10
+    assert [] == [name for name in named if not (ROOT / name).exists()]
+
+
+def test_the_project_names_the_repository_that_the_readmes_link_to():
+    urls = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["urls"]
+
+    assert REPOSITORY == urls["Repository"]
+    assert all(url.startswith(REPOSITORY) for url in urls.values())
 
 
 @pytest.mark.parametrize("path", READMES, ids=lambda path: path.name)

@@ -1,4 +1,4 @@
-"""The promises themselves: each has a link in both READMEs to its one file, and each file has a way to fail."""
+"""The promises themselves: each has a link on both pages of promises to its one file, and each file has a way to fail."""
 
 from __future__ import annotations
 
@@ -11,10 +11,16 @@ from promise import ROOT, Breakage
 
 BREAKAGES = [
     Breakage(
-        "README.md",
-        "(tests/promises/test_ctrl_c.py)",
-        "(tests/promises/test_cancel.py)",
+        "docs/en/promises.md",
+        "(../../tests/promises/test_ctrl_c.py)",
+        "(../../tests/promises/test_cancel.py)",
         "test_every_file_is_linked_once",
+    ),
+    Breakage(
+        "README.md",
+        "tests/promises/test_ctrl_c.py)",
+        "tests/promises/test_cancelled.py)",
+        "test_the_readmes_show_six_promises_with_one_link_each",
     ),
     Breakage(
         "tests/promises/test_text_is_text.py",
@@ -33,12 +39,22 @@ FILES = sorted(ROOT.glob("tests/promises/test_*.py"))
 PROMISES = [path for path in FILES if path.name != "test_promises_kept.py"]
 
 
-@pytest.mark.parametrize(("page", "heading"), [("README.md", "Promises"), ("README.zh-CN.md", "承诺")])
-def test_every_file_is_linked_once(page, heading) -> None:
-    section = (ROOT / page).read_text("utf-8").partition(f"## {heading}\n")[2].partition("\n## ")[0]
-    linked = re.findall(r"\(tests/promises/(test_\w+\.py)\)", section)
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_every_file_is_linked_once(language) -> None:
+    page = (ROOT / "docs" / language / "promises.md").read_text("utf-8")
+    linked = re.findall(r"\(\.\./\.\./tests/promises/(test_\w+\.py)\)", page)
 
     assert [path.name for path in PROMISES] == sorted(linked)
+
+
+@pytest.mark.parametrize(("page", "heading"), [("README.md", "Promises"), ("README.zh-CN.md", "承诺")])
+def test_the_readmes_show_six_promises_with_one_link_each(page, heading) -> None:
+    section = (ROOT / page).read_text("utf-8").partition(f"## {heading}\n")[2].partition("\n## ")[0]
+    rows = section.strip().partition("\n\n")[0].splitlines()[2:]
+    linked = [re.findall(r"/tests/promises/(test_\w+\.py)\)", row) for row in rows]
+
+    assert [1] * 6 == [len(names) for names in linked]
+    assert {name for (name,) in linked} <= {path.name for path in PROMISES}
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
