@@ -55,22 +55,24 @@ async def awaited() -> int:
 
 
 def langchain() -> list[float]:
-    """Use the LangChain face."""
-    face = ArkEmbeddings(model="doubao-embedding-vision-251215", dimensions=1024)
+    """Use the LangChain integration."""
+    embed_model = ArkEmbeddings(model="doubao-embedding-vision-251215", dimensions=1024)
     document: Document = MediaDocument(Image.from_url("https://example.com/a.png"), caption="a")
     print(len(content_blocks([document])))  # type: ignore[misc]  # LangChain's own blocks hold Any
-    print(media_of(document), face.fingerprint, face.dimension)
-    rows: list[list[float]] = face.embed_documents(["a", media(Image.from_path("a.png"))])
-    return rows[0] + face.embed_query("a")
+    print(media_of(document), embed_model.fingerprint, embed_model.dimension)
+    rows: list[list[float]] = embed_model.embed_documents(["a", media(Image.from_path("a.png"))])
+    return rows[0] + embed_model.embed_query("a")
 
 
 def llama_index() -> list[float]:
-    """Use the LlamaIndex face."""
-    face = DashScopeMultiModalEmbedding(model_name="qwen3-vl-embedding", dimensions=1024)
-    nodes: list[BaseNode] = list(MultiModalNodeEmbedder(embed_model=face)(fingerprint([TextNode(text="a")])))
-    bundle = query_bundle("a", image="a.png", embed_model=face)
+    """Use the LlamaIndex integration."""
+    embed_model = DashScopeMultiModalEmbedding(model_name="qwen3-vl-embedding", dimensions=1024)
+    nodes: list[BaseNode] = list(
+        MultiModalNodeEmbedder(embed_model=embed_model)(fingerprint([TextNode(text="a")]))
+    )
+    bundle = query_bundle("a", image="a.png", embed_model=embed_model)
     print(nodes[0].get_embedding(), bundle.query_str)
-    return face.get_text_embedding("a")
+    return embed_model.get_text_embedding("a")
 
 
 if __name__ == "__main__":
