@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 
 import pytest
 from promise import ARK, TEXT, Breakage, texts
@@ -40,6 +40,12 @@ BREAKAGES = [
         "async with asyncio.timeout(None if step.within == math.inf else step.within) as scope:",
         "async with asyncio.timeout(None) as scope:",
         "test_the_deadline_ends_a_call_whatever_the_server_does",
+    ),
+    Breakage(
+        "volc_dashscope/_http/request_builder.py",
+        "extensions = _timeouts(min(self._longest, max(left, 0.001)), min(read, max(left, 0.001)))",
+        "extensions = _timeouts(self._longest, read)",
+        "test_no_thread_is_left_behind_by_a_black_hole",
     ),
     Breakage(
         "volc_dashscope/_request/workers.py",
@@ -101,8 +107,10 @@ HANGS: dict[str, Callable[[socket.socket, threading.Event], None]] = {
 
 
 @contextmanager
-def _server(serve: Callable[[socket.socket, threading.Event], object]) -> Iterator[str]:
-    """Answer each connection in a thread of its own, until the test is over."""
+def _server(
+    serve: Callable[[socket.socket, threading.Event], object], *, room: int | None = None
+) -> Iterator[str]:
+    """Answer each connection in a thread of its own, until the test is over; `room` is the receive buffer."""
     over = threading.Event()
 
     def answer(connection: socket.socket) -> None:
@@ -118,6 +126,8 @@ def _server(serve: Callable[[socket.socket, threading.Event], object]) -> Iterat
             threading.Thread(target=answer, args=(connection,), daemon=True).start()
 
     with closing(socket.create_server(("127.0.0.1", 0))) as listener:
+        if room is not None:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, room)  # its connections inherit it
         threading.Thread(target=listen, daemon=True).start()
         try:
             yield f"http://127.0.0.1:{listener.getsockname()[1]}"
@@ -188,6 +198,90 @@ def test_a_name_that_does_not_resolve_in_time_is_given_up(kind, monkeypatch) -> 
         waited() if kind == "sync" else asyncio.run(awaited())
 
     assert took[0] < 2.0
+
+
+@contextmanager
+def _black_hole() -> Iterator[str]:
+    """A port whose queue of connections is full: the system drops whoever else knocks, as a firewall does."""
+    with closing(socket.socket()) as listener, ExitStack() as waiting:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for _ in range(8):
+            knock = waiting.enter_context(closing(socket.socket()))
+            knock.setblocking(False)
+            knock.connect_ex(listener.getsockname())
+        time.sleep(0.05)  # until the system has answered those it has room for
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+@both_kinds
+@pytest.mark.parametrize("number", [1, 15], ids=["one item", "two requests"])
+@pytest.mark.parametrize("timeout", [0.4, 60.0], ids=["short timeout", "long timeout"])
+def test_the_deadline_bounds_a_connection_that_is_never_made(measured, kind, number, timeout) -> None:
+    began = time.monotonic()
+    with _black_hole() as url, pytest.raises((TransportError, BulkError), match=r"127.0.0.1:\d+"):
+        _embed(kind, texts(number), base_url=url, timeout=timeout, deadline=1.0)
+    took = time.monotonic() - began
+
+    measured(f"{took:.1f} s")
+    assert took < 2.5
+
+
+@both_kinds
+def test_a_black_hole_is_named_without_a_deadline_of_ones_own(measured, kind) -> None:
+    began = time.monotonic()
+    words = r"cannot connect to 127.0.0.1:\d+ \(timed out\); run volc-dashscope doctor"
+    with _black_hole() as url, pytest.raises(BulkError, match=words) as caught:
+        _embed(kind, texts(100), base_url=url, timeout=2.0)
+    took = time.monotonic() - began
+
+    measured(f"{took:.1f} s")
+    assert took < 12.0
+    assert caught.value.__cause__.__cause__ is not None
+
+
+@both_kinds
+def test_the_deadline_bounds_an_upload_that_nobody_reads(measured, kind) -> None:
+    """Eight megabytes are more than the system buffers, so the sending itself waits."""
+    picture = Image.from_bytes(_noise(6_000_000))
+    began = time.monotonic()
+    words = r"no complete reply from 127.0.0.1:\d+ within the deadline of 1 s"
+    with _server(HANGS["silence"], room=4096) as url, pytest.raises(TransportError, match=words):
+        _embed(kind, [picture], model=ARK, base_url=url, deadline=1.0)
+    took = time.monotonic() - began
+
+    measured(f"{took:.1f} s")
+    assert took < 2.5
+
+
+@both_kinds
+def test_an_upload_that_nobody_reads_is_silence(measured, kind) -> None:
+    picture = Image.from_bytes(_noise(6_000_000))
+    began = time.monotonic()
+    with _server(HANGS["silence"], room=4096) as url, pytest.raises(TransportError, match="timed out"):
+        _embed(kind, [picture], model=ARK, base_url=url, timeout=0.5, max_retries=0)
+    took = time.monotonic() - began
+
+    measured(f"{took:.1f} s")
+    assert took < 2.5
+
+
+@pytest.mark.parametrize("where", ["connecting", "sending"])
+def test_no_thread_is_left_behind_by_a_black_hole(where) -> None:
+    """The worker that was given up ends at the deadline too, and not with its timeout a minute later."""
+    server = _black_hole() if where == "connecting" else _server(HANGS["silence"], room=4096)
+    with server as url:
+        with pytest.raises(TransportError):
+            _embed("sync", [Image.from_bytes(_noise(6_000_000))], model=ARK, base_url=url, deadline=0.5)
+        until = time.monotonic() + 3
+        while _workers() and time.monotonic() < until:
+            time.sleep(0.02)
+
+        assert [] == _workers()
+
+
+def _workers() -> list[str]:
+    return [thread.name for thread in threading.enumerate() if thread.name == "volc-dashscope"]
 
 
 @both_kinds
