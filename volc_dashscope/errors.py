@@ -61,7 +61,8 @@ class EmbeddingError(Exception):
         retry_after: Seconds the service asked to wait, or None.
         limit: Which allowance a throttle says is used up, "requests" or "tokens"; "concurrency" where it says
             that too much is under way at once; or None.
-        account: The refusal holds for every further request of this key.
+        account: The error holds for every further request: the account is refused, or the service cannot be
+            reached.
         splittable: The refusal names the content; a smaller batch may isolate the culprit.
     """
 

@@ -48,6 +48,30 @@ BREAKAGES = [
         "test_no_thread_is_left_behind_by_a_black_hole",
     ),
     Breakage(
+        "volc_dashscope/_request/exchange.py",
+        "Send(request, max(0.0, terms.retry.deadline - elapsed))",
+        "Send(request, 1e6)",
+        "test_the_deadline_bounds_a_connection_that_is_never_made",
+    ),
+    Breakage(
+        "volc_dashscope/_limits/retry.py",
+        "hopeless = attempt >= _FIRST_CONNECTS or elapsed >= _FIRST_SECONDS",
+        "hopeless = False",
+        "test_a_black_hole_is_named_without_a_deadline_of_ones_own",
+    ),
+    Breakage(
+        "volc_dashscope/_request/exchange.py",
+        "max(0.0, terms.retry.deadline - elapsed)",
+        "terms.retry.deadline + 1e6",
+        "test_the_deadline_bounds_an_upload_that_nobody_reads",
+    ),
+    Breakage(
+        "volc_dashscope/_http/request_builder.py",
+        "httpx.Timeout(seconds, connect=min(seconds, _LONGEST_CONNECT), read=read)",
+        "httpx.Timeout(None, connect=min(seconds, _LONGEST_CONNECT), read=read)",
+        "test_an_upload_that_nobody_reads_is_silence",
+    ),
+    Breakage(
         "volc_dashscope/_request/workers.py",
         "        self._workers.remove(worker)\n        self._hire(0.0)",
         "        self._workers.remove(worker)",

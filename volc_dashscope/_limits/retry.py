@@ -25,7 +25,7 @@ class Retry:
 
     Args:
         max_retries: Requests sent after the first one.
-        deadline: Seconds from the first attempt after which none is started.
+        deadline: Seconds one request may take with all its attempts.
         random: Uniform numbers in [0, 1), for jitter.
     """
 

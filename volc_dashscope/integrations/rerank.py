@@ -109,5 +109,5 @@ class RerankFields(BaseModel):
         return self._reranker.usage
 
     def close(self) -> None:
-        """Close the connections of synchronous calls. The next call opens new ones."""
+        """Close the connections of synchronous calls. A later call raises `ConfigError`."""
         self._reranker.close()

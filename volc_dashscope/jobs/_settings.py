@@ -40,8 +40,9 @@ class Settings(_config.NamesOurs):
         region, workspace: As for a client. Batch of embeddings exists in cn-beijing only.
         dimensions: Length of a vector; None for the model's default.
         normalize: Divide rows by their L2 norm.
-        max_retries, deadline: Retries of one step at most, and seconds in which they start.
-        timeout: Seconds one request may take.
+        max_retries: Retries of one step at most.
+        deadline: Seconds one step may take with all its retries.
+        timeout: Seconds of silence allowed while connecting (10 at most), sending or reading.
         default_headers: Sent with every request to the service.
         http_client, http_async_client: Your own clients of httpx (with any transport) or httpx2, used as they
             are, timeouts included, and never closed.
