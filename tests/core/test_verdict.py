@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+import httpx
 import pytest
 from replies import AT, ark, ask_for, batch_of, dashscope, read
 
 from volc_dashscope import (
     AuthError,
     BadReplyError,
+    Client,
     ContentError,
     EmbeddingError,
     Frames,
@@ -467,3 +469,26 @@ def test_a_long_or_hostile_message_becomes_one_short_line() -> None:
 
 def test_a_malformed_body_with_status_200_is_no_refusal() -> None:
     assert BadReplyError is type(read(b"<html>", TEXT, batch_of("a")))
+
+
+@pytest.mark.parametrize(
+    ("model", "meant"),
+    [
+        pytest.param("text-embedding-v5", ". Did you mean 'text-embedding-v4'?", id="near a known one"),
+        pytest.param("text-embedding-v4", "", id="a known one"),
+    ],
+)
+def test_a_404_names_the_known_model_that_an_unknown_one_looks_like(model: str, meant: str) -> None:
+    refusal = httpx.Response(
+        404, json={"code": "ModelNotFound", "message": "Model not exist.", "request_id": "r"}
+    )
+    transport = httpx.MockTransport(lambda request: refusal)
+    with (
+        httpx.Client(transport=transport) as http_client,
+        Client(model, provider="dashscope", api_key="k", http_client=http_client) as client,
+        pytest.raises(RequestError) as caught,
+    ):
+        client.embed(["a"])
+
+    assert ("Did you mean" in str(caught.value)) is bool(meant)
+    assert meant in str(caught.value)

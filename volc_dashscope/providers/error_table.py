@@ -9,6 +9,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from volc_dashscope._config import KEY_VARIABLE
+from volc_dashscope._config.model_names import suggestion
 from volc_dashscope._limits.retry import retry_after
 from volc_dashscope._types import Batch, Reply, RequestSpec
 from volc_dashscope.errors import (
@@ -161,6 +162,9 @@ def _sentence(
     text += f": {reported}" if reported else ""
     if reply.status == 404 or 300 <= reply.status < 400:
         text += _where(reply, spec, path)
+    if verdict is NO_SUCH_MODEL and not spec.foreign and not spec.model_info.known:
+        meant = suggestion(spec.model_info.name, spec.model_info.provider)
+        text += f". Did you mean {meant!r}?" if meant else ""
     if verdict is OUT_OF_QUOTA:
         text += ". Waiting does not help; look at the account's balance and limits"
     return text + (f" [request id {request_id}]" if request_id else "")
