@@ -42,6 +42,25 @@ def test_a_mistake_is_one_line_and_leaves_nothing_behind(cli, services, tmp_path
     assert ["banana.png", "pics", "t.csv"] == sorted(path.name for path in tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        pytest.param(("embed", "t.csv", "-m", V4, "-o", "out.parquet"), id="embed"),
+        pytest.param(("search", "empty", "sea", "-m", "qwen3-vl-embedding"), id="search"),
+    ],
+)
+def test_plain_http_beyond_the_own_network_is_asked_for_by_an_option(cli, services, tmp_path, command):
+    (tmp_path / "t.csv").write_text("text\n")
+    (tmp_path / "empty").mkdir()
+    where = ("--base-url", "http://embeddings.example/api/v1")
+
+    refused, allowed = cli(*command, *where), cli(*command, *where, "--insecure-http")
+
+    assert 2 == refused.code
+    assert "--insecure-http" in refused.err
+    assert "--insecure-http" not in allowed.err
+
+
 @pytest.mark.parametrize("encoding", ["gb18030", "utf-8", "utf-8-sig", "utf-16"])
 def test_a_csv_of_a_chinese_excel_is_read(cli, services, tmp_path, encoding):
     (tmp_path / "t.csv").write_bytes("标题,价格\n红色的椅子,3\n蓝色的大海,4\n".encode(encoding))

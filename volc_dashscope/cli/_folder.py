@@ -43,6 +43,7 @@ class FolderOptions:
     base_model: str | None
     region: str | None
     base_url: str | None
+    insecure_http: bool
     workspace: str | None
     upload: bool
     truncate: bool
@@ -97,6 +98,7 @@ def opened(folder: Path, wanted: FolderOptions) -> Iterator[tuple[Album, Client]
             base_url=wanted.base_url,
             region=wanted.region,
             workspace=wanted.workspace,
+            insecure_http=wanted.insecure_http,
         )
         store = store_folder(folder, urlsplit(address.url).hostname or "", root=wanted.store)
         cache = stack.enter_context(SQLiteCache(store / "vectors.sqlite"))

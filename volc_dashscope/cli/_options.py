@@ -95,6 +95,7 @@ class EmbedOptions(SourceOptions):
     dimensions: int | None
     region: str | None
     base_url: str | None
+    insecure_http: bool
     workspace: str | None
     normalize: bool
     max_concurrency: int
@@ -183,6 +184,7 @@ _TABLE: list[tuple[tuple[str, ...], dict[str, Any]]] = [
     ),
     (("--region",), {"help": "Region of the service: cn-beijing, ap-southeast-1, ..."}),
     (("--base-url",), {"help": "Base URL. Default: from the environment, else from the region."}),
+    (("--insecure-http",), {**_FLAG, "help": "Allow plain http:// beyond your own network."}),
     (("--workspace",), {"help": "DashScope workspace id."}),
     (("--truncate",), {**_FLAG, "help": "Cut texts that are longer than the model takes."}),
     (("--upload",), {**_FLAG, "help": "Upload local media to DashScope's temporary storage."}),
@@ -235,8 +237,9 @@ _PRICED = (
 )  # fmt: skip
 
 _CLIENT = (
-    "--dimensions", "--instruct", "--provider", "--base-model", "--region", "--base-url", "--workspace", "--upload",
-    "--truncate", "--concurrency", "--requests-per-minute", "--tokens-per-minute", "--quiet", "--json",
+    "--dimensions", "--instruct", "--provider", "--base-model", "--region", "--base-url", "--insecure-http",
+    "--workspace", "--upload", "--truncate", "--concurrency", "--requests-per-minute", "--tokens-per-minute",
+    "--quiet", "--json",
 )  # fmt: skip
 
 

@@ -40,8 +40,8 @@ class ExitCode(IntEnum):
 _ROW = re.compile(r"^row \d+: |\brow \d+\b: ?")
 _VARIABLE = re.compile(r"'[^']*'|\"[^\"]*\"|\b[0-9a-f]{8}[0-9a-f-]*\b|\d[\d,.]*")
 _OPTION = re.compile(
-    r"(?<![\w?&.-])(base_model|provider|region|workspace|base_url|dimensions|instruct|res_level|upload|truncate|route"
-    r"|requests_per_minute|tokens_per_minute|max_concurrency|model)="
+    r"(?<![\w?&.-])(base_model|provider|region|workspace|base_url|dimensions|instruct|res_level|upload|truncate"
+    r"|route|insecure_http|requests_per_minute|tokens_per_minute|max_concurrency|model)="
     r"(?:\"(?P<double>[^\"]*)\"|'(?P<single>[^']*)'|(?P<true>True\b)|(?P<number>\d[\d.]*\b)|(?=[\s,;.:)]|$))"
 )
 

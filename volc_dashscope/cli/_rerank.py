@@ -79,7 +79,13 @@ def _reranker(model: str, wanted: FolderOptions, stack: ExitStack) -> Reranker:
     row = get_model_info(wanted.base_model or wanted.model or "")
     if wanted.provider == "ark" or row is None or row.provider == "ark":
         return Reranker(model)
-    return Reranker(model, base_url=wanted.base_url, region=wanted.region, workspace=wanted.workspace)
+    return Reranker(
+        model,
+        base_url=wanted.base_url,
+        region=wanted.region,
+        workspace=wanted.workspace,
+        insecure_http=wanted.insecure_http,
+    )
 
 
 def vector_rank_of(found: Found) -> int | None:
