@@ -72,7 +72,7 @@ WRONG: dict[str, tuple[tuple[str, ...], str]] = {
     "no source": (("embed", "none.txt", "-m", TEXT, "-o", "o.parquet"), "does not exist"),
     "no output": (("embed", "t.txt", "-m", TEXT), "-o out.parquet"),
     "unknown model": (("embed", "t.txt", "-m", "none", "-o", "o.parquet"), "not in the table"),
-    "dimension": (("embed", "t.txt", "-m", TEXT, "-d", "3", "-o", "o.parquet"), "dimensions=3"),
+    "dimension": (("embed", "t.txt", "-m", TEXT, "-d", "3", "-o", "o.parquet"), "--dimensions 3"),
     "Ark has no jobs": (("embed", "t.txt", "-m", ARK, "-o", "o.parquet", "--route", "batch"), "dashscope"),
     "prune what": (("cache", "prune", "t.txt"), "--older-than"),
     "no cache": (("cache", "stats", "t.txt"), "cannot be used"),

@@ -160,8 +160,10 @@ def test_settings_are_those_of_the_core():
     signature = Reranker.__init__.__annotations__
 
     assert set(RerankFields.model_fields) - own == set(signature) - {"model", "api_key", "return"}
-    with pytest.raises(ValidationError):
+    with pytest.raises(ConfigError, match="DashScopeRerank calls it top_n=, not top_k="):
         DashScopeRerank(api_key=KEY, top_k=3)
+    with pytest.raises(ValidationError):
+        DashScopeRerank(api_key=KEY, nobody_has_this=3)
     with pytest.raises(ConfigError, match="use qwen3-rerank"):
         DashScopeRerank(api_key=KEY, model="gte-rerank")
 
