@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import signal
 import subprocess
 import sys
 import warnings
@@ -17,6 +18,10 @@ from raw_server import RawServer
 
 from volc_dashscope import AsyncClient, Client, get_model_info
 from volc_dashscope.emulator import Emulator
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # So a shell starts what runs behind it; the processes that tests start and stop with Ctrl-C would inherit it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 pytest_plugins = ["volc_dashscope.emulator.pytest_plugin"]
 
