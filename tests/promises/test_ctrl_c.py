@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from textwrap import dedent
 
@@ -95,8 +96,6 @@ def _interrupted(way: str, emulator, wanted: int) -> tuple[float, str]:
 
 def test_a_worker_that_waits_its_turn_hears_the_stop(emulate) -> None:
     """Threads of a call that was left do not sleep on behind the caller's back."""
-    import threading
-
     others = set(threading.enumerate())  # of another test's calls
     mount = emulate()
     with mount.client("doubao-embedding-vision-251215", requests_per_minute=4, max_concurrency=8) as client:

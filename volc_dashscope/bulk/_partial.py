@@ -13,6 +13,8 @@ moment of a crash, each finished row is in the journal, or in a group that has a
 A group whose content does not fit the checksum of its note is dropped and embedded again (`DamagedGroupError`,
 `forget`): a disk that flips a byte costs one group, and never a wrong vector. A damaged note or manifest is
 refused by name instead, because the rows themselves may be sound and are paid for.
+
+This module is long because the files of the folder are safe only by the order in which they are written and removed.
 """
 
 from __future__ import annotations
