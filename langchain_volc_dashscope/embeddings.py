@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
+import orjson
 from langchain_core.embeddings import Embeddings
 from langchain_core.rate_limiters import BaseRateLimiter
 from langchain_core.utils.utils import secret_from_env
@@ -37,6 +38,7 @@ from volc_dashscope.integrations.hybrid import (
 )
 from volc_dashscope.integrations.settings import ClientFields, each, is_url
 from volc_dashscope.models import Provider
+from volc_dashscope.settings import describe, fingerprint
 
 if TYPE_CHECKING:
     from langchain_milvus.utils.sparse import BaseSparseEmbedding
@@ -47,6 +49,8 @@ else:
 
 # A text or media token, an input value, a content block, or a list of blocks.
 Embeddable: TypeAlias = "Item | Mapping[str, Any] | Sequence[Any]"
+# The role of everything that is embedded; "auto" is by method.
+Role: TypeAlias = Literal["auto", "query", "document"] | None
 
 
 class RateLimiterAdapter:
@@ -69,6 +73,10 @@ class _MultimodalEmbeddings(ClientFields, Embeddings):
     rate_limiter: BaseRateLimiter | None = Field(default=None, exclude=True, repr=False)
     show_progress_bar: bool = False
     unknown_media: UnknownMedia = "raise"
+    text_type: Role = Field(
+        default="auto",
+        description='The role of everything: "query", "document", None for one role for all, or "auto": by method.',
+    )
 
     _key_field: ClassVar[str]
     _hybrid: bool = PrivateAttr(default=False)
@@ -96,6 +104,20 @@ class _MultimodalEmbeddings(ClientFields, Embeddings):
         """What this object has been billed so far."""
         return self._client.usage
 
+    @property
+    def fingerprint(self) -> str:
+        """
+        A name for a collection, table or namespace, known before any request: `[a-z0-9_]`, at most 63 characters.
+
+        It begins with the model's name and ends in a digest of everything that shapes the vector of a document:
+        vectors of two fingerprints must not share a store. `describe` says the same to read.
+        """
+        return fingerprint(self._vector_key())
+
+    def describe(self) -> str:
+        """Return everything that shapes the vector of a document as one line to read."""
+        return describe(self._vector_key())
+
     def embed_documents(self, texts: Sequence[Embeddable]) -> list[list[float]]:
         """
         Embed what is searched.
@@ -115,7 +137,7 @@ class _MultimodalEmbeddings(ClientFields, Embeddings):
 
     def embed_query(self, text: Embeddable) -> list[float]:
         """Embed what is searched for: anything `embed_documents` takes, in the query's role."""
-        return self.embed_contents([text], text_type="query")[0]
+        return self.embed_contents([text], text_type=self._role("query"))[0]
 
     async def aembed_documents(self, texts: Sequence[Embeddable]) -> list[list[float]]:
         """As `embed_documents`, awaited."""
@@ -123,26 +145,32 @@ class _MultimodalEmbeddings(ClientFields, Embeddings):
 
     async def aembed_query(self, text: Embeddable) -> list[float]:
         """As `embed_query`, awaited."""
-        return (await self.aembed_contents([text], text_type="query"))[0]
+        return (await self.aembed_contents([text], text_type=self._role("query")))[0]
 
-    def embed_contents(
-        self, items: Sequence[Embeddable], *, text_type: TextType | None = "document"
-    ) -> list[list[float]]:
-        """Embed anything `embed_documents` takes, in a role: "query", "document", or None where all are alike."""
+    def embed_contents(self, items: Sequence[Embeddable], *, text_type: Role = "auto") -> list[list[float]]:
+        """
+        Embed anything `embed_documents` takes, in a role.
+
+        Args:
+            items: As `texts` of `embed_documents`.
+            text_type: "query", "document", or None where all are alike; "auto" as `embed_documents` does.
+        """
+        role = self._role("document") if text_type == "auto" else text_type
         pieces = dense_pieces(self._items(items), hybrid=self._hybrid)
         if len(pieces) == 1:
-            return dense_rows(pieces, [self._call(pieces[0], text_type)])
-        results = [self._settled(piece, text_type) for piece in pieces]
+            return dense_rows(pieces, [self._call(pieces[0], role)])
+        results = [self._settled(piece, role) for piece in pieces]
         return _lists(joined(pieces, results, on_error="raise"))
 
     async def aembed_contents(
-        self, items: Sequence[Embeddable], *, text_type: TextType | None = "document"
+        self, items: Sequence[Embeddable], *, text_type: Role = "auto"
     ) -> list[list[float]]:
         """As `embed_contents`, awaited."""
+        role = self._role("document") if text_type == "auto" else text_type
         pieces = dense_pieces(self._items(items), hybrid=self._hybrid)
         if len(pieces) == 1:
-            return dense_rows(pieces, [await self._acall(pieces[0], text_type)])
-        results = [await self._asettled(piece, text_type) for piece in pieces]
+            return dense_rows(pieces, [await self._acall(pieces[0], role)])
+        results = [await self._asettled(piece, role) for piece in pieces]
         return _lists(joined(pieces, results, on_error="raise"))
 
     def qdrant_sparse(self) -> SparseEmbeddings:
@@ -168,11 +196,17 @@ class _MultimodalEmbeddings(ClientFields, Embeddings):
             uris: `http(s):`, `data:` and `oss:` are URLs; anything else is a path or a `file:` URI, inside
                 `media_root` if set.
         """
-        return _lists(self._client.embed(each(uris, self._image, name="uris")))
+        return _lists(
+            self._client.embed(each(uris, self._image, name="uris"), text_type=self._role("document"))
+        )
 
     async def aembed_image(self, uris: Sequence[str]) -> list[list[float]]:
         """As `embed_image`, awaited."""
-        return _lists(await self._client.aio.embed(each(uris, self._image, name="uris")))
+        return _lists(
+            await self._client.aio.embed(
+                each(uris, self._image, name="uris"), text_type=self._role("document")
+            )
+        )
 
     def embed_images(self, uris: Sequence[str]) -> list[list[float]]:
         """The other name stores call `embed_image` by."""
@@ -184,11 +218,17 @@ class _MultimodalEmbeddings(ClientFields, Embeddings):
 
     def embed_video(self, uris: Sequence[str]) -> list[list[float]]:
         """Embed videos to be searched; `uris` as in `embed_image`."""
-        return _lists(self._client.embed(each(uris, self._video, name="uris")))
+        return _lists(
+            self._client.embed(each(uris, self._video, name="uris"), text_type=self._role("document"))
+        )
 
     async def aembed_video(self, uris: Sequence[str]) -> list[list[float]]:
         """As `embed_video`, awaited."""
-        return _lists(await self._client.aio.embed(each(uris, self._video, name="uris")))
+        return _lists(
+            await self._client.aio.embed(
+                each(uris, self._video, name="uris"), text_type=self._role("document")
+            )
+        )
 
     def _items(self, given: Sequence[Embeddable]) -> list[Item]:
         return each(given, self._item, name="texts")
@@ -199,6 +239,16 @@ class _MultimodalEmbeddings(ClientFields, Embeddings):
         except MediaTokenError as error:
             # Strangers can write such a text: it must not cost the others of its call.
             return Refused(error).as_item()
+
+    def _role(self, of_method: TextType) -> TextType | None:
+        return of_method if self.text_type == "auto" else self.text_type
+
+    def _vector_key(self) -> str:
+        key = self._client_settings().vector_key()
+        role = self._role("document")
+        if role == "document":
+            return key
+        return orjson.dumps({**orjson.loads(key), "text_type": role or "none"}).decode()
 
     def _call(self, piece: SubCall, role: TextType | None) -> EmbeddingResult:
         with piece.placed():
@@ -230,7 +280,7 @@ class _MultimodalEmbeddings(ClientFields, Embeddings):
             given = list(as_iterable(given, name="texts"))
             items = self._items(given)
             pieces = sparse.sparse_pieces(given, items)
-            results = [self._call(piece, role) for piece in pieces]
+            results = [self._call(piece, self._role(role)) for piece in pieces]
             raise_refused(items)
             return sparse_rows(len(given), pieces, results)
 
@@ -238,7 +288,7 @@ class _MultimodalEmbeddings(ClientFields, Embeddings):
             given = list(as_iterable(given, name="texts"))
             items = self._items(given)
             pieces = sparse.sparse_pieces(given, items)
-            results = [await self._acall(piece, role) for piece in pieces]
+            results = [await self._acall(piece, self._role(role)) for piece in pieces]
             raise_refused(items)
             return sparse_rows(len(given), pieces, results)
 
@@ -277,6 +327,8 @@ class ArkEmbeddings(_MultimodalEmbeddings):
     Args:
         model: Model id, or an endpoint id `ep-…` together with `base_model=`.
         api_key: Else the environment variable `ARK_API_KEY`.
+        text_type: The role: "auto" is by method. Fix "query", "document" or None (one role for all) for stores
+            that embed queries by `embed_documents` or documents by `embed_query`, as LangGraph's and mem0's do.
 
     Raises:
         ConfigError: No key, or a setting the model does not have.
@@ -300,6 +352,8 @@ class DashScopeEmbeddings(_MultimodalEmbeddings):
     Args:
         model: "text-embedding-v4" for text, "qwen3-vl-embedding" for text, images and videos, and others.
         api_key: Else the environment variable `DASHSCOPE_API_KEY`.
+        text_type: The role: "auto" is by method. Fix "query", "document" or None (one role for all) for stores
+            that embed queries by `embed_documents` or documents by `embed_query`, as LangGraph's and mem0's do.
 
     Raises:
         ConfigError: No key, or a setting the model does not have.

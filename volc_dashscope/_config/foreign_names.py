@@ -55,6 +55,7 @@ _OURS = {
     "request_timeout": "timeout",
     "rpm": "requests_per_minute",
     "tpm": "tokens_per_minute",
+    "input_type": "text_type",
     "truncation": "truncate",
     "workspace_id": "workspace",
     "top_k": "top_n",
