@@ -7,8 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Unpack
 
 from volc_dashscope._request.batching import plan
-from volc_dashscope._request.items import items_of
-from volc_dashscope._request.texts import as_sent
+from volc_dashscope._request.items import as_sent, items_of
 from volc_dashscope._request.validation import check_items, check_settings
 from volc_dashscope._types import RequestSpec, TextType
 from volc_dashscope.inputs import Frames, Image, Item, Part, Video, modalities, parts

@@ -23,7 +23,7 @@ from volc_dashscope._http import AsyncHttpClient, ConnectionPool, HttpClient, Li
 from volc_dashscope._limits.rate_limiter import RateLimiter, RequestCost
 from volc_dashscope._limits.retry import Retry
 from volc_dashscope._request.exchange import RetryContext, Step, exchange
-from volc_dashscope._request.items import items_of
+from volc_dashscope._request.items import all_as_sent, as_sent, items_of
 from volc_dashscope._request.ranking import (
     cache_entries,
     cached_scores,
@@ -33,7 +33,6 @@ from volc_dashscope._request.ranking import (
     pair_keys,
 )
 from volc_dashscope._request.row_cache import BatchCache
-from volc_dashscope._request.texts import all_as_sent, as_sent
 from volc_dashscope._request.workers import run_alone
 from volc_dashscope._types import Flow, RequestSpec, Secret
 from volc_dashscope.errors import ConfigError

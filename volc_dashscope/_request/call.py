@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 
 from volc_dashscope._limits.rate_limiter import RequestCost
 from volc_dashscope._request import batching
-from volc_dashscope._request.items import Refused, refusals
+from volc_dashscope._request.items import Refused, all_as_sent, refusals
 from volc_dashscope._request.row_cache import RowCache
 from volc_dashscope._request.scheduler import Scheduler
-from volc_dashscope._request.texts import all_as_sent
 from volc_dashscope._request.validation import check_items, check_settings
 from volc_dashscope._types import Batch, OnError, ProviderCodec, Reply, Request, RequestSpec, Rows
 from volc_dashscope.errors import BadReplyError, BulkError, ConfigError, EmbeddingError, InputError

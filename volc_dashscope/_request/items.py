@@ -1,4 +1,8 @@
-"""What a caller gives as items, as a list that can be counted."""
+"""
+The caller's items: as a list that can be counted, and as they are sent. Pure.
+
+Texts are sent with their surrogate pairs joined, and cut to the model's length where that is asked for.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +10,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import cast
 
+from volc_dashscope._types import RequestSpec
 from volc_dashscope.errors import EmbeddingError, InputError
-from volc_dashscope.inputs import Item, as_iterable
+from volc_dashscope.inputs import Fused, Item, as_iterable, mend_surrogates
+from volc_dashscope.models import ModelInfo
+from volc_dashscope.models.tokens import cut_to_tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,3 +63,37 @@ def _lines(file: Iterable[Item]) -> Iterator[Item]:
         if not text:
             raise InputError(f"line {number + 1} of the file is empty", index=number)
         yield text
+
+
+def as_sent(item: Item, spec: RequestSpec) -> tuple[Item, bool]:
+    """
+    Return an item with its texts as they are sent, and whether one of them was cut.
+
+    Args:
+        spec: With `truncate`, texts longer than the model takes are cut by our estimate of tokens, which tends to
+            be high: the service would have taken a little more.
+    """
+    if isinstance(item, str):
+        text = mend_surrogates(item)
+        cut = _cut(text, spec.model_info) if spec.truncate else text
+        return cut, cut is not text
+    if spec.truncate and isinstance(item, Fused):
+        parts = [_cut(part, spec.model_info) if isinstance(part, str) else part for part in item.parts]
+        if any(cut is not part for cut, part in zip(parts, item.parts, strict=True)):
+            return Fused(*parts), True
+    return item, False
+
+
+def all_as_sent(items: Sequence[Item], spec: RequestSpec) -> tuple[list[Item], tuple[int, ...]]:
+    """Return items as they are sent, and the positions of those that were cut."""
+    pairs = [as_sent(item, spec) for item in items]
+    return [item for item, _ in pairs], tuple(index for index, (_, cut) in enumerate(pairs) if cut)
+
+
+def _cut(text: str, model_info: ModelInfo) -> str:
+    cut = text if model_info.max_tokens is None else cut_to_tokens(text, model_info.max_tokens)
+    most = model_info.max_text_bytes
+    if most is not None and len(cut) * 4 > most:
+        whole = cut.encode("utf-8", "replace")
+        cut = cut if len(whole) <= most else whole[:most].decode("utf-8", "ignore")
+    return cut

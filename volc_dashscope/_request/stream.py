@@ -8,9 +8,9 @@ from itertools import chain, islice
 import numpy as np
 
 from volc_dashscope._request import batching
+from volc_dashscope._request.items import as_sent
 from volc_dashscope._request.row_cache import RowCache
 from volc_dashscope._request.scheduler import Scheduler
-from volc_dashscope._request.texts import as_sent
 from volc_dashscope._request.validation import check_item, check_settings
 from volc_dashscope._types import Batch, RequestSpec, Rows
 from volc_dashscope.errors import ConfigError, EmbeddingError, InputError

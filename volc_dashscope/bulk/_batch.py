@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from volc_dashscope._request.texts import as_sent
+from volc_dashscope._request.items import as_sent
 from volc_dashscope._request.validation import check_item
 from volc_dashscope._types import RequestSpec, TextType
 from volc_dashscope.bulk._identity import Identity

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Unpack
 
-from volc_dashscope._request.texts import as_sent
+from volc_dashscope._request.items import as_sent
 from volc_dashscope._request.validation import check_item
 from volc_dashscope._types import RequestSpec, TextType
 from volc_dashscope.bulk._partial import finished_rows, partial_folder

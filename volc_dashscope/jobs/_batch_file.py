@@ -12,8 +12,7 @@ from typing import Any
 
 import orjson
 
-from volc_dashscope._request.items import items_of
-from volc_dashscope._request.texts import all_as_sent
+from volc_dashscope._request.items import all_as_sent, items_of
 from volc_dashscope._request.validation import check_items
 from volc_dashscope._types import Reply, RequestSpec
 from volc_dashscope.errors import EmbeddingError, InputError, RequestError

@@ -15,8 +15,7 @@ from volc_dashscope._config import is_private
 from volc_dashscope._limits.rate_limiter import RequestCost
 from volc_dashscope._media import source_of_url
 from volc_dashscope._request.exchange import RetryContext, Step, exchange
-from volc_dashscope._request.items import items_of
-from volc_dashscope._request.texts import all_as_sent
+from volc_dashscope._request.items import all_as_sent, items_of
 from volc_dashscope._request.validation import check_items
 from volc_dashscope._types import Flow, Reply, Request, RequestSpec
 from volc_dashscope.errors import BadReplyError, EmbeddingError, InputError, RequestError
