@@ -1,31 +1,41 @@
-"""Multimodal embeddings from Volcengine Ark and Alibaba DashScope: text, image, video, fused."""
+"""
+Multimodal embeddings from Volcengine Ark and Alibaba DashScope: text, image, video, fused.
+
+A public name loads its module when it is first used (PEP 562): the pytest plugin imports this package in every run of
+pytest where it is installed, and must cost nothing there.
+"""
 
 from __future__ import annotations
 
-from volc_dashscope._types import OnError, OutputType, TextType
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from volc_dashscope._version import __version__
-from volc_dashscope.client import AsyncClient, Client
-from volc_dashscope.errors import (
-    AuthError,
-    BadReplyError,
-    BulkError,
-    ConfigError,
-    ContentError,
-    EmbeddingError,
-    InputError,
-    QuotaError,
-    RateLimitError,
-    RequestError,
-    ServiceError,
-    ServiceUnavailableError,
-    TransportError,
-)
-from volc_dashscope.estimate import Estimate, estimate_cost
-from volc_dashscope.inputs import Frames, Fused, Image, Item, Part, Video
-from volc_dashscope.models import ModelInfo, get_model_info, list_models
-from volc_dashscope.rerank import AsyncReranker, Reranker, RerankResult
-from volc_dashscope.results import EmbeddingResult, SparseVector, Usage
-from volc_dashscope.settings import ClientSettings
+
+if TYPE_CHECKING:
+    from volc_dashscope._types import OnError, OutputType, TextType
+    from volc_dashscope.client import AsyncClient, Client
+    from volc_dashscope.errors import (
+        AuthError,
+        BadReplyError,
+        BulkError,
+        ConfigError,
+        ContentError,
+        EmbeddingError,
+        InputError,
+        QuotaError,
+        RateLimitError,
+        RequestError,
+        ServiceError,
+        ServiceUnavailableError,
+        TransportError,
+    )
+    from volc_dashscope.estimate import Estimate, estimate_cost
+    from volc_dashscope.inputs import Frames, Fused, Image, Item, Part, Video
+    from volc_dashscope.models import ModelInfo, get_model_info, list_models
+    from volc_dashscope.rerank import AsyncReranker, Reranker, RerankResult
+    from volc_dashscope.results import EmbeddingResult, SparseVector, Usage
+    from volc_dashscope.settings import ClientSettings
 
 __all__ = [
     "AsyncClient",
@@ -66,3 +76,46 @@ __all__ = [
     "get_model_info",
     "list_models",
 ]
+
+_NAMES = {
+    "_types": ("OnError", "OutputType", "TextType"),
+    "client": ("AsyncClient", "Client"),
+    "errors": (
+        "AuthError",
+        "BadReplyError",
+        "BulkError",
+        "ConfigError",
+        "ContentError",
+        "EmbeddingError",
+        "InputError",
+        "QuotaError",
+        "RateLimitError",
+        "RequestError",
+        "ServiceError",
+        "ServiceUnavailableError",
+        "TransportError",
+    ),
+    "estimate": ("Estimate", "estimate_cost"),
+    "inputs": ("Frames", "Fused", "Image", "Item", "Part", "Video"),
+    "models": ("ModelInfo", "get_model_info", "list_models"),
+    "rerank": ("AsyncReranker", "Reranker", "RerankResult"),
+    "results": ("EmbeddingResult", "SparseVector", "Usage"),
+    "settings": ("ClientSettings",),
+}
+_MODULE_OF = {name: module for module, names in _NAMES.items() for name in names}
+_MODULES = frozenset(("cache", *(module for module in _NAMES if not module.startswith("_"))))
+
+
+def __getattr__(name: str) -> object:
+    """Load a public name, or a module such as `volc_dashscope.errors`, at its first use."""
+    if name in _MODULES:
+        return import_module(f"{__name__}.{name}")
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, *_MODULES})

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ast
+import importlib
 import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from source import ROOT
@@ -52,17 +55,70 @@ def _imported(statement: str) -> set[str]:
 
 
 def test_the_core_costs_httpx_numpy_and_orjson():
-    imported = _imported("import volc_dashscope")
+    imported = _imported("from volc_dashscope import *")
 
     assert {"httpx", "numpy", "orjson"} <= imported
     assert set() == imported & set(HEAVY)
 
 
 def test_importing_the_emulator_does_not_import_pillow():
-    imported = _imported("import volc_dashscope.emulator")
+    imported = _imported("from volc_dashscope.emulator import *")
 
     assert "volc_dashscope" in imported
     assert set() == imported & set(HEAVY)
+
+
+def test_the_pytest_plugin_loads_nothing_before_a_fixture_is_used():
+    code = (
+        "import pytest, sys\n"
+        "before = set(sys.modules)\n"
+        "import volc_dashscope.emulator.pytest_plugin\n"
+        "print(*sorted(set(sys.modules) - before))"
+    )
+
+    done = _python("-c", code)
+
+    expected = ["", "._version", ".emulator", ".emulator.pytest_plugin"]
+    assert [f"volc_dashscope{name}" for name in expected] == done.stdout.split(), done.stderr
+
+
+@pytest.mark.parametrize("package", ["volc_dashscope", "volc_dashscope.emulator"])
+def test_a_lazy_package_gives_every_name_that_type_checkers_see(package):
+    tree = ast.parse(Path(importlib.import_module(package).__file__).read_text(encoding="utf-8"))
+    imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    declared = {
+        name.name: f"{node.module}"
+        for node in imports
+        if node.module.startswith(package)
+        for name in node.names
+    }
+    code = (
+        "import importlib, sys\n"
+        f"package = importlib.import_module({package!r})\n"
+        "listed = set(dir(package)) >= set(package.__all__)\n"
+        f"from {package} import *\n"
+        f"declared = {declared}\n"
+        "same = all(globals()[name] is getattr(importlib.import_module(module), name)"
+        " for name, module in declared.items())\n"
+        "print(sorted(package.__all__) == sorted(declared), listed, same)"
+    )
+
+    done = _python("-c", code)
+
+    assert "True True True" == done.stdout.strip(), done.stderr
+
+
+def test_public_modules_are_attributes_of_the_package_without_an_import_of_their_own():
+    code = (
+        "import volc_dashscope\n"
+        "print(volc_dashscope.errors.InputError is volc_dashscope.InputError)\n"
+        "print(volc_dashscope.models.get_model_info('text-embedding-v4').name)\n"
+        "print(hasattr(volc_dashscope, 'nothing'), 'models' in dir(volc_dashscope))"
+    )
+
+    done = _python("-c", code)
+
+    assert ["True", "text-embedding-v4", "False True"] == done.stdout.splitlines(), done.stderr
 
 
 def test_a_face_brings_its_own_framework_only():
