@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import orjson
 
 from volc_dashscope import _config
-from volc_dashscope._http import AsyncHttpClient, HttpClient, Limiter
+from volc_dashscope._http import AsyncHttpClient, HttpClient, Limiter, find_headers
 from volc_dashscope._request.row_cache import BatchCache
 from volc_dashscope._request.validation import check_settings
 from volc_dashscope._types import RequestSpec, Secret
@@ -194,9 +194,7 @@ class ClientSettings(_config.NamesOurs):
             {"deadline": self.deadline, "timeout": self.timeout},
             {"requests_per_minute": self.requests_per_minute, "tokens_per_minute": self.tokens_per_minute},
         )
-        headers = _config.find_headers(
-            row.provider, self.workspace, self.default_headers, foreign=address.foreign
-        )
+        headers = find_headers(row.provider, self.workspace, self.default_headers, foreign=address.foreign)
         return replace(
             self.offline_spec(),
             base_url=address.url,

@@ -10,7 +10,8 @@ import pytest
 from canary import KEY
 
 from volc_dashscope import AsyncClient, Client, ConfigError, ModelInfo, get_model_info
-from volc_dashscope._config import find_headers, find_key, find_model_info, find_url
+from volc_dashscope._config import find_key, find_model_info, find_url
+from volc_dashscope._http import find_headers
 from volc_dashscope._types import Secret
 
 VARIABLES = {"ark": "ARK_API_KEY", "dashscope": "DASHSCOPE_API_KEY"}

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from volc_dashscope._config.addresses import Address, find_url, is_private
+from volc_dashscope._config.arguments import NamesOurs, check_patience, refuse_foreign_names
 from volc_dashscope._config.environment import KEY_VARIABLE, find_certificates, find_proxy, key_log
-from volc_dashscope._config.foreign_names import NamesOurs, refuse_foreign_names
 from volc_dashscope._config.keys import find_key, has_key, key_fault, key_name, sealed
 from volc_dashscope._config.model_names import find_model_info
-from volc_dashscope._config.numbers import check_patience
-from volc_dashscope._config.request_headers import find_headers
 
 __all__ = [
     "KEY_VARIABLE",
@@ -16,7 +14,6 @@ __all__ = [
     "NamesOurs",
     "check_patience",
     "find_certificates",
-    "find_headers",
     "find_key",
     "find_model_info",
     "find_proxy",

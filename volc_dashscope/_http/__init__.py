@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from volc_dashscope._http.drivers import Interrupted, Watch, arun, run
 from volc_dashscope._http.pool import ConnectionPool, Limiter, process_id
-from volc_dashscope._http.request_builder import ssl_context
+from volc_dashscope._http.request_builder import find_headers, ssl_context
 from volc_dashscope._http.transport import AsyncHttpClient, HttpClient
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "Limiter",
     "Watch",
     "arun",
+    "find_headers",
     "process_id",
     "run",
     "ssl_context",

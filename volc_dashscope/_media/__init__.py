@@ -2,7 +2,7 @@
 What can be known of an image or a video without decoding it.
 
 Formats and MIME types by content, width and height from headers, data URIs, safe labels for URLs, and files
-opened inside a fence. Standard library only; nothing here fetches a URL.
+opened inside a fence. Nothing here fetches a URL.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from volc_dashscope._media._formats import HEAD_BYTES, Kind, MediaType, agrees, 
 from volc_dashscope._media._measure import measure
 from volc_dashscope._media._sources import Inline, LocalFile, Remote, Source, source_of_url
 from volc_dashscope._media._urls import b64decode, b64encode, data_uri, label_url, local_path, parse_data_uri
-from volc_dashscope._media._value import Media, mixed_digest
+from volc_dashscope._media._value import Media, json_value, mixed_digest
 
 __all__ = [
     "HEAD_BYTES",
@@ -27,6 +27,7 @@ __all__ = [
     "b64decode",
     "b64encode",
     "data_uri",
+    "json_value",
     "label_url",
     "local_path",
     "measure",

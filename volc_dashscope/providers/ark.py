@@ -12,6 +12,7 @@ from typing import Any
 
 import orjson
 
+from volc_dashscope._media import json_value
 from volc_dashscope._types import Batch, Reply, Request, RequestSpec, Rows
 from volc_dashscope.errors import EmbeddingError
 from volc_dashscope.inputs import Frames, Item, Part, Video, modalities, parts
@@ -33,7 +34,6 @@ from volc_dashscope.providers.error_table import (
     judge,
     sanitize_id,
 )
-from volc_dashscope.providers.media_source import source
 from volc_dashscope.providers.token_vectors import request_fields, token_vectors
 
 NAME = "ark"
@@ -177,7 +177,7 @@ def _part(part: Part, spec: RequestSpec) -> dict[str, object]:
         return {"type": "text", "text": part}
     if isinstance(part, Frames):
         raise AssertionError("checked: Ark has no frames")
-    medium: dict[str, object] = {"url": source(part, spec)}
+    medium: dict[str, object] = {"url": json_value(part)}
     if isinstance(part, Video):
         for knob in ("fps", "max_video_tokens", "min_frame_tokens", "max_frame_tokens", "min_frames"):
             value = getattr(part, knob)

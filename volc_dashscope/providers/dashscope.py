@@ -12,6 +12,7 @@ from typing import Any
 
 import orjson
 
+from volc_dashscope._media import json_value
 from volc_dashscope._types import Batch, Reply, Request, RequestSpec, Rows
 from volc_dashscope.errors import EmbeddingError
 from volc_dashscope.inputs import Frames, Image, Item, Part, Video, parts
@@ -32,7 +33,6 @@ from volc_dashscope.providers.error_table import (
     judge,
     sanitize_id,
 )
-from volc_dashscope.providers.media_source import source
 
 NAME = "dashscope"
 _TEXT_PATH = "/services/embeddings/text-embedding/text-embedding"
@@ -288,8 +288,8 @@ def _element(part: Part, spec: RequestSpec) -> dict[str, object]:
     if isinstance(part, str):
         return {"text": part}
     if isinstance(part, Frames):
-        return {"multi_images": [source(image, spec) for image in part.images]}
-    return {part.kind: source(part, spec)}
+        return {"multi_images": [json_value(image) for image in part.images]}
+    return {part.kind: json_value(part)}
 
 
 def _merged(elements: list[dict[str, object]]) -> dict[str, object]:

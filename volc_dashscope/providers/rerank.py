@@ -12,12 +12,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from volc_dashscope._media import json_value
 from volc_dashscope._types import Batch, Reply, Request, RequestSpec
 from volc_dashscope.errors import EmbeddingError
 from volc_dashscope.inputs import Frames, Item, Video, parts
 from volc_dashscope.models.rerank import RerankModelInfo
 from volc_dashscope.providers import dashscope, parsing
-from volc_dashscope.providers.media_source import source
 from volc_dashscope.results import Usage
 
 _NATIVE_PATH = "/services/rerank/text-rerank/text-rerank"
@@ -113,7 +113,7 @@ def _value(item: Item, row: RerankModelInfo, spec: RequestSpec, *, asked: bool) 
         return {"text": part} if asked and row.multimodal else part
     if isinstance(part, Frames):
         raise AssertionError("validation refuses frames")
-    return {part.kind: source(part, spec)}
+    return {part.kind: json_value(part)}
 
 
 def _ranking(results: Any, question: RerankQuestion) -> tuple[tuple[int, float], ...]:
