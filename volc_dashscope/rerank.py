@@ -10,13 +10,14 @@ with Reranker("qwen3-vl-rerank") as reranker:
 
 from __future__ import annotations
 
+import logging
 import random
 import threading
 import time
-import warnings
-from collections.abc import Iterable, Mapping, MutableMapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, MutableMapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, fields, replace
-from typing import Self
+from typing import Self, TypeAlias
 
 from volc_dashscope import _config
 from volc_dashscope._http import AsyncHttpClient, ConnectionPool, HttpClient, Limiter, arun, process_id, run
@@ -25,23 +26,20 @@ from volc_dashscope._limits.retry import Retry
 from volc_dashscope._request.exchange import RetryContext, Step, exchange
 from volc_dashscope._request.items import all_as_sent, as_sent, items_of
 from volc_dashscope._request.ranking import (
-    cache_entries,
-    cached_scores,
+    Questions,
     check_rerank,
     check_rerank_settings,
     estimated_tokens,
-    pair_keys,
 )
 from volc_dashscope._request.row_cache import BatchCache
-from volc_dashscope._request.workers import run_alone
+from volc_dashscope._request.score_cache import ScoreCache
+from volc_dashscope._request.workers import afan_out, fan_out, run_alone
 from volc_dashscope._types import Flow, RequestSpec, Secret
-from volc_dashscope.errors import ConfigError
+from volc_dashscope.errors import ConfigError, EmbeddingError, InputError
 from volc_dashscope.inputs import Item
 from volc_dashscope.models.rerank import (
     RerankModelInfo,
     RerankRoute,
-    get_rerank_model_info,
-    list_rerank_models,
 )
 from volc_dashscope.providers.rerank import RerankQuestion, Scores, build, read
 from volc_dashscope.results import Usage
@@ -49,7 +47,12 @@ from volc_dashscope.settings import ClientSettings
 
 __all__ = ["AsyncReranker", "RerankResult", "Reranker"]
 
+_log = logging.getLogger("volc_dashscope")
 _EMBEDDING_PATH, _RERANK_PATH = "/compatible-mode/v1", "/compatible-api/v1"
+
+
+# What is sent, with which settings, and the documents as the caller gave them.
+_Question: TypeAlias = tuple[RerankQuestion, RequestSpec, Sequence[Item]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +104,7 @@ class _RerankerBase(_config.NamesOurs):
         # Reports of crashes show local variables; from here on none holds the key as text.
         api_key = _config.sealed(api_key)
         given = locals()
-        row = find_rerank_model(model, base_model=base_model, model_info=model_info)
+        row = _config.find_rerank_model(model, base_model=base_model, model_info=model_info)
         settings = {each.name: given[each.name] for each in fields(ClientSettings) if each.name in given}
         shown = {"provider": "dashscope", "base_model": None, "model_info": row.as_model_info(model)}
         self._start(row, ClientSettings(**{**settings, **shown}))
@@ -130,7 +133,7 @@ class _RerankerBase(_config.NamesOurs):
         settings = self._settings
         self._process = process_id()
         self._usage, self._lock = Usage(), threading.Lock()
-        self._cache_failed = False
+        self._scores = ScoreCache(settings.cache, clock=time.monotonic, warn=_log.warning)
         self._retry = RetryContext(
             Retry(settings.max_retries, settings.deadline, random.Random().random),
             RateLimiter(settings.requests_per_minute, settings.tokens_per_minute, settings.max_concurrency),
@@ -160,7 +163,7 @@ class _RerankerBase(_config.NamesOurs):
 
     def _question(
         self, query: Item, documents: Iterable[Item], top_n: int | None, instruct: str | None
-    ) -> tuple[RerankQuestion, RequestSpec, Sequence[Item]]:
+    ) -> _Question:
         """Check everything before a byte is sent; also return the documents as they were given."""
         if self._process != process_id():
             self._begin()
@@ -179,8 +182,9 @@ class _RerankerBase(_config.NamesOurs):
         """Return (position, score), best first: from the cache, or by one request."""
         if not question.documents:
             return ()
-        keys = pair_keys(self._shape(spec), question.query, question.documents)
-        known = cached_scores(keys, self._recall(keys))
+        shape = f"{self._settings.vector_key()}:{spec.instruct or ''}"
+        keys = self._scores.keys(shape, question.query, question.documents)
+        known = self._scores.recall(keys)
         if known is not None:
             return sorted(enumerate(known), key=lambda pair: (-pair[1], pair[0]))
         step: Step[Scores] = Step(
@@ -191,40 +195,28 @@ class _RerankerBase(_config.NamesOurs):
         scores = yield from exchange(step, self._retry)
         with self._lock:
             self._usage += scores.usage
-        self._remember(cache_entries(keys, scores.ranking))
+        self._scores.learn(keys, scores.ranking)
         return scores.ranking
 
-    def _shape(self, spec: RequestSpec) -> str:
-        return f"{self._settings.vector_key()}:{spec.instruct or ''}"
+    def _questions(
+        self, pairs: Iterable[tuple[Item, Iterable[Item]]], top_n: int | None, instruct: str | None
+    ) -> Questions[_Question]:
+        """Check the settings now, and each question when its turn comes."""
+        self._question("", (), top_n, instruct)
+        return Questions(
+            pairs,
+            lambda query, documents: self._question(query, documents, top_n, instruct),
+            width=self._pool.width,
+            room=self._retry.pace.room,
+        )
 
-    def _recall(self, keys: Sequence[str]) -> dict[str, bytes]:
-        cache = self._settings.cache
-        if cache is None:
-            return {}
-        try:
-            if not isinstance(cache, MutableMapping):
-                return cache.get_many(keys)
-            return {key: cache[key] for key in dict.fromkeys(keys) if key in cache}
-        except Exception as error:
-            self._warn_of_cache(error)
-            return {}
-
-    def _remember(self, entries: dict[str, bytes]) -> None:
-        cache = self._settings.cache
-        if cache is None:
-            return
-        try:
-            if not isinstance(cache, MutableMapping):
-                cache.set_many(entries)
-            else:
-                cache.update(entries)
-        except Exception as error:
-            self._warn_of_cache(error)
-
-    def _warn_of_cache(self, error: Exception) -> None:
-        if not self._cache_failed:
-            self._cache_failed = True
-            warnings.warn(f"the cache failed and is left out: {error}", RuntimeWarning, stacklevel=5)
+    def _answer(
+        self, question: _Question | InputError, top_n: int | None
+    ) -> Flow[list[RerankResult] | InputError]:
+        if isinstance(question, InputError):
+            return question
+        asked, spec, documents = question
+        return self._results((yield from self._rank(asked, spec)), documents, top_n)
 
     @staticmethod
     def _results(
@@ -303,6 +295,36 @@ class Reranker(_RerankerBase):
         ranking = run_alone(lambda watch: run(self._rank(question, spec), transport, watch))
         return self._results(ranking, given, top_n)
 
+    def stream(
+        self,
+        pairs: Iterable[tuple[Item, Iterable[Item]]],
+        *,
+        top_n: int | None = None,
+        instruct: str | None = None,
+    ) -> Iterator[tuple[int, list[RerankResult] | EmbeddingError]]:
+        """
+        Rerank many lists, one request each, and yield (index, results or error) as soon as each is finished.
+
+        Pairs are read as they are needed, so that memory stays bounded.
+
+        Args:
+            pairs: (query, documents), each as for `rerank`.
+            top_n, instruct: As for `rerank`, for all pairs.
+
+        Raises:
+            InputError: A setting that the model does not have.
+            AuthError, QuotaError: The account cannot go on; what was finished has been yielded.
+        """
+        questions, transport = self._questions(pairs, top_n, instruct), self._pool.sync_transport()
+        # Who saves each result at once loses, when killed, no more than the requests in flight.
+        for number, _, outcome in fan_out(
+            questions.feed,
+            lambda question, watch: run(self._answer(question, top_n), transport, watch),
+            hand_to_hand=True,
+        ):
+            yield number, questions.take(number, outcome)
+        questions.end()
+
     def close(self) -> None:
         """Close the connections. Closing twice is allowed."""
         self._pool.close()
@@ -344,6 +366,23 @@ class AsyncReranker(_RerankerBase):
         ranking = await arun(self._rank(question, spec), await self._pool.async_transport())
         return self._results(ranking, given, top_n)
 
+    async def stream(
+        self,
+        pairs: Iterable[tuple[Item, Iterable[Item]]],
+        *,
+        top_n: int | None = None,
+        instruct: str | None = None,
+    ) -> AsyncGenerator[tuple[int, list[RerankResult] | EmbeddingError], None]:
+        """As `Reranker.stream`, awaited."""
+        questions, transport = self._questions(pairs, top_n, instruct), await self._pool.async_transport()
+        outcomes = afan_out(
+            questions.feed, lambda question: arun(self._answer(question, top_n), transport), hand_to_hand=True
+        )
+        async with aclosing(outcomes):
+            async for number, _, outcome in outcomes:
+                yield number, questions.take(number, outcome)
+        questions.end()
+
     async def close(self) -> None:
         """Close this event loop's connections. Closing twice is allowed."""
         await self._pool.aclose()
@@ -353,27 +392,6 @@ class AsyncReranker(_RerankerBase):
 
     async def __aexit__(self, *exc: object) -> None:
         await self.close()
-
-
-def find_rerank_model(
-    model: str, *, base_model: str | None = None, model_info: RerankModelInfo | None = None
-) -> RerankModelInfo:
-    """
-    Return the row that says what a rerank model can do.
-
-    Raises:
-        ConfigError: An unknown name, or a model the service has stopped.
-    """
-    row = model_info or get_rerank_model_info(base_model or model)
-    names = ", ".join(each.name for each in list_rerank_models() if not each.successor)
-    if row is None:
-        raise ConfigError(
-            f"{base_model or model!r} is not in the table of rerank models: {names}; "
-            f'for another name say which of them it is: base_model="qwen3-rerank"'
-        )
-    if row.successor:
-        raise ConfigError(f"{row.name} was stopped by the service; use {row.successor}")
-    return row
 
 
 def _remake(kind: type[_RerankerBase], row: RerankModelInfo, settings: ClientSettings) -> _RerankerBase:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import math
 import pickle
+import struct
 import warnings
 
 import httpx
@@ -303,15 +304,32 @@ class TestCache:
 
         assert 2 == len(emulator.ledger)
 
-    def test_a_cache_that_fails_costs_nothing_but_a_warning(self, emulator):
-        class Full(dict[str, bytes]):
-            def update(self, *_: object) -> None:
-                raise OSError("no space left")
+    @pytest.mark.parametrize("fails", ["get", "update"])
+    def test_a_cache_that_fails_costs_nothing_but_a_warning(self, emulator, caplog, fails):
+        def full(*_: object) -> None:
+            raise OSError(28, "no space left", "redis://user:password@host")
 
-        with pytest.warns(RuntimeWarning, match="no space left"):
-            found = self.asked(emulator, Full(), "a blue sea", DOCUMENTS)
+        cache = type("Full", (dict,), {fails: full})()
+        found = self.asked(emulator, cache, "a blue sea", DOCUMENTS)
 
         assert 3 == len(found)
+        assert "no space left" in caplog.text
+        assert "password" not in caplog.text
+
+    @pytest.mark.parametrize(
+        "value", [b"", b"\0" * 23, struct.pack("<16sd", b"r", math.nan), "text", 7], ids=repr
+    )
+    def test_what_is_no_score_in_a_cache_is_asked_for_again(self, emulator, value):
+        cache: dict[str, bytes] = {}
+        first = self.asked(emulator, cache, "a blue sea", DOCUMENTS)
+        cache[min(cache)] = value
+
+        assert first == self.asked(emulator, cache, "a blue sea", DOCUMENTS)
+        assert 2 == len(emulator.ledger)
+
+    def test_what_is_no_cache_is_refused(self):
+        with pytest.raises(ConfigError, match="cache must be a mapping"):
+            Reranker(TEXT, api_key=KEY, cache=[])  # type: ignore[arg-type]
 
 
 def test_a_reranker_travels_by_pickle_and_shows_no_key():
@@ -327,3 +345,58 @@ def test_nothing_warns_in_the_usual_case(ask):
         warnings.simplefilter("error")
 
         assert 1 == len(ask(TEXT, "a", ["b"]))
+
+
+class TestStream:
+    @pytest.fixture(params=["sync", "async"])
+    def streamed(self, request, emulator):
+        """Return a function that streams with either class, and what it yields as a dict."""
+
+        def sync(pairs, found, **more):
+            with Reranker(TEXT, api_key=KEY, http_client=emulator.http_client(), max_retries=0) as reranker:
+                found.update(reranker.stream(pairs, **more))
+
+        async def later(pairs, found, more):
+            client = emulator.http_async_client()
+            async with (
+                client,
+                AsyncReranker(TEXT, api_key=KEY, http_async_client=client, max_retries=0) as reranker,
+            ):
+                async for index, outcome in reranker.stream(pairs, **more):
+                    found[index] = outcome
+
+        def awaited(pairs, found, **more):
+            asyncio.run(later(pairs, found, more))
+
+        return sync if request.param == "sync" else awaited
+
+    def test_each_list_is_one_request_with_its_own_result(self, streamed, ask, emulator):
+        found: dict[int, object] = {}
+        streamed(((f"a blue sea {n}", DOCUMENTS) for n in range(5)), found, top_n=2)
+
+        assert {n: ask(TEXT, f"a blue sea {n}", DOCUMENTS, top_n=2) for n in range(5)} == found
+        assert 5 + 5 == len(emulator.ledger)
+
+    def test_a_bad_list_and_a_failed_request_stop_no_other(self, streamed, emulator):
+        emulator.fail("400")
+        found: dict[int, object] = {}
+        streamed([("a", DOCUMENTS), ("b", ["x"] * 501), ("c", DOCUMENTS), ("d", [])], found)
+
+        assert {0, 1, 2, 3} == found.keys()
+        assert "at most 500" in str(found[1])
+        assert [] == found[3]
+        assert [400, 200] == sorted((entry.status for entry in emulator.ledger), reverse=True)
+
+    def test_an_account_error_ends_it_after_what_is_finished(self, streamed, emulator):
+        emulator.fail(*["401"] * 50)
+        found: dict[int, object] = {}
+        with pytest.raises(AuthError):
+            streamed(((f"q {n}", DOCUMENTS) for n in range(1000)), found)
+
+        assert len(emulator.ledger) < 50
+
+    def test_a_wrong_setting_is_refused_before_anything_is_sent(self, streamed, emulator):
+        with pytest.raises(InputError, match="top_n"):
+            streamed([("a", DOCUMENTS)], {}, top_n=0)
+
+        assert [] == list(emulator.ledger)

@@ -6,7 +6,7 @@ from volc_dashscope._config.addresses import Address, find_url, is_private
 from volc_dashscope._config.arguments import NamesOurs, check_patience, refuse_foreign_names
 from volc_dashscope._config.environment import KEY_VARIABLE, find_certificates, find_proxy, key_log
 from volc_dashscope._config.keys import find_key, has_key, key_fault, key_name, sealed
-from volc_dashscope._config.model_names import find_model_info
+from volc_dashscope._config.model_names import find_model_info, find_rerank_model
 
 __all__ = [
     "KEY_VARIABLE",
@@ -17,6 +17,7 @@ __all__ = [
     "find_key",
     "find_model_info",
     "find_proxy",
+    "find_rerank_model",
     "find_url",
     "has_key",
     "is_private",

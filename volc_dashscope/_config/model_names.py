@@ -10,6 +10,7 @@ from volc_dashscope._config.hosts import owner_of
 from volc_dashscope.errors import ConfigError
 from volc_dashscope.models import ModelInfo, Provider, Route
 from volc_dashscope.models.names import misspelt, near, plain
+from volc_dashscope.models.rerank import RerankModelInfo, get_rerank_model_info, list_rerank_models
 
 # What the two vendors' names begin with.
 _BEGINNINGS: dict[Provider, tuple[str, ...]] = {
@@ -180,3 +181,24 @@ def _permissive(model: str, provider: Provider) -> ModelInfo:
 
 def _names(provider: Provider | None) -> list[str]:
     return [row.name for row in models.list_models() if row.ready and provider in (None, row.provider)]
+
+
+def find_rerank_model(
+    model: str, *, base_model: str | None = None, model_info: RerankModelInfo | None = None
+) -> RerankModelInfo:
+    """
+    Return the row that says what a rerank model can do.
+
+    Raises:
+        ConfigError: An unknown name, or a model the service has stopped.
+    """
+    row = model_info or get_rerank_model_info(base_model or model)
+    names = ", ".join(each.name for each in list_rerank_models() if not each.successor)
+    if row is None:
+        raise ConfigError(
+            f"{base_model or model!r} is not in the table of rerank models: {names}; "
+            f'for another name say which of them it is: base_model="qwen3-rerank"'
+        )
+    if row.successor:
+        raise ConfigError(f"{row.name} was stopped by the service; use {row.successor}")
+    return row

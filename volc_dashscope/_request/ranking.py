@@ -1,29 +1,73 @@
-"""Checks of one rerank request before anything is sent, and the scores a cache may answer it with. Pure."""
+"""Checks of rerank requests before anything is sent, and the order in which many are sent. Pure."""
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Sequence
-from hashlib import blake2b
-from typing import Protocol
+from collections.abc import Callable, Iterable, Sequence
+from typing import Generic, TypeVar
 
+from volc_dashscope._request.scheduler import Scheduler
 from volc_dashscope._request.validation import check_item
 from volc_dashscope._types import RequestSpec
-from volc_dashscope.errors import ConfigError, InputError
-from volc_dashscope.inputs import Frames, Fused, Item, Video, digest, modalities, parts
+from volc_dashscope.errors import ConfigError, EmbeddingError, InputError
+from volc_dashscope.inputs import Frames, Fused, Item, Video, modalities, parts
 from volc_dashscope.models.rerank import RerankModelInfo
 from volc_dashscope.models.tokens import fewest_text_tokens, text_tokens
 
 _WAY_OUT = "ask the retriever for fewer; scores of two requests cannot be compared, so the list is not split"
-_SCORE = struct.Struct("<16sd")
 
 
-class PairCache(Protocol):
-    """Values by key, many at a time."""
+Q = TypeVar("Q")
+R = TypeVar("R")
 
-    def get_many(self, keys: Sequence[str]) -> dict[str, bytes]: ...
 
-    def set_many(self, entries: dict[str, bytes]) -> None: ...
+class Questions(Generic[Q]):
+    """
+    The state of one `stream`: each pair becomes a request, or the reason why it cannot.
+
+    Args:
+        pairs: (query, documents), read as they are needed.
+        check: Returns what is sent for a pair, or raises `InputError`.
+        width: Requests in flight at once.
+        room: How many of `width` may start just now.
+    """
+
+    def __init__(
+        self,
+        pairs: Iterable[tuple[Item, Iterable[Item]]],
+        check: Callable[[Item, Iterable[Item]], Q],
+        *,
+        width: int,
+        room: Callable[[], float],
+    ) -> None:
+        self._fatal: EmbeddingError | None = None
+        jobs = (_checked(query, documents, check) for query, documents in pairs)
+        self.feed: Scheduler[Q | InputError] = Scheduler(jobs, width=width, room=room)
+
+    def take(self, number: int, outcome: R | InputError | BaseException) -> R | EmbeddingError:
+        """Return a question's result or error; after an account error none starts any more."""
+        if isinstance(outcome, BaseException) and (
+            not isinstance(outcome, EmbeddingError) or isinstance(outcome, ConfigError)
+        ):
+            raise outcome
+        if isinstance(outcome, EmbeddingError) and outcome.account:
+            self._fatal = outcome
+            self.feed.halt()
+        self.feed.finish(number)
+        return outcome
+
+    def end(self) -> None:
+        """Raise the account error that stopped the stream, if one did."""
+        if self._fatal is not None:
+            raise self._fatal
+
+
+def _checked(
+    query: Item, documents: Iterable[Item], check: Callable[[Item, Iterable[Item]], Q]
+) -> Q | InputError:
+    try:
+        return check(query, documents)
+    except InputError as error:
+        return error
 
 
 def check_rerank_settings(row: RerankModelInfo, spec: RequestSpec, top_n: int | None) -> None:
@@ -112,28 +156,3 @@ def _check_frame_rates(items: Sequence[Item]) -> None:
     if len(rates) > 1:
         seen = ", ".join(f"{rate:g}" for rate in sorted(rates))
         raise InputError(f"fps {seen} in one request; DashScope has one fps for a whole rerank request")
-
-
-def pair_keys(vector_key: str, query: Item, documents: Sequence[Item]) -> list[str]:
-    """Return the cache key of each (query, document) pair."""
-    asked = digest(query)
-    return [f"rerank:{vector_key}:{asked}:{digest(document)}" for document in documents]
-
-
-def cached_scores(keys: Sequence[str], found: dict[str, bytes]) -> list[float] | None:
-    """
-    Return the scores of all pairs, or None.
-
-    Scores are comparable within one request only, so that they answer only together: every pair must have been
-    scored in the same request.
-    """
-    if len(found) < len(set(keys)) or any(len(value) != _SCORE.size for value in found.values()):
-        return None
-    pairs = [_SCORE.unpack(found[key]) for key in keys]
-    return [score for _, score in pairs] if len({request for request, _ in pairs}) == 1 else None
-
-
-def cache_entries(keys: Sequence[str], ranking: Sequence[tuple[int, float]]) -> dict[str, bytes]:
-    """Return what to keep of a finished request: each pair's score, and which request it belongs to."""
-    request = blake2b("\0".join(keys).encode(), digest_size=16).digest()
-    return {keys[index]: _SCORE.pack(request, score) for index, score in ranking}

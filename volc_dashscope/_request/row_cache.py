@@ -98,7 +98,7 @@ class RowCache:
         clock: Callable[[], float],
         warn: Callable[[str], None],
     ) -> None:
-        self._cache = None if cache is None else _UserCache(cache, clock, warn)
+        self._cache = None if cache is None else UserCache(cache, clock, warn)
         self._kept: OneTimeRows[Row] = OneTimeRows(kept_bytes)
 
     @property
@@ -138,7 +138,7 @@ class RowCache:
             self._kept.put(key, (row.copy(), sparse), row.nbytes + weight)
 
 
-class _UserCache:
+class UserCache:
     """
     The user's cache, which is a help and never a reason to fail: the rows it cannot give or take are paid for.
 
@@ -165,16 +165,21 @@ class _UserCache:
 
     def rows(self, keys: Sequence[str], expected: int | None) -> dict[str, FloatArray]:
         """Return the rows of those keys it has, as far as they are rows of the right length."""
+        found = self.read(keys)
+        rows = {key: _row(data, expected) for key, data in found.items()}
+        if any(row is None for row in rows.values()):
+            self.warn_once(
+                "rows", "the cache holds what is no row of this model; such rows are embedded again"
+            )
+        return {key: row for key, row in rows.items() if row is not None}
+
+    def read(self, keys: Sequence[str]) -> dict[str, object]:
+        """Return what it has of those keys, whatever that is."""
         found: dict[str, object] = {}
         with self._tolerating("read") as usable:
             if usable:
                 self._read(keys, found)
-        rows = {key: _row(data, expected) for key, data in found.items()}
-        if any(row is None for row in rows.values()):
-            self._warn_once(
-                "rows", "the cache holds what is no row of this model; such rows are embedded again"
-            )
-        return {key: row for key, row in rows.items() if row is not None}
+        return found
 
     def write(self, entries: dict[str, bytes]) -> None:
         """Write rows that were just paid for."""
@@ -209,9 +214,10 @@ class _UserCache:
             # Other libraries' words may hold an address with its password.
             ours = isinstance(error, EmbeddingError)
             reason = str(error) if ours else getattr(error, "strerror", None) or type(error).__name__
-            self._warn_once("failure", f"the cache cannot be {done} ({reason}); embedding goes on without it")
+            self.warn_once("failure", f"the cache cannot be {done} ({reason}); the call goes on without it")
 
-    def _warn_once(self, kind: str, words: str) -> None:
+    def warn_once(self, kind: str, words: str) -> None:
+        """Warn of a kind of failure the first time."""
         if kind not in self._warned:
             self._warned.add(kind)
             self._warn(words)

@@ -1,0 +1,69 @@
+"""The user's cache for scores of a rerank model, by pair of query and document."""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Callable, MutableMapping, Sequence
+from hashlib import blake2b
+
+from volc_dashscope._request.row_cache import BatchCache, UserCache
+from volc_dashscope.inputs import Item, digest
+
+_SCORE = struct.Struct("<16sd")
+
+
+class ScoreCache:
+    """
+    Scores that need not be asked for again.
+
+    They are comparable within one request only, so each is kept with its request, and they answer only together:
+    all pairs of a call must have been scored by the same request.
+
+    Args:
+        cache: A mapping of text keys to bytes, or a `BatchCache`; None for no cache.
+        warn: Told, once, that the cache fails or holds what is no score.
+    """
+
+    def __init__(
+        self,
+        cache: MutableMapping[str, bytes] | BatchCache | None,
+        *,
+        clock: Callable[[], float],
+        warn: Callable[[str], None],
+    ) -> None:
+        self._cache = None if cache is None else UserCache(cache, clock, warn)
+
+    def keys(self, vector_key: str, query: Item, documents: Sequence[Item]) -> list[str]:
+        """Return the key of each (query, document) pair; none where there is no cache."""
+        if self._cache is None:
+            return []
+        asked = digest(query)
+        return [f"rerank:{vector_key}:{asked}:{digest(document)}" for document in documents]
+
+    def recall(self, keys: Sequence[str]) -> list[float] | None:
+        """Return the scores of all pairs, or None where one request has to ask for all of them."""
+        if self._cache is None:
+            return None
+        found = self._cache.read(list(dict.fromkeys(keys)))
+        pairs = {key: _unpacked(value) for key, value in found.items()}
+        if any(pair is None for pair in pairs.values()):
+            self._cache.warn_once("rows", "the cache holds what is no score; such documents are ranked again")
+        known = [pairs.get(key) for key in keys]
+        sound = [pair for pair in known if pair is not None]
+        if len(sound) < len(known) or len({request for request, _ in sound}) != 1:
+            return None
+        return [score for _, score in sound]
+
+    def learn(self, keys: Sequence[str], ranking: Sequence[tuple[int, float]]) -> None:
+        """Write the scores of a finished request."""
+        if self._cache is not None:
+            request = blake2b("\0".join(keys).encode(), digest_size=16).digest()
+            self._cache.write({keys[index]: _SCORE.pack(request, score) for index, score in ranking})
+
+
+def _unpacked(value: object) -> tuple[bytes, float] | None:
+    if not isinstance(value, bytes | bytearray | memoryview) or len(value) != _SCORE.size:
+        return None
+    request, score = _SCORE.unpack(value)
+    return (request, score) if math.isfinite(score) else None
