@@ -14,7 +14,6 @@ MODULES = modules()
 LONGEST_MODULE, LONGEST_FUNCTION = 400, 40
 LONG_MODULES = {
     "volc_dashscope.client": "two classes with the same methods, and a signature with every setting",
-    "volc_dashscope.bulk._partial": "the files of an unfinished output, and what each is when it is damaged",
     "volc_dashscope.emulator.lexicon": "a table of words in two languages",
 }
 LONG_FUNCTIONS = {

@@ -17,7 +17,7 @@ from paintings import MP4, fill, shaped
 from shelf_samples import embedded
 
 from volc_dashscope.search.page import create_app
-from volc_dashscope.search.page._words import language_of
+from volc_dashscope.search.page._app import language_of
 
 PATHS = ["/", "/static/page.css", "/api/album", "/thumb/0", "/file/0"]
 
@@ -289,7 +289,7 @@ def test_both_languages_have_the_same_words_with_the_same_gaps():
 def test_every_file_of_the_page_is_served_and_used(page):
     folder = Path(str(files("volc_dashscope.search.page"))) / "static"
     sources = "".join(path.read_text("utf-8") for path in folder.iterdir()) + "".join(
-        (folder.parent / name).read_text("utf-8") for name in ("_app.py", "_words.py")
+        (folder.parent / name).read_text("utf-8") for name in ("_app.py",)
     )
 
     for path in folder.iterdir():

@@ -14,8 +14,7 @@ from volc_dashscope.bulk._preview import preview
 from volc_dashscope.bulk._records import Columns
 from volc_dashscope.bulk._report import Preview, Progress, ProgressCallback, Report
 from volc_dashscope.bulk._sources import ScanCallback, Source, count_rows, open_source
-from volc_dashscope.bulk._up_to_date import is_up_to_date
-from volc_dashscope.bulk._work import embed_file
+from volc_dashscope.bulk._work import embed_file, is_up_to_date
 
 __all__ = [
     "Columns",

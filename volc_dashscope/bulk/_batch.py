@@ -15,7 +15,8 @@ from volc_dashscope._request.validation import check_item
 from volc_dashscope._types import RequestSpec, TextType
 from volc_dashscope.bulk._identity import Identity
 from volc_dashscope.bulk._parquet import arrow
-from volc_dashscope.bulk._partial import DamagedGroupError, PartialOutput, clean_up, discard, partial_folder
+from volc_dashscope.bulk._partial import DamagedGroupError, PartialOutput
+from volc_dashscope.bulk._partial_folder import clean_up, discard, partial_folder
 from volc_dashscope.bulk._records import Record, item_of
 from volc_dashscope.bulk._report import ProgressCallback, Report, State, price_of
 from volc_dashscope.bulk._sources import Source, open_source

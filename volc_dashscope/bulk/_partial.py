@@ -13,30 +13,35 @@ moment of a crash, each finished row is in the journal, or in a group that has a
 A group whose content does not fit the checksum of its note is dropped and embedded again (`DamagedGroupError`,
 `forget`): a disk that flips a byte costs one group, and never a wrong vector. A damaged note or manifest is
 refused by name instead, because the rows themselves may be sound and are paid for.
-
-This module is long because the files of the folder are safe only by the order in which they are written and removed.
 """
 
 from __future__ import annotations
 
 import logging
-import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
-import orjson
 
 from volc_dashscope.bulk._identity import Identity
-from volc_dashscope.bulk._journal import ERROR, VECTOR, Journal, offsets
-from volc_dashscope.bulk._manifest import begin_manifest, read_manifest
+from volc_dashscope.bulk._journal import ERROR, VECTOR, Journal
+from volc_dashscope.bulk._partial_folder import (
+    UsageNote,
+    begin_manifest,
+    discard,
+    is_empty,
+    lock_folder,
+    note_path,
+    number_of,
+    partial_folder,
+    read_manifest,
+)
 from volc_dashscope.bulk._records import Record
-from volc_dashscope.bulk._storage import read_checked, write_bytes, write_checked, writing
+from volc_dashscope.bulk._storage import write_bytes, writing
 from volc_dashscope.bulk._vectors import group_content, merge
 from volc_dashscope.errors import ConfigError
 from volc_dashscope.results import FloatArray, Usage
@@ -85,7 +90,7 @@ class PartialOutput:
         self.damaged: list[str] = []
         with writing(self.folder):
             self.folder.mkdir(exist_ok=True)
-        self._lock = _locked(self.folder)
+        self._lock = lock_folder(self.folder)
         try:
             manifest = self._manifest(identity, group_rows)
             self.group_rows: int = manifest["group_rows"]
@@ -192,7 +197,7 @@ class PartialOutput:
 
     def _load(self) -> None:
         for path in sorted(self.folder.glob("group-*.parquet")):
-            number = _number(path)
+            number = number_of(path)
             if not note_path(path).exists():
                 # The note was not written yet, so that the journal has all rows; or somebody removed it.
                 if not path.with_suffix(".journal").exists():
@@ -205,8 +210,8 @@ class PartialOutput:
             self.dimension = self.dimension or note.dimension
         for path in sorted(self.folder.glob("group-*.journal")):
             # Of a finished group it is what a crash has left between writing one and removing the other.
-            if _number(path) not in self._finished:
-                self._open[_number(path)] = self._resumed(_number(path))
+            if number_of(path) not in self._finished:
+                self._open[number_of(path)] = self._resumed(number_of(path))
 
     def _resumed(self, number: int) -> _Group:
         group = _Group(Journal(self._path(number).with_suffix(".journal")))
@@ -283,121 +288,6 @@ class _Group:
         self.errors: dict[int, str] = {}
         self.vectors: FloatArray | None = None
         self.synced = time.monotonic()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UsageNote:
-    """
-    What is kept beside a group's file.
-
-    Attributes:
-        usage: What the job had cost when the group was written.
-        rows: Rows of the group.
-        failed: How many of them are errors.
-        dimension: Length of its vectors; None where all rows failed before the first vector.
-        digest: SHA-256 of the group's file.
-    """
-
-    usage: Usage
-    rows: int
-    failed: int
-    dimension: int | None
-    digest: str
-
-    def write(self, path: Path) -> None:
-        """Write it beside the group's file."""
-        usage = self.usage
-        spent = [usage.requests, usage.total_tokens, usage.text_tokens, usage.image_tokens]
-        facts = {"rows": self.rows, "failed": self.failed, "dimension": self.dimension, "digest": self.digest}
-        write_checked(note_path(path), {"usage": spent, **facts})
-
-    @classmethod
-    def read(cls, path: Path) -> UsageNote:
-        """
-        Read the note of a group's file.
-
-        Raises:
-            ConfigError: It is damaged.
-        """
-        note = note_path(path)
-        found = read_checked(note)
-        if found is None:
-            raise ConfigError(
-                f"{note.name} in {note.parent.name!r} is damaged or cannot be read, and {path.name} cannot be "
-                "checked without it; restore it, or remove it to have the rows of this group embedded again"
-            )
-        return cls(**{**found, "usage": Usage(*found["usage"])})
-
-
-def note_path(path: Path) -> Path:
-    """Return where the note of a group's file is."""
-    return path.with_suffix(".json")
-
-
-def partial_folder(output: Path) -> Path:
-    """Return the folder of an output that is not finished."""
-    return output.with_name(f"{output.name}.partial")
-
-
-def is_empty(folder: Path) -> bool:
-    """Return whether a half-finished output holds nothing that was paid for: no row, and no job at the service."""
-    if any(folder.glob("group-*.parquet")) or any(offsets(path) for path in folder.glob("group-*.journal")):
-        return False
-    jobs = folder / "jobs.json"
-    if not jobs.exists():
-        return True
-    try:
-        found = orjson.loads(jobs.read_bytes())
-        return not any(file["job"] or file["submitting"] for file in found)
-    except (OSError, ValueError, TypeError, KeyError):
-        return False  # who cannot read it does not throw it away
-
-
-def finished_rows(folder: Path) -> Callable[[int], bool]:
-    """Return what tells whether a row is finished in a half-finished output, which is left alone."""
-    if not (folder / "manifest.json").exists():
-        return lambda row: False
-    size = read_manifest(folder)["group_rows"]
-    whole = {_number(path) for path in folder.glob("group-*.parquet") if note_path(path).exists()}
-    some = {_number(path): offsets(path) for path in folder.glob("group-*.journal")}
-    return lambda row: row // size in whole or row % size in some.get(row // size, ())
-
-
-def discard(folder: Path) -> None:
-    """Remove a half-finished output that no process works on, if there is one."""
-    clean_up(folder)
-    if folder.is_dir():
-        with _locked(folder), writing(folder):
-            # Renamed first: a crash halfway through must not leave a folder that seems to lack rows.
-            folder.rename(_gone(folder))
-        clean_up(folder)
-
-
-def clean_up(folder: Path) -> None:
-    """Remove what a crash left of a half-finished output that was being removed."""
-    shutil.rmtree(_gone(folder), ignore_errors=True)
-
-
-def _gone(folder: Path) -> Path:
-    return folder.with_name(f"{folder.name}.done")
-
-
-def _locked(folder: Path) -> IO[bytes]:
-    with writing(folder / "lock"):
-        file = (folder / "lock").open("wb")
-    with suppress(ImportError):  # Windows has no fcntl; there, take care yourself
-        import fcntl
-
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            file.close()
-            raise ConfigError(f"another process is working on {folder.name!r}") from error
-    return file
-
-
-def _number(path: Path) -> int:
-    return int(path.stem.partition("-")[2])
 
 
 def _most(left: Usage, right: Usage) -> Usage:

@@ -11,7 +11,7 @@ from typing import Unpack
 from volc_dashscope._request.items import as_sent
 from volc_dashscope._request.validation import check_item
 from volc_dashscope._types import RequestSpec, TextType
-from volc_dashscope.bulk._partial import finished_rows, partial_folder
+from volc_dashscope.bulk._partial_folder import finished_rows, partial_folder
 from volc_dashscope.bulk._records import item_of
 from volc_dashscope.bulk._report import Preview
 from volc_dashscope.bulk._sources import Source, open_source

@@ -16,8 +16,16 @@ from typing import IO, Any, Literal
 import orjson
 
 from volc_dashscope._types import RequestSpec
-from volc_dashscope.bulk._encoding import detect_encoding
-from volc_dashscope.bulk._listing import LONGEST_LINE, encodes, files, kind_of, lines, media_files, unreadable
+from volc_dashscope.bulk._listing import (
+    LONGEST_LINE,
+    detect_encoding,
+    encodes,
+    files,
+    kind_of,
+    lines,
+    media_files,
+    unreadable,
+)
 from volc_dashscope.bulk._parquet import parquet_names, parquet_records, parquet_rows
 from volc_dashscope.bulk._records import KINDS, Columns, Kind, Record
 from volc_dashscope.bulk._storage import digest_of

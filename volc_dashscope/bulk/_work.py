@@ -16,7 +16,8 @@ from volc_dashscope._types import TextType
 from volc_dashscope.bulk._failed import write_failed
 from volc_dashscope.bulk._identity import Identity
 from volc_dashscope.bulk._parquet import arrow
-from volc_dashscope.bulk._partial import DamagedGroupError, PartialOutput, clean_up, discard, partial_folder
+from volc_dashscope.bulk._partial import DamagedGroupError, PartialOutput
+from volc_dashscope.bulk._partial_folder import clean_up, discard, partial_folder, read_manifest
 from volc_dashscope.bulk._records import item_of
 from volc_dashscope.bulk._report import ProgressCallback, Report, price_of
 from volc_dashscope.bulk._sources import Source, open_source, skipped_files
@@ -296,3 +297,19 @@ def worded(row: int, error: EmbeddingError) -> str:
     """Return an error's message in terms of the source's rows."""
     said = re.sub(r"\bitems? \d+(?: to \d+)?\b", f"row {row}", str(error), count=1)
     return said if f"row {row}" in said else f"row {row}: {said}"
+
+
+def is_up_to_date(
+    source: Source, output: Path, client: Client, *, text_type: TextType | None = "document"
+) -> bool:
+    """Return whether `embed_file` would go on with an output as it is, or begin: else it needs `restart`."""
+    identity = Identity(client._spec_for(text_type), source)  # noqa: SLF001 - the call's settings are the output's identity
+    folder = partial_folder(output)
+    if folder.exists():
+        if not (folder / "manifest.json").exists():
+            return True
+        return identity.difference(read_manifest(folder)["identity"]) is None
+    if not output.exists():
+        return True
+    facts = facts_of(output)
+    return facts is not None and identity.difference(facts.get("identity") or {}) is None

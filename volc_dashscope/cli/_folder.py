@@ -16,8 +16,7 @@ import click
 from volc_dashscope import _config
 from volc_dashscope.bulk import Progress, count_rows, open_source, preview
 from volc_dashscope.cache import SQLiteCache
-from volc_dashscope.cli._names import MODEL_NAME
-from volc_dashscope.cli._options import client_options, options_as_settings
+from volc_dashscope.cli._options import MODEL_NAME, client_options, options_as_settings
 from volc_dashscope.cli._output import leave, note, note_reasons, scanning
 from volc_dashscope.client import Client
 from volc_dashscope.emulator import Emulator

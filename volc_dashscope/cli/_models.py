@@ -9,9 +9,8 @@ from typing import Any
 
 import click
 
-from volc_dashscope.cli._names import MODEL_NAME, kinds, price, summary
-from volc_dashscope.cli._options import json_option
-from volc_dashscope.cli._output import errors_told, say_json
+from volc_dashscope.cli._options import MODEL_NAME, json_option
+from volc_dashscope.cli._output import errors_told, kinds, price, say_json, summary
 from volc_dashscope.errors import ConfigError
 from volc_dashscope.models import ModelInfo, Provider, get_model_info, list_models
 

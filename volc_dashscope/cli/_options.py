@@ -8,15 +8,31 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 import click
+from click.shell_completion import CompletionItem
 
 from volc_dashscope.bulk import Columns, ScanCallback, Source, open_source
 from volc_dashscope.bulk._sources import FORMATS, Format
-from volc_dashscope.cli._names import MODEL_NAME
-from volc_dashscope.cli._output import note
-from volc_dashscope.models import Provider, get_model_info
+from volc_dashscope.cli._output import note, summary
+from volc_dashscope.models import Provider, get_model_info, list_models
 from volc_dashscope.settings import ClientSettings
 
 _ROLES = {"document": "document", "query": "query", "none": None}
+
+
+class _ModelName(click.types.StringParamType):
+    """`--model`: any text, because endpoint ids are names too."""
+
+    name = "model"
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Return the names that begin as what is typed."""
+        fitting = (row for row in list_models() if row.ready and row.name.startswith(incomplete))
+        return [CompletionItem(row.name, help=summary(row)) for row in fitting]
+
+
+MODEL_NAME = _ModelName()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,6 +17,7 @@ import orjson
 
 from volc_dashscope.bulk import ScanCallback
 from volc_dashscope.errors import ConfigError, EmbeddingError, InputError
+from volc_dashscope.models import ModelInfo
 
 
 class ExitCode(IntEnum):
@@ -162,3 +163,23 @@ def duration(seconds: float) -> str:
     if hours:
         return f"{hours} h {minutes} min"
     return f"{minutes} min {whole % 60} s" if minutes else f"{seconds:.1f} s"
+
+
+def kinds(row: ModelInfo) -> list[str]:
+    """Return what a model embeds, in the order of the table."""
+    found: list[str] = [kind for kind in ("text", "image", "video", "frames") if kind in row.modalities]
+    return found + (["fused"] if row.fusion is not None else [])
+
+
+def price(row: ModelInfo) -> str:
+    """Return the prices of a million tokens of text and, where it differs, of media."""
+    if row.price is None:
+        return "?"
+    media = row.price.image
+    return f"{row.price.text:g}" + ("" if media in (None, row.price.text) else f" / {media:g}")
+
+
+def summary(row: ModelInfo) -> str:
+    """Return a model in a few words."""
+    unit = "" if row.price is None else f", {row.price.currency} {price(row)} per million tokens"
+    return f"{' '.join(kinds(row))}{unit}"

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import cache
+from html import escape
+from importlib.resources import files
+from string import Template
 from typing import Any
 
 from starlette.applications import Starlette
@@ -29,7 +34,6 @@ from volc_dashscope.search.page._ask import (
 )
 from volc_dashscope.search.page._files import edition, file_reply, thumbnail_reply
 from volc_dashscope.search.page._guard import Guard
-from volc_dashscope.search.page._words import index, language_of, static
 
 _STATIC = {
     "page.css": "text/css",
@@ -40,6 +44,7 @@ _STATIC = {
     "words.json": "application/json",
     "icon.svg": "image/svg+xml",
 }
+LANGUAGES = {"en": "en", "zh": "zh-CN"}
 
 
 def create_app(
@@ -169,3 +174,37 @@ def _failed(request: Request, error: Exception) -> Response:
 def _broken(request: Request, error: Exception) -> Response:
     # Starlette raises it again after this reply, so that it is in the terminal.
     return JSONResponse({"error": "the page itself failed; the terminal says how"}, status_code=500)
+
+
+def language_of(accepted: str, wanted: str | None) -> str:
+    """Return "en" or "zh": the one asked for, else the first that `Accept-Language` prefers."""
+    if wanted is not None and wanted in LANGUAGES:
+        return wanted
+    found: list[tuple[str, str]] = re.findall(r"(?:^|,)\s*(\w+)[\w-]*(?:\s*;\s*q=([\d.]+))?", accepted)
+    weighed = [(float(weight or 1), name.lower()) for name, weight in found if _is_number(weight)]
+    best = sorted(weighed, key=lambda pair: -pair[0])
+    return next((name for _, name in best if name in LANGUAGES), "en")
+
+
+def index(language: str) -> str:
+    """Return the page in a language."""
+    words = {name: escape(text) for name, text in _words()[language].items()}
+    other = "en" if language == "zh" else "zh"
+    return Template(static("index.html").decode()).substitute(
+        words, lang=LANGUAGES[language], other=other, other_lang=LANGUAGES[other]
+    )
+
+
+@cache
+def static(name: str) -> bytes:
+    """Return a file of the page."""
+    return files("volc_dashscope.search.page").joinpath("static", name).read_bytes()
+
+
+def _words() -> dict[str, dict[str, str]]:
+    found: dict[str, dict[str, str]] = json.loads(static("words.json"))
+    return found
+
+
+def _is_number(text: str) -> bool:
+    return text == "" or re.fullmatch(r"\d+(\.\d*)?", text) is not None
