@@ -3,7 +3,7 @@ Search pictures by text, by picture and by both.
 
     python examples/demo.py
 
-Draws some fifty pictures, embeds them through the LangChain face into an embedded Qdrant on disk, asks about
+Draws some fifty pictures, embeds them through the LangChain integration into an embedded Qdrant on disk, asks about
 them and writes a gallery page. With ARK_API_KEY or DASHSCOPE_API_KEY set it uses the live service; without a
 key it starts the emulator, whose vectors are stand-ins.
 """
@@ -67,7 +67,7 @@ NEW_PICTURES: dict[str, Drawing] = {
 
 CHANGES = (("this, but blue", "red_chair"), ("同样的水果，但是绿色的", "red_apple"))
 
-Face: TypeAlias = ArkEmbeddings | DashScopeEmbeddings
+EmbedModel: TypeAlias = ArkEmbeddings | DashScopeEmbeddings
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ class Query:
 
     @property
     def value(self) -> str | Image | Fused:
-        """What the face embeds."""
+        """What the integration embeds."""
         if self.picture is None:
             return self.text
         image = Image.from_path(self.picture)
@@ -87,8 +87,8 @@ class Query:
 
 
 @contextmanager
-def open_face() -> Iterator[tuple[Face, str]]:
-    """Open the face the environment has a key for, else one on an emulator, with a line that says which."""
+def open_embed_model() -> Iterator[tuple[EmbedModel, str]]:
+    """Open the integration the environment has a key for, else one on an emulator, with a line that says which."""
     if os.environ.get("ARK_API_KEY"):
         yield ArkEmbeddings(model=ARK_MODEL), f"ARK_API_KEY is set: using {ARK_MODEL} live"
     elif os.environ.get("DASHSCOPE_API_KEY"):
@@ -98,19 +98,21 @@ def open_face() -> Iterator[tuple[Face, str]]:
         )
     else:
         with Emulator() as emulator:
-            face = ArkEmbeddings(model=ARK_MODEL, base_url=emulator.ark_url, api_key="emulator")
+            embed_model = ArkEmbeddings(model=ARK_MODEL, base_url=emulator.ark_url, api_key="emulator")
             where = emulator.ark_url.removesuffix("/api/v3")
             note = f"no key set: using the protocol emulator at {where}"
-            yield face, f"{note} — its vectors are stand-ins, not a model"
+            yield embed_model, f"{note} — its vectors are stand-ins, not a model"
 
 
-def build_store(client: QdrantClient, *, face: Face, pictures: Sequence[Path]) -> QdrantVectorStore:
+def build_store(
+    client: QdrantClient, *, embed_model: EmbedModel, pictures: Sequence[Path]
+) -> QdrantVectorStore:
     """Make the collection anew and fill it. Vectors come from pixels; captions are only stored beside them."""
     if client.collection_exists(COLLECTION):
         client.delete_collection(COLLECTION)
-    client.create_collection(COLLECTION, VectorParams(size=face.dimension, distance=Distance.COSINE))
+    client.create_collection(COLLECTION, VectorParams(size=embed_model.dimension, distance=Distance.COSINE))
     # The store would check the dimension by embedding "dummy_text", a billed request; it is known already.
-    store = QdrantVectorStore(client, COLLECTION, embedding=face, validate_collection_config=False)
+    store = QdrantVectorStore(client, COLLECTION, embedding=embed_model, validate_collection_config=False)
     store.add_documents([MediaDocument(Image.from_path(path), caption=words(path)) for path in pictures])
     return store
 
@@ -128,7 +130,7 @@ def make_queries(pictures: Sequence[Path]) -> list[Query]:
 
 def ask(store: QdrantVectorStore, query: Query) -> Ranking:
     """Search the store, which hands the query to `embed_query` as it is."""
-    # Typed str by the store; our faces take pictures too.
+    # Typed str by the store; our integrations take pictures too.
     found = store.similarity_search_with_score(cast("str", query.value), k=TOP)
     hits = [
         Hit(rank, score, path, words(path))
@@ -148,12 +150,12 @@ def picture_of(document: Document) -> Path:
 
 def run() -> None:
     """Draw, embed, ask, show."""
-    with open_face() as (face, note):
+    with open_embed_model() as (embed_model, note):
         print(note)
         pictures = draw_all(OUTPUT / "pictures")
         with closing(QdrantClient(path=str(OUTPUT / "qdrant"))) as client:
-            store = build_store(client, face=face, pictures=pictures)
-            print(f"{len(pictures)} pictures embedded, {face.dimension} dimensions each\n")
+            store = build_store(client, embed_model=embed_model, pictures=pictures)
+            print(f"{len(pictures)} pictures embedded, {embed_model.dimension} dimensions each\n")
             rankings = [ask(store, query) for query in make_queries(pictures)]
     for line in table(rankings):
         print(line)

@@ -21,7 +21,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-from demo import open_face
+from demo import open_embed_model
 from draw_pictures import draw_all
 from langchain_core.callbacks import CallbackManagerForLLMRun
 from langchain_core.documents import Document
@@ -147,11 +147,11 @@ def open_chat(folder: Path) -> BaseChatModel:
 
 def run(folder: Path) -> list[dict[str, Any]]:
     """Build the index, ask, and return what the chain gave."""
-    with open_face() as (face, note):
+    with open_embed_model() as (embed_model, note):
         print(note)
-        store = InMemoryVectorStore(face)
+        store = InMemoryVectorStore(embed_model)
         stored = store.add_documents(documents(folder))
-        print(f"{len(stored)} documents in one store, {face.fingerprint}\n")
+        print(f"{len(stored)} documents in one store, {embed_model.fingerprint}\n")
         chain = build_chain(store, open_chat(folder), folder)
         questions = [
             "What did the red chair cost?",

@@ -57,7 +57,7 @@ PRODUCTS = {
     "table_lamp": "Lamp QR-2000 with a shade of linen, 35 euros",
 }
 
-Face: TypeAlias = ArkMultiModalEmbedding | DashScopeMultiModalEmbedding
+EmbedModel: TypeAlias = ArkMultiModalEmbedding | DashScopeMultiModalEmbedding
 
 
 @dataclass(frozen=True)
@@ -70,20 +70,22 @@ class Question:
 
 
 @contextmanager
-def open_face() -> Iterator[tuple[Face, str]]:
-    """Open the face the environment has a key for, else one on an emulator, with a line that says which."""
+def open_embed_model() -> Iterator[tuple[EmbedModel, str]]:
+    """Open the integration the environment has a key for, else one on an emulator, with a line that says which."""
     if os.environ.get("ARK_API_KEY"):
-        face: Face = ArkMultiModalEmbedding()
+        embed_model: EmbedModel = ArkMultiModalEmbedding()
     elif os.environ.get("DASHSCOPE_API_KEY"):
-        face = DashScopeMultiModalEmbedding()
+        embed_model = DashScopeMultiModalEmbedding()
     else:
         with Emulator() as emulator:
             note = "no key set: using the protocol emulator, whose vectors are stand-ins, not a model"
-            with closing(ArkMultiModalEmbedding(api_key="emulator", base_url=emulator.ark_url)) as face:
-                yield face, note
+            with closing(
+                ArkMultiModalEmbedding(api_key="emulator", base_url=emulator.ark_url)
+            ) as embed_model:
+                yield embed_model, note
         return
-    with closing(face):
-        yield face, f"using {face.model_name} live"
+    with closing(embed_model):
+        yield embed_model, f"using {embed_model.model_name} live"
 
 
 def nodes(folder: Path) -> list[BaseNode]:
@@ -95,32 +97,32 @@ def nodes(folder: Path) -> list[BaseNode]:
     return made
 
 
-def build_index(client: QdrantClient, face: Face, folder: Path) -> VectorStoreIndex:
+def build_index(client: QdrantClient, embed_model: EmbedModel, folder: Path) -> VectorStoreIndex:
     """Embed everything and store it; one request brings the dense and the sparse half of a text."""
     settings = {}
-    if face.share_halves():
-        documents, queries = qdrant_sparse_fns(face)
+    if embed_model.share_halves():
+        documents, queries = qdrant_sparse_fns(embed_model)
         settings = {"enable_hybrid": True, "sparse_doc_fn": documents, "sparse_query_fn": queries}
     store = QdrantVectorStore("things", client=client, **settings)
     pipeline = IngestionPipeline(
-        transformations=[MultiModalNodeEmbedder(embed_model=face)], vector_store=store
+        transformations=[MultiModalNodeEmbedder(embed_model=embed_model)], vector_store=store
     )
     pipeline.run(nodes=fingerprint(nodes(folder)))
     # Not VectorStoreIndex(nodes): beside image nodes it would hide the notes (docs/en/llama-index.md).
-    return VectorStoreIndex.from_vector_store(store, embed_model=face)
+    return VectorStoreIndex.from_vector_store(store, embed_model=embed_model)
 
 
-def questions(face: Face, folder: Path) -> list[Question]:
+def questions(embed_model: EmbedModel, folder: Path) -> list[Question]:
     """Return a text, a new picture, a picture with a wish, and a product code."""
     skin = ("#fbe36a", "#f2c53c", "#d89a24")
     new = save(partial(apple, skin=skin, blush="#f0805a"), OUTPUT / "queries" / "yellow_apple.png")
-    wish = query_bundle("this, but blue", image=folder / "red_chair.png", embed_model=face)
+    wish = query_bundle("this, but blue", image=folder / "red_chair.png", embed_model=embed_model)
     return [
         Question("where is the boat moored?", "where is the boat moored?"),
         Question("a blue seascape", "a blue seascape"),
-        Question("[yellow apple]", query_bundle(image=new, embed_model=face)),
+        Question("[yellow apple]", query_bundle(image=new, embed_model=embed_model)),
         Question("[red chair] + this, but blue", wish),
-        Question("QR-2000 (hybrid)", "QR-2000", hybrid=face.share_halves()),
+        Question("QR-2000 (hybrid)", "QR-2000", hybrid=embed_model.share_halves()),
     ]
 
 
@@ -141,11 +143,11 @@ def name_of(node: BaseNode) -> str:
 def run() -> None:
     """Draw, embed, ask, show."""
     folder = OUTPUT / "pictures"
-    with open_face() as (face, note), closing(QdrantClient(":memory:")) as client:
+    with open_embed_model() as (embed_model, note), closing(QdrantClient(":memory:")) as client:
         print(note)
-        index = build_index(client, face, folder)
-        print(f"{client.count('things').count} nodes, {face.usage.requests} requests\n")
-        for question in questions(face, folder):
+        index = build_index(client, embed_model, folder)
+        print(f"{client.count('things').count} nodes, {embed_model.usage.requests} requests\n")
+        for question in questions(embed_model, folder):
             for rank, hit in enumerate(ask(index, question)[:TOP], start=1):
                 shown = question.label if rank == 1 else ""
                 print(f"{shown:<28} | {rank} | {hit.score or 0:>6.3f} | {name_of(hit.node)}")

@@ -36,7 +36,7 @@ class Mount:
     socket: bool
 
     def settings(self, provider: str) -> dict[str, Any]:
-        """Return what a client or a face of `provider` needs to reach the emulator on this mount."""
+        """Return what a client or an integration of `provider` needs to reach the emulator on this mount."""
         if self.socket:
             url = self.emulator.ark_url if provider == "ark" else self.emulator.dashscope_url
             return {"api_key": KEY, "base_url": url}

@@ -161,7 +161,7 @@ def test_a_cache_that_fails_costs_no_row_and_no_bill(inside, tmp_path, caplog, m
     assert "password" not in warning
 
 
-FACES = {
+INTEGRATIONS = {
     "langchain": (DashScopeEmbeddings, lambda model: model.embed_documents(TEXTS)),
     "langchain async": (DashScopeEmbeddings, lambda model: asyncio.run(model.aembed_documents(TEXTS))),
     "llama index": (DashScopeMultiModalEmbedding, lambda model: model.get_text_embedding_batch(TEXTS)),
@@ -173,7 +173,7 @@ FACES = {
 
 
 @every_cache
-@pytest.mark.parametrize(("kind", "call"), FACES.values(), ids=FACES)
+@pytest.mark.parametrize(("kind", "call"), INTEGRATIONS.values(), ids=INTEGRATIONS)
 def test_both_frameworks_return_their_vectors(inside, tmp_path, make, kind, call) -> None:
     expected = inside.client(TEXT, dimensions=D).embed(TEXTS).vectors
     model = kind(

@@ -121,7 +121,7 @@ def test_public_modules_are_attributes_of_the_package_without_an_import_of_their
     assert ["True", "text-embedding-v4", "False True"] == done.stdout.splitlines(), done.stderr
 
 
-def test_a_face_brings_its_own_framework_only():
+def test_an_integration_brings_its_own_framework_only():
     assert "llama_index" not in _imported("import langchain_volc_dashscope")
 
 
@@ -132,7 +132,7 @@ def test_a_face_brings_its_own_framework_only():
         ("llama_index_ext", "llama_index", "volc-dashscope[llama-index]"),
     ],
 )
-def test_a_face_without_its_framework_names_the_extra(package, framework, extra):
+def test_an_integration_without_its_framework_names_the_extra(package, framework, extra):
     done = _python("-c", BLOCKER.format(blocked={framework}) + f"import {package}")
 
     last = done.stderr.strip().splitlines()[-1]

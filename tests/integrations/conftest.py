@@ -1,4 +1,4 @@
-"""A face of either framework, made with the settings of a mount."""
+"""An integration of either framework, made with the settings of a mount."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from paintings import painted
 
 
 @pytest.fixture
-def face_of() -> Iterator[Callable[..., Any]]:
-    """Return a maker of faces that are closed after the test."""
+def embed_model_of() -> Iterator[Callable[..., Any]]:
+    """Return a maker of integrations that are closed after the test."""
     made: list[Any] = []
 
     def make(kind: type, mount: Any, **settings: Any) -> Any:
@@ -20,8 +20,8 @@ def face_of() -> Iterator[Callable[..., Any]]:
         return made[-1]
 
     yield make
-    for face in made:
-        face.close()
+    for embed_model in made:
+        embed_model.close()
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What the tests of both faces hand over, and how they call a face that either framework made."""
+"""What the tests of both integrations hand over, and how they call an integration that either framework made."""
 
 from __future__ import annotations
 
@@ -17,35 +17,45 @@ PICTURE_URL = "https://example.com/red-shoe.png"
 VIDEO_URL = "https://example.com/cat.mp4"
 LANGCHAIN = (ArkEmbeddings, DashScopeEmbeddings)
 LLAMA_INDEX = (ArkMultiModalEmbedding, DashScopeMultiModalEmbedding)
-FACES = (*LANGCHAIN, *LLAMA_INDEX)
+INTEGRATIONS = (*LANGCHAIN, *LLAMA_INDEX)
 
 
 def picture(colour: str = "red") -> Pillow.Image:
     return Pillow.new("RGB", (32, 32), colour)
 
 
-def documents(face: Any, texts: list[str]) -> list[list[float]]:
+def documents(embed_model: Any, texts: list[str]) -> list[list[float]]:
     """Embed texts as documents, whatever the framework calls it."""
     return (
-        face.embed_documents(texts) if isinstance(face, Embeddings) else face.get_text_embedding_batch(texts)
+        embed_model.embed_documents(texts)
+        if isinstance(embed_model, Embeddings)
+        else embed_model.get_text_embedding_batch(texts)
     )
 
 
-async def adocuments(face: Any, texts: list[str]) -> list[list[float]]:
+async def adocuments(embed_model: Any, texts: list[str]) -> list[list[float]]:
     """As `documents`, awaited."""
-    if isinstance(face, Embeddings):
-        return await face.aembed_documents(texts)
-    return await face.aget_text_embedding_batch(texts)
+    if isinstance(embed_model, Embeddings):
+        return await embed_model.aembed_documents(texts)
+    return await embed_model.aget_text_embedding_batch(texts)
 
 
-def query(face: Any, text: str) -> list[float]:
+def query(embed_model: Any, text: str) -> list[float]:
     """Embed a text as a query, whatever the framework calls it."""
-    return face.embed_query(text) if isinstance(face, Embeddings) else face.get_query_embedding(text)
+    return (
+        embed_model.embed_query(text)
+        if isinstance(embed_model, Embeddings)
+        else embed_model.get_query_embedding(text)
+    )
 
 
-def images(face: Any, given: list[str]) -> list[list[float]]:
+def images(embed_model: Any, given: list[str]) -> list[list[float]]:
     """Embed images, whatever the framework calls it."""
-    return face.embed_image(given) if isinstance(face, Embeddings) else face.get_image_embedding_batch(given)
+    return (
+        embed_model.embed_image(given)
+        if isinstance(embed_model, Embeddings)
+        else embed_model.get_image_embedding_batch(given)
+    )
 
 
 def settings_of(embed_model: Any) -> dict[str, Any]:

@@ -77,13 +77,13 @@ def _twins(owner: Any, name: str) -> list[Callable[[Any], Any]]:
 
 
 @pytest.fixture
-def entry(inside, face_of) -> Callable[[str], list[Callable[[Any], Any]]]:
+def entry(inside, embed_model_of) -> Callable[[str], list[Callable[[Any], Any]]]:
     """Return the synchronous and, where there is one, the asynchronous form of an entry point."""
 
     def find(name: str) -> list[Callable[[Any], Any]]:
-        chain = face_of(DashScopeEmbeddings, inside, model=TEXT)
-        index = face_of(DashScopeMultiModalEmbedding, inside, model_name=TEXT)
-        sparse = face_of(DashScopeSparseEmbedding, inside, model_name=TEXT)
+        chain = embed_model_of(DashScopeEmbeddings, inside, model=TEXT)
+        index = embed_model_of(DashScopeMultiModalEmbedding, inside, model_name=TEXT)
+        sparse = embed_model_of(DashScopeSparseEmbedding, inside, model_name=TEXT)
         framework, _, method = name.partition(" ")
         if framework == "LangChain" and hasattr(chain, f"a{method}"):
             return _twins(chain, method)

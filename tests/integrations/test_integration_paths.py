@@ -28,9 +28,9 @@ def red(tmp_path) -> Path:
     return path
 
 
-def _ways(inside, face_of, root):
-    chain = face_of(ArkEmbeddings, inside, media_root=root)
-    index = face_of(ArkMultiModalEmbedding, inside, media_root=root)
+def _ways(inside, embed_model_of, root):
+    chain = embed_model_of(ArkEmbeddings, inside, media_root=root)
+    index = embed_model_of(ArkMultiModalEmbedding, inside, media_root=root)
     embedder = MultiModalNodeEmbedder(embed_model=index)
 
     def column(uri):
@@ -61,37 +61,37 @@ def _ways(inside, face_of, root):
 
 
 @pytest.mark.parametrize("root", [str, Path])
-def test_a_file_uri_inside_the_root_is_read(inside, face_of, red, root):
-    for way, embed in _ways(inside, face_of, root(red.parent)).items():
+def test_a_file_uri_inside_the_root_is_read(inside, embed_model_of, red, root):
+    for way, embed in _ways(inside, embed_model_of, root(red.parent)).items():
         assert (way, True) == (way, bool(embed(red.as_uri())))
 
 
-def test_a_file_uri_outside_the_root_is_refused(inside, face_of, red):
-    for way, embed in _ways(inside, face_of, red.parent).items():
+def test_a_file_uri_outside_the_root_is_refused(inside, embed_model_of, red):
+    for way, embed in _ways(inside, embed_model_of, red.parent).items():
         with pytest.raises(InputError, match="outside root") as caught:
             embed((red.parents[1] / "out.png").as_uri())
         assert (way, 0) == (way, len(inside.emulator.ledger)), caught
 
 
 @pytest.mark.parametrize("scheme", ["tos", "s3"])
-def test_a_scheme_nobody_fetches_is_named(inside, face_of, red, scheme):
-    for way, embed in _ways(inside, face_of, red.parent).items():
+def test_a_scheme_nobody_fetches_is_named(inside, embed_model_of, red, scheme):
+    for way, embed in _ways(inside, embed_model_of, red.parent).items():
         with pytest.raises(InputError, match=f"scheme '{scheme}' cannot be used"):
             embed(f"{scheme}://bucket/red.png")
         assert (way, 0) == (way, len(inside.emulator.ledger))
 
 
-def test_the_address_in_metadata_is_embedded_as_it_is(inside, face_of, red):
+def test_the_address_in_metadata_is_embedded_as_it_is(inside, embed_model_of, red):
     document = MediaDocument(Image.from_path(red))
-    chain = face_of(ArkEmbeddings, inside, media_root=red.parent)
+    chain = embed_model_of(ArkEmbeddings, inside, media_root=red.parent)
 
     rows = chain.embed_image([document.metadata["media_uri"]])
 
     assert rows == chain.embed_documents([media_of(document, root=red.parent)])
 
 
-def test_a_block_opens_no_file_without_a_root(inside, face_of, red):
-    chain = face_of(ArkEmbeddings, inside)
+def test_a_block_opens_no_file_without_a_root(inside, embed_model_of, red):
+    chain = embed_model_of(ArkEmbeddings, inside)
 
     with pytest.raises(InputError, match="set media_root"):
         chain.embed_documents([{"image": red.as_uri()}])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from samples import ARK, FACES, LANGCHAIN, PICTURE_URL, V4, VL, documents, images, query
+from samples import ARK, INTEGRATIONS, LANGCHAIN, PICTURE_URL, V4, VL, documents, images, query
 
 from langchain_volc_dashscope import ArkEmbeddings, DashScopeEmbeddings
 from llama_index_ext import ArkMultiModalEmbedding, DashScopeMultiModalEmbedding
@@ -44,21 +44,23 @@ def _bodies(emulator: Any) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("kind", [ArkEmbeddings, ArkMultiModalEmbedding])
 @pytest.mark.parametrize(("model", "settings", "document", "asked"), ARK_ROLES)
-def test_ark_is_told_the_role_in_its_instructions(inside, face_of, kind, model, settings, document, asked):
-    face = face_of(kind, inside, model=model, **settings)
+def test_ark_is_told_the_role_in_its_instructions(
+    inside, embed_model_of, kind, model, settings, document, asked
+):
+    embed_model = embed_model_of(kind, inside, model=model, **settings)
 
-    documents(face, ["shoe"])
-    query(face, "shoe")
+    documents(embed_model, ["shoe"])
+    query(embed_model, "shoe")
 
     assert [document, asked] == [body.get("instructions") for body in _bodies(inside.emulator)]
 
 
 @pytest.mark.parametrize("kind", [ArkEmbeddings, ArkMultiModalEmbedding])
-def test_ark_text_models_get_the_instruction_as_a_prefix_of_the_query_only(inside, face_of, kind):
-    face = face_of(kind, inside, model=ARK_TEXT, instruct=TASK)
+def test_ark_text_models_get_the_instruction_as_a_prefix_of_the_query_only(inside, embed_model_of, kind):
+    embed_model = embed_model_of(kind, inside, model=ARK_TEXT, instruct=TASK)
 
-    documents(face, ["shoe"])
-    query(face, "shoe")
+    documents(embed_model, ["shoe"])
+    query(embed_model, "shoe")
 
     assert [["shoe"], [f"Instruct: {TASK}\nQuery: shoe"]] == [
         body["input"] for body in _bodies(inside.emulator)
@@ -68,30 +70,30 @@ def test_ark_text_models_get_the_instruction_as_a_prefix_of_the_query_only(insid
 @pytest.mark.parametrize("kind", [DashScopeEmbeddings, DashScopeMultiModalEmbedding])
 @pytest.mark.parametrize(("model", "settings", "document", "asked"), DASHSCOPE_ROLES)
 def test_dashscope_is_told_the_role_in_its_parameters(
-    inside, face_of, kind, model, settings, document, asked
+    inside, embed_model_of, kind, model, settings, document, asked
 ):
-    face = face_of(kind, inside, model=model, **settings)
+    embed_model = embed_model_of(kind, inside, model=model, **settings)
 
-    documents(face, ["shoe"])
-    query(face, "shoe")
+    documents(embed_model, ["shoe"])
+    query(embed_model, "shoe")
 
     assert [document, asked] == [body["parameters"] for body in _bodies(inside.emulator)]
 
 
-@pytest.mark.parametrize("kind", FACES)
-def test_images_are_documents(inside, face_of, kind):
-    face = face_of(kind, inside, instruct=TASK)
+@pytest.mark.parametrize("kind", INTEGRATIONS)
+def test_images_are_documents(inside, embed_model_of, kind):
+    embed_model = embed_model_of(kind, inside, instruct=TASK)
 
-    images(face, [PICTURE_URL])
+    images(embed_model, [PICTURE_URL])
 
     assert TASK not in str(_bodies(inside.emulator))
 
 
 @pytest.mark.parametrize("kind", [ArkEmbeddings, ArkMultiModalEmbedding])
-def test_ark_documents_say_which_modality_they_are(inside, face_of, kind):
-    face = face_of(kind, inside)
+def test_ark_documents_say_which_modality_they_are(inside, embed_model_of, kind):
+    embed_model = embed_model_of(kind, inside)
 
-    images(face, [PICTURE_URL])
+    images(embed_model, [PICTURE_URL])
 
     assert (
         "Instruction:Compress the image into one word.\nQuery:"
@@ -99,10 +101,10 @@ def test_ark_documents_say_which_modality_they_are(inside, face_of, kind):
     )
 
 
-def test_a_fused_query_names_both_modalities(inside, face_of):
-    face = face_of(ArkEmbeddings, inside)
+def test_a_fused_query_names_both_modalities(inside, embed_model_of):
+    embed_model = embed_model_of(ArkEmbeddings, inside)
 
-    face.embed_query(Fused("but blue", Image.from_url(PICTURE_URL)))
+    embed_model.embed_query(Fused("but blue", Image.from_url(PICTURE_URL)))
 
     expected = (
         "Target_modality: text/image/video.\nInstruction:Compress the text and image into one word.\nQuery:"
@@ -111,15 +113,15 @@ def test_a_fused_query_names_both_modalities(inside, face_of):
 
 
 @pytest.mark.parametrize("kind", LANGCHAIN)
-async def test_async_calls_send_the_same_bodies_as_sync_ones(inside, face_of, kind):
-    face = face_of(kind, inside, instruct=TASK)
+async def test_async_calls_send_the_same_bodies_as_sync_ones(inside, embed_model_of, kind):
+    embed_model = embed_model_of(kind, inside, instruct=TASK)
 
-    face.embed_documents(["shoe"])
-    face.embed_query("shoe")
-    face.embed_image([PICTURE_URL])
-    await face.aembed_documents(["shoe"])
-    await face.aembed_query("shoe")
-    await face.aembed_image([PICTURE_URL])
+    embed_model.embed_documents(["shoe"])
+    embed_model.embed_query("shoe")
+    embed_model.embed_image([PICTURE_URL])
+    await embed_model.aembed_documents(["shoe"])
+    await embed_model.aembed_query("shoe")
+    await embed_model.aembed_image([PICTURE_URL])
 
     bodies = _bodies(inside.emulator)
     assert bodies[:3] == bodies[3:]

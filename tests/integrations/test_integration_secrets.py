@@ -1,4 +1,4 @@
-"""A key is in no text that a face gives out."""
+"""A key is in no text that an integration gives out."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from canary import KEY
 from listener import Listener
 from llama_index.core.callbacks import CallbackManager
 from pydantic import ValidationError
-from samples import FACES, LANGCHAIN, LLAMA_INDEX, documents, images
+from samples import INTEGRATIONS, LANGCHAIN, LLAMA_INDEX, documents, images
 
 from langchain_volc_dashscope import ArkEmbeddings
 from volc_dashscope import ConfigError
@@ -19,36 +19,36 @@ SHOWN = {
     "repr": repr,
     "str": str,
     "vars": vars,
-    "model_dump": lambda face: face.model_dump(),
-    "model_dump_json": lambda face: face.model_dump_json(),
-    "private": lambda face: face.__pydantic_private__,
+    "model_dump": lambda embed_model: embed_model.model_dump(),
+    "model_dump_json": lambda embed_model: embed_model.model_dump_json(),
+    "private": lambda embed_model: embed_model.__pydantic_private__,
 }
 SHOWN_BY_LLAMA_INDEX = {
-    "to_dict": lambda face: face.to_dict(),
-    "to_json": lambda face: face.to_json(),
-    "to_payload": lambda face: face.to_payload(),
-    "dict": lambda face: face.dict(),
+    "to_dict": lambda embed_model: embed_model.to_dict(),
+    "to_json": lambda embed_model: embed_model.to_json(),
+    "to_payload": lambda embed_model: embed_model.to_payload(),
+    "dict": lambda embed_model: embed_model.dict(),
 }
 
 
-@pytest.mark.parametrize("kind", FACES)
+@pytest.mark.parametrize("kind", INTEGRATIONS)
 @pytest.mark.parametrize("show", SHOWN.values(), ids=SHOWN)
-def test_no_view_of_a_face_shows_the_key(kind, show):
-    face = kind(api_key=KEY, default_headers={"X-Trace": KEY})
+def test_no_view_of_an_integration_shows_the_key(kind, show):
+    embed_model = kind(api_key=KEY, default_headers={"X-Trace": KEY})
 
     if show is vars:  # the user's own headers are an attribute; the key is not
-        face.default_headers = None
+        embed_model.default_headers = None
 
-    assert KEY not in f"{show(face)} {show(face)!r}"
+    assert KEY not in f"{show(embed_model)} {show(embed_model)!r}"
 
 
 @pytest.mark.parametrize("kind", LLAMA_INDEX)
 @pytest.mark.parametrize("show", SHOWN_BY_LLAMA_INDEX.values(), ids=SHOWN_BY_LLAMA_INDEX)
 def test_no_serialized_form_holds_the_key(kind, show):
-    face = kind(api_key=KEY)
+    embed_model = kind(api_key=KEY)
 
-    assert KEY not in str(show(face))
-    assert "api_key" not in str(show(face))
+    assert KEY not in str(show(embed_model))
+    assert "api_key" not in str(show(embed_model))
 
 
 MISTAKES = {
@@ -59,7 +59,7 @@ MISTAKES = {
 }
 
 
-@pytest.mark.parametrize("kind", FACES)
+@pytest.mark.parametrize("kind", INTEGRATIONS)
 @pytest.mark.parametrize("mistake", MISTAKES.values(), ids=MISTAKES)
 def test_no_error_shows_the_key(kind, mistake):
     with pytest.raises(ValueError) as caught:  # noqa: PT011 - pydantic's or ours, both are ValueErrors
@@ -72,48 +72,48 @@ def test_no_error_shows_the_key(kind, mistake):
     assert KEY not in " ".join(told)
 
 
-@pytest.mark.parametrize("kind", FACES)
+@pytest.mark.parametrize("kind", INTEGRATIONS)
 def test_an_unknown_setting_is_refused_by_name(kind):
     with pytest.raises(ValidationError, match="dimension_count"):
         kind(api_key=KEY, dimension_count=5)
 
 
-@pytest.mark.parametrize("kind", FACES)
-def test_a_copy_made_by_pickle_works_and_keeps_the_explicit_key(emulate, face_of, kind):
+@pytest.mark.parametrize("kind", INTEGRATIONS)
+def test_a_copy_made_by_pickle_works_and_keeps_the_explicit_key(emulate, embed_model_of, kind):
     mount = emulate(socket=True)
-    face = face_of(kind, mount)
-    twin = pickle.loads(pickle.dumps(face))
+    embed_model = embed_model_of(kind, mount)
+    twin = pickle.loads(pickle.dumps(embed_model))
 
-    expected, actual = documents(face, ["a"]), documents(twin, ["a"])
+    expected, actual = documents(embed_model, ["a"]), documents(twin, ["a"])
     twin.close()
 
     assert expected == actual
     assert f"Bearer {KEY}" == mount.emulator.ledger[-1].headers["authorization"]
 
 
-@pytest.mark.parametrize("kind", FACES)
+@pytest.mark.parametrize("kind", INTEGRATIONS)
 @pytest.mark.parametrize("duplicate", [copy.deepcopy, pickle.dumps], ids=["deepcopy", "pickle"])
-def test_a_face_with_a_client_handed_in_refuses_to_be_copied(inside, kind, duplicate):
+def test_an_integration_with_a_client_handed_in_refuses_to_be_copied(inside, kind, duplicate):
     """Without the client the copy would dial the live service."""
-    face = kind(**inside.settings(kind.provider_name))
+    embed_model = kind(**inside.settings(kind.provider_name))
 
     with pytest.raises(ConfigError, match="handed in"):
-        duplicate(face)
+        duplicate(embed_model)
 
 
 def test_a_limiter_or_header_is_not_dumped():
-    face = ArkEmbeddings(api_key=KEY, default_headers={"X-Trace": "1"}, limiter=object())
+    embed_model = ArkEmbeddings(api_key=KEY, default_headers={"X-Trace": "1"}, limiter=object())
 
-    assert {"limiter", "default_headers", "http_client", "ark_api_key"}.isdisjoint(face.model_dump())
+    assert {"limiter", "default_headers", "http_client", "ark_api_key"}.isdisjoint(embed_model.model_dump())
 
 
 @pytest.mark.parametrize("kind", LLAMA_INDEX)
-def test_events_do_not_hold_the_key(inside, face_of, kind):
+def test_events_do_not_hold_the_key(inside, embed_model_of, kind):
     listener = Listener()
-    face = face_of(kind, inside, callback_manager=CallbackManager([listener]))
+    embed_model = embed_model_of(kind, inside, callback_manager=CallbackManager([listener]))
 
-    documents(face, ["a"])
-    images(face, ["https://example.com/a.png"])
+    documents(embed_model, ["a"])
+    images(embed_model, ["https://example.com/a.png"])
 
     assert 4 == len(listener.heard)
     assert KEY not in str(listener.heard)
@@ -121,7 +121,7 @@ def test_events_do_not_hold_the_key(inside, face_of, kind):
 
 @pytest.mark.parametrize("kind", LANGCHAIN)
 @pytest.mark.parametrize("spelling", ["api_key", "own"])
-def test_the_key_goes_by_either_name(inside, face_of, kind, spelling):
+def test_the_key_goes_by_either_name(inside, embed_model_of, kind, spelling):
     name = "api_key" if spelling == "api_key" else f"{kind.provider_name}_api_key"
     settings = inside.settings(kind.provider_name) | {"api_key": None}
     del settings["api_key"]
@@ -131,7 +131,7 @@ def test_the_key_goes_by_either_name(inside, face_of, kind, spelling):
     assert f"Bearer {KEY}" == inside.emulator.ledger[0].headers["authorization"]
 
 
-@pytest.mark.parametrize("kind", FACES)
+@pytest.mark.parametrize("kind", INTEGRATIONS)
 def test_the_key_comes_from_the_environment(inside, monkeypatch, kind):
     settings = inside.settings(kind.provider_name)
     del settings["api_key"]
@@ -142,7 +142,7 @@ def test_the_key_comes_from_the_environment(inside, monkeypatch, kind):
     assert "Bearer sk-from-environment" == inside.emulator.ledger[0].headers["authorization"]
 
 
-@pytest.mark.parametrize("kind", FACES)
+@pytest.mark.parametrize("kind", INTEGRATIONS)
 def test_a_missing_key_names_the_variable(kind):
     with pytest.raises(ConfigError, match=f"{kind.provider_name.upper()}_API_KEY"):
         kind()

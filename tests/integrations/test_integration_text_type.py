@@ -38,8 +38,8 @@ ARK_METHODS: dict[str, Callable[[Any], object]] = {
 @pytest.mark.parametrize(
     ("role", "sent"), [("query", {"text_type": "query"}), ("document", {"text_type": "document"}), (None, {})]
 )
-def test_a_fixed_role_is_sent_by_every_method(inside, face_of, method, role, sent):
-    model = face_of(DashScopeEmbeddings, inside, model=V4, text_type=role)
+def test_a_fixed_role_is_sent_by_every_method(inside, embed_model_of, method, role, sent):
+    model = embed_model_of(DashScopeEmbeddings, inside, model=V4, text_type=role)
 
     METHODS[method](model)
 
@@ -50,8 +50,8 @@ def test_a_fixed_role_is_sent_by_every_method(inside, face_of, method, role, sen
 
 @pytest.mark.parametrize("method", ARK_METHODS)
 @pytest.mark.parametrize(("role", "begins"), [("query", "Target_modality: "), ("document", "Instruction:")])
-def test_a_fixed_role_reaches_media_too(inside, face_of, method, role, begins):
-    model = face_of(ArkEmbeddings, inside, model=ARK, text_type=role)
+def test_a_fixed_role_reaches_media_too(inside, embed_model_of, method, role, begins):
+    model = embed_model_of(ArkEmbeddings, inside, model=ARK, text_type=role)
 
     ARK_METHODS[method](model)
 
@@ -60,8 +60,8 @@ def test_a_fixed_role_reaches_media_too(inside, face_of, method, role, begins):
 
 
 @pytest.mark.parametrize("settings", [{}, {"text_type": "auto"}])
-def test_auto_is_by_method(inside, face_of, settings):
-    model = face_of(DashScopeEmbeddings, inside, model=V4, **settings)
+def test_auto_is_by_method(inside, embed_model_of, settings):
+    model = embed_model_of(DashScopeEmbeddings, inside, model=V4, **settings)
 
     model.embed_documents(["shoe"])
     model.embed_query("shoe")
@@ -70,8 +70,8 @@ def test_auto_is_by_method(inside, face_of, settings):
     assert roles == ["document", "query"]
 
 
-def test_a_role_given_to_the_call_wins(inside, face_of):
-    model = face_of(DashScopeEmbeddings, inside, model=V4, text_type="query")
+def test_a_role_given_to_the_call_wins(inside, embed_model_of):
+    model = embed_model_of(DashScopeEmbeddings, inside, model=V4, text_type="query")
 
     model.embed_contents(["shoe"], text_type="document")
     model.embed_contents(["shoe"], text_type=None)
@@ -79,23 +79,23 @@ def test_a_role_given_to_the_call_wins(inside, face_of):
     assert [{"text_type": "document"}, {}] == [entry.body["parameters"] for entry in inside.emulator.ledger]
 
 
-def test_documents_of_another_role_have_a_fingerprint_of_their_own(inside, face_of):
+def test_documents_of_another_role_have_a_fingerprint_of_their_own(inside, embed_model_of):
     by_role = {
-        role: face_of(DashScopeEmbeddings, inside, model=V4, text_type=role).fingerprint
+        role: embed_model_of(DashScopeEmbeddings, inside, model=V4, text_type=role).fingerprint
         for role in ("auto", "document", "query", None)
     }
 
     assert by_role["auto"] == by_role["document"]
     assert len(set(by_role.values())) == 3
-    described = face_of(DashScopeEmbeddings, inside, model=V4, text_type=None).describe()
+    described = embed_model_of(DashScopeEmbeddings, inside, model=V4, text_type=None).describe()
     assert "text_type='none'" in described
 
 
-def test_a_role_that_does_not_exist_is_refused(inside, face_of):
+def test_a_role_that_does_not_exist_is_refused(inside, embed_model_of):
     with pytest.raises(ValidationError, match="text_type"):
-        face_of(DashScopeEmbeddings, inside, model=V4, text_type="search")
+        embed_model_of(DashScopeEmbeddings, inside, model=V4, text_type="search")
 
 
-def test_the_name_other_packages_have_for_it_is_answered_with_ours(inside, face_of):
+def test_the_name_other_packages_have_for_it_is_answered_with_ours(inside, embed_model_of):
     with pytest.raises(ConfigError, match="calls it text_type=, not input_type="):
-        face_of(DashScopeEmbeddings, inside, model=V4, input_type="query")
+        embed_model_of(DashScopeEmbeddings, inside, model=V4, input_type="query")

@@ -27,34 +27,34 @@ LISTS = {
 LIST_METHODS = [name for plain in LISTS for name in (plain, f"a{plain}")]
 
 
-def _call(face: Any, name: str, *arguments: Any) -> Any:
-    made = getattr(face, name)(*arguments)
+def _call(embed_model: Any, name: str, *arguments: Any) -> Any:
+    made = getattr(embed_model, name)(*arguments)
     return asyncio.run(made) if inspect.isawaitable(made) else made
 
 
 @pytest.mark.parametrize("kind", LANGCHAIN)
 @pytest.mark.parametrize("name", LIST_METHODS)
-def test_a_list_comes_back_in_order_as_python_floats(inside, face_of, kind, name):
-    face = face_of(kind, inside)
+def test_a_list_comes_back_in_order_as_python_floats(inside, embed_model_of, kind, name):
+    embed_model = embed_model_of(kind, inside)
     given = LISTS[name.removeprefix("a")][0]
 
-    together = _call(face, name, given)
-    alone = [_call(face, name, [one])[0] for one in given]
+    together = _call(embed_model, name, given)
+    alone = [_call(embed_model, name, [one])[0] for one in given]
 
     assert alone == together
     assert 3 == len({tuple(row) for row in together})
     assert {list} == {type(row) for row in together}
     assert {float} == {type(number) for row in together for number in row}
-    assert {face.dimension} == {len(row) for row in together}
+    assert {embed_model.dimension} == {len(row) for row in together}
 
 
 @pytest.mark.parametrize("kind", LANGCHAIN)
 @pytest.mark.parametrize("name", LIST_METHODS)
 @pytest.mark.parametrize("empty", [[], (), np.array([], dtype=str)], ids=["list", "tuple", "array"])
-def test_nothing_in_is_nothing_out_and_no_request(inside, face_of, kind, name, empty):
-    face = face_of(kind, inside)
+def test_nothing_in_is_nothing_out_and_no_request(inside, embed_model_of, kind, name, empty):
+    embed_model = embed_model_of(kind, inside)
 
-    assert [] == _call(face, name, empty)
+    assert [] == _call(embed_model, name, empty)
     assert 0 == len(inside.emulator.ledger)
 
 
@@ -67,10 +67,12 @@ def test_stores_can_pass_uris_by_name(kind):
 
 
 @pytest.mark.parametrize("kind", LANGCHAIN)
-def test_stores_call_either_name_of_embed_image(inside, face_of, kind):
-    face = face_of(kind, inside)
+def test_stores_call_either_name_of_embed_image(inside, embed_model_of, kind):
+    embed_model = embed_model_of(kind, inside)
 
-    assert face.embed_image(uris=[data_uri(painted())]) == face.embed_images(uris=[data_uri(painted())])
+    assert embed_model.embed_image(uris=[data_uri(painted())]) == embed_model.embed_images(
+        uris=[data_uri(painted())]
+    )
 
 
 @pytest.mark.parametrize(
@@ -78,31 +80,31 @@ def test_stores_call_either_name_of_embed_image(inside, face_of, kind):
     [np.array(["red", "blue"]), ("red", "blue"), (text for text in ("red", "blue"))],
     ids=["array", "tuple", "generator"],
 )
-def test_texts_may_be_any_iterable_of_str(inside, face_of, texts):
-    face = face_of(DashScopeEmbeddings, inside, model=V4)
+def test_texts_may_be_any_iterable_of_str(inside, embed_model_of, texts):
+    embed_model = embed_model_of(DashScopeEmbeddings, inside, model=V4)
 
-    rows = face.embed_documents(texts)
+    rows = embed_model.embed_documents(texts)
 
-    assert face.embed_documents(["red", "blue"]) == rows
+    assert embed_model.embed_documents(["red", "blue"]) == rows
     assert ["red", "blue"] == inside.emulator.ledger.texts[:2]
 
 
 @pytest.mark.parametrize("name", LIST_METHODS)
 @pytest.mark.parametrize("wrong", ["red", None, b"red"], ids=["str", "None", "bytes"])
-def test_one_thing_where_a_list_belongs_is_an_input_error(inside, face_of, name, wrong):
-    face = face_of(ArkEmbeddings, inside)
+def test_one_thing_where_a_list_belongs_is_an_input_error(inside, embed_model_of, name, wrong):
+    embed_model = embed_model_of(ArkEmbeddings, inside)
 
     with pytest.raises(InputError, match="must be a list"):
-        _call(face, name, wrong)
+        _call(embed_model, name, wrong)
     assert 0 == len(inside.emulator.ledger)
 
 
 @pytest.mark.parametrize("uris", [[PICTURE_URL, "no-such.png"], [PICTURE_URL, 7], [PICTURE_URL, "data:x"]])
-def test_a_bad_uri_is_named_by_its_index_before_anything_is_sent(inside, face_of, uris):
-    face = face_of(ArkEmbeddings, inside)
+def test_a_bad_uri_is_named_by_its_index_before_anything_is_sent(inside, embed_model_of, uris):
+    embed_model = embed_model_of(ArkEmbeddings, inside)
 
     with pytest.raises(InputError, match="item 1") as caught:
-        face.embed_image(uris)
+        embed_model.embed_image(uris)
 
     assert (1, 0) == (caught.value.index, len(inside.emulator.ledger))
 
@@ -115,11 +117,13 @@ def test_the_model_goes_by_either_name(kind):
 
 
 @pytest.mark.parametrize("kind", LANGCHAIN)
-def test_an_endpoint_id_works_with_like(inside, face_of, kind):
+def test_an_endpoint_id_works_with_like(inside, embed_model_of, kind):
     base_model = ARK if kind is ArkEmbeddings else VL
-    face = face_of(kind, inside, model="ep-2025-abc" if kind is ArkEmbeddings else VL, base_model=base_model)
+    embed_model = embed_model_of(
+        kind, inside, model="ep-2025-abc" if kind is ArkEmbeddings else VL, base_model=base_model
+    )
 
-    assert face.dimension == len(face.embed_query("a"))
+    assert embed_model.dimension == len(embed_model.embed_query("a"))
 
 
 @pytest.mark.parametrize(
@@ -133,53 +137,53 @@ def test_an_endpoint_id_works_with_like(inside, face_of, kind):
     ],
     ids=["http", "https", "upper case", "oss", "data"],
 )
-def test_a_uri_with_a_scheme_opens_no_file(inside, face_of, audit, uri):
-    face = face_of(DashScopeEmbeddings, inside)
+def test_a_uri_with_a_scheme_opens_no_file(inside, embed_model_of, audit, uri):
+    embed_model = embed_model_of(DashScopeEmbeddings, inside)
 
     # The emulator refuses some; what matters is that it was sent as a URL.
     with suppress(ServiceError):
-        face.embed_image([uri])
+        embed_model.embed_image([uri])
 
     assert [uri] == [part["image"] for part in inside.emulator.ledger[0].body["input"]["contents"]]
     assert [] == [name for name in audit.files_opened if name.endswith("a.png")]
 
 
-def test_a_uri_without_a_scheme_is_a_path(inside, face_of, red_png):
-    face = face_of(ArkEmbeddings, inside)
+def test_a_uri_without_a_scheme_is_a_path(inside, embed_model_of, red_png):
+    embed_model = embed_model_of(ArkEmbeddings, inside)
 
-    assert face.embed_image([data_uri(painted("red"))]) == face.embed_image([str(red_png)])
-    assert face.embed_image([data_uri(painted("red"))]) == face.embed_image([red_png])
+    assert embed_model.embed_image([data_uri(painted("red"))]) == embed_model.embed_image([str(red_png)])
+    assert embed_model.embed_image([data_uri(painted("red"))]) == embed_model.embed_image([red_png])
 
 
 @pytest.mark.parametrize("given", ["/etc/passwd", "red.png", "https://h/a.png"])
-def test_a_text_that_looks_like_a_uri_is_text(inside, face_of, red_png, audit, monkeypatch, given):
+def test_a_text_that_looks_like_a_uri_is_text(inside, embed_model_of, red_png, audit, monkeypatch, given):
     monkeypatch.chdir(red_png.parent)
-    face = face_of(ArkEmbeddings, inside)
+    embed_model = embed_model_of(ArkEmbeddings, inside)
 
-    face.embed_documents([given])
-    face.embed_query(given)
+    embed_model.embed_documents([given])
+    embed_model.embed_query(given)
 
     assert [given, given] == inside.emulator.ledger.texts
     assert [] == [name for name in audit.files_opened if name.endswith(given)]
 
 
 @pytest.mark.parametrize("method", ["embed_image", "embed_video"])
-def test_media_root_is_a_fence(inside, face_of, tmp_path, method):
+def test_media_root_is_a_fence(inside, embed_model_of, tmp_path, method):
     (tmp_path / "in").mkdir()
     (tmp_path / "out.png").write_bytes(painted())
     (tmp_path / "in" / "link.png").symlink_to(tmp_path / "out.png")
-    face = face_of(ArkEmbeddings, inside, media_root=str(tmp_path / "in"))
+    embed_model = embed_model_of(ArkEmbeddings, inside, media_root=str(tmp_path / "in"))
 
     for path in (tmp_path / "out.png", tmp_path / "in" / ".." / "out.png", tmp_path / "in" / "link.png"):
         with pytest.raises(InputError, match="outside root"):
-            getattr(face, method)([str(path)])
+            getattr(embed_model, method)([str(path)])
     assert 0 == len(inside.emulator.ledger)
 
 
-def test_media_root_lets_in_what_is_inside(inside, face_of, red_png):
-    face = face_of(ArkEmbeddings, inside, media_root=str(red_png.parent))
+def test_media_root_lets_in_what_is_inside(inside, embed_model_of, red_png):
+    embed_model = embed_model_of(ArkEmbeddings, inside, media_root=str(red_png.parent))
 
-    assert 1 == len(face.embed_image([str(red_png)]))
+    assert 1 == len(embed_model.embed_image([str(red_png)]))
 
 
 OLD = "doubao-embedding-vision-250615"
@@ -206,44 +210,44 @@ def test_bad_settings_are_errors_of_this_library(settings, expected):
     assert type(caught.value) is expected
 
 
-def test_a_bad_text_is_named_by_its_index(inside, face_of):
-    face = face_of(ArkEmbeddings, inside)
+def test_a_bad_text_is_named_by_its_index(inside, embed_model_of):
+    embed_model = embed_model_of(ArkEmbeddings, inside)
 
     with pytest.raises(InputError, match="item 1") as caught:
-        face.embed_documents(["a", "", "b", ""])
+        embed_model.embed_documents(["a", "", "b", ""])
 
     assert (1, 0) == (caught.value.index, len(inside.emulator.ledger))
 
 
 @pytest.mark.parametrize("name", ["embed_documents", "aembed_documents"])
-def test_some_failures_of_many_are_a_bulk_error_that_keeps_the_rest(inside, face_of, name):
-    face = face_of(ArkEmbeddings, inside, max_retries=0, max_concurrency=1)
+def test_some_failures_of_many_are_a_bulk_error_that_keeps_the_rest(inside, embed_model_of, name):
+    embed_model = embed_model_of(ArkEmbeddings, inside, max_retries=0, max_concurrency=1)
     inside.emulator.fail(None, "500")
 
     with pytest.raises(BulkError) as caught:
-        _call(face, name, ["a", "b", "c"])
+        _call(embed_model, name, ["a", "b", "c"])
 
     assert [1] == list(caught.value.failures)
-    assert face.embed_documents(["c"])[0] == caught.value.result.vectors[2].tolist()
+    assert embed_model.embed_documents(["c"])[0] == caught.value.result.vectors[2].tolist()
 
 
-def test_values_of_the_core_are_items_too(inside, face_of):
-    face = face_of(ArkEmbeddings, inside)
+def test_values_of_the_core_are_items_too(inside, embed_model_of):
+    embed_model = embed_model_of(ArkEmbeddings, inside)
     items = ["red", Image.from_url(PICTURE_URL), Fused("red", Image.from_url(PICTURE_URL))]
 
-    rows = face.embed_documents(items)
+    rows = embed_model.embed_documents(items)
 
-    assert rows == [face.embed_documents([item])[0] for item in items]
+    assert rows == [embed_model.embed_documents([item])[0] for item in items]
     assert 3 == len({tuple(row) for row in rows})
 
 
-def test_usage_adds_up_over_calls(inside, face_of):
-    face = face_of(ArkEmbeddings, inside)
+def test_usage_adds_up_over_calls(inside, embed_model_of):
+    embed_model = embed_model_of(ArkEmbeddings, inside)
 
-    face.embed_documents(["a", "b"])
-    face.embed_query("c")
+    embed_model.embed_documents(["a", "b"])
+    embed_model.embed_query("c")
 
-    assert (3, inside.emulator.ledger.tokens) == (face.usage.requests, face.usage.total_tokens)
+    assert (3, inside.emulator.ledger.tokens) == (embed_model.usage.requests, embed_model.usage.total_tokens)
 
 
 class _Counter(BaseRateLimiter):
@@ -262,21 +266,21 @@ class _Counter(BaseRateLimiter):
 
 
 @pytest.mark.parametrize(("name", "expected"), [("embed_documents", "sync"), ("aembed_documents", "async")])
-def test_langchains_rate_limiter_is_asked_once_for_each_request(inside, face_of, name, expected):
+def test_langchains_rate_limiter_is_asked_once_for_each_request(inside, embed_model_of, name, expected):
     limiter = _Counter()
-    face = face_of(ArkEmbeddings, inside, rate_limiter=limiter)
+    embed_model = embed_model_of(ArkEmbeddings, inside, rate_limiter=limiter)
 
-    _call(face, name, ["a", "b", "c"])
+    _call(embed_model, name, ["a", "b", "c"])
 
     assert [f"{expected} True"] * 3 == limiter.calls
 
 
 @pytest.mark.parametrize("name", ["embed_documents", "aembed_documents"])
-def test_langchains_rate_limiter_slows_requests_down(inside, face_of, name):
+def test_langchains_rate_limiter_slows_requests_down(inside, embed_model_of, name):
     limiter = InMemoryRateLimiter(requests_per_second=40, check_every_n_seconds=0.002, max_bucket_size=1)
-    face = face_of(ArkEmbeddings, inside, rate_limiter=limiter)
+    embed_model = embed_model_of(ArkEmbeddings, inside, rate_limiter=limiter)
     began = time.monotonic()
 
-    _call(face, name, ["a", "b", "c", "d", "e"])
+    _call(embed_model, name, ["a", "b", "c", "d", "e"])
 
     assert 4 / 40 <= time.monotonic() - began

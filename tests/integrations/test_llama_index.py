@@ -43,13 +43,13 @@ async def _await(made: Any) -> Any:
 @pytest.mark.parametrize(
     ("hook", "role", "number"), [(hook, *what) for hook, what in HOOKS.items()], ids=list(HOOKS)
 )
-async def test_each_hook_gives_what_the_core_gives(inside, face_of, kind, hook, role, number):
-    face, client = face_of(kind, inside), inside.client(kind.model_fields["model_name"].default)
+async def test_each_hook_gives_what_the_core_gives(inside, embed_model_of, kind, hook, role, number):
+    embed_model, client = embed_model_of(kind, inside), inside.client(kind.model_fields["model_name"].default)
     given = [data_uri(painted("red")), data_uri(painted("blue"))] if role == "image" else ["red", "blue"]
     items = [Image.from_url(uri) for uri in given] if role == "image" else given
     expected = client.embed(items, text_type="query" if role == "query" else "document").vectors.tolist()
 
-    actual = await _await(getattr(face, hook)(given if number == "many" else given[1]))
+    actual = await _await(getattr(embed_model, hook)(given if number == "many" else given[1]))
 
     assert (expected if number == "many" else expected[1]) == actual
 
@@ -63,36 +63,36 @@ def test_every_hook_of_the_base_class_is_our_own(kind):
 
 @pytest.mark.parametrize("kind", LLAMA_INDEX)
 @pytest.mark.parametrize("method", ["get_text_embedding_batch", "get_image_embedding_batch"])
-def test_nothing_in_is_nothing_out_and_no_request(inside, face_of, kind, method):
-    assert [] == getattr(face_of(kind, inside), method)([])
+def test_nothing_in_is_nothing_out_and_no_request(inside, embed_model_of, kind, method):
+    assert [] == getattr(embed_model_of(kind, inside), method)([])
     assert 0 == len(inside.emulator.ledger)
 
 
 @pytest.mark.parametrize("kind", LLAMA_INDEX)
-def test_vectors_are_python_floats_in_order(inside, face_of, kind):
-    face = face_of(kind, inside)
+def test_vectors_are_python_floats_in_order(inside, embed_model_of, kind):
+    embed_model = embed_model_of(kind, inside)
 
-    rows = face.get_text_embedding_batch(TEXTS[:30])
+    rows = embed_model.get_text_embedding_batch(TEXTS[:30])
 
-    assert rows == [face.get_text_embedding(text) for text in TEXTS[:30]]
+    assert rows == [embed_model.get_text_embedding(text) for text in TEXTS[:30]]
     assert {float} == {type(number) for row in rows for number in row}
 
 
 @pytest.mark.parametrize("socket", [False, True], ids=["in-process", "socket"])
-def test_the_sync_path_overlaps_requests(emulate, face_of, socket):
+def test_the_sync_path_overlaps_requests(emulate, embed_model_of, socket):
     mount = emulate(latency=0.05, socket=socket)
-    face = face_of(ArkMultiModalEmbedding, mount, max_concurrency=4)
+    embed_model = embed_model_of(ArkMultiModalEmbedding, mount, max_concurrency=4)
 
-    face.get_text_embedding_batch(TEXTS)
+    embed_model.get_text_embedding_batch(TEXTS)
 
     assert (64, 4) == (len(mount.emulator.ledger), mount.emulator.ledger.in_flight_max)
 
 
-async def test_the_async_path_keeps_to_max_concurrency_over_all_batches(emulate, face_of):
+async def test_the_async_path_keeps_to_max_concurrency_over_all_batches(emulate, embed_model_of):
     mount = emulate(latency=0.02)
-    face = face_of(ArkMultiModalEmbedding, mount, max_concurrency=4, embed_batch_size=8)
+    embed_model = embed_model_of(ArkMultiModalEmbedding, mount, max_concurrency=4, embed_batch_size=8)
 
-    rows = await face.aget_text_embedding_batch(TEXTS)
+    rows = await embed_model.aget_text_embedding_batch(TEXTS)
 
     assert 64 == len({tuple(row) for row in rows})
     assert 4 == mount.emulator.ledger.in_flight_max
@@ -111,29 +111,29 @@ def test_the_default_batch_size_lets_requests_overlap(kind, model, concurrency, 
     assert expected == kind(api_key=KEY, model=model, max_concurrency=concurrency).embed_batch_size
 
 
-def test_a_smaller_batch_size_is_honoured(emulate, face_of):
+def test_a_smaller_batch_size_is_honoured(emulate, embed_model_of):
     mount = emulate(latency=0.02)
-    face = face_of(ArkMultiModalEmbedding, mount, embed_batch_size=2)
+    embed_model = embed_model_of(ArkMultiModalEmbedding, mount, embed_batch_size=2)
 
-    face.get_text_embedding_batch(TEXTS[:8])
+    embed_model.get_text_embedding_batch(TEXTS[:8])
 
-    assert 2 == face.embed_batch_size
+    assert 2 == embed_model.embed_batch_size
     assert 2 == mount.emulator.ledger.in_flight_max
 
 
-def test_a_batch_size_set_later_is_honoured(emulate, face_of):
+def test_a_batch_size_set_later_is_honoured(emulate, embed_model_of):
     mount = emulate(latency=0.02)
-    face = face_of(ArkMultiModalEmbedding, mount)
-    face.embed_batch_size = 2
+    embed_model = embed_model_of(ArkMultiModalEmbedding, mount)
+    embed_model.embed_batch_size = 2
 
-    face.get_text_embedding_batch(TEXTS[:8])
+    embed_model.get_text_embedding_batch(TEXTS[:8])
 
     assert 2 == mount.emulator.ledger.in_flight_max
 
 
 @pytest.mark.parametrize("kind", LLAMA_INDEX)
 @pytest.mark.parametrize("form", ["str", "Path", "data URI", "BytesIO", "bytes", "bytearray", "PIL", "Image"])
-def test_an_image_may_come_in_any_form_core_hands_over(inside, face_of, red_png, kind, form):
+def test_an_image_may_come_in_any_form_core_hands_over(inside, embed_model_of, red_png, kind, form):
     forms = {
         "str": str(red_png),
         "Path": red_png,
@@ -144,58 +144,60 @@ def test_an_image_may_come_in_any_form_core_hands_over(inside, face_of, red_png,
         "PIL": picture(),
         "Image": Image.from_bytes(painted()),
     }
-    face = face_of(kind, inside)
+    embed_model = embed_model_of(kind, inside)
 
-    assert face.get_image_embedding(data_uri(painted())) == face.get_image_embedding(forms[form])
+    assert embed_model.get_image_embedding(data_uri(painted())) == embed_model.get_image_embedding(
+        forms[form]
+    )
 
 
-def test_a_stream_that_was_read_is_taken_whole(inside, face_of):
+def test_a_stream_that_was_read_is_taken_whole(inside, embed_model_of):
     stream = BytesIO(painted())
     stream.read()
 
-    assert 2048 == len(face_of(ArkMultiModalEmbedding, inside).get_image_embedding(stream))
+    assert 2048 == len(embed_model_of(ArkMultiModalEmbedding, inside).get_image_embedding(stream))
 
 
 @pytest.mark.parametrize("scheme", ["https", "oss"])
-def test_a_url_is_sent_and_not_opened(inside, face_of, audit, scheme):
+def test_a_url_is_sent_and_not_opened(inside, embed_model_of, audit, scheme):
     url = PICTURE_URL if scheme == "https" else inside.emulator.publish("a.png", painted())
 
-    face_of(DashScopeMultiModalEmbedding, inside).get_image_embedding(url)
+    embed_model_of(DashScopeMultiModalEmbedding, inside).get_image_embedding(url)
 
     assert [{"image": url}] == inside.emulator.ledger[0].body["input"]["contents"]
     assert [] == [name for name in audit.files_opened if name.endswith(".png")]
 
 
-def test_what_is_no_image_is_named_by_its_index_before_anything_is_sent(inside, face_of):
-    face = face_of(ArkMultiModalEmbedding, inside)
+def test_what_is_no_image_is_named_by_its_index_before_anything_is_sent(inside, embed_model_of):
+    embed_model = embed_model_of(ArkMultiModalEmbedding, inside)
 
     with pytest.raises(InputError, match="item 1: expected an image") as caught:
-        face.get_image_embedding_batch([PICTURE_URL, 7])
+        embed_model.get_image_embedding_batch([PICTURE_URL, 7])
 
     assert (1, 0) == (caught.value.index, len(inside.emulator.ledger))
 
 
-def test_media_root_is_a_fence(inside, face_of, red_png, tmp_path):
+def test_media_root_is_a_fence(inside, embed_model_of, red_png, tmp_path):
     (tmp_path / "in").mkdir()
-    face = face_of(ArkMultiModalEmbedding, inside, media_root=str(tmp_path / "in"))
+    embed_model = embed_model_of(ArkMultiModalEmbedding, inside, media_root=str(tmp_path / "in"))
 
     for given in (str(red_png), red_png, str(tmp_path / "in" / ".." / "red.png")):
         with pytest.raises(InputError, match="outside root"):
-            face.get_image_embedding(given)
+            embed_model.get_image_embedding(given)
     assert 0 == len(inside.emulator.ledger)
 
 
 @pytest.mark.parametrize("kind", LLAMA_INDEX)
 @pytest.mark.parametrize("way", ["dict", "json"])
 def test_settings_survive_a_round_trip_without_the_key(monkeypatch, kind, way):
-    face = kind(
+    embed_model = kind(
         api_key=KEY, dimensions=1024, instruct="Find it", embed_batch_size=7, base_url="https://example.com/v"
     )
     monkeypatch.setenv(f"{kind.provider_name.upper()}_API_KEY", "sk-another")
 
-    twin = kind.from_dict(face.to_dict()) if way == "dict" else kind.from_json(face.to_json())
+    twin = kind.from_dict(embed_model.to_dict()) if way == "dict" else kind.from_json(embed_model.to_json())
 
-    assert settings_of(face) == settings_of(twin)
+    assert settings_of(embed_model) == settings_of(twin)
     assert (1024, "Find it", 7) == (twin.dimension, twin.instruct, twin.embed_batch_size)
 
 
@@ -216,7 +218,7 @@ def test_the_class_name_is_the_class_s_own(kind):
 def test_the_model_goes_by_either_name():
     made = [DashScopeMultiModalEmbedding(api_key=KEY, **{name: V4}) for name in ("model", "model_name")]
 
-    assert [V4, V4] == [face.model_name for face in made]
+    assert [V4, V4] == [embed_model.model_name for embed_model in made]
 
 
 @pytest.mark.parametrize(
@@ -236,9 +238,9 @@ def test_bad_settings_are_errors_of_this_library(settings, expected):
 
 
 @pytest.mark.parametrize("kind", LLAMA_INDEX)
-def test_an_index_finds_the_node_that_was_asked_for(inside, face_of, kind):
+def test_an_index_finds_the_node_that_was_asked_for(inside, embed_model_of, kind):
     nodes = [TextNode(text=text) for text in ("a red shoe", "the blue sea", "a green tree")]
-    index = VectorStoreIndex(nodes, embed_model=face_of(kind, inside))
+    index = VectorStoreIndex(nodes, embed_model=embed_model_of(kind, inside))
 
     found = index.as_retriever(similarity_top_k=1).retrieve("green tree")
 
@@ -246,47 +248,47 @@ def test_an_index_finds_the_node_that_was_asked_for(inside, face_of, kind):
 
 
 @pytest.mark.parametrize("kind", LLAMA_INDEX)
-async def test_an_index_finds_the_node_through_its_async_twins(inside, face_of, kind):
+async def test_an_index_finds_the_node_through_its_async_twins(inside, embed_model_of, kind):
     nodes = [TextNode(text=text) for text in ("a red shoe", "the blue sea", "a green tree")]
-    index = VectorStoreIndex(nodes, embed_model=face_of(kind, inside), use_async=False)
+    index = VectorStoreIndex(nodes, embed_model=embed_model_of(kind, inside), use_async=False)
 
     found = await index.as_retriever(similarity_top_k=1).aretrieve("red shoe")
 
     assert ["a red shoe"] == [hit.node.get_content() for hit in found]
 
 
-def test_settings_take_it_as_the_embed_model(inside, face_of, monkeypatch):
-    face = face_of(ArkMultiModalEmbedding, inside)
+def test_settings_take_it_as_the_embed_model(inside, embed_model_of, monkeypatch):
+    embed_model = embed_model_of(ArkMultiModalEmbedding, inside)
     monkeypatch.setattr(Settings, "_embed_model", None)
-    Settings.embed_model = face
+    Settings.embed_model = embed_model
 
     index = VectorStoreIndex([TextNode(text="a red shoe")])
 
-    assert face is Settings.embed_model
+    assert embed_model is Settings.embed_model
     assert ["a red shoe"] == [hit.node.get_content() for hit in index.as_retriever().retrieve("shoe")]
 
 
 def test_the_copy_made_by_pickle_is_apart_from_the_live_object():
-    face = ArkMultiModalEmbedding(api_key=KEY, dimensions=1024)
-    client = face.__pydantic_private__["_client"]
+    embed_model = ArkMultiModalEmbedding(api_key=KEY, dimensions=1024)
+    client = embed_model.__pydantic_private__["_client"]
 
-    twin = pickle.loads(pickle.dumps(face))
+    twin = pickle.loads(pickle.dumps(embed_model))
 
-    assert (1024, settings_of(face)) == (twin.dimension, settings_of(twin))
-    assert client is face.__pydantic_private__["_client"]
+    assert (1024, settings_of(embed_model)) == (twin.dimension, settings_of(twin))
+    assert client is embed_model.__pydantic_private__["_client"]
     assert client is not twin.__pydantic_private__["_client"]
 
 
-def _embed_in_worker(face: Any) -> list[list[float]]:
-    rows = face.get_text_embedding_batch(["a", "b"])
-    face.close()
+def _embed_in_worker(embed_model: Any) -> list[list[float]]:
+    rows = embed_model.get_text_embedding_batch(["a", "b"])
+    embed_model.close()
     return rows
 
 
-def test_it_works_in_a_spawned_worker(emulate, face_of):
+def test_it_works_in_a_spawned_worker(emulate, embed_model_of):
     """`IngestionPipeline(num_workers=...)` sends the embedding to processes made by spawn."""
-    face = face_of(ArkMultiModalEmbedding, emulate(socket=True))
+    embed_model = embed_model_of(ArkMultiModalEmbedding, emulate(socket=True))
     with get_context("spawn").Pool(1) as pool:
-        rows = pool.apply(_embed_in_worker, (face,))
+        rows = pool.apply(_embed_in_worker, (embed_model,))
 
-    assert np.array_equal(face.get_text_embedding_batch(["a", "b"]), rows)
+    assert np.array_equal(embed_model.get_text_embedding_batch(["a", "b"]), rows)

@@ -23,11 +23,11 @@ def _bits(vector: object) -> bytes:
 
 @pytest.mark.parametrize(("model", "langchain", "llama_index"), MODELS)
 @pytest.mark.parametrize("role", ["document", "query"])
-async def test_core_and_faces_give_one_text_the_same_bits(
-    mount, face_of, model, langchain, llama_index, role
+async def test_core_and_integrations_give_one_text_the_same_bits(
+    mount, embed_model_of, model, langchain, llama_index, role
 ):
     client = mount.client(model)
-    lc, li = face_of(langchain, mount, model=model), face_of(llama_index, mount, model=model)
+    lc, li = embed_model_of(langchain, mount, model=model), embed_model_of(llama_index, mount, model=model)
     asked = role == "query"
 
     vectors = [
@@ -44,11 +44,11 @@ async def test_core_and_faces_give_one_text_the_same_bits(
 
 
 @pytest.mark.parametrize(("model", "langchain", "llama_index"), MODELS[:2])
-async def test_core_and_faces_give_one_image_the_same_bits(
-    inside, face_of, red_png, model, langchain, llama_index
+async def test_core_and_integrations_give_one_image_the_same_bits(
+    inside, embed_model_of, red_png, model, langchain, llama_index
 ):
     client = inside.client(model)
-    lc, li = face_of(langchain, inside, model=model), face_of(llama_index, inside, model=model)
+    lc, li = embed_model_of(langchain, inside, model=model), embed_model_of(llama_index, inside, model=model)
 
     vectors = [
         client.embed([Image.from_path(red_png)]).vectors[0],

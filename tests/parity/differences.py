@@ -25,7 +25,7 @@ class Difference:
     One intended difference.
 
     Attributes:
-        covers: Whether an intent, said by a face of the SDK, shows it.
+        covers: Whether an intent, said by an API of the SDK, shows it.
         fields: By field, a regular expression for what the SDK writes and one for what we write. The field
             "requests" is how many requests the wish takes.
     """
@@ -42,7 +42,7 @@ DIFFERENCES = (
     Difference(
         name="base64 is asked for",
         provider="ark",
-        covers=lambda intent, face: (
+        covers=lambda intent, api: (
             intent.door.startswith("ark.")
             and "encoding" not in intent.claim
             and intent.claim != "unknown name"
@@ -55,7 +55,7 @@ DIFFERENCES = (
     Difference(
         name="nothing optional is asked of an unknown name",
         provider="ark",
-        covers=lambda intent, face: intent.claim == "unknown name",
+        covers=lambda intent, api: intent.claim == "unknown name",
         fields={"body.encoding_format": ('"float"', ABSENT)},
         reason="a model that is not in the table may refuse a field; without it the reply is in numbers as well",
         source="docs/82379/1523520: float is the default",
@@ -63,7 +63,7 @@ DIFFERENCES = (
     Difference(
         name="a fixed length is not asked for",
         provider="dashscope",
-        covers=lambda intent, face: (
+        covers=lambda intent, api: (
             intent.door.startswith("dashscope.")
             and intent.model_info.reduces is None
             and intent.claim.startswith("dimensions")
@@ -76,7 +76,7 @@ DIFFERENCES = (
     Difference(
         name="a fixed length is not asked for on the compatible route",
         provider="dashscope",
-        covers=lambda intent, face: (
+        covers=lambda intent, api: (
             intent.door == "openai" and intent.model_info.reduces is None and "dimensions" in intent.claim
         ),
         fields={"body.dimensions": (r"\d+", ABSENT)},
@@ -86,7 +86,7 @@ DIFFERENCES = (
     Difference(
         name="a local file travels inside the request",
         provider="dashscope",
-        covers=lambda intent, face: intent.claim == "image file",
+        covers=lambda intent, api: intent.claim == "image file",
         fields={
             REQUESTS: ("3", "1"),
             "body.input.contents[0].image": ('"oss://.+"', '"data:image/png;base64,.+"'),
@@ -99,7 +99,7 @@ DIFFERENCES = (
     Difference(
         name="an uploaded file is named by its content and has its type",
         provider="dashscope",
-        covers=lambda intent, face: intent.claim == "image file uploaded",
+        covers=lambda intent, api: intent.claim == "image file uploaded",
         fields={
             "form[3].value": (r"b'\(issued\)/red.png'", rf"b'\(issued\)/{_DIGEST}.png'"),
             "form[8].filename": ("red.png", rf"{_DIGEST}.png"),
@@ -116,10 +116,8 @@ DIFFERENCES = (
     Difference(
         name="text that names a file is text",
         provider="dashscope",
-        covers=lambda intent, face: (
-            intent.door == "dashscope.media"
-            and face == "classic"
-            and intent.claim == "text that names a file"
+        covers=lambda intent, api: (
+            intent.door == "dashscope.media" and api == "classic" and intent.claim == "text that names a file"
         ),
         fields={
             REQUESTS: ("3", "1"),
@@ -133,7 +131,7 @@ DIFFERENCES = (
     Difference(
         name="qwen3-vl fuses by the flag",
         provider="dashscope",
-        covers=lambda intent, face: intent.claim == "fused as the guide has it",
+        covers=lambda intent, api: intent.claim == "fused as the guide has it",
         fields={
             "body.input.contents[0].image": ('"https://.+"', ABSENT),
             "body.input.contents[1]": (ABSENT, "object"),
@@ -147,7 +145,7 @@ DIFFERENCES = (
     Difference(
         name="a job's file in temporary storage is to be looked up",
         provider="dashscope",
-        covers=lambda intent, face: intent.claim == "job from temporary storage",
+        covers=lambda intent, api: intent.claim == "job from temporary storage",
         fields={"header.x-dashscope-ossresourceresolve": (ABSENT, "enable")},
         reason="the page asks for the header with every oss:// URL; the SDK sends it for media, not for jobs",
         source="help.aliyun.com/zh/model-studio/get-temporary-file-url",
@@ -155,7 +153,7 @@ DIFFERENCES = (
     Difference(
         name="parameters is always there",
         provider="dashscope",
-        covers=lambda intent, face: face == "v2" and intent.claim == "job without role",
+        covers=lambda intent, api: api == "v2" and intent.claim == "job without role",
         fields={"body.parameters": (ABSENT, "object")},
         reason="the error page has a code for a request without parameters; 1.x sends {} too, and so does v2 "
         "everywhere but here",

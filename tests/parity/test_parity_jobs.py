@@ -24,12 +24,12 @@ FILE_MODELS = [row.name for row in list_models() if row.endpoint == "async"]
 BATCH_MODELS = [row.name for row in list_models() if "batch" in row.routes]
 
 with_each_model = pytest.mark.parametrize("model", FILE_MODELS)
-with_each_face = pytest.mark.parametrize("face", ["classic", "v2"])
+with_each_api = pytest.mark.parametrize("api", ["classic", "v2"])
 
 
-def theirs(face: str, url: str, name: str, job: str) -> Callable[[], Any]:
+def theirs(api: str, url: str, name: str, job: str) -> Callable[[], Any]:
     """Return a call of the SDK about one job."""
-    if face == "classic":
+    if api == "classic":
         # Takes no address; the global one leads here.
         return lambda: getattr(dashscope.BatchTextEmbedding, name)(job)
 
@@ -45,11 +45,11 @@ def ours(socket: Socket, model: str) -> FileJobs:
 
 
 @with_each_model
-@with_each_face
-def test_a_job_is_polled_as_the_sdk_polls_it(socket: Socket, model: str, face: str) -> None:
+@with_each_api
+def test_a_job_is_polled_as_the_sdk_polls_it(socket: Socket, model: str, api: str) -> None:
     with ours(socket, model) as jobs:
         job = jobs.submit(STORED_LINES).id
-        _, sdk = socket.during(theirs(face, socket.emulator.url, "fetch", job))
+        _, sdk = socket.during(theirs(api, socket.emulator.url, "fetch", job))
         _, mine = socket.during(lambda: jobs.get(job))
 
     assert [200, 200] == [exchange.response.status for exchange in (*sdk, *mine)]
@@ -57,11 +57,11 @@ def test_a_job_is_polled_as_the_sdk_polls_it(socket: Socket, model: str, face: s
 
 
 @with_each_model
-@with_each_face
-def test_a_job_is_cancelled_as_the_sdk_cancels_it(slow_socket: Socket, model: str, face: str) -> None:
+@with_each_api
+def test_a_job_is_cancelled_as_the_sdk_cancels_it(slow_socket: Socket, model: str, api: str) -> None:
     with ours(slow_socket, model) as jobs:
         first, second = jobs.submit(STORED_LINES).id, jobs.submit(STORED_LINES).id
-        _, sdk = slow_socket.during(theirs(face, slow_socket.emulator.url, "cancel", first))
+        _, sdk = slow_socket.during(theirs(api, slow_socket.emulator.url, "cancel", first))
         _, mine = slow_socket.during(lambda: jobs.cancel(second))
     expected = {"path": (f"/api/v1/tasks/{first}/cancel", f"/api/v1/tasks/{second}/cancel")}
 

@@ -24,9 +24,9 @@ from volc_dashscope.models import list_models
 
 CONTENTS = [{"text": TEXT}, {"image": LINK}]
 READ = [
-    (intent, face)
+    (intent, api)
     for intent in INTENTS
-    for face in intent.faces
+    for api in intent.apis
     if intent.claim.removeprefix("openai ")
     in ("text", "texts", "fused", "image data uri", "multi images", "video url")
     or any(intent.claim.endswith(f"dimensions {end(intent.model_info.dimensions)}") for end in (min, max))
@@ -34,7 +34,7 @@ READ = [
 
 
 def names(pairs: list[tuple[Intent, str]]) -> list[str]:
-    return [f"{intent.model_info.name}-{intent.claim}-{face}".replace(" ", "_") for intent, face in pairs]
+    return [f"{intent.model_info.name}-{intent.claim}-{api}".replace(" ", "_") for intent, api in pairs]
 
 
 def lengths(intent: Intent) -> list[int]:
@@ -70,9 +70,9 @@ def vectors(reply: Any) -> list[list[float]]:
     return [row.embedding for row in reply.data]
 
 
-@pytest.mark.parametrize(("intent", "face"), READ, ids=names(READ))
-def test_the_sdk_reads_vectors_of_the_rows_length(vendors: Vendors, intent: Intent, face: str) -> None:
-    replies = [vendors.call(face, intent.door, said) for said in intent.theirs]
+@pytest.mark.parametrize(("intent", "api"), READ, ids=names(READ))
+def test_the_sdk_reads_vectors_of_the_rows_length(vendors: Vendors, intent: Intent, api: str) -> None:
+    replies = [vendors.call(api, intent.door, said) for said in intent.theirs]
     found = [vector for reply in replies for vector in vectors(reply)]
 
     assert lengths(intent) == [len(vector) for vector in found]
@@ -82,7 +82,7 @@ def test_the_sdk_reads_vectors_of_the_rows_length(vendors: Vendors, intent: Inte
 @pytest.mark.parametrize("name", [row.name for row in list_models() if row.ready and row.endpoint != "async"])
 def test_the_sdk_and_we_read_the_same_vectors(socket: Socket, vendors: Vendors, name: str) -> None:
     intent = next(each for each in INTENTS if each.model_info.name == name and each.claim == "texts")
-    replies = [vendors.call(intent.faces[0], intent.door, said) for said in intent.theirs]
+    replies = [vendors.call(intent.apis[0], intent.door, said) for said in intent.theirs]
     expected = np.array([vector for reply in replies for vector in vectors(reply)], dtype=np.float32)
     with Client(name, api_key=KEY, base_url=socket.emulator.url, normalize=False) as client:
         actual = client.embed(intent.items).vectors

@@ -10,7 +10,7 @@ from canary import KEY
 from capture import Exchange, Socket, differing, written
 from differences import DIFFERENCES, REQUESTS, Difference
 from intents import INTENTS
-from vendors import ASYNC_FACES, Vendors, acall
+from vendors import ASYNC_APIS, Vendors, acall
 from wishes import Intent
 
 from volc_dashscope import AsyncClient, Client
@@ -20,7 +20,7 @@ from volc_dashscope.models import list_models
 # Lower it when an entry goes; a new difference is a mistake until it has a reason.
 MOST_DIFFERENCES = 10
 
-PAIRS = [(intent, face) for intent in INTENTS for face in intent.faces]
+PAIRS = [(intent, api) for intent in INTENTS for api in intent.apis]
 # The request is built by the same code for both clients: a few wishes for each row and resource are enough.
 ASYNC_CLAIMS = (
     "texts",
@@ -34,16 +34,16 @@ ASYNC_CLAIMS = (
     "job of queries",
 )
 ASYNC_PAIRS = [
-    (intent, face)
+    (intent, api)
     for intent in INTENTS
     if intent.claim in ASYNC_CLAIMS
-    for face in ASYNC_FACES[intent.door]
-    if face not in intent.without
+    for api in ASYNC_APIS[intent.door]
+    if api not in intent.without
 ]
 
 
 def names(pairs: list[tuple[Intent, str]]) -> list[str]:
-    return [f"{intent.model_info.name}-{intent.claim}-{face}".replace(" ", "_") for intent, face in pairs]
+    return [f"{intent.model_info.name}-{intent.claim}-{api}".replace(" ", "_") for intent, api in pairs]
 
 
 def settings(intent: Intent, url: str) -> dict[str, object]:
@@ -74,13 +74,13 @@ async def asend(intent: Intent, url: str) -> None:
         await client.embed(intent.items, **intent.call)
 
 
-def compare(intent: Intent, face: str, sdk: list[Exchange], ours: list[Exchange]) -> None:
+def compare(intent: Intent, api: str, sdk: list[Exchange], ours: list[Exchange]) -> None:
     """Hold two captures against each other; every request has to show every listed difference and no other."""
     assert sdk, "the SDK sent nothing"
     assert ours, "we sent nothing"
     assert {200} == {exchange.response.status for exchange in (*sdk, *ours)}
 
-    expected = listed(intent, face)
+    expected = listed(intent, api)
     count = expected.pop(REQUESTS, None)
     assert (count or (str(len(sdk)), str(len(sdk)))) == (str(len(sdk)), str(len(ours)))
 
@@ -96,10 +96,10 @@ def compare(intent: Intent, face: str, sdk: list[Exchange], ours: list[Exchange]
     assert expected.keys() == shown, "no longer differs: take it off the list"
 
 
-def listed(intent: Intent, face: str) -> dict[str, tuple[str, str]]:
+def listed(intent: Intent, api: str) -> dict[str, tuple[str, str]]:
     fields: dict[str, tuple[str, str]] = {}
     for difference in DIFFERENCES:
-        if difference.provider == intent.model_info.provider and difference.covers(intent, face):
+        if difference.provider == intent.model_info.provider and difference.covers(intent, api):
             fields.update(difference.fields)
     return fields
 
@@ -108,34 +108,34 @@ def _matches(pair: tuple[str, str], patterns: tuple[str, str] | None) -> bool:
     return patterns is not None and all(map(re.fullmatch, patterns, pair))
 
 
-@pytest.mark.parametrize(("intent", "face"), PAIRS, ids=names(PAIRS))
-def test_we_send_what_the_sdk_sends(socket: Socket, vendors: Vendors, intent: Intent, face: str) -> None:
-    _, sdk = socket.during(lambda: [vendors.call(face, intent.door, said) for said in intent.theirs])
+@pytest.mark.parametrize(("intent", "api"), PAIRS, ids=names(PAIRS))
+def test_we_send_what_the_sdk_sends(socket: Socket, vendors: Vendors, intent: Intent, api: str) -> None:
+    _, sdk = socket.during(lambda: [vendors.call(api, intent.door, said) for said in intent.theirs])
     _, ours = socket.during(lambda: send(intent, socket.emulator.url))
 
-    compare(intent, face, sdk, ours)
+    compare(intent, api, sdk, ours)
 
 
-@pytest.mark.parametrize(("intent", "face"), ASYNC_PAIRS, ids=names(ASYNC_PAIRS))
-async def test_we_send_what_the_async_sdk_sends(socket: Socket, intent: Intent, face: str) -> None:
+@pytest.mark.parametrize(("intent", "api"), ASYNC_PAIRS, ids=names(ASYNC_PAIRS))
+async def test_we_send_what_the_async_sdk_sends(socket: Socket, intent: Intent, api: str) -> None:
     url = socket.emulator.url
 
     async def all_of_theirs() -> None:
         for said in intent.theirs:
-            await acall(url, face, intent.door, said)
+            await acall(url, api, intent.door, said)
 
     _, sdk = await socket.during_async(all_of_theirs)
     _, ours = await socket.during_async(lambda: asend(intent, url))
 
-    compare(intent, face, sdk, ours)
+    compare(intent, api, sdk, ours)
 
 
 @pytest.mark.parametrize("difference", DIFFERENCES, ids=lambda difference: difference.name.replace(" ", "_"))
 def test_every_difference_is_shown_by_an_intent_and_has_its_reason(difference: Difference) -> None:
     shown = [
         intent
-        for intent, face in PAIRS
-        if difference.provider == intent.model_info.provider and difference.covers(intent, face)
+        for intent, api in PAIRS
+        if difference.provider == intent.model_info.provider and difference.covers(intent, api)
     ]
 
     assert shown

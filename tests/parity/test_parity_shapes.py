@@ -12,7 +12,7 @@ import pytest
 from canary import KEY
 from capture import Socket, shape
 from dashscope.v2.errors import DashScopeError
-from vendors import FACES, Vendors, native_url
+from vendors import APIS, Vendors, native_url
 from volcenginesdkarkruntime._exceptions import ArkAPIError
 from wishes import LINK, PICTURE, TEXT
 
@@ -101,7 +101,7 @@ def test_a_reply_has_the_shape_its_page_prints(
 ) -> None:
     found = sample(name)
     arguments = {"model": model_of(found), **said}
-    _, seen = socket.during(lambda: _ignoring_refusals(lambda: vendors.call(FACES[door][0], door, arguments)))
+    _, seen = socket.during(lambda: _ignoring_refusals(lambda: vendors.call(APIS[door][0], door, arguments)))
     ignored = OVERRULED.get(name, ("(nothing)", ""))[0]
     expected = {line for line in printed(name) if not line.startswith(ignored)}
     actual = {line for line in shape(seen[-1].response.json) if not line.startswith(ignored)}
@@ -198,7 +198,7 @@ def test_a_bad_key_is_refused_in_the_shape_of_the_page(socket: Socket, vendors: 
     }
     refusal, told = socket.during(lambda: vendors.call("classic", "dashscope.media", native))
     raised, said = socket.during(
-        lambda: _ignoring_refusals(lambda: vendors.call(FACES["openai"][0], "openai", compatible))
+        lambda: _ignoring_refusals(lambda: vendors.call(APIS["openai"][0], "openai", compatible))
     )
 
     assert printed("dashscope/media-bad-key") == shape(told[-1].response.json)

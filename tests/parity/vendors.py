@@ -1,7 +1,7 @@
 """
 The vendors' SDKs as a user calls them, each against a given socket.
 
-`dashscope` 2.x has two faces: the classes of 1.x ("classic") and `dashscope.v2` ("v2"). Neither has a resource
+`dashscope` 2.x has two APIs: the classes of 1.x ("classic") and `dashscope.v2` ("v2"). Neither has a resource
 for OpenAI-compatible embeddings (`v2.Client(protocol="openai")` changes chat only; its `embeddings` always posts
 to the native path). For that route the `openai` package is used where it is installed, and otherwise
 `client.embeddings` of Ark's SDK, which is openai-python 1.x under another name (its files say so) and writes the
@@ -31,7 +31,7 @@ OPENAI = importlib.util.find_spec("openai") is not None
 _GATEWAYS = {"doubao-embedding-vision": "/api/plan/v3"}
 _COMPATIBLE = "/compatible-mode/v1"
 
-FACES = {
+APIS = {
     "ark.multimodal": ("ark",),
     "ark.text": ("ark",),
     "ark.batch": ("ark",),
@@ -41,7 +41,7 @@ FACES = {
     "openai": ("openai" if OPENAI else "ark",),
 }
 # `dashscope` 2.0.2 exports no AioTextEmbedding; asynchronous texts are its v2 client's.
-ASYNC_FACES = {**FACES, "dashscope.text": ("v2",), "dashscope.jobs": ("v2",)}
+ASYNC_APIS = {**APIS, "dashscope.text": ("v2",), "dashscope.jobs": ("v2",)}
 
 Arguments = Mapping[str, Any]
 
@@ -54,9 +54,9 @@ class Vendors:
         self._stack = ExitStack()
         self._made: dict[Any, Any] = {}
 
-    def call(self, face: str, door: str, arguments: Arguments) -> Any:
+    def call(self, api: str, door: str, arguments: Arguments) -> Any:
         """Carry out one call of an SDK's own."""
-        return self._method(face, door, arguments["model"])(**_spoken(face, door, arguments))
+        return self._method(api, door, arguments["model"])(**_spoken(api, door, arguments))
 
     def upload(self, name: str, data: bytes) -> Any:
         """Upload a file for a batch on the compatible route."""
@@ -69,13 +69,13 @@ class Vendors:
         # The uploader keeps a session of its own.
         dashscope.api_entities.http_request.close_shared_sync_session()
 
-    def _method(self, face: str, door: str, model: str) -> Callable[..., Any]:
-        if face == "classic":
+    def _method(self, api: str, door: str, model: str) -> Callable[..., Any]:
+        if api == "classic":
             return self._classic(door)
-        if face == "v2":
+        if api == "v2":
             client = self._once("", self._v2)
             return _v2_method(client, door)
-        if face == "openai":
+        if api == "openai":
             return self._once(_COMPATIBLE, self._openai).embeddings.create
         client = self._once(ark_path(door, model), self._ark)
         return _ark_method(client, door, model)
@@ -108,19 +108,19 @@ class Vendors:
         return openai.OpenAI(base_url=self._url + path, api_key=KEY, max_retries=0)
 
 
-async def acall(url: str, face: str, door: str, arguments: Arguments) -> Any:
+async def acall(url: str, api: str, door: str, arguments: Arguments) -> Any:
     """Carry out one call of an SDK's asynchronous half."""
-    spoken, model = _spoken(face, door, arguments), arguments["model"]
+    spoken, model = _spoken(api, door, arguments), arguments["model"]
     async with AsyncExitStack() as stack:
-        if face == "classic":
+        if api == "classic":
             session = await stack.enter_async_context(aiohttp.ClientSession())
             settings = {"api_key": KEY, "base_address": native_url(url), "session": session}
             return await dashscope.AioMultiModalEmbedding.call(**settings, **spoken)
-        if face == "v2":
+        if api == "v2":
             client = dashscope.v2.AsyncClient(base_url=native_url(url), api_key=KEY, max_retries=0)
             client = await stack.enter_async_context(client)
             return await _v2_method(client, door)(**spoken)
-        if face == "openai":
+        if api == "openai":
             import openai
 
             client = openai.AsyncOpenAI(base_url=url + _COMPATIBLE, api_key=KEY, max_retries=0)
@@ -156,10 +156,10 @@ def _ark_method(client: Any, door: str, model: str) -> Any:
     return client.multimodal_embeddings.create if door == "ark.multimodal" else client.embeddings.create
 
 
-def _spoken(face: str, door: str, arguments: Arguments) -> dict[str, Any]:
+def _spoken(api: str, door: str, arguments: Arguments) -> dict[str, Any]:
     """Return arguments the SDK may change; 1.x takes what it does not name as keywords, v2 as `parameters`."""
     spoken = deepcopy(dict(arguments))
-    if face == "classic":
+    if api == "classic":
         spoken.update(spoken.pop("parameters", {}))
         spoken.update({"url": spoken.pop("file_url")} if "file_url" in spoken else {})
     return spoken

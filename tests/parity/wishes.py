@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from vendors import FACES
+from vendors import APIS
 
 from volc_dashscope.inputs import Item
 from volc_dashscope.models import ModelInfo
@@ -44,12 +44,12 @@ class Intent:
 
     Attributes:
         claim: What is asked for, in a few words; unique for a row.
-        door: The SDK resource that carries it, a key of `vendors.FACES`.
+        door: The SDK resource that carries it, a key of `vendors.APIS`.
         theirs: Arguments of the SDK's calls, one mapping each.
         items, settings, call: What `Client.embed`, `Client` and `Client.embed` get; for a job the same of
             `FileJobs.submit`.
         path: What our base URL ends in; empty for the usual bare host.
-        without: Faces of the SDK that cannot say it.
+        without: APIs of the SDK that cannot say it.
     """
 
     model_info: ModelInfo
@@ -68,9 +68,9 @@ class Intent:
         return str(self.theirs[0]["model"])
 
     @property
-    def faces(self) -> tuple[str, ...]:
-        """The SDK faces that can say it."""
-        return tuple(face for face in FACES[self.door] if face not in self.without)
+    def apis(self) -> tuple[str, ...]:
+        """The SDK APIs that can say it."""
+        return tuple(api for api in APIS[self.door] if api not in self.without)
 
 
 def chunks(values: Sequence[Any], size: int) -> list[Sequence[Any]]:

@@ -232,11 +232,11 @@ def _image_arguments(mount: Any, provider: str = "ark") -> dict[str, Any]:
         if provider == "ark"
         else (DashScopeEmbeddings, DashScopeMultiModalEmbedding)
     )
-    face, other = chain(model=model, **settings), index(model_name=model, **settings)
+    embed_model, other = chain(model=model, **settings), index(model_name=model, **settings)
     return {
-        "LangChain": lambda uri: face.embed_image([uri]),
-        "LangChain, twin": lambda uri: face.embed_images([uri]),
-        "LangChain, async": lambda uri: asyncio.run(face.aembed_image([uri])),
+        "LangChain": lambda uri: embed_model.embed_image([uri]),
+        "LangChain, twin": lambda uri: embed_model.embed_images([uri]),
+        "LangChain, async": lambda uri: asyncio.run(embed_model.aembed_image([uri])),
         "LlamaIndex": other.get_image_embedding,
         "LlamaIndex, async": lambda uri: asyncio.run(other.aget_image_embedding(uri)),
         "LlamaIndex, many": lambda uri: other.get_image_embedding_batch([uri]),

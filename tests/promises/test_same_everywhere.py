@@ -17,7 +17,7 @@ from llama_index_ext import ArkMultiModalEmbedding, DashScopeMultiModalEmbedding
 from volc_dashscope import AsyncClient, Fused, Image, Item
 
 VL = "qwen3-vl-embedding"
-FACES = {
+INTEGRATIONS = {
     ARK: (ArkEmbeddings, ArkMultiModalEmbedding),
     VL: (DashScopeEmbeddings, DashScopeMultiModalEmbedding),
 }
@@ -99,11 +99,11 @@ async def _streamed(client: AsyncClient, items: list[Item]) -> list[Any]:
     return [row async for _, row in client.stream(items)]
 
 
-@pytest.mark.parametrize("model", FACES)
+@pytest.mark.parametrize("model", INTEGRATIONS)
 def test_every_way_gives_the_same_bytes(inside, measured, model) -> None:
     number = sized(500)
     items = _mixed(number)
-    langchain, llama_index = FACES[model]
+    langchain, llama_index = INTEGRATIONS[model]
     settings = inside.settings(langchain.provider_name)
     client = inside.client(model)
     chain, index = langchain(model=model, **settings), llama_index(model_name=model, **settings)

@@ -396,7 +396,7 @@ def test_no_log_shows_key_or_content(emulate, caplog, kind) -> None:
     assert [] == [str(warning.message) for warning in warned if _found(str(warning.message))]
 
 
-FACES = (ArkEmbeddings, DashScopeEmbeddings, ArkMultiModalEmbedding, DashScopeMultiModalEmbedding)
+INTEGRATIONS = (ArkEmbeddings, DashScopeEmbeddings, ArkMultiModalEmbedding, DashScopeMultiModalEmbedding)
 DUMPS = (
     "model_dump",
     "model_dump_json",
@@ -410,17 +410,17 @@ DUMPS = (
 )
 
 
-@pytest.mark.parametrize("kind", FACES)
-def test_no_dump_of_a_face_shows_the_key(kind) -> None:
-    face = kind(api_key=KEY)
+@pytest.mark.parametrize("kind", INTEGRATIONS)
+def test_no_dump_of_an_integration_shows_the_key(kind) -> None:
+    embed_model = kind(api_key=KEY)
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        shown = {name: repr(getattr(face, name)()) for name in DUMPS if hasattr(face, name)}
-        shown["langchain_core.load"] = langchain_dumps(face)
+        shown = {name: repr(getattr(embed_model, name)()) for name in DUMPS if hasattr(embed_model, name)}
+        shown["langchain_core.load"] = langchain_dumps(embed_model)
 
     assert {} == {name: text for name, text in shown.items() if _found(text)}
-    assert [] == _found(f"{vars(face)} {face.__pydantic_private__}")
+    assert [] == _found(f"{vars(embed_model)} {embed_model.__pydantic_private__}")
 
 
 class _Handler(BaseEventHandler):
@@ -440,14 +440,14 @@ def handler() -> Iterator[_Handler]:
     get_dispatcher().event_handlers.remove(added)
 
 
-@pytest.mark.parametrize("kind", FACES[2:])
+@pytest.mark.parametrize("kind", INTEGRATIONS[2:])
 def test_no_event_holds_key_or_image(inside, handler, kind) -> None:
     listener = Listener()
     settings = {**inside.settings(kind.provider_name), "api_key": KEY}
-    face = kind(**settings, callback_manager=CallbackManager([listener]))
+    embed_model = kind(**settings, callback_manager=CallbackManager([listener]))
 
-    face.get_text_embedding_batch(["text"])
-    face.get_image_embedding_batch([BytesIO(PICTURE), SIGNED.url])
+    embed_model.get_text_embedding_batch(["text"])
+    embed_model.get_image_embedding_batch([BytesIO(PICTURE), SIGNED.url])
 
     assert listener.heard
     assert handler.heard

@@ -211,7 +211,7 @@ for _name, _text in documentation().items():
         ClientFields.model_fields[_name].description = _text
 
 _KEYS = frozenset({"api_key", "ark_api_key", "dashscope_api_key"})
-# What a face's client is made from, by any name a face has for it.
+# What an integration's client is made from, by any name an integration has for it.
 _SHAPING = frozenset(ClientFields.model_fields) | {
     *_KEYS,
     "model",
@@ -261,7 +261,7 @@ def warn_of_copied_cache(cache: object) -> None:
 
 
 def is_url(given: object) -> bool:
-    """Return whether a string is meant as a URL, where a face takes URLs and paths alike."""
+    """Return whether a string is meant as a URL, where an integration takes URLs and paths alike."""
     return isinstance(given, str) and given[:6].lower().startswith(_URL_SCHEMES)
 
 

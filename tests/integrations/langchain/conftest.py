@@ -1,4 +1,4 @@
-"""Stores that are filled once, and faces that outlive a test."""
+"""Stores that are filled once, and integrations that outlive a test."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ LENGTH = 1024
 
 @dataclass
 class Market:
-    """A face, a folder for stores, and one item of each modality."""
+    """An integration, a folder for stores, and one item of each modality."""
 
-    face: ArkEmbeddings
+    embed_model: ArkEmbeddings
     emulator: Emulator
     folder: Path
     pictures: Path
@@ -38,14 +38,14 @@ def market(tmp_path_factory: pytest.TempPathFactory) -> Market:
     """One emulator and one folder for all store tests of the session."""
     folder = tmp_path_factory.mktemp("market")
     emulator = Emulator()
-    face = ArkEmbeddings(
+    embed_model = ArkEmbeddings(
         api_key="k",
         dimensions=LENGTH,
         http_client=emulator.http_client(),
         http_async_client=emulator.http_async_client(),
     )
     pictures = folder / "pictures"
-    return Market(face, emulator, folder, pictures, goods(pictures))
+    return Market(embed_model, emulator, folder, pictures, goods(pictures))
 
 
 @pytest.fixture(scope="session")
@@ -54,7 +54,7 @@ def filled(market: Market) -> Iterator[dict[str, Any]]:
     with ExitStack() as stack:
         stores: dict[str, Any] = {}
         for shop in SHOPS:
-            store = stack.enter_context(shop.open(market.face, market.folder, "filled"))
+            store = stack.enter_context(shop.open(market.embed_model, market.folder, "filled"))
             documents = [document_of(item, modality) for modality, item in market.items.items()]
             store.add_documents([decoy(), *documents])
             stores[shop.name] = store
@@ -69,7 +69,7 @@ def shelves(market: Market) -> Iterator[dict[str, Any]]:
         for shop in SHOPS:
             for name in ("added", "indexed"):
                 stores[f"{shop.name} {name}"] = stack.enter_context(
-                    shop.open(market.face, market.folder, name)
+                    shop.open(market.embed_model, market.folder, name)
                 )
         yield stores
 

@@ -80,33 +80,33 @@ class Shop:
         return self.name
 
     @contextmanager
-    def open(self, face: Embeddings, folder: Path, name: str) -> Iterator[Any]:
+    def open(self, embed_model: Embeddings, folder: Path, name: str) -> Iterator[Any]:
         """Open a collection and close it after use."""
-        store = self.opened(face, folder, name)
+        store = self.opened(embed_model, folder, name)
         try:
             yield store
         finally:
             self.close(store)
 
 
-def _length(face: Any) -> int:
-    length: int = face.dimension
+def _length(embed_model: Any) -> int:
+    length: int = embed_model.dimension
     return length
 
 
-def _faiss(face: Embeddings, folder: Path, name: str) -> FAISS:
+def _faiss(embed_model: Embeddings, folder: Path, name: str) -> FAISS:
     if (folder / f"{name}.faiss").exists():
-        return FAISS.load_local(str(folder), face, name, allow_dangerous_deserialization=True)
-    return FAISS(face, faiss.IndexFlatIP(_length(face)), InMemoryDocstore(), {})
+        return FAISS.load_local(str(folder), embed_model, name, allow_dangerous_deserialization=True)
+    return FAISS(embed_model, faiss.IndexFlatIP(_length(embed_model)), InMemoryDocstore(), {})
 
 
 def _no_settings(folder: Path, name: str) -> dict[str, Any]:
     return {}
 
 
-def _memory(face: Embeddings, folder: Path, name: str) -> Memory:
+def _memory(embed_model: Embeddings, folder: Path, name: str) -> Memory:
     dump = folder / f"{name}.json"
-    return Memory.load(str(dump), face) if dump.exists() else Memory(face)  # type: ignore[return-value]
+    return Memory.load(str(dump), embed_model) if dump.exists() else Memory(embed_model)  # type: ignore[return-value]
 
 
 def _chroma_settings(folder: Path, name: str) -> dict[str, Any]:
@@ -114,15 +114,15 @@ def _chroma_settings(folder: Path, name: str) -> dict[str, Any]:
     return {"client": client, "collection_name": name, "collection_metadata": {"hnsw:space": "cosine"}}
 
 
-def _chroma(face: Embeddings, folder: Path, name: str) -> Chroma:
-    return Chroma(embedding_function=face, **_chroma_settings(folder, name))
+def _chroma(embed_model: Embeddings, folder: Path, name: str) -> Chroma:
+    return Chroma(embedding_function=embed_model, **_chroma_settings(folder, name))
 
 
-def _qdrant(face: Embeddings, folder: Path, name: str) -> QdrantVectorStore:
+def _qdrant(embed_model: Embeddings, folder: Path, name: str) -> QdrantVectorStore:
     client = QdrantClient(path=str(folder / f"qdrant-{name}"))
     if not client.collection_exists(name):
-        client.create_collection(name, VectorParams(size=_length(face), distance=Distance.COSINE))
-    return QdrantVectorStore(client, name, face, validate_collection_config=False)
+        client.create_collection(name, VectorParams(size=_length(embed_model), distance=Distance.COSINE))
+    return QdrantVectorStore(client, name, embed_model, validate_collection_config=False)
 
 
 def _qdrant_settings(folder: Path, name: str) -> dict[str, Any]:
@@ -138,9 +138,9 @@ def _milvus_settings(folder: Path, name: str) -> dict[str, Any]:
     }
 
 
-def _milvus(face: Embeddings, folder: Path, name: str) -> Milvus:
+def _milvus(embed_model: Embeddings, folder: Path, name: str) -> Milvus:
     own_ids = name.startswith("index")
-    return Milvus(face, auto_id=not own_ids, **_milvus_settings(folder, name))
+    return Milvus(embed_model, auto_id=not own_ids, **_milvus_settings(folder, name))
 
 
 SHOPS = (

@@ -89,35 +89,37 @@ def test_a_block_is_the_item_it_spells(block, expected):
 
 
 @pytest.mark.parametrize(("block", "expected"), SPELLINGS.values(), ids=SPELLINGS)
-async def test_a_block_gets_the_vector_of_its_item(inside, face_of, block, expected):
+async def test_a_block_gets_the_vector_of_its_item(inside, embed_model_of, block, expected):
     frames = "multi_images" in str(block)
     settings = {"model": "tongyi-embedding-vision-plus-2026-03-06"} if frames else {}
-    face = face_of(DashScopeEmbeddings, inside, **settings)
+    embed_model = embed_model_of(DashScopeEmbeddings, inside, **settings)
 
     rows = [
-        face.embed_documents([block])[0],
-        (await face.aembed_documents([block]))[0],
-        face.embed_contents([block])[0],
-        (await face.aembed_contents([block]))[0],
+        embed_model.embed_documents([block])[0],
+        (await embed_model.aembed_documents([block]))[0],
+        embed_model.embed_contents([block])[0],
+        (await embed_model.aembed_contents([block]))[0],
     ]
-    queries = [face.embed_query(block), await face.aembed_query(block)]
+    queries = [embed_model.embed_query(block), await embed_model.aembed_query(block)]
 
-    assert [face.embed_documents([expected])[0]] * 4 == rows
-    assert [face.embed_query(expected)] * 2 == queries
+    assert [embed_model.embed_documents([expected])[0]] * 4 == rows
+    assert [embed_model.embed_query(expected)] * 2 == queries
 
 
-def test_a_list_of_blocks_is_one_fused_vector_in_one_request(inside, face_of):
-    face = face_of(ArkEmbeddings, inside)
+def test_a_list_of_blocks_is_one_fused_vector_in_one_request(inside, embed_model_of):
+    embed_model = embed_model_of(ArkEmbeddings, inside)
 
-    rows = face.embed_documents([[{"type": "text", "text": "a shoe"}, {"type": "image", "url": PICTURE_URL}]])
+    rows = embed_model.embed_documents(
+        [[{"type": "text", "text": "a shoe"}, {"type": "image", "url": PICTURE_URL}]]
+    )
 
     assert 1 == len(rows) == len(inside.emulator.ledger)
     assert ["text", "image_url"] == [part["type"] for part in inside.emulator.ledger[0].body["input"]]
 
 
 @pytest.mark.parametrize("kind", ["image", "video", "text"])
-def test_ids_of_blocks_are_in_no_digest_and_no_request(inside, face_of, kind):
-    face = face_of(ArkEmbeddings, inside)
+def test_ids_of_blocks_are_in_no_digest_and_no_request(inside, embed_model_of, kind):
+    embed_model = embed_model_of(ArkEmbeddings, inside)
     make = {
         "image": lambda name: create_image_block(url=PICTURE_URL, id=name),
         "video": lambda name: create_video_block(url=VIDEO_URL, id=name),
@@ -125,7 +127,7 @@ def test_ids_of_blocks_are_in_no_digest_and_no_request(inside, face_of, kind):
     }[kind]
     first, second = make("lc_block-one"), make("lc_block-two")
 
-    rows = face.embed_documents([first, [second]])
+    rows = embed_model.embed_documents([first, [second]])
 
     bodies = [json.dumps(request.body) for request in inside.emulator.ledger]
     assert digest(as_item(first)) == digest(as_item(second))
@@ -154,10 +156,10 @@ WITH_KNOBS: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("block", WITH_KNOBS.values(), ids=WITH_KNOBS)
-def test_how_a_video_is_sampled_goes_out_with_it(inside, face_of, block):
-    face = face_of(ArkEmbeddings, inside)
+def test_how_a_video_is_sampled_goes_out_with_it(inside, embed_model_of, block):
+    embed_model = embed_model_of(ArkEmbeddings, inside)
 
-    face.embed_documents([block])
+    embed_model.embed_documents([block])
 
     assert SAMPLED == as_item(block)
     assert KNOBS == {name: inside.emulator.ledger[0].body["input"][0]["video_url"][name] for name in KNOBS}
@@ -243,22 +245,22 @@ BAD = {
 
 
 @pytest.mark.parametrize(("block", "message"), BAD.values(), ids=BAD)
-def test_a_bad_block_is_named_by_its_index_and_opens_nothing(inside, face_of, audit, block, message):
-    face = face_of(ArkEmbeddings, inside)
+def test_a_bad_block_is_named_by_its_index_and_opens_nothing(inside, embed_model_of, audit, block, message):
+    embed_model = embed_model_of(ArkEmbeddings, inside)
     audit.files_opened.clear()
 
     with pytest.raises(InputError, match=message) as caught:
-        face.embed_documents(["fine", block])
+        embed_model.embed_documents(["fine", block])
 
     assert (1, 0) == (caught.value.index, len(inside.emulator.ledger))
     assert [] == audit.files_opened
 
 
-def test_a_text_block_is_text_even_if_it_ends_in_a_token(inside, face_of):
+def test_a_text_block_is_text_even_if_it_ends_in_a_token(inside, embed_model_of):
     """A block says what it is; only a bare `str` may stand for media."""
-    face = face_of(ArkEmbeddings, inside)
+    embed_model = embed_model_of(ArkEmbeddings, inside)
     text = str.__str__(media(RED))
 
-    face.embed_documents([{"type": "text", "text": text}])
+    embed_model.embed_documents([{"type": "text", "text": text}])
 
     assert [text] == inside.emulator.ledger.texts

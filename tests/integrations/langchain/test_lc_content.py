@@ -76,10 +76,10 @@ def test_the_search_for_content_finds_it_in_every_form():
     ids=["image", "image+text", "data URI"],
 )
 @pytest.mark.parametrize("shop", SHOPS, ids=repr)
-def test_no_store_writes_content_to_its_files(inside, face_of, tmp_path, shop, item):
-    face = face_of(ArkEmbeddings, inside, dimensions=1024)
+def test_no_store_writes_content_to_its_files(inside, embed_model_of, tmp_path, shop, item):
+    embed_model = embed_model_of(ArkEmbeddings, inside, dimensions=1024)
     address = "https://example.com/noise.png"
-    with shop.open(face, tmp_path, "held") as store:
+    with shop.open(embed_model, tmp_path, "held") as store:
         store.add_documents([MediaDocument(item, caption="noise", media_uri=address)])
         store.add_texts([media(item)], metadatas=[{"media_uri": address}])
         shop.flush(store, tmp_path)
@@ -125,8 +125,8 @@ def langsmith() -> Iterator[tuple[LangChainTracer, list[bytes]]]:
     server.server_close()
 
 
-def _retriever(face: Any) -> Any:
-    store = InMemoryVectorStore(face)
+def _retriever(embed_model: Any) -> Any:
+    store = InMemoryVectorStore(embed_model)
     store.add_documents([MediaDocument(Image.from_bytes(PICTURE), caption="noise")])
     return store.as_retriever(search_kwargs={"k": 1})
 
@@ -140,9 +140,9 @@ QUERIES = {
 
 
 @pytest.mark.parametrize("query", QUERIES.values(), ids=QUERIES)
-def test_a_traced_retrieval_sends_no_content(inside, face_of, langsmith, query):
+def test_a_traced_retrieval_sends_no_content(inside, embed_model_of, langsmith, query):
     tracer, received = langsmith
-    chain = RunnableLambda(lambda given: given) | _retriever(face_of(ArkEmbeddings, inside))
+    chain = RunnableLambda(lambda given: given) | _retriever(embed_model_of(ArkEmbeddings, inside))
 
     chain.invoke(query, config={"callbacks": [tracer]})
     tracer.wait_for_futures()
@@ -151,9 +151,9 @@ def test_a_traced_retrieval_sends_no_content(inside, face_of, langsmith, query):
     assert [] == _traces(b"".join(received))
 
 
-def test_a_traced_tool_sends_no_content(inside, face_of, langsmith):
+def test_a_traced_tool_sends_no_content(inside, embed_model_of, langsmith):
     tracer, received = langsmith
-    tool = create_retriever_tool(_retriever(face_of(ArkEmbeddings, inside)), "goods", "Finds goods.")
+    tool = create_retriever_tool(_retriever(embed_model_of(ArkEmbeddings, inside)), "goods", "Finds goods.")
 
     answer = tool.invoke({"query": QUERIES["media"]}, config={"callbacks": [tracer]})
     tracer.wait_for_futures()

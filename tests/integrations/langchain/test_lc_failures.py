@@ -19,86 +19,86 @@ from volc_dashscope import BulkError, EmbeddingError, Image
 TEXTS = [f"text {number}" for number in range(6)]
 
 
-def _call(face: Any, name: str, given: Any) -> Any:
-    made = getattr(face, name)(given)
+def _call(embed_model: Any, name: str, given: Any) -> Any:
+    made = getattr(embed_model, name)(given)
     return asyncio.run(made) if inspect.isawaitable(made) else made
 
 
 @pytest.mark.parametrize("name", ["embed_documents", "aembed_documents"])
-def test_the_retry_sends_only_what_failed(inside, face_of, name):
-    face = face_of(ArkEmbeddings, inside, max_retries=0, max_concurrency=1)
+def test_the_retry_sends_only_what_failed(inside, embed_model_of, name):
+    embed_model = embed_model_of(ArkEmbeddings, inside, max_retries=0, max_concurrency=1)
     inside.emulator.fail(None, None, "500", None, "500", None)
 
     with pytest.raises(BulkError, match="2 of 6"):
-        _call(face, name, TEXTS)
+        _call(embed_model, name, TEXTS)
     first = len(inside.emulator.ledger)
-    rows = _call(face, name, TEXTS)
+    rows = _call(embed_model, name, TEXTS)
 
     assert (6, 8) == (first, len(inside.emulator.ledger))
     assert ["text 2", "text 4"] == sorted(inside.emulator.ledger.texts[6:])
-    assert [face.embed_documents([text])[0] for text in TEXTS] == rows
+    assert [embed_model.embed_documents([text])[0] for text in TEXTS] == rows
 
 
-def test_the_retry_of_batches_sends_only_the_batch_that_failed(inside, face_of):
-    face = face_of(DashScopeEmbeddings, inside, model=V4, max_retries=0, max_concurrency=1)
+def test_the_retry_of_batches_sends_only_the_batch_that_failed(inside, embed_model_of):
+    embed_model = embed_model_of(DashScopeEmbeddings, inside, model=V4, max_retries=0, max_concurrency=1)
     texts = [f"text {number}" for number in range(25)]
     inside.emulator.fail(None, "500", None)
 
     with pytest.raises(BulkError, match="10 of 25"):
-        face.embed_documents(texts)
-    face.embed_documents(texts)
+        embed_model.embed_documents(texts)
+    embed_model.embed_documents(texts)
 
     assert 4 == len(inside.emulator.ledger)
     assert texts[10:20] == inside.emulator.ledger[3].texts
 
 
-def test_a_picture_that_was_finished_is_not_sent_again(inside, face_of):
-    face = face_of(ArkEmbeddings, inside, max_retries=0, max_concurrency=1)
+def test_a_picture_that_was_finished_is_not_sent_again(inside, embed_model_of):
+    embed_model = embed_model_of(ArkEmbeddings, inside, max_retries=0, max_concurrency=1)
     given = [media(Image.from_url(PICTURE_URL)), {"image": data_uri(painted("red"))}, "a text"]
     inside.emulator.fail(None, None, "500")
 
     with pytest.raises(BulkError):
-        face.embed_documents(given)
-    face.embed_documents(given)
+        embed_model.embed_documents(given)
+    embed_model.embed_documents(given)
 
     assert 4 == len(inside.emulator.ledger)
     assert ["a text"] == inside.emulator.ledger[3].texts
 
 
-def test_what_was_kept_is_given_once(inside, face_of):
-    face = face_of(ArkEmbeddings, inside, max_retries=0, max_concurrency=1)
+def test_what_was_kept_is_given_once(inside, embed_model_of):
+    embed_model = embed_model_of(ArkEmbeddings, inside, max_retries=0, max_concurrency=1)
     inside.emulator.fail(None, "500")
 
     with pytest.raises(BulkError):
-        face.embed_documents(["a", "b"])
+        embed_model.embed_documents(["a", "b"])
     for _ in range(2):
-        face.embed_documents(["a"])
+        embed_model.embed_documents(["a"])
 
     assert 3 == len(inside.emulator.ledger)
 
 
-def test_rows_are_kept_for_their_role_only(inside, face_of):
-    face = face_of(ArkEmbeddings, inside, max_retries=0, max_concurrency=1)
+def test_rows_are_kept_for_their_role_only(inside, embed_model_of):
+    embed_model = embed_model_of(ArkEmbeddings, inside, max_retries=0, max_concurrency=1)
     inside.emulator.fail(None, "500")
 
     with pytest.raises(BulkError):
-        face.embed_documents(["a", "b"])
-    face.embed_query("a")
+        embed_model.embed_documents(["a", "b"])
+    embed_model.embed_query("a")
 
     assert 3 == len(inside.emulator.ledger)
 
 
 @pytest.mark.parametrize(("keep", "expected"), [(0, 6 + 6), (4096 * 2, 6 + 4), (64 * 1024 * 1024, 6 + 1)])
-def test_how_much_is_kept_is_bounded_in_bytes(inside, face_of, keep, expected):
+def test_how_much_is_kept_is_bounded_in_bytes(inside, embed_model_of, keep, expected):
     # A row of 1024 numbers is 4096 bytes.
-    face = face_of(
+    embed_model = embed_model_of(
         ArkEmbeddings, inside, dimensions=1024, max_retries=0, max_concurrency=1, partial_results_bytes=keep
     )
     inside.emulator.fail(None, None, None, None, None, "500")
 
     with pytest.raises(BulkError):
-        face.embed_documents(TEXTS)
-    face.embed_documents(TEXTS)
+        embed_model.embed_documents(TEXTS)
+    embed_model.embed_documents(TEXTS)
 
     assert expected == len(inside.emulator.ledger)
 
@@ -108,23 +108,23 @@ FAULTS = ["500", "429", "401", "reset", "truncated", "missing", "short"]
 
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("name", ["embed_documents", "aembed_documents"])
-def test_a_fault_is_an_error_and_never_a_hole(inside, face_of, fault, name):
-    face = face_of(DashScopeEmbeddings, inside, model=V4, max_retries=0, max_concurrency=1)
+def test_a_fault_is_an_error_and_never_a_hole(inside, embed_model_of, fault, name):
+    embed_model = embed_model_of(DashScopeEmbeddings, inside, model=V4, max_retries=0, max_concurrency=1)
     texts = [f"text {number}" for number in range(25)]
     inside.emulator.fail(None, fault)
 
     with pytest.raises(EmbeddingError):
-        _call(face, name, texts)
-    rows = _call(face, name, texts)
+        _call(embed_model, name, texts)
+    rows = _call(embed_model, name, texts)
 
     assert 25 == len(rows)
     assert {1024} == {len(row) for row in rows}
     assert all(math.isfinite(number) for row in rows for number in row)
 
 
-def test_a_store_that_failed_is_filled_by_adding_again(inside, face_of):
-    face = face_of(ArkEmbeddings, inside, max_retries=0, max_concurrency=1)
-    store = InMemoryVectorStore(face)
+def test_a_store_that_failed_is_filled_by_adding_again(inside, embed_model_of):
+    embed_model = embed_model_of(ArkEmbeddings, inside, max_retries=0, max_concurrency=1)
+    store = InMemoryVectorStore(embed_model)
     documents = [Document(text) for text in TEXTS]
     inside.emulator.fail(None, None, None, "500")
 

@@ -42,25 +42,27 @@ TEXTS = [
 ]
 
 
-def _qdrant(face: Any, folder: Path, *, hybrid: bool) -> Any:
+def _qdrant(embed_model: Any, folder: Path, *, hybrid: bool) -> Any:
     client = QdrantClient(":memory:")  # on disk it commits every point by itself, which takes seconds
     client.create_collection(
         "notes",
-        VectorParams(size=face.dimension, distance=Distance.COSINE),
+        VectorParams(size=embed_model.dimension, distance=Distance.COSINE),
         sparse_vectors_config={"langchain-sparse": SparseVectorParams()},
     )
     halves = (
-        {"sparse_embedding": face.qdrant_sparse(), "retrieval_mode": RetrievalMode.HYBRID} if hybrid else {}
+        {"sparse_embedding": embed_model.qdrant_sparse(), "retrieval_mode": RetrievalMode.HYBRID}
+        if hybrid
+        else {}
     )
-    return QdrantVectorStore(client, "notes", face, validate_collection_config=False, **halves)
+    return QdrantVectorStore(client, "notes", embed_model, validate_collection_config=False, **halves)
 
 
-def _milvus(face: Any, folder: Path, *, hybrid: bool) -> Any:
+def _milvus(embed_model: Any, folder: Path, *, hybrid: bool) -> Any:
     sparse = {"index_type": "SPARSE_INVERTED_INDEX", "metric_type": "IP", "params": {"drop_ratio_build": 0.0}}
     # Milvus Lite keeps every entry of a sparse vector; langchain-milvus asks for less by default.
     fields: dict[str, Any] = {"vector_field": ["dense", "sparse"], "index_params": [FLAT, sparse]}
     return Milvus(
-        [face, face.milvus_sparse()] if hybrid else face,
+        [embed_model, embed_model.milvus_sparse()] if hybrid else embed_model,
         auto_id=True,
         connection_args={"uri": str(folder / "milvus.db")},
         collection_name="notes",
@@ -86,15 +88,17 @@ def _requests(mount: Any) -> int:
 
 @pytest.mark.parametrize("service", SERVICES)
 @pytest.mark.parametrize("kind", STORES)
-def test_hybrid_sends_exactly_as_many_requests_as_dense_alone(emulate, face_of, tmp_path, service, kind):
+def test_hybrid_sends_exactly_as_many_requests_as_dense_alone(
+    emulate, embed_model_of, tmp_path, service, kind
+):
     counts, best = {}, {}
     for hybrid in (False, True):
         mount = emulate()
-        face_kind, model = SERVICES[service]
-        face = face_of(face_kind, mount, model=model, dimensions=1024)
+        embeddings, model = SERVICES[service]
+        embed_model = embed_model_of(embeddings, mount, model=model, dimensions=1024)
         folder = tmp_path / f"{hybrid}"
         folder.mkdir()
-        store = STORES[kind](face, folder, hybrid=hybrid)
+        store = STORES[kind](embed_model, folder, hybrid=hybrid)
         store.add_documents([Document(text) for text in TEXTS])
         best[hybrid] = _search(store, TEXTS[7])[0].page_content
         counts[hybrid] = _requests(mount)
@@ -107,18 +111,18 @@ def test_hybrid_sends_exactly_as_many_requests_as_dense_alone(emulate, face_of, 
 
 
 @pytest.fixture(params=SERVICES)
-def halves(request, inside, face_of):
-    """Return a face, its sparse half for Qdrant, and what counts requests."""
-    face_kind, model = SERVICES[request.param]
-    face = face_of(face_kind, inside, model=model)
-    return face, face.qdrant_sparse(), lambda: _requests(inside)
+def halves(request, inside, embed_model_of):
+    """Return an integration, its sparse half for Qdrant, and what counts requests."""
+    embeddings, model = SERVICES[request.param]
+    embed_model = embed_model_of(embeddings, inside, model=model)
+    return embed_model, embed_model.qdrant_sparse(), lambda: _requests(inside)
 
 
-def test_both_halves_are_those_of_a_request_each(halves, emulate, face_of):
-    face, sparse, _ = halves
-    alone = face_of(type(face), emulate(), model=face.model)
+def test_both_halves_are_those_of_a_request_each(halves, emulate, embed_model_of):
+    embed_model, sparse, _ = halves
+    alone = embed_model_of(type(embed_model), emulate(), model=embed_model.model)
 
-    dense_rows, sparse_rows = face.embed_documents(["a", "b c"]), sparse.embed_documents(["a", "b c"])
+    dense_rows, sparse_rows = embed_model.embed_documents(["a", "b c"]), sparse.embed_documents(["a", "b c"])
     only_sparse = alone.qdrant_sparse().embed_documents(["a", "b c"])
 
     assert alone.embed_documents(["a", "b c"]) == dense_rows
@@ -129,8 +133,8 @@ def test_both_halves_are_those_of_a_request_each(halves, emulate, face_of):
 @pytest.mark.parametrize("first", ["dense", "sparse"])
 @pytest.mark.parametrize("role", ["document", "query"])
 def test_either_half_may_come_first(halves, first, role):
-    face, sparse, requests = halves
-    asks = [face, sparse] if first == "dense" else [sparse, face]
+    embed_model, sparse, requests = halves
+    asks = [embed_model, sparse] if first == "dense" else [sparse, embed_model]
 
     for half in asks:
         half.embed_documents(["a"]) if role == "document" else half.embed_query("a")
@@ -140,26 +144,26 @@ def test_either_half_may_come_first(halves, first, role):
 
 @pytest.mark.parametrize("role", ["document", "query"])
 async def test_halves_are_shared_between_sync_and_async(halves, role):
-    face, sparse, requests = halves
+    embed_model, sparse, requests = halves
 
     if role == "document":
-        await face.aembed_documents(["a"])
+        await embed_model.aembed_documents(["a"])
         sparse.embed_documents(["a"])
-        face.embed_documents(["b"])
+        embed_model.embed_documents(["b"])
         await sparse.aembed_documents(["b"])
     else:
-        await face.aembed_query("a")
+        await embed_model.aembed_query("a")
         sparse.embed_query("a")
-        face.embed_query("b")
+        embed_model.embed_query("b")
         await sparse.aembed_query("b")
 
     assert 2 == requests()
 
 
 def test_a_half_is_consumed_on_read(halves):
-    face, sparse, requests = halves
+    embed_model, sparse, requests = halves
 
-    face.embed_documents(["a"])
+    embed_model.embed_documents(["a"])
     sparse.embed_documents(["a"])
     sparse.embed_documents(["a"])
 
@@ -167,9 +171,9 @@ def test_a_half_is_consumed_on_read(halves):
 
 
 def test_halves_are_parked_by_role_and_text(halves):
-    face, sparse, requests = halves
+    embed_model, sparse, requests = halves
 
-    face.embed_documents(["a"])
+    embed_model.embed_documents(["a"])
     sparse.embed_query("a")
     sparse.embed_documents(["b"])
 
@@ -177,49 +181,52 @@ def test_halves_are_parked_by_role_and_text(halves):
 
 
 def test_the_same_text_twice_in_one_call_has_two_halves(halves):
-    face, sparse, _ = halves
+    embed_model, sparse, _ = halves
 
-    rows, parts = face.embed_documents(["a", "a"]), sparse.embed_documents(["a", "a"])
+    rows, parts = embed_model.embed_documents(["a", "a"]), sparse.embed_documents(["a", "a"])
 
     assert rows[0] == rows[1]
     assert parts[0] == parts[1]
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_what_is_parked_is_bounded_and_falls_back_to_a_request(inside, face_of, service):
-    face_kind, model = SERVICES[service]
-    face = face_of(face_kind, inside, model=model, partial_results_bytes=1024)
+def test_what_is_parked_is_bounded_and_falls_back_to_a_request(inside, embed_model_of, service):
+    embeddings, model = SERVICES[service]
+    embed_model = embed_model_of(embeddings, inside, model=model, partial_results_bytes=1024)
     texts = [f"text {number}" for number in range(5)]
 
-    face.embed_documents(texts)
+    embed_model.embed_documents(texts)
     dense_only = _requests(inside)
-    rows = face.qdrant_sparse().embed_documents(texts)
+    rows = embed_model.qdrant_sparse().embed_documents(texts)
 
     assert 2 * dense_only == _requests(inside)
     assert all(row.values for row in rows)
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_threads_do_not_take_each_others_halves(emulate, face_of, service):
-    face_kind, model = SERVICES[service]
+def test_threads_do_not_take_each_others_halves(emulate, embed_model_of, service):
+    embeddings, model = SERVICES[service]
     mount, plain = emulate(), emulate()
-    face, alone = face_of(face_kind, mount, model=model), face_of(face_kind, plain, model=model)
-    sparse, expected = face.qdrant_sparse(), alone.qdrant_sparse()
+    embed_model, alone = (
+        embed_model_of(embeddings, mount, model=model),
+        embed_model_of(embeddings, plain, model=model),
+    )
+    sparse, expected = embed_model.qdrant_sparse(), alone.qdrant_sparse()
     texts = [f"text {number}" for number in range(12)]
 
     with ThreadPoolExecutor(len(texts)) as pool:
-        found = list(pool.map(lambda text: (face.embed_query(text), sparse.embed_query(text)), texts))
+        found = list(pool.map(lambda text: (embed_model.embed_query(text), sparse.embed_query(text)), texts))
 
     assert [(alone.embed_query(text), expected.embed_query(text)) for text in texts] == found
     assert len(texts) == _requests(mount)
 
 
-async def test_tasks_do_not_take_each_others_halves(inside, face_of):
-    face = face_of(ArkEmbeddings, inside)
-    sparse = face.milvus_sparse()
+async def test_tasks_do_not_take_each_others_halves(inside, embed_model_of):
+    embed_model = embed_model_of(ArkEmbeddings, inside)
+    sparse = embed_model.milvus_sparse()
 
     async def work(text: str) -> tuple[str, dict[int, float]]:
-        await face.aembed_query(text)
+        await embed_model.aembed_query(text)
         return text, await sparse.aembed_query(text)
 
     found = dict(await asyncio.gather(*(work(f"text {number}") for number in range(12))))
@@ -229,18 +236,21 @@ async def test_tasks_do_not_take_each_others_halves(inside, face_of):
 
 
 def test_both_shapes_hold_the_same_numbers(halves):
-    face, sparse, _ = halves
+    embed_model, sparse, _ = halves
 
-    of_qdrant, of_milvus = sparse.embed_query("a red boat"), face.milvus_sparse().embed_query("a red boat")
+    of_qdrant, of_milvus = (
+        sparse.embed_query("a red boat"),
+        embed_model.milvus_sparse().embed_query("a red boat"),
+    )
 
     assert of_milvus == dict(zip(of_qdrant.indices, of_qdrant.values, strict=True))
     assert {int} == {type(index) for index in of_milvus}
     assert {float} == {type(value) for value in of_milvus.values()}
 
 
-def test_media_are_found_by_the_words_of_their_caption(inside, face_of, tmp_path):
-    face = face_of(ArkEmbeddings, inside, dimensions=1024)
-    store = _qdrant(face, tmp_path, hybrid=True)
+def test_media_are_found_by_the_words_of_their_caption(inside, embed_model_of, tmp_path):
+    embed_model = embed_model_of(ArkEmbeddings, inside, dimensions=1024)
+    store = _qdrant(embed_model, tmp_path, hybrid=True)
     picture = MediaDocument(Image.from_bytes(painted("red")), caption="a zeppelin")
 
     store.add_documents([picture, Document("a boat")])
@@ -253,11 +263,13 @@ def test_media_are_found_by_the_words_of_their_caption(inside, face_of, tmp_path
     assert 4 == _requests(inside)
 
 
-def test_media_without_words_have_an_empty_half_and_no_request(inside, face_of):
-    face = face_of(ArkEmbeddings, inside)
+def test_media_without_words_have_an_empty_half_and_no_request(inside, embed_model_of):
+    embed_model = embed_model_of(ArkEmbeddings, inside)
     picture = Image.from_bytes(painted("red"))
 
-    rows = face.qdrant_sparse().embed_documents([media(picture), str.__str__(media(picture, label(picture)))])
+    rows = embed_model.qdrant_sparse().embed_documents(
+        [media(picture), str.__str__(media(picture, label(picture)))]
+    )
 
     assert [[], []] == [row.indices for row in rows]
     assert 0 == _requests(inside)
@@ -265,20 +277,20 @@ def test_media_without_words_have_an_empty_half_and_no_request(inside, face_of):
 
 @pytest.mark.parametrize("method", ["qdrant_sparse", "milvus_sparse"])
 @pytest.mark.parametrize("model", ["qwen3-vl-embedding", "text-embedding-v2"])
-def test_a_model_without_sparse_vectors_says_so(inside, face_of, method, model):
-    face = face_of(DashScopeEmbeddings, inside, model=model)
+def test_a_model_without_sparse_vectors_says_so(inside, embed_model_of, method, model):
+    embed_model = embed_model_of(DashScopeEmbeddings, inside, model=model)
 
     with pytest.raises(InputError, match="gives no sparse vectors"):
-        getattr(face, method)()
+        getattr(embed_model, method)()
     assert 0 == _requests(inside)
 
 
-def test_errors_name_items_by_their_place_among_media_and_texts(inside, face_of):
-    face = face_of(ArkEmbeddings, inside, max_retries=0, max_concurrency=1)
-    face.qdrant_sparse()
+def test_errors_name_items_by_their_place_among_media_and_texts(inside, embed_model_of):
+    embed_model = embed_model_of(ArkEmbeddings, inside, max_retries=0, max_concurrency=1)
+    embed_model.qdrant_sparse()
     inside.emulator.fail(None, "500")
 
     with pytest.raises(BulkError) as caught:
-        face.embed_documents([Image.from_bytes(painted("red")), "a", "b"])
+        embed_model.embed_documents([Image.from_bytes(painted("red")), "a", "b"])
 
     assert [2] == list(caught.value.failures)

@@ -26,12 +26,12 @@ TEXTS = [f"text {number}" for number in range(25)]
 
 
 @pytest.fixture
-def both(emulate, face_of, monkeypatch):
+def both(emulate, embed_model_of, monkeypatch):
     """Return the retired class and ours, each on an emulator of its own."""
     old, new = emulate(socket=True), emulate()
     monkeypatch.setattr(dashscope, "base_http_api_url", old.emulator.dashscope_url)
     monkeypatch.setattr(dashscope, "api_key", None)
-    ours = face_of(DashScopeEmbeddings, new, model=V4, normalize=False, max_concurrency=1)
+    ours = embed_model_of(DashScopeEmbeddings, new, model=V4, normalize=False, max_concurrency=1)
     return Retired(model=V4, dashscope_api_key=KEY), ours, old.emulator, new.emulator
 
 
@@ -39,9 +39,9 @@ def _same(left: Any, right: Any) -> bool:
     return bool(np.allclose(left, right, rtol=1e-5, atol=1e-6))
 
 
-def test_the_vectors_are_the_same_but_for_their_length(both, face_of, inside):
+def test_the_vectors_are_the_same_but_for_their_length(both, embed_model_of, inside):
     retired, ours, _, _ = both
-    unit = face_of(DashScopeEmbeddings, inside, model=V4)
+    unit = embed_model_of(DashScopeEmbeddings, inside, model=V4)
     old = np.array(retired.embed_documents(TEXTS))
 
     assert _same(old, ours.embed_documents(TEXTS))

@@ -1,4 +1,4 @@
-"""The constructor and the habits of the faces: settings, copies, keys, loops."""
+"""The constructor and the habits of the integrations: settings, copies, keys, loops."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def _without_key(mount: Any, kind: type) -> dict[str, Any]:
     return {name: value for name, value in mount.settings(kind.provider_name).items() if name != "api_key"}
 
 
-def _key_of(face: Any) -> str:
-    field = getattr(face, f"{face.provider_name}_api_key")
+def _key_of(embed_model: Any) -> str:
+    field = getattr(embed_model, f"{embed_model.provider_name}_api_key")
     return field.get_secret_value()
 
 
@@ -38,17 +38,17 @@ def _sent_key(mount: Any) -> str:
     return mount.emulator.ledger[-1].headers["authorization"].removeprefix("Bearer ")
 
 
-COPIES = {"pickle": lambda face: pickle.loads(pickle.dumps(face)), "deepcopy": copy.deepcopy}
+COPIES = {"pickle": lambda embed_model: pickle.loads(pickle.dumps(embed_model)), "deepcopy": copy.deepcopy}
 
 
 @pytest.mark.parametrize("kind", LANGCHAIN)
 @pytest.mark.parametrize("copied", COPIES.values(), ids=COPIES)
-def test_an_explicit_key_travels(emulate, face_of, monkeypatch, kind, copied):
+def test_an_explicit_key_travels(emulate, embed_model_of, monkeypatch, kind, copied):
     mount = emulate(socket=True)
-    face = face_of(kind, mount, api_key=EXPLICIT)
+    embed_model = embed_model_of(kind, mount, api_key=EXPLICIT)
     monkeypatch.setenv(_variable(kind), SECOND)
 
-    twin = copied(face)
+    twin = copied(embed_model)
     twin.embed_query("a")
     twin.close()
 
@@ -60,15 +60,15 @@ def test_an_explicit_key_travels(emulate, face_of, monkeypatch, kind, copied):
 def test_a_key_of_the_environment_is_looked_up_where_the_copy_arrives(emulate, monkeypatch, kind, copied):
     mount = emulate(socket=True)
     monkeypatch.setenv(_variable(kind), FIRST)
-    face = kind(**_without_key(mount, kind))
-    before = _key_of(face)
+    embed_model = kind(**_without_key(mount, kind))
+    before = _key_of(embed_model)
     monkeypatch.setenv(_variable(kind), SECOND)
 
-    twin = copied(face)
+    twin = copied(embed_model)
     twin.embed_query("a")
     twin.close()
 
-    assert FIRST == before == _key_of(face)
+    assert FIRST == before == _key_of(embed_model)
     assert SECOND == _key_of(twin) == _sent_key(mount)
 
 
@@ -99,11 +99,11 @@ def test_settings_travel(kind):
         "max_concurrency": 3,
         "default_headers": {"X-A": "1"},
     }
-    face = kind(api_key=EXPLICIT, base_url="http://127.0.0.1:9/api", **settings)
+    embed_model = kind(api_key=EXPLICIT, base_url="http://127.0.0.1:9/api", **settings)
 
-    twins = [copied(face) for copied in COPIES.values()]
+    twins = [copied(embed_model) for copied in COPIES.values()]
 
-    assert [face.fingerprint] * 2 == [twin.fingerprint for twin in twins]
+    assert [embed_model.fingerprint] * 2 == [twin.fingerprint for twin in twins]
     assert [settings] * 2 == [{name: getattr(twin, name) for name in settings} for twin in twins]
 
 
@@ -113,10 +113,10 @@ def test_settings_travel(kind):
 def test_a_key_is_a_secret_under_either_name(kind, name, wrapped):
     field = f"{kind.provider_name}_api_key"
 
-    face = kind(**{"api_key" if name == "api_key" else field: wrapped(EXPLICIT)})
+    embed_model = kind(**{"api_key" if name == "api_key" else field: wrapped(EXPLICIT)})
 
-    assert SecretStr is type(getattr(face, field))
-    assert EXPLICIT not in f"{face!r} {face}"
+    assert SecretStr is type(getattr(embed_model, field))
+    assert EXPLICIT not in f"{embed_model!r} {embed_model}"
 
 
 @pytest.mark.parametrize("kind", LANGCHAIN)
@@ -125,19 +125,19 @@ def test_an_unknown_setting_is_refused(kind):
         kind(api_key=EXPLICIT, batches_at_once=5)
 
 
-def test_default_headers_are_sent(inside, face_of):
-    face_of(ArkEmbeddings, inside, default_headers={"X-Trace": "7"}).embed_query("a")
+def test_default_headers_are_sent(inside, embed_model_of):
+    embed_model_of(ArkEmbeddings, inside, default_headers={"X-Trace": "7"}).embed_query("a")
 
     assert "7" == inside.emulator.ledger[0].headers["x-trace"]
 
 
 async def test_clients_handed_in_are_used_and_not_closed(inside):
     settings = inside.settings("ark")
-    face = ArkEmbeddings(**settings)
+    embed_model = ArkEmbeddings(**settings)
 
-    face.embed_query("a")
-    await face.aembed_query("a")
-    face.close()
+    embed_model.embed_query("a")
+    await embed_model.aembed_query("a")
+    embed_model.close()
 
     assert 2 == len(inside.emulator.ledger)
     assert (False, False) == (settings["http_client"].is_closed, settings["http_async_client"].is_closed)
@@ -158,20 +158,20 @@ async def test_the_kind_of_client_that_was_not_handed_in_does_not_dial(inside, a
 
 
 @pytest.mark.parametrize("shown", [True, False])
-def test_a_progress_bar_is_shown_if_asked_for(inside, face_of, capsys, shown):
-    face_of(ArkEmbeddings, inside, show_progress_bar=shown).embed_documents(["a", "b", "c"])
+def test_a_progress_bar_is_shown_if_asked_for(inside, embed_model_of, capsys, shown):
+    embed_model_of(ArkEmbeddings, inside, show_progress_bar=shown).embed_documents(["a", "b", "c"])
 
     assert shown is ("3/3" in capsys.readouterr().err)
 
 
-def test_langchains_rate_limiter_is_neither_dumped_nor_shown(inside, face_of):
+def test_langchains_rate_limiter_is_neither_dumped_nor_shown(inside, embed_model_of):
     limiter = InMemoryRateLimiter(requests_per_second=1000)
-    face = face_of(ArkEmbeddings, inside, rate_limiter=limiter)
+    embed_model = embed_model_of(ArkEmbeddings, inside, rate_limiter=limiter)
 
-    face.embed_documents(["a"])
+    embed_model.embed_documents(["a"])
 
-    assert "rate_limiter" not in face.model_dump()
-    assert "rate_limiter" not in repr(face)
+    assert "rate_limiter" not in embed_model.model_dump()
+    assert "rate_limiter" not in repr(embed_model)
 
 
 ARRAYS = {
@@ -184,23 +184,23 @@ ARRAYS = {
 
 
 @pytest.mark.parametrize("given", ARRAYS.values(), ids=ARRAYS)
-def test_what_numpy_and_python_call_a_list_goes_in_and_floats_come_out(inside, face_of, given):
-    face = face_of(DashScopeEmbeddings, inside, model=V4)
+def test_what_numpy_and_python_call_a_list_goes_in_and_floats_come_out(inside, embed_model_of, given):
+    embed_model = embed_model_of(DashScopeEmbeddings, inside, model=V4)
 
-    rows = face.embed_documents(given)
+    rows = embed_model.embed_documents(given)
 
-    assert face.embed_documents(["red", "blue"]) == rows
+    assert embed_model.embed_documents(["red", "blue"]) == rows
     assert {float} == {type(number) for row in rows for number in row}
-    assert {float} == {type(number) for number in face.embed_query(np.str_("red"))}
+    assert {float} == {type(number) for number in embed_model.embed_query(np.str_("red"))}
 
 
-def test_usage_counts_requests_and_tokens(inside, face_of):
-    face = face_of(ArkEmbeddings, inside)
+def test_usage_counts_requests_and_tokens(inside, embed_model_of):
+    embed_model = embed_model_of(ArkEmbeddings, inside)
 
-    face.embed_documents(["a", media(Image.from_bytes(painted("red")))])
-    face.embed_image([PICTURE_URL])
+    embed_model.embed_documents(["a", media(Image.from_bytes(painted("red")))])
+    embed_model.embed_image([PICTURE_URL])
 
-    assert (3, inside.emulator.ledger.tokens) == (face.usage.requests, face.usage.total_tokens)
+    assert (3, inside.emulator.ledger.tokens) == (embed_model.usage.requests, embed_model.usage.total_tokens)
 
 
 DESCRIPTIONS = {
@@ -238,14 +238,14 @@ DESCRIPTIONS = {
 
 @pytest.mark.parametrize(("kind", "settings", "expected"), DESCRIPTIONS.values(), ids=DESCRIPTIONS)
 def test_what_shapes_a_vector_is_known_before_any_request_and_stays(
-    inside, face_of, kind, settings, expected
+    inside, embed_model_of, kind, settings, expected
 ):
-    face = face_of(kind, inside, **settings)
-    before = (face.fingerprint, face.describe())
-    if get_model_info(face.model) is not None:
-        face.embed_query("a")
+    embed_model = embed_model_of(kind, inside, **settings)
+    before = (embed_model.fingerprint, embed_model.describe())
+    if get_model_info(embed_model.model) is not None:
+        embed_model.embed_query("a")
 
-    assert (face.fingerprint, face.describe()) == before
+    assert (embed_model.fingerprint, embed_model.describe()) == before
     assert expected == re.sub(r" endpoint='[^']*';", "", before[1])
 
 
@@ -258,36 +258,36 @@ def test_what_does_not_shape_a_vector_is_not_in_the_fingerprint():
 
 
 @pytest.mark.parametrize("kind", LANGCHAIN)
-def test_two_event_loops_in_a_row_for_every_async_call(emulate, face_of, kind):
-    face = face_of(kind, emulate(socket=True))
+def test_two_event_loops_in_a_row_for_every_async_call(emulate, embed_model_of, kind):
+    embed_model = embed_model_of(kind, emulate(socket=True))
 
     async def every() -> list[Any]:
         return [
-            await face.aembed_query("a"),
-            await face.aembed_documents(["a"]),
-            await face.aembed_image([PICTURE_URL]),
-            await face.aembed_contents(["a"], text_type="query"),
+            await embed_model.aembed_query("a"),
+            await embed_model.aembed_documents(["a"]),
+            await embed_model.aembed_image([PICTURE_URL]),
+            await embed_model.aembed_contents(["a"], text_type="query"),
         ]
 
     assert asyncio.run(every()) == asyncio.run(every())
 
 
 @pytest.mark.parametrize("kind", LANGCHAIN)
-async def test_sync_calls_inside_a_running_loop(emulate, face_of, kind):
-    face = face_of(kind, emulate(socket=True))
+async def test_sync_calls_inside_a_running_loop(emulate, embed_model_of, kind):
+    embed_model = embed_model_of(kind, emulate(socket=True))
 
-    assert await face.aembed_documents(["a", "b", "c"]) == face.embed_documents(["a", "b", "c"])
-    assert await face.aembed_image([PICTURE_URL]) == face.embed_image([PICTURE_URL])
+    assert await embed_model.aembed_documents(["a", "b", "c"]) == embed_model.embed_documents(["a", "b", "c"])
+    assert await embed_model.aembed_image([PICTURE_URL]) == embed_model.embed_image([PICTURE_URL])
 
 
 @pytest.mark.parametrize(("kind", "model"), [(ArkEmbeddings, ARK), (DashScopeEmbeddings, VL)])
-def test_a_cache_serves_texts_and_media_without_a_request(inside, face_of, kind, model):
+def test_a_cache_serves_texts_and_media_without_a_request(inside, embed_model_of, kind, model):
     cache: dict[str, bytes] = {}
     given = ["a", media(Image.from_bytes(painted("red"))), {"image": PICTURE_URL}]
 
-    first = face_of(kind, inside, model=model, cache=cache).embed_documents(given)
+    first = embed_model_of(kind, inside, model=model, cache=cache).embed_documents(given)
     paid = len(inside.emulator.ledger)
-    second = face_of(kind, inside, model=model, cache=cache).embed_documents(given)
+    second = embed_model_of(kind, inside, model=model, cache=cache).embed_documents(given)
 
     assert first == second
     assert paid == len(inside.emulator.ledger)

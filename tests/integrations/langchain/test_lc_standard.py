@@ -13,13 +13,13 @@ from langchain_tests.unit_tests import EmbeddingsUnitTests
 from langchain_volc_dashscope import ArkEmbeddings, DashScopeEmbeddings
 from volc_dashscope.models import ModelInfo, list_models
 
-FACES = {"ark": ArkEmbeddings, "dashscope": DashScopeEmbeddings}
+INTEGRATIONS = {"ark": ArkEmbeddings, "dashscope": DashScopeEmbeddings}
 # Rows of the endpoint "async" are file jobs: a minute for a vector, which is nothing for a store.
 ROWS = [row for row in list_models() if row.ready and "text" in row.modalities and row.endpoint != "async"]
 
 
 class _Subject:
-    """A face with one model, and a service for it."""
+    """An integration with one model, and a service for it."""
 
     row: ClassVar[ModelInfo]
 
@@ -29,7 +29,7 @@ class _Subject:
 
     @property
     def embeddings_class(self) -> type[Any]:
-        return FACES[self.row.provider]
+        return INTEGRATIONS[self.row.provider]
 
     @property
     def embedding_model_params(self) -> dict[str, Any]:
@@ -49,9 +49,9 @@ class _Subject:
 
     @pytest.fixture
     def model(self) -> Iterator[Any]:
-        face = self.embeddings_class(**self.embedding_model_params)
-        yield face
-        face.close()
+        embed_model = self.embeddings_class(**self.embedding_model_params)
+        yield embed_model
+        embed_model.close()
 
 
 def _suites() -> Iterator[type]:

@@ -106,7 +106,7 @@ async def test_what_is_added_is_found_by_itself(market, shelves, shop, entry, mo
         stack.enter_context(_marked(market, cell))
         store = shelves[f"{shop.name} {shelf}"]
         if shop.loop_bound:
-            store = stack.enter_context(shop.open(market.face, market.folder, shelf))
+            store = stack.enter_context(shop.open(market.embed_model, market.folder, shelf))
         before = len(market.emulator.ledger)
 
         await _settled(WAYS_IN[entry](store, document_of(item, modality), text_of(item)))
@@ -128,7 +128,7 @@ async def test_a_store_made_from_documents_holds_them(market, shop, entry, modal
     settings = shop.made(market.folder, f"{entry[:5]}{MODALITIES.index(modality)}")
 
     before = len(market.emulator.ledger)
-    store = await _settled(make(documents, market.face, **settings))
+    store = await _settled(make(documents, market.embed_model, **settings))
     found = store.similarity_search(text_of(item), k=1)[0]
     shop.close(store)
 
@@ -149,7 +149,7 @@ async def test_a_query_of_any_modality_finds_its_document(market, filled, shop, 
         stack.enter_context(_marked(market, cell))
         store = filled[shop.name]
         if shop.loop_bound:
-            store = stack.enter_context(shop.open(market.face, market.folder, "filled"))
+            store = stack.enter_context(shop.open(market.embed_model, market.folder, "filled"))
         before = len(market.emulator.ledger)
 
         found = [await _settled(WAYS_OUT[entry](store, form)) for form in forms]
@@ -181,7 +181,7 @@ def images(market):
     paths = {colour: picture_of(market.pictures, colour) for colour in COLOURS[:4]}
     for colour in paths:
         goods(market.pictures, colour)
-    with chroma.open(market.face, market.folder, "images") as store:
+    with chroma.open(market.embed_model, market.folder, "images") as store:
         store.add_images(
             [str(path) for path in paths.values()], metadatas=[{"colour": colour} for colour in paths]
         )

@@ -42,14 +42,14 @@ def _sent(mount) -> list[list[str]]:
     return [[part["type"] for part in request.body["input"]] for request in mount.emulator.ledger]
 
 
-def test_a_token_is_resolved_wherever_a_store_flattened_it(inside, face_of):
-    face = face_of(ArkEmbeddings, inside)
+def test_a_token_is_resolved_wherever_a_store_flattened_it(inside, embed_model_of):
+    embed_model = embed_model_of(ArkEmbeddings, inside)
     text = media(RED, "a red square")
 
-    whole, flat = face.embed_documents([text, _flat(text)])
+    whole, flat = embed_model.embed_documents([text, _flat(text)])
 
     assert str is type(_flat(text))
-    assert whole == flat == face.embed_image([data_uri(painted("red"))])[0]
+    assert whole == flat == embed_model.embed_image([data_uri(painted("red"))])[0]
     assert [["image_url"]] * 3 == _sent(inside)
 
 
@@ -68,10 +68,10 @@ def test_tokens_depend_on_content_only(tmp_path):
     assert media(Image.from_bytes(painted("blue")))[-79:] not in tokens
 
 
-def test_a_whole_token_of_another_process_raises_and_says_why(inside, face_of):
-    face = face_of(ArkEmbeddings, inside)
+def test_a_whole_token_of_another_process_raises_and_says_why(inside, embed_model_of):
+    embed_model = embed_model_of(ArkEmbeddings, inside)
 
-    for ask in (face.embed_query, lambda text: face.embed_documents([text])):
+    for ask in (embed_model.embed_query, lambda text: embed_model.embed_documents([text])):
         with pytest.raises(InputError, match=r"this process did not make.*unknown_media=\"text\"") as caught:
             ask(STRANGE)
         assert (0, 0) == (caught.value.index, len(inside.emulator.ledger))
@@ -103,13 +103,13 @@ TOUCHED = {
 
 
 @pytest.mark.parametrize("text", TOUCHED.values(), ids=TOUCHED)
-def test_a_token_that_was_touched_is_refused(inside, face_of, text):
-    face = face_of(ArkEmbeddings, inside)
+def test_a_token_that_was_touched_is_refused(inside, embed_model_of, text):
+    embed_model = embed_model_of(ArkEmbeddings, inside)
 
     for ask in (
-        face.embed_query,
-        lambda given: face.embed_documents([given]),
-        lambda given: face.embed_query([given]),
+        embed_model.embed_query,
+        lambda given: embed_model.embed_documents([given]),
+        lambda given: embed_model.embed_query([given]),
     ):
         with pytest.raises(InputError, match='unknown_media="text"'):
             ask(text)
@@ -118,62 +118,62 @@ def test_a_token_that_was_touched_is_refused(inside, face_of, text):
 
 
 @pytest.mark.parametrize("text", TOUCHED.values(), ids=TOUCHED)
-def test_a_corpus_of_strangers_is_embedded_as_it_stands(inside, face_of, text):
-    face = face_of(ArkEmbeddings, inside, unknown_media="text")
+def test_a_corpus_of_strangers_is_embedded_as_it_stands(inside, embed_model_of, text):
+    embed_model = embed_model_of(ArkEmbeddings, inside, unknown_media="text")
 
-    face.embed_documents([text])
+    embed_model.embed_documents([text])
 
     assert [text] == inside.emulator.ledger.texts
 
 
 @pytest.mark.parametrize("space", ["\n", " ", "\t\r\n", "\N{NO-BREAK SPACE}", "\N{IDEOGRAPHIC SPACE}"])
-def test_white_space_behind_a_token_is_ignored(inside, face_of, space):
-    face = face_of(ArkEmbeddings, inside)
+def test_white_space_behind_a_token_is_ignored(inside, embed_model_of, space):
+    embed_model = embed_model_of(ArkEmbeddings, inside)
 
-    assert face.embed_query(media(RED)) == face.embed_query(f"a red square {TOKEN}{space}")
+    assert embed_model.embed_query(media(RED)) == embed_model.embed_query(f"a red square {TOKEN}{space}")
     assert [["image_url"]] * 2 == _sent(inside)
 
 
 @pytest.mark.parametrize("hybrid", [False, True])
 @pytest.mark.parametrize("bad", [STRANGE, TOUCHED["full stop"]])
-async def test_one_such_text_does_not_cost_the_others(inside, face_of, bad, hybrid):
-    face = face_of(DashScopeEmbeddings, inside, model="text-embedding-v4")
+async def test_one_such_text_does_not_cost_the_others(inside, embed_model_of, bad, hybrid):
+    embed_model = embed_model_of(DashScopeEmbeddings, inside, model="text-embedding-v4")
     if hybrid:
-        face.qdrant_sparse()
+        embed_model.qdrant_sparse()
     texts = [f"text {number}" for number in range(20)]
     texts[7] = bad
 
     with pytest.raises(BulkError, match="item 7: the text") as caught:
-        face.embed_documents(texts)
+        embed_model.embed_documents(texts)
     with pytest.raises(BulkError, match="item 7: the text") as again:
-        await face.aembed_documents(texts)
+        await embed_model.aembed_documents(texts)
     assert [7] == list(caught.value.failures) == list(again.value.failures)
     assert (7, InputError) == (caught.value.index, type(caught.value.failures[7]))
     paid = len(inside.emulator.ledger)
     texts[7] = "mended"
-    rows = face.embed_documents(texts)
+    rows = embed_model.embed_documents(texts)
 
     assert 2 == paid
     assert sorted(texts) == sorted(inside.emulator.ledger.texts)
     assert 20 == len(rows)
 
 
-def test_in_hybrid_use_neither_texts_nor_pictures_are_paid_twice(inside, face_of):
-    face = face_of(ArkEmbeddings, inside)
-    face.qdrant_sparse()
+def test_in_hybrid_use_neither_texts_nor_pictures_are_paid_twice(inside, embed_model_of):
+    embed_model = embed_model_of(ArkEmbeddings, inside)
+    embed_model.qdrant_sparse()
     items = ["a text", RED, STRANGE]
 
     for _ in range(2):
         with pytest.raises(BulkError, match="item 2: the text") as caught:
-            face.embed_documents(items)
-    rows = face.embed_documents(items[:2])
+            embed_model.embed_documents(items)
+    rows = embed_model.embed_documents(items[:2])
 
     assert ([2], 2) == (list(caught.value.failures), len(rows))
     assert 2 == len(inside.emulator.ledger)
 
 
-def test_a_bad_text_among_sparse_ones_is_an_error_and_no_empty_vector(inside, face_of):
-    sparse = face_of(DashScopeEmbeddings, inside, model="text-embedding-v4").qdrant_sparse()
+def test_a_bad_text_among_sparse_ones_is_an_error_and_no_empty_vector(inside, embed_model_of):
+    sparse = embed_model_of(DashScopeEmbeddings, inside, model="text-embedding-v4").qdrant_sparse()
 
     with pytest.raises(InputError, match="item 1: the text"):
         sparse.embed_documents(["a", STRANGE])
@@ -188,9 +188,9 @@ def test_a_group_that_stops_at_the_first_failure_is_not_begun(inside):
     assert 0 == len(inside.emulator.ledger)
 
 
-def test_nothing_is_sent_where_every_text_is_refused(inside, face_of):
+def test_nothing_is_sent_where_every_text_is_refused(inside, embed_model_of):
     with pytest.raises(BulkError) as caught:
-        face_of(ArkEmbeddings, inside).embed_documents([STRANGE, STRANGE])
+        embed_model_of(ArkEmbeddings, inside).embed_documents([STRANGE, STRANGE])
 
     assert ([0, 1], 0) == (list(caught.value.failures), len(inside.emulator.ledger))
 
@@ -201,10 +201,10 @@ def test_a_caption_may_be_the_text_of_an_earlier_document_but_hold_no_piece():
         media(RED, f"{TOKEN} and more")
 
 
-def test_unknown_media_may_be_embedded_as_text(inside, face_of):
-    face = face_of(ArkEmbeddings, inside, unknown_media="text")
+def test_unknown_media_may_be_embedded_as_text(inside, embed_model_of):
+    embed_model = embed_model_of(ArkEmbeddings, inside, unknown_media="text")
 
-    face.embed_documents([STRANGE, media(RED)])
+    embed_model.embed_documents([STRANGE, media(RED)])
 
     assert [STRANGE] == inside.emulator.ledger.texts
     assert [["image_url"], ["text"]] == sorted(_sent(inside))
@@ -240,9 +240,9 @@ def _use(store: InMemoryVectorStore, text: str) -> None:
 
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
-def test_hostile_strings_are_embedded_as_the_text_they_are(inside, face_of, audit, text):
-    face = face_of(ArkEmbeddings, inside)
-    store = InMemoryVectorStore(face)
+def test_hostile_strings_are_embedded_as_the_text_they_are(inside, embed_model_of, audit, text):
+    embed_model = embed_model_of(ArkEmbeddings, inside)
+    store = InMemoryVectorStore(embed_model)
     _use(store, "what is imported late is imported now")
     inside.emulator.ledger.clear()
     audit.files_opened.clear()
@@ -257,8 +257,8 @@ def test_hostile_strings_are_embedded_as_the_text_they_are(inside, face_of, audi
 
 
 @pytest.mark.parametrize("address", ["file:///etc/passwd", "/etc/passwd", "http://169.254.169.254/"])
-def test_an_address_in_metadata_is_not_looked_at_when_embedding(inside, face_of, audit, address):
-    store = InMemoryVectorStore(face_of(ArkEmbeddings, inside))
+def test_an_address_in_metadata_is_not_looked_at_when_embedding(inside, embed_model_of, audit, address):
+    store = InMemoryVectorStore(embed_model_of(ArkEmbeddings, inside))
     audit.files_opened.clear()
     audit.dialled.clear()
 
@@ -358,7 +358,7 @@ sys.stdout.buffer.write(pickle.dumps(made))
 
 
 @pytest.mark.parametrize("kind", ["document", "text"])
-def test_what_a_worker_process_made_is_known_where_it_arrives(inside, face_of, tmp_path, kind):
+def test_what_a_worker_process_made_is_known_where_it_arrives(inside, embed_model_of, tmp_path, kind):
     # A colour no other test uses: this process must not know the token already.
     path = tmp_path / "one.png"
     path.write_bytes(painted("tan" if kind == "document" else "teal"))
@@ -368,7 +368,9 @@ def test_what_a_worker_process_made_is_known_where_it_arrives(inside, face_of, t
     )
 
     made = pickle.loads(done.stdout)
-    face_of(ArkEmbeddings, inside).embed_documents([made.page_content if kind == "document" else _flat(made)])
+    embed_model_of(ArkEmbeddings, inside).embed_documents(
+        [made.page_content if kind == "document" else _flat(made)]
+    )
 
     assert [["image_url"]] == _sent(inside)
 
@@ -424,16 +426,16 @@ def test_keys_of_documents_are_uuids_by_content_and_metadata():
     assert {36} == {len(key) for key in keys}
 
 
-def test_a_cache_that_keys_on_text_tells_pictures_apart(inside, face_of):
+def test_a_cache_that_keys_on_text_tells_pictures_apart(inside, embed_model_of):
     """CacheBackedEmbeddings knows texts only; a media text differs with its content."""
-    face = face_of(ArkEmbeddings, inside)
+    embed_model = embed_model_of(ArkEmbeddings, inside)
     cached = CacheBackedEmbeddings.from_bytes_store(
-        face, InMemoryByteStore(), namespace=face.fingerprint, key_encoder="sha256"
+        embed_model, InMemoryByteStore(), namespace=embed_model.fingerprint, key_encoder="sha256"
     )
     texts = [media(RED, "square"), media(Image.from_bytes(painted("blue")), "square")]
 
     first, second = cached.embed_documents(texts), cached.embed_documents(texts)
 
-    assert first == second == face.embed_documents(texts)
+    assert first == second == embed_model.embed_documents(texts)
     assert first[0] != first[1]
     assert 4 == len(inside.emulator.ledger)

@@ -187,11 +187,11 @@ def test_blocks_hold_no_token_and_no_address_of_a_file(tmp_path):
     assert str(tmp_path) not in str(blocks)
 
 
-def test_blocks_can_be_embedded_again(inside, face_of):
-    face = face_of(ArkEmbeddings, inside)
+def test_blocks_can_be_embedded_again(inside, embed_model_of):
+    embed_model = embed_model_of(ArkEmbeddings, inside)
     blocks = content_blocks([MediaDocument(SHOE, caption="a shoe")])
 
-    assert face.embed_documents([Fused("a shoe", SHOE)]) == face.embed_documents([blocks])
+    assert embed_model.embed_documents([Fused("a shoe", SHOE)]) == embed_model.embed_documents([blocks])
 
 
 NEW_PROCESS = """
@@ -206,12 +206,12 @@ from volc_dashscope import Image
 from volc_dashscope.emulator import Emulator
 from volc_dashscope.inputs import digest
 
-face = ArkEmbeddings(api_key="k", dimensions=1024, http_client=Emulator().http_client())
+embed_model = ArkEmbeddings(api_key="k", dimensions=1024, http_client=Emulator().http_client())
 folder = Path(sys.argv[1])
 client = QdrantClient(path=str(folder / "qdrant-kept"))
 stores = [
-    FAISS.load_local(str(folder), face, "faiss", allow_dangerous_deserialization=True),
-    QdrantVectorStore(client, "kept", face, validate_collection_config=False),
+    FAISS.load_local(str(folder), embed_model, "faiss", allow_dangerous_deserialization=True),
+    QdrantVectorStore(client, "kept", embed_model, validate_collection_config=False),
 ]
 seen = []
 for store in stores:
@@ -223,14 +223,14 @@ print(json.dumps(seen))
 """
 
 
-def test_a_new_process_finds_the_picture_and_gets_back_to_it(inside, face_of, tmp_path):
+def test_a_new_process_finds_the_picture_and_gets_back_to_it(inside, embed_model_of, tmp_path):
     path = tmp_path / "red.png"
     path.write_bytes(painted("red"))
     item = Fused("a red square", Image.from_path(path))
-    face = face_of(ArkEmbeddings, inside, dimensions=1024)
+    embed_model = embed_model_of(ArkEmbeddings, inside, dimensions=1024)
     for shop in SHOPS:
         if shop.name in ("FAISS", "Qdrant"):
-            with shop.open(face, tmp_path, "kept") as store:
+            with shop.open(embed_model, tmp_path, "kept") as store:
                 store.add_documents([Document("quarterly figures"), MediaDocument(item)])
                 shop.flush(store, tmp_path)
 

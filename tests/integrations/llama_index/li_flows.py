@@ -16,30 +16,34 @@ from llama_index_ext import MultiModalNodeEmbedder, fingerprint
 Flow: TypeAlias = "Callable[[Shelf, Any, Sequence[BaseNode]], Awaitable[Any]]"
 
 
-async def pipeline(shelf: Shelf, face: Any, nodes: Sequence[BaseNode]) -> VectorStoreIndex:
+async def pipeline(shelf: Shelf, embed_model: Any, nodes: Sequence[BaseNode]) -> VectorStoreIndex:
     """`IngestionPipeline` with the node embedder, straight into the store where the store keeps nodes."""
     store = shelf.open() if shelf.keeps_text else None
-    made = IngestionPipeline(transformations=[MultiModalNodeEmbedder(embed_model=face)], vector_store=store)
+    made = IngestionPipeline(
+        transformations=[MultiModalNodeEmbedder(embed_model=embed_model)], vector_store=store
+    )
     ready = await made.arun(nodes=nodes) if shelf.awaited else made.run(nodes=nodes)
     if not shelf.keeps_text:
-        return await _indexed(shelf, face, ready)
+        return await _indexed(shelf, embed_model, ready)
     await shelf.close()
-    return VectorStoreIndex.from_vector_store(shelf.reopen(), embed_model=face)
+    return VectorStoreIndex.from_vector_store(shelf.reopen(), embed_model=embed_model)
 
 
-async def index(shelf: Shelf, face: Any, nodes: Sequence[BaseNode]) -> VectorStoreIndex:
+async def index(shelf: Shelf, embed_model: Any, nodes: Sequence[BaseNode]) -> VectorStoreIndex:
     """The node embedder by itself, then `VectorStoreIndex(nodes, store_nodes_override=True)`."""
-    embedder = MultiModalNodeEmbedder(embed_model=face)
-    return await _indexed(shelf, face, await embedder.acall(nodes) if shelf.awaited else embedder(nodes))
+    embedder = MultiModalNodeEmbedder(embed_model=embed_model)
+    return await _indexed(
+        shelf, embed_model, await embedder.acall(nodes) if shelf.awaited else embedder(nodes)
+    )
 
 
-async def multimodal(shelf: Shelf, face: Any, nodes: Sequence[BaseNode]) -> MultiModalVectorStoreIndex:
+async def multimodal(shelf: Shelf, embed_model: Any, nodes: Sequence[BaseNode]) -> MultiModalVectorStoreIndex:
     """Core's index of two stores, which embeds through the hooks; it drops pictures without a fingerprint."""
     nodes = fingerprint(nodes)
     context = StorageContext.from_defaults(
         vector_store=shelf.open("texts"), image_store=shelf.open("pictures"), docstore=None
     )
-    models = {"embed_model": face, "image_embed_model": face}
+    models = {"embed_model": embed_model, "image_embed_model": embed_model}
     if shelf.awaited:
         made = MultiModalVectorStoreIndex([], storage_context=context, **models)
         await made.ainsert_nodes(nodes)
@@ -48,14 +52,14 @@ async def multimodal(shelf: Shelf, face: Any, nodes: Sequence[BaseNode]) -> Mult
     return await _reloaded(shelf, context, {"vector_store": "texts", "image_store": "pictures"}, **models)
 
 
-async def _indexed(shelf: Shelf, face: Any, nodes: Sequence[BaseNode]) -> VectorStoreIndex:
+async def _indexed(shelf: Shelf, embed_model: Any, nodes: Sequence[BaseNode]) -> VectorStoreIndex:
     context = StorageContext.from_defaults(vector_store=shelf.open())
-    settings = {"storage_context": context, "embed_model": face, "store_nodes_override": True}
+    settings = {"storage_context": context, "embed_model": embed_model, "store_nodes_override": True}
     if shelf.awaited:
         await VectorStoreIndex([], **settings).ainsert_nodes(nodes)
     else:
         VectorStoreIndex(nodes, **settings)
-    return await _reloaded(shelf, context, {"vector_store": "nodes"}, embed_model=face)
+    return await _reloaded(shelf, context, {"vector_store": "nodes"}, embed_model=embed_model)
 
 
 async def _reloaded(shelf: Shelf, context: StorageContext, names: dict[str, str], **models: Any) -> Any:

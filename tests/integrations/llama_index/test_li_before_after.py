@@ -87,10 +87,10 @@ def bodies(service: Any) -> list[dict[str, Any]]:
     return found
 
 
-def test_text_type_reaches_the_service(service, face_of, told):
+def test_text_type_reaches_the_service(service, embed_model_of, told):
     index(theirs()).as_retriever().retrieve("shoe")
     before = bodies(service)
-    index(face_of(DashScopeMultiModalEmbedding, service, model=V3)).as_retriever().retrieve("shoe")
+    index(embed_model_of(DashScopeMultiModalEmbedding, service, model=V3)).as_retriever().retrieve("shoe")
     after = bodies(service)
 
     assert [{"kwargs": {"text_type": "document"}}, {"kwargs": {"text_type": "query"}}] == [
@@ -100,10 +100,10 @@ def test_text_type_reaches_the_service(service, face_of, told):
     told("role", "`text_type` nested under `kwargs`, where the service ignores it", "`parameters.text_type`")
 
 
-def test_dimensions_are_asked_for(service, face_of, told):
+def test_dimensions_are_asked_for(service, embed_model_of, told):
     before = index(theirs(dimensions=512))
     asked_before = bodies(service)
-    after = index(face_of(DashScopeMultiModalEmbedding, service, model=V3, dimensions=512))
+    after = index(embed_model_of(DashScopeMultiModalEmbedding, service, model=V3, dimensions=512))
     asked_after = bodies(service)
 
     assert ({1024}, {512}) == (lengths(before), lengths(after))
@@ -116,12 +116,12 @@ def lengths(made: VectorStoreIndex) -> set[int]:
     return {len(row) for row in made.vector_store.data.embedding_dict.values()}  # type: ignore[attr-defined]
 
 
-def test_batches_fit_the_model(service, face_of, told):
+def test_batches_fit_the_model(service, embed_model_of, told):
     with pytest.raises(ValueError, match="valid list"):
         index(theirs(V4), 25)
     refused = [entry.status for entry in service.emulator.ledger]
     before = bodies(service)
-    index(face_of(DashScopeMultiModalEmbedding, service, model=V4), 25)
+    index(embed_model_of(DashScopeMultiModalEmbedding, service, model=V4), 25)
     after = bodies(service)
 
     assert ([400], [25]) == (refused, [len(body["input"]["texts"]) for body in before])
@@ -130,34 +130,34 @@ def test_batches_fit_the_model(service, face_of, told):
 
 
 @pytest.mark.parametrize(("status", "ours"), [("401", AuthError), ("429", RateLimitError)])
-def test_refusals_are_errors(service, face_of, told, status, ours):
+def test_refusals_are_errors(service, embed_model_of, told, status, ours):
     service.emulator.fail(status)
     before = index(theirs(), 0).as_retriever()
     asked = before._embed_model.get_agg_embedding_from_queries  # what the retriever calls
     empty = asked(["shoe"])
-    face = face_of(DashScopeMultiModalEmbedding, service, model=V3, max_retries=0)
+    embed_model = embed_model_of(DashScopeMultiModalEmbedding, service, model=V3, max_retries=0)
     service.emulator.fail(status)
 
     assert [] == empty
     with pytest.raises(ours):
-        index(face, 0).as_retriever().retrieve("shoe")
+        index(embed_model, 0).as_retriever().retrieve("shoe")
     told("swallowed", "logged; the vector is `[]`", "`AuthError`; `RateLimitError` after the retries")
 
 
-def test_a_failure_is_not_cached(service, face_of, told):
+def test_a_failure_is_not_cached(service, embed_model_of, told):
     broken = theirs(embeddings_cache=SimpleKVStore())
     service.emulator.fail("429")
     first = index(broken, 0)._embed_model.get_query_embedding("shoe")
     bodies(service)
     again = broken.get_query_embedding("shoe")
     sent = len(bodies(service))
-    face = face_of(DashScopeMultiModalEmbedding, service, model=V3, cache={}, max_retries=0)
+    embed_model = embed_model_of(DashScopeMultiModalEmbedding, service, model=V3, cache={}, max_retries=0)
     service.emulator.fail("429")
     with pytest.raises(RateLimitError):
-        index(face, 1)
+        index(embed_model, 1)
 
     assert ([], [], 0) == (first, again, sent)
-    assert {1024} == lengths(index(face, 1))
+    assert {1024} == lengths(index(embed_model, 1))
     with pytest.raises(ConfigError, match="cache="):
         DashScopeMultiModalEmbedding(api_key=KEY, embeddings_cache=SimpleKVStore())
     told(
@@ -167,7 +167,7 @@ def test_a_failure_is_not_cached(service, face_of, told):
     )
 
 
-async def test_async_is_concurrent(emulate, service, face_of, monkeypatch, told):
+async def test_async_is_concurrent(emulate, service, embed_model_of, monkeypatch, told):
     slow = emulate(socket=True, latency=0.05)
     monkeypatch.setattr(dashscope, "base_http_api_url", slow.emulator.dashscope_url)
     nodes = [TextNode(text=f"text {number}") for number in range(30)]
@@ -175,9 +175,9 @@ async def test_async_is_concurrent(emulate, service, face_of, monkeypatch, told)
     await IngestionPipeline(transformations=[theirs()]).arun(nodes=nodes)
     before = (len(slow.emulator.ledger), slow.emulator.ledger.in_flight_max)
     bodies(slow)
-    face = face_of(DashScopeMultiModalEmbedding, slow, model=V3)
-    await IngestionPipeline(transformations=[face]).arun(nodes=nodes)
-    await face._client.aio.close()
+    embed_model = embed_model_of(DashScopeMultiModalEmbedding, slow, model=V3)
+    await IngestionPipeline(transformations=[embed_model]).arun(nodes=nodes)
+    await embed_model._client.aio.close()
 
     assert (30, 1) == before
     assert (3, 3) == (len(slow.emulator.ledger), slow.emulator.ledger.in_flight_max)
@@ -188,7 +188,7 @@ async def test_async_is_concurrent(emulate, service, face_of, monkeypatch, told)
     )
 
 
-def test_vision_models_work(service, face_of, told):
+def test_vision_models_work(service, embed_model_of, told):
     def made(model: Any) -> Any:
         nodes = [ImageNode(image_path=PICTURE_URL, metadata={"caption": "shoe"})]
         return MultiModalVectorStoreIndex(nodes, embed_model=model, image_embed_model=model)
@@ -197,34 +197,36 @@ def test_vision_models_work(service, face_of, told):
         made(theirs(VL))
     billed = service.emulator.ledger.tokens
     bodies(service)
-    made(face_of(DashScopeMultiModalEmbedding, service))
+    made(embed_model_of(DashScopeMultiModalEmbedding, service))
 
     assert billed > 0
     assert [200] == service.emulator.ledger.statuses
     told("vision", "`KeyError: 'embedding'` on every current one, after the request was billed", "a vector")
 
 
-def test_a_stream_is_an_image(service, face_of, pictures, told):
+def test_a_stream_is_an_image(service, embed_model_of, pictures, told):
     """Core passes `ImageNode(image=...)` as `BytesIO`."""
     from base64 import b64encode
 
     nodes = [ImageNode(id_=RED, image=b64encode(painted()).decode(), metadata={"caption": "red"})]
-    face = face_of(DashScopeMultiModalEmbedding, service)
+    embed_model = embed_model_of(DashScopeMultiModalEmbedding, service)
 
     with pytest.raises(AttributeError, match="startswith"):
         MultiModalVectorStoreIndex(nodes, embed_model=theirs(VL), image_embed_model=theirs(VL))
-    found: Any = MultiModalVectorStoreIndex(nodes, embed_model=face, image_embed_model=face).as_retriever()
+    found: Any = MultiModalVectorStoreIndex(
+        nodes, embed_model=embed_model, image_embed_model=embed_model
+    ).as_retriever()
 
     assert [RED] == [hit.node.node_id for hit in found.image_to_image_retrieve(data_uri(painted()))]
     assert isinstance(nodes[0].resolve_image(), BytesIO)
     told("stream", "`AttributeError`", "recognised by its bytes")
 
 
-def test_text_for_a_vision_model_goes_to_its_endpoint(service, face_of, told):
+def test_text_for_a_vision_model_goes_to_its_endpoint(service, embed_model_of, told):
     empty = index(theirs(VL), 0)._embed_model.get_query_embedding("shoe")
     before = [(entry.path.rsplit("/", 1)[1], entry.status) for entry in service.emulator.ledger]
     bodies(service)
-    index(face_of(DashScopeMultiModalEmbedding, service), 1)
+    index(embed_model_of(DashScopeMultiModalEmbedding, service), 1)
     after = [(entry.path.rsplit("/", 1)[1], entry.status) for entry in service.emulator.ledger]
 
     assert ([], [("text-embedding", 400)]) == (empty, before)
@@ -232,7 +234,7 @@ def test_text_for_a_vision_model_goes_to_its_endpoint(service, face_of, told):
     told("endpoint", "sent to `text-embedding`: 400, and `[]`", "sent to `multimodal-embedding`")
 
 
-def test_a_text_that_is_a_path_stays_a_text(service, face_of, tmp_path, audit, told):
+def test_a_text_that_is_a_path_stays_a_text(service, embed_model_of, tmp_path, audit, told):
     secret = tmp_path / "secret.txt"
     secret.write_text("not for anybody")
 
@@ -241,8 +243,8 @@ def test_a_text_that_is_a_path_stays_a_text(service, face_of, tmp_path, audit, t
     uploads = [entry.path for entry in service.emulator.ledger if "upload" in entry.path]
     bodies(service)
     audit.files_opened.clear()
-    face = face_of(DashScopeMultiModalEmbedding, service)
-    IngestionPipeline(transformations=[MultiModalNodeEmbedder(embed_model=face)]).run(
+    embed_model = embed_model_of(DashScopeMultiModalEmbedding, service)
+    IngestionPipeline(transformations=[MultiModalNodeEmbedder(embed_model=embed_model)]).run(
         nodes=[TextNode(text=str(secret))]
     )
 
@@ -252,9 +254,9 @@ def test_a_text_that_is_a_path_stays_a_text(service, face_of, tmp_path, audit, t
     told("uploaded", "the file is read and uploaded", "embedded as the text it is")
 
 
-def test_an_explicit_key_survives_pickling(service, face_of, told):
+def test_an_explicit_key_survives_pickling(service, embed_model_of, told):
     before = pickle.loads(pickle.dumps(theirs()))
-    after = pickle.loads(pickle.dumps(face_of(DashScopeMultiModalEmbedding, service, model=V3)))
+    after = pickle.loads(pickle.dumps(embed_model_of(DashScopeMultiModalEmbedding, service, model=V3)))
 
     with pytest.raises(Exception, match="No api key"):
         index(before)
@@ -282,7 +284,7 @@ def usable(row: ModelInfo, make: Any) -> bool:
         return False
 
 
-def test_every_model_of_the_table_can_be_used(service, face_of, told):
+def test_every_model_of_the_table_can_be_used(service, embed_model_of, told):
     rows = [
         row for row in list_models() if row.provider == "dashscope" and row.ready and "native" in row.routes
     ]
@@ -291,7 +293,7 @@ def test_every_model_of_the_table_can_be_used(service, face_of, told):
     after = [
         row.name
         for row in rows
-        if usable(row, lambda name: face_of(DashScopeMultiModalEmbedding, service, model=name))
+        if usable(row, lambda name: embed_model_of(DashScopeMultiModalEmbedding, service, model=name))
     ]
 
     assert [row.name for row in rows] == after
@@ -299,13 +301,15 @@ def test_every_model_of_the_table_can_be_used(service, face_of, told):
     told("missing", f"{len(before)} of {len(rows)} ({', '.join(before)})", f"{len(after)} of {len(rows)}")
 
 
-def test_a_fused_node_is_beyond_theirs(service, face_of, pictures):
+def test_a_fused_node_is_beyond_theirs(service, embed_model_of, pictures):
     """Not one of the twelve: what the package is for."""
-    face = face_of(DashScopeMultiModalEmbedding, service)
-    embedder = MultiModalNodeEmbedder(embed_model=face)
+    embed_model = embed_model_of(DashScopeMultiModalEmbedding, service)
+    embedder = MultiModalNodeEmbedder(embed_model=embed_model)
 
-    made = VectorStoreIndex(embedder(goods(pictures)), embed_model=face)
-    hits = made.as_retriever(similarity_top_k=1).retrieve(query_bundle("office rent", embed_model=face))
+    made = VectorStoreIndex(embedder(goods(pictures)), embed_model=embed_model)
+    hits = made.as_retriever(similarity_top_k=1).retrieve(
+        query_bundle("office rent", embed_model=embed_model)
+    )
 
     assert [RENT] == [hit.node.node_id for hit in hits]
 

@@ -38,19 +38,19 @@ SETTINGS = {
 
 @EACH_WAY
 def test_a_copy_keeps_role_dimensions_and_limits(way):
-    face = ArkMultiModalEmbedding(api_key=KEY, **SETTINGS)
+    embed_model = ArkMultiModalEmbedding(api_key=KEY, **SETTINGS)
 
-    twin = way(face)
+    twin = way(embed_model)
 
     assert SETTINGS == {name: getattr(twin, name) for name in SETTINGS}
-    assert settings_of(face) == settings_of(twin)
+    assert settings_of(embed_model) == settings_of(twin)
 
 
 @EACH_WAY
 @pytest.mark.parametrize("kind", LLAMA_INDEX)
-def test_an_explicit_key_travels(emulate, face_of, kind, way):
+def test_an_explicit_key_travels(emulate, embed_model_of, kind, way):
     mount = emulate(socket=True)
-    twin = way(face_of(kind, mount))
+    twin = way(embed_model_of(kind, mount))
 
     VectorStoreIndex([TextNode(text="a")], embed_model=twin)
     twin.close()
@@ -72,18 +72,18 @@ def test_a_key_of_the_environment_is_looked_up_where_the_copy_arrives(monkeypatc
 
 
 @EACH_WAY
-def test_the_live_object_is_not_touched(inside, face_of, emulate, way):
+def test_the_live_object_is_not_touched(inside, embed_model_of, emulate, way):
     """Core's own `__getstate__` deletes from the live object what cannot be pickled."""
     handler = LlamaDebugHandler(print_trace_on_end=False)
     handler.lock = threading.Lock()
     manager = CallbackManager([handler])
-    face = face_of(ArkMultiModalEmbedding, emulate(socket=True), callback_manager=manager)
-    before = dict(face.__dict__)
+    embed_model = embed_model_of(ArkMultiModalEmbedding, emulate(socket=True), callback_manager=manager)
+    before = dict(embed_model.__dict__)
 
-    twin = way(face)
+    twin = way(embed_model)
 
-    assert before == face.__dict__
-    assert manager is face.callback_manager
+    assert before == embed_model.__dict__
+    assert manager is embed_model.callback_manager
     assert [] == twin.callback_manager.handlers
 
 
@@ -98,23 +98,23 @@ def test_the_live_object_is_not_touched(inside, face_of, emulate, way):
 )
 def test_cores_limiters_travel_with_their_limits(way, limiter):
     """They hold a lock, which cannot be pickled; core would drop them in silence."""
-    face = ArkMultiModalEmbedding(api_key=KEY, rate_limiter=limiter)
+    embed_model = ArkMultiModalEmbedding(api_key=KEY, rate_limiter=limiter)
 
-    twin = way(face)
+    twin = way(embed_model)
 
-    assert limiter is face.rate_limiter
+    assert limiter is embed_model.rate_limiter
     assert limiter.model_dump() == twin.rate_limiter.model_dump()
 
 
 def test_a_deep_copy_shares_limiter_and_cache():
     """In one process both have to count and remember together."""
     limiter = TokenBucketRateLimiter(requests_per_minute=90)
-    face = ArkMultiModalEmbedding(api_key=KEY, rate_limiter=limiter, cache={})
+    embed_model = ArkMultiModalEmbedding(api_key=KEY, rate_limiter=limiter, cache={})
 
-    twin = copy.deepcopy(face)
+    twin = copy.deepcopy(embed_model)
 
-    assert (limiter, face.cache) == (twin.rate_limiter, twin.cache)
-    assert face.cache is twin.cache
+    assert (limiter, embed_model.cache) == (twin.rate_limiter, twin.cache)
+    assert embed_model.cache is twin.cache
 
 
 def test_what_cannot_be_pickled_is_an_error_and_not_dropped():
@@ -144,8 +144,8 @@ def test_a_node_embedder_is_copied_with_its_model(way):
     assert whole.embed_model is not twin.embed_model
 
 
-def test_a_node_embedder_does_not_lose_a_model_that_cannot_be_pickled(inside, face_of):
-    whole = MultiModalNodeEmbedder(embed_model=face_of(ArkMultiModalEmbedding, inside))
+def test_a_node_embedder_does_not_lose_a_model_that_cannot_be_pickled(inside, embed_model_of):
+    whole = MultiModalNodeEmbedder(embed_model=embed_model_of(ArkMultiModalEmbedding, inside))
 
     with pytest.raises(ConfigError, match="handed in"):
         pickle.dumps(whole)
@@ -161,16 +161,16 @@ def test_cores_cache_is_refused_in_favour_of_ours():
 
 
 def test_cores_cache_cannot_be_slipped_in_later():
-    face = ArkMultiModalEmbedding(api_key=KEY)
+    embed_model = ArkMultiModalEmbedding(api_key=KEY)
 
     with pytest.raises(ConfigError, match="cache="):
-        face.embeddings_cache = SimpleKVStore()
-    assert face.embeddings_cache is None
+        embed_model.embeddings_cache = SimpleKVStore()
+    assert embed_model.embeddings_cache is None
 
 
-def test_our_cache_keeps_a_query_apart_from_a_document(inside, face_of):
-    face = face_of(ArkMultiModalEmbedding, inside, cache={})
-    index = VectorStoreIndex([TextNode(text="shoe")], embed_model=face)
+def test_our_cache_keeps_a_query_apart_from_a_document(inside, embed_model_of):
+    embed_model = embed_model_of(ArkMultiModalEmbedding, inside, cache={})
+    index = VectorStoreIndex([TextNode(text="shoe")], embed_model=embed_model)
 
     index.as_retriever().retrieve("shoe")
     index.as_retriever().retrieve("shoe")
@@ -178,8 +178,8 @@ def test_our_cache_keeps_a_query_apart_from_a_document(inside, face_of):
     assert 2 == len(inside.emulator.ledger)
 
 
-def test_settings_take_it_for_every_index(inside, face_of, pictures):
-    Settings.embed_model = face_of(ArkMultiModalEmbedding, inside)
+def test_settings_take_it_for_every_index(inside, embed_model_of, pictures):
+    Settings.embed_model = embed_model_of(ArkMultiModalEmbedding, inside)
 
     pipeline = IngestionPipeline(transformations=[MultiModalNodeEmbedder(embed_model=Settings.embed_model)])
     index = VectorStoreIndex(pipeline.run(nodes=goods(pictures)))
@@ -187,34 +187,34 @@ def test_settings_take_it_for_every_index(inside, face_of, pictures):
     assert 1 == len(index.as_retriever(similarity_top_k=1).retrieve("rent"))
 
 
-async def test_everything_synchronous_works_inside_a_running_loop(mount, face_of, pictures):
+async def test_everything_synchronous_works_inside_a_running_loop(mount, embed_model_of, pictures):
     """As in a notebook."""
-    face = face_of(ArkMultiModalEmbedding, mount)
+    embed_model = embed_model_of(ArkMultiModalEmbedding, mount)
 
-    nodes = IngestionPipeline(transformations=[MultiModalNodeEmbedder(embed_model=face)]).run(
+    nodes = IngestionPipeline(transformations=[MultiModalNodeEmbedder(embed_model=embed_model)]).run(
         nodes=goods(pictures)
     )
-    index = VectorStoreIndex([*nodes, TextNode(text="a green tree")], embed_model=face)
+    index = VectorStoreIndex([*nodes, TextNode(text="a green tree")], embed_model=embed_model)
 
     assert (
         "a green tree" == index.as_retriever(similarity_top_k=1).retrieve("green tree")[0].node.get_content()
     )
 
 
-async def test_use_async_works_inside_a_running_loop(inside, face_of):
+async def test_use_async_works_inside_a_running_loop(inside, embed_model_of):
     """Core then runs a loop of its own in a thread, and closes it without telling what lives in it."""
-    face = face_of(ArkMultiModalEmbedding, inside)
+    embed_model = embed_model_of(ArkMultiModalEmbedding, inside)
 
-    index = VectorStoreIndex([TextNode(text="a green tree")], embed_model=face, use_async=True)
+    index = VectorStoreIndex([TextNode(text="a green tree")], embed_model=embed_model, use_async=True)
 
     assert (
         "a green tree" == index.as_retriever(similarity_top_k=1).retrieve("green tree")[0].node.get_content()
     )
 
 
-def test_one_face_serves_many_event_loops(emulate, face_of, pictures):
-    face = face_of(ArkMultiModalEmbedding, emulate(socket=True))
-    pipeline = IngestionPipeline(transformations=[MultiModalNodeEmbedder(embed_model=face)])
+def test_one_integration_serves_many_event_loops(emulate, embed_model_of, pictures):
+    embed_model = embed_model_of(ArkMultiModalEmbedding, emulate(socket=True))
+    pipeline = IngestionPipeline(transformations=[MultiModalNodeEmbedder(embed_model=embed_model)])
 
     rows: list[Any] = [
         [node.embedding for node in asyncio.run(pipeline.arun(nodes=goods(pictures)))] for _ in range(2)

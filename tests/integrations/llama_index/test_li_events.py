@@ -50,23 +50,25 @@ def image_nodes(paths: dict[str, Any]) -> list[ImageNode]:
     return fingerprint([ImageNode(image=ENCODED), ImageNode(image_path=str(paths["green"]))])
 
 
-def listened(face: Any, callbacks: Listener) -> MultiModalVectorStoreIndex:
+def listened(embed_model: Any, callbacks: Listener) -> MultiModalVectorStoreIndex:
     """Return an index that listens; core gives its models the index's own callback manager."""
     manager = CallbackManager([callbacks])
-    return MultiModalVectorStoreIndex([], embed_model=face, image_embed_model=face, callback_manager=manager)
+    return MultiModalVectorStoreIndex(
+        [], embed_model=embed_model, image_embed_model=embed_model, callback_manager=manager
+    )
 
 
 @pytest.mark.parametrize("mode", ["sync", "async"])
-async def test_images_are_announced_by_labels(inside, face_of, pictures, ear, mode):
+async def test_images_are_announced_by_labels(inside, embed_model_of, pictures, ear, mode):
     callbacks = Listener(CBEventType.EMBEDDING)
-    face = face_of(ArkMultiModalEmbedding, inside)
-    index = listened(face, callbacks)
+    embed_model = embed_model_of(ArkMultiModalEmbedding, inside)
+    index = listened(embed_model, callbacks)
 
     nodes = image_nodes(pictures)
     await index.ainsert_nodes(nodes) if mode == "async" else index.insert_nodes(nodes)
 
     start, end = callbacks.heard
-    assert face.to_payload() == start[EventPayload.SERIALIZED]
+    assert embed_model.to_payload() == start[EventPayload.SERIALIZED]
     assert [str, str] == [type(chunk) for chunk in end[EventPayload.CHUNKS]]
     assert 2 == len(end[EventPayload.EMBEDDINGS])
     assert "green.png" in end[EventPayload.CHUNKS][1]
@@ -76,9 +78,11 @@ async def test_images_are_announced_by_labels(inside, face_of, pictures, ear, mo
 
 @pytest.mark.parametrize("query", ["path", "data URI"])
 @pytest.mark.parametrize("mode", ["sync", "async"])
-async def test_an_image_query_is_announced_by_its_label(inside, face_of, pictures, ear, mode, query):
-    face = face_of(ArkMultiModalEmbedding, inside)
-    index = MultiModalVectorStoreIndex(image_nodes(pictures), embed_model=face, image_embed_model=face)
+async def test_an_image_query_is_announced_by_its_label(inside, embed_model_of, pictures, ear, mode, query):
+    embed_model = embed_model_of(ArkMultiModalEmbedding, inside)
+    index = MultiModalVectorStoreIndex(
+        image_nodes(pictures), embed_model=embed_model, image_embed_model=embed_model
+    )
     retriever: Any = index.as_retriever()
     given = str(pictures["red"]) if query == "path" else data_uri(painted())
     ear.heard.clear()
@@ -92,14 +96,16 @@ async def test_an_image_query_is_announced_by_its_label(inside, face_of, picture
     assert "base64" not in label
 
 
-def test_no_event_holds_bytes_or_the_key(inside, face_of, pictures, ear):
+def test_no_event_holds_bytes_or_the_key(inside, embed_model_of, pictures, ear):
     callbacks = Listener(CBEventType.EMBEDDING)
-    face = face_of(ArkMultiModalEmbedding, inside, callback_manager=CallbackManager([callbacks]))
+    embed_model = embed_model_of(
+        ArkMultiModalEmbedding, inside, callback_manager=CallbackManager([callbacks])
+    )
 
-    IngestionPipeline(transformations=[MultiModalNodeEmbedder(embed_model=face)]).run(
+    IngestionPipeline(transformations=[MultiModalNodeEmbedder(embed_model=embed_model)]).run(
         nodes=image_nodes(pictures)
     )
-    listened(face, callbacks).insert_nodes(image_nodes(pictures))
+    listened(embed_model, callbacks).insert_nodes(image_nodes(pictures))
 
     told = f"{callbacks.heard} {ear.heard}"
     assert (4, 4) == (len(callbacks.heard), len(ear.heard))
@@ -110,10 +116,10 @@ def test_no_event_holds_bytes_or_the_key(inside, face_of, pictures, ear):
 
 @pytest.mark.parametrize("mode", ["sync", "async"])
 async def test_the_node_embedder_announces_texts_as_they_are_and_media_by_label(
-    inside, face_of, pictures, ear, mode
+    inside, embed_model_of, pictures, ear, mode
 ):
-    face = face_of(ArkMultiModalEmbedding, inside)
-    pipeline = IngestionPipeline(transformations=[MultiModalNodeEmbedder(embed_model=face)])
+    embed_model = embed_model_of(ArkMultiModalEmbedding, inside)
+    pipeline = IngestionPipeline(transformations=[MultiModalNodeEmbedder(embed_model=embed_model)])
 
     await pipeline.arun(nodes=goods(pictures)) if mode == "async" else pipeline.run(nodes=goods(pictures))
 
@@ -123,9 +129,9 @@ async def test_the_node_embedder_announces_texts_as_they_are_and_media_by_label(
     assert "yellow.png" in chunks[4]
 
 
-async def test_a_failed_batch_of_images_still_ends_its_event(inside, face_of, pictures):
+async def test_a_failed_batch_of_images_still_ends_its_event(inside, embed_model_of, pictures):
     callbacks = Listener(CBEventType.EMBEDDING)
-    index = listened(face_of(ArkMultiModalEmbedding, inside, max_retries=0), callbacks)
+    index = listened(embed_model_of(ArkMultiModalEmbedding, inside, max_retries=0), callbacks)
     inside.emulator.fail("500", "500")
 
     with pytest.raises(Exception, match="500"):

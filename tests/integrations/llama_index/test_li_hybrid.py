@@ -41,13 +41,13 @@ def notes() -> list[TextNode]:
     ]
 
 
-def qdrant(shelf: Any, face: Any) -> Any:
-    documents, queries = qdrant_sparse_fns(face)
+def qdrant(shelf: Any, embed_model: Any) -> Any:
+    documents, queries = qdrant_sparse_fns(embed_model)
     return shelf.open(enable_hybrid=True, sparse_doc_fn=documents, sparse_query_fn=queries)
 
 
-def milvus(shelf: Any, face: Any) -> Any:
-    return shelf.open(enable_sparse=True, sparse_embedding_function=milvus_sparse_function(face))
+def milvus(shelf: Any, embed_model: Any) -> Any:
+    return shelf.open(enable_sparse=True, sparse_embedding_function=milvus_sparse_function(embed_model))
 
 
 STORES = {"Qdrant": qdrant, "Milvus Lite": milvus}
@@ -55,10 +55,10 @@ EACH_STORE = pytest.mark.parametrize("store", STORES)
 
 
 async def ask(
-    store: Any, face: Any, nodes: list[BaseNode], query: Any, *, awaited: bool, **settings: Any
+    store: Any, embed_model: Any, nodes: list[BaseNode], query: Any, *, awaited: bool, **settings: Any
 ) -> Any:
     """Ingest, then query; return the hits."""
-    index = VectorStoreIndex.from_vector_store(store, embed_model=face)
+    index = VectorStoreIndex.from_vector_store(store, embed_model=embed_model)
     if awaited:
         await index.ainsert_nodes(nodes)
         return await index.as_retriever(**settings).aretrieve(query)
@@ -70,16 +70,16 @@ async def ask(
 @EACH_MODE
 @pytest.mark.parametrize(("kind", "settings"), MODELS)
 async def test_hybrid_costs_as_many_requests_as_dense_alone(
-    emulate, face_of, shelf_of, store, mode, kind, settings
+    emulate, embed_model_of, shelf_of, store, mode, kind, settings
 ):
     awaited, counts = mode == "async", {}
     for way in ("dense", "hybrid"):
         mount = emulate()
-        face = face_of(kind, mount, **settings)
-        shelf = shelf_of(store, face.dimension, awaited=awaited)
-        opened = STORES[store](shelf, face) if way == "hybrid" else shelf.open()
+        embed_model = embed_model_of(kind, mount, **settings)
+        shelf = shelf_of(store, embed_model.dimension, awaited=awaited)
+        opened = STORES[store](shelf, embed_model) if way == "hybrid" else shelf.open()
         wanted = HYBRID if way == "hybrid" else {"similarity_top_k": 1}
-        hits = await ask(opened, face, notes(), "office rent", awaited=awaited, **wanted)
+        hits = await ask(opened, embed_model, notes(), "office rent", awaited=awaited, **wanted)
 
         assert [uid(1)] == [hit.node.node_id for hit in hits]
         counts[way] = (len(mount.emulator.ledger), mount.emulator.ledger.tokens)
@@ -87,11 +87,11 @@ async def test_hybrid_costs_as_many_requests_as_dense_alone(
     assert counts["dense"][0] == counts["hybrid"][0]
 
 
-async def test_the_sparse_half_has_the_role_of_the_dense_one(inside, face_of, shelf_of):
-    face = face_of(DashScopeMultiModalEmbedding, inside, model=V4)
-    store = qdrant(shelf_of("Qdrant", face.dimension), face)
+async def test_the_sparse_half_has_the_role_of_the_dense_one(inside, embed_model_of, shelf_of):
+    embed_model = embed_model_of(DashScopeMultiModalEmbedding, inside, model=V4)
+    store = qdrant(shelf_of("Qdrant", embed_model.dimension), embed_model)
 
-    await ask(store, face, notes(), "office rent", awaited=False, **HYBRID)
+    await ask(store, embed_model, notes(), "office rent", awaited=False, **HYBRID)
 
     assert [("document", "dense&sparse"), ("query", "dense&sparse")] == [
         (entry.body["parameters"]["text_type"], entry.body["parameters"]["output_type"])
@@ -99,29 +99,31 @@ async def test_the_sparse_half_has_the_role_of_the_dense_one(inside, face_of, sh
     ]
 
 
-async def test_a_pipeline_feeds_both_halves(inside, face_of, shelf_of):
-    face = face_of(ArkMultiModalEmbedding, inside)
-    store = qdrant(shelf_of("Qdrant", face.dimension), face)
+async def test_a_pipeline_feeds_both_halves(inside, embed_model_of, shelf_of):
+    embed_model = embed_model_of(ArkMultiModalEmbedding, inside)
+    store = qdrant(shelf_of("Qdrant", embed_model.dimension), embed_model)
 
-    IngestionPipeline(transformations=[face], vector_store=store).run(nodes=notes())
+    IngestionPipeline(transformations=[embed_model], vector_store=store).run(nodes=notes())
 
     assert 3 == len(inside.emulator.ledger)
 
 
 @EACH_STORE
 @EACH_MODE
-async def test_pictures_and_products_live_in_a_hybrid_store(inside, face_of, shelf_of, pictures, store, mode):
+async def test_pictures_and_products_live_in_a_hybrid_store(
+    inside, embed_model_of, shelf_of, pictures, store, mode
+):
     """A picture has no words, and the digest that keeps it from being empty is none; a product has its text."""
     awaited = mode == "async"
-    face = face_of(ArkMultiModalEmbedding, inside)
-    opened = STORES[store](shelf_of(store, face.dimension, awaited=awaited), face)
-    embedder = MultiModalNodeEmbedder(embed_model=face)
+    embed_model = embed_model_of(ArkMultiModalEmbedding, inside)
+    opened = STORES[store](shelf_of(store, embed_model.dimension, awaited=awaited), embed_model)
+    embedder = MultiModalNodeEmbedder(embed_model=embed_model)
     nodes = fingerprint(goods(pictures))
     ready = await embedder.acall(nodes) if awaited else embedder(nodes)
-    query = query_bundle(image=pictures["red"], embed_model=face)
+    query = query_bundle(image=pictures["red"], embed_model=embed_model)
 
-    seen = await ask(opened, face, list(ready), query, awaited=awaited, **HYBRID)
-    index = VectorStoreIndex.from_vector_store(opened, embed_model=face)
+    seen = await ask(opened, embed_model, list(ready), query, awaited=awaited, **HYBRID)
+    index = VectorStoreIndex.from_vector_store(opened, embed_model=embed_model)
     retriever = index.as_retriever(**HYBRID)
     named = await retriever.aretrieve("raincoat") if awaited else retriever.retrieve("raincoat")
 
@@ -132,22 +134,22 @@ async def test_pictures_and_products_live_in_a_hybrid_store(inside, face_of, she
 
 
 async def test_milvus_takes_the_sparse_half_of_another_text_if_metadata_is_embedded(
-    inside, face_of, shelf_of
+    inside, embed_model_of, shelf_of
 ):
     """The store hands over texts without metadata; excluded from the dense half too, they are the same text."""
-    face = face_of(ArkMultiModalEmbedding, inside)
-    store = milvus(shelf_of("Milvus Lite", face.dimension), face)
+    embed_model = embed_model_of(ArkMultiModalEmbedding, inside)
+    store = milvus(shelf_of("Milvus Lite", embed_model.dimension), embed_model)
     nodes = [node.model_copy(update={"excluded_embed_metadata_keys": []}) for node in notes()]
 
-    await ask(store, face, nodes, "office rent", awaited=False, **HYBRID)
+    await ask(store, embed_model, nodes, "office rent", awaited=False, **HYBRID)
 
     assert 3 + 3 + 1 == len(inside.emulator.ledger)
 
 
 @pytest.mark.parametrize("make", [qdrant_sparse_fns, milvus_sparse_function])
-def test_a_model_without_sparse_vectors_is_refused(inside, face_of, make):
+def test_a_model_without_sparse_vectors_is_refused(inside, embed_model_of, make):
     with pytest.raises(InputError, match="no sparse vectors"):
-        make(face_of(DashScopeMultiModalEmbedding, inside, model=VL))
+        make(embed_model_of(DashScopeMultiModalEmbedding, inside, model=VL))
 
 
 SPARSE = [pytest.param(ArkSparseEmbedding, id="ark"), pytest.param(DashScopeSparseEmbedding, id="dashscope")]
@@ -155,9 +157,9 @@ SPARSE = [pytest.param(ArkSparseEmbedding, id="ark"), pytest.param(DashScopeSpar
 
 @EACH_MODE
 @pytest.mark.parametrize("kind", SPARSE)
-async def test_a_sparse_embedding_serves_a_store_by_itself(inside, face_of, shelf_of, kind, mode):
-    sparse = face_of(kind, inside)
-    dense = face_of(ArkMultiModalEmbedding, inside)
+async def test_a_sparse_embedding_serves_a_store_by_itself(inside, embed_model_of, shelf_of, kind, mode):
+    sparse = embed_model_of(kind, inside)
+    dense = embed_model_of(ArkMultiModalEmbedding, inside)
 
     def columns(vectors: list[dict[int, float]]) -> Any:
         return [list(vector) for vector in vectors], [list(vector.values()) for vector in vectors]
@@ -175,8 +177,8 @@ async def test_a_sparse_embedding_serves_a_store_by_itself(inside, face_of, shel
 
 
 @pytest.mark.parametrize("kind", SPARSE)
-async def test_every_method_of_a_sparse_embedding_agrees(inside, face_of, kind):
-    sparse = face_of(kind, inside)
+async def test_every_method_of_a_sparse_embedding_agrees(inside, embed_model_of, kind):
+    sparse = embed_model_of(kind, inside)
     texts = ["red shoe", "blue sea"]
 
     rows = sparse.get_text_embedding_batch(texts)
@@ -195,10 +197,12 @@ def test_a_sparse_embedding_shows_no_key(kind):
     assert "sk-canary" not in f"{sparse!r} {sparse.model_dump()} {sparse.to_payload()}"
 
 
-async def test_an_index_kept_with_its_context_finds_notes_in_hybrid_mode(inside, face_of, shelf_of):
-    face = face_of(ArkMultiModalEmbedding, inside)
-    context = StorageContext.from_defaults(vector_store=qdrant(shelf_of("Qdrant", face.dimension), face))
+async def test_an_index_kept_with_its_context_finds_notes_in_hybrid_mode(inside, embed_model_of, shelf_of):
+    embed_model = embed_model_of(ArkMultiModalEmbedding, inside)
+    context = StorageContext.from_defaults(
+        vector_store=qdrant(shelf_of("Qdrant", embed_model.dimension), embed_model)
+    )
 
-    index = VectorStoreIndex(notes(), storage_context=context, embed_model=face)
+    index = VectorStoreIndex(notes(), storage_context=context, embed_model=embed_model)
 
     assert uid(3) == index.as_retriever(**HYBRID).retrieve("blue sea")[0].node.node_id

@@ -43,35 +43,35 @@ def texts(count: int) -> list[TextNode]:
 
 @pytest.mark.parametrize("count", [1, 7])
 @pytest.mark.parametrize("mode", ["sync", "async"])
-async def test_texts_take_one_permit_a_request(inside, face_of, mode, count):
+async def test_texts_take_one_permit_a_request(inside, embed_model_of, mode, count):
     """Core asks once for a batch of texts, which here is several requests."""
     limiter = Counter()
-    face = face_of(ArkMultiModalEmbedding, inside, rate_limiter=limiter, embed_batch_size=4)
+    embed_model = embed_model_of(ArkMultiModalEmbedding, inside, rate_limiter=limiter, embed_batch_size=4)
 
-    index = VectorStoreIndex([], embed_model=face)
+    index = VectorStoreIndex([], embed_model=embed_model)
     await index.ainsert_nodes(texts(count)) if mode == "async" else index.insert_nodes(texts(count))
 
     assert [mode] * count == limiter.asked
     assert count == len(inside.emulator.ledger)
 
 
-async def test_a_request_of_many_texts_takes_one_permit(inside, face_of):
+async def test_a_request_of_many_texts_takes_one_permit(inside, embed_model_of):
     limiter = Counter()
-    face = face_of(DashScopeMultiModalEmbedding, inside, model=V4, rate_limiter=limiter)
+    embed_model = embed_model_of(DashScopeMultiModalEmbedding, inside, model=V4, rate_limiter=limiter)
 
-    VectorStoreIndex(texts(10), embed_model=face)
+    VectorStoreIndex(texts(10), embed_model=embed_model)
 
     assert (1, 1) == (len(limiter.asked), len(inside.emulator.ledger))
 
 
 @pytest.mark.parametrize("mode", ["sync", "async"])
-async def test_images_take_one_permit_a_request(inside, face_of, pictures, mode):
+async def test_images_take_one_permit_a_request(inside, embed_model_of, pictures, mode):
     """Core asks no limiter for images."""
     limiter = Counter()
-    face = face_of(ArkMultiModalEmbedding, inside, rate_limiter=limiter)
+    embed_model = embed_model_of(ArkMultiModalEmbedding, inside, rate_limiter=limiter)
     nodes = fingerprint(goods(pictures)[2:4])
 
-    index = MultiModalVectorStoreIndex([], embed_model=face, image_embed_model=face)
+    index = MultiModalVectorStoreIndex([], embed_model=embed_model, image_embed_model=embed_model)
     await index.ainsert_nodes(nodes) if mode == "async" else index.insert_nodes(nodes)
 
     assert [mode] * 2 == limiter.asked
@@ -79,10 +79,10 @@ async def test_images_take_one_permit_a_request(inside, face_of, pictures, mode)
 
 
 @pytest.mark.parametrize("mode", ["sync", "async"])
-async def test_nodes_take_one_permit_a_request(inside, face_of, pictures, mode):
+async def test_nodes_take_one_permit_a_request(inside, embed_model_of, pictures, mode):
     limiter = Counter()
-    face = face_of(ArkMultiModalEmbedding, inside, rate_limiter=limiter)
-    pipeline = IngestionPipeline(transformations=[MultiModalNodeEmbedder(embed_model=face)])
+    embed_model = embed_model_of(ArkMultiModalEmbedding, inside, rate_limiter=limiter)
+    pipeline = IngestionPipeline(transformations=[MultiModalNodeEmbedder(embed_model=embed_model)])
 
     await pipeline.arun(nodes=goods(pictures)) if mode == "async" else pipeline.run(nodes=goods(pictures))
 
@@ -90,43 +90,43 @@ async def test_nodes_take_one_permit_a_request(inside, face_of, pictures, mode):
 
 
 @pytest.mark.parametrize("query", ["text", "image"])
-def test_a_query_takes_one_permit(inside, face_of, query):
-    face = face_of(ArkMultiModalEmbedding, inside)
-    index = VectorStoreIndex(texts(2), embed_model=face)
-    face.rate_limiter = limiter = Counter()
+def test_a_query_takes_one_permit(inside, embed_model_of, query):
+    embed_model = embed_model_of(ArkMultiModalEmbedding, inside)
+    index = VectorStoreIndex(texts(2), embed_model=embed_model)
+    embed_model.rate_limiter = limiter = Counter()
 
     index.as_retriever().retrieve(
-        "text" if query == "text" else query_bundle(image=painted(), embed_model=face)
+        "text" if query == "text" else query_bundle(image=painted(), embed_model=embed_model)
     )
 
     assert ["sync"] == limiter.asked
 
 
-def test_a_retry_takes_a_permit_of_its_own(inside, face_of):
+def test_a_retry_takes_a_permit_of_its_own(inside, embed_model_of):
     limiter = Counter()
-    face = face_of(ArkMultiModalEmbedding, inside, rate_limiter=limiter)
+    embed_model = embed_model_of(ArkMultiModalEmbedding, inside, rate_limiter=limiter)
     inside.emulator.fail("500")
 
-    VectorStoreIndex(texts(1), embed_model=face)
+    VectorStoreIndex(texts(1), embed_model=embed_model)
 
     assert (2, 2) == (len(limiter.asked), len(inside.emulator.ledger))
 
 
-def test_what_core_asked_for_in_vain_does_not_pile_up(inside, face_of):
+def test_what_core_asked_for_in_vain_does_not_pile_up(inside, embed_model_of):
     """Texts served from the cache send nothing; the permits core took for them are not lent to later requests."""
     limiter = Counter()
-    face = face_of(ArkMultiModalEmbedding, inside, rate_limiter=limiter, cache={})
+    embed_model = embed_model_of(ArkMultiModalEmbedding, inside, rate_limiter=limiter, cache={})
     for _ in range(3):
-        VectorStoreIndex(texts(2), embed_model=face)
+        VectorStoreIndex(texts(2), embed_model=embed_model)
     limiter.asked.clear()
     inside.emulator.ledger.clear()
 
-    VectorStoreIndex([TextNode(text=f"new {number}") for number in range(5)], embed_model=face)
+    VectorStoreIndex([TextNode(text=f"new {number}") for number in range(5)], embed_model=embed_model)
 
     assert (5, 5) == (len(limiter.asked), len(inside.emulator.ledger))
 
 
-def test_a_limiter_of_our_own_words_is_asked_as_well(inside, face_of):
+def test_a_limiter_of_our_own_words_is_asked_as_well(inside, embed_model_of):
     class Own:
         asked = 0
 
@@ -137,42 +137,44 @@ def test_a_limiter_of_our_own_words_is_asked_as_well(inside, face_of):
             raise AssertionError("the sync path asks the sync method")
 
     own, theirs = Own(), Counter()
-    face = face_of(ArkMultiModalEmbedding, inside, limiter=own, rate_limiter=theirs)
+    embed_model = embed_model_of(ArkMultiModalEmbedding, inside, limiter=own, rate_limiter=theirs)
 
-    VectorStoreIndex(texts(3), embed_model=face)
+    VectorStoreIndex(texts(3), embed_model=embed_model)
 
     assert (3, 3) == (own.asked, len(theirs.asked))
 
 
-def test_cores_bucket_slows_images_down(inside, face_of, pictures):
+def test_cores_bucket_slows_images_down(inside, embed_model_of, pictures):
     limiter = TokenBucketRateLimiter(requests_per_minute=1200)
     limiter._request_tokens = 1.0  # an almost empty bucket: twenty permits a second from now on
-    face = face_of(ArkMultiModalEmbedding, inside, rate_limiter=limiter)
+    embed_model = embed_model_of(ArkMultiModalEmbedding, inside, rate_limiter=limiter)
     began = time.monotonic()
 
-    IngestionPipeline(transformations=[MultiModalNodeEmbedder(embed_model=face)]).run(nodes=goods(pictures))
+    IngestionPipeline(transformations=[MultiModalNodeEmbedder(embed_model=embed_model)]).run(
+        nodes=goods(pictures)
+    )
 
     assert 4 / 20 - 0.05 <= time.monotonic() - began
 
 
-async def test_cores_fan_out_keeps_to_max_concurrency(emulate, face_of, pictures):
+async def test_cores_fan_out_keeps_to_max_concurrency(emulate, embed_model_of, pictures):
     """Core would send a hundred batches of images at once."""
     mount = emulate(latency=0.02)
-    face = face_of(ArkMultiModalEmbedding, mount, max_concurrency=3, embed_batch_size=1)
+    embed_model = embed_model_of(ArkMultiModalEmbedding, mount, max_concurrency=3, embed_batch_size=1)
     nodes = fingerprint([node for _ in range(6) for node in goods(pictures)[2:4]])
     for number, node in enumerate(nodes):
         node.id_ = f"node {number}"
 
-    index = MultiModalVectorStoreIndex([], embed_model=face, image_embed_model=face)
+    index = MultiModalVectorStoreIndex([], embed_model=embed_model, image_embed_model=embed_model)
     await index.ainsert_nodes(nodes)
 
     assert (12, 3) == (len(mount.emulator.ledger), mount.emulator.ledger.in_flight_max)
 
 
-async def test_num_workers_bounds_batches_of_texts_and_of_images(emulate, face_of, pictures):
+async def test_num_workers_bounds_batches_of_texts_and_of_images(emulate, embed_model_of, pictures):
     mount = emulate(latency=0.02)
-    face = face_of(ArkMultiModalEmbedding, mount, num_workers=2, embed_batch_size=1)
-    index: Any = MultiModalVectorStoreIndex([], embed_model=face, image_embed_model=face)
+    embed_model = embed_model_of(ArkMultiModalEmbedding, mount, num_workers=2, embed_batch_size=1)
+    index: Any = MultiModalVectorStoreIndex([], embed_model=embed_model, image_embed_model=embed_model)
 
     await index.ainsert_nodes(texts(6))
     of_texts = mount.emulator.ledger.in_flight_max
@@ -187,10 +189,10 @@ async def test_num_workers_bounds_batches_of_texts_and_of_images(emulate, face_o
     assert (2, 2) == (of_texts, mount.emulator.ledger.in_flight_max)
 
 
-def test_the_sync_path_keeps_max_concurrency_in_flight(emulate, face_of):
+def test_the_sync_path_keeps_max_concurrency_in_flight(emulate, embed_model_of):
     mount = emulate(latency=0.05)
-    face = face_of(ArkMultiModalEmbedding, mount, max_concurrency=4)
+    embed_model = embed_model_of(ArkMultiModalEmbedding, mount, max_concurrency=4)
 
-    VectorStoreIndex(texts(16), embed_model=face)
+    VectorStoreIndex(texts(16), embed_model=embed_model)
 
     assert (16, 4) == (len(mount.emulator.ledger), mount.emulator.ledger.in_flight_max)

@@ -27,8 +27,8 @@ from volc_dashscope import BulkError, ConfigError, ContentError, InputError
 UNFUSED = "tongyi-embedding-vision-plus"
 
 
-def embedder(face: Any, **settings: Any) -> MultiModalNodeEmbedder:
-    return MultiModalNodeEmbedder(embed_model=face, **settings)
+def embedder(embed_model: Any, **settings: Any) -> MultiModalNodeEmbedder:
+    return MultiModalNodeEmbedder(embed_model=embed_model, **settings)
 
 
 def run(*transforms: TransformComponent, nodes: list[Any], **settings: Any) -> list[Any]:
@@ -39,9 +39,9 @@ def pictures_only(paths: dict[str, Any]) -> list[ImageNode]:
     return [ImageNode(image_path=str(paths[colour])) for colour in ("red", "green")]
 
 
-def test_two_pictures_do_not_collide_in_the_pipelines_cache(inside, face_of, pictures):
+def test_two_pictures_do_not_collide_in_the_pipelines_cache(inside, embed_model_of, pictures):
     """Core's cache hashes texts, before the transform runs: both nodes are empty to it."""
-    pipeline = IngestionPipeline(transformations=[embedder(face_of(ArkMultiModalEmbedding, inside))])
+    pipeline = IngestionPipeline(transformations=[embedder(embed_model_of(ArkMultiModalEmbedding, inside))])
     red, green = pictures_only(pictures)
 
     first, second = pipeline.run(nodes=[red])[0], pipeline.run(nodes=[green])[0]
@@ -50,9 +50,9 @@ def test_two_pictures_do_not_collide_in_the_pipelines_cache(inside, face_of, pic
     assert first.embedding != second.embedding
 
 
-def test_our_cache_pays_for_a_picture_once(inside, face_of, pictures):
-    face = face_of(ArkMultiModalEmbedding, inside, cache={})
-    pipeline = IngestionPipeline(transformations=[embedder(face)])
+def test_our_cache_pays_for_a_picture_once(inside, embed_model_of, pictures):
+    embed_model = embed_model_of(ArkMultiModalEmbedding, inside, cache={})
+    pipeline = IngestionPipeline(transformations=[embedder(embed_model)])
 
     first = pipeline.run(nodes=pictures_only(pictures))
     again = pipeline.run(nodes=pictures_only(pictures))
@@ -61,8 +61,11 @@ def test_our_cache_pays_for_a_picture_once(inside, face_of, pictures):
     assert [node.embedding for node in first] == [node.embedding for node in again]
 
 
-def test_no_node_is_embedded_as_an_empty_string(inside, face_of, pictures):
-    run(embedder(face_of(ArkMultiModalEmbedding, inside)), nodes=[*goods(pictures), *plain_nodes(pictures)])
+def test_no_node_is_embedded_as_an_empty_string(inside, embed_model_of, pictures):
+    run(
+        embedder(embed_model_of(ArkMultiModalEmbedding, inside)),
+        nodes=[*goods(pictures), *plain_nodes(pictures)],
+    )
 
     assert ["invoice for the office rent", "raincoat for children", "recipe with rice and chicken"] == sorted(
         inside.emulator.ledger.texts
@@ -71,7 +74,7 @@ def test_no_node_is_embedded_as_an_empty_string(inside, face_of, pictures):
 
 
 @pytest.mark.parametrize("kind", ["ImageNode", "Node"])
-def test_image_only_nodes_survive_an_index_once_embedded(inside, face_of, pictures, kind):
+def test_image_only_nodes_survive_an_index_once_embedded(inside, embed_model_of, pictures, kind):
     """`VectorStoreIndex` drops nodes without content, also those that have a vector."""
     path = pictures["red"]
     node = (
@@ -79,32 +82,32 @@ def test_image_only_nodes_survive_an_index_once_embedded(inside, face_of, pictur
         if kind == "ImageNode"
         else Node(image_resource=MediaResource(path=path))
     )
-    face = face_of(ArkMultiModalEmbedding, inside)
+    embed_model = embed_model_of(ArkMultiModalEmbedding, inside)
 
-    index = VectorStoreIndex(run(embedder(face), nodes=[node]), embed_model=face)
-    found = index.as_retriever().retrieve(query_bundle(image=path, embed_model=face))
+    index = VectorStoreIndex(run(embedder(embed_model), nodes=[node]), embed_model=embed_model)
+    found = index.as_retriever().retrieve(query_bundle(image=path, embed_model=embed_model))
 
     assert [node.node_id] == [hit.node.node_id for hit in found]
     assert [2] == [len(inside.emulator.ledger)]
 
 
-def test_nodes_handed_in_are_not_changed(inside, face_of, pictures):
+def test_nodes_handed_in_are_not_changed(inside, embed_model_of, pictures):
     """The docstore hashes them again after the run: a change would make every run the first."""
     nodes = [*goods(pictures), *plain_nodes(pictures)]
     before = [(node.to_dict(), node.hash) for node in nodes]
 
-    run(embedder(face_of(ArkMultiModalEmbedding, inside), fuse="never"), nodes=nodes)
+    run(embedder(embed_model_of(ArkMultiModalEmbedding, inside), fuse="never"), nodes=nodes)
 
     assert before == [(node.to_dict(), node.hash) for node in nodes]
 
 
-def test_workers_keep_role_dimensions_and_key(emulate, face_of, pictures):
+def test_workers_keep_role_dimensions_and_key(emulate, embed_model_of, pictures):
     mount = emulate(socket=True)
-    face = face_of(
+    embed_model = embed_model_of(
         ArkMultiModalEmbedding, mount, dimensions=1024, document_instructions="D", max_concurrency=2
     )
     nodes = [*goods(pictures), *plain_nodes(pictures)]
-    pipeline = IngestionPipeline(transformations=[embedder(face)])
+    pipeline = IngestionPipeline(transformations=[embedder(embed_model)])
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # core warns on a machine with one processor
@@ -116,9 +119,9 @@ def test_workers_keep_role_dimensions_and_key(emulate, face_of, pictures):
     assert 7 == len(mount.emulator.ledger)
 
 
-def upserting(store: Any, docstore: SimpleDocumentStore, face: Any) -> IngestionPipeline:
+def upserting(store: Any, docstore: SimpleDocumentStore, embed_model: Any) -> IngestionPipeline:
     return IngestionPipeline(
-        transformations=[embedder(face)],
+        transformations=[embedder(embed_model)],
         vector_store=store,
         docstore=docstore,
         docstore_strategy=DocstoreStrategy.UPSERTS,
@@ -126,11 +129,11 @@ def upserting(store: Any, docstore: SimpleDocumentStore, face: Any) -> Ingestion
 
 
 @pytest.mark.parametrize("store", [name for name, kind in SHELVES.items() if kind.keeps_text])
-async def test_a_replaced_file_replaces_its_vector(inside, face_of, shelf_of, pictures, store):
-    face = face_of(ArkMultiModalEmbedding, inside)
+async def test_a_replaced_file_replaces_its_vector(inside, embed_model_of, shelf_of, pictures, store):
+    embed_model = embed_model_of(ArkMultiModalEmbedding, inside)
     nodes = goods(pictures) + ([] if store == Milvus.name else plain_nodes(pictures))
-    shelf = shelf_of(store, face.dimension).open()
-    pipeline = upserting(shelf, SimpleDocumentStore(), face)
+    shelf = shelf_of(store, embed_model.dimension).open()
+    pipeline = upserting(shelf, SimpleDocumentStore(), embed_model)
     pipeline.run(nodes=fingerprint(nodes))
     inside.emulator.ledger.clear()
 
@@ -139,8 +142,8 @@ async def test_a_replaced_file_replaces_its_vector(inside, face_of, shelf_of, pi
     pictures["red"].write_bytes(painted("purple"))
     pipeline.run(nodes=fingerprint(nodes))
     changed = len(inside.emulator.ledger)
-    index = VectorStoreIndex.from_vector_store(shelf, embed_model=face)
-    query = query_bundle(image=painted("purple"), embed_model=face)
+    index = VectorStoreIndex.from_vector_store(shelf, embed_model=embed_model)
+    query = query_bundle(image=painted("purple"), embed_model=embed_model)
     hits = index.as_retriever(similarity_top_k=9).retrieve(query)
 
     assert (0, 1) == (unchanged, changed)
@@ -148,9 +151,9 @@ async def test_a_replaced_file_replaces_its_vector(inside, face_of, shelf_of, pi
     assert RED == hits[0].node.node_id
 
 
-async def test_core_alone_does_not_notice_a_replaced_file(inside, face_of, shelf_of, pictures):
-    face = face_of(ArkMultiModalEmbedding, inside)
-    pipeline = upserting(shelf_of("Qdrant", face.dimension).open(), SimpleDocumentStore(), face)
+async def test_core_alone_does_not_notice_a_replaced_file(inside, embed_model_of, shelf_of, pictures):
+    embed_model = embed_model_of(ArkMultiModalEmbedding, inside)
+    pipeline = upserting(shelf_of("Qdrant", embed_model.dimension).open(), SimpleDocumentStore(), embed_model)
     pipeline.run(nodes=goods(pictures))
     inside.emulator.ledger.clear()
 
@@ -160,17 +163,17 @@ async def test_core_alone_does_not_notice_a_replaced_file(inside, face_of, shelf
     assert 0 == len(inside.emulator.ledger)
 
 
-def test_a_fingerprint_is_not_part_of_what_is_embedded_or_read_by_an_llm(inside, face_of, pictures):
+def test_a_fingerprint_is_not_part_of_what_is_embedded_or_read_by_an_llm(inside, embed_model_of, pictures):
     (node,) = fingerprint([goods(pictures)[4]])
 
-    (done,) = run(embedder(face_of(ArkMultiModalEmbedding, inside)), nodes=[node])
+    (done,) = run(embedder(embed_model_of(ArkMultiModalEmbedding, inside)), nodes=[node])
 
     assert "media_sha256" in done.metadata
     assert ["raincoat for children"] == inside.emulator.ledger.texts
     assert "raincoat for children" == done.get_content(metadata_mode="llm")
 
 
-def test_core_loses_the_bytes_of_a_node_it_writes_down_and_that_is_an_error(inside, face_of):
+def test_core_loses_the_bytes_of_a_node_it_writes_down_and_that_is_an_error(inside, embed_model_of):
     """`MediaResource.data` is left out of `to_dict`: a cached transform before ours returns an empty picture."""
 
     class Untouched(TransformComponent):
@@ -178,7 +181,7 @@ def test_core_loses_the_bytes_of_a_node_it_writes_down_and_that_is_an_error(insi
             return nodes
 
     pipeline = IngestionPipeline(
-        transformations=[Untouched(), embedder(face_of(ArkMultiModalEmbedding, inside))]
+        transformations=[Untouched(), embedder(embed_model_of(ArkMultiModalEmbedding, inside))]
     )
     node = Node(id_=BLUE, image_resource=MediaResource(data=painted("blue")))
 
@@ -188,11 +191,11 @@ def test_core_loses_the_bytes_of_a_node_it_writes_down_and_that_is_an_error(insi
         pipeline.run(nodes=[node])
 
 
-def test_a_url_is_left_to_the_service(inside, face_of, audit):
+def test_a_url_is_left_to_the_service(inside, embed_model_of, audit):
     """Core would download it, and take the page of a 404 for a picture."""
     nodes = [ImageNode(image_url=PICTURE_URL), Node(image_resource=MediaResource(url=PICTURE_URL))]
 
-    run(embedder(face_of(DashScopeMultiModalEmbedding, inside)), nodes=nodes)
+    run(embedder(embed_model_of(DashScopeMultiModalEmbedding, inside)), nodes=nodes)
 
     assert [[{"image": PICTURE_URL}, {"image": PICTURE_URL}]] == [
         entry.body["input"]["contents"] for entry in inside.emulator.ledger
@@ -201,8 +204,10 @@ def test_a_url_is_left_to_the_service(inside, face_of, audit):
 
 
 @pytest.mark.parametrize("fuse", ["auto", "always"])
-def test_text_and_picture_are_fused_in_one_request(inside, face_of, pictures, fuse):
-    (done,) = run(embedder(face_of(ArkMultiModalEmbedding, inside), fuse=fuse), nodes=[goods(pictures)[4]])
+def test_text_and_picture_are_fused_in_one_request(inside, embed_model_of, pictures, fuse):
+    (done,) = run(
+        embedder(embed_model_of(ArkMultiModalEmbedding, inside), fuse=fuse), nodes=[goods(pictures)[4]]
+    )
 
     assert [["text", "image_url"]] == [
         [part["type"] for part in entry.body["input"]] for entry in inside.emulator.ledger
@@ -213,25 +218,27 @@ def test_text_and_picture_are_fused_in_one_request(inside, face_of, pictures, fu
 
 @pytest.mark.parametrize(("fuse", "model"), [("auto", UNFUSED), ("never", VL)])
 def test_where_nothing_is_fused_the_unit_vectors_are_averaged_and_the_node_says_so(
-    inside, face_of, pictures, fuse, model
+    inside, embed_model_of, pictures, fuse, model
 ):
     import numpy as np
 
-    face = face_of(DashScopeMultiModalEmbedding, inside, model=model)
+    embed_model = embed_model_of(DashScopeMultiModalEmbedding, inside, model=model)
     node = goods(pictures)[4]
-    parts = np.array([face.get_text_embedding(node.text), face.get_image_embedding(str(pictures["yellow"]))])
+    parts = np.array(
+        [embed_model.get_text_embedding(node.text), embed_model.get_image_embedding(str(pictures["yellow"]))]
+    )
     mean = parts.mean(axis=0)
 
-    (done,) = run(embedder(face, fuse=fuse), nodes=[node])
+    (done,) = run(embedder(embed_model, fuse=fuse), nodes=[node])
 
     assert np.allclose(mean / np.linalg.norm(mean), done.embedding, atol=1e-6)
     assert {"embedding_is": "mean of text and image"} == done.metadata
     assert "raincoat for children" == done.get_content(metadata_mode="embed")
 
 
-def test_always_is_refused_for_a_model_that_cannot_fuse(inside, face_of):
+def test_always_is_refused_for_a_model_that_cannot_fuse(inside, embed_model_of):
     with pytest.raises(ConfigError, match="cannot fuse"):
-        embedder(face_of(DashScopeMultiModalEmbedding, inside, model=V4), fuse="always")
+        embedder(embed_model_of(DashScopeMultiModalEmbedding, inside, model=V4), fuse="always")
 
 
 BAD_NODES = {
@@ -252,17 +259,19 @@ BAD_NODES = {
 
 @pytest.mark.parametrize(("node", "says"), BAD_NODES.values(), ids=BAD_NODES)
 def test_a_node_that_cannot_be_embedded_is_named_before_anything_is_sent(
-    inside, face_of, pictures, node, says
+    inside, embed_model_of, pictures, node, says
 ):
     with pytest.raises(InputError, match=f"node {BLUE}: .*{says}"):
-        run(embedder(face_of(ArkMultiModalEmbedding, inside)), nodes=[*goods(pictures), node])
+        run(embedder(embed_model_of(ArkMultiModalEmbedding, inside)), nodes=[*goods(pictures), node])
     assert 0 == len(inside.emulator.ledger)
 
 
 @pytest.mark.parametrize("awaited", [False, True], ids=["sync", "async"])
 @pytest.mark.parametrize(("node", "says"), BAD_NODES.values(), ids=BAD_NODES)
-async def test_a_node_that_cannot_be_embedded_can_be_skipped(inside, face_of, pictures, node, says, awaited):
-    skipping = embedder(face_of(ArkMultiModalEmbedding, inside), on_error="skip")
+async def test_a_node_that_cannot_be_embedded_can_be_skipped(
+    inside, embed_model_of, pictures, node, says, awaited
+):
+    skipping = embedder(embed_model_of(ArkMultiModalEmbedding, inside), on_error="skip")
     pipeline = IngestionPipeline(transformations=[skipping])
     nodes = [*goods(pictures)[:2], node, *goods(pictures)[2:]]
 
@@ -273,9 +282,11 @@ async def test_a_node_that_cannot_be_embedded_can_be_skipped(inside, face_of, pi
     assert [item.node_id for item in goods(pictures)] == [item.node_id for item in done]
 
 
-def test_an_item_that_does_not_fit_the_model_costs_only_its_own_node_when_skipping(inside, face_of, pictures):
+def test_an_item_that_does_not_fit_the_model_costs_only_its_own_node_when_skipping(
+    inside, embed_model_of, pictures
+):
     """The client refuses the first such item of a call before it sends anything."""
-    skipping = embedder(face_of(DashScopeMultiModalEmbedding, inside, model=V4), on_error="skip")
+    skipping = embedder(embed_model_of(DashScopeMultiModalEmbedding, inside, model=V4), on_error="skip")
 
     done = run(skipping, nodes=goods(pictures))
 
@@ -284,12 +295,12 @@ def test_an_item_that_does_not_fit_the_model_costs_only_its_own_node_when_skippi
 
 
 @pytest.mark.parametrize("awaited", [False, True], ids=["sync", "async"])
-async def test_a_failed_node_is_named_with_code_and_request_id(inside, face_of, pictures, awaited):
+async def test_a_failed_node_is_named_with_code_and_request_id(inside, embed_model_of, pictures, awaited):
     from volc_dashscope.emulator.faults import Fault
 
-    face = face_of(ArkMultiModalEmbedding, inside, max_concurrency=1)
+    embed_model = embed_model_of(ArkMultiModalEmbedding, inside, max_concurrency=1)
     inside.emulator.fail(Fault("400", code="InputTextSensitiveContentDetected"))
-    pipeline = IngestionPipeline(transformations=[embedder(face)])
+    pipeline = IngestionPipeline(transformations=[embedder(embed_model)])
 
     with pytest.raises(BulkError) as caught:
         await (pipeline.arun(nodes=goods(pictures)) if awaited else _run(pipeline, goods(pictures)))
@@ -306,36 +317,36 @@ async def _run(pipeline: IngestionPipeline, nodes: list[Any]) -> Any:
     return pipeline.run(nodes=nodes)
 
 
-def test_the_only_node_raises_its_own_error(inside, face_of, pictures):
+def test_the_only_node_raises_its_own_error(inside, embed_model_of, pictures):
     from volc_dashscope.emulator.faults import Fault
 
     inside.emulator.fail(Fault("400", code="InputTextSensitiveContentDetected"))
 
     with pytest.raises(ContentError, match=f"node {RENT}.*InputTextSensitiveContentDetected.*request id"):
-        run(embedder(face_of(ArkMultiModalEmbedding, inside)), nodes=goods(pictures)[:1])
+        run(embedder(embed_model_of(ArkMultiModalEmbedding, inside)), nodes=goods(pictures)[:1])
 
 
-def test_what_was_done_before_a_failure_is_not_paid_twice(inside, face_of, pictures):
-    face = face_of(ArkMultiModalEmbedding, inside, max_concurrency=1, max_retries=0)
+def test_what_was_done_before_a_failure_is_not_paid_twice(inside, embed_model_of, pictures):
+    embed_model = embed_model_of(ArkMultiModalEmbedding, inside, max_concurrency=1, max_retries=0)
     inside.emulator.fail(None, "500")
     with pytest.raises(BulkError):
-        run(embedder(face), nodes=goods(pictures))
+        run(embedder(embed_model), nodes=goods(pictures))
     inside.emulator.ledger.clear()
 
-    run(embedder(face), nodes=goods(pictures))
+    run(embedder(embed_model), nodes=goods(pictures))
 
     assert 1 == len(inside.emulator.ledger)
 
 
-async def test_a_skipped_node_is_left_out_of_the_store(inside, face_of, shelf_of, pictures):
-    face = face_of(ArkMultiModalEmbedding, inside, max_concurrency=1, max_retries=0)
+async def test_a_skipped_node_is_left_out_of_the_store(inside, embed_model_of, shelf_of, pictures):
+    embed_model = embed_model_of(ArkMultiModalEmbedding, inside, max_concurrency=1, max_retries=0)
     inside.emulator.fail("500")
-    store = shelf_of("Chroma", face.dimension).open()
-    skipping = embedder(face, on_error="skip")
+    store = shelf_of("Chroma", embed_model.dimension).open()
+    skipping = embedder(embed_model, on_error="skip")
 
     run(skipping, nodes=goods(pictures), vector_store=store)
     kept = (
-        VectorStoreIndex.from_vector_store(store, embed_model=face)
+        VectorStoreIndex.from_vector_store(store, embed_model=embed_model)
         .as_retriever(similarity_top_k=9)
         .retrieve("rent")
     )
@@ -344,9 +355,9 @@ async def test_a_skipped_node_is_left_out_of_the_store(inside, face_of, shelf_of
     assert {node.node_id for node in goods(pictures)} - {RENT} == {hit.node.node_id for hit in kept}
 
 
-def test_a_node_embedded_later_is_no_longer_listed(inside, face_of, pictures):
+def test_a_node_embedded_later_is_no_longer_listed(inside, embed_model_of, pictures):
     inside.emulator.fail("500")
-    skipping = embedder(face_of(ArkMultiModalEmbedding, inside, max_retries=0), on_error="skip")
+    skipping = embedder(embed_model_of(ArkMultiModalEmbedding, inside, max_retries=0), on_error="skip")
     pipeline = IngestionPipeline(transformations=[skipping])
     pipeline.run(nodes=goods(pictures)[:1])
     listed = list(skipping.skipped)
@@ -356,29 +367,29 @@ def test_a_node_embedded_later_is_no_longer_listed(inside, face_of, pictures):
     assert ([RENT], []) == (listed, list(skipping.skipped))
 
 
-def test_documents_are_embedded_with_the_metadata_core_embeds(inside, face_of):
+def test_documents_are_embedded_with_the_metadata_core_embeds(inside, embed_model_of):
     document = Document(
         text="shoe", metadata={"colour": "red", "path": "/x"}, excluded_embed_metadata_keys=["path"]
     )
 
-    IngestionPipeline(transformations=[embedder(face_of(ArkMultiModalEmbedding, inside))]).run(
+    IngestionPipeline(transformations=[embedder(embed_model_of(ArkMultiModalEmbedding, inside))]).run(
         documents=[document]
     )
 
     assert ["colour: red\n\nshoe"] == inside.emulator.ledger.texts
 
 
-def test_media_root_is_a_fence_for_nodes(inside, face_of, pictures, tmp_path):
+def test_media_root_is_a_fence_for_nodes(inside, embed_model_of, pictures, tmp_path):
     (tmp_path / "in").mkdir()
-    face = face_of(ArkMultiModalEmbedding, inside, media_root=str(tmp_path / "in"))
+    embed_model = embed_model_of(ArkMultiModalEmbedding, inside, media_root=str(tmp_path / "in"))
 
     for node in (goods(pictures)[2], plain_nodes(pictures)[0]):
         with pytest.raises(InputError, match="outside root"):
-            run(embedder(face), nodes=[node])
+            run(embedder(embed_model), nodes=[node])
     assert 0 == len(inside.emulator.ledger)
 
 
-def test_its_settings_survive_a_round_trip_and_the_nonce_is_new(inside, face_of, monkeypatch):
+def test_its_settings_survive_a_round_trip_and_the_nonce_is_new(inside, embed_model_of, monkeypatch):
     monkeypatch.setenv("ARK_API_KEY", "sk-another")
     whole = embedder(ArkMultiModalEmbedding(dimensions=1024), fuse="never", on_error="skip")
 

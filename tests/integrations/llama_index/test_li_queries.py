@@ -128,8 +128,10 @@ QUERIES = {
 
 @EACH_MODE
 @pytest.mark.parametrize(("given", "called"), QUERIES.values(), ids=QUERIES)
-async def test_a_query_bundle_is_announced_like_a_document(inside, face_of, watch, given, called, awaited):
-    embed_model = face_of(ArkMultiModalEmbedding, inside, callback_manager=watch.manager)
+async def test_a_query_bundle_is_announced_like_a_document(
+    inside, embed_model_of, watch, given, called, awaited
+):
+    embed_model = embed_model_of(ArkMultiModalEmbedding, inside, callback_manager=watch.manager)
 
     bundle = await asked(awaited, embed_model, **given)
 
@@ -142,8 +144,8 @@ async def test_a_query_bundle_is_announced_like_a_document(inside, face_of, watc
 
 
 @EACH_MODE
-async def test_embed_items_is_announced_once_with_labels(inside, face_of, watch, awaited):
-    embed_model = face_of(ArkMultiModalEmbedding, inside, callback_manager=watch.manager)
+async def test_embed_items_is_announced_once_with_labels(inside, embed_model_of, watch, awaited):
+    embed_model = embed_model_of(ArkMultiModalEmbedding, inside, callback_manager=watch.manager)
     picture = Image.from_bytes(painted())
     items = ["a chair", picture, Fused("a chair", picture), Video.from_url(VIDEO)]
 
@@ -155,8 +157,8 @@ async def test_embed_items_is_announced_once_with_labels(inside, face_of, watch,
 
 
 @EACH_MODE
-async def test_items_that_failed_are_not_in_an_event(inside, face_of, watch, awaited):
-    embed_model = face_of(
+async def test_items_that_failed_are_not_in_an_event(inside, embed_model_of, watch, awaited):
+    embed_model = embed_model_of(
         ArkMultiModalEmbedding, inside, callback_manager=watch.manager, max_concurrency=1, max_retries=0
     )
     inside.emulator.fail(None, "500")
@@ -170,8 +172,8 @@ async def test_items_that_failed_are_not_in_an_event(inside, face_of, watch, awa
     assert 2 == len(Ear.heard[-1].embeddings)
 
 
-async def test_texts_of_core_are_still_announced_once(inside, face_of, watch):
-    embed_model = face_of(ArkMultiModalEmbedding, inside, callback_manager=watch.manager)
+async def test_texts_of_core_are_still_announced_once(inside, embed_model_of, watch):
+    embed_model = embed_model_of(ArkMultiModalEmbedding, inside, callback_manager=watch.manager)
 
     embed_model.get_text_embedding("a")
     embed_model.get_query_embedding("b")
@@ -183,8 +185,8 @@ async def test_texts_of_core_are_still_announced_once(inside, face_of, watch):
 
 @EACH_MODE
 @pytest.mark.parametrize("kind", [ArkSparseEmbedding, DashScopeSparseEmbedding])
-async def test_sparse_classes_raise_callbacks_events_and_spans(inside, face_of, watch, kind, awaited):
-    sparse = face_of(kind, inside)
+async def test_sparse_classes_raise_callbacks_events_and_spans(inside, embed_model_of, watch, kind, awaited):
+    sparse = embed_model_of(kind, inside)
 
     if awaited:
         await sparse.aget_query_embedding("chair")
@@ -199,8 +201,8 @@ async def test_sparse_classes_raise_callbacks_events_and_spans(inside, face_of, 
     assert {"get_query_embedding", "get_text_embedding_batch"} <= names
 
 
-async def test_sparse_functions_raise_callbacks_events_and_spans(inside, face_of, watch):
-    embed_model = face_of(ArkMultiModalEmbedding, inside, callback_manager=watch.manager)
+async def test_sparse_functions_raise_callbacks_events_and_spans(inside, embed_model_of, watch):
+    embed_model = embed_model_of(ArkMultiModalEmbedding, inside, callback_manager=watch.manager)
     documents, queries = qdrant_sparse_fns(embed_model)
     milvus = milvus_sparse_function(embed_model)
 
@@ -215,8 +217,8 @@ async def test_sparse_functions_raise_callbacks_events_and_spans(inside, face_of
 
 
 @EACH_MODE
-async def test_no_event_or_span_of_a_query_holds_bytes_or_the_key(inside, face_of, watch, awaited):
-    embed_model = face_of(ArkMultiModalEmbedding, inside, callback_manager=watch.manager)
+async def test_no_event_or_span_of_a_query_holds_bytes_or_the_key(inside, embed_model_of, watch, awaited):
+    embed_model = embed_model_of(ArkMultiModalEmbedding, inside, callback_manager=watch.manager)
 
     for image in (data(), painted(), Image.from_bytes(painted())):
         await asked(awaited, embed_model, image=image)
@@ -228,8 +230,10 @@ async def test_no_event_or_span_of_a_query_holds_bytes_or_the_key(inside, face_o
 
 
 @EACH_MODE
-async def test_a_failed_query_drops_its_span(inside, face_of, watch, awaited):
-    embed_model = face_of(ArkMultiModalEmbedding, inside, callback_manager=watch.manager, max_retries=0)
+async def test_a_failed_query_drops_its_span(inside, embed_model_of, watch, awaited):
+    embed_model = embed_model_of(
+        ArkMultiModalEmbedding, inside, callback_manager=watch.manager, max_retries=0
+    )
     inside.emulator.fail("500")
 
     with pytest.raises(Exception, match="500"):
@@ -241,8 +245,8 @@ async def test_a_failed_query_drops_its_span(inside, face_of, watch, awaited):
 
 @EACH_MODE
 @pytest.mark.parametrize("kind", LLAMA_INDEX)
-async def test_the_usage_counter_counts_what_was_billed(inside, face_of, pictures, kind, awaited):
-    embed_model = face_of(kind, inside, cache={})
+async def test_the_usage_counter_counts_what_was_billed(inside, embed_model_of, pictures, kind, awaited):
+    embed_model = embed_model_of(kind, inside, cache={})
     counter = UsageCountingHandler(embed_model, tokenizer=str.split)
     embed_model.callback_manager = CallbackManager([counter])
     embedder = MultiModalNodeEmbedder(embed_model=embed_model)
@@ -316,10 +320,10 @@ async def put(reader: Any, query: Any, awaited: bool) -> Any:
 @EACH_MODE
 @pytest.mark.parametrize("name", READERS)
 async def test_a_picture_without_words_is_refused_where_an_llm_would_read_it(
-    inside, face_of, pictures, name, awaited
+    inside, embed_model_of, pictures, name, awaited
 ):
     """From an empty text the LLM invents queries, a route or an answer."""
-    embed_model = face_of(ArkMultiModalEmbedding, inside)
+    embed_model = embed_model_of(ArkMultiModalEmbedding, inside)
     reader, llm = readers(pictures_index(embed_model, pictures))[name]
     query = await asked(awaited, embed_model, image=pictures["red"])
 
@@ -330,8 +334,10 @@ async def test_a_picture_without_words_is_refused_where_an_llm_would_read_it(
 
 @EACH_MODE
 @pytest.mark.parametrize("name", READERS)
-async def test_a_question_is_read_by_the_llm_and_not_embedded(inside, face_of, pictures, name, awaited):
-    embed_model = face_of(ArkMultiModalEmbedding, inside)
+async def test_a_question_is_read_by_the_llm_and_not_embedded(
+    inside, embed_model_of, pictures, name, awaited
+):
+    embed_model = embed_model_of(ArkMultiModalEmbedding, inside)
     reader, llm = readers(pictures_index(embed_model, pictures))[name]
     inside.emulator.ledger.clear()
 
@@ -344,8 +350,8 @@ async def test_a_question_is_read_by_the_llm_and_not_embedded(inside, face_of, p
 
 
 @EACH_MODE
-async def test_a_picture_without_words_finds_pictures(inside, face_of, pictures, awaited):
-    embed_model = face_of(ArkMultiModalEmbedding, inside)
+async def test_a_picture_without_words_finds_pictures(inside, embed_model_of, pictures, awaited):
+    embed_model = embed_model_of(ArkMultiModalEmbedding, inside)
     retriever = pictures_index(embed_model, pictures).as_retriever(similarity_top_k=1)
 
     for given in (None, "Which one?"):
@@ -357,8 +363,8 @@ async def test_a_picture_without_words_finds_pictures(inside, face_of, pictures,
 
 @EACH_MODE
 @pytest.mark.parametrize("text", [None, "lamp"])
-async def test_a_question_is_not_in_the_sparse_half(inside, face_of, pictures, text, awaited):
-    embed_model = face_of(ArkMultiModalEmbedding, inside)
+async def test_a_question_is_not_in_the_sparse_half(inside, embed_model_of, pictures, text, awaited):
+    embed_model = embed_model_of(ArkMultiModalEmbedding, inside)
     documents, queries = qdrant_sparse_fns(embed_model)
     store = QdrantVectorStore(
         "notes",
@@ -381,8 +387,8 @@ async def test_a_question_is_not_in_the_sparse_half(inside, face_of, pictures, t
 
 
 @pytest.mark.parametrize("way", [copy.deepcopy, lambda query: pickle.loads(pickle.dumps(query))])
-def test_a_query_can_be_copied_and_printed(inside, face_of, pictures, way):
-    embed_model = face_of(ArkMultiModalEmbedding, inside)
+def test_a_query_can_be_copied_and_printed(inside, embed_model_of, pictures, way):
+    embed_model = embed_model_of(ArkMultiModalEmbedding, inside)
 
     for question in (None, "Which?"):
         query = query_bundle(image=pictures["red"], question=question, embed_model=embed_model)
@@ -394,8 +400,8 @@ def test_a_query_can_be_copied_and_printed(inside, face_of, pictures, way):
 
 @EACH_MODE
 @pytest.mark.parametrize("kind", LLAMA_INDEX)
-async def test_videos_have_their_calls(inside, face_of, kind, awaited):
-    embed_model = face_of(kind, inside)
+async def test_videos_have_their_calls(inside, embed_model_of, kind, awaited):
+    embed_model = embed_model_of(kind, inside)
     expected = embed_model.embed_items([Video.from_url(VIDEO)]).vectors.tolist()
 
     if awaited:
@@ -408,9 +414,9 @@ async def test_videos_have_their_calls(inside, face_of, kind, awaited):
 
 
 @EACH_MODE
-async def test_videos_are_a_list_inside_the_fence(inside, face_of, pictures, tmp_path, awaited):
+async def test_videos_are_a_list_inside_the_fence(inside, embed_model_of, pictures, tmp_path, awaited):
     (tmp_path / "in").mkdir()
-    embed_model = face_of(ArkMultiModalEmbedding, inside, media_root=str(tmp_path / "in"))
+    embed_model = embed_model_of(ArkMultiModalEmbedding, inside, media_root=str(tmp_path / "in"))
 
     for given in (VIDEO, [str(pictures["cat"])]):
         with pytest.raises(InputError, match=r"must be a list|outside root"):

@@ -33,34 +33,37 @@ async def first(retriever: Any, query: Any, *, awaited: bool) -> str:
     return hits[0].node.node_id
 
 
-async def bundle(face: Any, *, awaited: bool, **parts: Any) -> QueryBundle:
+async def bundle(embed_model: Any, *, awaited: bool, **parts: Any) -> QueryBundle:
     if awaited:
-        return await aquery_bundle(**parts, embed_model=face)
-    return query_bundle(**parts, embed_model=face)
+        return await aquery_bundle(**parts, embed_model=embed_model)
+    return query_bundle(**parts, embed_model=embed_model)
 
 
 @EACH_STORE
 @EACH_MODE
 @pytest.mark.parametrize("flow", FLOWS)
 async def test_every_kind_of_query_finds_its_node(
-    inside, face_of, shelf_of, pictures, board, store, flow, mode
+    inside, embed_model_of, shelf_of, pictures, board, store, flow, mode
 ):
     awaited, name = MODES[mode], row(store, flow, mode)
-    face = face_of(ArkMultiModalEmbedding, inside)
+    embed_model = embed_model_of(ArkMultiModalEmbedding, inside)
     queries = {
         TEXT: ("office rent", RENT),
         SEEN: ("a green picture", GREEN),
-        SAME: (await bundle(face, awaited=awaited, image=pictures["red"]), RED),
-        FUSED: (await bundle(face, awaited=awaited, text="raincoat", image=pictures["yellow"]), RAINCOAT),
+        SAME: (await bundle(embed_model, awaited=awaited, image=pictures["red"]), RED),
+        FUSED: (
+            await bundle(embed_model, awaited=awaited, text="raincoat", image=pictures["yellow"]),
+            RAINCOAT,
+        ),
     }
     nodes = goods(pictures)
     if store != Milvus.name:
-        queries[IMAGE_NODE] = (await bundle(face, awaited=awaited, image=pictures["royalblue"]), BLUE)
-        queries[VIDEO_NODE] = (await bundle(face, awaited=awaited, video=pictures["cat"]), CAT)
+        queries[IMAGE_NODE] = (await bundle(embed_model, awaited=awaited, image=pictures["royalblue"]), BLUE)
+        queries[VIDEO_NODE] = (await bundle(embed_model, awaited=awaited, video=pictures["cat"]), CAT)
         nodes += plain_nodes(pictures)
     board.begin(TABLE, name, *queries)
 
-    index = await FLOWS[flow](shelf_of(store, face.dimension, awaited=awaited), face, nodes)
+    index = await FLOWS[flow](shelf_of(store, embed_model.dimension, awaited=awaited), embed_model, nodes)
     retriever = index.as_retriever(similarity_top_k=1)
     found = {column: await first(retriever, query, awaited=awaited) for column, (query, _) in queries.items()}
 
@@ -71,13 +74,15 @@ async def test_every_kind_of_query_finds_its_node(
 @EACH_STORE
 @EACH_MODE
 async def test_cores_multimodal_index_finds_texts_and_pictures(
-    inside, face_of, shelf_of, pictures, board, store, mode
+    inside, embed_model_of, shelf_of, pictures, board, store, mode
 ):
     awaited, name = MODES[mode], row(store, MULTIMODAL, mode)
     board.begin(TABLE, name, TEXT, SEEN, SAME)
-    face = face_of(ArkMultiModalEmbedding, inside)
+    embed_model = embed_model_of(ArkMultiModalEmbedding, inside)
 
-    index = await flows.multimodal(shelf_of(store, face.dimension, awaited=awaited), face, goods(pictures))
+    index = await flows.multimodal(
+        shelf_of(store, embed_model.dimension, awaited=awaited), embed_model, goods(pictures)
+    )
     retriever = index.as_retriever(similarity_top_k=1, image_similarity_top_k=1)
     red = str(pictures["red"])
     if awaited:
@@ -101,22 +106,26 @@ async def test_cores_multimodal_index_finds_texts_and_pictures(
 
 @EACH_MODE
 @pytest.mark.parametrize("flow", FLOWS)
-async def test_milvus_refuses_a_plain_node_by_itself(inside, face_of, shelf_of, pictures, board, flow, mode):
+async def test_milvus_refuses_a_plain_node_by_itself(
+    inside, embed_model_of, shelf_of, pictures, board, flow, mode
+):
     """The store reads `node.dict()["text"]`, which a `Node` does not have. Use `ImageNode`."""
     awaited, name = MODES[mode], row(Milvus.name, flow, mode)
     board.begin(TABLE, name, IMAGE_NODE, VIDEO_NODE)
-    face = face_of(ArkMultiModalEmbedding, inside)
+    embed_model = embed_model_of(ArkMultiModalEmbedding, inside)
 
     for node in plain_nodes(pictures):
         with pytest.raises(KeyError, match="text"):
-            await FLOWS[flow](shelf_of(Milvus.name, face.dimension, awaited=awaited), face, [node])
+            await FLOWS[flow](
+                shelf_of(Milvus.name, embed_model.dimension, awaited=awaited), embed_model, [node]
+            )
     board.put(TABLE, name, **{IMAGE_NODE: "✗ (1)", VIDEO_NODE: "✗ (1)"})
 
 
 @EACH_STORE
 @EACH_MODE
 async def test_cores_multimodal_index_drops_plain_nodes_and_a_querys_vector(
-    inside, face_of, shelf_of, pictures, board, store, mode
+    inside, embed_model_of, shelf_of, pictures, board, store, mode
 ):
     """
     It keeps instances of `TextNode` and `ImageNode` only, and says nothing; and its retriever embeds the words of
@@ -124,12 +133,14 @@ async def test_cores_multimodal_index_drops_plain_nodes_and_a_querys_vector(
     """
     awaited, name = MODES[mode], row(store, MULTIMODAL, mode)
     board.begin(TABLE, name, FUSED, IMAGE_NODE, VIDEO_NODE)
-    face = face_of(ArkMultiModalEmbedding, inside)
-    embedded = MultiModalNodeEmbedder(embed_model=face)([*plain_nodes(pictures), *goods(pictures)])
-    query = query_bundle("raincoat", image=pictures["yellow"], embed_model=face)
+    embed_model = embed_model_of(ArkMultiModalEmbedding, inside)
+    embedded = MultiModalNodeEmbedder(embed_model=embed_model)([*plain_nodes(pictures), *goods(pictures)])
+    query = query_bundle("raincoat", image=pictures["yellow"], embed_model=embed_model)
     given = query.embedding
 
-    index = await flows.multimodal(shelf_of(store, face.dimension, awaited=awaited), face, embedded)
+    index = await flows.multimodal(
+        shelf_of(store, embed_model.dimension, awaited=awaited), embed_model, embedded
+    )
     retriever = index.as_retriever(similarity_top_k=9, image_similarity_top_k=9)
     hits = await retriever.aretrieve(query) if awaited else retriever.retrieve(query)
 

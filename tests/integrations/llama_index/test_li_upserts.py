@@ -64,7 +64,7 @@ async def run(pipeline: IngestionPipeline, nodes: list[Any], awaited: bool) -> l
 @pytest.mark.parametrize("marked", [False, True], ids=["as it is", "fingerprint"])
 @pytest.mark.parametrize("start", ["empty", "from_documents", "nodes"])
 async def test_a_refresh_pays_nothing_for_the_unchanged(
-    inside, face_of, pictures, start, marked, model, kind, awaited
+    inside, embed_model_of, pictures, start, marked, model, kind, awaited
 ):
     """`from_documents` notes the document's hash; core then wrote the hash of the embedded copy over it."""
     made, settings = (
@@ -72,7 +72,7 @@ async def test_a_refresh_pays_nothing_for_the_unchanged(
         if model == "fused"
         else (DashScopeMultiModalEmbedding, {"model": UNFUSED})
     )
-    embed_model = face_of(made, inside, **settings)
+    embed_model = embed_model_of(made, inside, **settings)
     embedder = MultiModalNodeEmbedder(embed_model=embed_model)
     common: dict[str, Any] = {"embed_model": embed_model, "transformations": [embedder]}
 
@@ -99,10 +99,10 @@ async def test_a_refresh_pays_nothing_for_the_unchanged(
 @EACH_KIND
 @pytest.mark.parametrize("strategy", DocstoreStrategy)
 async def test_every_docstore_strategy_leaves_the_unchanged_alone(
-    inside, face_of, shelf_of, pictures, strategy, kind, awaited
+    inside, embed_model_of, shelf_of, pictures, strategy, kind, awaited
 ):
     """Core looks the hash up by the id of the source: a node of another source was new to it on every run."""
-    embed_model = face_of(ArkMultiModalEmbedding, inside)
+    embed_model = embed_model_of(ArkMultiModalEmbedding, inside)
     pipeline = IngestionPipeline(
         transformations=[MultiModalNodeEmbedder(embed_model=embed_model)],
         vector_store=shelf_of("Chroma", embed_model.dimension, awaited=awaited).open(),
@@ -124,9 +124,9 @@ def test_the_source_a_node_had_becomes_its_parent(pictures):
 
 @EACH_MODE
 @pytest.mark.parametrize("marked", [False, True], ids=["as it is", "fingerprint"])
-async def test_skipped_nodes_are_left_out_of_an_index(inside, face_of, pictures, marked, awaited):
+async def test_skipped_nodes_are_left_out_of_an_index(inside, embed_model_of, pictures, marked, awaited):
     """Core embeds what has no vector: the failed picture sat there as the text of its metadata."""
-    embed_model = face_of(ArkMultiModalEmbedding, inside)
+    embed_model = embed_model_of(ArkMultiModalEmbedding, inside)
     skipping = MultiModalNodeEmbedder(embed_model=embed_model, on_error="skip")
     broken = [
         ImageNode(id_=BLUE, image_path="no-such.png", metadata={"file_name": "a.png"}),
@@ -146,10 +146,10 @@ async def test_skipped_nodes_are_left_out_of_an_index(inside, face_of, pictures,
 @pytest.mark.parametrize("marked", [False, True], ids=["as it is", "fingerprint"])
 @pytest.mark.parametrize("strategy", DocstoreStrategy)
 async def test_a_skipped_node_is_embedded_by_the_next_run(
-    inside, face_of, shelf_of, pictures, strategy, marked, again, awaited
+    inside, embed_model_of, shelf_of, pictures, strategy, marked, again, awaited
 ):
     """Core notes the hash of whatever went into a run, embedded or not."""
-    embed_model = face_of(ArkMultiModalEmbedding, inside, max_concurrency=1, max_retries=0)
+    embed_model = embed_model_of(ArkMultiModalEmbedding, inside, max_concurrency=1, max_retries=0)
     pipeline = IngestionPipeline(
         transformations=[MultiModalNodeEmbedder(embed_model=embed_model, on_error="skip")],
         vector_store=shelf_of("Chroma", embed_model.dimension, awaited=awaited).open(),
@@ -175,9 +175,9 @@ async def test_a_skipped_node_is_embedded_by_the_next_run(
 
 @EACH_MODE
 async def test_a_document_whose_chunk_was_skipped_is_embedded_by_the_next_run(
-    inside, face_of, shelf_of, awaited
+    inside, embed_model_of, shelf_of, awaited
 ):
-    embed_model = face_of(ArkMultiModalEmbedding, inside, max_retries=0)
+    embed_model = embed_model_of(ArkMultiModalEmbedding, inside, max_retries=0)
     skipping = MultiModalNodeEmbedder(embed_model=embed_model, on_error="skip")
     docstore = SimpleDocumentStore()
     pipeline = IngestionPipeline(
@@ -195,9 +195,9 @@ async def test_a_document_whose_chunk_was_skipped_is_embedded_by_the_next_run(
     assert [0, 1] == counts
 
 
-def test_an_embedded_copy_travels_with_its_hash(inside, face_of, pictures):
+def test_an_embedded_copy_travels_with_its_hash(inside, embed_model_of, pictures):
     node = ImageDocument(image_path=str(pictures["red"]))
-    (done,) = MultiModalNodeEmbedder(embed_model=face_of(ArkMultiModalEmbedding, inside))([node])
+    (done,) = MultiModalNodeEmbedder(embed_model=embed_model_of(ArkMultiModalEmbedding, inside))([node])
 
     twin = pickle.loads(pickle.dumps(done))
 
@@ -207,9 +207,11 @@ def test_an_embedded_copy_travels_with_its_hash(inside, face_of, pictures):
 
 @EACH_MODE
 @pytest.mark.parametrize("way", ["pipeline", "call"])
-async def test_the_embedding_itself_embeds_the_pictures_of_nodes(inside, face_of, pictures, way, awaited):
+async def test_the_embedding_itself_embeds_the_pictures_of_nodes(
+    inside, embed_model_of, pictures, way, awaited
+):
     """Core's `__call__` embeds the text and metadata around a picture."""
-    embed_model = face_of(ArkMultiModalEmbedding, inside)
+    embed_model = embed_model_of(ArkMultiModalEmbedding, inside)
     nodes = [
         ImageNode(id_=RED, image_path=str(pictures["red"]), metadata={"file_name": "a.png"}),
         ImageNode(id_=GREEN, image_path=str(pictures["green"]), metadata={"file_name": "a.png"}),
@@ -233,9 +235,9 @@ async def test_the_embedding_itself_embeds_the_pictures_of_nodes(inside, face_of
 
 @EACH_MODE
 async def test_a_captioned_picture_is_not_served_from_a_run_over_the_caption(
-    inside, face_of, pictures, awaited
+    inside, embed_model_of, pictures, awaited
 ):
-    pipeline = IngestionPipeline(transformations=[face_of(ArkMultiModalEmbedding, inside)])
+    pipeline = IngestionPipeline(transformations=[embed_model_of(ArkMultiModalEmbedding, inside)])
 
     await run(pipeline, [TextNode(text="a chair")], awaited)
     (done,) = await run(pipeline, [ImageNode(text="a chair", image_path=str(pictures["red"]))], awaited)
@@ -245,8 +247,10 @@ async def test_a_captioned_picture_is_not_served_from_a_run_over_the_caption(
 
 
 @EACH_MODE
-async def test_a_text_model_refuses_a_picture_and_names_its_node(inside, face_of, pictures, awaited):
-    pipeline = IngestionPipeline(transformations=[face_of(DashScopeMultiModalEmbedding, inside, model=V4)])
+async def test_a_text_model_refuses_a_picture_and_names_its_node(inside, embed_model_of, pictures, awaited):
+    pipeline = IngestionPipeline(
+        transformations=[embed_model_of(DashScopeMultiModalEmbedding, inside, model=V4)]
+    )
     nodes = [ImageNode(id_=RED, text="a chair", image_path=str(pictures["red"]))]
 
     with pytest.raises(InputError, match=f"node {RED}"):
@@ -255,8 +259,10 @@ async def test_a_text_model_refuses_a_picture_and_names_its_node(inside, face_of
 
 
 @EACH_MODE
-async def test_cores_cache_still_serves_texts_of_a_text_model(inside, face_of, awaited):
-    pipeline = IngestionPipeline(transformations=[face_of(DashScopeMultiModalEmbedding, inside, model=V4)])
+async def test_cores_cache_still_serves_texts_of_a_text_model(inside, embed_model_of, awaited):
+    pipeline = IngestionPipeline(
+        transformations=[embed_model_of(DashScopeMultiModalEmbedding, inside, model=V4)]
+    )
 
     for _ in range(2):
         await run(pipeline, [TextNode(text="a chair")], awaited)
@@ -267,7 +273,7 @@ async def test_cores_cache_still_serves_texts_of_a_text_model(inside, face_of, a
 @EACH_MODE
 @pytest.mark.parametrize("kind", ["ImageNode", "ImageDocument", "Node"])
 async def test_an_index_refuses_the_fingerprint_in_the_place_of_a_picture(
-    inside, face_of, pictures, kind, awaited
+    inside, embed_model_of, pictures, kind, awaited
 ):
     """An index hands the embedding texts only: here the line that keeps the node from being empty."""
     path = pictures["red"]
@@ -278,7 +284,7 @@ async def test_an_index_refuses_the_fingerprint_in_the_place_of_a_picture(
     }
     index = VectorStoreIndex(
         [],
-        embed_model=face_of(ArkMultiModalEmbedding, inside),
+        embed_model=embed_model_of(ArkMultiModalEmbedding, inside),
         storage_context=StorageContext.from_defaults(),
         use_async=awaited,
     )
@@ -311,9 +317,9 @@ HELD = {
 @pytest.mark.parametrize("whole", [False, True], ids=["embedding", "node embedder"])
 @pytest.mark.parametrize(("node", "left"), HELD.values(), ids=HELD)
 async def test_what_a_node_holds_and_is_not_embedded_is_said(
-    inside, face_of, caplog, node, left, whole, awaited
+    inside, embed_model_of, caplog, node, left, whole, awaited
 ):
-    embed_model = face_of(ArkMultiModalEmbedding, inside)
+    embed_model = embed_model_of(ArkMultiModalEmbedding, inside)
     embedder = MultiModalNodeEmbedder(embed_model=embed_model) if whole else embed_model
 
     (done,) = await embedder.acall([node]) if awaited else embedder([node])
@@ -326,8 +332,10 @@ async def test_what_a_node_holds_and_is_not_embedded_is_said(
     )
 
 
-def test_a_skipped_node_is_logged(inside, face_of, caplog):
-    skipping = MultiModalNodeEmbedder(embed_model=face_of(ArkMultiModalEmbedding, inside), on_error="skip")
+def test_a_skipped_node_is_logged(inside, embed_model_of, caplog):
+    skipping = MultiModalNodeEmbedder(
+        embed_model=embed_model_of(ArkMultiModalEmbedding, inside), on_error="skip"
+    )
 
     skipping([ImageNode(id_=BLUE, image_path="no-such.png")])
 
