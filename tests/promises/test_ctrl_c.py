@@ -1,7 +1,8 @@
-"""Ctrl-C ends a program in under a second, while replies take eight."""
+"""Ctrl-C ends a program in under a second, while replies take eight; in every part of an exchange, at once."""
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -11,6 +12,7 @@ import time
 from textwrap import dedent
 
 import pytest
+from hanging import PHASES, held
 from promise import ROOT, Breakage
 
 BREAKAGES = [
@@ -31,6 +33,12 @@ BREAKAGES = [
         "stopped = watch.stop.wait(step.seconds)",
         "stopped = bool(time.sleep(step.seconds)) or watch.stop.is_set()",
         "test_a_worker_that_waits_its_turn_hears_the_stop",
+    ),
+    Breakage(
+        "volc_dashscope/_request/workers.py",
+        "with suppress(Empty):",
+        "with suppress(Empty, KeyboardInterrupt):",
+        "test_ctrl_c_is_heard_in_every_part_of_an_exchange",
     ),
 ]
 WAYS = {
@@ -92,6 +100,67 @@ def _interrupted(way: str, emulator, wanted: int) -> tuple[float, str]:
             _, said = process.communicate()
             took = 7.0
     return took, said
+
+
+LISTENER = """
+    import asyncio, json, signal, sys
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    from volc_dashscope import AsyncClient, Client, Image
+    from hanging import noise
+
+    async def drained(stream):
+        return [row async for row in stream]
+
+    for line in sys.stdin:
+        settings, items = json.loads(line)
+        items = eval(items, {"picture": Image.from_bytes(noise(6_000_000))})
+        try:
+            client = (AsyncClient if "async" in sys.argv[1] else Client)(**settings)
+            print("begun", flush=True)
+            if sys.argv[1] == "sync": client.embed(items)
+            elif sys.argv[1] == "sync stream": list(client.stream(iter(items)))
+            elif sys.argv[1] == "async": asyncio.run(client.embed(items))
+            else: asyncio.run(drained(client.stream(iter(items))))
+            print("done", flush=True)
+        except BaseException as error:
+            print(type(error).__name__, flush=True)
+    """
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+@pytest.mark.parametrize("kind", ["sync", "sync stream", "async", "async stream"])
+def test_ctrl_c_is_heard_in_every_part_of_an_exchange(measured, kind) -> None:
+    """One program is interrupted in each part in turn, and then ends with all that was left in flight."""
+    took, outcomes = {}, {}
+    with subprocess.Popen(
+        [sys.executable, "-c", dedent(LISTENER), kind],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests' / 'promises'}"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        guard = threading.Timer(60, process.kill)
+        guard.start()
+        for phase in PHASES:
+            with held(phase) as place:
+                process.stdin.write(json.dumps([place.settings, place.items]) + "\n")
+                process.stdin.flush()
+                process.stdout.readline()
+                place.await_call()
+                began = time.monotonic()
+                process.send_signal(signal.SIGINT)
+                outcomes[phase] = process.stdout.readline().strip()
+                took[phase] = time.monotonic() - began
+        _, warned = process.communicate()
+        guard.cancel()
+
+    measured(f"{kind}: {max(took.values()):.2f} s at most, {max(took, key=took.get)}")
+    assert dict.fromkeys(PHASES, "KeyboardInterrupt") == outcomes
+    assert max(took.values()) < 4.0
+    assert {"waiting"} >= {line.split()[0] for line in warned.splitlines()}
+    assert 0 == process.returncode
 
 
 def test_a_worker_that_waits_its_turn_hears_the_stop(emulate) -> None:

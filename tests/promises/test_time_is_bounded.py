@@ -6,10 +6,9 @@ import asyncio
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager, suppress
 
 import pytest
+from hanging import HANGS, HEAD, black_hole, drip, noise, refused_port, server
 from promise import ARK, TEXT, Breakage, texts
 
 from volc_dashscope import (
@@ -109,54 +108,6 @@ BREAKAGES = [
     ),
 ]
 both_kinds = pytest.mark.parametrize("kind", ["sync", "async"])
-VECTOR = b'{"output": {"embeddings": [{"text_index": 0, "embedding": [%s]}]}, "usage": {"total_tokens": 1}}'
-GOOD = VECTOR % b", ".join([b"1.0"] * 64)
-WHOLE = b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%b" % (len(GOOD), GOOD)
-HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
-
-
-def _drip(connection: socket.socket, first: bytes, piece: bytes, over: threading.Event) -> None:
-    connection.recv(65536)
-    connection.sendall(first)
-    while not over.wait(0.2):
-        connection.sendall(piece)
-
-
-HANGS: dict[str, Callable[[socket.socket, threading.Event], None]] = {
-    "a head, byte by byte": lambda it, over: _drip(it, HEAD + b"x-long: ", b"a", over),
-    "a body, byte by byte": lambda it, over: _drip(it, HEAD + b"content-length: 9999\r\n\r\n", b" ", over),
-    "announcements only": lambda it, over: _drip(it, b"", b"HTTP/1.1 102 Processing\r\n\r\n", over),
-    "silence": lambda it, over: over.wait(30) and None,
-}
-
-
-@contextmanager
-def _server(
-    serve: Callable[[socket.socket, threading.Event], object], *, room: int | None = None
-) -> Iterator[str]:
-    """Answer each connection in a thread of its own, until the test is over; `room` is the receive buffer."""
-    over = threading.Event()
-
-    def answer(connection: socket.socket) -> None:
-        with connection, suppress(OSError):
-            serve(connection, over)
-
-    def listen() -> None:
-        while not over.is_set():
-            try:
-                connection, _ = listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=answer, args=(connection,), daemon=True).start()
-
-    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
-        if room is not None:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, room)  # its connections inherit it
-        threading.Thread(target=listen, daemon=True).start()
-        try:
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        finally:
-            over.set()
 
 
 def _embed(kind: str, items: list[object], *, model: str = TEXT, **settings: object) -> object:
@@ -178,7 +129,7 @@ def _embed(kind: str, items: list[object], *, model: str = TEXT, **settings: obj
 def test_the_deadline_ends_a_call_whatever_the_server_does(measured, kind, hang, number) -> None:
     began = time.monotonic()
     with (
-        _server(hang) as url,
+        server(hang) as url,
         pytest.raises((TransportError, BulkError), match=r"no complete reply from 127.0.0.1:\d+"),
     ):
         _embed(kind, texts(number), base_url=url, timeout=0.5, deadline=1.0)
@@ -224,26 +175,12 @@ def test_a_name_that_does_not_resolve_in_time_is_given_up(kind, monkeypatch) -> 
     assert took[0] < 2.0
 
 
-@contextmanager
-def _black_hole() -> Iterator[str]:
-    """A port whose queue of connections is full: the system drops whoever else knocks, as a firewall does."""
-    with closing(socket.socket()) as listener, ExitStack() as waiting:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(0)
-        for _ in range(8):
-            knock = waiting.enter_context(closing(socket.socket()))
-            knock.setblocking(False)
-            knock.connect_ex(listener.getsockname())
-        time.sleep(0.05)  # until the system has answered those it has room for
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-
-
 @both_kinds
 @pytest.mark.parametrize("number", [1, 15], ids=["one item", "two requests"])
 @pytest.mark.parametrize("timeout", [0.4, 60.0], ids=["short timeout", "long timeout"])
 def test_the_deadline_bounds_a_connection_that_is_never_made(measured, kind, number, timeout) -> None:
     began = time.monotonic()
-    with _black_hole() as url, pytest.raises((TransportError, BulkError), match=r"127.0.0.1:\d+"):
+    with black_hole() as url, pytest.raises((TransportError, BulkError), match=r"127.0.0.1:\d+"):
         _embed(kind, texts(number), base_url=url, timeout=timeout, deadline=1.0)
     took = time.monotonic() - began
 
@@ -255,7 +192,7 @@ def test_the_deadline_bounds_a_connection_that_is_never_made(measured, kind, num
 def test_a_black_hole_is_named_without_a_deadline_of_ones_own(measured, kind) -> None:
     began = time.monotonic()
     words = r"cannot connect to 127.0.0.1:\d+ \(timed out\); run volc-dashscope doctor"
-    with _black_hole() as url, pytest.raises(BulkError, match=words) as caught:
+    with black_hole() as url, pytest.raises(BulkError, match=words) as caught:
         _embed(kind, texts(100), base_url=url, timeout=2.0)
     took = time.monotonic() - began
 
@@ -267,10 +204,10 @@ def test_a_black_hole_is_named_without_a_deadline_of_ones_own(measured, kind) ->
 @both_kinds
 def test_the_deadline_bounds_an_upload_that_nobody_reads(measured, kind) -> None:
     """Eight megabytes are more than the system buffers, so the sending itself waits."""
-    picture = Image.from_bytes(_noise(6_000_000))
+    picture = Image.from_bytes(noise(6_000_000))
     began = time.monotonic()
     words = r"no complete reply from 127.0.0.1:\d+ within the deadline of 1 s"
-    with _server(HANGS["silence"], room=4096) as url, pytest.raises(TransportError, match=words):
+    with server(HANGS["silence"], buffer=4096) as url, pytest.raises(TransportError, match=words):
         _embed(kind, [picture], model=ARK, base_url=url, deadline=1.0)
     took = time.monotonic() - began
 
@@ -280,9 +217,9 @@ def test_the_deadline_bounds_an_upload_that_nobody_reads(measured, kind) -> None
 
 @both_kinds
 def test_an_upload_that_nobody_reads_is_silence(measured, kind) -> None:
-    picture = Image.from_bytes(_noise(6_000_000))
+    picture = Image.from_bytes(noise(6_000_000))
     began = time.monotonic()
-    with _server(HANGS["silence"], room=4096) as url, pytest.raises(TransportError, match="timed out"):
+    with server(HANGS["silence"], buffer=4096) as url, pytest.raises(TransportError, match="timed out"):
         _embed(kind, [picture], model=ARK, base_url=url, timeout=0.5, max_retries=0)
     took = time.monotonic() - began
 
@@ -293,10 +230,10 @@ def test_an_upload_that_nobody_reads_is_silence(measured, kind) -> None:
 @pytest.mark.parametrize("where", ["connecting", "sending"])
 def test_no_thread_is_left_behind_by_a_black_hole(where) -> None:
     """The worker that was given up ends at the deadline too, and not with its timeout a minute later."""
-    server = _black_hole() if where == "connecting" else _server(HANGS["silence"], room=4096)
-    with server as url:
+    place = black_hole() if where == "connecting" else server(HANGS["silence"], buffer=4096)
+    with place as url:
         with pytest.raises(TransportError):
-            _embed("sync", [Image.from_bytes(_noise(6_000_000))], model=ARK, base_url=url, deadline=0.5)
+            _embed("sync", [Image.from_bytes(noise(6_000_000))], model=ARK, base_url=url, deadline=0.5)
         until = time.monotonic() + 3
         while _workers() and time.monotonic() < until:
             time.sleep(0.02)
@@ -314,7 +251,7 @@ def test_the_others_of_a_call_are_embedded_beside_one_that_hangs(kind) -> None:
 
     def serve(connection: socket.socket, over: threading.Event) -> None:
         if first.acquire(blocking=False):
-            return _drip(connection, HEAD, b"x", over)
+            return drip(connection, HEAD, b"x", over)
         while connection.recv(65536):
             body = b", ".join(
                 b'{"text_index": %d, "embedding": [%b]}' % (at, b", ".join([b"1.0"] * 64)) for at in range(10)
@@ -323,7 +260,7 @@ def test_the_others_of_a_call_are_embedded_beside_one_that_hangs(kind) -> None:
             connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%b" % (len(whole), whole))
         return None
 
-    with _server(serve) as url, pytest.raises(BulkError) as caught:
+    with server(serve) as url, pytest.raises(BulkError) as caught:
         _embed(kind, texts(50), base_url=url, dimensions=64, deadline=1.0, timeout=5.0, max_concurrency=1)
 
     assert (10, 50) == (len(caught.value.failures), len(caught.value.result.vectors))
@@ -332,7 +269,7 @@ def test_the_others_of_a_call_are_embedded_beside_one_that_hangs(kind) -> None:
 @both_kinds
 def test_a_slow_line_is_not_cut_by_the_timeout(kind) -> None:
     """It takes two seconds to leave, and is never silent for as long as the timeout."""
-    picture = Image.from_bytes(_noise(2_000_000))
+    picture = Image.from_bytes(noise(2_000_000))
 
     def serve(connection: socket.socket, over: threading.Event) -> None:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
@@ -348,7 +285,7 @@ def test_a_slow_line_is_not_cut_by_the_timeout(kind) -> None:
         )
         connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body))
 
-    with _server(serve) as url:
+    with server(serve) as url:
         result = _embed(kind, [picture], model=ARK, base_url=url, timeout=0.4, deadline=30.0, max_retries=0)
 
     assert (1, 2048) == result.vectors.shape
@@ -357,9 +294,7 @@ def test_a_slow_line_is_not_cut_by_the_timeout(kind) -> None:
 @both_kinds
 @pytest.mark.parametrize("number", [1, 16, 1000])
 def test_nobody_there_is_said_within_seconds(measured, kind, number) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = refused_port()
     began = time.monotonic()
     words = rf"cannot connect to 127.0.0.1:{port} \(connection refused\); run volc-dashscope doctor"
     with pytest.raises(EmbeddingError, match=words) as caught:
@@ -372,7 +307,7 @@ def test_nobody_there_is_said_within_seconds(measured, kind, number) -> None:
 
 
 def test_closing_a_client_ends_the_call_of_another_thread(measured) -> None:
-    with _server(HANGS["a head, byte by byte"]) as url:
+    with server(HANGS["a head, byte by byte"]) as url:
         client = Client(TEXT, api_key="k", base_url=url)
         threading.Timer(0.5, client.close).start()
         began = time.monotonic()
@@ -391,14 +326,9 @@ def test_a_large_body_that_is_refused_is_not_sent_again_and_again(kind) -> None:
     def serve(connection: socket.socket, over: threading.Event) -> None:
         seen.append(len(connection.recv(65536)))
 
-    picture = Image.from_bytes(_noise(6_000_000))
+    picture = Image.from_bytes(noise(6_000_000))
     words = r"closed while 8.\d MB were being sent to 127.0.0.1:\d+.*a gateway in between may limit bodies"
-    with _server(serve) as url, pytest.raises(TransportError, match=words):
+    with server(serve) as url, pytest.raises(TransportError, match=words):
         _embed(kind, [picture], model=ARK, base_url=url)
 
     assert len(seen) <= 3
-
-
-def _noise(size: int) -> bytes:
-    head = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x04\x00\x00\x00\x03\x00\x08\x02\x00\x00\x00"
-    return head + bytes(size)
