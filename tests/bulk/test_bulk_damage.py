@@ -270,7 +270,7 @@ def test_a_copied_folder_with_new_times_is_up_to_date_and_an_edited_one_is_not(i
     assert (True, False) == (copied, edited)
 
 
-@pytest.mark.parametrize("change", ["gone", "dangling", "loop", "no picture"])
+@pytest.mark.parametrize("change", ["gone", "dangling", "loop", "no picture", "pipe"])
 def test_a_file_that_cannot_be_read_is_one_failed_row(inside, tmp_path, change):
     source = _pictures(tmp_path / "pics", 3)
     spoilt = source / "1.bmp"
@@ -279,6 +279,8 @@ def test_a_file_that_cannot_be_read_is_one_failed_row(inside, tmp_path, change):
         spoilt.symlink_to(tmp_path / "nowhere.bmp")
     elif change == "loop":
         spoilt.symlink_to(spoilt)
+    elif change == "pipe":
+        os.mkfifo(spoilt)  # nobody writes into it, and opening it waits for who does
     elif change == "no picture":
         spoilt.write_text("no picture")
 
