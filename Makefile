@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint chaos ray bench docs
+.PHONY: help demo test lint chaos ray bench docs package
 DEV := .venv/bin/python
 
 help:  ## Show the targets
@@ -36,3 +36,7 @@ bench:  ## Measure the client beside the vendors' own (20 minutes on a quiet mac
 docs:  ## Build the documentation into site/
 	@scripts/environment .venv-docs emulator docs
 	@.venv-docs/bin/mkdocs build --strict
+
+package:  ## Build, check and install every extra on every Python installed; says how to publish (15 minutes)
+	@scripts/environment .venv-package emulator,multi
+	@.venv-package/bin/python scripts/package.py

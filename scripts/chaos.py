@@ -22,7 +22,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
-from package import run_package
+from package import SUPPORTED, find_python, run_package
 
 ROOT = Path(__file__).resolve().parents[1]
 PROMISES = ROOT / "tests" / "promises"
@@ -30,7 +30,6 @@ FAILED = 1  # what pytest returns when tests ran and some failed; anything else 
 LONGEST = 300
 WORKERS = min(2, os.cpu_count() or 1)
 BOTH_CORES = ("-n", str(WORKERS), "--dist", "loadfile")
-SUPPORTED = ("3.11", "3.12", "3.13", "3.14")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 README_TESTS = ("tests/house/test_readme.py", "tests/examples")
 
@@ -130,7 +129,7 @@ def run_pythons() -> list[str]:
     """Run the README's blocks and the examples on every supported Python that is installed."""
     wrong = []
     for version in SUPPORTED:
-        python = _find(version)
+        python = find_python(version)
         print(f"Python {version}: {python or 'not installed'}", flush=True)
         if python is None:
             continue
@@ -145,17 +144,6 @@ def run_pythons() -> list[str]:
         if made.returncode or subprocess.run(command, cwd=ROOT, check=False).returncode:
             wrong.append(f"the README or an example fails on Python {version}")
     return wrong
-
-
-def _find(version: str) -> str | None:
-    """Return the path of a Python that starts: from PATH, else from pyenv."""
-    places = sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin/python"))
-    for candidate in (shutil.which(f"python{version}"), *map(str, places)):
-        if candidate is not None:
-            asked = subprocess.run([candidate, "-V"], capture_output=True, text=True, check=False)
-            if asked.returncode == 0 and f" {version}." in asked.stdout:
-                return candidate
-    return None
 
 
 def run_browser() -> list[str]:
@@ -175,7 +163,7 @@ STEPS: dict[str, Callable[[], list[str]]] = {
     "promises": run_promises,
     "breakages": run_breakages,
     "pythons": run_pythons,
-    "package": lambda: run_package(_find),
+    "package": run_package,
     "browser": run_browser,
 }
 

@@ -1,10 +1,12 @@
 """
-The step `package` of `make chaos`: what is built can be published, installed, used and type-checked.
+`make package`: what is built can be published, installed, used and type-checked.
 
-Everything happens in a temporary directory. Wheel and sdist are built and checked; the wheel is installed in an
-empty environment on every supported Python, and once for each extra of its metadata, each with a program of its
-own that asks an emulator on 127.0.0.1; type checkers read `package_consumer.py`. An extra without a program is an
-error.
+Everything happens in a temporary directory. Wheel and sdist are built and checked. The wheel is installed bare and with
+each extra of its metadata, each in an empty environment on every supported Python there is, and a program of its own
+asks an emulator on 127.0.0.1. Type checkers read `package_consumer.py`. An extra without a program is an error.
+
+When all is well, both archives are in `dist/`, and the commands that publish them are printed. `make chaos` runs the
+same as its step `package` and keeps nothing.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ import sys
 import tarfile
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -202,15 +204,28 @@ def check_files(bench: Bench) -> str:
     return f"{len(names)} files in the wheel, {len(packed)} in the sdist"
 
 
-def check_pythons(bench: Bench, find: Callable[[str], str | None]) -> str:
+def find_python(version: str) -> str | None:
+    """Return the path of a Python that starts: from PATH, else from pyenv."""
+    places = sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin/python"))
+    for candidate in (shutil.which(f"python{version}"), *map(str, places)):
+        if candidate is not None:
+            asked = subprocess.run([candidate, "-V"], capture_output=True, text=True, check=False)
+            if asked.returncode == 0 and f" {version}." in asked.stdout:
+                return candidate
+    return None
+
+
+def pythons() -> dict[str, str]:
+    """Return the path of each supported Python that is installed, by version."""
+    return {version: path for version in SUPPORTED if (path := find_python(version))}
+
+
+def check_pythons(bench: Bench, found: Mapping[str, str]) -> str:
     """Install the bare wheel on every Python there is, and the sdist on this one."""
-    done = []
-    for version in SUPPORTED:
-        if python := find(version):
-            bench.run(bench.environment(f"core-{version}", python, str(bench.wheel)), CORE)
-            done.append(version)
+    for version, python in found.items():
+        bench.run(bench.environment(f"core-{version}", python, str(bench.wheel)), CORE)
     bench.run(bench.environment("from-sdist", sys.executable, str(bench.sdist)), CORE)
-    return f"wheel on {', '.join(done)}; sdist on {sys.version_info.major}.{sys.version_info.minor}"
+    return f"wheel on {', '.join(found)}; sdist on {sys.version_info.major}.{sys.version_info.minor}"
 
 
 def extras(wheel: Path) -> list[str]:
@@ -220,18 +235,21 @@ def extras(wheel: Path) -> list[str]:
         return email.message_from_bytes(archive.read(name)).get_all("Provides-Extra", [])
 
 
-def check_extras(bench: Bench) -> Iterator[str]:
-    """Install each extra alone, run its program, and count what it brings."""
+def check_extras(bench: Bench, found: Mapping[str, str]) -> Iterator[str]:
+    """Install each extra alone on every Python there is, run its program, and count what it brings."""
     offered = extras(bench.wheel)
     if set(offered) != set(PROGRAMS):
         raise Failed(f"extras without a program, or programs without one: {set(offered) ^ set(PROGRAMS)}")
     for extra in offered:
-        python = bench.environment(f"extra-{extra}", sys.executable, f"{bench.wheel}[{extra}]")
-        bench.run(python, PROGRAMS[extra])
-        count = _count(python)
-        if extra == "langchain" and count > MOST:
-            raise Failed(f"[langchain] brings {count} packages, more than {MOST}")
-        yield f"[{extra}] works alone, {count} packages"
+        for version, interpreter in found.items():
+            name = f"extra-{extra}-{version}"
+            python = bench.environment(name, interpreter, f"{bench.wheel}[{extra}]")
+            bench.run(python, PROGRAMS[extra])
+            count = _count(python)
+            shutil.rmtree(bench.folder / name)
+            if extra == "langchain" and count > MOST:
+                raise Failed(f"[langchain] brings {count} packages, more than {MOST}")
+            yield f"[{extra}] works alone on {version}, {count} packages"
 
 
 def _count(python: Path) -> int:
@@ -267,34 +285,62 @@ def check_types(bench: Bench) -> Iterator[str]:
         yield f"{package}: {found['completenessScore']:.1%} of the public types declared, none unknown"
 
 
-def _steps(bench: Bench, find: Callable[[str], str | None]) -> Iterator[str]:
+def _steps(bench: Bench) -> Iterator[str]:
+    found = pythons()
+    if not found:
+        raise Failed(f"none of the supported Pythons is installed: {', '.join(SUPPORTED)}")
     yield check_build(bench)
     yield check_files(bench)
-    yield check_pythons(bench, find)
-    yield from check_extras(bench)
+    yield check_pythons(bench, found)
+    yield from check_extras(bench, found)
     yield from check_types(bench)
 
 
-def run_package(find: Callable[[str], str | None]) -> list[str]:
+def publishing(wheel: str, sdist: str) -> str:
+    """Return what a maintainer types to publish two archives of `dist/`."""
+    version = wheel.split("-")[1]
+    return f"""
+dist/{wheel} and dist/{sdist} are ready. To publish them:
+
+    git tag v{version}
+    git push origin v{version}
+    python -m pip install twine
+    python -m twine upload dist/{wheel} dist/{sdist}
+"""
+
+
+def run_package(keep: Path | None = None) -> list[str]:
     """
     Build, install and use the package; return what went wrong.
 
     Args:
-        find: Returns the path of a Python of a version, or None.
+        keep: Where both archives are copied to when nothing did.
     """
     sys.path.insert(0, str(ROOT))
     from volc_dashscope.emulator import Emulator
 
     with tempfile.TemporaryDirectory(prefix="volc-dashscope-package-") as folder, Emulator() as emulator:
-        variables = {
-            "ARK_API_KEY": "any",
-            "ARK_BASE_URL": emulator.ark_url,
-            "DASHSCOPE_API_KEY": "any",
-            "DASHSCOPE_BASE_URL": emulator.dashscope_url,
-        }
+        bench = Bench(
+            Path(folder),
+            {
+                "ARK_API_KEY": "any",
+                "ARK_BASE_URL": emulator.ark_url,
+                "DASHSCOPE_API_KEY": "any",
+                "DASHSCOPE_BASE_URL": emulator.dashscope_url,
+            },
+        )
         try:
-            for line in _steps(Bench(Path(folder), variables), find):
+            for line in _steps(bench):
                 print(line, flush=True)
         except Failed as error:
             return [f"packaging: {error}"]
+        if keep is not None:
+            keep.mkdir(exist_ok=True)
+            for archive in (bench.wheel, bench.sdist):
+                shutil.copy(archive, keep)
+            print(publishing(bench.wheel.name, bench.sdist.name))
     return []
+
+
+if __name__ == "__main__":
+    sys.exit("\n".join(run_package(ROOT / "dist")) or 0)

@@ -1,4 +1,4 @@
-"""`make chaos` installs every extra alone: none is forgotten when one is added, and a broken wheel is refused."""
+"""`make package` installs every extra alone: none is forgotten when one is added, and a broken wheel is refused."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_an_extra_without_a_program_is_refused(tmp_path):
     _wheel(tmp_path, "it-1.dist-info/METADATA")
 
     with pytest.raises(package.Failed, match="without a program"):
-        next(package.check_extras(package.Bench(tmp_path, {})))
+        next(package.check_extras(package.Bench(tmp_path, {}), {"3.11": "python3.11"}))
 
 
 @pytest.mark.parametrize(
@@ -49,3 +49,10 @@ def test_a_wheel_with_too_much_or_too_little_is_refused(tmp_path, extra):
 
     with pytest.raises(package.Failed, match="the wheel holds"):
         package.check_files(package.Bench(tmp_path, {}))
+
+
+def test_publishing_is_told_with_the_version_that_was_built():
+    said = package.publishing("it-1.2-py3-none-any.whl", "it-1.2.tar.gz")
+
+    assert "git tag v1.2\n" in said
+    assert "twine upload dist/it-1.2-py3-none-any.whl dist/it-1.2.tar.gz\n" in said
