@@ -10,11 +10,11 @@ Many items, from files into a Parquet file: priced beforehand, resumable at any 
 from __future__ import annotations
 
 from volc_dashscope.bulk._batch import embed_batch
+from volc_dashscope.bulk._embed import embed_file, is_up_to_date
 from volc_dashscope.bulk._preview import preview
 from volc_dashscope.bulk._records import Columns
 from volc_dashscope.bulk._report import Preview, Progress, ProgressCallback, Report
 from volc_dashscope.bulk._sources import ScanCallback, Source, count_rows, open_source
-from volc_dashscope.bulk._work import embed_file, is_up_to_date
 
 __all__ = [
     "Columns",

@@ -13,7 +13,8 @@ import numpy as np
 from volc_dashscope._request.items import as_sent
 from volc_dashscope._request.validation import check_item
 from volc_dashscope._types import RequestSpec, TextType
-from volc_dashscope.bulk._identity import Identity
+from volc_dashscope.bulk._failed import failed_lines
+from volc_dashscope.bulk._identity import Identity, settings_of
 from volc_dashscope.bulk._parquet import arrow
 from volc_dashscope.bulk._partial import DamagedGroupError, PartialOutput
 from volc_dashscope.bulk._partial_folder import clean_up, discard, partial_folder
@@ -21,6 +22,7 @@ from volc_dashscope.bulk._records import Record, item_of
 from volc_dashscope.bulk._report import ProgressCallback, Report, State, price_of
 from volc_dashscope.bulk._sources import Source, open_source
 from volc_dashscope.bulk._submitted import SubmittedFile, SubmittedFiles
+from volc_dashscope.bulk._vectors import VectorRows
 from volc_dashscope.bulk._work import check_output, complete, failed_path, finished_report, worded
 from volc_dashscope.errors import ConfigError, InputError
 from volc_dashscope.jobs import BatchJobs, FileJobs
@@ -81,16 +83,16 @@ class _Work:
         self._watch = watch or (lambda rows, failed, usage: None)
 
     def run(self, *, file_url: str | None, wait: bool, restart: bool) -> Report:
-        check_output(self._output, self._source)
+        check_output(self._output, self._source.path)
         self._source.check(self._spec)
-        identity = Identity(self._spec, self._source)
+        identity = Identity(settings_of(self._spec), self._source)
         folder = partial_folder(self._output)
         if restart:
             discard(folder)
         elif not folder.exists() and self._output.exists():
             clean_up(folder)
             return finished_report(self._output, identity)
-        partial = PartialOutput(self._output, identity, self._jobs.dimension)
+        partial = PartialOutput(self._output, identity, VectorRows(self._jobs.dimension))
         try:
             resumed = partial.rows
             submitted = SubmittedFiles(partial.folder, self._jobs, self._spec.text_type)
@@ -103,7 +105,12 @@ class _Work:
                 partial.end()
                 report = self._report(partial, submitted, "done", resumed)
                 try:
-                    complete(partial, report, self._source)
+                    complete(
+                        partial,
+                        report,
+                        self._source.path,
+                        lambda groups: failed_lines(self._source, groups),
+                    )
                     return report
                 except DamagedGroupError as damage:
                     partial.forget(damage)

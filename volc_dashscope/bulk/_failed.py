@@ -15,18 +15,22 @@ from volc_dashscope.bulk._storage import settle, writing
 from volc_dashscope.bulk._vectors import failures
 
 
-def write_failed(source: Source, groups: Iterable[bytes], path: Path) -> None:
-    """
-    Write id, content, row and error of each row without a vector, wholly or not at all.
-
-    Several parts of one kind cannot share a key, so that the second text of a row is `text_2`.
-    """
-    failed = chain.from_iterable(map(failures, groups))
+def write_failed(lines: Iterable[bytes], path: Path) -> None:
+    """Write the failed rows, wholly or not at all."""
     fresh = path.with_name(f"{path.name}.new")
     with writing(path):
         with fresh.open("wb") as file:
-            file.writelines(_lines(source, failed))
+            file.writelines(lines)
         settle(fresh, path)
+
+
+def failed_lines(source: Source, groups: Iterable[bytes]) -> Iterator[bytes]:
+    """
+    Yield id, content, row and error of each row without a vector as a line of JSON.
+
+    Several parts of one kind cannot share a key, so that the second text of a row is `text_2`.
+    """
+    return _lines(source, chain.from_iterable(map(failures, groups)))
 
 
 def _lines(source: Source, failed: Iterator[tuple[int, str]]) -> Iterator[bytes]:

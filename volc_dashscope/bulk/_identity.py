@@ -2,15 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 import orjson
 
 from volc_dashscope._types import RequestSpec
-from volc_dashscope.bulk._sources import Source
 from volc_dashscope.errors import ConfigError
+
+
+class Records(Protocol):
+    """
+    A source of records, in an order that does not change; each has a number as its `row`.
+
+    Attributes:
+        path: A file, or a folder.
+    """
+
+    @property
+    def path(self) -> Path: ...
+
+    def records(self) -> Iterator[Any]:
+        """Yield every record, also those that cannot be read."""
+        ...
+
+    def layout(self) -> dict[str, str]:
+        """Return two digests that cost no reading: `sizes` changes with names and sizes, `times` also with times."""
+        ...
+
+    def content(self) -> str:
+        """Return a digest of every byte."""
+        ...
+
+    def skipped(self) -> int:
+        """Count files that are no records."""
+        ...
 
 
 class Identity:
@@ -22,8 +50,8 @@ class Identity:
     (a copied or restored source has new times and the same bytes).
     """
 
-    def __init__(self, spec: RequestSpec, source: Source) -> None:
-        self.settings = settings_of(spec)
+    def __init__(self, settings: Mapping[str, Any], source: Records) -> None:
+        self.settings = dict(settings)
         self._source = source
 
     @cached_property

@@ -19,13 +19,13 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeAlias
 
-import numpy as np
+from numpy.typing import NDArray
 
 from volc_dashscope.bulk._identity import Identity
 from volc_dashscope.bulk._journal import ERROR, VECTOR, Journal
@@ -40,13 +40,13 @@ from volc_dashscope.bulk._partial_folder import (
     partial_folder,
     read_manifest,
 )
-from volc_dashscope.bulk._records import Record
 from volc_dashscope.bulk._storage import write_bytes, writing
-from volc_dashscope.bulk._vectors import group_content, merge
 from volc_dashscope.errors import ConfigError
-from volc_dashscope.results import FloatArray, Usage
+from volc_dashscope.results import Usage
 
 _SYNC_SECONDS = 5.0
+# What a row became, which only the output's format understands.
+Outcome: TypeAlias = NDArray[Any]
 _log = logging.getLogger("volc_dashscope")
 
 
@@ -58,6 +58,49 @@ class DamagedGroupError(ConfigError):
         self.number = number
 
 
+class GroupRows(Protocol):
+    """The finished rows of one group, in memory."""
+
+    def put(self, offset: int, outcome: Outcome) -> None:
+        """Hold what a row became."""
+        ...
+
+    def content(self, first: int, labels: Sequence[Any], errors: Mapping[int, str]) -> bytes:
+        """Return the group as the content of a file; `errors` says why a row has nothing else."""
+        ...
+
+
+class RowFormat(Protocol):
+    """
+    How an output keeps its rows: as vectors, or as scores.
+
+    Attributes:
+        dimension: Length of every vector; None where it is not known yet, or there are no vectors.
+    """
+
+    dimension: int | None
+
+    def label(self, record: Any) -> Any:
+        """Return what of a record is kept until its group is written."""
+        ...
+
+    def encode(self, outcome: Outcome) -> bytes:
+        """Return what a row became as the journal holds it."""
+        ...
+
+    def decode(self, content: bytes) -> Outcome:
+        """Return what `encode` was given."""
+        ...
+
+    def group(self, size: int) -> GroupRows:
+        """Return an empty group of so many rows."""
+        ...
+
+    def merge(self, groups: Iterable[bytes], output: Path, facts: Mapping[str, Any]) -> None:
+        """Write the groups into one file with the facts in its metadata, wholly or not at all."""
+        ...
+
+
 class PartialOutput:
     """
     The folder of one output, locked while it is open.
@@ -67,7 +110,7 @@ class PartialOutput:
     Args:
         output: The file it will become.
         identity: Everything that shapes the rows. What is there must have been begun with the same.
-        dimension: Length of a row, or None until the first tells.
+        form: How its rows are kept.
         group_rows: Rows of a group, when it is begun; None for as many as are about 16 MB.
 
     Attributes:
@@ -81,10 +124,10 @@ class PartialOutput:
     """
 
     def __init__(
-        self, output: Path, identity: Identity, dimension: int | None, group_rows: int | None = None
+        self, output: Path, identity: Identity, form: RowFormat, group_rows: int | None = None
     ) -> None:
         self.folder = partial_folder(output)
-        self.dimension = dimension
+        self._form = form
         self.usage = Usage()
         self.rows = self.failed = 0
         self.damaged: list[str] = []
@@ -102,7 +145,12 @@ class PartialOutput:
             self.close()
             raise
 
-    def wants(self, record: Record) -> bool:
+    @property
+    def dimension(self) -> int | None:
+        """Length of a vector, or None until the first tells."""
+        return self._form.dimension
+
+    def wants(self, record: Any) -> bool:
         """Take note of a row, in order, and return whether it still has to be embedded."""
         number, offset = divmod(record.row, self.group_rows)
         if number in self._finished:
@@ -110,18 +158,18 @@ class PartialOutput:
         group = self._open.get(number)
         if group is None:
             group = self._open[number] = self._resumed(number)
-        group.ids.append(record.id)
+        group.labels.append(self._form.label(record))
         wanted = offset not in group.finished
         self._commit(number)
         return wanted
 
-    def put(self, row: int, outcome: FloatArray | str, usage: Usage) -> None:
-        """Save a row's vector, or its error, and what the whole job has cost by now."""
+    def put(self, row: int, outcome: Outcome | str, usage: Usage) -> None:
+        """Save what a row became, or its error, and what the whole job has cost by now."""
         number, offset = divmod(row, self.group_rows)
         group = self._open[number]
         self.usage = usage
         self._keep(group, offset, outcome)
-        content = outcome.encode() if isinstance(outcome, str) else outcome.astype("<f4").tobytes()
+        content = outcome.encode() if isinstance(outcome, str) else self._form.encode(outcome)
         group.journal.write(offset, ERROR if isinstance(outcome, str) else VECTOR, content, usage)
         if time.monotonic() - group.synced > _SYNC_SECONDS:
             group.journal.sync()
@@ -142,7 +190,7 @@ class PartialOutput:
         Raises:
             DamagedGroupError: A group is not what was written; `forget` it and embed its rows again.
         """
-        merge(self.groups(), output, self.dimension or 1, facts)
+        self._form.merge(self.groups(), output, facts)
 
     def groups(self, *, failed: bool = False) -> Iterator[Any]:
         """Yield the content of the finished groups, in order; with `failed`, only of those with failed rows."""
@@ -207,16 +255,17 @@ class PartialOutput:
             self.rows += note.rows
             self.failed += note.failed
             self.usage = _most(self.usage, note.usage)
-            self.dimension = self.dimension or note.dimension
+            self._form.dimension = self._form.dimension or note.dimension
         for path in sorted(self.folder.glob("group-*.journal")):
             # Of a finished group it is what a crash has left between writing one and removing the other.
             if number_of(path) not in self._finished:
                 self._open[number_of(path)] = self._resumed(number_of(path))
 
     def _resumed(self, number: int) -> _Group:
-        group = _Group(Journal(self._path(number).with_suffix(".journal")))
+        journal = Journal(self._path(number).with_suffix(".journal"))
+        group = _Group(journal, self._form.group(self.group_rows))
         for offset, kind, content, usage in group.journal.entries():
-            row = content.decode() if kind == ERROR else np.frombuffer(content, dtype="<f4")
+            row = content.decode() if kind == ERROR else self._form.decode(content)
             if offset not in group.finished:
                 self._keep(group, offset, row)
             self.usage = _most(self.usage, usage)
@@ -224,28 +273,22 @@ class PartialOutput:
             self._report_damage(group.journal.path.name)
         return group
 
-    def _keep(self, group: _Group, offset: int, outcome: FloatArray | str) -> None:
+    def _keep(self, group: _Group, offset: int, outcome: Outcome | str) -> None:
         group.finished.add(offset)
         self.rows += 1
         if isinstance(outcome, str):
             group.errors[offset] = outcome
             self.failed += 1
-            return
-        self.dimension = self.dimension or len(outcome)
-        if group.vectors is None:
-            group.vectors = np.zeros((self.group_rows, self.dimension), dtype=np.float32)
-        group.vectors[offset] = outcome
+        else:
+            group.rows.put(offset, outcome)
 
     def _commit(self, number: int, *, last: bool = False) -> None:
         """Write a group's file when every row of it is finished."""
         group = self._open[number]
-        size = len(group.ids) if last else self.group_rows
-        if len(group.ids) < size or len(group.finished) < size:
+        size = len(group.labels) if last else self.group_rows
+        if len(group.labels) < size or len(group.finished) < size:
             return
-        vectors = group.vectors
-        if vectors is None:
-            vectors = np.zeros((size, self.dimension or 0), dtype=np.float32)
-        content = group_content(number * self.group_rows, group.ids, vectors[:size], group.errors)
+        content = group.rows.content(number * self.group_rows, group.labels, group.errors)
         note = UsageNote(
             usage=self.usage,
             rows=size,
@@ -281,12 +324,12 @@ class PartialOutput:
 class _Group:
     """Rows of one group while not all of them are finished."""
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: Journal, rows: GroupRows) -> None:
         self.journal = journal
-        self.ids: list[str] = []
+        self.rows = rows
+        self.labels: list[Any] = []
         self.finished: set[int] = set()
         self.errors: dict[int, str] = {}
-        self.vectors: FloatArray | None = None
         self.synced = time.monotonic()
 
 

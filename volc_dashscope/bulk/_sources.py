@@ -114,6 +114,12 @@ class Source:
             self._scanned("read", number)
         return str(found.hexdigest()[:32])
 
+    def skipped(self) -> int:
+        """Count files of a folder that are neither images nor videos by their names."""
+        if self.format != "folder":
+            return 0
+        return sum(1 for path, problem in files(self.path) if problem is None and kind_of(path) is None)
+
     def check(self, spec: RequestSpec) -> None:
         """
         Refuse a source of which nothing can be embedded as it is asked for, by a look at its columns and names.
@@ -243,13 +249,6 @@ def count_rows(source: Source) -> int | None:
         while piece := file.read(_SAMPLE):
             rows, last = rows + piece.count(b"\n"), piece[-1:]
         return rows + (last != b"\n")
-
-
-def skipped_files(source: Source) -> int:
-    """Count files of a folder that are neither images nor videos by their names."""
-    if source.format != "folder":
-        return 0
-    return sum(1 for path, problem in files(source.path) if problem is None and kind_of(path) is None)
 
 
 def _text(source: Source) -> Iterator[Record]:

@@ -12,6 +12,7 @@ import orjson
 from numpy.typing import NDArray
 
 from volc_dashscope.bulk._parquet import arrow
+from volc_dashscope.bulk._records import Record
 from volc_dashscope.bulk._storage import settle, writing
 from volc_dashscope.errors import ConfigError
 from volc_dashscope.results import FloatArray
@@ -21,6 +22,58 @@ _META = b"volc_dashscope"
 
 class DamagedOutputError(ConfigError):
     """A finished output is not what was written."""
+
+
+class VectorRows:
+    """
+    Rows that are vectors of one length.
+
+    Args:
+        dimension: That length, or None until the first vector tells.
+    """
+
+    def __init__(self, dimension: int | None) -> None:
+        self.dimension = dimension
+
+    def label(self, record: Record) -> str:
+        """Return the id of a row."""
+        return record.id
+
+    def encode(self, outcome: FloatArray) -> bytes:
+        """Return a vector as bytes."""
+        return outcome.astype("<f4").tobytes()
+
+    def decode(self, content: bytes) -> FloatArray:
+        """Return the vector of its bytes."""
+        return np.frombuffer(content, dtype="<f4")
+
+    def group(self, size: int) -> _VectorGroup:
+        """Return an empty group."""
+        return _VectorGroup(self, size)
+
+    def merge(self, groups: Iterable[bytes], output: Path, facts: Mapping[str, Any]) -> None:
+        """Write the finished file."""
+        merge(groups, output, self.dimension or 1, facts)
+
+
+class _VectorGroup:
+    """Vectors of one group, in one array."""
+
+    def __init__(self, form: VectorRows, size: int) -> None:
+        self._form, self._size = form, size
+        self._vectors: FloatArray | None = None
+
+    def put(self, offset: int, outcome: FloatArray) -> None:
+        dimension = self._form.dimension = self._form.dimension or len(outcome)
+        if self._vectors is None:
+            self._vectors = np.zeros((self._size, dimension), dtype=np.float32)
+        self._vectors[offset] = outcome
+
+    def content(self, first: int, labels: Sequence[str], errors: Mapping[int, str]) -> bytes:
+        vectors = self._vectors
+        if vectors is None:
+            vectors = np.zeros((len(labels), self._form.dimension or 0), dtype=np.float32)
+        return group_content(first, labels, vectors[: len(labels)], errors)
 
 
 def group_content(first: int, ids: Sequence[str], vectors: FloatArray, errors: Mapping[int, str]) -> bytes:

@@ -1,144 +1,134 @@
-"""`embed_file`: a source through a client into a Parquet file, resumable at any moment."""
+"""One run of a bulk job: records of a source through a task into a Parquet file, resumable at any moment."""
 
 from __future__ import annotations
 
-import os
 import re
 import threading
-from collections.abc import Iterator
-from contextlib import nullcontext
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from volc_dashscope._config import check_patience
-from volc_dashscope._request.validation import check_settings
-from volc_dashscope._types import TextType
 from volc_dashscope.bulk._failed import write_failed
-from volc_dashscope.bulk._identity import Identity
+from volc_dashscope.bulk._identity import Identity, Records
 from volc_dashscope.bulk._parquet import arrow
-from volc_dashscope.bulk._partial import DamagedGroupError, PartialOutput
-from volc_dashscope.bulk._partial_folder import clean_up, discard, partial_folder, read_manifest
-from volc_dashscope.bulk._records import item_of
+from volc_dashscope.bulk._partial import DamagedGroupError, Outcome, PartialOutput, RowFormat
+from volc_dashscope.bulk._partial_folder import clean_up, discard, partial_folder
 from volc_dashscope.bulk._report import ProgressCallback, Report, price_of
-from volc_dashscope.bulk._sources import Source, open_source, skipped_files
 from volc_dashscope.bulk._vectors import facts_of
-from volc_dashscope.client import Client
 from volc_dashscope.errors import ConfigError, EmbeddingError, InputError, ServiceUnavailableError
-from volc_dashscope.inputs import Item
-from volc_dashscope.results import FloatArray, Usage
+from volc_dashscope.models import ModelInfo
+from volc_dashscope.results import Usage
 
 # Requests that fail in a row, each after all its attempts, until the service counts as down.
 _OUTAGE = 20
 
 
-def embed_file(
-    source: Source | str | os.PathLike[str],
-    output: str | os.PathLike[str],
-    *,
-    model: str | Client,
-    text_type: TextType | None = "document",
-    watch: ProgressCallback | None = None,
-    stop: threading.Event | None = None,
-    restart: bool = False,
-    group_rows: int | None = None,
-) -> Report:
+class Task(Protocol):
     """
-    Embed every row of a source into a Parquet file of id, row, vector (fixed-size list of float32) and error.
+    What a job does with the records of its source.
 
-    What is finished is saved at once in a folder beside the output. The same call goes on with it, after a
-    crash too: nothing is lost, no row is there twice, and at most the requests in flight are paid again. Rows
-    that fail have an error instead of a vector, and are in `<output>.failed.jsonl`, which can be a source.
+    Attributes:
+        form: How its rows are kept.
+        settings: Everything but the source that shapes the rows, by name.
+        model_info: The model's row, which has the price.
+    """
+
+    form: RowFormat
+    settings: Mapping[str, Any]
+    model_info: ModelInfo
+
+    @property
+    def usage(self) -> Usage:
+        """What the client has been billed so far, for this job and before it."""
+        ...
+
+    def item(self, record: Any) -> Any:
+        """Return what is sent for a record, or raise `InputError`."""
+        ...
+
+    def stream(self, items: Iterator[Any]) -> Iterator[tuple[int, Outcome | EmbeddingError]]:
+        """Send items and yield (index, what it became or its error) as soon as each is finished."""
+        ...
+
+    def worded(self, record: Any, error: EmbeddingError) -> str:
+        """Return an error's message in terms of the source's rows."""
+        ...
+
+    def failed_lines(self, groups: Iterable[bytes]) -> Iterator[bytes]:
+        """Yield the failed rows of an output as lines of JSON."""
+        ...
+
+
+class Work:
+    """
+    One run of a job: every record of a source through a task into a Parquet file, resumable at any moment.
 
     Args:
-        source: A path, or what `open_source` returns for one.
-        output: Where the Parquet file goes.
-        model: A model's name, with key and URL from the environment; or a client with settings of your own.
-        text_type: The role of all rows.
-        watch: Called after each row with the rows finished, those that failed, and the usage.
+        source: Where the records come from.
+        watch: Called after each record with the records finished, those that failed, and the usage.
         stop: Set it to finish what is in flight, save and return.
-        restart: Drop the half-finished output, or replace the finished one, instead of going on with it.
-        group_rows: Rows of a Parquet row group; None for as many as are about 16 MB.
-
-    Raises:
-        ConfigError: The output was begun with other settings; or settings that the model does not have.
-        InputError: The source cannot be read.
-        EmbeddingError: The key or the account refuses, or the service is down. What is finished is saved.
     """
-    if not isinstance(source, Source):
-        source = open_source(source)
-    check_patience({} if group_rows is None else {"group_rows": group_rows}, {})
-    with nullcontext(model) if isinstance(model, Client) else Client(model) as client:
-        work = _Work(source, Path(output), client, text_type, watch, stop)
-        return work.run(restart=restart, group_rows=group_rows)
-
-
-class _Work:
-    """One run of a job."""
 
     def __init__(
         self,
-        source: Source,
+        source: Records,
         output: Path,
-        client: Client,
-        text_type: TextType | None,
+        task: Task,
         watch: ProgressCallback | None,
         stop: threading.Event | None,
     ) -> None:
         arrow()
-        self._source, self._output, self._client, self._text_type = source, output, client, text_type
+        self._source, self._output, self._task = source, output, task
         self._watch = watch or (lambda rows, failed, usage: None)
         self._stop = stop or threading.Event()
-        self._spec = client._spec_for(text_type)  # noqa: SLF001 - the call's settings are the output's identity
-        check_settings(self._spec)
         self._cut = False
-        self._rows: dict[int, int] = {}
-        self._doubtful: list[tuple[int, EmbeddingError]] = []
+        self._sent: dict[int, Any] = {}
+        self._doubtful: list[tuple[Any, EmbeddingError]] = []
         self._before = Usage()
-        self._spent_elsewhere = client.usage
+        self._spent_elsewhere = task.usage
 
     def run(self, *, restart: bool, group_rows: int | None) -> Report:
-        check_output(self._output, self._source)
-        self._source.check(self._spec)
-        identity = Identity(self._spec, self._source)
+        """Do what is left to do and return how it ended."""
+        check_output(self._output, self._source.path)
+        identity = Identity(self._task.settings, self._source)
         folder = partial_folder(self._output)
         if restart:
             discard(folder)
         elif not folder.exists() and self._output.exists():
             clean_up(folder)
             return finished_report(self._output, identity)
-        partial = PartialOutput(self._output, identity, self._client.dimension, group_rows)
+        partial = PartialOutput(self._output, identity, self._task.form, group_rows)
         try:
             resumed = partial.rows
             self._before = partial.usage
             while True:
-                self._embed(partial)
+                self._send(partial)
                 if self._cut:
                     return self._report(partial, "interrupted", resumed)
                 partial.end()
                 report = self._report(partial, "done", resumed)
                 try:
-                    complete(partial, report, self._source)
+                    complete(partial, report, self._source.path, self._task.failed_lines)
                     return report
                 except DamagedGroupError as damage:
                     partial.forget(damage)
         finally:
             partial.close()
 
-    def _embed(self, partial: PartialOutput) -> None:
-        stream = self._client.stream(self._todo(partial), text_type=self._text_type, ordered=False)
+    def _send(self, partial: PartialOutput) -> None:
         fatal: EmbeddingError | None = None
         try:
-            for index, outcome in stream:
-                row = self._rows.pop(index)
+            for index, outcome in self._task.stream(self._todo(partial)):
+                record = self._sent.pop(index)
                 if not isinstance(outcome, EmbeddingError):
                     self._believe(partial)
-                    self._put(partial, row, outcome)
+                    self._put(partial, record.row, outcome)
                 elif outcome.account:
                     fatal = outcome  # nothing is wrong with the row
                 elif outcome.retryable:
-                    self._doubt(row, outcome)
+                    self._doubt(record, outcome)
                 else:
-                    self._put(partial, row, worded(row, outcome))
+                    self._put(partial, record.row, self._task.worded(record, outcome))
         except EmbeddingError as error:
             if not error.account:
                 raise
@@ -149,8 +139,8 @@ class _Work:
         if not self._cut:
             self._believe(partial)
 
-    def _todo(self, partial: PartialOutput) -> Iterator[Item]:
-        """Yield what still has to be embedded; rows that cannot be are finished right here."""
+    def _todo(self, partial: PartialOutput) -> Iterator[Any]:
+        """Yield what still has to be sent; records that cannot be are finished right here."""
         index = 0
         for record in self._source.records():
             if self._stop.is_set():
@@ -159,21 +149,21 @@ class _Work:
             if not partial.wants(record):
                 continue
             try:
-                item = item_of(record, self._source.root)
+                item = self._task.item(record)
             except InputError as error:
-                self._put(partial, record.row, f"row {record.row}: {error}")
+                self._put(partial, record.row, self._task.worded(record, error))
                 continue
-            self._rows[index] = record.row
+            self._sent[index] = record
             index += 1
             yield item
 
-    def _put(self, partial: PartialOutput, row: int, outcome: FloatArray | str) -> None:
+    def _put(self, partial: PartialOutput, row: int, outcome: Outcome | str) -> None:
         partial.put(row, outcome, self._usage())
         self._watch(partial.rows, partial.failed, partial.usage)
 
-    def _doubt(self, row: int, error: EmbeddingError) -> None:
+    def _doubt(self, record: Any, error: EmbeddingError) -> None:
         """Keep a failure that may be the service's, until a success shows that it is up."""
-        self._doubtful.append((row, error))
+        self._doubtful.append((record, error))
         if len({id(each) for _, each in self._doubtful}) >= _OUTAGE:
             raise ServiceUnavailableError(
                 f"{_OUTAGE} requests in a row failed after all their attempts; the job stopped. The last: {error}",
@@ -186,11 +176,11 @@ class _Work:
 
     def _believe(self, partial: PartialOutput) -> None:
         doubtful, self._doubtful = self._doubtful, []
-        for row, error in doubtful:
-            self._put(partial, row, worded(row, error))
+        for record, error in doubtful:
+            self._put(partial, record.row, self._task.worded(record, error))
 
     def _usage(self) -> Usage:
-        now, then = self._client.usage, self._spent_elsewhere
+        now, then = self._task.usage, self._spent_elsewhere
         return Usage(
             self._before.requests + now.requests - then.requests,
             self._before.total_tokens + now.total_tokens - then.total_tokens,
@@ -199,7 +189,7 @@ class _Work:
         )
 
     def _report(self, partial: PartialOutput, state: Any, resumed: int) -> Report:
-        model_info = self._client.model_info
+        model_info = self._task.model_info
         return Report(
             state=state,
             output=self._output,
@@ -210,7 +200,7 @@ class _Work:
             price=price_of(partial.usage, model_info),
             currency=model_info.price.currency if model_info.price else None,
             failed_file=failed_path(self._output) if partial.failed and state == "done" else None,
-            skipped_files=skipped_files(self._source) if state == "done" else 0,
+            skipped_files=self._source.skipped() if state == "done" else 0,
             damaged=tuple(partial.damaged),
         )
 
@@ -219,7 +209,7 @@ class _Work:
 _PLACES = ("output", "failed_file", "state", "resumed", "damaged")
 
 
-def check_output(output: Path, source: Source) -> None:
+def check_output(output: Path, source: Path) -> None:
     """
     Refuse a path that the output cannot have.
 
@@ -236,11 +226,16 @@ def check_output(output: Path, source: Source) -> None:
         )
     if output.is_dir():
         raise ConfigError(f"output {str(output)!r} is a folder; name a file in it")
-    if output.exists() and output.samefile(source.path):
+    if output.exists() and output.samefile(source):
         raise ConfigError(f"output {str(output)!r} is the source itself; give another path")
 
 
-def complete(partial: PartialOutput, report: Report, source: Source) -> None:
+def complete(
+    partial: PartialOutput,
+    report: Report,
+    source: Path,
+    failed_lines: Callable[[Iterable[bytes]], Iterable[bytes]],
+) -> None:
     """
     Turn a half-finished output into the finished one, beside it the rows that failed.
 
@@ -250,11 +245,11 @@ def complete(partial: PartialOutput, report: Report, source: Source) -> None:
     """
     if report.rows == 0:
         partial.drop()
-        raise InputError(f"source {source.path.name!r} has no rows")
+        raise InputError(f"source {source.name!r} has no rows")
     failed_file = failed_path(report.output)
     if report.failed:
-        write_failed(source, partial.groups(failed=True), failed_file)
-    elif failed_file.absolute() != source.path.absolute():
+        write_failed(failed_lines(partial.groups(failed=True)), failed_file)
+    elif failed_file.absolute() != source.absolute():
         failed_file.unlink(missing_ok=True)  # of an earlier job of this name
     facts = {**report.as_json(), "identity": partial.identity, "dimension": partial.dimension}
     partial.finish(report.output, {name: facts[name] for name in facts if name not in _PLACES})
@@ -297,19 +292,3 @@ def worded(row: int, error: EmbeddingError) -> str:
     """Return an error's message in terms of the source's rows."""
     said = re.sub(r"\bitems? \d+(?: to \d+)?\b", f"row {row}", str(error), count=1)
     return said if f"row {row}" in said else f"row {row}: {said}"
-
-
-def is_up_to_date(
-    source: Source, output: Path, client: Client, *, text_type: TextType | None = "document"
-) -> bool:
-    """Return whether `embed_file` would go on with an output as it is, or begin: else it needs `restart`."""
-    identity = Identity(client._spec_for(text_type), source)  # noqa: SLF001 - the call's settings are the output's identity
-    folder = partial_folder(output)
-    if folder.exists():
-        if not (folder / "manifest.json").exists():
-            return True
-        return identity.difference(read_manifest(folder)["identity"]) is None
-    if not output.exists():
-        return True
-    facts = facts_of(output)
-    return facts is not None and identity.difference(facts.get("identity") or {}) is None

@@ -1,0 +1,116 @@
+"""`embed_file`: a source through a client into a Parquet file, resumable at any moment."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+from volc_dashscope._config import check_patience
+from volc_dashscope._request.validation import check_settings
+from volc_dashscope._types import TextType
+from volc_dashscope.bulk._failed import failed_lines
+from volc_dashscope.bulk._identity import Identity, settings_of
+from volc_dashscope.bulk._parquet import arrow
+from volc_dashscope.bulk._partial import RowFormat
+from volc_dashscope.bulk._partial_folder import partial_folder, read_manifest
+from volc_dashscope.bulk._records import Record, item_of
+from volc_dashscope.bulk._report import ProgressCallback, Report
+from volc_dashscope.bulk._sources import Source, open_source
+from volc_dashscope.bulk._vectors import VectorRows, facts_of
+from volc_dashscope.bulk._work import Work, worded
+from volc_dashscope.client import Client
+from volc_dashscope.errors import EmbeddingError
+from volc_dashscope.inputs import Item
+from volc_dashscope.results import FloatArray, Usage
+
+
+def embed_file(
+    source: Source | str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    *,
+    model: str | Client,
+    text_type: TextType | None = "document",
+    watch: ProgressCallback | None = None,
+    stop: threading.Event | None = None,
+    restart: bool = False,
+    group_rows: int | None = None,
+) -> Report:
+    """
+    Embed every row of a source into a Parquet file of id, row, vector (fixed-size list of float32) and error.
+
+    What is finished is saved at once in a folder beside the output. The same call goes on with it, after a
+    crash too: nothing is lost, no row is there twice, and at most the requests in flight are paid again. Rows
+    that fail have an error instead of a vector, and are in `<output>.failed.jsonl`, which can be a source.
+
+    Args:
+        source: A path, or what `open_source` returns for one.
+        output: Where the Parquet file goes.
+        model: A model's name, with key and URL from the environment; or a client with settings of your own.
+        text_type: The role of all rows.
+        watch: Called after each row with the rows finished, those that failed, and the usage.
+        stop: Set it to finish what is in flight, save and return.
+        restart: Drop the half-finished output, or replace the finished one, instead of going on with it.
+        group_rows: Rows of a Parquet row group; None for as many as are about 16 MB.
+
+    Raises:
+        ConfigError: The output was begun with other settings; or settings that the model does not have.
+        InputError: The source cannot be read.
+        EmbeddingError: The key or the account refuses, or the service is down. What is finished is saved.
+    """
+    if not isinstance(source, Source):
+        source = open_source(source)
+    check_patience({} if group_rows is None else {"group_rows": group_rows}, {})
+    with nullcontext(model) if isinstance(model, Client) else Client(model) as client:
+        task = _Embedding(source, client, text_type)
+        return Work(source, Path(output), task, watch, stop).run(restart=restart, group_rows=group_rows)
+
+
+def is_up_to_date(
+    source: Source, output: Path, client: Client, *, text_type: TextType | None = "document"
+) -> bool:
+    """Return whether `embed_file` would go on with an output as it is, or begin: else it needs `restart`."""
+    spec = client._spec_for(text_type)  # noqa: SLF001 - the call's settings are the output's identity
+    identity = Identity(settings_of(spec), source)
+    folder = partial_folder(output)
+    if folder.exists():
+        if not (folder / "manifest.json").exists():
+            return True
+        return identity.difference(read_manifest(folder)["identity"]) is None
+    if not output.exists():
+        return True
+    facts = facts_of(output)
+    return facts is not None and identity.difference(facts.get("identity") or {}) is None
+
+
+class _Embedding:
+    """The task of `embed_file`: one vector for each row."""
+
+    def __init__(self, source: Source, client: Client, text_type: TextType | None) -> None:
+        arrow()
+        spec = client._spec_for(text_type)  # noqa: SLF001 - the call's settings are the output's identity
+        check_settings(spec)
+        source.check(spec)
+        self._source, self._client, self._text_type = source, client, text_type
+        self.form: RowFormat = VectorRows(client.dimension)
+        self.settings: Mapping[str, Any] = settings_of(spec)
+        self.model_info = client.model_info
+
+    @property
+    def usage(self) -> Usage:
+        return self._client.usage
+
+    def item(self, record: Record) -> Item:
+        return item_of(record, self._source.root)
+
+    def stream(self, items: Iterator[Item]) -> Iterator[tuple[int, FloatArray | EmbeddingError]]:
+        return self._client.stream(items, text_type=self._text_type, ordered=False)
+
+    def worded(self, record: Record, error: EmbeddingError) -> str:
+        return worded(record.row, error)
+
+    def failed_lines(self, groups: Iterable[bytes]) -> Iterator[bytes]:
+        return failed_lines(self._source, groups)
