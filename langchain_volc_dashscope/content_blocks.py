@@ -24,7 +24,7 @@ from volc_dashscope.inputs import parts
 M = TypeVar("M", Image, Video)
 
 _MEDIA = (Image, Video, Frames, Fused)
-_KNOBS = tuple(field.name for field in fields(Video) if field.name != "source")
+_KNOBS = tuple(field.name for field in fields(Video) if field.name not in ("source", "seconds"))
 _BOOKKEEPING = frozenset({"type", "id", "index", "annotations", "metadata", "cache_control"})
 _KINDS: dict[str, type[Image] | type[Video]] = {
     "image": Image,

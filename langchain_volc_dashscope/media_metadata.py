@@ -32,7 +32,7 @@ from volc_dashscope.inputs import as_iterable, parts
 
 M = TypeVar("M", Image, Video)
 
-_KNOBS = tuple(field.name for field in fields(Video) if field.name != "source")
+_KNOBS = tuple(field.name for field in fields(Video) if field.name not in ("source", "seconds"))
 
 
 def metadata_of(item: Item, media_uri: str | None) -> dict[str, str]:

@@ -31,7 +31,8 @@ class Estimate:
             on the batch route, files on the async route.
         text_tokens: Estimated, see `rule`.
         image_tokens: By the model's documented formula, of every image it can be applied to.
-        video_tokens: The documented range of every video that has one; how long a video is, is not known here.
+        video_tokens: The documented range of every video that has one, narrowed by its length where
+            `Video.seconds` and the page allow.
         tokens: All of them; the most also holds the cap of images of unknown size.
         unknown: Items with an image or video that is not in `image_tokens` or `video_tokens`: its size is not
             known (an image by URL), or no page says what the model counts for it.
@@ -196,6 +197,8 @@ def _video(video: Video, model_info: ModelInfo) -> tuple[int, int] | None:
     if model_info.provider != "ark":
         return None
     return ark_video_bounds(
+        seconds=video.seconds,
+        fps=video.fps,
         max_video_tokens=video.max_video_tokens,
         min_frame_tokens=video.min_frame_tokens,
         max_frame_tokens=video.max_frame_tokens,
@@ -276,6 +279,6 @@ def _video_rule(model_info: ModelInfo) -> str:
     if model_info.provider != "ark":
         return "no page says what a video counts for this model, so none is counted"
     return (
-        "a video is 10,240 to 81,920 tokens by its unknown length, or within its own token and frame settings "
-        "where it has them"
+        "a video is 10,240 to 81,920 tokens, by length and fps where the length is known (fewer than 16 frames "
+        "are 10,240, more than 640 are 81,920), or within its own token and frame settings where it has them"
     )

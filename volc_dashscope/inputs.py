@@ -107,6 +107,7 @@ class Video(Media):
         min_frame_tokens: Fewest tokens of one frame.
         max_frame_tokens: Most tokens of one frame.
         min_frames: Fewest frames to sample.
+        seconds: Length, as given or by the header of an MP4, MOV or AVI; else None. For estimates only, never sent.
     """
 
     kind: ClassVar[Kind] = "video"
@@ -115,15 +116,21 @@ class Video(Media):
     min_frame_tokens: int | None = field(default=None, kw_only=True)
     max_frame_tokens: int | None = field(default=None, kw_only=True)
     min_frames: int | None = field(default=None, kw_only=True)
+    seconds: float | None = field(default=None, kw_only=True, compare=False)
 
     def __post_init__(self) -> None:
         Media.__post_init__(self)
-        _check_fps(self.fps)
+        if not (self.fps is None or _is_amount(self.fps)):
+            raise InputError(f"fps is {self.fps!r}; expected a number, 0 or more (see the model's row)")
         for name in _KNOBS[1:]:
             _check_count(name, getattr(self, name))
         low, high = self.min_frame_tokens, self.max_frame_tokens
         if low is not None and high is not None and low > high:
             raise InputError(f"min_frame_tokens {low} is more than max_frame_tokens {high}")
+        seconds = self.source.seconds if self.seconds is None else self.seconds
+        if seconds is not None and not (_is_amount(seconds) and seconds > 0):
+            raise InputError(f"seconds is {seconds!r}; expected a number of seconds, more than 0")
+        object.__setattr__(self, "seconds", seconds)
 
     @classmethod
     def from_url(
@@ -135,6 +142,7 @@ class Video(Media):
         min_frame_tokens: int | None = None,
         max_frame_tokens: int | None = None,
         min_frames: int | None = None,
+        seconds: float | None = None,
     ) -> Video:
         """Take an http, https or oss URL, or a data URI, as `Image.from_url` does."""
         return cls(
@@ -144,6 +152,7 @@ class Video(Media):
             min_frame_tokens=min_frame_tokens,
             max_frame_tokens=max_frame_tokens,
             min_frames=min_frames,
+            seconds=seconds,
         )
 
     @classmethod
@@ -157,6 +166,7 @@ class Video(Media):
         min_frame_tokens: int | None = None,
         max_frame_tokens: int | None = None,
         min_frames: int | None = None,
+        seconds: float | None = None,
     ) -> Video:
         """Take a local file inside `root`, as `Image.from_path` does."""
         return cls(
@@ -166,6 +176,7 @@ class Video(Media):
             min_frame_tokens=min_frame_tokens,
             max_frame_tokens=max_frame_tokens,
             min_frames=min_frames,
+            seconds=seconds,
         )
 
     @classmethod
@@ -179,6 +190,7 @@ class Video(Media):
         min_frame_tokens: int | None = None,
         max_frame_tokens: int | None = None,
         min_frames: int | None = None,
+        seconds: float | None = None,
     ) -> Video:
         """Take bytes in memory, as `Image.from_bytes` does."""
         return cls(
@@ -188,6 +200,7 @@ class Video(Media):
             min_frame_tokens=min_frame_tokens,
             max_frame_tokens=max_frame_tokens,
             min_frames=min_frames,
+            seconds=seconds,
         )
 
     @property
@@ -375,14 +388,13 @@ def label(item: Item) -> str:
     return f"text of {len(item)} characters" if isinstance(item, str) else item.label()
 
 
-def _check_fps(fps: float | None) -> None:
+def _is_amount(value: object) -> bool:
     # The comparison is also False for NaN; the upper end keeps out what float cannot hold.
-    number = isinstance(fps, (int, float)) and not isinstance(fps, bool)
-    if fps is not None and not (number and 0 <= fps <= sys.float_info.max):
-        raise InputError(f"fps is {fps!r}; expected a number, 0 or more (the model's row has the range)")
+    return (
+        isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= sys.float_info.max
+    )
 
 
 def _check_count(name: str, value: int | None) -> None:
-    number = isinstance(value, int) and not isinstance(value, bool)
-    if value is not None and not (number and 1 <= value <= sys.maxsize):
+    if value is not None and not (type(value) is int and 1 <= value <= sys.maxsize):
         raise InputError(f"{name} is {value!r}; expected a whole number, 1 or more")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+
 import pytest
 from paintings import painted
 
@@ -33,6 +35,31 @@ def test_a_folder_of_pictures_is_counted_by_their_sizes(cli, tmp_path):
         told["requests"],
         told["tokens"],
     )
+
+
+def _mp4(seconds: int) -> bytes:
+    header = struct.pack(">II4sIIIII", 108, 100, b"mvhd", 0, 0, 0, 1, seconds).ljust(108, b"\0")
+    return b"\0\0\0\x18ftypisom\0\0\x02\0isomiso2" + header[:4] + b"moov" + header[4:]
+
+
+def test_a_folder_of_videos_is_counted_by_their_lengths(cli, tmp_path):
+    (tmp_path / "blink.mp4").write_bytes(_mp4(2))
+    (tmp_path / "feature.mp4").write_bytes(_mp4(7200))
+
+    whole = cli("estimate", ".", "-m", "doubao-embedding-vision-251215", "--json").told
+    (tmp_path / "unknown.mp4").write_bytes(b"\0\0\0\x18ftypisom\0\0\x02\0isomiso2")
+    partly = cli("estimate", ".", "-m", "doubao-embedding-vision-251215", "--json").told
+
+    exact = 10_240 + 81_920
+    assert ([exact, exact], [exact + 10_240, exact + 81_920]) == (whole["tokens"], partly["tokens"])
+
+
+def test_a_service_without_a_formula_for_videos_says_unknown(cli, tmp_path):
+    (tmp_path / "links.jsonl").write_text('{"video": "https://example.com/a.mp4"}\n', "utf-8")
+
+    out = cli("estimate", "links.jsonl", "-m", "qwen3-vl-embedding").out
+
+    assert ("unknown", "unknown") == (_line(out, "tokens"), _line(out, "price"))
 
 
 @pytest.fixture

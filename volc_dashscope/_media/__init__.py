@@ -1,7 +1,7 @@
 """
 What can be known of an image or a video without decoding it.
 
-Formats and MIME types by content, width and height from headers, data URIs, safe labels for URLs, and files
+Formats and MIME types by content, width, height and length from headers, data URIs, safe labels for URLs, and files
 opened inside a fence. Nothing here fetches a URL.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from volc_dashscope._media._files import open_fenced
 from volc_dashscope._media._formats import HEAD_BYTES, Kind, MediaType, agrees, recognise, sniff
-from volc_dashscope._media._measure import measure
+from volc_dashscope._media._measure import duration, measure
 from volc_dashscope._media._sources import Inline, LocalFile, Remote, Source, source_of_url
 from volc_dashscope._media._urls import b64decode, b64encode, data_uri, label_url, local_path, parse_data_uri
 from volc_dashscope._media._value import Media, json_value, mixed_digest
@@ -27,6 +27,7 @@ __all__ = [
     "b64decode",
     "b64encode",
     "data_uri",
+    "duration",
     "json_value",
     "label_url",
     "local_path",

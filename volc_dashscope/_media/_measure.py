@@ -1,5 +1,5 @@
 """
-Width and height of an image from its header.
+Width and height of an image, and the length of a video, from its header.
 
 The bytes may be hostile: every loop is bounded, every field is read through `_unpack`, which fails on a short
 read, and the answer to anything unreadable is None.
@@ -7,8 +7,10 @@ read, and the answer to anything unreadable is None.
 
 from __future__ import annotations
 
+import math
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 Size = tuple[int, int]
@@ -51,6 +53,22 @@ def measure(data: bytes | Reader, format: str) -> Size | None:
     except struct.error:
         return None
     return size if size and min(size) > 0 else None
+
+
+def duration(data: bytes | Reader, format: str) -> float | None:
+    """
+    Return the length of an MP4, MOV or AVI in seconds, or None if its header does not say.
+
+    Args:
+        data: The file's bytes, or a function that reads them (`moov` may come after all frames).
+        format: Canonical name, as `sniff` gives it.
+    """
+    parse = _LENGTHS.get(format)
+    if parse is None:
+        return None
+    with suppress(struct.error):
+        return parse(_reader(data) if isinstance(data, bytes) else data)
+    return None
 
 
 def _reader(data: bytes) -> Reader:
@@ -181,6 +199,118 @@ def _jpeg2000(at: Reader) -> Size | None:
     return None
 
 
+class _Boxes:
+    """The boxes of an ISO base media file. All loops share one number of steps, so that nesting cannot multiply it."""
+
+    def __init__(self, at: Reader) -> None:
+        self.at, self._left = at, _MAX_STEPS
+
+    def inside(self, start: int, end: float) -> Iterator[tuple[bytes, int, float]]:
+        """Yield name, start of the content, and end of each box; stop at one whose length is impossible."""
+        while start + 8 <= end and self._left > 0:
+            self._left -= 1
+            head = self.at(start, 8)
+            if len(head) < 8:
+                return
+            length, name = struct.unpack(">I4s", head)
+            body = start + 8
+            if length == 1:
+                (length,) = _unpack(">Q", self.at, body)
+                body += 8
+            # Length 0 is "to the end of the file".
+            stop = end if length == 0 else start + length
+            if not body <= stop:
+                return
+            yield name, body, min(stop, end)
+            if stop >= end:
+                return
+            start += length
+
+    def first(self, name: bytes, start: int, end: float) -> tuple[int, float] | None:
+        """Return start and end of the content of the first box of this name."""
+        return next(((body, stop) for found, body, stop in self.inside(start, end) if found == name), None)
+
+    def length(self, body: int, end: float) -> float | None:
+        """Return the seconds that the content of an `mvhd` or `mdhd` box says; 0 and all ones say nothing."""
+        scale_and_duration = self._scale_and_duration(body, end)
+        if scale_and_duration is None:
+            return None
+        scale, duration, unknown = scale_and_duration
+        return duration / scale if scale and duration not in (0, unknown) else None
+
+    def scale(self, body: int, end: float) -> int:
+        """Return the ticks a second of an `mvhd` box, or 0."""
+        found = self._scale_and_duration(body, end)
+        return found[0] if found else 0
+
+    def _scale_and_duration(self, body: int, end: float) -> tuple[int, int, int] | None:
+        (version,) = _unpack(">B", self.at, body)
+        # Version and flags, two dates, then these.
+        layout, skip, unknown = (">II", 12, 2**32 - 1) if version == 0 else (">IQ", 20, 2**64 - 1)
+        if version > 1 or body + skip + struct.calcsize(layout) > end:
+            return None
+        scale, duration = _unpack(layout, self.at, body + skip)
+        return scale, duration, unknown
+
+
+def _movie(at: Reader) -> float | None:
+    boxes = _Boxes(at)
+    moov = boxes.first(b"moov", 0, math.inf)
+    if moov is None:
+        return None
+    header: tuple[int, float] | None = None
+    extends: tuple[int, float] | None = None
+    tracks: list[tuple[int, float]] = []
+    for name, body, end in boxes.inside(*moov):
+        if name == b"mvhd":
+            header = header or (body, end)
+        elif name == b"mvex":
+            extends = extends or (body, end)
+        elif name == b"trak":
+            tracks.append((body, end))
+    if extends is not None:
+        # A file in fragments: what its headers say is the first fragment, or nothing.
+        return _fragmented(boxes, header, extends)
+    said = boxes.length(*header) if header else None
+    return said if said is not None else _longest(boxes, tracks)
+
+
+def _fragmented(boxes: _Boxes, header: tuple[int, float] | None, extends: tuple[int, float]) -> float | None:
+    whole = boxes.first(b"mehd", *extends)
+    scale = boxes.scale(*header) if header else 0
+    if whole is None or not scale:
+        return None
+    (version,) = _unpack(">B", boxes.at, whole[0])
+    if version > 1:
+        return None
+    (ticks,) = _unpack(">I" if version == 0 else ">Q", boxes.at, whole[0] + 4)
+    return ticks / scale or None
+
+
+def _longest(boxes: _Boxes, tracks: list[tuple[int, float]]) -> float | None:
+    """Return the length of the longest track that holds pictures."""
+    found: list[float] = []
+    for track in tracks:
+        media = boxes.first(b"mdia", *track)
+        if media is None:
+            continue
+        parts = {name: (body, end) for name, body, end in boxes.inside(*media)}
+        if b"mdhd" not in parts or b"hdlr" not in parts:
+            continue
+        if boxes.at(parts[b"hdlr"][0] + 8, 4) == b"vide":
+            said = boxes.length(*parts[b"mdhd"])
+            found += [said] if said is not None else []
+    return max(found, default=None)
+
+
+def _avi(at: Reader) -> float | None:
+    lists, header, avih = _unpack("<4s4x4s4s", at, 12)
+    if (lists, header, avih) != (b"LIST", b"hdrl", b"avih"):
+        return None
+    microseconds, frames = _unpack("<I12xI", at, 32)
+    return microseconds * frames / 1e6 or None
+
+
 def _area(size: Size) -> int:
     return size[0] * size[1]
 
@@ -198,3 +328,4 @@ _PARSERS: Mapping[str, Callable[[Reader], Size | None]] = {
     "sgi": _sgi,
     "jpeg2000": _jpeg2000,
 }
+_LENGTHS: Mapping[str, Callable[[Reader], float | None]] = {"mp4": _movie, "mov": _movie, "avi": _avi}

@@ -10,7 +10,7 @@ from typing import BinaryIO, ClassVar
 
 from volc_dashscope._media._files import open_fenced, show_path
 from volc_dashscope._media._formats import HEAD_BYTES, Kind, MediaType, recognise, sniff
-from volc_dashscope._media._measure import Reader, Size, measure
+from volc_dashscope._media._measure import Reader, Size, duration, measure
 from volc_dashscope._media._urls import check_url, label_url, local_path, parse_data_uri, scheme_of
 from volc_dashscope.errors import InputError
 
@@ -22,6 +22,7 @@ class Remote:
     url: str
     media: ClassVar[None] = None
     pixels: ClassVar[None] = None
+    seconds: ClassVar[None] = None
     size_bytes: ClassVar[None] = None
     path: ClassVar[None] = None
 
@@ -49,6 +50,7 @@ class Inline:
     _data: bytes
     media: MediaType = field(compare=False)
     pixels: Size | None = field(compare=False)
+    seconds: float | None = field(compare=False)
     _digest: str | None = field(init=False, compare=False)
     url: ClassVar[None] = None
     path: ClassVar[None] = None
@@ -63,7 +65,7 @@ class Inline:
             raise InputError(f"expected bytes, got {type(data).__name__}")
         data = bytes(data)
         media = recognise(data[:HEAD_BYTES], kind, mime)
-        return cls(data, media, measure(data, media.format))
+        return cls(data, media, measure(data, media.format), duration(data, media.format))
 
     def __repr__(self) -> str:
         return f"Inline({self.label()})"
@@ -102,6 +104,7 @@ class LocalFile:
     modified: int
     media: MediaType
     pixels: Size | None
+    seconds: float | None = field(compare=False)
     _digest: str | None = field(init=False, compare=False)
     url: ClassVar[None] = None
 
@@ -120,7 +123,8 @@ class LocalFile:
             except InputError as exc:
                 raise InputError(f"file {show_path(place)}: {exc}") from exc
             pixels = measure(_reader(file, status.st_size), media.format)
-        return cls(place, fence, status.st_size, status.st_mtime_ns, media, pixels)
+            seconds = duration(_reader(file, status.st_size), media.format)
+        return cls(place, fence, status.st_size, status.st_mtime_ns, media, pixels, seconds)
 
     def __repr__(self) -> str:
         return f"LocalFile({str(self.path)!r}, {_label(self.media, self.pixels)})"

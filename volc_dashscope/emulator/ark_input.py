@@ -100,7 +100,8 @@ def _part(row: ModelInfo, item: Any, field: str) -> tuple[str, Part, int]:
     if "video" not in row.modalities:
         raise invalid(f"{field}.type", "video input is not supported by this model")
     knobs = _knobs(holder, field) if row.video_knobs and isinstance(holder, dict) else {}
-    return kind, _video(row, url, field), _video_price(knobs)
+    video = _video(row, url, field)
+    return kind, video, _video_price(video, knobs)
 
 
 def _image(row: ModelInfo, url: str, field: str) -> tuple[Part, int]:
@@ -118,7 +119,7 @@ def _image(row: ModelInfo, url: str, field: str) -> tuple[Part, int]:
     return ImagePart(found[1]), media.picture_tokens(found[1])
 
 
-def _video(row: ModelInfo, url: str, field: str) -> Part:
+def _video(row: ModelInfo, url: str, field: str) -> VideoPart | LinkPart:
     if not url.startswith("data:"):
         _check_link(row, url, f"{field}.video_url", "video")
         return LinkPart(url, "video")
@@ -157,8 +158,9 @@ def _knobs(holder: Mapping[str, Any], field: str) -> dict[str, float]:
     return chosen
 
 
-def _video_price(knobs: Mapping[str, float]) -> int:
+def _video_price(video: VideoPart | LinkPart, knobs: Mapping[str, float]) -> int:
     return tokens.video(
+        seconds=media.video_seconds(video.data) if isinstance(video, VideoPart) else tokens.LINK_SECONDS,
         fps=knobs.get("fps", 1.0),
         frame_tokens=(int(knobs.get("min_frame_tokens", 128)), int(knobs.get("max_frame_tokens", 640))),
         min_frames=int(knobs.get("min_frames", 16)),

@@ -236,6 +236,18 @@ def picture_tokens(data: bytes) -> int:
     return tokens.image(real.width, real.height) if real and real.width else tokens.image(*tokens.LINK_SIZE)
 
 
+def video_seconds(data: bytes) -> float:
+    """Length of an MP4 or MOV by its `mvhd`; any other video is as long as a link."""
+    at = data.find(b"mvhd") + 4
+    long = data[at : at + 1] == b"\x01"
+    try:
+        scale, duration = struct.unpack_from(">IQ" if long else ">II", data, at + (20 if long else 12))
+    except struct.error:
+        return tokens.LINK_SECONDS
+    known = at >= 4 and scale and duration
+    return duration / scale if known else tokens.LINK_SECONDS
+
+
 def unreachable(url: str) -> bool:
     """Whether the emulator plays that a link cannot be fetched: its host begins with `unreachable.`."""
     try:

@@ -9,6 +9,12 @@ _ARK_PIXELS_PER_TOKEN = 784
 _ARK_IMAGE_CAP = 1312
 # Same page: one video costs 10k to 80k tokens.
 _ARK_VIDEO_WINDOW = (10 * 1024, 80 * 1024)
+# Same page, on one frame, and on the fewest and most frames: they are 16 at 640 tokens, or 640 at 128.
+_ARK_FRAME_TOKENS = (128, 640)
+_ARK_FRAMES = (16, 640)
+# Ark API page (docs/82379/1523520): the range of fps.
+# Unsourced A60: where no fps is given, Ark takes one of the range that its page allows. Settled by one video.
+_ARK_FPS = (0.2, 5.0)
 # Ark API page (docs/82379/1523520): smallest min_frames and min_frame_tokens, largest max_video_tokens. The
 # defaults are "per model" and not printed.
 # Unsourced A31: the defaults of Ark's frame settings are unknown, so that an estimate spans the whole range.
@@ -65,21 +71,47 @@ def ark_image_bounds(width: int | None, height: int | None) -> tuple[int, int]:
 
 def ark_video_bounds(
     *,
+    seconds: float | None = None,
+    fps: float | None = None,
     max_video_tokens: int | None = None,
     min_frame_tokens: int | None = None,
     max_frame_tokens: int | None = None,
     min_frames: int | None = None,
 ) -> tuple[int, int]:
     """
-    Fewest and most tokens of one video on Ark, whatever its length.
+    Fewest and most tokens of one video on Ark.
 
-    The guide's window holds until one of these fields is set; then the API page's rules do: never fewer than
-    `min_frames`, never more than `max_video_tokens`, and for a field left out the end of its range.
+    The guide's window holds until one of the token and frame fields is set, and the length narrows it; then the
+    API page's rules do: never fewer than `min_frames`, never more than `max_video_tokens`, and for a field left
+    out the end of its range.
+
+    Args:
+        seconds: The video's length; None keeps the whole window.
+        fps: Frames a second; None means any that the page allows.
     """
     if (max_video_tokens, min_frame_tokens, max_frame_tokens, min_frames) == (None,) * 4:
-        return _ARK_VIDEO_WINDOW
+        if seconds is None:
+            return _ARK_VIDEO_WINDOW
+        slow, fast = _ARK_FPS if fps is None else (fps, fps)
+        return _ark_frame_bounds(seconds * slow)[0], _ark_frame_bounds(seconds * fast)[1]
     frames, frame_tokens, most = _ARK_KNOB_ENDS
     return (min_frames or frames) * (min_frame_tokens or frame_tokens), max_video_tokens or most
+
+
+def _ark_frame_bounds(frames: float) -> tuple[int, int]:
+    """
+    Fewest and most tokens of one video of so many frames, by the guide's rules.
+
+    Fewer than 16 are taken as 16 of 640 tokens, more than 640 as 640 of 128. Between them a frame has 128 to 640
+    and the video stays in its window; the exact rule is not printed.
+    """
+    fewest, most = _ARK_VIDEO_WINDOW
+    if frames < _ARK_FRAMES[0]:
+        return fewest, fewest
+    if frames > _ARK_FRAMES[1]:
+        return most, most
+    small, large = _ARK_FRAME_TOKENS
+    return max(fewest, small * math.floor(frames)), min(most, large * math.ceil(frames))
 
 
 def level_image_tokens(res_level: int | None) -> int | None:
