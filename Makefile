@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint chaos ray bench docs package
+.PHONY: help demo test lint stores chaos ray bench docs package
 DEV := .venv/bin/python
 
 help:  ## Show the targets
@@ -19,6 +19,11 @@ lint:  ## Check style, types and layering
 	@$(DEV) -m ruff format --check .
 	@$(DEV) -m mypy
 	@.venv/bin/lint-imports
+
+stores:  ## Try the stores that need a server or a package of their own, PostgreSQL among them
+	@scripts/environment .venv-stores all demo test stores
+	@STORES=1 .venv-stores/bin/python -m pytest tests/integrations/langchain/test_lc_stores.py -k "not chroma"
+	@.venv-stores/bin/python -m pytest tests/stores
 
 chaos:  ## Prove every promise in full size, and that each proof can fail; STEPS="promises browser" chooses
 	@scripts/environment .venv all demo test lint

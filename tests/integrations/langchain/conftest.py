@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from lc_chosen import SHOPS
 from lc_goods import decoy, document_of, goods
 from lc_marks import Cell
-from lc_shops import SHOPS, Shop
+from lc_shops import Shop
 
 from langchain_volc_dashscope import ArkEmbeddings
 from volc_dashscope import Item

@@ -1,7 +1,9 @@
 """
-The table of langchain.md in docs/en and docs/zh, written from marks that tests set when they pass.
+The tables of langchain.md in docs/en and docs/zh, written from marks that tests set when they pass.
 
     WRITE_TABLES=1 python -m pytest tests/integrations/langchain/test_lc_stores.py
+
+With `STORES=1` it is the table of the stores of `make stores`.
 """
 
 from __future__ import annotations
@@ -9,9 +11,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from lc_chosen import BLOCK, ON_SERVERS, SHOPS
 from lc_entries import BY_IMAGE, MAKERS, WAYS_IN, WAYS_OUT
 from lc_goods import MODALITIES
-from lc_shops import SHOPS
 from marked import block, write_block
 
 _DOCS = Path(__file__).parents[3] / "docs"
@@ -28,12 +30,24 @@ _CHINESE = {
     "langchain-chroma passes on the whole list that `embed_image` returns, where it means the first vector": (
         "langchain-chroma 本应取第一个向量，却把 `embed_image` 返回的整个列表传了下去"
     ),
+    "`PGVectorStore` takes UUIDs as ids unless told otherwise; `uuid5_key` gives them": (
+        "`PGVectorStore` 的编号默认是 UUID；`uuid5_key` 给出这样的编号"
+    ),
+    "the first batch fixes the fields of the metadata; begin with a picture, or give texts the same fields": (
+        "第一批数据决定元数据有哪些字段；请先写入图片，或给文本也写上同样的字段"
+    ),
+    "the store cannot delete, which `index` asks for": "该库不能删除，而 `index` 要求能删除",
+    "the store has no such search": "该库没有这种检索",
+    "the connection that it makes belongs to the thread that made it; open one with `check_same_thread=False`": (
+        "它自己建的连接只属于建它的线程；请用 `check_same_thread=False` 打开连接"
+    ),
+    "a connection of DuckDB answers one question at a time": "DuckDB 的一个连接一次只回答一个问题",
 }
 Cell = tuple[str, str, str]
 ENTRIES = (*WAYS_IN, *MAKERS, *WAYS_OUT)
 CELLS = [
     *((shop.name, entry, modality) for shop in SHOPS for entry in ENTRIES for modality in MODALITIES),
-    *(("Chroma", entry, "image") for entry in ("add_images", *BY_IMAGE)),
+    *(("Chroma", entry, "image") for entry in ("add_images", *BY_IMAGE) if not ON_SERVERS),
 ]
 
 
@@ -73,10 +87,10 @@ def translated(text: str, language: str) -> str:
 
 def committed(language: str) -> str:
     """Return the table in the docs."""
-    return block(PAGES[language], "stores")
+    return block(PAGES[language], BLOCK)
 
 
 def write(text: str) -> None:
     """Put a table into the docs, if the environment asks for it."""
     for language, path in PAGES.items() if os.environ.get("WRITE_TABLES") else ():
-        write_block(path, "stores", translated(text, language))
+        write_block(path, BLOCK, translated(text, language))

@@ -16,6 +16,7 @@ from typing import Any
 import faiss
 from langchain_core.embeddings import Embeddings
 from langchain_core.vectorstores import InMemoryVectorStore, VectorStore
+from lc_goods import MODALITIES
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # the stores' packages warn about themselves and each other on import
@@ -169,3 +170,17 @@ SHOPS = (
         loop_bound=True,
     ),
 )
+
+LIMITS: dict[tuple[str, str, str], tuple[type[Exception], str]] = {
+    **{
+        ("Qdrant", 'indexing.index, key_encoder="sha256"', modality): (
+            ValueError,
+            "Qdrant takes UUIDs and whole numbers as ids; `uuid5_key` gives them",
+        )
+        for modality in MODALITIES
+    },
+    ("Chroma", "similarity_search_by_image_with_relevance_score", "image"): (
+        ValueError,
+        "langchain-chroma passes on the whole list that `embed_image` returns, where it means the first vector",
+    ),
+}

@@ -14,10 +14,11 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import pytest
+from lc_chosen import LIMITS as STORE_LIMITS
+from lc_chosen import SHOPS
 from lc_entries import BARE_ONLY, BY_IMAGE, MAKERS, MEDIA_ONLY, WAYS_IN, WAYS_OUT
 from lc_goods import COLOURS, MODALITIES, address_of, decoy, document_of, goods, picture_of, text_of
 from lc_marks import CELLS, PAGES, Cell, committed, table, translated, write
-from lc_shops import SHOPS
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # of the stores' packages
@@ -29,13 +30,7 @@ WHOLE = re.compile(r"(?P<caption>.+) ⟦media:sha256:[0-9a-f]{64}⟧")
 
 # What a store or LangChain itself cannot do: (store, entry, modality) -> (what is raised, why).
 LIMITS: dict[Cell, tuple[type[Exception], str]] = {
-    **{
-        ("Qdrant", 'indexing.index, key_encoder="sha256"', modality): (
-            ValueError,
-            "Qdrant takes UUIDs and whole numbers as ids; `uuid5_key` gives them",
-        )
-        for modality in MODALITIES
-    },
+    **STORE_LIMITS,
     **{
         (shop.name, "create_retriever_tool, bare item", modality): (
             ValueError,
@@ -45,10 +40,6 @@ LIMITS: dict[Cell, tuple[type[Exception], str]] = {
         for modality in MODALITIES
         if modality != "text"
     },
-    ("Chroma", "similarity_search_by_image_with_relevance_score", "image"): (
-        ValueError,
-        "langchain-chroma passes on the whole list that `embed_image` returns, where it means the first vector",
-    ),
 }
 
 # What the service has to be sent for it: a picture's token alone would be found by itself just as well.
@@ -126,17 +117,16 @@ async def test_a_store_made_from_documents_holds_them(market, shop, entry, modal
     make = getattr(shop.kind, entry)
     # Collection names: letters and digits only.
     settings = shop.made(market.folder, f"{entry[:5]}{MODALITIES.index(modality)}")
+    with _marked(market, (shop.name, entry, modality)):
+        before = len(market.emulator.ledger)
+        store = await _settled(make(documents, market.embed_model, **settings))
+        found = store.similarity_search(text_of(item), k=1)[0]
+        shop.close(store)
 
-    before = len(market.emulator.ledger)
-    store = await _settled(make(documents, market.embed_model, **settings))
-    found = store.similarity_search(text_of(item), k=1)[0]
-    shop.close(store)
-
-    assert modality == found.metadata["modality"]
-    assert address_of(modality, market.pictures) == found.metadata.get("media_uri")
-    assert _readable(found, item)
-    assert 2 <= _sent(market, before).count(KINDS[modality])
-    market.passed.add((shop.name, entry, modality))
+        assert modality == found.metadata["modality"]
+        assert address_of(modality, market.pictures) == found.metadata.get("media_uri")
+        assert _readable(found, item)
+        assert 2 <= _sent(market, before).count(KINDS[modality])
 
 
 @pytest.mark.parametrize("modality", MODALITIES)

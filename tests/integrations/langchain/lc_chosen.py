@@ -1,0 +1,20 @@
+"""
+The stores that the table's tests run on, and what they cannot do: (store, entry, modality) -> (raised, why).
+
+The five that need no server, or with `STORES=1` those of `make stores`.
+"""
+
+from __future__ import annotations
+
+import os
+
+ON_SERVERS = bool(os.environ.get("STORES"))
+if ON_SERVERS:
+    from lc_databases import LIMITS, SHOPS
+else:
+    from lc_shops import LIMITS, SHOPS
+
+# The block of langchain.md that holds their table.
+BLOCK = "databases" if ON_SERVERS else "stores"
+
+__all__ = ["BLOCK", "LIMITS", "ON_SERVERS", "SHOPS"]
