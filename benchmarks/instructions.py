@@ -36,14 +36,14 @@ def _pieces() -> dict[str, tuple[Callable[[], object], int]]:
     found: dict[str, tuple[Callable[[], object], int]] = {}
     for model, items in ((V4, TEXTS[:10]), (VISION, TEXTS[:1])):
         client = Client(model, api_key="k", base_url="http://127.0.0.1:9")
-        spec, wire = client._spec_for("document"), client._wire
+        spec, wire = client._spec_for("document"), client._codec
         batch = Batch(tuple(range(len(items))), tuple(items))
         whole = Stub.texts[10] if model == V4 else Stub.ark[True]
         reply = Reply(200, {"x-request-id": "r"}, whole.partition(b"\r\n\r\n")[2])
-        memory = client._memory
+        row_cache = client._row_cache
         found[f"{model}: call"] = (
-            lambda spec=spec, memory=memory: Call(
-                TEXTS, spec, on_error="raise", width=8, memory=memory, keep=False
+            lambda spec=spec, row_cache=row_cache: Call(
+                TEXTS, spec, on_error="raise", width=8, row_cache=row_cache, keep=False
             ),
             len(TEXTS),
         )

@@ -109,10 +109,10 @@ class _ClientBase(_config.NamesOurs):
     def _start(self, settings: ClientSettings) -> None:
         self._settings = settings
         self._spec = spec = settings.resolved_spec()
-        self._wire = codec(spec.model_info.provider, foreign=spec.foreign and spec.route == "openai")
+        self._codec = codec(spec.model_info.provider, foreign=spec.foreign and spec.route == "openai")
         self._length = LearnedLength()
         self._begin()
-        self._home = ConnectionPool(
+        self._pool = ConnectionPool(
             key=spec.key,
             timeout=settings.timeout,
             width=settings.max_concurrency,
@@ -126,16 +126,16 @@ class _ClientBase(_config.NamesOurs):
         """Make what calls share: pace, memory and ledger. A forked child starts its own, with its own locks."""
         settings = self._settings
         self._process = process_id()
-        self._terms = RetryContext(
+        self._context = RetryContext(
             Retry(settings.max_retries, settings.deadline, random.Random().random),
             RateLimiter(settings.requests_per_minute, settings.tokens_per_minute, settings.max_concurrency),
             time.monotonic,
             self._spec.service,
         )
-        self._memory = RowCache(
+        self._row_cache = RowCache(
             settings.cache, settings.partial_results_bytes, clock=time.monotonic, warn=_log.warning
         )
-        self._storage = Storage(self._terms)
+        self._storage = Storage(self._context)
         self._ledger = _Ledger()
         self._length = LearnedLength(self._length.value)
 
@@ -193,9 +193,9 @@ class _ClientBase(_config.NamesOurs):
             items_of(items),
             spec,
             on_error=on_error,
-            width=self._home.width,
-            room=self._terms.pace.room,
-            memory=self._memory,
+            width=self._pool.width,
+            max_in_flight=self._context.rate_limiter.max_in_flight,
+            row_cache=self._row_cache,
             keep=keep,
         ), spec
 
@@ -208,9 +208,9 @@ class _ClientBase(_config.NamesOurs):
         return Stream(
             items,
             spec,
-            width=self._home.width,
-            room=self._terms.pace.room,
-            memory=self._memory,
+            width=self._pool.width,
+            max_in_flight=self._context.rate_limiter.max_in_flight,
+            row_cache=self._row_cache,
             ordered=ordered,
         )
 
@@ -219,7 +219,7 @@ class _ClientBase(_config.NamesOurs):
             return NOTHING
         if spec.upload:
             batch = yield from stored(batch, spec, self._storage)
-        return (yield from exchange(Exchange(batch, spec, self._wire, self._length), self._terms))
+        return (yield from exchange(Exchange(batch, spec, self._codec, self._length), self._context))
 
 
 @documented
@@ -288,12 +288,12 @@ class Client(_ClientBase):
         kept in memory (`partial_results_bytes`) and served to one more call for the same.
         """
         call, spec = self._call(items, text_type, output_type, on_error, keep)
-        way = self._home.sync_transport()
+        transport = self._pool.sync_transport()
         with Progress(call.count, shown=progress) as bar:
             for number, batch, outcome in fan_out(
-                call.feed, lambda batch, watch: run(self._flow(batch, spec), way, watch)
+                call.scheduler, lambda batch, watch: run(self._flow(batch, spec), transport, watch)
             ):
-                call.take(number, batch, outcome)
+                call.handle(number, batch, outcome)
                 bar.advance(call.finished)
                 if call.aborted:
                     break
@@ -313,15 +313,15 @@ class Client(_ClientBase):
             AuthError, QuotaError: The account cannot go on; what was finished has been yielded.
         """
         spec = self._spec_for(text_type)
-        stream, way = self._stream(items, spec, ordered), self._home.sync_transport()
+        stream, transport = self._stream(items, spec, ordered), self._pool.sync_transport()
         try:
             # Who saves each row at once loses, when killed, no more than the requests in flight.
             for number, batch, outcome in fan_out(
-                stream.feed,
-                lambda batch, watch: run(self._flow(batch, spec), way, watch),
-                hand_to_hand=True,
+                stream.scheduler,
+                lambda batch, watch: run(self._flow(batch, spec), transport, watch),
+                prefetch=False,
             ):
-                stream.take(number, batch, outcome)
+                stream.handle(number, batch, outcome)
                 self._ledger.add(stream.billed())
                 yield from stream.drain()
         finally:
@@ -331,7 +331,7 @@ class Client(_ClientBase):
 
     def close(self) -> None:
         """Close the client. Closing twice is allowed; calls after that raise `ConfigError`."""
-        self._home.close()
+        self._pool.close()
 
     def __enter__(self) -> Client:
         return self
@@ -393,12 +393,14 @@ class AsyncClient(_ClientBase):
     ) -> EmbeddingResult:
         """As `Client._embed`, awaited."""
         call, spec = self._call(items, text_type, output_type, on_error, keep)
-        way = await self._home.async_transport()
+        transport = await self._pool.async_transport()
         with Progress(call.count, shown=progress) as bar:
-            outcomes = afan_out(call.feed, lambda batch: arun(self._flow(batch, spec), way), alone=call.alone)
+            outcomes = afan_out(
+                call.scheduler, lambda batch: arun(self._flow(batch, spec), transport), inline=call.single
+            )
             async with aclosing(outcomes):
                 async for number, batch, outcome in outcomes:
-                    call.take(number, batch, outcome)
+                    call.handle(number, batch, outcome)
                     bar.advance(call.finished)
                     if call.aborted:
                         break
@@ -409,12 +411,14 @@ class AsyncClient(_ClientBase):
     ) -> AsyncGenerator[tuple[int, FloatArray | EmbeddingError], None]:
         """As `Client.stream`, awaited."""
         spec = self._spec_for(text_type)
-        stream, way = self._stream(items, spec, ordered), await self._home.async_transport()
-        outcomes = afan_out(stream.feed, lambda batch: arun(self._flow(batch, spec), way), hand_to_hand=True)
+        stream, transport = self._stream(items, spec, ordered), await self._pool.async_transport()
+        outcomes = afan_out(
+            stream.scheduler, lambda batch: arun(self._flow(batch, spec), transport), prefetch=False
+        )
         try:
             async with aclosing(outcomes):
                 async for number, batch, outcome in outcomes:
-                    stream.take(number, batch, outcome)
+                    stream.handle(number, batch, outcome)
                     self._ledger.add(stream.billed())
                     for ended in stream.drain():
                         yield ended
@@ -426,7 +430,7 @@ class AsyncClient(_ClientBase):
 
     async def close(self) -> None:
         """Close the client, and this event loop's connections. Calls after that raise `ConfigError`."""
-        await self._home.aclose()
+        await self._pool.aclose()
 
     async def __aenter__(self) -> AsyncClient:
         return self

@@ -33,7 +33,7 @@ from volc_dashscope._request.ranking import (
 )
 from volc_dashscope._request.row_cache import BatchCache
 from volc_dashscope._request.score_cache import ScoreCache
-from volc_dashscope._request.workers import afan_out, fan_out, run_alone
+from volc_dashscope._request.workers import afan_out, fan_out, run_one
 from volc_dashscope._types import Flow, RequestSpec, Secret
 from volc_dashscope.errors import ConfigError, EmbeddingError, InputError
 from volc_dashscope.inputs import Item
@@ -207,7 +207,7 @@ class _RerankerBase(_config.NamesOurs):
             pairs,
             lambda query, documents: self._question(query, documents, top_n, instruct),
             width=self._pool.width,
-            room=self._retry.pace.room,
+            max_in_flight=self._retry.rate_limiter.max_in_flight,
         )
 
     def _answer(
@@ -292,7 +292,7 @@ class Reranker(_RerankerBase):
         """
         question, spec, given = self._question(query, documents, top_n, instruct)
         transport = self._pool.sync_transport()
-        ranking = run_alone(lambda watch: run(self._rank(question, spec), transport, watch))
+        ranking = run_one(lambda watch: run(self._rank(question, spec), transport, watch))
         return self._results(ranking, given, top_n)
 
     def stream(
@@ -318,11 +318,11 @@ class Reranker(_RerankerBase):
         questions, transport = self._questions(pairs, top_n, instruct), self._pool.sync_transport()
         # Who saves each result at once loses, when killed, no more than the requests in flight.
         for number, _, outcome in fan_out(
-            questions.feed,
+            questions.scheduler,
             lambda question, watch: run(self._answer(question, top_n), transport, watch),
-            hand_to_hand=True,
+            prefetch=False,
         ):
-            yield number, questions.take(number, outcome)
+            yield number, questions.handle(number, outcome)
         questions.end()
 
     def close(self) -> None:
@@ -376,11 +376,13 @@ class AsyncReranker(_RerankerBase):
         """As `Reranker.stream`, awaited."""
         questions, transport = self._questions(pairs, top_n, instruct), await self._pool.async_transport()
         outcomes = afan_out(
-            questions.feed, lambda question: arun(self._answer(question, top_n), transport), hand_to_hand=True
+            questions.scheduler,
+            lambda question: arun(self._answer(question, top_n), transport),
+            prefetch=False,
         )
         async with aclosing(outcomes):
             async for number, _, outcome in outcomes:
-                yield number, questions.take(number, outcome)
+                yield number, questions.handle(number, outcome)
         questions.end()
 
     async def close(self) -> None:

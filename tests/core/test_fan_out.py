@@ -14,13 +14,17 @@ import pytest
 from volc_dashscope._request.scheduler import Scheduler
 from volc_dashscope._request.workers import afan_out, fan_out
 
-both_crews = pytest.mark.parametrize("crew", ["threads", "tasks"])
+both_kinds = pytest.mark.parametrize("kind", ["threads", "tasks"])
 # Seconds that are enough for a worker that does not wait.
 ENOUGH = 0.02
 
 
 def _do(
-    crew: str, feed: Scheduler[int], work: Callable[[int], int], see: Callable[[int, Any], float], **how: Any
+    kind: str,
+    scheduler: Scheduler[int],
+    work: Callable[[int], int],
+    see: Callable[[int, Any], float],
+    **how: Any,
 ) -> None:
     """Do jobs by threads or by tasks; `see` is shown each outcome and says how long the caller is busy with it."""
 
@@ -28,23 +32,23 @@ def _do(
         async def begun(job: int) -> int:
             return work(job)
 
-        async with aclosing(afan_out(feed, begun, **how)) as outcomes:
+        async with aclosing(afan_out(scheduler, begun, **how)) as outcomes:
             async for number, job, outcome in outcomes:
                 await asyncio.sleep(see(job, outcome))
-                feed.finish(number)
+                scheduler.finish(number)
 
-    if crew == "tasks":
+    if kind == "tasks":
         asyncio.run(in_tasks())
     else:
-        for number, job, outcome in fan_out(feed, lambda job, stop: work(job), **how):
+        for number, job, outcome in fan_out(scheduler, lambda job, stop: work(job), **how):
             time.sleep(see(job, outcome))
-            feed.finish(number)
+            scheduler.finish(number)
 
 
-@both_crews
-def test_nothing_in_line_starts_before_the_caller_has_seen_an_error(crew):
+@both_kinds
+def test_nothing_in_line_starts_before_the_caller_has_seen_an_error(kind):
     started: list[int] = []
-    feed = Scheduler(range(10), width=1)
+    scheduler = Scheduler(range(10), width=1)
 
     def work(job: int) -> int:
         started.append(job)
@@ -55,16 +59,16 @@ def test_nothing_in_line_starts_before_the_caller_has_seen_an_error(crew):
     def see(job: int, outcome: object) -> float:
         if not isinstance(outcome, LookupError):
             return 0.0
-        feed.halt()
+        scheduler.halt()
         return ENOUGH
 
-    _do(crew, feed, work, see)
+    _do(kind, scheduler, work, see)
 
     assert [0, 1, 2] == started
 
 
-@both_crews
-def test_hand_to_hand_nothing_starts_before_the_caller_comes_back(crew):
+@both_kinds
+def test_without_prefetch_nothing_starts_before_the_caller_comes_back(kind):
     started: list[int] = []
     ahead: list[int] = []
 
@@ -76,14 +80,14 @@ def test_hand_to_hand_nothing_starts_before_the_caller_comes_back(crew):
         ahead.append(len(started) - len(ahead))
         return ENOUGH
 
-    _do(crew, Scheduler(range(6), width=2), work, see, hand_to_hand=True)
+    _do(kind, Scheduler(range(6), width=2), work, see, prefetch=False)
 
     assert list(range(6)) == sorted(started)
     assert max(ahead) <= 2
 
 
-@both_crews
-def test_an_error_that_halts_nothing_costs_no_job(crew):
+@both_kinds
+def test_an_error_that_halts_nothing_costs_no_job(kind):
     ended: list[tuple[int, bool]] = []
 
     def work(job: int) -> int:
@@ -95,7 +99,7 @@ def test_an_error_that_halts_nothing_costs_no_job(crew):
         ended.append((job, isinstance(outcome, LookupError)))
         return 0.0
 
-    _do(crew, Scheduler(range(50), width=4), work, see)
+    _do(kind, Scheduler(range(50), width=4), work, see)
 
     assert [(job, job % 3 == 0) for job in range(50)] == sorted(ended)
 
@@ -112,8 +116,8 @@ def test_no_more_jobs_run_at_once_than_the_feed_is_wide():
         with lock:
             running -= 1
 
-    feed = Scheduler(range(30), width=3)
-    for number, _, _ in fan_out(feed, work):
-        feed.finish(number)
+    scheduler = Scheduler(range(30), width=3)
+    for number, _, _ in fan_out(scheduler, work):
+        scheduler.finish(number)
 
     assert 3 == most

@@ -58,10 +58,12 @@ class Log:
     error: EmbeddingError | None = None
 
 
-def _terms(
-    clock: Clock, *, retries: int = 2, deadline: float = 100.0, pace: RateLimiter | None = None
+def _context(
+    clock: Clock, *, retries: int = 2, deadline: float = 100.0, rate_limiter: RateLimiter | None = None
 ) -> RetryContext:
-    return RetryContext(Retry(retries, deadline, lambda: 1.0), pace or RateLimiter(None, None), clock, "ark")
+    return RetryContext(
+        Retry(retries, deadline, lambda: 1.0), rate_limiter or RateLimiter(None, None), clock, "ark"
+    )
 
 
 def _drive(
@@ -96,7 +98,7 @@ def _drive(
 def test_a_good_reply_ends_the_exchange() -> None:
     clock = Clock()
 
-    log = _drive(exchange(Embedding([b"rows"]), _terms(clock)), clock)
+    log = _drive(exchange(Embedding([b"rows"]), _context(clock)), clock)
 
     assert (b"rows", 1, []) == (log.rows, log.sent, log.waits)
 
@@ -104,7 +106,7 @@ def test_a_good_reply_ends_the_exchange() -> None:
 def test_a_passing_fault_is_tried_again() -> None:
     clock = Clock()
 
-    log = _drive(exchange(Embedding([DOWN, DOWN, b"rows"]), _terms(clock)), clock)
+    log = _drive(exchange(Embedding([DOWN, DOWN, b"rows"]), _context(clock)), clock)
 
     assert (b"rows", 3, [0.5, 1.0]) == (log.rows, log.sent, log.waits)
 
@@ -112,7 +114,7 @@ def test_a_passing_fault_is_tried_again() -> None:
 def test_the_request_is_built_once_for_all_attempts() -> None:
     clock, operation = Clock(), Embedding([DOWN, DOWN, b"rows"])
 
-    _drive(exchange(operation, _terms(clock)), clock)
+    _drive(exchange(operation, _context(clock)), clock)
 
     assert 1 == operation.built
 
@@ -121,7 +123,7 @@ def test_attempts_run_out_with_the_last_error() -> None:
     clock = Clock()
     errors = [ServiceUnavailableError(f"down {number}", retryable=True) for number in range(3)]
 
-    log = _drive(exchange(Embedding(list(errors)), _terms(clock)), clock)
+    log = _drive(exchange(Embedding(list(errors)), _context(clock)), clock)
 
     assert (errors[-1], 3, 2) == (log.error, log.sent, len(log.waits))
 
@@ -134,7 +136,7 @@ def test_attempts_run_out_with_the_last_error() -> None:
 def test_a_final_error_is_sent_exactly_once(error: EmbeddingError) -> None:
     clock = Clock()
 
-    log = _drive(exchange(Embedding([error, b"rows"]), _terms(clock)), clock)
+    log = _drive(exchange(Embedding([error, b"rows"]), _context(clock)), clock)
 
     assert (error, 1, []) == (log.error, log.sent, log.waits)
 
@@ -142,7 +144,7 @@ def test_a_final_error_is_sent_exactly_once(error: EmbeddingError) -> None:
 def test_no_attempt_follows_the_deadline() -> None:
     clock = Clock()
 
-    log = _drive(exchange(Embedding([DOWN] * 9), _terms(clock, retries=8, deadline=20.0)), clock, takes=8.0)
+    log = _drive(exchange(Embedding([DOWN] * 9), _context(clock, retries=8, deadline=20.0)), clock, takes=8.0)
 
     assert (DOWN, [0.0, 8.5, 17.5]) == (log.error, log.starts)
 
@@ -151,38 +153,38 @@ def test_a_hint_longer_than_the_time_left_gives_up_at_once() -> None:
     clock = Clock()
     error = RateLimitError("slow down", retryable=True, retry_after=500.0)
 
-    log = _drive(exchange(Embedding([error]), _terms(clock)), clock)
+    log = _drive(exchange(Embedding([error]), _context(clock)), clock)
 
     assert (error, 1, []) == (log.error, log.sent, log.waits)
 
 
 def test_waiting_in_line_is_no_part_of_the_deadline() -> None:
-    clock, pace = Clock(), RateLimiter(1, None)
+    clock, rate_limiter = Clock(), RateLimiter(1, None)
     for _ in range(200):
-        pace.reserve(RequestCost(), clock.now)
+        rate_limiter.reserve(RequestCost(), clock.now)
 
-    log = _drive(exchange(Embedding([DOWN, b"rows"]), _terms(clock, pace=pace)), clock)
+    log = _drive(exchange(Embedding([DOWN, b"rows"]), _context(clock, rate_limiter=rate_limiter)), clock)
 
     assert clock.now > 100.0
     assert (b"rows", 2) == (log.rows, log.sent)
 
 
 def test_a_told_limit_makes_the_request_wait_for_its_slot() -> None:
-    clock, pace = Clock(), RateLimiter(60, None)
-    pace.reserve(RequestCost(), clock.now)
+    clock, rate_limiter = Clock(), RateLimiter(60, None)
+    rate_limiter.reserve(RequestCost(), clock.now)
 
-    log = _drive(exchange(Embedding([b"rows"]), _terms(clock, pace=pace)), clock)
+    log = _drive(exchange(Embedding([b"rows"]), _context(clock, rate_limiter=rate_limiter)), clock)
 
     assert [1.0] == log.starts
 
 
 def test_a_throttle_while_in_line_sends_the_request_to_the_end_of_the_pause() -> None:
-    clock, pace = Clock(), RateLimiter(60, None)
+    clock, rate_limiter = Clock(), RateLimiter(60, None)
     for _ in range(2):
-        pace.reserve(RequestCost(), clock.now)
-    flow = exchange(Embedding([b"rows"]), _terms(clock, pace=pace))
+        rate_limiter.reserve(RequestCost(), clock.now)
+    flow = exchange(Embedding([b"rows"]), _context(clock, rate_limiter=rate_limiter))
     first = next(flow)
-    pace.report(RateLimitError("slow down", retryable=True, retry_after=30.0), RequestCost(), 1.0)
+    rate_limiter.report(RateLimitError("slow down", retryable=True, retry_after=30.0), RequestCost(), 1.0)
     clock.now = 2.0
 
     second = flow.send(None)
@@ -198,7 +200,7 @@ def test_a_throttle_while_in_line_sends_the_request_to_the_end_of_the_pause() ->
 def test_a_reply_that_did_not_arrive_is_a_transport_error(kind: str, sent: int) -> None:
     clock = Clock()
 
-    log = _drive(exchange(Embedding([]), _terms(clock)), clock, answer=lambda _: Fault(kind))  # type: ignore[arg-type]
+    log = _drive(exchange(Embedding([]), _context(clock)), clock, answer=lambda _: Fault(kind))  # type: ignore[arg-type]
 
     assert (TransportError, "ark", sent) == (type(log.error), log.error and log.error.provider, log.sent)
 
@@ -207,7 +209,7 @@ def test_a_reply_after_a_broken_connection_is_the_result() -> None:
     clock = Clock()
 
     log = _drive(
-        exchange(Embedding([b"rows"]), _terms(clock)),
+        exchange(Embedding([b"rows"]), _context(clock)),
         clock,
         answer=lambda sent: GOOD if sent else Fault("broken"),
     )
@@ -223,7 +225,7 @@ def test_an_error_of_building_is_raised_before_anything_is_sent() -> None:
 
     clock = Clock()
 
-    log = _drive(exchange(Gone([b"rows"]), _terms(clock)), clock)
+    log = _drive(exchange(Gone([b"rows"]), _context(clock)), clock)
 
     assert ("the file is gone", 0) == (str(log.error), log.sent)
 
@@ -235,7 +237,7 @@ def test_what_was_never_reached_is_tried_three_times_unless_more_was_asked_for(
     clock = Clock()
 
     log = _drive(
-        exchange(Embedding([]), _terms(clock, retries=retries)), clock, answer=lambda _: Fault("connect")
+        exchange(Embedding([]), _context(clock, retries=retries)), clock, answer=lambda _: Fault("connect")
     )
 
     assert (sent, True) == (log.sent, log.error and log.error.account)
@@ -245,7 +247,7 @@ def test_what_was_never_reached_is_not_tried_again_after_ten_seconds() -> None:
     clock = Clock()
 
     log = _drive(
-        exchange(Embedding([]), _terms(clock, retries=7)),
+        exchange(Embedding([]), _context(clock, retries=7)),
         clock,
         answer=lambda _: Fault("connect"),
         takes=10.0,
@@ -255,20 +257,20 @@ def test_what_was_never_reached_is_not_tried_again_after_ten_seconds() -> None:
 
 
 def test_a_service_that_was_reached_may_be_away_for_a_while() -> None:
-    clock, terms = Clock(), _terms(Clock(), retries=7)
-    _drive(exchange(Embedding([b"rows"]), terms), clock)
+    clock, context = Clock(), _context(Clock(), retries=7)
+    _drive(exchange(Embedding([b"rows"]), context), clock)
 
-    log = _drive(exchange(Embedding([]), terms), clock, answer=lambda _: Fault("connect"))
-    again = _drive(exchange(Embedding([]), terms), clock, answer=lambda _: Fault("connect"))
+    log = _drive(exchange(Embedding([]), context), clock, answer=lambda _: Fault("connect"))
+    again = _drive(exchange(Embedding([]), context), clock, answer=lambda _: Fault("connect"))
 
     assert (8, 3) == (log.sent, again.sent)
 
 
 def test_a_failed_connection_ends_nothing_while_others_are_answered() -> None:
-    clock, terms = Clock(), _terms(Clock(), retries=0)
-    flow = exchange(Embedding([]), terms)
+    clock, context = Clock(), _context(Clock(), retries=0)
+    flow = exchange(Embedding([]), context)
     assert isinstance(flow.send(None), Send)
-    _drive(exchange(Embedding([b"rows"]), terms), clock)
+    _drive(exchange(Embedding([b"rows"]), context), clock)
 
     with pytest.raises(TransportError) as caught:
         flow.send(Fault("connect"))
@@ -280,13 +282,13 @@ def test_a_failed_connection_ends_nothing_while_others_are_answered() -> None:
 def test_a_setting_that_is_wrong_is_final_for_all(kind: str) -> None:
     clock = Clock()
 
-    log = _drive(exchange(Embedding([]), _terms(clock)), clock, answer=lambda _: Fault(kind))  # type: ignore[arg-type]
+    log = _drive(exchange(Embedding([]), _context(clock)), clock, answer=lambda _: Fault(kind))  # type: ignore[arg-type]
 
     assert (1, True) == (log.sent, log.error and log.error.account)
 
 
 def test_a_wait_says_what_failed_where_and_how_often() -> None:
-    flow = exchange(Embedding([]), _terms(Clock()))
+    flow = exchange(Embedding([]), _context(Clock()))
     flow.send(None)
 
     wait = flow.send(Fault("connect", "connection refused"))

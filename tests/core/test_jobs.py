@@ -81,7 +81,7 @@ class Driver:
         self.clock = Clock()
         self.mount = emulate(clock=self.clock, **settings)
         self.emulator = self.mount.emulator
-        self.terms = RetryContext(
+        self.context = RetryContext(
             Retry(8, 180.0, lambda: 0.0), RateLimiter(None, None), self.clock, "dashscope"
         )
         self.waits = []
@@ -233,7 +233,7 @@ def test_a_printed_null_is_no_link(inside):
 
 def test_the_looks_at_a_job_back_off_to_eight_seconds(emulate):
     driver = Driver(emulate, job_seconds=30)
-    work, asked = FileWork(driver.terms), spec(FILE_MODEL)
+    work, asked = FileWork(driver.context), spec(FILE_MODEL)
     job = driver.run(work.submit(driver.emulator.publish("a.txt", b"a"), asked))
     ended = driver.run(work.wait(job.id, asked, None))
 
@@ -243,7 +243,7 @@ def test_the_looks_at_a_job_back_off_to_eight_seconds(emulate):
 
 def test_waiting_gives_up_in_time_and_says_that_the_job_goes_on(emulate):
     driver = Driver(emulate, job_seconds=1_000)
-    work, asked = FileWork(driver.terms), spec(FILE_MODEL)
+    work, asked = FileWork(driver.context), spec(FILE_MODEL)
     job = driver.run(work.submit(driver.emulator.publish("a.txt", b"a"), asked))
     with pytest.raises(ServiceUnavailableError, match="still PENDING after 10 s") as caught:
         driver.run(work.wait(job.id, asked, 10.0))
@@ -254,7 +254,7 @@ def test_waiting_gives_up_in_time_and_says_that_the_job_goes_on(emulate):
 
 def test_submits_keep_to_one_a_second(emulate):
     driver = Driver(emulate)
-    work, asked = FileWork(driver.terms), spec(FILE_MODEL)
+    work, asked = FileWork(driver.context), spec(FILE_MODEL)
     url = driver.emulator.publish("a.txt", b"a")
     for _ in range(4):
         driver.run(work.submit(url, asked))
@@ -265,7 +265,7 @@ def test_submits_keep_to_one_a_second(emulate):
 def test_waiting_for_a_job_is_no_warning(emulate, caplog):
     """A look once a minute for a day would be 1,440 of them."""
     driver = Driver(emulate, job_seconds=200)
-    work, asked = BatchWork(driver.terms), spec(BATCH_MODEL)
+    work, asked = BatchWork(driver.context), spec(BATCH_MODEL)
     plan = {"completion_window": "24h"}
     job = driver.run(work.submit(_batch_file._line("a", 0, asked), asked, plan))
     given = driver.emulator.http_client()
@@ -770,7 +770,7 @@ def test_a_failed_line_has_its_own_error_in_whichever_file_it_is(emulate, tmp_pa
     driver = Driver(emulate, batch_errors_in_output=in_output)
     data = refused_middle(tmp_path, driver.mount)
     spell_errors(driver.mount, *keys)
-    job = driver.run(BatchWork(driver.terms).submit(data, spec(BATCH_MODEL), {"completion_window": "24h"}))
+    job = driver.run(BatchWork(driver.context).submit(data, spec(BATCH_MODEL), {"completion_window": "24h"}))
     # The driver has another key than the client.
     result = Twin(BatchJobs, driver.mount, api_key="k").collect(job.id)
 
@@ -788,7 +788,7 @@ def test_an_error_file_that_cannot_be_downloaded_leaves_the_vectors(emulate, tmp
     """The page says that only output files can be downloaded."""
     driver = Driver(emulate)
     data = refused_middle(tmp_path, driver.mount)
-    job = driver.run(BatchWork(driver.terms).submit(data, spec(BATCH_MODEL), {"completion_window": "24h"}))
+    job = driver.run(BatchWork(driver.context).submit(data, spec(BATCH_MODEL), {"completion_window": "24h"}))
     driver.emulator.fail(
         Fault("400", message="Only files beginning with file-batch_output", path="file-batch_error")
     )
@@ -804,7 +804,7 @@ def test_a_batch_that_fails_as_a_whole_says_which_line(emulate):
     line = (
         b'{"custom_id":"0","method":"POST","url":"/v1/x","body":{"model":"text-embedding-v4","input":"a"}}\n'
     )
-    job = driver.run(BatchWork(driver.terms).submit(line, spec(BATCH_MODEL), {"completion_window": "24h"}))
+    job = driver.run(BatchWork(driver.context).submit(line, spec(BATCH_MODEL), {"completion_window": "24h"}))
     jobs = Twin(BatchJobs, driver.mount, api_key="k")
     ended = jobs.wait(job.id)
     with pytest.raises(RequestError, match=r"line 1: The url /v1/x does not match") as caught:
@@ -815,7 +815,7 @@ def test_a_batch_that_fails_as_a_whole_says_which_line(emulate):
 
 def test_a_batch_is_looked_at_once_a_minute(emulate):
     driver = Driver(emulate, job_seconds=200)
-    work, asked = BatchWork(driver.terms), spec(BATCH_MODEL)
+    work, asked = BatchWork(driver.context), spec(BATCH_MODEL)
     data = _batch_file._line("a", 0, asked)
     job = driver.run(work.submit(data, asked, {"completion_window": "24h"}))
     ended = driver.run(work.wait(job.id, asked, None))

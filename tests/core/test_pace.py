@@ -26,8 +26,8 @@ def _throttle(hint: float | None = None) -> RateLimitError:
     return RateLimitError("slow down", retryable=True, retry_after=hint)
 
 
-def _delays(pace: RateLimiter, number: int, now: float, cost: RequestCost = ONE) -> list[float]:
-    return [pace.reserve(cost, now).delay for _ in range(number)]
+def _delays(limiter: RateLimiter, number: int, now: float, cost: RequestCost = ONE) -> list[float]:
+    return [limiter.reserve(cost, now).delay for _ in range(number)]
 
 
 def test_without_a_limit_nothing_waits() -> None:
@@ -41,54 +41,54 @@ def test_slots_of_a_told_limit_are_evenly_spaced_after_half_a_second_of_burst() 
 
 
 def test_a_hint_of_more_than_a_day_stops_nobody_else() -> None:
-    pace = RateLimiter(None, None)
+    limiter = RateLimiter(None, None)
 
-    pace.report(_throttle(1e99), ONE, 0.0)
+    limiter.report(_throttle(1e99), ONE, 0.0)
 
-    assert 1.0 == pace.pause(0.0)
-    assert [0.0] == _delays(pace, 1, 1.0)
+    assert 1.0 == limiter.pause(0.0)
+    assert [0.0] == _delays(limiter, 1, 1.0)
 
 
 def test_a_pause_in_the_work_saves_up_no_more_than_half_a_second() -> None:
-    pace = RateLimiter(240, None)
-    _delays(pace, 1, 0.0)
+    limiter = RateLimiter(240, None)
+    _delays(limiter, 1, 0.0)
 
-    delays = _delays(pace, 9, 1000.0)
+    delays = _delays(limiter, 9, 1000.0)
 
     assert 2 == delays.count(0.0)
 
 
 def test_tokens_are_paced_too() -> None:
-    pace = RateLimiter(None, 6_000)
+    limiter = RateLimiter(None, 6_000)
 
-    delays = _delays(pace, 4, 0.0, RequestCost(1, 100))
+    delays = _delays(limiter, 4, 0.0, RequestCost(1, 100))
 
     assert pytest.approx([0, 1, 2, 3]) == delays
 
 
 def test_the_tighter_limit_decides() -> None:
-    pace = RateLimiter(60, 600)
+    limiter = RateLimiter(60, 600)
 
-    delays = _delays(pace, 3, 0.0, RequestCost(1, 20))
+    delays = _delays(limiter, 3, 0.0, RequestCost(1, 20))
 
     assert pytest.approx([0, 2, 4]) == delays
 
 
 def test_requests_that_waited_for_tokens_do_not_bunch_up() -> None:
-    pace = RateLimiter(60, 60_000)
-    pace.reserve(RequestCost(1, 60_000), 0.0)
+    limiter = RateLimiter(60, 60_000)
+    limiter.reserve(RequestCost(1, 60_000), 0.0)
 
-    delays = _delays(pace, 30, 0.0, RequestCost(1, 1))
+    delays = _delays(limiter, 30, 0.0, RequestCost(1, 1))
 
     assert all(later - sooner > 0.99 for sooner, later in pairwise(delays[1:]))
 
 
 def test_tokens_are_counted_from_when_they_are_sent() -> None:
-    pace = RateLimiter(60, 120)
-    _delays(pace, 30, 0.0, RequestCost(1, 1))
-    large = pace.reserve(RequestCost(1, 60), 0.0).delay
+    limiter = RateLimiter(60, 120)
+    _delays(limiter, 30, 0.0, RequestCost(1, 1))
+    large = limiter.reserve(RequestCost(1, 60), 0.0).delay
 
-    after = pace.reserve(RequestCost(1, 1), 0.0).delay
+    after = limiter.reserve(RequestCost(1, 1), 0.0).delay
 
     assert pytest.approx([30.0, 60.0], abs=0.6) == [large, after]
 
@@ -101,10 +101,10 @@ def test_tokens_are_counted_from_when_they_are_sent() -> None:
 def test_no_window_holds_more_than_the_told_limit_and_its_burst(
     rpm: int, tpm: int | None, steps: list[tuple[float, int]]
 ) -> None:
-    pace, now, sent = RateLimiter(rpm, tpm), 0.0, []
+    limiter, now, sent = RateLimiter(rpm, tpm), 0.0, []
     for pause, tokens in steps:
         now += pause
-        sent.append((now + pace.reserve(RequestCost(1, tokens), now).delay, tokens))
+        sent.append((now + limiter.reserve(RequestCost(1, tokens), now).delay, tokens))
     sent.sort()
 
     for first, (start, _) in enumerate(sent):
@@ -126,18 +126,18 @@ def test_throttles_never_let_more_through_than_was_told(
     rpm: int, steps: list[tuple[float, bool, float]]
 ) -> None:
     """Cancelled slots are given out again; none may be counted twice."""
-    pace, now = RateLimiter(rpm, None), 0.0
+    limiter, now = RateLimiter(rpm, None), 0.0
     standing: list[tuple[float, Reservation]] = []
     sent: list[float] = []
     for pause, throttled, hint in steps:
         now += pause
-        sent += [at for at, turn in standing if at <= now and pace.confirms(turn)]
-        standing = [(at, turn) for at, turn in standing if at > now]
+        sent += [at for at, reservation in standing if at <= now and limiter.confirms(reservation)]
+        standing = [(at, reservation) for at, reservation in standing if at > now]
         if throttled:
-            pace.report(_throttle(hint), ONE, now)
-        turn = pace.reserve(ONE, now)
-        standing.append((now + turn.delay, turn))
-    sent += [at for at, turn in standing if pace.confirms(turn)]
+            limiter.report(_throttle(hint), ONE, now)
+        reservation = limiter.reserve(ONE, now)
+        standing.append((now + reservation.delay, reservation))
+    sent += [at for at, reservation in standing if limiter.confirms(reservation)]
     sent.sort()
 
     for first, start in enumerate(sent):
@@ -146,61 +146,61 @@ def test_throttles_never_let_more_through_than_was_told(
 
 
 def test_a_throttle_cancels_the_slots_that_are_still_to_come() -> None:
-    pace = RateLimiter(60, None)
-    turns = [pace.reserve(ONE, 0.0) for _ in range(5)]
+    limiter = RateLimiter(60, None)
+    reservations = [limiter.reserve(ONE, 0.0) for _ in range(5)]
 
-    pace.report(_throttle(), ONE, 0.0)
+    limiter.report(_throttle(), ONE, 0.0)
 
-    assert [False] * 5 == [pace.confirms(turn) for turn in turns]
+    assert [False] * 5 == [limiter.confirms(reservation) for reservation in reservations]
 
 
 @pytest.mark.parametrize(
     ("hint", "pause"), [(None, 1.0), (0.0, 0.0), (7.5, 7.5)], ids=["none", "at once", "seconds"]
 )
 def test_nothing_goes_out_during_the_pause(hint: float | None, pause: float) -> None:
-    pace = RateLimiter(None, None)
-    pace.report(_throttle(hint), ONE, 10.0)
+    limiter = RateLimiter(None, None)
+    limiter.report(_throttle(hint), ONE, 10.0)
 
-    assert [pause] * 3 == _delays(pace, 3, 10.0)
+    assert [pause] * 3 == _delays(limiter, 3, 10.0)
 
 
 def test_a_longer_pause_asked_for_moments_later_moves_everyone_too() -> None:
-    pace = RateLimiter(None, None)
-    pace.report(_throttle(), ONE, 0.0)
-    waiting = pace.reserve(ONE, 0.1)
+    limiter = RateLimiter(None, None)
+    limiter.report(_throttle(), ONE, 0.0)
+    waiting = limiter.reserve(ONE, 0.1)
 
-    pace.report(_throttle(30.0), ONE, 0.5)
+    limiter.report(_throttle(30.0), ONE, 0.5)
 
-    assert (False, 29.5) == (pace.confirms(waiting), pace.reserve(ONE, 1.0).delay)
+    assert (False, 29.5) == (limiter.confirms(waiting), limiter.reserve(ONE, 1.0).delay)
 
 
 def test_a_shorter_pause_does_not_end_a_longer_one() -> None:
-    pace = RateLimiter(None, None)
-    pace.report(_throttle(30.0), ONE, 0.0)
+    limiter = RateLimiter(None, None)
+    limiter.report(_throttle(30.0), ONE, 0.0)
 
-    pace.report(_throttle(1.0), ONE, 0.5)
+    limiter.report(_throttle(1.0), ONE, 0.5)
 
-    assert 29.5 == pace.reserve(ONE, 0.5).delay
+    assert 29.5 == limiter.reserve(ONE, 0.5).delay
 
 
 def test_the_line_does_not_stand_still_for_slots_that_were_cancelled() -> None:
-    pace = RateLimiter(60, None)
+    limiter = RateLimiter(60, None)
     for _ in range(600):
-        pace.reserve(ONE, 0.0)
+        limiter.reserve(ONE, 0.0)
 
-    pace.report(_throttle(5.0), ONE, 0.0)
+    limiter.report(_throttle(5.0), ONE, 0.0)
 
-    assert 5.0 == pace.reserve(ONE, 0.0).delay
+    assert 5.0 == limiter.reserve(ONE, 0.0).delay
 
 
 def test_a_cancelled_line_still_owes_what_was_sent() -> None:
-    pace = RateLimiter(1, None)
-    pace.reserve(ONE, 0.0)
-    pace.reserve(ONE, 0.0)
+    limiter = RateLimiter(1, None)
+    limiter.reserve(ONE, 0.0)
+    limiter.reserve(ONE, 0.0)
 
-    pace.report(_throttle(1.0), ONE, 0.1)
+    limiter.report(_throttle(1.0), ONE, 0.1)
 
-    assert pytest.approx(59.9) == pace.reserve(ONE, 0.1).delay
+    assert pytest.approx(59.9) == limiter.reserve(ONE, 0.1).delay
 
 
 @pytest.mark.parametrize(
@@ -212,23 +212,23 @@ def test_a_cancelled_line_still_owes_what_was_sent() -> None:
     ids=["fault of the service", "throttle that is final"],
 )
 def test_other_errors_slow_nobody_down(error: EmbeddingError) -> None:
-    pace = RateLimiter(None, None)
-    turn = pace.reserve(ONE, 0.0)
+    limiter = RateLimiter(None, None)
+    reservation = limiter.reserve(ONE, 0.0)
 
-    pace.report(error, ONE, 0.0)
+    limiter.report(error, ONE, 0.0)
 
-    assert (True, 0.0) == (pace.confirms(turn), pace.reserve(ONE, 0.0).delay)
+    assert (True, 0.0) == (limiter.confirms(reservation), limiter.reserve(ONE, 0.0).delay)
 
 
-def _spacing(pace: RateLimiter, now: float) -> float:
+def _spacing(limiter: RateLimiter, now: float) -> float:
     """Return the seconds between two slots once the burst is used up."""
-    *_, sooner, later = _delays(pace, 300, now)
+    *_, sooner, later = _delays(limiter, 300, now)
     return later - sooner
 
 
-def _answered(pace: RateLimiter, *, rate: float, start: float, seconds: float) -> float:
+def _answered(limiter: RateLimiter, *, rate: float, start: float, seconds: float) -> float:
     for tick in range(int(rate * seconds)):
-        pace.report(None, ONE, start + tick / rate)
+        limiter.report(None, ONE, start + tick / rate)
     return start + seconds
 
 
@@ -277,16 +277,16 @@ def test_an_outage_halves_the_rate_down_to_a_request_a_minute_and_it_comes_back(
 
 
 def test_the_pause_between_throttles_doubles_up_to_sixteen_seconds_while_nothing_is_answered() -> None:
-    pace, now, pauses = RateLimiter(None, None), 0.0, []
+    limiter, now, pauses = RateLimiter(None, None), 0.0, []
     for _ in range(7):
-        pace.report(_throttle(), ONE, now)
-        pauses.append(pace.pause(now))
+        limiter.report(_throttle(), ONE, now)
+        pauses.append(limiter.pause(now))
         now += pauses[-1]
-    pace.report(None, ONE, now)
-    pace.report(_throttle(), ONE, now)
+    limiter.report(None, ONE, now)
+    limiter.report(_throttle(), ONE, now)
 
     assert [1.0, 2.0, 4.0, 8.0, 16.0, 16.0, 16.0] == pauses
-    assert 1.0 == pace.pause(now)
+    assert 1.0 == limiter.pause(now)
 
 
 def _crowd(hint: float | None = None) -> RateLimitError:
@@ -294,44 +294,44 @@ def _crowd(hint: float | None = None) -> RateLimitError:
 
 
 def test_a_crowded_service_is_asked_for_less_at_once_and_teaches_no_rate() -> None:
-    pace, now = RateLimiter(None, None, 64), 0.0
+    limiter, now = RateLimiter(None, None, 64), 0.0
     for _ in range(20):
-        now = _answered(pace, rate=100, start=now, seconds=1.0)
-        pace.report(_crowd(), ONE, now)
+        now = _answered(limiter, rate=100, start=now, seconds=1.0)
+        limiter.report(_crowd(), ONE, now)
 
-    assert [0.0] * 100 == _delays(pace, 100, now)
-    assert 1 <= pace.room() < 32
-    _answered(pace, rate=100, start=now, seconds=60.0)
-    assert 64 == pace.room()
+    assert [0.0] * 100 == _delays(limiter, 100, now)
+    assert 1 <= limiter.max_in_flight() < 32
+    _answered(limiter, rate=100, start=now, seconds=60.0)
+    assert 64 == limiter.max_in_flight()
 
 
 def test_a_crowded_service_that_asks_for_a_pause_gets_one() -> None:
-    pace = RateLimiter(None, None, 64)
-    turn = pace.reserve(ONE, 0.0)
+    limiter = RateLimiter(None, None, 64)
+    reservation = limiter.reserve(ONE, 0.0)
 
-    pace.report(_crowd(3.0), ONE, 0.0, turn=turn)
+    limiter.report(_crowd(3.0), ONE, 0.0, reservation=reservation)
 
-    assert 3.0 == pace.pause(0.0)
-    assert [3.0] == _delays(pace, 1, 0.0)
+    assert 3.0 == limiter.pause(0.0)
+    assert [3.0] == _delays(limiter, 1, 0.0)
 
 
 def test_throttles_at_the_same_time_are_one_lesson() -> None:
     single, many = RateLimiter(None, None), RateLimiter(None, None)
-    for pace, times in ((single, 1), (many, 20)):
-        now = _answered(pace, rate=10, start=0.0, seconds=5.0)
+    for limiter, times in ((single, 1), (many, 20)):
+        now = _answered(limiter, rate=10, start=0.0, seconds=5.0)
         for _ in range(times):
-            pace.report(_throttle(), ONE, now)
+            limiter.report(_throttle(), ONE, now)
 
     assert pytest.approx(_spacing(single, 5.0)) == _spacing(many, 5.0)
 
 
 def test_few_answers_at_the_start_teach_no_rate() -> None:
-    pace = RateLimiter(None, None)
-    pace.report(None, ONE, 0.0)
+    limiter = RateLimiter(None, None)
+    limiter.report(None, ONE, 0.0)
 
-    pace.report(_throttle(), ONE, 0.1)
+    limiter.report(_throttle(), ONE, 0.1)
 
-    assert 0.0 == _spacing(pace, 0.1)
+    assert 0.0 == _spacing(limiter, 0.1)
 
 
 def test_a_rate_rises_along_a_cubic_curve_level_at_what_was_too_much() -> None:
@@ -366,13 +366,13 @@ def test_time_in_which_nothing_is_sent_raises_no_rate() -> None:
 
 
 def test_a_told_limit_is_never_exceeded_by_recovery() -> None:
-    pace = RateLimiter(600, None)
-    now = _answered(pace, rate=10, start=0.0, seconds=5.0)
-    pace.report(_throttle(), ONE, now)
+    limiter = RateLimiter(600, None)
+    now = _answered(limiter, rate=10, start=0.0, seconds=5.0)
+    limiter.report(_throttle(), ONE, now)
 
-    later = _answered(pace, rate=10, start=now, seconds=100.0)
+    later = _answered(limiter, rate=10, start=now, seconds=100.0)
 
-    assert pytest.approx(0.1) == _spacing(pace, later)
+    assert pytest.approx(0.1) == _spacing(limiter, later)
 
 
 # Many workers against a service that enforces a limit by the second.
@@ -384,7 +384,7 @@ class World:
 
     workers: int
     allowance: float
-    pace: RateLimiter
+    limiter: RateLimiter
     seconds: float = 60.0
     hint: float | None = None
     now: float = 0.0
@@ -407,15 +407,15 @@ class World:
         return True if reply.status == 200 else _throttle(self.hint)
 
     def run(self) -> World:
-        terms = RetryContext(Retry(8, 180.0, self._random), self.pace, lambda: self.now, "ark")
+        context = RetryContext(Retry(8, 180.0, self._random), self.limiter, lambda: self.now, "ark")
         for _ in range(self.workers):
-            self._step(exchange(self, terms), None, terms)
+            self._step(exchange(self, context), None, context)
         while self._events and self._events[0][0] < self.seconds:
             self.now, _, flow, happened = heapq.heappop(self._events)
-            self._step(flow, happened, terms)
+            self._step(flow, happened, context)
         return self
 
-    def _step(self, flow: Flow[bool], happened: Reply | None, terms: RetryContext) -> None:
+    def _step(self, flow: Flow[bool], happened: Reply | None, context: RetryContext) -> None:
         while True:
             try:
                 step = flow.send(happened)
@@ -425,7 +425,7 @@ class World:
                 self.lost += 1
             else:
                 break
-            flow, happened = exchange(self, terms), None
+            flow, happened = exchange(self, context), None
         if isinstance(step, Send):
             delay, reply = 0.16 + 0.08 * self._random(), self._admit()
         else:

@@ -50,10 +50,10 @@ def test_there_is_always_room_for_one_and_never_for_more_than_asked(width, outco
 
 
 def test_nothing_stands_in_line_where_there_is_less_room():
-    room = [4.0]
-    feed = Scheduler(range(100), width=4, room=lambda: room[0])
+    max_in_flight = [4.0]
+    feed = Scheduler(range(100), width=4, max_in_flight=lambda: max_in_flight[0])
     first = [number for number, _ in feed.next_jobs(ahead=4)]
-    room[0] = 2.0
+    max_in_flight[0] = 2.0
     for number in first[:7]:
         feed.finish(number)
     second = [number for number, _ in feed.next_jobs(ahead=4)]
@@ -63,14 +63,14 @@ def test_nothing_stands_in_line_where_there_is_less_room():
 
 @pytest.mark.parametrize("error", [ServiceUnavailableError("busy"), TransportError("timed out")], ids=repr)
 def test_what_the_service_did_not_serve_counts_and_a_throttle_does_not(error):
-    pace = RateLimiter(None, None, 10)
+    limiter = RateLimiter(None, None, 10)
     for _ in range(10):
-        pace.report(RateLimitError("slow down", retryable=True), RequestCost(), 0.0)
-    after_throttles = pace.room()
+        limiter.report(RateLimitError("slow down", retryable=True), RequestCost(), 0.0)
+    after_throttles = limiter.max_in_flight()
     for _ in range(10):
-        pace.report(error, RequestCost(), 2.0)
+        limiter.report(error, RequestCost(), 2.0)
 
-    assert (10.0, 5.0) == (after_throttles, pace.room())
+    assert (10.0, 5.0) == (after_throttles, limiter.max_in_flight())
 
 
 @pytest.mark.parametrize("kind", ["sync", "async"])

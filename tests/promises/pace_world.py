@@ -46,7 +46,7 @@ class World:
     workers: int
     rpm: float | None
     tpm: float | None
-    pace: RateLimiter
+    limiter: RateLimiter
     seconds: float
     provider: str = "ark"
     size: int = 100
@@ -77,7 +77,7 @@ class World:
 
     def run(self) -> World:
         retry = Retry(8, self.deadline, self._chance.random)
-        self._terms = RetryContext(retry, self.pace, lambda: self.now, self.provider)
+        self._context = RetryContext(retry, self.limiter, lambda: self.now, self.provider)
         for _ in range(self.workers):
             self._step(_Work(self), None)
         while self._events and self._events[0][0] < self.seconds:
@@ -89,7 +89,7 @@ class World:
         return self
 
     def start(self, work: _Work) -> Flow[Rows]:
-        return exchange(work, self._terms)
+        return exchange(work, self._context)
 
     def estimate(self) -> int:
         size = self.size if self.now < self.later[0] else self.later[1]

@@ -54,12 +54,12 @@ class Run:
 
     def run(self) -> Run:
         retry = Retry(7, 180.0, self._chance.random)
-        terms = RetryContext(retry, self.limiter, lambda: self.now, "ark")
+        context = RetryContext(retry, self.limiter, lambda: self.now, "ark")
         start: Callable[[int], Work] = (
-            self._plainly if self.plain else lambda job: exchange(_Item(job), terms)
+            self._plainly if self.plain else lambda job: exchange(_Item(job), context)
         )
-        room = None if self.plain else self.limiter.room
-        jobs: Scheduler[int] = Scheduler(range(self.items), width=self.width, room=room)
+        max_in_flight = None if self.plain else self.limiter.max_in_flight
+        jobs: Scheduler[int] = Scheduler(range(self.items), width=self.width, max_in_flight=max_in_flight)
         for number, job in jobs.next_jobs():
             self._step(jobs, number, start(job), None)
         while self._events:

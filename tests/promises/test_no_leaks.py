@@ -15,7 +15,7 @@ from promise import CHAOS, ROOT, Breakage
 BREAKAGES = [
     Breakage(
         "volc_dashscope/_request/workers.py",
-        "        for _ in self._workers:\n            self._todo.put(None)\n        if idle:",
+        "        for _ in self._workers:\n            self._queue.put(None)\n        if idle:",
         "        if False:",
         "test_many_calls_leave_nothing_behind",
     ),

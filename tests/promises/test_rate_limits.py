@@ -30,7 +30,7 @@ BREAKAGES = [
     ),
     Breakage(
         "volc_dashscope/_limits/rate_limiter.py",
-        "self._bill.learn(cost.tokens, spent)\n            self._tokens.settle(spent - taken)",
+        "self._estimator.learn(cost.tokens, spent)\n            self._tokens.correct(spent - taken)",
         "pass",
         "test_a_told_limit_is_used_and_kept",
     ),
@@ -72,7 +72,7 @@ BREAKAGES = [
     ),
     Breakage(
         "volc_dashscope/_limits/rate_limiter.py",
-        "return turn.epoch == self._epoch",
+        "return reservation.epoch == self._epoch",
         "return True",
         "TestShared",
     ),
@@ -122,9 +122,11 @@ loads = pytest.mark.parametrize("load", LOADS.values(), ids=LOADS)
 both_services = pytest.mark.parametrize("provider", ["ark", "dashscope"])
 
 
-def _world(load, provider, pace, seconds, seed=1) -> World:
+def _world(load, provider, limiter, seconds, seed=1) -> World:
     workers, rpm, tpm, size, price = load
-    return World(workers, rpm, tpm, pace, seconds, provider=provider, size=size, price=price, seed=seed).run()
+    return World(
+        workers, rpm, tpm, limiter, seconds, provider=provider, size=size, price=price, seed=seed
+    ).run()
 
 
 def _seeds() -> range:
@@ -179,9 +181,9 @@ OUTAGES = {
 @pytest.mark.parametrize("configured", [True, False], ids=["told", "not told"])
 def test_no_storm_follows_an_outage(measured, broken, configured) -> None:
     """The service is down for 30 seconds; no second after that has more than 2.5 times what it allows."""
-    pace = RateLimiter(600 if configured else None, None)
+    limiter = RateLimiter(600 if configured else None, None)
 
-    world = World(64, 600, None, pace, 240.0, outage=(60.0, 90.0), broken=broken).run()
+    world = World(64, 600, None, limiter, 240.0, outage=(60.0, 90.0), broken=broken).run()
 
     inside, busiest = sum(60 <= at < 90 for at in world.sent), world.busiest_second(90.0)
     measured(f"{inside} requests during it, at most {busiest} a second after it, allowed are 10")
@@ -300,7 +302,7 @@ class Shared(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.pace, self.now = RateLimiter(120, 12_000), 0.0
+        self.limiter, self.now = RateLimiter(120, 12_000), 0.0
         self.standing: list[tuple[float, Reservation, int]] = []
         self.sent: list[tuple[float, int]] = []
         self.until = 0.0
@@ -309,15 +311,15 @@ class Shared(RuleBasedStateMachine):
     def _go(self) -> None:
         due = sorted((entry for entry in self.standing if entry[0] <= self.now), key=lambda entry: entry[0])
         self.standing = [entry for entry in self.standing if entry[0] > self.now]
-        gone = [(at, tokens) for at, turn, tokens in due if self.pace.confirms(turn)]
+        gone = [(at, tokens) for at, reservation, tokens in due if self.limiter.confirms(reservation)]
         assert not [at for at, _ in gone for start, end in self.pauses if start < at < end - 1e-6]
         self.sent += gone
 
     @rule(tokens=st.integers(1, 200))
     def reserve(self, tokens: int) -> None:
-        turn = self.pace.reserve(RequestCost(1, tokens), self.now)
-        assert self.now + turn.delay >= self.until - 1e-9
-        self.standing.append((self.now + turn.delay, turn, tokens))
+        reservation = self.limiter.reserve(RequestCost(1, tokens), self.now)
+        assert self.now + reservation.delay >= self.until - 1e-9
+        self.standing.append((self.now + reservation.delay, reservation, tokens))
 
     @rule(seconds=st.floats(0, 3))
     def wait(self, seconds: float) -> None:
@@ -326,13 +328,13 @@ class Shared(RuleBasedStateMachine):
 
     @rule(tokens=st.integers(1, 200))
     def answer(self, tokens: int) -> None:
-        self.pace.report(None, RequestCost(1, tokens), self.now, spent=tokens)
+        self.limiter.report(None, RequestCost(1, tokens), self.now, spent=tokens)
 
     @rule(hint=st.none() | st.floats(0, 10), limit=st.sampled_from(["requests", "tokens", None]))
     def throttle(self, hint: float | None, limit: str | None) -> None:
         self._go()
         error = RateLimitError("slow", retryable=True, retry_after=hint, limit=limit)  # type: ignore[arg-type]
-        self.pace.report(error, RequestCost(), self.now)
+        self.limiter.report(error, RequestCost(), self.now)
         self.until = max(self.until, self.now + (hint or 0.0))
         self.pauses.append((self.now, self.now + (hint or 0.0)))
 

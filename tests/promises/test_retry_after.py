@@ -75,7 +75,7 @@ BREAKAGES = [
     ),
     Breakage(
         "volc_dashscope/_request/exchange.py",
-        "if asked and elapsed + total + asked >= terms.retry.deadline:",
+        "if asked and elapsed + total + asked >= context.retry.deadline:",
         "if False:",
         "test_a_hint_longer_than_the_deadline_ends_those_in_line_too",
     ),
@@ -142,10 +142,10 @@ class Asked:
 def _waits(asked: Asked, *, deadline: float = 100.0, random: float = 0.0, retries: int = 7) -> list[float]:
     """Drive one exchange by a fake clock and return how long it waited before each further attempt."""
     clock = [0.0]
-    terms = RetryContext(
+    context = RetryContext(
         Retry(retries, deadline, lambda: random), RateLimiter(None, None), lambda: clock[0], "dashscope"
     )
-    flow, waits, pause = exchange(asked, terms), [], 0.0
+    flow, waits, pause = exchange(asked, context), [], 0.0
     reply = None
     replies = iter(asked.replies)
     while True:
@@ -191,15 +191,15 @@ TOO_LONG = [
 def test_a_hint_of_more_than_a_day_is_the_end(headers, deadline) -> None:
     """Of that request, which tells it; the others of the client find out for themselves."""
     clock = [0.0]
-    terms = RetryContext(
+    context = RetryContext(
         Retry(8, deadline, lambda: 0.0), RateLimiter(None, None), lambda: clock[0], "dashscope"
     )
-    flow = exchange(Asked(), terms)
+    flow = exchange(Asked(), context)
     next(flow)
 
     with pytest.raises(RateLimitError) as caught:
         flow.send(Reply(429, headers, b'{"code":"Throttling.RateQuota"}', NOW))
-    following = next(exchange(Asked(), terms))
+    following = next(exchange(Asked(), context))
 
     assert caught.value.retry_after is not None
     assert caught.value.retry_after > 86_400
@@ -226,9 +226,11 @@ def test_back_off_grows_to_a_bound() -> None:
 def test_a_hint_longer_than_the_deadline_ends_those_in_line_too() -> None:
     """One reply that says "come back in an hour" must not put the other requests to sleep for it."""
     clock = [0.0]
-    pace = RateLimiter(None, None)
-    pace.report(RateLimitError("later", retryable=True, retry_after=3600.0), RequestCost(), 0.0)
-    flow = exchange(Asked(), RetryContext(Retry(8, 180.0, lambda: 0.0), pace, lambda: clock[0], "dashscope"))
+    limiter = RateLimiter(None, None)
+    limiter.report(RateLimitError("later", retryable=True, retry_after=3600.0), RequestCost(), 0.0)
+    flow = exchange(
+        Asked(), RetryContext(Retry(8, 180.0, lambda: 0.0), limiter, lambda: clock[0], "dashscope")
+    )
 
     with pytest.raises(RateLimitError, match="longer than the deadline") as caught:
         next(flow)

@@ -121,7 +121,7 @@ BREAKAGES = [
         "llama_index_ext/embeddings.py",
         "    api_key: SecretStr | None = Field(default=None, exclude=True, repr=False)\n    embed_batch_size",
         "    api_key: SecretStr | str | None = Field(default=None)\n    embed_batch_size",
-        "test_no_dump_of_a_face_shows_the_key",
+        "test_no_dump_of_an_integration_shows_the_key",
     ),
     Breakage(
         "llama_index_ext/events.py",
@@ -216,8 +216,8 @@ def test_no_view_of_a_client_shows_the_key(kind, show) -> None:
     client = _client(kind)
     inner = [
         client,
-        client._home,
-        client._terms,
+        client._pool,
+        client._context,
         client._spec,
         client._settings,
         client.usage,

@@ -51,13 +51,13 @@ BREAKAGES = [
     Breakage(
         "volc_dashscope/integrations/settings.py",
         "        self._client.close()\n",
-        "        self._client._home._own = None\n",
+        "        self._client._pool._own = None\n",
         "test_a_closed_integration_says_so",
     ),
     Breakage(
         "volc_dashscope/jobs/_settings.py",
-        "        self._home.close()\n",
-        "        self._home._own = None\n",
+        "        self._pool.close()\n",
+        "        self._pool._own = None\n",
         "test_closed_jobs_say_so",
     ),
     Breakage(

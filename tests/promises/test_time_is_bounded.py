@@ -48,7 +48,7 @@ BREAKAGES = [
     ),
     Breakage(
         "volc_dashscope/_request/exchange.py",
-        "Send(request, max(0.0, terms.retry.deadline - elapsed))",
+        "Send(request, max(0.0, context.retry.deadline - elapsed))",
         "Send(request, 1e6)",
         "test_the_deadline_bounds_a_connection_that_is_never_made",
     ),
@@ -60,8 +60,8 @@ BREAKAGES = [
     ),
     Breakage(
         "volc_dashscope/_request/exchange.py",
-        "max(0.0, terms.retry.deadline - elapsed)",
-        "terms.retry.deadline + 1e6",
+        "max(0.0, context.retry.deadline - elapsed)",
+        "context.retry.deadline + 1e6",
         "test_the_deadline_bounds_an_upload_that_nobody_reads",
     ),
     Breakage(
@@ -72,7 +72,7 @@ BREAKAGES = [
     ),
     Breakage(
         "volc_dashscope/_request/workers.py",
-        "        self._workers.remove(worker)\n        self._hire(0.0)",
+        "        self._workers.remove(worker)\n        self._add_worker(0.0)",
         "        self._workers.remove(worker)",
         "test_the_others_of_a_call_are_embedded_beside_one_that_hangs",
     ),

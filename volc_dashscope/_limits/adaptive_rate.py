@@ -65,14 +65,14 @@ class RateWindow:
         self._window, self._grown, self._level_at = _WINDOW_SECONDS, 0.0, 0.0
         self._raised = 0.0
 
-    def take(self, amount: float, at: float) -> None:
+    def reserve(self, amount: float, at: float) -> None:
         """Move the line behind a slot at `at`."""
         if self.limit is not None:
             seconds = amount / self.limit
             # At most half a second's worth at once, this request included.
             self.next = max(self.next, at - max(0.0, _AT_ONCE_SECONDS - seconds)) + seconds
 
-    def settle(self, amount: float) -> None:
+    def correct(self, amount: float) -> None:
         """Move the line by what a request cost more, or less, than was taken for it."""
         if self.limit is not None:
             self.next += amount / self.limit

@@ -52,14 +52,14 @@ class RateLimiter:
         self._concurrency = ConcurrencyLimit(width)
         self._requests = RateWindow(requests_per_minute)
         self._tokens = RateWindow(tokens_per_minute)
-        self._bill = TokenEstimator()
+        self._estimator = TokenEstimator()
         self._epoch = 0
         self._lowered = float("-inf")
         self._resume = float("-inf")
         self._paused = 0.0
         self._pause = _PAUSE
         # Slots that are still to come, each with where both lines stood before it.
-        self._coming: deque[tuple[float, float, float]] = deque()
+        self._future_slots: deque[tuple[float, float, float]] = deque()
         self._lock = Lock()
 
     def reserve(self, cost: RequestCost, now: float) -> Reservation:
@@ -67,20 +67,20 @@ class RateLimiter:
         with self._lock:
             # Both allowances are taken at the same moment: requests that waited for tokens must not bunch up.
             at = max(now, self._requests.next, self._tokens.next)
-            while self._coming and self._coming[0][0] <= now:
-                self._coming.popleft()
+            while self._future_slots and self._future_slots[0][0] <= now:
+                self._future_slots.popleft()
             if at > now:
-                self._coming.append((at, self._requests.next, self._tokens.next))
-            tokens = self._bill.expected(cost.tokens)
-            self._requests.take(cost.requests, at)
-            self._tokens.take(tokens, at)
+                self._future_slots.append((at, self._requests.next, self._tokens.next))
+            tokens = self._estimator.expected(cost.tokens)
+            self._requests.reserve(cost.requests, at)
+            self._tokens.reserve(tokens, at)
             return Reservation(at - now, self._epoch, tokens)
 
-    def confirms(self, turn: Reservation) -> bool:
+    def confirms(self, reservation: Reservation) -> bool:
         """Whether a slot still stands: a throttle since it was made cancels it."""
-        return turn.epoch == self._epoch
+        return reservation.epoch == self._epoch
 
-    def room(self) -> float:
+    def max_in_flight(self) -> float:
         """Requests that may be in flight now."""
         return self._concurrency.size
 
@@ -94,21 +94,21 @@ class RateLimiter:
         cost: RequestCost,
         now: float,
         *,
-        turn: Reservation | None = None,
+        reservation: Reservation | None = None,
         spent: int | None = None,
     ) -> None:
         """
         Learn from how a request ended.
 
         Args:
-            turn: The slot it was sent in; a throttle of one sent before the last throttle teaches nothing new.
+            reservation: The slot it was sent in; a throttle of one sent before the last throttle teaches nothing new.
             spent: Tokens it was billed, where the reply says so.
         """
         with self._lock:
             # At least one token, so that a share of the latest can be told.
-            tokens = max(1.0, turn.tokens if turn is not None else float(cost.tokens))
+            tokens = max(1.0, reservation.tokens if reservation is not None else float(cost.tokens))
             if isinstance(error, RateLimitError) and error.retryable:
-                late = turn is not None and turn.epoch < self._epoch
+                late = reservation is not None and reservation.epoch < self._epoch
                 self._slow_down(error, cost._replace(tokens=round(tokens)), now, late=late)
             elif isinstance(error, ServiceUnavailableError | TransportError):
                 # No throttle: it took its place in the rate as an answer does.
@@ -152,17 +152,17 @@ class RateLimiter:
     def _cancel(self, now: float) -> None:
         """Take back the slots that are still to come; a line that kept them would stand still that long."""
         self._epoch += 1
-        while self._coming and self._coming[0][0] <= now:
-            self._coming.popleft()
-        if self._coming:
-            _, self._requests.next, self._tokens.next = self._coming[0]
-            self._coming.clear()
+        while self._future_slots and self._future_slots[0][0] <= now:
+            self._future_slots.popleft()
+        if self._future_slots:
+            _, self._requests.next, self._tokens.next = self._future_slots[0]
+            self._future_slots.clear()
 
     def _answered(self, cost: RequestCost, taken: float, spent: int | None, now: float) -> None:
         active, self._pause = self._active(now), _PAUSE
         if spent is not None:
-            self._bill.learn(cost.tokens, spent)
-            self._tokens.settle(spent - taken)
+            self._estimator.learn(cost.tokens, spent)
+            self._tokens.correct(spent - taken)
         self._requests.passed(cost.requests, active)
         self._tokens.passed(taken if spent is None else spent, active)
 

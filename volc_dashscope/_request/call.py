@@ -50,31 +50,31 @@ class Exchange:
         length: Shared by all requests of a client.
     """
 
-    __slots__ = ("_batch", "_length", "_spec", "_wire", "cost")
+    __slots__ = ("_batch", "_codec", "_length", "_spec", "cost")
 
-    def __init__(self, batch: Batch, spec: RequestSpec, wire: ProviderCodec, length: LearnedLength) -> None:
-        self._batch, self._spec, self._wire, self._length = batch, spec, wire, length
+    def __init__(self, batch: Batch, spec: RequestSpec, codec: ProviderCodec, length: LearnedLength) -> None:
+        self._batch, self._spec, self._codec, self._length = batch, spec, codec, length
         self.cost = RequestCost(1, sum(batching.tokens(item, spec.model_info) for item in batch.items))
 
     def build(self) -> Request:
-        return self._wire.build(self._batch, self._spec)
+        return self._codec.build(self._batch, self._spec)
 
     def read(self, reply: Reply) -> Rows | EmbeddingError:
-        outcome = self._wire.read(reply, self._batch, self._spec)
+        outcome = self._codec.read(reply, self._batch, self._spec)
         if not isinstance(outcome, Rows) or outcome.vectors is None or self._spec.expected is not None:
             return outcome
         if self._length.agrees(outcome.vectors.shape[1]):
             return outcome
         # The first reply came while this one was on its way: it is read again, against that one's length.
-        return self._wire.read(reply, self._batch, replace(self._spec, learned=self._length.value))
+        return self._codec.read(reply, self._batch, replace(self._spec, learned=self._length.value))
 
 
 class Call:
     """
     The state of one `embed`.
 
-    Bad settings and bad items raise here, before anything is sent. The owner feeds `feed` to a fan-out, hands
-    every outcome to `take`, and asks for the `result`.
+    Bad settings and bad items raise here, before anything is sent. The owner feeds `scheduler` to a fan-out, hands
+    every outcome to `handle`, and asks for the `result`.
     """
 
     def __init__(
@@ -84,9 +84,9 @@ class Call:
         *,
         on_error: OnError,
         width: int,
-        memory: RowCache,
+        row_cache: RowCache,
         keep: bool,
-        room: Callable[[], float] | None = None,
+        max_in_flight: Callable[[], float] | None = None,
     ) -> None:
         if on_error not in _ON_ERROR:
             raise InputError(f"on_error must be one of {', '.join(_ON_ERROR)}, got {on_error!r}")
@@ -101,25 +101,27 @@ class Call:
         self._multi: list[NDArray[np.float16] | None] | None = None
         if spec.output_type == "multi":
             self._multi = [None] * self.count
-        self._bills: list[Usage] = []
+        self._usages: list[Usage] = []
         self._request_ids: list[str] = []
         self._model: str | None = None
         self._done = bytearray(self.count)
         self._rows = 0
         self._failures = refusals(items)
-        if self._failures and (self.alone or on_error == "abort"):
+        if self._failures and (self.single or on_error == "abort"):
             raise self._failures[min(self._failures)]
         self._fatal: EmbeddingError | None = None
-        self._items, self._memory, self._keep = items, memory, keep
-        self._twins: dict[int, list[int]] = {}
+        self._items, self._row_cache, self._keep = items, row_cache, keep
+        self._duplicates: dict[int, list[int]] = {}
         # A refused item has no content; no row is kept of the empty text in its place.
-        self._keys = memory.keys(["" if isinstance(item, Refused) else item for item in items], spec)
+        self._keys = row_cache.keys(["" if isinstance(item, Refused) else item for item in items], spec)
         if self._keys is not None:
             self._recall(self._keys)
-        self.feed: Scheduler[Batch] = Scheduler(batching.plan(self._unknown(), spec), width=width, room=room)
+        self.scheduler: Scheduler[Batch] = Scheduler(
+            batching.plan(self._unknown(), spec), width=width, max_in_flight=max_in_flight
+        )
 
     @property
-    def alone(self) -> bool:
+    def single(self) -> bool:
         """Whether there is one item only: it needs no workers and gets its own error."""
         return self.count == 1
 
@@ -131,14 +133,14 @@ class Call:
     @property
     def usage(self) -> Usage:
         """What was billed so far."""
-        return Usage.total(self._bills)
+        return Usage.total(self._usages)
 
     @property
     def aborted(self) -> bool:
         """Whether the caller wants nothing more of this call, not even what is in flight."""
         return self._on_error == "abort" and bool(self._failures)
 
-    def take(self, number: int, batch: Batch, outcome: Rows | BaseException) -> None:
+    def handle(self, number: int, batch: Batch, outcome: Rows | BaseException) -> None:
         """Store rows, or note why there are none; decides what may still start."""
         requeue: tuple[Batch, ...] = ()
         if isinstance(outcome, Rows):
@@ -150,7 +152,7 @@ class Call:
             requeue = batch.halves()
         else:
             self._fail(batch, outcome)
-        self.feed.finish(number, requeue)
+        self.scheduler.finish(number, requeue)
 
     def result(self) -> EmbeddingResult:
         """
@@ -168,7 +170,7 @@ class Call:
         result = self._snapshot()
         if not self._failures or self._on_error == "skip":
             return result
-        self._park([position for position, done in enumerate(self._done) if done])
+        self._keep_rows([position for position, done in enumerate(self._done) if done])
         first = self._failures[min(self._failures)]
         if self._on_error == "abort":
             raise self._fatal or first
@@ -198,13 +200,13 @@ class Call:
         )
 
     def _store(self, batch: Batch, rows: Rows) -> None:
-        fault = self._unlike(rows)
+        fault = self._mismatch(rows)
         if fault is not None:
             return self._fail(batch, BadReplyError(fault, provider=self._spec.model_info.provider))
         where = batch.positions
-        self._bills.append(rows.usage)
-        if len(self._bills) == _BILLS:
-            self._bills = [self.usage]
+        self._usages.append(rows.usage)
+        if len(self._usages) == _BILLS:
+            self._usages = [self.usage]
         if rows.request_id:
             self._request_ids.append(rows.request_id)
         if rows.vectors is not None:
@@ -214,13 +216,13 @@ class Call:
         _place(self._sparse, where, rows.sparse)
         _place(self._multi, where, rows.multi)
         if self._keep:
-            self._park(where)
+            self._keep_rows(where)
         self._mark(where)
         if rows.vectors is not None and self._keys is not None:
-            self._learn(where, rows.vectors, self._keys)
+            self._remember(where, rows.vectors, self._keys)
         return None
 
-    def _unlike(self, rows: Rows) -> str | None:
+    def _mismatch(self, rows: Rows) -> str | None:
         """Say how rows differ from those of the call's other replies; where they do not, note the model."""
         if rows.vectors is not None and self._table is not None:
             known, length = self._table.shape[1], rows.vectors.shape[1]
@@ -247,47 +249,47 @@ class Call:
 
     def _recall(self, keys: list[str]) -> None:
         """Fill in what is known; with a cache, note which items are the same as an earlier one."""
-        for position, (row, sparse) in self._memory.recall(keys, self._spec).items():
+        for position, (row, sparse) in self._row_cache.recall(keys, self._spec).items():
             if self._sized(len(row)).shape[1] == len(row):
                 self._sized(len(row))[position] = row
                 self._mark([position])
                 if self._sparse is not None:
                     self._sparse[position] = sparse
         first: dict[str, int] = {}
-        for position, key in enumerate(keys if self._memory.caches else ()):
+        for position, key in enumerate(keys if self._row_cache.caches else ()):
             if not self._done[position] and first.setdefault(key, position) != position:
-                self._twins.setdefault(first[key], []).append(position)
+                self._duplicates.setdefault(first[key], []).append(position)
 
-    def _park(self, where: Sequence[int]) -> None:
+    def _keep_rows(self, where: Sequence[int]) -> None:
         """Keep finished rows for one more call that asks for the same."""
         if self._table is None or self._spec.output_type not in ("dense", "dense&sparse"):
             return
         halves = self._sparse or [None] * self.count
         rows = [(self._table[position], halves[position]) for position in where]
-        self._memory.keep([self._items[position] for position in where], self._spec, rows)
+        self._row_cache.keep([self._items[position] for position in where], self._spec, rows)
 
     def _unknown(self) -> Iterator[tuple[int, Item]]:
-        twins = {position for others in self._twins.values() for position in others}
+        duplicates = {position for others in self._duplicates.values() for position in others}
         for position, item in enumerate(self._items):
-            if not self._done[position] and position not in twins and position not in self._failures:
+            if not self._done[position] and position not in duplicates and position not in self._failures:
                 yield position, item
 
-    def _learn(self, where: Sequence[int], rows: FloatArray, keys: Sequence[str]) -> None:
+    def _remember(self, where: Sequence[int], rows: FloatArray, keys: Sequence[str]) -> None:
         if self._spec.output_type != "dense":
             return
-        self._memory.learn([keys[position] for position in where], rows)
+        self._row_cache.learn([keys[position] for position in where], rows)
         for position, row in zip(where, rows, strict=True):
-            others = self._twins.get(position, [])
+            others = self._duplicates.get(position, [])
             self._sized(len(row))[others] = row
             self._mark(others)
 
     def _fail(self, batch: Batch, error: EmbeddingError) -> None:
         for position in batch.positions:
-            for failed in (position, *self._twins.get(position, ())):
+            for failed in (position, *self._duplicates.get(position, ())):
                 self._failures[failed] = error
         if error.account or self._on_error == "abort":
             self._fatal = self._fatal or error
-            self.feed.halt()
+            self.scheduler.halt()
 
     def _unsent(self, position: int) -> EmbeddingError:
         cause = self._fatal

@@ -50,32 +50,32 @@ class RetryContext:
     """What every exchange of a client shares: retries, rate limiter, clock, and whether the service is reached."""
 
     retry: Retry
-    pace: RateLimiter
+    rate_limiter: RateLimiter
     clock: Callable[[], float]
     provider: str
     reach: Reachability = field(default_factory=Reachability)
 
 
-def exchange(op: Operation[T], terms: RetryContext) -> Flow[T]:
+def exchange(op: Operation[T], context: RetryContext) -> Flow[T]:
     """Carry one logical request to a result. Yields `Send` and `Wait`; does no I/O of its own."""
     request = op.build()
-    pace, clock = terms.pace, terms.clock
-    error, elapsed, replies = None, 0.0, terms.reach.replies
+    rate_limiter, clock = context.rate_limiter, context.clock
+    error, elapsed, replies = None, 0.0, context.reach.replies
     for attempt in count(1):
-        turn, asked = yield from _turn(op.cost, terms, elapsed, error)
+        reservation, asked = yield from _wait_for_slot(op.cost, context, elapsed, error)
         # Waiting for the rate limit is no part of the deadline; what the service asked for is.
         began, elapsed = clock(), elapsed + (asked if error is not None else 0.0)
-        reply = yield Send(request, max(0.0, terms.retry.deadline - elapsed))
-        outcome = _read(op, reply, request, terms)
+        reply = yield Send(request, max(0.0, context.retry.deadline - elapsed))
+        outcome = _read(op, reply, request, context)
         if not isinstance(outcome, EmbeddingError):
             spent = outcome.usage.total_tokens if isinstance(outcome, Rows) else None
-            pace.report(None, op.cost, clock(), turn=turn, spent=spent)
+            rate_limiter.report(None, op.cost, clock(), reservation=reservation, spent=spent)
             return outcome
         error = outcome
-        pace.report(error, op.cost, clock(), turn=turn)
-        pause = _pause(error, reply, terms, attempt, elapsed + clock() - began)
+        rate_limiter.report(error, op.cost, clock(), reservation=reservation)
+        pause = _retry_pause(error, reply, context, attempt, elapsed + clock() - began)
         if pause is None:
-            if isinstance(reply, Fault) and reply.kind == "connect" and terms.reach.lost(replies):
+            if isinstance(reply, Fault) and reply.kind == "connect" and context.reach.lost(replies):
                 error.account = True
             raise error
         yield Wait(pause, why=f"attempt {attempt} at {_host_of(request.url)} failed: {error}")
@@ -83,8 +83,8 @@ def exchange(op: Operation[T], terms: RetryContext) -> Flow[T]:
     raise AssertionError("unreachable: count() does not end")
 
 
-def _turn(
-    cost: RequestCost, terms: RetryContext, elapsed: float, error: EmbeddingError | None
+def _wait_for_slot(
+    cost: RequestCost, context: RetryContext, elapsed: float, error: EmbeddingError | None
 ) -> Generator[Wait, Reply | Fault | None, tuple[Reservation, float]]:
     """
     Wait for this request's slot; take another when a throttle moved all slots meanwhile.
@@ -95,27 +95,27 @@ def _turn(
         EmbeddingError: `error`, what became of the last attempt, when the next would start after the deadline;
             before the first attempt, a `RateLimitError` when the service asked others for a longer wait.
     """
-    pace, clock, total = terms.pace, terms.clock, 0.0
+    rate_limiter, clock, total = context.rate_limiter, context.clock, 0.0
     while True:
         now = clock()
-        asked = pace.pause(now)
-        if asked and elapsed + total + asked >= terms.retry.deadline:
-            raise error or _too_long(asked, terms)
+        asked = rate_limiter.pause(now)
+        if asked and elapsed + total + asked >= context.retry.deadline:
+            raise error or _too_long(asked, context)
         total += asked
-        turn = pace.reserve(cost, now)
-        if turn.delay > 0:
+        reservation = rate_limiter.reserve(cost, now)
+        if reservation.delay > 0:
             yield Wait(
-                turn.delay, why=f"the rate limit; last attempt: {error}" if error else "the rate limit"
+                reservation.delay, why=f"the rate limit; last attempt: {error}" if error else "the rate limit"
             )
-        if pace.confirms(turn):
-            return turn, total
+        if rate_limiter.confirms(reservation):
+            return reservation, total
 
 
-def _too_long(asked: float, terms: RetryContext) -> RateLimitError:
+def _too_long(asked: float, context: RetryContext) -> RateLimitError:
     return RateLimitError(
-        f"not sent: {terms.provider} asked another request to wait, for {asked:.0f} s more, which is longer "
-        f"than the deadline of {terms.retry.deadline:g} s",
-        provider=terms.provider,
+        f"not sent: {context.provider} asked another request to wait, for {asked:.0f} s more, which is longer "
+        f"than the deadline of {context.retry.deadline:g} s",
+        provider=context.provider,
         status=429,
         retryable=True,
         retry_after=asked,
@@ -123,15 +123,15 @@ def _too_long(asked: float, terms: RetryContext) -> RateLimitError:
 
 
 def _read(
-    op: Operation[T], reply: Reply | Fault | None, request: Request, terms: RetryContext
+    op: Operation[T], reply: Reply | Fault | None, request: Request, context: RetryContext
 ) -> T | EmbeddingError:
     if isinstance(reply, Reply):
-        terms.reach.replied()
+        context.reach.replied()
         return op.read(reply)
-    return _failure(reply or Fault("broken"), request, terms)
+    return _failure(reply or Fault("broken"), request, context)
 
 
-def _failure(fault: Fault, request: Request, terms: RetryContext) -> EmbeddingError:
+def _failure(fault: Fault, request: Request, context: RetryContext) -> EmbeddingError:
     """Return the error for a request that has no reply, with what the HTTP library raised as its cause."""
     if fault.kind == "closed":
         return ConfigError("this client was closed during the call")
@@ -139,14 +139,14 @@ def _failure(fault: Fault, request: Request, terms: RetryContext) -> EmbeddingEr
     words = _FAULTS[fault.kind].format(
         host=host,
         place=fault.place or host,
-        provider=terms.provider,
+        provider=context.provider,
         reason=f" ({fault.reason})" if fault.reason else "",
         size=f"{fault.size / 1e6:.1f} MB",
-        deadline=f"{terms.retry.deadline:g} s",
+        deadline=f"{context.retry.deadline:g} s",
     )
     error = TransportError(
         words,
-        provider=terms.provider,
+        provider=context.provider,
         retryable=fault.kind in ("connect", "timeout", "broken", "upload"),
         account=fault.kind in ("certificate", "tls", "proxy"),
     )
@@ -159,16 +159,16 @@ def _host_of(url: str) -> str:
     return urlsplit(url).netloc.rpartition("@")[2]
 
 
-def _pause(
-    error: EmbeddingError, fault: Reply | Fault | None, terms: RetryContext, attempt: int, elapsed: float
+def _retry_pause(
+    error: EmbeddingError, fault: Reply | Fault | None, context: RetryContext, attempt: int, elapsed: float
 ) -> float | None:
     """Seconds until the next attempt, or None to give up; marks an error that ends all further requests."""
-    pause = terms.retry.after(error, attempt, elapsed)
+    pause = context.retry.after(error, attempt, elapsed)
     if not isinstance(fault, Fault):
         return pause
     if fault.kind == "upload" and attempt >= _MOST_UPLOADS:
         return None
-    if fault.kind == "connect" and terms.reach.gives_up(terms.retry, attempt, elapsed + (pause or 0.0)):
+    if fault.kind == "connect" and context.reach.gives_up(context.retry, attempt, elapsed + (pause or 0.0)):
         return None
     return pause
 

@@ -28,7 +28,7 @@ class Questions(Generic[Q]):
         pairs: (query, documents), read as they are needed.
         check: Returns what is sent for a pair, or raises `InputError`.
         width: Requests in flight at once.
-        room: How many of `width` may start just now.
+        max_in_flight: How many of `width` may start just now.
     """
 
     def __init__(
@@ -37,13 +37,13 @@ class Questions(Generic[Q]):
         check: Callable[[Item, Iterable[Item]], Q],
         *,
         width: int,
-        room: Callable[[], float],
+        max_in_flight: Callable[[], float],
     ) -> None:
         self._fatal: EmbeddingError | None = None
         jobs = (_checked(query, documents, check) for query, documents in pairs)
-        self.feed: Scheduler[Q | InputError] = Scheduler(jobs, width=width, room=room)
+        self.scheduler: Scheduler[Q | InputError] = Scheduler(jobs, width=width, max_in_flight=max_in_flight)
 
-    def take(self, number: int, outcome: R | InputError | BaseException) -> R | EmbeddingError:
+    def handle(self, number: int, outcome: R | InputError | BaseException) -> R | EmbeddingError:
         """Return a question's result or error; after an account error none starts any more."""
         if isinstance(outcome, BaseException) and (
             not isinstance(outcome, EmbeddingError) or isinstance(outcome, ConfigError)
@@ -51,8 +51,8 @@ class Questions(Generic[Q]):
             raise outcome
         if isinstance(outcome, EmbeddingError) and outcome.account:
             self._fatal = outcome
-            self.feed.halt()
-        self.feed.finish(number)
+            self.scheduler.halt()
+        self.scheduler.finish(number)
         return outcome
 
     def end(self) -> None:

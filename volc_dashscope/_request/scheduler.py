@@ -16,7 +16,7 @@ class Scheduler(Generic[J]):
     Args:
         jobs: Read lazily, one at a time.
         width: Jobs under way at once.
-        room: How many of `width` may start just now.
+        max_in_flight: How many of `width` may start just now.
         window: Distance that bounds what has to be remembered until the oldest job is done; None for no bound.
     """
 
@@ -26,9 +26,9 @@ class Scheduler(Generic[J]):
         *,
         width: int,
         window: int | None = None,
-        room: Callable[[], float] | None = None,
+        max_in_flight: Callable[[], float] | None = None,
     ) -> None:
-        self._room = room
+        self._max_in_flight = max_in_flight
         self._jobs: Iterator[J] = iter(jobs)
         self._requeued: deque[tuple[int, J]] = deque()
         self.width = width
@@ -57,9 +57,9 @@ class Scheduler(Generic[J]):
             yield number, job
 
     def _most(self, ahead: int) -> float:
-        room = self.width if self._room is None else self._room()
+        max_in_flight = self.width if self._max_in_flight is None else self._max_in_flight()
         # What stands in line would start at once: where there is room for fewer, nothing does.
-        return self.width + ahead if room >= self.width else room
+        return self.width + ahead if max_in_flight >= self.width else max_in_flight
 
     def finish(self, number: int, requeue: Iterable[J] = ()) -> None:
         """Note that a job ended; `requeue` are jobs that take its place, with its number."""

@@ -40,9 +40,9 @@ class Stream:
         spec: RequestSpec,
         *,
         width: int,
-        memory: RowCache,
+        row_cache: RowCache,
         ordered: bool = True,
-        room: Callable[[], float] | None = None,
+        max_in_flight: Callable[[], float] | None = None,
     ) -> None:
         check_settings(spec)
         members = as_iterable(items, name="items")
@@ -51,35 +51,38 @@ class Stream:
         self._next = 0
         self._fatal: EmbeddingError | None = None
         self._ordered = ordered
-        self._memory = memory
+        self._row_cache = row_cache
         # With a cache: the keys of what is asked for, who asks for each, and who else waits for the same.
         self._keys: dict[int, str] = {}
         self._askers: dict[str, int] = {}
-        self._twins: dict[int, list[int]] = {}
+        self._duplicates: dict[int, list[int]] = {}
         self._unbooked = Usage()
-        self.feed: Scheduler[Batch] = Scheduler(
-            self._batches(members), width=width, window=_WINDOW_PER_WORKER * width, room=room
+        self.scheduler: Scheduler[Batch] = Scheduler(
+            self._batches(members),
+            width=width,
+            window=_WINDOW_PER_WORKER * width,
+            max_in_flight=max_in_flight,
         )
 
-    def take(self, number: int, batch: Batch, outcome: Rows | BaseException) -> None:
+    def handle(self, number: int, batch: Batch, outcome: Rows | BaseException) -> None:
         """Store rows or the error of a batch."""
         requeue: tuple[Batch, ...] = ()
         if isinstance(outcome, Rows) and outcome.vectors is not None:
             self._unbooked += outcome.usage
             if self._keys:
-                self._memory.learn([self._keys[position] for position in batch.positions], outcome.vectors)
-            self._settle(batch, outcome.vectors)
+                self._row_cache.learn([self._keys[position] for position in batch.positions], outcome.vectors)
+            self._finish(batch, outcome.vectors)
         elif not isinstance(outcome, EmbeddingError) or isinstance(outcome, ConfigError):
             raise outcome if isinstance(outcome, BaseException) else AssertionError("rows without vectors")
         elif len(batch) > 1 and (outcome.splittable or isinstance(outcome, InputError)):
             # An `InputError` this late is a file that changed; its neighbours are not to blame.
             requeue = batch.halves()
         else:
-            self._settle(batch, [outcome] * len(batch))
+            self._finish(batch, [outcome] * len(batch))
             if outcome.account:
                 self._fatal = outcome
-                self.feed.halt()
-        self.feed.finish(number, requeue)
+                self.scheduler.halt()
+        self.scheduler.finish(number, requeue)
 
     def drain(self) -> Iterator[tuple[int, FloatArray | EmbeddingError]]:
         """Yield what is finished, in input order where that is asked for."""
@@ -108,7 +111,7 @@ class Stream:
             block = chain((first,), islice(given, _BLOCK * self._spec.model_info.batch - 1))
             sound = self._checked(block, lines=lines)
             idle = True
-            for batch in batching.plan(self._unknown(sound) if self._memory.caches else sound, self._spec):
+            for batch in batching.plan(self._unknown(sound) if self._row_cache.caches else sound, self._spec):
                 idle = False
                 yield batch
             if idle:
@@ -126,24 +129,24 @@ class Stream:
             else:
                 yield index, item
 
-    def _settle(self, batch: Batch, outcomes: Iterable[FloatArray | EmbeddingError]) -> None:
+    def _finish(self, batch: Batch, outcomes: Iterable[FloatArray | EmbeddingError]) -> None:
         for position, outcome in zip(batch.positions, outcomes, strict=True):
             self._ended[position] = outcome
             if (key := self._keys.pop(position, None)) is not None:
                 del self._askers[key]
-                for twin in self._twins.pop(position, ()):
+                for twin in self._duplicates.pop(position, ()):
                     self._ended[twin] = outcome if isinstance(outcome, EmbeddingError) else outcome.copy()
 
     def _unknown(self, items: Iterator[tuple[int, Item]]) -> list[tuple[int, Item]]:
         """Leave out what the cache knows and what is asked for already; remember the keys of the others."""
         asked: list[tuple[int, Item]] = []
         block = list(self._keyed(list(items)))
-        known = self._memory.recall([key for _, _, key in block], self._spec)
+        known = self._row_cache.recall([key for _, _, key in block], self._spec)
         for place, (index, item, key) in enumerate(block):
             if place in known:
                 self._ended[index] = known[place][0]
             elif (asker := self._askers.setdefault(key, index)) != index:
-                self._twins.setdefault(asker, []).append(index)
+                self._duplicates.setdefault(asker, []).append(index)
             else:
                 self._keys[index] = key
                 asked.append((index, item))
@@ -151,7 +154,7 @@ class Stream:
 
     def _keyed(self, items: list[tuple[int, Item]]) -> Iterator[tuple[int, Item, str]]:
         try:
-            keys = self._memory.keys([item for _, item in items], self._spec) or []
+            keys = self._row_cache.keys([item for _, item in items], self._spec) or []
             yield from ((index, item, key) for (index, item), key in zip(items, keys, strict=True))
         except InputError as error:  # a file that changed or went away between its check and its digest
             if len(items) > 1:

@@ -64,8 +64,8 @@ class Policy:
 class Storage:
     """What one client knows of its temporary storage: URLs by content, and a policy while it lasts."""
 
-    def __init__(self, terms: RetryContext) -> None:
-        self.terms = replace(terms, pace=RateLimiter(_POLICIES_PER_MINUTE, None))
+    def __init__(self, context: RetryContext) -> None:
+        self.context = replace(context, rate_limiter=RateLimiter(_POLICIES_PER_MINUTE, None))
         # Reentrant, because a flow that is collected as garbage releases its claim in whatever thread that is.
         self._lock = RLock()
         self._known: OrderedDict[str, tuple[float, str]] = OrderedDict()
@@ -76,12 +76,12 @@ class Storage:
         """Return the URL of a file that was stored and still lives."""
         with self._lock:
             at, url = self._known.get(name, (float("-inf"), ""))
-            return url if self.terms.clock() - at < _REMEMBERED else None
+            return url if self.context.clock() - at < _REMEMBERED else None
 
     def claim(self, name: str) -> bool:
         """Whether the caller is the one to store a file: it is not there and nobody is at it."""
         with self._lock:
-            now = self.terms.clock()
+            now = self.context.clock()
             if self.find(name) is not None or now - self._claims.get(name, float("-inf")) < _LONGEST_CLAIM:
                 return False
             self._claims[name] = now
@@ -95,7 +95,7 @@ class Storage:
     def keep(self, name: str, url: str) -> None:
         """Remember where a file is."""
         with self._lock:
-            self._known[name] = (self.terms.clock(), url)
+            self._known[name] = (self.context.clock(), url)
             self._known.move_to_end(name)
             while len(self._known) > _MOST_REMEMBERED:
                 self._known.popitem(last=False)
@@ -104,12 +104,12 @@ class Storage:
         """Return the policy if an upload that starts now should end in time."""
         with self._lock:
             until, policy = self._policy or (float("-inf"), None)
-            return policy if self.terms.clock() < until else None
+            return policy if self.context.clock() < until else None
 
     def hold(self, policy: Policy) -> None:
         """Remember a policy for as long as it lasts."""
         with self._lock:
-            self._policy = (self.terms.clock() + policy.seconds - _POLICY_MARGIN, policy)
+            self._policy = (self.context.clock() + policy.seconds - _POLICY_MARGIN, policy)
 
 
 def _word(data: Mapping[str, Any], name: str) -> str:

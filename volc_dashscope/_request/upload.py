@@ -115,7 +115,7 @@ def _put(medium: Image | Video, name: str, spec: RequestSpec, storage: Storage) 
             if error.status != 403:
                 raise
     policy = yield from exchange(
-        Step(lambda: _ask_policy(spec), lambda reply: _policy(reply, spec)), storage.terms
+        Step(lambda: _ask_policy(spec), lambda reply: _policy(reply, spec)), storage.context
     )
     storage.hold(policy)
     return (yield from _send(medium, name, policy, spec, storage))
@@ -128,7 +128,7 @@ def _send(
     step = Step(
         lambda: _form(medium, name, policy), lambda reply: _receipt(reply, medium, spec, f"oss://{key}")
     )
-    return (yield from exchange(step, storage.terms))
+    return (yield from exchange(step, storage.context))
 
 
 def _ask_policy(spec: RequestSpec) -> Request:

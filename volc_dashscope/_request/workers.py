@@ -26,10 +26,10 @@ _LONGEST_LOOK = 0.25
 
 
 def fan_out(
-    feed: Scheduler[J],
+    scheduler: Scheduler[J],
     work: Callable[[J, Watch], T],
     *,
-    hand_to_hand: bool = False,
+    prefetch: bool = True,
 ) -> Iterator[Outcome[J, T]]:
     """
     Do jobs in daemon threads and yield (number, job, result or error) as they end.
@@ -42,26 +42,26 @@ def fan_out(
     starts until the caller has seen it; if that halts the feed, none starts at all.
 
     Args:
-        hand_to_hand: Nothing waits in line: the next job starts only when the caller has dealt with an outcome
-            and come back for more. A caller that is killed loses no more jobs than run at once.
+        prefetch: False queues nothing: the next job starts only when the caller has dealt with an outcome and
+            come back for more. A caller that is killed loses no more jobs than run at once.
     """
-    ahead = 0 if hand_to_hand else feed.width
-    crew = _ThreadPool(work, feed.width)
+    ahead = scheduler.width if prefetch else 0
+    pool = _ThreadPool(work, scheduler.width)
     running = 0
     try:
         while True:
-            for number, job in feed.next_jobs(ahead=ahead):
+            for number, job in scheduler.next_jobs(ahead=ahead):
                 running += 1
-                crew.start(number, job, running)
+                pool.start(number, job, running)
             if not running:
                 break
-            ended = crew.next()
+            ended = pool.next()
             running -= 1
             yield ended
             if isinstance(ended[2], BaseException):
-                running -= crew.go_on(halted=feed.halted)
+                running -= pool.resume(halted=scheduler.halted)
     finally:
-        crew.dismiss(idle=not running)
+        pool.shut_down(idle=not running)
 
 
 class _Worker(Generic[J]):
@@ -83,7 +83,7 @@ class _ThreadPool(Generic[J, T]):
 
     def __init__(self, work: Callable[[J, Watch], T], width: int) -> None:
         self._work, self._width = work, width
-        self._todo: SimpleQueue[tuple[int, J] | None] = SimpleQueue()
+        self._queue: SimpleQueue[tuple[int, J] | None] = SimpleQueue()
         self._done: SimpleQueue[Outcome[J, T]] = SimpleQueue()
         self._stop = threading.Event()
         self._clear = threading.Event()
@@ -92,13 +92,13 @@ class _ThreadPool(Generic[J, T]):
 
     def start(self, number: int, job: J, running: int) -> None:
         if len(self._workers) < min(running, self._width):
-            self._hire(_RAMP * len(self._workers) / self._width)
-        self._todo.put((number, job))
+            self._add_worker(_RAMP * len(self._workers) / self._width)
+        self._queue.put((number, job))
 
-    def _hire(self, after: float) -> None:
+    def _add_worker(self, after: float) -> None:
         worker: _Worker[J] = _Worker(self._stop)
         worker.thread = threading.Thread(
-            target=self._labour, args=(worker, after), name="volc-dashscope", daemon=True
+            target=self._run_worker, args=(worker, after), name="volc-dashscope", daemon=True
         )
         self._workers.append(worker)
         worker.thread.start()
@@ -121,32 +121,32 @@ class _ThreadPool(Generic[J, T]):
         if error is None or job is None:
             return None
         self._workers.remove(worker)
-        self._hire(0.0)
+        self._add_worker(0.0)
         return (*job, error)
 
-    def go_on(self, *, halted: bool) -> int:
+    def resume(self, *, halted: bool) -> int:
         """Let the next jobs start after an error, or take them back; returns how many were taken back."""
         taken = 0
         while halted:
             try:
-                self._todo.get_nowait()
+                self._queue.get_nowait()
             except Empty:
                 break
             taken += 1
         self._clear.set()
         return taken
 
-    def dismiss(self, *, idle: bool) -> None:
+    def shut_down(self, *, idle: bool) -> None:
         self._stop.set()
         self._clear.set()
         for _ in self._workers:
-            self._todo.put(None)
+            self._queue.put(None)
         if idle:
             for worker in self._workers:
                 assert worker.thread is not None
                 worker.thread.join()
 
-    def _labour(self, worker: _Worker[J], after: float) -> None:
+    def _run_worker(self, worker: _Worker[J], after: float) -> None:
         self._stop.wait(after)
         while (task := self._next_task()) is not None and not self._stop.is_set():
             number, job = worker.job = task
@@ -162,30 +162,30 @@ class _ThreadPool(Generic[J, T]):
 
     def _next_task(self) -> tuple[int, J] | None:
         self._clear.wait()
-        return self._todo.get()
+        return self._queue.get()
 
 
 async def afan_out(
-    feed: Scheduler[J], work: Callable[[J], Awaitable[T]], *, alone: bool = False, hand_to_hand: bool = False
+    scheduler: Scheduler[J], work: Callable[[J], Awaitable[T]], *, inline: bool = False, prefetch: bool = True
 ) -> AsyncGenerator[Outcome[J, T], None]:
     """As `fan_out`, in tasks; none outlives the loop."""
-    ahead = 0 if hand_to_hand else feed.width
-    crew = _Tasks(work, 0 if alone else feed.width)
+    ahead = scheduler.width if prefetch else 0
+    pool = _Tasks(work, 0 if inline else scheduler.width)
     running = 0
     try:
         while True:
-            for number, job in feed.next_jobs(ahead=ahead):
+            for number, job in scheduler.next_jobs(ahead=ahead):
                 running += 1
-                crew.start(number, job, running)
+                pool.start(number, job, running)
             if not running:
                 break
-            ended = await crew.next()
+            ended = await pool.next()
             running -= 1
             yield ended
             if isinstance(ended[2], BaseException):
-                running -= crew.go_on(halted=feed.halted)
+                running -= pool.resume(halted=scheduler.halted)
     finally:
-        await crew.dismiss()
+        await pool.shut_down()
 
 
 class _Tasks(Generic[J, T]):
@@ -193,7 +193,7 @@ class _Tasks(Generic[J, T]):
 
     def __init__(self, work: Callable[[J], Awaitable[T]], width: int) -> None:
         self._work, self._width = work, width
-        self._todo: asyncio.Queue[tuple[int, J]] = asyncio.Queue()
+        self._queue: asyncio.Queue[tuple[int, J]] = asyncio.Queue()
         self._done: asyncio.Queue[Outcome[J, T]] = asyncio.Queue()
         self._clear = asyncio.Event()
         self._clear.set()
@@ -203,22 +203,22 @@ class _Tasks(Generic[J, T]):
         if len(self._tasks) < min(running, self._width):
             after = _RAMP * len(self._tasks) / self._width
             self._tasks.append(asyncio.create_task(self._worker(after)))
-        self._todo.put_nowait((number, job))
+        self._queue.put_nowait((number, job))
 
     async def next(self) -> Outcome[J, T]:
         if not self._width:
-            await self._do(*self._todo.get_nowait())
+            await self._do(*self._queue.get_nowait())
         return await self._done.get()
 
-    def go_on(self, *, halted: bool) -> int:
+    def resume(self, *, halted: bool) -> int:
         taken = 0
-        while halted and not self._todo.empty():
-            self._todo.get_nowait()
+        while halted and not self._queue.empty():
+            self._queue.get_nowait()
             taken += 1
         self._clear.set()
         return taken
 
-    async def dismiss(self) -> None:
+    async def shut_down(self) -> None:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -228,7 +228,7 @@ class _Tasks(Generic[J, T]):
         while True:
             if not self._clear.is_set():
                 await self._clear.wait()
-            await self._do(*await self._todo.get())
+            await self._do(*await self._queue.get())
 
     async def _do(self, number: int, job: J) -> None:
         try:
@@ -238,7 +238,7 @@ class _Tasks(Generic[J, T]):
             self._done.put_nowait((number, job, error))
 
 
-def run_alone(work: Callable[[Watch], T]) -> T:
+def run_one(work: Callable[[Watch], T]) -> T:
     """Run one job in a worker of its own, so that its deadline holds, and return its result."""
     jobs: Scheduler[None] = Scheduler([None], width=1)
     for _number, _job, outcome in fan_out(jobs, lambda _, watch: work(watch)):

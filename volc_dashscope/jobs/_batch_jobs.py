@@ -20,7 +20,7 @@ class _BatchSettings(Settings):
 
     @cached_property
     def _work(self) -> BatchWork:
-        return BatchWork(self._terms)
+        return BatchWork(self._context)
 
     def write(self, texts: Iterable[str], path: str | Path) -> int:
         """

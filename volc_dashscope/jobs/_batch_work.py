@@ -32,9 +32,9 @@ _METADATA = {"ds_name": 100, "ds_description": 200, "ds_batch_finish_callback": 
 class BatchWork:
     """The flows of one object's Batch jobs."""
 
-    def __init__(self, terms: RetryContext) -> None:
-        self._terms = terms
-        self._submitting = submitting(terms)
+    def __init__(self, context: RetryContext) -> None:
+        self._context = context
+        self._submitting = submitting(context)
 
     def submit(self, data: bytes, spec: RequestSpec, plan: Mapping[str, object]) -> Flow[Job]:
         """Upload a file of request lines and create a batch for it."""
@@ -47,7 +47,7 @@ class BatchWork:
             digest=digest,
         )
         upload = Request("POST", f"{spec.base_url}/files", {**spec.headers, "Content-Type": kind}, form)
-        name = yield from exchange(Step(lambda: upload, lambda reply: _file_id(reply, spec)), self._terms)
+        name = yield from exchange(Step(lambda: upload, lambda reply: _file_id(reply, spec)), self._context)
         body = orjson.dumps({"input_file_id": name, "endpoint": ENDPOINT, **plan})
         create = Request("POST", f"{spec.base_url}/batches", spec.headers, body)
         try:
@@ -66,21 +66,25 @@ class BatchWork:
         """Ask how a job stands."""
         request = Request("GET", f"{spec.base_url}/batches/{checked_id(job_id)}", spec.headers)
         return (
-            yield from exchange(Step(lambda: request, lambda reply: _read(reply, spec, job_id)), self._terms)
+            yield from exchange(
+                Step(lambda: request, lambda reply: _read(reply, spec, job_id)), self._context
+            )
         )
 
     def cancel(self, job_id: str, spec: RequestSpec) -> Flow[Job]:
         """Cancel a job; lines that are done stay done."""
         request = Request("POST", f"{spec.base_url}/batches/{checked_id(job_id)}/cancel", spec.headers)
         return (
-            yield from exchange(Step(lambda: request, lambda reply: _read(reply, spec, job_id)), self._terms)
+            yield from exchange(
+                Step(lambda: request, lambda reply: _read(reply, spec, job_id)), self._context
+            )
         )
 
     def wait(self, job_id: str, spec: RequestSpec, timeout: float | None) -> Flow[Job]:
         """Look once a minute until a job has ended."""
         return (
             yield from wait(
-                lambda: self.look(job_id, spec), self._terms, timeout=timeout, pauses=(_PAUSE, _PAUSE)
+                lambda: self.look(job_id, spec), self._context, timeout=timeout, pauses=(_PAUSE, _PAUSE)
             )
         )
 
@@ -92,11 +96,11 @@ class BatchWork:
         if job.output_file_id is None and job.error_file_id is None:
             raise failure(job, spec)
         if job.output_file_id is not None:
-            yield from exchange(_content(job.output_file_id, spec, harvest.output), self._terms)
+            yield from exchange(_content(job.output_file_id, spec, harvest.output), self._context)
         if job.error_file_id is not None:
             # The page says that only output files can be downloaded; its scripts download error files too.
             try:
-                yield from exchange(_content(job.error_file_id, spec, harvest.errors), self._terms)
+                yield from exchange(_content(job.error_file_id, spec, harvest.errors), self._context)
             except RequestError as error:
                 harvest.refused = error
         return job
@@ -104,7 +108,9 @@ class BatchWork:
     def _of_file(self, name: str, spec: RequestSpec) -> Flow[list[Job]]:
         request = Request("GET", f"{spec.base_url}/batches?input_file_ids={name}&limit=1", spec.headers)
         return (
-            yield from exchange(Step(lambda: request, lambda reply: _listed(reply, spec, name)), self._terms)
+            yield from exchange(
+                Step(lambda: request, lambda reply: _listed(reply, spec, name)), self._context
+            )
         )
 
 

@@ -25,7 +25,7 @@ class _FileSettings(Settings):
 
     @cached_property
     def _work(self) -> FileWork:
-        return FileWork(self._terms)
+        return FileWork(self._context)
 
     def write(self, texts: Iterable[str], path: str | Path) -> int:
         """

@@ -51,9 +51,9 @@ class FileWork:
 
     # Unsourced A51: a line of an async result has the keys of the synchronous reply; other spellings are
     # tried. Settled by a job of three lines.
-    def __init__(self, terms: RetryContext) -> None:
-        self._terms = terms
-        self._submitting = submitting(terms, _SUBMITS_PER_MINUTE)
+    def __init__(self, context: RetryContext) -> None:
+        self._context = context
+        self._submitting = submitting(context, _SUBMITS_PER_MINUTE)
 
     def submit(self, url: str, spec: RequestSpec) -> Flow[Job]:
         """Start a job for the lines of a file."""
@@ -78,7 +78,7 @@ class FileWork:
         """Ask how a job stands."""
         url = f"{spec.base_url}/tasks/{checked_id(job_id)}"
         step = Step(lambda: Request("GET", url, spec.headers), lambda reply: _job(reply, spec, job_id))
-        return (yield from exchange(step, self._terms))
+        return (yield from exchange(step, self._context))
 
     def cancel(self, job_id: str, spec: RequestSpec) -> Flow[Job]:
         """Cancel a job that has not started."""
@@ -87,13 +87,15 @@ class FileWork:
             lambda: Request("POST", url, spec.headers),
             lambda reply: dashscope.answer(reply, spec, f"to cancel job {job_id}"),
         )
-        yield from exchange(step, self._terms)
+        yield from exchange(step, self._context)
         return (yield from self.look(job_id, spec))
 
     def wait(self, job_id: str, spec: RequestSpec, timeout: float | None) -> Flow[Job]:
         """Look until a job has ended: after 1, 2, 4, then every 8 seconds, as the vendor's SDK does."""
         return (
-            yield from wait(lambda: self.look(job_id, spec), self._terms, timeout=timeout, pauses=(1.0, 8.0))
+            yield from wait(
+                lambda: self.look(job_id, spec), self._context, timeout=timeout, pauses=(1.0, 8.0)
+            )
         )
 
     def fetch(self, job_id: str, spec: RequestSpec, harvest: ResultFiles) -> Flow[Job]:
@@ -115,7 +117,7 @@ class FileWork:
             "GET", url, {"Accept": "*/*"}, keyless=True, into=harvest.output, largest=LARGEST_RESULT
         )
         yield from exchange(
-            Step(lambda: request, lambda reply: _fetched(reply, job, spec, harvest)), self._terms
+            Step(lambda: request, lambda reply: _fetched(reply, job, spec, harvest)), self._context
         )
         return job
 

@@ -14,7 +14,7 @@ from volc_dashscope._limits.rate_limiter import RateLimiter
 from volc_dashscope._limits.retry import Retry
 from volc_dashscope._request.exchange import RetryContext
 from volc_dashscope._request.validation import check_settings
-from volc_dashscope._request.workers import run_alone
+from volc_dashscope._request.workers import run_one
 from volc_dashscope._types import Flow, RequestSpec, Secret
 from volc_dashscope.errors import ConfigError
 from volc_dashscope.models import ModelInfo, Route
@@ -123,13 +123,13 @@ class Settings(_config.NamesOurs):
         self._spec = spec = settings.resolved_spec()
         if spec.expected is None:
             raise ConfigError("a job needs to know the length of its vectors; pass dimensions")
-        self._terms = RetryContext(
+        self._context = RetryContext(
             Retry(settings.max_retries, settings.deadline, random.Random().random),
             RateLimiter(None, None),
             time.monotonic,
             spec.model_info.provider,
         )
-        self._home = ConnectionPool(
+        self._pool = ConnectionPool(
             key=spec.key,
             timeout=settings.timeout,
             width=_WIDTH,
@@ -162,15 +162,15 @@ class Settings(_config.NamesOurs):
 class Sync:
     """Flows in the caller's thread."""
 
-    _home: ConnectionPool
+    _pool: ConnectionPool
 
     def _run(self, flow: Flow[T]) -> T:
-        transport = self._home.sync_transport()
-        return run_alone(lambda watch: run(flow, transport, watch))
+        transport = self._pool.sync_transport()
+        return run_one(lambda watch: run(flow, transport, watch))
 
     def close(self) -> None:
         """Close the connections. Closing twice is allowed; calls after that raise `ConfigError`."""
-        self._home.close()
+        self._pool.close()
 
     def __enter__(self: S) -> S:
         return self
@@ -182,14 +182,14 @@ class Sync:
 class Async:
     """Flows in the caller's task."""
 
-    _home: ConnectionPool
+    _pool: ConnectionPool
 
     async def _arun(self, flow: Flow[T]) -> T:
-        return await arun(flow, await self._home.async_transport())
+        return await arun(flow, await self._pool.async_transport())
 
     async def close(self) -> None:
         """Close this event loop's connections. Calls after that raise `ConfigError`."""
-        await self._home.aclose()
+        await self._pool.aclose()
 
     async def __aenter__(self: A) -> A:
         return self

@@ -36,15 +36,15 @@ class NonIdempotentRetry(Retry):
         return None if isinstance(error, PERHAPS_DONE) else Retry.after(self, error, attempt, elapsed)
 
 
-def submitting(terms: RetryContext, per_minute: float | None = None) -> RetryContext:
-    """Return the terms for a request that makes a job."""
-    once = NonIdempotentRetry(terms.retry.max_retries, terms.retry.deadline, terms.retry.random)
-    return RetryContext(once, RateLimiter(per_minute, None), terms.clock, terms.provider)
+def submitting(context: RetryContext, per_minute: float | None = None) -> RetryContext:
+    """Return the context of a request that makes a job."""
+    once = NonIdempotentRetry(context.retry.max_retries, context.retry.deadline, context.retry.random)
+    return RetryContext(once, RateLimiter(per_minute, None), context.clock, context.provider)
 
 
 def wait(
     look: Callable[[], Flow[Job]],
-    terms: RetryContext,
+    context: RetryContext,
     *,
     timeout: float | None,
     pauses: tuple[float, float],
@@ -58,14 +58,14 @@ def wait(
     """
     if timeout is not None:
         check_patience({}, {"timeout": timeout})
-    started = terms.clock()
+    started = context.clock()
     pause, longest = pauses
     while True:
         job = yield from look()
         if job.ended:
             return job
         # As for a retry: sleeping to the end without another look would only delay the same answer.
-        if timeout is not None and terms.clock() - started + pause > timeout:
+        if timeout is not None and context.clock() - started + pause > timeout:
             raise unfinished(job, f" after {timeout:g} s")
         yield Wait(pause, expected=True)
         pause = min(2 * pause, longest)
