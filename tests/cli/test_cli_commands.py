@@ -29,7 +29,7 @@ COMMANDS = [
 def test_every_command_has_json_and_help_on_every_option(cli, command):
     found = app
     for name in command.split():
-        found = found.commands[name]
+        found = found.get_command(None, name)
     options = [option for option in found.params if option.param_type_name == "option"]
 
     assert "--json" in [name for option in options for name in option.opts]
@@ -38,10 +38,34 @@ def test_every_command_has_json_and_help_on_every_option(cli, command):
 
 
 def test_the_list_above_is_complete():
-    groups = {name: getattr(command, "commands", None) for name, command in app.commands.items()}
+    commands = {name: app.get_command(None, name) for name in app.list_commands(None)}
+    groups = {name: getattr(command, "commands", None) for name, command in commands.items()}
 
     found = [f"{name} {sub}" for name, subs in groups.items() for sub in subs or ()]
     assert {*COMMANDS} == {*found, *(name for name, subs in groups.items() if subs is None)}
+
+
+def test_help_says_of_a_subcommand_what_the_subcommand_says_of_itself(cli):
+    told = " ".join(cli("--help").out.split())
+
+    for name in app.list_commands(None):
+        assert f"{name} {app.get_command(None, name).get_short_help_str(limit=200)}" in told
+
+
+def test_help_loads_click_and_no_subcommand(tmp_path):
+    code = (
+        "import sys\n"
+        "from volc_dashscope.cli import main\n"
+        "sys.argv[1:] = ['--help']\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "heavy = {'httpx', 'numpy', 'wcwidth', 'asyncio', 'sqlite3', 'volc_dashscope.client'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+
+    done = ended(started(folder=tmp_path, code=code))
+
+    assert "[]" == done.out.splitlines()[-1]
 
 
 @pytest.mark.parametrize(

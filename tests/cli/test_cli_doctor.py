@@ -209,7 +209,7 @@ def test_what_is_not_installed_is_a_note_and_what_does_not_fit_is_to_fix(tmp_pat
         place.mkdir()
         (place / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
     program = (
-        "import sys, click, numpy, httpx, orjson\n"
+        "import sys, click, numpy, httpx, orjson, volc_dashscope.cli._doctor\n"
         "from volc_dashscope.cli._app import app\n"
         f"sys.path[:] = [{str(tmp_path)!r}]\n"
         "app(['doctor', '--offline', '--json'])"

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import signal
+from importlib import import_module
 from typing import Any
 
 import click
 from click.exceptions import NoArgsIsHelpError
 
 from volc_dashscope._version import __version__
-from volc_dashscope.cli._cache import cache
-from volc_dashscope.cli._doctor import doctor
-from volc_dashscope.cli._embed import embed
-from volc_dashscope.cli._emulator import emulator
-from volc_dashscope.cli._estimate import estimate
-from volc_dashscope.cli._models import models
 from volc_dashscope.cli._output import ExitCode, leave, note, say_json
-from volc_dashscope.cli._search import search
-from volc_dashscope.cli._serve import serve
+
+# A subcommand's module, named as it is, is imported when it runs: `--help` and completion need its one line only.
+_SUBCOMMANDS = {
+    "cache": "Look after a cache of vectors (`SQLiteCache`, `embed --cache`).",
+    "doctor": "Check keys, hosts, proxies, the connection and versions.",
+    "embed": "Embed every row of SOURCE into a Parquet file.",
+    "emulator": "Run both services offline on this machine, until Ctrl-C.",
+    "estimate": "Say what embedding SOURCE would cost.",
+    "models": "List the models: what they embed, their dimensions and prices.",
+    "search": "Rank the pictures and videos of FOLDER by TEXT, by a picture, or by both.",
+    "serve": "Open a page to search FOLDER on, until Ctrl-C.",
+}
 
 
 class _App(click.Group):
@@ -46,6 +51,22 @@ class _App(click.Group):
         except click.Abort:
             leave(128 + signal.SIGINT)
         leave(code if isinstance(code, int) else ExitCode.DONE)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of the subcommands."""
+        return list(_SUBCOMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a subcommand."""
+        if cmd_name not in _SUBCOMMANDS:
+            return None
+        command: click.Command = getattr(import_module(f"volc_dashscope.cli._{cmd_name}"), cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write one line for each subcommand."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_SUBCOMMANDS.items()))
 
     def make_context(self, info_name: Any, args: list[str], *rest: Any, **extra: Any) -> click.Context:
         """Take note of `--json` before anything is parsed."""
@@ -90,7 +111,3 @@ def app() -> None:
       3    the service or the account stopped it; the same command goes on
       130  stopped by Ctrl-C (143: by SIGTERM)
     """
-
-
-for _command in (embed, cache, models, estimate, doctor, emulator, search, serve):
-    app.add_command(_command)

@@ -10,14 +10,16 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from enum import IntEnum
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 import orjson
 
-from volc_dashscope.bulk import ScanCallback
 from volc_dashscope.errors import ConfigError, EmbeddingError, InputError
-from volc_dashscope.models import ModelInfo
+
+if TYPE_CHECKING:
+    from volc_dashscope.bulk import ScanCallback
+    from volc_dashscope.models import ModelInfo
 
 
 class ExitCode(IntEnum):
