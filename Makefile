@@ -23,6 +23,7 @@ lint:  ## Check style, types and layering
 stores:  ## Try the stores that need a server or a package of their own, PostgreSQL among them
 	@scripts/environment .venv-stores all demo test stores
 	@STORES=1 .venv-stores/bin/python -m pytest tests/integrations/langchain/test_lc_stores.py -k "not chroma"
+	@STORES=1 .venv-stores/bin/python -m pytest tests/integrations/llama_index/test_li_stores.py -k "not milvus"
 	@.venv-stores/bin/python -m pytest tests/stores
 
 chaos:  ## Prove every promise in full size, and that each proof can fail; STEPS="promises browser" chooses

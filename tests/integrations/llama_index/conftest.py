@@ -7,8 +7,9 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
+from li_chosen import SHELVES
 from li_goods import draw
-from li_shelves import SHELVES, Shelf
+from li_shelves import Shelf
 from li_tables import Board
 from llama_index.core import MockEmbedding, Settings
 

@@ -17,6 +17,7 @@ _DOCS = Path(__file__).parents[3] / "docs"
 # Where each table stands. Marks need no words, so both languages have that table; the other is translated by hand.
 PAGES = {
     "stores": [_DOCS / language / "llama-index.md" for language in ("en", "zh")],
+    "databases": [_DOCS / language / "llama-index.md" for language in ("en", "zh")],
     "faults": [_DOCS / "en" / "moving.md"],
 }
 

@@ -1,0 +1,19 @@
+"""The stores that the table's tests run on: the four embedded ones, or with `STORES=1` those of `make stores`."""
+
+from __future__ import annotations
+
+import os
+
+ON_SERVERS = bool(os.environ.get("STORES"))
+if ON_SERVERS:
+    from li_databases import SHELVES
+else:
+    from li_shelves import SHELVES
+
+# The block of llama-index.md that holds their table.
+TABLE = "databases" if ON_SERVERS else "stores"
+
+# Core's index of two stores keeps nodes by the numbers that stores give; FAISS gives each of the two the same ones.
+OF_TWO_STORES = [name for name in SHELVES if name != "FAISS"]
+
+__all__ = ["OF_TWO_STORES", "SHELVES", "TABLE"]
