@@ -1,16 +1,22 @@
 """
 Bounds on what one client of the page can hold: connections, seconds, uploads.
 
-uvicorn closes a connection that is idle between two requests, but waits for ever for the rest of a request that was
-begun. A tab or a script that leaves hundreds of those open would keep them, and their memory, until the command ends.
+uvicorn's settings bound the pause between two requests (`timeout_keep_alive`) and the number of requests that are
+answered at once (`limit_concurrency`), but it waits for ever for the rest of a request that was begun. A tab or a
+script that leaves hundreds of those open would keep them, and their memory, until the command ends.
+
+So a connection runs a clock whenever none of its requests is being answered. `_Connection` stands between asyncio and
+uvicorn's protocol and uses asyncio's interface alone; `_Answering` is ASGI middleware that stops the clock of the
+connection a request came by. The two find each other by the address of the client.
 """
 
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 # A browser opens six connections to a host; a hundred are sixteen tabs.
@@ -26,55 +32,92 @@ def server_config(app: ASGIApp, *, header_seconds: float = HEADER_SECONDS) -> uv
     Args:
         header_seconds: How long the lines and headers of a request may take to come.
     """
+    opened: _Opened = {}
 
-    class Bounded(_Bounded):
-        seconds = header_seconds
+    class Connection(_Connection):
+        def __init__(self, **of_uvicorn: Any) -> None:
+            super().__init__(H11Protocol(**of_uvicorn), opened, header_seconds)
 
     return uvicorn.Config(
-        app,
-        http=Bounded,
+        _Answering(app, opened),
+        http=Connection,
         ws="none",
         log_level="warning",
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # they would replace the client's address
         timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
     )
 
 
-class _Bounded(H11Protocol):
-    """A connection that is closed when a request does not come whole in time, or when there are too many."""
+class _Connection(asyncio.Protocol):
+    """
+    A connection that is closed when a request does not come whole in time, or when there are too many.
 
-    seconds = HEADER_SECONDS
-    _timer: asyncio.TimerHandle | None = None
+    Args:
+        protocol: Reads the requests and writes the replies.
+        opened: The connections of the server; this one is added while it is open.
+        seconds: How long it may be open without a request that is being answered.
+    """
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def __init__(self, protocol: asyncio.Protocol, opened: _Opened, seconds: float) -> None:
+        self._protocol, self._opened, self._seconds = protocol, opened, seconds
+        self._transport: asyncio.BaseTransport | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._client: _Client = None
+        self._refused = False
+        self._answering = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Start the clock, or turn the connection away."""
-        super().connection_made(transport)
-        if len(self.connections) > MOST_CONNECTIONS:
+        self._transport = transport
+        self._client = _address(transport.get_extra_info("peername"))
+        self._refused = len(self._opened) >= MOST_CONNECTIONS or self._client in self._opened
+        if self._refused:
             transport.close()
-        else:
-            self._watch()
+            return
+        self._opened[self._client] = self
+        self._protocol.connection_made(transport)
+        self._start()
 
     def data_received(self, data: bytes) -> None:
-        """Take bytes; the clock runs on while no request is whole, however slowly bytes drip in."""
-        super().data_received(data)
-        self._watch()
+        """Pass bytes on; they do not set the clock back, however slowly they drip in."""
+        if not self._refused:
+            self._protocol.data_received(data)
+
+    def eof_received(self) -> bool | None:
+        """Pass on that the client sends no more."""
+        return None if self._refused else self._protocol.eof_received()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop the clock."""
         self._stop()
-        super().connection_lost(exc)
+        self._transport = None
+        if not self._refused:
+            del self._opened[self._client]
+            self._protocol.connection_lost(exc)
 
-    def _watch(self) -> None:
-        if not self._waits():
-            self._stop()
-        elif self._timer is None:
-            self._timer = self.loop.call_later(self.seconds, self._expire)
+    def pause_writing(self) -> None:
+        """Pass on that the client reads too slowly."""
+        self._protocol.pause_writing()
 
-    def _waits(self) -> bool:
-        # `cycle` is the request that is being answered; its annotation does not say that there may be none.
-        cycle = self.cycle
-        return not cycle or cycle.response_complete
+    def resume_writing(self) -> None:
+        """Pass on that the client reads again."""
+        self._protocol.resume_writing()
+
+    def begun(self) -> None:
+        """Note that a request came whole and is being answered."""
+        self._answering += 1
+        self._stop()
+
+    def answered(self) -> None:
+        """Note that a request was answered."""
+        self._answering -= 1
+        if not self._answering and self._transport is not None:
+            self._start()
+
+    def _start(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(self._seconds, self._expire)
 
     def _stop(self) -> None:
         if self._timer is not None:
@@ -82,6 +125,32 @@ class _Bounded(H11Protocol):
             self._timer = None
 
     def _expire(self) -> None:
-        self._timer = None
-        if self._waits():
-            self.transport.close()
+        if self._transport is not None:
+            self._transport.close()
+
+
+_Client = tuple[str, int] | None
+_Opened = dict[_Client, _Connection]
+
+
+class _Answering:
+    """Middleware that tells a connection when one of its requests is being answered."""
+
+    def __init__(self, app: ASGIApp, opened: _Opened) -> None:
+        self._app, self._opened = app, opened
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on."""
+        connection = self._opened.get(_address(scope["client"])) if scope["type"] == "http" else None
+        if connection is None:
+            await self._app(scope, receive, send)
+            return
+        connection.begun()
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            connection.answered()
+
+
+def _address(client: Any) -> _Client:
+    return (str(client[0]), int(client[1])) if client else None
