@@ -15,7 +15,7 @@ from test_readme import blocks
 DOCS = ROOT / "docs"
 GUIDES = sorted(path.name for path in (DOCS / "zh").glob("*.md"))
 # The reference is made from docstrings, which are English.
-ENGLISH_ONLY = {"reference.md"}
+REFERENCE = sorted((DOCS / "en" / "reference").glob("*.md"))
 EVERY = pytest.mark.parametrize(
     "page", sorted(DOCS.rglob("*.md")), ids=lambda page: str(page.relative_to(DOCS))
 )
@@ -30,7 +30,7 @@ def _code(path: Path) -> list[tuple[str, str | None]]:
 
 
 def test_every_guide_is_there_in_both_languages():
-    assert {path.name for path in (DOCS / "en").glob("*.md")} - ENGLISH_ONLY == set(GUIDES)
+    assert {path.name for path in (DOCS / "en").glob("*.md")} == set(GUIDES)
 
 
 @pytest.mark.parametrize("name", GUIDES)
@@ -107,9 +107,69 @@ def test_both_readmes_show_as_many_blocks_with_output():
 
 def test_the_menu_leads_to_every_page_and_to_no_other():
     menu = set(re.findall(r"^ +- (?:.+: )?(\S+\.md)$", (ROOT / "mkdocs.yml").read_text("utf-8"), re.M))
-    menu |= {"index.md", "en/reference.md"}
 
     assert {str(path.relative_to(DOCS)) for path in DOCS.rglob("*.md")} == menu
+
+
+def test_the_menu_and_the_list_of_pages_show_the_titles_of_the_pages():
+    """The menu names no page, so that each has its title from the page itself."""
+    menu = (ROOT / "mkdocs.yml").read_text("utf-8").partition("\nnav:\n")[2]
+    listed = re.findall(r"\[([^\]]+)\]\(((?:en|zh)/[\w-]+\.md)\)", (DOCS / "index.md").read_text("utf-8"))
+    titles = {path: _title(DOCS / path) for _, path in listed}
+
+    assert [] == re.findall(r"^ +- .+: \S+\.md$", menu, re.M)
+    assert [(titles[path], path) for _, path in listed] == listed
+
+
+def _title(page: Path) -> str:
+    return page.read_text("utf-8").partition("\n")[0].removeprefix("# ")
+
+
+# What the code of a page imports, by the extra that brings it.
+EXTRAS = {
+    "langchain_volc_dashscope": "langchain",
+    "llama_index_ext": "llama-index",
+    "PIL": "images",
+    "volc_dashscope.bulk": "bulk",
+    "volc_dashscope.ray": "ray",
+}
+CONTRIBUTORS = {"new-model.md", "assumptions.md", "cassettes.md", "promises.md", "scenarios.md"}
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("name", sorted({*GUIDES} - CONTRIBUTORS))
+def test_a_guide_begins_with_what_to_install(name, language):
+    """From PyPI and from a clone, with every extra that its code imports."""
+    text = (DOCS / language / name).read_text("utf-8")
+    first = next(block.code for block in blocks(text))
+    installed, cloned = re.findall(r'^pip install "?(?:volc-dashscope|\.)(?:\[([\w,-]+)\])?"?', first, re.M)
+    code = "\n".join(block.code for block in blocks(text) if block.language == "python")
+    imported = {EXTRAS[name] for name in EXTRAS if re.search(rf"^ *(?:from|import) {name}\b", code, re.M)}
+
+    assert installed == cloned
+    assert imported <= {*installed.split(","), "bulk" if "serve" in installed else ""} | (
+        {"images"} if "emulator" in installed else set()
+    )
+
+
+def test_the_reference_shows_every_public_name():
+    import volc_dashscope
+
+    text = "\n".join(page.read_text("utf-8") for page in REFERENCE)
+    types = {"Item", "Part", "OnError", "OutputType", "TextType", "__version__"}
+    public = {*volc_dashscope.__all__} - types
+    shown = set(re.findall(r"^ +- (\w+)$|^::: volc_dashscope\.\w+\.(\w+)$", text, re.M))
+    named = {one or other for one, other in shown} | {*vars(volc_dashscope.errors)}
+
+    assert set() == public - named
+    assert {"volc_dashscope", *PACKAGES} == set(re.findall(r"^# ([\w.]+)", text, re.M))
+
+
+PACKAGES = [
+    "langchain_volc_dashscope",
+    "llama_index_ext",
+    *(f"volc_dashscope.{name}" for name in ("bulk", "emulator", "errors", "jobs", "ray")),
+]
 
 
 @pytest.mark.parametrize("name", ["index.md", *(f"{language}/scenarios.md" for language in ("en", "zh"))])
@@ -125,14 +185,15 @@ def test_pages_that_list_others_list_all(name):
 
 def test_the_testing_page_holds_a_test_that_passes(tmp_path):
     page = blocks((DOCS / "en" / "testing.md").read_text("utf-8"))
-    (tmp_path / "test_reader.py").write_text(page[0].code, encoding="utf-8")
+    first = next(block.code for block in page if block.language == "python")
+    (tmp_path / "test_reader.py").write_text(first, encoding="utf-8")
     (tmp_path / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)]
     plugin = [] if _installed() else ["-p", "volc_dashscope.emulator.pytest_plugin"]
 
     done = subprocess.run([*command, *plugin], cwd=ROOT, capture_output=True, text=True, check=False)
 
-    assert 5 >= len(page[0].code.strip().splitlines())
+    assert 5 >= len(first.strip().splitlines())
     assert "1 passed" in done.stdout, done.stdout
 
 
