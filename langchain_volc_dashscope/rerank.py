@@ -75,10 +75,11 @@ class DashScopeRerank(RerankFields, BaseDocumentCompressor):
             query: Text, `MediaStr`, content block or item.
 
         Raises:
-            InputError: A query or document the model does not take. Nothing was sent.
+            InputError: A query or document the model does not take, or something else than a document. Nothing was
+                sent.
             EmbeddingError: The request failed.
         """
-        given = list(as_iterable(documents, name="documents"))
+        given = _documents(documents)
         found = self._reranker.rerank(self._item(query), self._items(given), top_n=self.top_n)
         return [_scored(given[one.index], one.score) for one in found]
 
@@ -89,7 +90,7 @@ class DashScopeRerank(RerankFields, BaseDocumentCompressor):
         callbacks: Callbacks | None = None,
     ) -> list[Document]:
         """As `compress_documents`, awaited."""
-        given = list(as_iterable(documents, name="documents"))
+        given = _documents(documents)
         found = await self._reranker.aio.rerank(self._item(query), self._items(given), top_n=self.top_n)
         return [_scored(given[one.index], one.score) for one in found]
 
@@ -146,6 +147,18 @@ class DashScopeRerank(RerankFields, BaseDocumentCompressor):
             # The token in its text belongs to the process that made it; the address is good in any.
             return media_of(given, root=self.media_root)
         return as_item(given.page_content, self.unknown_media)
+
+
+def _documents(given: Iterable[Document]) -> list[Document]:
+    """Return the documents; refuse before anything is sent what could not be returned with a score."""
+    documents = list(as_iterable(given, name="documents"))
+    for index, document in enumerate(documents):
+        if not isinstance(document, Document):
+            raise InputError(
+                f"document {index}: expected a Document, got {type(document).__name__}; use rerank() for it",
+                index=index,
+            )
+    return documents
 
 
 def _scored(document: Document, score: float) -> Document:

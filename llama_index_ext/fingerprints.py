@@ -81,9 +81,9 @@ def annotated(node: BaseNode, **notes: str) -> BaseNode:
     )
 
 
-def is_marked(text: str) -> bool:
+def is_marked(text: object) -> bool:
     """Return whether a text is what `fingerprint` gave a picture or video in the place of content."""
-    return MEDIA_KEY in text and _MARK.search(text) is not None
+    return isinstance(text, str) and MEDIA_KEY in text and _MARK.search(text) is not None
 
 
 def with_hash(node: BaseNode, kept: str) -> BaseNode:

@@ -16,7 +16,7 @@ from pydantic import ConfigDict
 from llama_index_ext.media import medium, parts_of
 from llama_index_ext.queries import MediaQueryBundle
 from volc_dashscope import Image, InputError, Item, Part, RerankResult
-from volc_dashscope.inputs import label
+from volc_dashscope.inputs import as_iterable, label
 from volc_dashscope.integrations.rerank import RerankFields
 
 _dispatcher = get_dispatcher(__name__)
@@ -76,7 +76,14 @@ class DashScopeRerank(RerankFields, BaseNodePostprocessor):
     ) -> tuple[Item, list[Item]]:
         if query_bundle is None:
             raise InputError("reranking needs a query; pass query_bundle or query_str")
-        return self._query(query_bundle), [self._item(at, found.node) for at, found in enumerate(nodes)]
+        items: list[Item] = []
+        for index, found in enumerate(as_iterable(nodes, name="nodes")):
+            if not isinstance(found, NodeWithScore):
+                raise InputError(
+                    f"document {index}: expected NodeWithScore, got {type(found).__name__}", index=index
+                )
+            items.append(self._item(index, found.node))
+        return self._query(query_bundle), items
 
     def _query(self, bundle: QueryBundle) -> Item:
         parts: list[Part] = list(bundle.parts) if isinstance(bundle, MediaQueryBundle) else []

@@ -309,7 +309,8 @@ def list_problem(given: object, *, name: str) -> str | None:
 
 def _is_table(given: object) -> bool:
     """Whether this has rows and columns, or is an array that is no list."""
-    if getattr(given, "ndim", 1) != 1:
+    records = getattr(getattr(given, "dtype", None), "names", None)
+    if records or getattr(given, "ndim", 1) != 1 or getattr(given, "nlevels", 1) != 1:
         return True
     return not isinstance(given, Mapping) and (hasattr(given, "columns") or hasattr(given, "column_names"))
 
@@ -319,10 +320,9 @@ def _is_single(given: object) -> bool:
         return True
     if isinstance(given, Set) and not isinstance(given, KeysView):  # the keys of a dict have an order
         return True
-    # Classes, pydantic models of both versions, and named tuples.
-    if isinstance(given, type) or any(
-        hasattr(type(given), fields) for fields in ("model_fields", "__fields__", "_fields")
-    ):
+    # Classes, pydantic models of both versions, named tuples, and the arrays of letters of the standard library.
+    marks = ("model_fields", "__fields__", "_fields", "typecode")
+    if isinstance(given, type) or any(hasattr(type(given), mark) for mark in marks):
         return True
     try:
         iter(given)  # type: ignore[call-overload]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from array import array
 from collections import OrderedDict, deque, namedtuple
 from collections.abc import Callable
 from io import StringIO
@@ -45,10 +46,16 @@ SINGLE: dict[str, Any] = {
     "Table": pyarrow.table({"text": ["a"]}),
     "RecordBatch": pyarrow.record_batch({"text": ["a"]}),
     "str_": np.str_("abc"),
+    "array": array("u", "abc"),
+    "MultiIndex": pandas.MultiIndex.from_tuples([("a", "b")]),
     "int": 3,
     "NoneType": None,
 }
-ARRAYS: dict[str, Any] = {"0-d": np.array("a"), "2-d": np.array([["a", "b"]])}
+ARRAYS: dict[str, Any] = {
+    "0-d": np.array("a"),
+    "2-d": np.array([["a", "b"]]),
+    "records": np.array([("a", "b")], dtype=[("text", "U1"), ("title", "U1")]),
+}
 
 LISTS: dict[str, Callable[[], Any]] = {
     "list": lambda: ["a", "bc"],

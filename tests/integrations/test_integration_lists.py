@@ -127,6 +127,18 @@ def test_one_thing_is_refused_before_anything_is_sent(inside, entry, name, given
 
 
 @pytest.mark.parametrize("name", TEXTS)
+@pytest.mark.parametrize(
+    "item", [None, 3, float("nan"), b"abc", Document("abc"), TextNode(text="abc")], ids=repr
+)
+def test_a_member_that_is_no_text_is_named_before_anything_is_sent(inside, entry, name, item):
+    for call in entry(name):
+        with pytest.raises(InputError, match=rf"got {type(item).__name__}|of type {type(item).__name__}"):
+            call([item])
+
+    assert 0 == len(inside.emulator.ledger)
+
+
+@pytest.mark.parametrize("name", TEXTS)
 @pytest.mark.parametrize("make", LISTS.values(), ids=LISTS)
 def test_lists_of_every_kind_are_embedded_one_by_one(inside, entry, name, make):
     # The second half of a hybrid pair is served from memory, so that not every form sends something.

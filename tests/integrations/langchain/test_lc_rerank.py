@@ -174,3 +174,21 @@ def test_the_key_is_nowhere_and_the_object_travels():
 
     assert (made.model, 3) == (again.model, again.top_n)
     assert [] == [text for text in (repr(made), str(made.model_dump()), repr(vars(made))) if KEY in text]
+
+
+@pytest.mark.parametrize(
+    "given", [["abc"], [Document("abc"), {"type": "text", "text": "abc"}]], ids=["text", "block"]
+)
+@pytest.mark.parametrize("awaited", [False, True], ids=["sync", "async"])
+def test_only_documents_are_compressed_and_nothing_is_paid_for_others(rerank, emulator, given, awaited):
+    compressor = rerank(model="qwen3-rerank")
+
+    with pytest.raises(
+        InputError, match=rf"document {len(given) - 1}: expected a Document, got .*use rerank\(\)"
+    ):
+        if awaited:
+            asyncio.run(compressor.acompress_documents(given, "sea"))
+        else:
+            compressor.compress_documents(given, "sea")
+
+    assert [] == list(emulator.ledger)

@@ -107,6 +107,24 @@ def test_a_picture_may_be_the_query(rerank, process, tmp_path):
     assert "blue" == best[0].node.node_id
 
 
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ("abc", "nodes must be a list, got one str"),
+        ({"node": 1}, "nodes must be a list, got one dict"),
+        (found(TextNode(text="a"))[0], "nodes must be a list, got one NodeWithScore"),
+        ([TextNode(text="a")], "document 0: expected NodeWithScore, got TextNode"),
+        ([*found(TextNode(text="a")), "abc"], "document 1: expected NodeWithScore, got str"),
+    ],
+    ids=["text", "dict", "node", "bare node", "text in a list"],
+)
+def test_what_is_no_list_of_nodes_is_refused_before_anything_is_sent(rerank, process, emulator, given, words):
+    with pytest.raises(InputError, match=words):
+        process(rerank(model="qwen3-rerank"), given, query_str="sea")
+
+    assert [] == list(emulator.ledger)
+
+
 def test_a_query_bundle_ranks_by_its_picture_and_an_llm_reads_its_question(rerank, process, emulator):
     with Emulator() as other:
         model = ArkMultiModalEmbedding(api_key=KEY, base_url=other.ark_url)
