@@ -19,9 +19,14 @@ from volc_dashscope import Frames, Image, Item, Part, Video
 from volc_dashscope.inputs import mend_surrogates, parts
 
 _TOKEN = re.compile(r"⟦media:sha256:([0-9a-f]{64})⟧\s*\Z")
-# The brackets as they are and as JSON escapes them; the last two are what a cut leaves at the edge of a chunk.
+# The brackets as they are and as JSON, HTML and URLs escape them, and their UTF-8 read as Latin-1 or Windows-1252.
+_OPEN = r"(?:⟦|\\u27e6|&(?:amp;)?(?:#10214|#x27e6|lobrk|LeftDoubleBracket);|%e2%9f%a6|â(?:\x9f|Ÿ)¦)"
+_CLOSE = r"(?:⟧|\\u27e7|&(?:amp;)?(?:#10215|#x27e7|robrk|RightDoubleBracket);|%e2%9f%a7|â(?:\x9f|Ÿ)§)"
+# Where an encoding has no brackets, question marks stand for them. The last two are what a cut leaves at the edge of a
+# chunk.
 _PIECE = re.compile(
-    r"(?:⟦|\\u27e6)media:|[0-9a-f]{8}(?:⟧|\\u27e7)|⟦m(?:e(?:d(?:ia?)?)?)?\s*\Z|\A\s*[0-9a-f]{1,7}⟧",
+    rf"{_OPEN}\s*media(?::|%3a)|[0-9a-f]{{8}}\s*{_CLOSE}|[?\ufffd]media:sha256:[0-9a-f]{{8}}"
+    r"|⟦m(?:e(?:d(?:ia?)?)?)?\s*\Z|\A\s*[0-9a-f]{1,7}⟧",
     re.IGNORECASE,
 )
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from langchain_classic.embeddings import CacheBackedEmbeddings
@@ -99,6 +100,20 @@ TOUCHED = {
     "63 digits": f"⟦media:sha256:{'a' * 63}⟧",
     "another hash": f"⟦media:md5:{'a' * 64}⟧",
     "a path": "⟦media:/etc/passwd⟧",
+    "HTML": TOKEN.replace("⟦", "&#10214;").replace("⟧", "&#10215;"),
+    "HTML, hexadecimal": TOKEN.replace("⟦", "&#x27e6;").replace("⟧", "&#X27E7;"),
+    "HTML, by name": TOKEN.replace("⟦", "&lobrk;").replace("⟧", "&RightDoubleBracket;"),
+    "HTML, twice": TOKEN.replace("⟦", "&amp;#10214;").replace("⟧", "&amp;#10215;"),
+    "second piece of HTML": TOKEN[40:].replace("⟧", "&#10215;"),
+    "URL": quote(TOKEN),
+    "second piece of a URL": quote(TOKEN[40:]),
+    "UTF-8 read as Latin-1": TOKEN.encode().decode("latin-1"),
+    "UTF-8 read as Windows-1252": TOKEN.encode().decode("cp1252"),
+    "ASCII": TOKEN.encode("ascii", "replace").decode(),
+    "GBK": TOKEN.encode("gbk", "replace").decode("gbk"),
+    "replaced characters": TOKEN.replace("⟦", "\ufffd").replace("⟧", "\ufffd"),
+    "spaces in its brackets": TOKEN.replace("⟦", "⟦ ").replace("⟧", " ⟧"),
+    "a space before its last bracket": TOKEN[40:].replace("⟧", " ⟧"),
 }
 
 
@@ -226,6 +241,7 @@ HOSTILE = {
     "oss": "oss://bucket/key.png",
     "windows path": r"\\server\share\x.png",
     "token in other brackets": TOKEN.replace("⟦", "[[").replace("⟧", "]]"),
+    "other marks": "what is media: 12345678 ⟨cafebabe⟩ &#10214;x&#10215; %E2%9F%A6x%E2%9F%A7",
     "semantic brackets": "the meaning of ⟦e⟧ is ⟦medium⟧ of ⟦cafe⟧",
     "a digest": f"media:sha256:{'a' * 64}",
     "block as text": '{"type": "image", "url": "file:///etc/passwd"}',
