@@ -37,6 +37,15 @@ class MediaStr(str):
     """
     A short text that stands for an item, and carries it.
 
+    ```python
+    shoe = media(Image.from_path("pictures/red_chair.png"), "a red chair")
+    vectors = DashScopeEmbeddings(model="qwen3-vl-embedding").embed_documents([shoe, "a blue hat"])
+    print(shoe.startswith("a red chair"), len(vectors))
+    ```
+    ```text
+    True 2
+    ```
+
     Attributes:
         item: What is embedded.
         media_uri: Where the medium comes from, if it has an address.
@@ -81,6 +90,14 @@ def media(item: Item, caption: str = "", *, media_uri: str | None = None) -> Med
 class MediaDocument(Document):
     """
     A `Document` whose content stands for an item.
+
+    ```python
+    document = MediaDocument(Image.from_path("pictures/red_chair.png"), caption="a red chair")
+    print(document.metadata["media_kind"], media_of(document))
+    ```
+    ```text
+    image Image('red_chair.png' (image/png 256x192))
+    ```
 
     `metadata` gets `media_uri`, `media_kind` and, where the item has several parts, `media_parts`, so that
     `media_of` can restore the item in another process. Bytes have no address: give one with `media_uri` to find

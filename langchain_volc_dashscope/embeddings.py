@@ -322,6 +322,14 @@ class ArkEmbeddings(_MultimodalEmbeddings):
     """
     Doubao embeddings of Volcengine Ark, for any LangChain chain or vector store.
 
+    ```python
+    embed_model = ArkEmbeddings(model="doubao-embedding-vision-251215")
+    print(len(embed_model.embed_query("a red shoe")), embed_model.dimension)
+    ```
+    ```text
+    2048 2048
+    ```
+
     One request is one vector; `max_concurrency` of them are in flight.
 
     Args:
@@ -348,6 +356,14 @@ class ArkEmbeddings(_MultimodalEmbeddings):
 class DashScopeEmbeddings(_MultimodalEmbeddings):
     """
     Qwen and Tongyi embeddings of Alibaba DashScope, for any LangChain chain or vector store.
+
+    ```python
+    embed_model = DashScopeEmbeddings(model="qwen3-vl-embedding")
+    print(len(embed_model.embed_documents(["a red shoe"])), len(embed_model.embed_image(["pictures/banana.png"])))
+    ```
+    ```text
+    1 1
+    ```
 
     Args:
         model: "text-embedding-v4" for text, "qwen3-vl-embedding" for text, images and videos, and others.

@@ -259,6 +259,14 @@ class ArkMultiModalEmbedding(ClientEmbedding):
     """
     Doubao embeddings of Volcengine Ark.
 
+    ```python
+    embed_model = ArkMultiModalEmbedding(model_name="doubao-embedding-vision-251215")
+    print(len(embed_model.get_query_embedding("a red shoe")))
+    ```
+    ```text
+    2048
+    ```
+
     Args:
         model_name: Model id, or an endpoint id `ep-…` together with `base_model=`. `model` is the same.
         api_key: Else the environment variable `ARK_API_KEY`.
@@ -282,6 +290,16 @@ class ArkMultiModalEmbedding(ClientEmbedding):
 class DashScopeMultiModalEmbedding(ClientEmbedding):
     """
     Qwen and Tongyi embeddings of Alibaba DashScope.
+
+    ```python
+    embed_model = DashScopeMultiModalEmbedding(model_name="qwen3-vl-embedding")
+    print(len(embed_model.get_text_embedding("a red shoe")))
+    print(len(embed_model.get_image_embedding("pictures/banana.png")))
+    ```
+    ```text
+    2560
+    2560
+    ```
 
     Args:
         model_name: "text-embedding-v4", "qwen3-vl-embedding", ... `model` is the same.

@@ -104,13 +104,17 @@ class UsageCountingHandler(TokenCountingHandler):
     """
     Core's token counter, with the tokens the service billed in the place of a tokenizer's guess.
 
-    Core counts the words of a label as the tokens of a picture, and a text that `cache=` answered as paid::
+    ```python
+    counter = UsageCountingHandler(embed_model)
+    Settings.callback_manager = embed_model.callback_manager = CallbackManager([counter])
+    embed_model.get_text_embedding("a red shoe")
+    print(counter.total_embedding_token_count == embed_model.usage.total_tokens)
+    ```
+    ```text
+    True
+    ```
 
-        counter = UsageCountingHandler(embed_model)
-        Settings.callback_manager = embed_model.callback_manager = CallbackManager([counter])
-        ...
-        counter.total_embedding_token_count
-
+    Core counts the words of a label as the tokens of a picture, and a text that `cache=` answered as paid.
     The total is what `embed_model.usage` grew by. Where several calls run at once, an event may hold tokens of
     another. LLM tokens are counted as core counts them.
 

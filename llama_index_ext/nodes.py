@@ -46,6 +46,17 @@ class MultiModalNodeEmbedder(Portable, TransformComponent):
     """
     Give each node one vector of its text, image and video, in a pipeline or by itself.
 
+    ```python
+    from llama_index.core.schema import ImageNode, TextNode
+
+    embed = MultiModalNodeEmbedder(embed_model=DashScopeMultiModalEmbedding(model_name="qwen3-vl-embedding"))
+    nodes = embed([TextNode(text="a red shoe"), ImageNode(image_path="pictures/banana.png")])
+    print([len(node.embedding) for node in nodes])
+    ```
+    ```text
+    [2560, 2560]
+    ```
+
     Nodes handed in are not changed; what comes back are copies, with the vector in `embedding`. An image-only
     node gets the digest of its media as metadata, because core drops nodes without content.
 

@@ -82,6 +82,14 @@ class ArkSparseEmbedding(_Sparse):
     """
     Sparse vectors of Doubao models on Volcengine Ark, of text only.
 
+    ```python
+    embed_model = ArkSparseEmbedding(model_name="doubao-embedding-vision-251215")
+    print(len(embed_model.get_query_embedding("a red shoe")))
+    ```
+    ```text
+    3
+    ```
+
     For a hybrid store, `qdrant_sparse_fns` and `milvus_sparse_function` bring both halves in one request.
 
     Args:
@@ -104,6 +112,14 @@ class ArkSparseEmbedding(_Sparse):
 class DashScopeSparseEmbedding(_Sparse):
     """
     Sparse vectors of Qwen text models on Alibaba DashScope.
+
+    ```python
+    embed_model = DashScopeSparseEmbedding(model_name="text-embedding-v4")
+    print(len(embed_model.get_query_embedding("a red shoe")))
+    ```
+    ```text
+    3
+    ```
 
     Args:
         model_name: "text-embedding-v4" or "text-embedding-v3". `model` is the same.

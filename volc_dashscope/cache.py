@@ -38,6 +38,15 @@ class CacheStats:
     """
     What a cache holds.
 
+    ```python
+    with SQLiteCache("vectors.db") as cache:
+        cache["a"] = b"1234"
+        print(cache.stats().entries, cache.stats().value_bytes)
+    ```
+    ```text
+    1 4
+    ```
+
     Attributes:
         entries: Vectors.
         value_bytes: Their bytes together.
@@ -56,6 +65,19 @@ class CacheStats:
 class SQLiteCache(MutableMapping[str, bytes]):
     """
     A mapping of text keys to bytes in one SQLite file (WAL), safe with threads, forks and other processes.
+
+    ```python
+    from volc_dashscope import Client
+
+    with SQLiteCache("vectors.db") as cache:
+        client = Client("text-embedding-v4", cache=cache)
+        client.embed(["a red shoe"])
+        client.embed(["a red shoe"])
+        print(client.usage.requests)
+    ```
+    ```text
+    1
+    ```
 
     Args:
         path: The file; it is made when it does not exist. Not on a network file system, which WAL forbids.

@@ -51,6 +51,16 @@ class EmbeddingError(Exception):
     """
     Root of the tree.
 
+    ```python
+    try:
+        client.embed(["a red shoe"])
+    except EmbeddingError as error:
+        print(error.provider, error.status, error.code, error.retryable)
+    ```
+    ```text
+    dashscope 429 Throttling.RateQuota True
+    ```
+
     Attributes:
         provider: "ark" or "dashscope", or None when no service was involved.
         status: HTTP status, or None when no reply arrived.
@@ -99,52 +109,194 @@ class EmbeddingError(Exception):
 
 
 class ConfigError(EmbeddingError, ValueError):
-    """A setting is missing or impossible. Nothing was sent."""
+    """
+    A setting is missing or impossible. Nothing was sent.
+
+    ```python
+    try:
+        Client("text-embedding-v4", dimensions=100)
+    except ConfigError as error:
+        print(error.retryable)
+    ```
+    ```text
+    False
+    ```
+    """
 
 
 class InputError(EmbeddingError, ValueError):
-    """An item cannot be embedded as given. Nothing was sent for it."""
+    """
+    An item cannot be embedded as given. Nothing was sent for it.
+
+    ```python
+    try:
+        client.embed(["a red shoe", ""])
+    except InputError as error:
+        print(error.index)
+    ```
+    ```text
+    1
+    ```
+    """
 
 
 class ServiceError(EmbeddingError):
-    """The service refused the request."""
+    """
+    The service refused the request.
+
+    ```python
+    try:
+        client.embed(["a red shoe"])
+    except ServiceError as error:
+        print(type(error).__name__, error.status, error.code)
+    ```
+    ```text
+    ContentError 400 DataInspectionFailed
+    ```
+    """
 
 
 class AuthError(ServiceError):
-    """The key is wrong, lacks a permission, or belongs to another region."""
+    """
+    The key is wrong, lacks a permission, or belongs to another region.
+
+    ```python
+    try:
+        client.embed(["a red shoe"])
+    except AuthError as error:
+        print(error.status, error.code)
+    ```
+    ```text
+    401 InvalidApiKey
+    ```
+    """
 
 
 class QuotaError(ServiceError):
-    """Money, quota or a safety cap: waiting does not help."""
+    """
+    Money, quota or a safety cap: waiting does not help.
+
+    ```python
+    try:
+        client.embed(["a red shoe"])
+    except QuotaError as error:
+        print(error.code, error.retryable)
+    ```
+    ```text
+    Arrearage False
+    ```
+    """
 
 
 class RateLimitError(ServiceError):
-    """Too many requests or tokens; waiting helps."""
+    """
+    Too many requests or tokens; waiting helps.
+
+    ```python
+    try:
+        client.embed(["a red shoe"])
+    except RateLimitError as error:
+        print(error.retryable, error.retry_after)
+    ```
+    ```text
+    True 30.0
+    ```
+    """
 
 
 class ContentError(ServiceError):
-    """The service will not embed this content."""
+    """
+    The service will not embed this content.
+
+    ```python
+    try:
+        client.embed(["a red shoe"])
+    except ContentError as error:
+        print(error.code, error.retryable)
+    ```
+    ```text
+    DataInspectionFailed False
+    ```
+    """
 
 
 class RequestError(ServiceError):
-    """The service refused the request itself."""
+    """
+    The service refused the request itself.
+
+    ```python
+    try:
+        client.embed(["a red shoe"])
+    except RequestError as error:
+        print(error.status, error.code)
+    ```
+    ```text
+    400 InvalidParameter
+    ```
+    """
 
 
 class ServiceUnavailableError(EmbeddingError):
-    """The service failed on its side."""
+    """
+    The service failed on its side.
+
+    ```python
+    try:
+        client.embed(["a red shoe"])
+    except ServiceUnavailableError as error:
+        print(error.status, error.retryable)
+    ```
+    ```text
+    503 True
+    ```
+    """
 
 
 class TransportError(EmbeddingError):
-    """No complete reply arrived: connection, timeout, or a body cut short."""
+    """
+    No complete reply arrived: connection, timeout, or a body cut short.
+
+    ```python
+    try:
+        client.embed(["a red shoe"])
+    except TransportError as error:
+        print(error.status, error.retryable)
+    ```
+    ```text
+    None True
+    ```
+    """
 
 
 class BadReplyError(EmbeddingError):
-    """A reply arrived that breaks the service's own format: wrong count, position, length or number."""
+    """
+    A reply arrived that breaks the service's own format: wrong count, position, length or number.
+
+    ```python
+    try:
+        client.embed(["a red shoe"])
+    except BadReplyError as error:
+        print(error.provider, error.retryable)
+    ```
+    ```text
+    dashscope True
+    ```
+    """
 
 
 class BulkError(EmbeddingError):
     """
     Some items of many failed.
+
+    ```python
+    try:
+        client.embed(["a text that the service refuses", "a red shoe"])
+    except BulkError as error:
+        print(sorted(error.failures), error.result.vectors.shape)
+    ```
+    ```text
+    [0] (2, 1024)
+    ```
 
     Attributes:
         result: What succeeded: rows in input order, NaN where `failures` has the index.

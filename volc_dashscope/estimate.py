@@ -25,6 +25,14 @@ class Estimate:
     """
     What a call would cost. A pair is (fewest, most); most is None where no page sets an upper end.
 
+    ```python
+    estimate = estimate_cost(["a red shoe"] * 25, "text-embedding-v4")
+    print(estimate.items, estimate.requests, estimate.currency)
+    ```
+    ```text
+    25 3 CNY
+    ```
+
     Attributes:
         items: How many were given.
         requests: Requests for vectors a client would send without a cache and without retries; lines of the file

@@ -57,7 +57,18 @@ class Savable(Protocol):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Image(Media):
-    """One image."""
+    """
+    One image.
+
+    ```python
+    shoe = Image.from_path("pictures/red_chair.png")
+    print(shoe.mime, shoe.width, shoe.height)
+    vectors = Client("qwen3-vl-embedding").embed([shoe, Image.from_url("https://example.com/shoe.png")]).vectors
+    ```
+    ```text
+    image/png 256 192
+    ```
+    """
 
     kind: ClassVar[Kind] = "image"
 
@@ -100,6 +111,11 @@ class Image(Media):
 class Video(Media):
     """
     One video. How it is sampled is up to the model unless said here; the model's model_info has the ranges.
+
+    ```python
+    clip = Video.from_url("https://example.com/clip.mp4", fps=0.5)
+    vectors = Client("qwen3-vl-embedding").embed([clip]).vectors
+    ```
 
     Attributes:
         fps: Frames per second to sample (Ark), or the share of frames from 0 to 1 (DashScope).
@@ -214,7 +230,17 @@ class Video(Media):
 
 @dataclass(frozen=True, slots=True, init=False)
 class Frames:
-    """Images that belong together, such as stills of one scene: one vector (DashScope `multi_images`)."""
+    """
+    Images that belong together, such as stills of one scene: one vector (DashScope `multi_images`).
+
+    ```python
+    stills = Frames([Image.from_path("pictures/banana.png"), Image.from_path("pictures/red_chair.png")])
+    print(Client("tongyi-embedding-vision-plus-2026-03-06").embed([stills]).vectors.shape)
+    ```
+    ```text
+    (1, 1152)
+    ```
+    """
 
     images: tuple[Image, ...]
     kind: ClassVar[Modality] = "frames"
@@ -240,7 +266,17 @@ class Frames:
 
 @dataclass(frozen=True, slots=True, init=False, repr=False)
 class Fused:
-    """Several parts that become one vector: `Fused("red, but for running", Image.from_path("shoe.png"))`."""
+    """
+    Several parts that become one vector: `Fused("red, but for running", Image.from_path("shoe.png"))`.
+
+    ```python
+    wish = Fused("the same, but blue", Image.from_path("pictures/red_chair.png"))
+    print(Client("qwen3-vl-embedding").embed([wish], text_type="query").vectors.shape)
+    ```
+    ```text
+    (1, 2560)
+    ```
+    """
 
     parts: tuple[Part, ...]
 

@@ -60,6 +60,14 @@ class RerankResult:
     """
     One document's place in a ranking.
 
+    ```python
+    best = Reranker("qwen3-rerank").rerank("reset password", ["Billing", "Reset a password"])[0]
+    print(best.index, best.document)
+    ```
+    ```text
+    1 Reset a password
+    ```
+
     Attributes:
         index: Position of the document in the caller's list, from 0.
         score: 0 to 1, higher is better. Comparable within one call only.
@@ -233,6 +241,9 @@ class Reranker(_RerankerBase):
     reranker = Reranker("qwen3-rerank")
     best = reranker.rerank("How do I reset my password?", ["Billing", "Reset a password"], top_n=1)
     print(best[0].document)
+    ```
+    ```text
+    Reset a password
     ```
 
     Args:

@@ -21,6 +21,14 @@ class SparseVector:
     """
     The non-zero entries of a sparse vector.
 
+    ```python
+    result = client.embed(["red shoe"], output_type="sparse")
+    print(result.sparse[0].tokens, result.sparse[0].values.dtype)
+    ```
+    ```text
+    ('shoe', 'red') float32
+    ```
+
     Attributes:
         indices: int64, shape (k,): vocabulary ids, as the service gave them.
         values: float32, shape (k,): weights.
@@ -40,6 +48,15 @@ class SparseVector:
 class Usage:
     """
     What was billed. Adds up with `+`.
+
+    ```python
+    client.embed(["a red shoe"])
+    client.embed(["a blue hat"])
+    print(client.usage.requests, client.usage.total_tokens)
+    ```
+    ```text
+    2 6
+    ```
 
     Attributes:
         requests: Requests that were answered with vectors.
@@ -78,6 +95,14 @@ class Usage:
 class EmbeddingResult:
     """
     Vectors of one call.
+
+    ```python
+    result = client.embed(["a red shoe", "a blue hat"])
+    print(result.vectors.shape, result.model, result.errors)
+    ```
+    ```text
+    (2, 1024) text-embedding-v4 {}
+    ```
 
     Attributes:
         vectors: float32, shape (n, dimension), row i for item i; (n, 0) for a call that asked for sparse only.

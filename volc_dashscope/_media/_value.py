@@ -21,6 +21,15 @@ class Media:
     """
     What `Image` and `Video` have in common; make one of those.
 
+    ```python
+    from volc_dashscope import Image
+
+    print(Image.from_path("pictures/red_chair.png").format)
+    ```
+    ```text
+    png
+    ```
+
     Equal values have the same source: the same URL, the same bytes, or the same unchanged file.
     """
 

@@ -40,6 +40,14 @@ class Columns:
     """
     Which columns of a table make an item; several parts in one row become one vector.
 
+    ```python
+    source = open_source("shoes.csv", columns=Columns(text=("title",), id="sku"))
+    print(preview(source, model="text-embedding-v4").rows)
+    ```
+    ```text
+    2
+    ```
+
     Attributes:
         text: Names of columns, in the order of the parts. With none of any kind, the columns called
             "text", "image" and "video" are taken.

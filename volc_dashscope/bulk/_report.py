@@ -26,6 +26,14 @@ class Preview:
     """
     What a job would still do. A pair is (fewest, most); most is None where no page sets one.
 
+    ```python
+    found = preview("texts.txt", model="text-embedding-v4")
+    print(found.items, found.requests)
+    ```
+    ```text
+    2 1
+    ```
+
     Attributes:
         rows: In the source.
         finished: Rows that an earlier run has saved.
@@ -60,6 +68,14 @@ class Preview:
 class Report:
     """
     How a job ended.
+
+    ```python
+    report = embed_file("texts.txt", "vectors.parquet", model="text-embedding-v4")
+    print(report.state, report.rows, report.failed)
+    ```
+    ```text
+    done 2 0
+    ```
 
     Attributes:
         state: "done"; "interrupted" (the same call goes on with it); or "waiting" for the service's own job.
@@ -115,6 +131,14 @@ def price_of(usage: Usage, model_info: ModelInfo, *, batch: bool = False) -> flo
 class Progress:
     """
     A bar on a terminal, a line every ten seconds anywhere else.
+
+    ```python
+    from volc_dashscope.models import get_model_info
+
+    bar = Progress(get_model_info("text-embedding-v4"), total=2)
+    embed_file("texts.txt", "vectors.parquet", model="text-embedding-v4", watch=bar.show)
+    bar.close()
+    ```
 
     Args:
         total: Rows of the source, or None where nobody has counted them.

@@ -52,6 +52,14 @@ class Source:
     """
     Something that has rows, in an order that does not change.
 
+    ```python
+    source = open_source("texts.txt")
+    print(source.format, count_rows(source))
+    ```
+    ```text
+    text 2
+    ```
+
     Attributes:
         path: A file, or a folder.
         format: How it is read.

@@ -19,6 +19,18 @@ class Emulator:
     """
     Both services, offline.
 
+    ```python
+    from volc_dashscope import Client
+
+    emulator = Emulator(latency=0.001)
+    client = Client("text-embedding-v4", api_key="any", http_client=emulator.http_client())
+    client.embed(["a red shoe"])
+    print(emulator.ledger.texts, emulator.ledger.statuses)
+    ```
+    ```text
+    ['a red shoe'] [200]
+    ```
+
     An emulator of the protocol, not a model: vectors are deterministic and modestly meaningful.
 
     Args:

@@ -17,6 +17,18 @@ class Request:
     """
     One request as a service sees it.
 
+    ```python
+    def look(request: Request, response: Response) -> None:
+        print(request.method, request.path)
+
+
+    emulator.reply_with(look)
+    client.embed(["a red shoe"])
+    ```
+    ```text
+    POST /api/v1/services/embeddings/text-embedding/text-embedding
+    ```
+
     Attributes:
         headers: Names are lower-cased.
         json: The parsed body; None when there is none or it is not JSON.
@@ -46,6 +58,17 @@ class Request:
 class Response:
     """
     One answer, and what the network does to it.
+
+    ```python
+    emulator.reply_with(lambda request, response: Response(status=503))
+    try:
+        client.embed(["a red shoe"])
+    except EmbeddingError as error:
+        print(error.status)
+    ```
+    ```text
+    503
+    ```
 
     Attributes:
         tokens: Tokens billed for it.

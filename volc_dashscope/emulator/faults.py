@@ -46,6 +46,17 @@ class Fault:
     """
     One thing that goes wrong.
 
+    ```python
+    emulator = Emulator()
+    emulator.fail("503", Fault("429", retry_after=0.01))
+    client = Client("text-embedding-v4", api_key="any", http_client=emulator.http_client())
+    client.embed(["a red shoe"])
+    print(emulator.ledger.statuses)
+    ```
+    ```text
+    [503, 429, 200]
+    ```
+
     Attributes:
         kind: An HTTP status ("429", "500", "502", ...), "tpm" (a 429 for tokens), or one of
             "reset" (connection reset before any byte), "reset_body" (reset inside the body),
@@ -105,6 +116,10 @@ class Speaker(Protocol):
 class Faults:
     """
     A plan being carried out.
+
+    ```python
+    emulator = Emulator(faults=Faults("429:5%,reset:2%", seed=7))
+    ```
 
     Args:
         max_in_a_row: How often in a row chance may strike one request, so that retries succeed in the end.

@@ -14,6 +14,15 @@ class Entry:
     """
     One request and how it ended.
 
+    ```python
+    client.embed(["a red shoe"])
+    entry = emulator.ledger.requests[0]
+    print(entry.method, entry.status, entry.texts)
+    ```
+    ```text
+    POST 200 ['a red shoe']
+    ```
+
     Attributes:
         headers: Names are lower-cased.
         body: The parsed JSON body, or None.
@@ -36,7 +45,18 @@ class Entry:
 
 
 class Ledger:
-    """A list of entries that many threads may write and read."""
+    """
+    A list of entries that many threads may write and read.
+
+    ```python
+    client.embed(["a red shoe", "a blue hat"])
+    print(len(emulator.ledger), emulator.ledger.texts, emulator.ledger.in_flight_max)
+    emulator.ledger.clear()
+    ```
+    ```text
+    1 ['a red shoe', 'a blue hat'] 1
+    ```
+    """
 
     def __init__(self) -> None:
         self._lock = Lock()

@@ -11,7 +11,7 @@ from volc_dashscope.jobs import _batch_file
 from volc_dashscope.jobs._batch_work import BatchWork, planned
 from volc_dashscope.jobs._job import Job, JobResult
 from volc_dashscope.jobs._results import ResultFiles
-from volc_dashscope.jobs._settings import Async, Settings, Sync
+from volc_dashscope.jobs._settings import Async, Settings, Sync, documented
 
 
 class _BatchSettings(Settings):
@@ -40,8 +40,21 @@ class _BatchSettings(Settings):
         return _batch_file.parts(path)
 
 
+@documented
 class BatchJobs(_BatchSettings, Sync):
-    __doc__ = Settings.__doc__
+    """
+    Embeds files of texts at half price through the OpenAI-compatible Batch.
+
+    ```python
+    with BatchJobs("text-embedding-v4") as jobs:
+        jobs.write(["a red shoe", "a blue hat"], "lines.jsonl")
+        job = jobs.submit("lines.jsonl")
+        print(jobs.wait(job.id).status, jobs.collect(job.id).vectors.shape)
+    ```
+    ```text
+    completed (2, 1024)
+    ```
+    """
 
     def submit(
         self,
@@ -93,8 +106,21 @@ class BatchJobs(_BatchSettings, Sync):
             return _batch_file.read(job, self._spec, harvest)
 
 
+@documented
 class AsyncBatchJobs(_BatchSettings, Async):
-    __doc__ = Settings.__doc__
+    """
+    As `BatchJobs`, awaited.
+
+    ```python
+    async with AsyncBatchJobs("text-embedding-v4") as jobs:
+        jobs.write(["a red shoe", "a blue hat"], "lines.jsonl")
+        job = await jobs.submit("lines.jsonl")
+        print((await jobs.wait(job.id)).status)
+    ```
+    ```text
+    completed
+    ```
+    """
 
     async def submit(
         self,

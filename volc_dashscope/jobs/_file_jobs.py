@@ -13,7 +13,7 @@ from volc_dashscope.jobs import _file_work
 from volc_dashscope.jobs._file_work import FileWork
 from volc_dashscope.jobs._job import Job, JobResult
 from volc_dashscope.jobs._results import ResultFiles
-from volc_dashscope.jobs._settings import Async, Settings, Sync
+from volc_dashscope.jobs._settings import Async, Settings, Sync, documented
 
 _DAY = 24 * 3600.0
 FirstLine = Literal[0, 1]
@@ -40,8 +40,21 @@ class _FileSettings(Settings):
         return _file_work.write(texts, path, self._spec)
 
 
+@documented
 class FileJobs(_FileSettings, Sync):
-    __doc__ = Settings.__doc__
+    """
+    Embeds a file of texts that the service fetches from your address, at the models `text-embedding-async-*`.
+
+    ```python
+    with FileJobs("text-embedding-async-v2") as jobs:
+        count = jobs.write(["a red shoe", "a blue hat"], "texts-1.txt")
+        job = jobs.submit(url)  # where you put the file: a public https address
+        print(jobs.wait(job.id).status, jobs.collect(job.id, count=count).vectors.shape)
+    ```
+    ```text
+    SUCCEEDED (2, 1536)
+    ```
+    """
 
     def submit(self, url: str, *, text_type: TextType | None = "document") -> Job:
         """
@@ -91,8 +104,20 @@ class FileJobs(_FileSettings, Sync):
             return _file_work.read(job, self._spec, harvest, count=count, first_line=first_line)
 
 
+@documented
 class AsyncFileJobs(_FileSettings, Async):
-    __doc__ = Settings.__doc__
+    """
+    As `FileJobs`, awaited.
+
+    ```python
+    async with AsyncFileJobs("text-embedding-async-v2") as jobs:
+        job = await jobs.submit(url)
+        print((await jobs.wait(job.id)).status)
+    ```
+    ```text
+    SUCCEEDED
+    ```
+    """
 
     async def submit(self, url: str, *, text_type: TextType | None = "document") -> Job:
         """As `FileJobs.submit`, awaited."""

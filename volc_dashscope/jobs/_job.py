@@ -16,6 +16,16 @@ class Job:
     """
     One job as the service last told of it.
 
+    ```python
+    jobs = BatchJobs("text-embedding-v4")
+    jobs.write(["a red shoe", "a blue hat"], "lines.jsonl")
+    job = jobs.submit("lines.jsonl")
+    print(job.ended, jobs.wait(job.id).status)
+    ```
+    ```text
+    False completed
+    ```
+
     Attributes:
         id: All that is needed to go on with it, also in another process.
         status: As the service spells it: PENDING, RUNNING, SUCCEEDED, FAILED, CANCELED (file jobs), or validating,
@@ -53,6 +63,16 @@ class Job:
 class JobResult:
     """
     Vectors of one job.
+
+    ```python
+    jobs = BatchJobs("text-embedding-v4")
+    jobs.write(["a red shoe", "a blue hat"], "lines.jsonl")
+    result = jobs.collect(jobs.wait(jobs.submit("lines.jsonl").id).id)
+    print(result.vectors.shape, dict(result.errors))
+    ```
+    ```text
+    (2, 1024) {}
+    ```
 
     Attributes:
         vectors: float32, shape (n, dimension), row i for line i of the file; NaN where the line failed.

@@ -27,6 +27,13 @@ A = TypeVar("A", bound="Async")
 _WIDTH = 8
 
 
+def documented(kind: type[S]) -> type[S]:
+    """Add the arguments that all job classes have to a class's documentation."""
+    arguments = (Settings.__doc__ or "").partition("    Args:")[2]
+    kind.__doc__ = f"{(kind.__doc__ or '').rstrip()}\n\n    Args:{arguments}"
+    return kind
+
+
 class Settings(_config.NamesOurs):
     """
     Where the jobs are, as whom, and with how much patience; the names are those of `volc_dashscope.Client`.

@@ -26,6 +26,14 @@ class MediaRule:
     """
     What a model accepts of one kind of media.
 
+    ```python
+    rule = get_model_info("qwen3-vl-embedding").image
+    print("png" in rule.formats, rule.inline)
+    ```
+    ```text
+    True True
+    ```
+
     Attributes:
         formats: Canonical format names, as `volc_dashscope._media` sniffs them ("jpeg", "png", "mp4", ...).
         max_bytes: Largest file, inclusive.
@@ -43,7 +51,17 @@ class MediaRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Price:
-    """Price in `currency` per million input tokens in `region`, as printed on the page on `as_of`."""
+    """
+    Price in `currency` per million input tokens in `region`, as printed on the page on `as_of`.
+
+    ```python
+    price = get_model_info("text-embedding-v4").price
+    print(price.text, price.batch, price.currency)
+    ```
+    ```text
+    0.5 0.25 CNY
+    ```
+    """
 
     text: float
     image: float | None = None
@@ -56,7 +74,19 @@ class Price:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """Benchmark scores (0-100) of a text model at one dimension, from the vendor's embedding guide."""
+    """
+    Benchmark scores (0-100) of a text model at one dimension, from the vendor's embedding guide.
+
+    ```python
+    for score in get_model_info("text-embedding-v4").scores:
+        print(score.dimension, score.mteb)
+    ```
+    ```text
+    512 64.73
+    1024 68.36
+    2048 71.58
+    ```
+    """
 
     dimension: int
     mteb: float
@@ -69,6 +99,14 @@ class Score:
 class ModelInfo:
     """
     One model's row.
+
+    ```python
+    row = get_model_info("text-embedding-v4")
+    print(row.default_dimension, row.batch, sorted(row.modalities))
+    ```
+    ```text
+    1024 10 ['text']
+    ```
 
     Attributes:
         name: Model id as the service spells it.

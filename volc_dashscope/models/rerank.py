@@ -24,9 +24,12 @@ class RerankModelInfo:
     """
     One rerank model's row.
 
-    Example:
-        >>> get_rerank_model_info("qwen3-vl-rerank").max_images
-        40
+    ```python
+    print(get_rerank_model_info("qwen3-vl-rerank").max_images)
+    ```
+    ```text
+    40
+    ```
 
     Attributes:
         name: Model id as the service spells it.

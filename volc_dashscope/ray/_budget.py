@@ -53,6 +53,11 @@ class RateBudget:
     """
     A limiter for `Client` and `Embedder` that keeps all those of its name together under one account's limits.
 
+    ```python
+    budget = RateBudget(requests_per_minute=600, name="my-account")
+    embedder = Embedder("text-embedding-v4", text_column="text", budget=budget)
+    ```
+
     Its state lives in one Ray actor that lasts as long as the budget that made it: this one, where Ray runs
     already, else the first that is used. If it dies, the next request makes it anew. Every request, retries
     included, waits for a moment of its own; moments are fetched a few at a time. Tokens are known only after the

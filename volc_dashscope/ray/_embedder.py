@@ -26,6 +26,17 @@ class Embedder:
     """
     Adds a vector to every row: `ds.map_batches(Embedder, fn_constructor_kwargs={...}, batch_format="numpy")`.
 
+    ```python
+    import numpy as np
+
+    embedder = Embedder("text-embedding-v4", text_column="text")
+    batch = embedder({"text": np.array(["a red shoe", "a blue hat"], dtype=object)})
+    print(batch["vector"].shape)
+    ```
+    ```text
+    (2, 1024)
+    ```
+
     All columns and rows stay. Beside them come float32 rows of one length, and a text that is null where the row
     has its vector and says why where the row is NaN. A cell that is null or empty is left out; a row with several
     parts becomes one fused vector. Throttles and outages are retried inside.

@@ -19,6 +19,13 @@ class Entry:
     """
     One file.
 
+    ```python
+    print([entry.name for entry in album.entries if entry.kind == "image"][:2])
+    ```
+    ```text
+    ['banana.png', 'red_chair.png']
+    ```
+
     Attributes:
         name: Its path inside the folder, with "/".
     """
@@ -29,7 +36,18 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One result: `place` is the entry's index in the album, `rank` starts at 1, `score` is the cosine."""
+    """
+    One result: `place` is the entry's index in the album, `rank` starts at 1, `score` is the cosine.
+
+    ```python
+    (vector,) = client.embed(["a yellow banana"], text_type="query").vectors
+    for found in album.search(vector, top=1):
+        print(found.rank, found.entry.kind)
+    ```
+    ```text
+    1 image
+    ```
+    """
 
     rank: int
     score: float
@@ -41,6 +59,19 @@ class Found:
 class Album:
     """
     A folder that can be searched.
+
+    ```python
+    from volc_dashscope import Client
+
+    folder = Path("pictures")
+    client = Client("qwen3-vl-embedding")
+    album = open_album(folder, client, store_folder(folder, "emulator"))
+    (vector,) = client.embed(["a yellow banana"], text_type="query").vectors
+    print(len(album.search(vector, top=3)))
+    ```
+    ```text
+    2
+    ```
 
     Attributes:
         folder: Where the files are.
