@@ -30,7 +30,7 @@ if TYPE_CHECKING:
         ServiceUnavailableError,
         TransportError,
     )
-    from volc_dashscope.estimate import Estimate, estimate_cost
+    from volc_dashscope.estimate import Estimate, estimate_cost, estimate_rerank_cost
     from volc_dashscope.inputs import Frames, Fused, Image, Item, Part, Video
     from volc_dashscope.models import ModelInfo, get_model_info, list_models
     from volc_dashscope.rerank import AsyncReranker, Reranker, RerankResult
@@ -73,6 +73,7 @@ __all__ = [
     "Video",
     "__version__",
     "estimate_cost",
+    "estimate_rerank_cost",
     "get_model_info",
     "list_models",
 ]
@@ -95,7 +96,7 @@ _NAMES = {
         "ServiceUnavailableError",
         "TransportError",
     ),
-    "estimate": ("Estimate", "estimate_cost"),
+    "estimate": ("Estimate", "estimate_cost", "estimate_rerank_cost"),
     "inputs": ("Frames", "Fused", "Image", "Item", "Part", "Video"),
     "models": ("ModelInfo", "get_model_info", "list_models"),
     "rerank": ("AsyncReranker", "Reranker", "RerankResult"),

@@ -6,18 +6,25 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Unpack
 
+from volc_dashscope._config import find_rerank_model
 from volc_dashscope._request.batching import plan
-from volc_dashscope._request.items import as_sent, items_of
+from volc_dashscope._request.items import all_as_sent, as_sent, items_of
+from volc_dashscope._request.ranking import check_rerank, check_rerank_settings, estimated_tokens
 from volc_dashscope._request.validation import check_items, check_settings
 from volc_dashscope._types import RequestSpec, TextType
 from volc_dashscope.inputs import Frames, Image, Item, Part, Video, modalities, parts
 from volc_dashscope.models import Modality, ModelInfo
+from volc_dashscope.models.rerank import RerankModelInfo
 from volc_dashscope.models.tokens import ark_image_bounds, ark_video_bounds, level_image_tokens, text_tokens
 from volc_dashscope.settings import ClientOptions, ClientSettings, settings_of
 
-__all__ = ["Estimate", "estimate_cost"]
+__all__ = ["Estimate", "estimate_cost", "estimate_rerank_cost"]
 
 _MILLION = 1_000_000
+_TEXT_RULE = (
+    "text is estimated, as no page publishes the tokenizer: one token for each Chinese, Japanese or Korean "
+    "character, one for every four others, and one more"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +109,115 @@ def usual_spec(model: str | ClientSettings, settings: ClientOptions) -> RequestS
     # Models that have file jobs only are asked by those, without being told so.
     usual = routes[0] if given.route in (None, "native") else given.route
     return replace(given, route=usual).offline_spec()
+
+
+def estimate_rerank_cost(
+    pairs: Iterable[tuple[Item, Iterable[Item]]],
+    model: str = "qwen3-vl-rerank",
+    *,
+    base_model: str | None = None,
+    model_info: RerankModelInfo | None = None,
+    instruct: str | None = None,
+    truncate: bool = False,
+) -> Estimate:
+    """
+    Count what a `Reranker` would send and cost, one request for each query with its documents.
+
+    Tokens of a request are query tokens x documents + document tokens (page text-rerank-api). No page says what an
+    image or a video counts, so with one of them there is no upper end.
+
+    Example:
+        >>> estimate_rerank_cost([("a red shoe", ["blue hat", "red shoes"])], "qwen3-rerank").requests
+        1
+
+    Args:
+        pairs: (query, documents), each as for `Reranker.rerank`; the `items` of the answer are documents.
+        model, base_model, model_info, instruct, truncate: As for `Reranker`.
+
+    Raises:
+        ConfigError: An unknown or stopped model.
+        InputError: A query, document or list that the model does not take.
+    """
+    row = find_rerank_model(model, base_model=base_model, model_info=model_info)
+    spec = rerank_spec(model, row, instruct=instruct, truncate=truncate)
+    return estimate_pairs(checked_pairs(pairs, row, spec), spec)
+
+
+def rerank_spec(model: str, row: RerankModelInfo, *, instruct: str | None, truncate: bool) -> RequestSpec:
+    """
+    Return how a reranker would ask, without a key.
+
+    Raises:
+        InputError: An instruction for a model that takes none.
+    """
+    shown = row.as_model_info(model)
+    settings = ClientSettings(
+        model, provider="dashscope", model_info=shown, instruct=instruct, truncate=truncate
+    )
+    spec = settings.offline_spec()
+    check_rerank_settings(row, spec, None)
+    return spec
+
+
+def checked_pairs(
+    pairs: Iterable[tuple[Item, Iterable[Item]]], row: RerankModelInfo, spec: RequestSpec
+) -> Iterator[tuple[Item, list[Item]]]:
+    """
+    Yield pairs as they are sent.
+
+    Raises:
+        InputError: A query, document or list that the model does not take.
+    """
+    for given, documents in pairs:
+        query, _ = as_sent(given, spec)
+        listed, _ = all_as_sent(items_of(documents, name="documents"), spec)
+        if listed:
+            check_rerank(query, listed, row, spec)
+        yield query, listed
+
+
+def estimate_pairs(pairs: Iterable[tuple[Item, list[Item]]], spec: RequestSpec) -> Estimate:
+    """Count what lists that were checked would send and cost."""
+    found, count, requests = spec.model_info, _Count(), 0
+    for query, documents in pairs:
+        requests += bool(documents)
+        count.items += len(documents)
+        count.text += estimated_tokens(query, documents)
+        media = [item for item in (query, *documents) if modalities(item)[0] != "text"] if documents else []
+        count.unknown += len(media)
+        count.endless |= bool(media)
+        for item in (query, *documents) if documents else ():
+            count.kinds.update(modalities(item))
+    price = _price(count, spec)
+    tokens = (count.text, None if count.endless else count.text)
+    return Estimate(
+        items=count.items,
+        requests=requests,
+        text_tokens=count.text,
+        image_tokens=0,
+        video_tokens=(0, 0),
+        tokens=tokens,
+        unknown=count.unknown,
+        price=price,
+        currency=found.price.currency if found.price and price else None,
+        as_of=found.price.as_of if found.price and price else None,
+        rule=_rerank_rule(count, spec),
+        seconds_at_limit=_seconds(requests, count.text, spec),
+        model_info=found,
+    )
+
+
+def _rerank_rule(count: _Count, spec: RequestSpec) -> str:
+    said = [
+        "A request is query tokens x documents + document tokens",
+        _TEXT_RULE,
+        "the instruction and what the service adds are unpublished and not counted",
+    ]
+    if count.endless:
+        said.append("no page says what an image or a video counts for this model, so none is counted")
+    if spec.model_info.price is not None:
+        said.append(f"price per million tokens as printed for {spec.model_info.price.region}")
+    return "; ".join(said) + "."
 
 
 def estimate_spec(items: Iterable[Item], spec: RequestSpec) -> Estimate:
@@ -248,10 +364,7 @@ def _seconds(requests: int, tokens: int, spec: RequestSpec) -> float | None:
 def _rule(count: _Count, spec: RequestSpec, *, priced: bool) -> str:
     model_info, said = spec.model_info, []
     if "text" in count.kinds:
-        said.append(
-            "text is estimated, as no page publishes the tokenizer: one token for each Chinese, Japanese or "
-            "Korean character, one for every four others, and one more"
-        )
+        said.append(_TEXT_RULE)
         if model_info.truncates and model_info.max_tokens is not None:
             said.append(f"a text counts at most {model_info.max_tokens} tokens, where the service cuts it")
     if model_info.endpoint == "multimodal":

@@ -190,10 +190,8 @@ class _RerankerBase(_config.NamesOurs):
         """Return (position, score), best first: from the cache, or by one request."""
         if not question.documents:
             return ()
-        shape = f"{self._settings.vector_key()}:{spec.instruct or ''}"
-        keys = self._scores.keys(shape, question.query, question.documents)
-        known = self._scores.recall(keys)
-        if known is not None:
+        keys = self._scores.keys(f"{self._settings.vector_key()}:{spec.instruct or ''}", question)
+        if (known := self._scores.recall(keys)) is not None:
             return sorted(enumerate(known), key=lambda pair: (-pair[1], pair[0]))
         step: Step[Scores] = Step(
             build=lambda: build(question, self._row, spec),

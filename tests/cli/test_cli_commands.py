@@ -22,6 +22,7 @@ COMMANDS = [
     "emulator",
     "search",
     "serve",
+    "rerank",
 ]
 
 

@@ -20,9 +20,11 @@ from volc_dashscope import (
     Usage,
     Video,
     estimate_cost,
+    estimate_rerank_cost,
     get_model_info,
     list_models,
 )
+from volc_dashscope.models.tokens import text_tokens
 
 NATIVE = [row for row in list_models() if row.ready and "native" in row.routes]
 VISION, OLDER, TEXT = "doubao-embedding-vision-251215", "doubao-embedding-vision-250615", "text-embedding-v4"
@@ -497,3 +499,46 @@ def test_a_reply_without_usable_usage_counts_as_a_request(inside, model, usage):
     inside.emulator.reply_with(lambda request, response: {**response.json, "usage": usage})
 
     assert Usage(requests=1) == inside.client(model).embed(["text"]).usage
+
+
+class TestRerank:
+    DOCUMENTS = ("a green forest", "蓝色海景", "red shoes")
+
+    def test_tokens_are_query_times_documents_plus_documents(self):
+        query, documents = text_tokens("a blue sea"), sum(map(text_tokens, self.DOCUMENTS))
+
+        found = estimate_rerank_cost([("a blue sea", self.DOCUMENTS)] * 2, "qwen3-rerank")
+
+        assert (2, 6) == (found.requests, found.items)
+        assert (2 * (3 * query + documents),) * 2 == found.tokens
+        assert (found.tokens[0] * 0.5 / 1e6,) * 2 == found.price
+        assert found.seconds_at_limit == pytest.approx(60 * 2 / 5_400)
+
+    @pytest.mark.parametrize(
+        ("query", "documents"),
+        [(Image.from_url("https://e.com/a.png"), ["b"]), ("a", ["b", Video.from_url("https://e.com/a.mp4")])],
+        ids=["query", "document"],
+    )
+    def test_what_media_count_is_unknown_and_never_nothing(self, query, documents):
+        found = estimate_rerank_cost([(query, documents)])
+
+        assert (1, None, None) == (found.unknown, found.tokens[1], found.price[1])
+        assert "no page says what an image or a video counts" in found.rule
+
+    def test_no_documents_cost_nothing(self):
+        found = estimate_rerank_cost([("a", [])], "qwen3-rerank")
+
+        assert (0, (0, 0)) == (found.requests, found.tokens)
+
+    @pytest.mark.parametrize(
+        ("settings", "documents", "kind", "words"),
+        [
+            ({"model": "gte-rerank"}, ["b"], ConfigError, "use qwen3-rerank"),
+            ({"model": "gte-rerank-v2", "instruct": "x"}, ["b"], InputError, "takes no instruction"),
+            ({"model": "qwen3-rerank"}, ["b"] * 501, InputError, "at most 500"),
+        ],
+        ids=["stopped", "instruct", "limit"],
+    )
+    def test_what_would_be_refused_is_refused(self, settings, documents, kind, words):
+        with pytest.raises(kind, match=words):
+            estimate_rerank_cost([("a", documents)], **settings)

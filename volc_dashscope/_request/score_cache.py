@@ -8,7 +8,8 @@ from collections.abc import Callable, MutableMapping, Sequence
 from hashlib import blake2b
 
 from volc_dashscope._request.row_cache import BatchCache, UserCache
-from volc_dashscope.inputs import Item, digest
+from volc_dashscope.inputs import digest
+from volc_dashscope.providers.rerank import RerankQuestion
 
 _SCORE = struct.Struct("<16sd")
 
@@ -34,12 +35,12 @@ class ScoreCache:
     ) -> None:
         self._cache = None if cache is None else UserCache(cache, clock, warn)
 
-    def keys(self, vector_key: str, query: Item, documents: Sequence[Item]) -> list[str]:
+    def keys(self, settings: str, question: RerankQuestion) -> list[str]:
         """Return the key of each (query, document) pair; none where there is no cache."""
         if self._cache is None:
             return []
-        asked = digest(query)
-        return [f"rerank:{vector_key}:{asked}:{digest(document)}" for document in documents]
+        asked = digest(question.query)
+        return [f"rerank:{settings}:{asked}:{digest(document)}" for document in question.documents]
 
     def recall(self, keys: Sequence[str]) -> list[float] | None:
         """Return the scores of all pairs, or None where one request has to ask for all of them."""

@@ -8,16 +8,26 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Unpack
 
+from volc_dashscope._config import find_rerank_model
 from volc_dashscope._request.items import as_sent
 from volc_dashscope._request.validation import check_item
 from volc_dashscope._types import RequestSpec, TextType
+from volc_dashscope.bulk._pairs import PairColumns, PairSource
 from volc_dashscope.bulk._partial_folder import finished_rows, partial_folder
 from volc_dashscope.bulk._records import item_of
 from volc_dashscope.bulk._report import Preview
 from volc_dashscope.bulk._sources import Source, open_source
 from volc_dashscope.errors import InputError
-from volc_dashscope.estimate import Estimate, estimate_spec, usual_spec
+from volc_dashscope.estimate import (
+    Estimate,
+    checked_pairs,
+    estimate_pairs,
+    estimate_spec,
+    rerank_spec,
+    usual_spec,
+)
 from volc_dashscope.inputs import Item
+from volc_dashscope.models.rerank import RerankModelInfo
 from volc_dashscope.settings import ClientOptions, ClientSettings, settings_of
 
 
@@ -50,6 +60,46 @@ def preview(
     count = _Count(opened, spec, None if output is None else Path(output))
     guess = estimate_spec(count.items(), spec)
     limits = settings_of(model, settings)
+    return _preview(count, guess, limits.requests_per_minute, limits.tokens_per_minute)
+
+
+def preview_rerank(
+    source: Source | str | os.PathLike[str],
+    output: str | os.PathLike[str] | None = None,
+    *,
+    model: str | RerankModelInfo,
+    instruct: str | None = None,
+    truncate: bool = False,
+    requests_per_minute: float | None = None,
+    tokens_per_minute: float | None = None,
+) -> Preview:
+    """
+    Count what `rerank_file` would still send and cost. Needs no key and sends nothing.
+
+    Args:
+        source: As for `rerank_file`; `rows`, `finished` and `bad` count queries, `items` documents.
+        output: Where queries may be finished already, which are left out.
+        model: The model's name, or a row of your own.
+        instruct, truncate: As for `Reranker`.
+        requests_per_minute, tokens_per_minute: The account's; else the time is counted by the row's.
+
+    Raises:
+        ConfigError: An unknown or stopped model.
+        InputError: The source cannot be read, or rows of one query do not stand together.
+    """
+    opened = source if isinstance(source, Source) else open_source(source, columns=PairColumns())
+    row = model if isinstance(model, RerankModelInfo) else find_rerank_model(model)
+    pairs = PairSource(opened, row.max_documents)
+    pairs.check()
+    spec = rerank_spec(row.name, row, instruct=instruct, truncate=truncate)
+    count = _QueryCount(pairs, row, spec, None if output is None else Path(output))
+    guess = estimate_pairs(count.pairs(), spec)
+    return _preview(count, guess, requests_per_minute, tokens_per_minute)
+
+
+def _preview(
+    count: _Count | _QueryCount, guess: Estimate, requests: float | None, tokens: float | None
+) -> Preview:
     return Preview(
         rows=count.rows,
         finished=count.finished,
@@ -59,10 +109,35 @@ def preview(
         tokens=guess.tokens,
         price=guess.price,
         currency=guess.currency,
-        seconds=_seconds(guess, limits.requests_per_minute, limits.tokens_per_minute),
+        seconds=_seconds(guess, requests, tokens),
         rule=guess.rule,
         as_of=guess.as_of,
     )
+
+
+@dataclass(slots=True)
+class _QueryCount:
+    """Queries that passed by."""
+
+    source: PairSource
+    row: RerankModelInfo
+    spec: RequestSpec
+    output: Path | None
+    rows: int = field(default=0, init=False)
+    finished: int = field(default=0, init=False)
+    bad: int = field(default=0, init=False)
+
+    def pairs(self) -> Iterator[tuple[Item, list[Item]]]:
+        finished = finished_rows(partial_folder(self.output)) if self.output is not None else None
+        for record in self.source.records():
+            self.rows += 1
+            if finished is not None and finished(record.row):
+                self.finished += 1
+                continue
+            try:
+                yield from checked_pairs([self.source.item(record)], self.row, self.spec)
+            except InputError:
+                self.bad += 1
 
 
 @dataclass(slots=True)

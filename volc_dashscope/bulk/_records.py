@@ -115,18 +115,25 @@ def item_of(record: Record, root: Path) -> Item:
     """
     if record.problem is not None:
         raise InputError(record.problem)
-    parts = [_part(kind, value, root) for kind, value in record.cells]
+    parts = [item_of_cell(cell, root) for cell in record.cells]
     return parts[0] if len(parts) == 1 else Fused(*parts)
 
 
 def shown(record: Record) -> Iterator[tuple[str, object]]:
     """Yield kind and content of each part as JSON can hold them; bytes are left out."""
     for kind, value in record.cells:
-        if not _bytes(value):
+        if not is_bytes(value):
             yield kind, value if isinstance(value, str | int | float | list | dict) else str(value)
 
 
-def _part(kind: Kind, value: object, root: Path) -> Part:
+def item_of_cell(cell: tuple[Kind, object], root: Path) -> Part:
+    """
+    Return what one cell stands for.
+
+    Raises:
+        InputError: It cannot be sent as it is.
+    """
+    kind, value = cell
     if kind == "text":
         if not isinstance(value, str):
             raise InputError(f"the text is of type {type(value).__name__}; expected str")
@@ -143,6 +150,11 @@ def _part(kind: Kind, value: object, root: Path) -> Part:
     if "\0" in value:
         raise InputError(f"the {kind} is no path: it holds a zero byte")
     return medium.from_path(os.path.join(root, local_path(value)), root=root)
+
+
+def is_bytes(value: object) -> bool:
+    """Return whether a cell holds bytes, which JSON cannot."""
+    return _bytes(value) is not None
 
 
 def _bytes(value: object) -> bytes | None:

@@ -122,6 +122,15 @@ class Source:
             self._scanned("read", number)
         return str(found.hexdigest()[:32])
 
+    def kinds(self) -> Iterable[Kind]:
+        """
+        Return the kinds of its columns or files.
+
+        Raises:
+            InputError: A column that was named is missing.
+        """
+        return _KINDS_OF[self.format](self)
+
     def skipped(self) -> int:
         """Count files of a folder that are neither images nor videos by their names."""
         if self.format != "folder":
@@ -136,7 +145,7 @@ class Source:
             InputError: A column is missing, or the model takes nothing of what is there.
         """
         accepted = spec.model_info.modalities
-        kinds = _KINDS_OF[self.format](self)
+        kinds = self.kinds()
         if self.format == "folder":
             # The first file that fits is enough; a folder of a million is not walked to its end.
             seen: set[Kind] = set()

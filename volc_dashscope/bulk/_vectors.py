@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -87,7 +87,7 @@ def group_content(first: int, ids: Sequence[str], vectors: FloatArray, errors: M
         vectors: One for each id; zeros are written for those of `errors`.
         errors: Why a row has no vector, by its place in the group.
     """
-    pa, parquet = arrow()
+    pa, _ = arrow()
     absent = np.zeros(len(ids), dtype=bool)
     absent[list(errors)] = True
     table = pa.table(
@@ -98,9 +98,15 @@ def group_content(first: int, ids: Sequence[str], vectors: FloatArray, errors: M
             "error": pa.array([errors.get(place) for place in range(len(ids))], pa.string()),
         }
     )
+    return table_content(table, _encoding())
+
+
+def table_content(table: Any, encoding: Mapping[str, Any]) -> bytes:
+    """Return a table as the content of a Parquet file of one row group."""
+    pa, parquet = arrow()
     buffer = BytesIO()
-    with parquet.ParquetWriter(buffer, table.schema, **_encoding()) as writer:
-        writer.write_table(table, row_group_size=max(1, len(ids)))
+    with parquet.ParquetWriter(buffer, table.schema, **encoding) as writer:
+        writer.write_table(table, row_group_size=max(1, len(table)))
     del table
     pa.default_memory_pool().release_unused()
     return buffer.getvalue()
@@ -108,26 +114,50 @@ def group_content(first: int, ids: Sequence[str], vectors: FloatArray, errors: M
 
 def merge(groups: Iterable[bytes], output: Path, dimension: int, facts: Mapping[str, Any]) -> None:
     """
-    Write the groups into one file with the facts in its metadata, wholly or not at all; one group in memory.
-
-    Its pages carry checksums, which `read_table(..., page_checksum_verification=True)` looks at.
+    Write groups of vectors into one file with the facts in its metadata, wholly or not at all.
 
     pyarrow before 26 writes a null in a fixed-size list and cannot read it (github.com/apache/arrow/issues/35692):
     groups hold none, and there the output has plain lists where a row has failed.
     """
-    pa, parquet = arrow()
+    pa, _ = arrow()
     fixed = not facts.get("failed") or int(pa.__version__.partition(".")[0]) >= 26
     vector = pa.list_(pa.float32(), dimension if fixed else -1)
     names = {"id": pa.string(), "row": pa.int64(), "vector": vector, "error": pa.string()}
-    schema = pa.schema(list(names.items())).with_metadata({_META: orjson.dumps(facts)})
+
+    def mended(table: Any) -> Any:
+        return table.set_column(2, "vector", _with_nulls(table, vector))
+
+    write_output(groups, output, pa.schema(list(names.items())), facts, _encoding(), mended)
+
+
+def write_output(
+    groups: Iterable[bytes],
+    output: Path,
+    schema: Any,
+    facts: Mapping[str, Any],
+    encoding: Mapping[str, Any],
+    mend: Callable[[Any], Any] = lambda table: table,
+) -> None:
+    """
+    Write groups into one file with the facts in its metadata, wholly or not at all; one group in memory.
+
+    Its pages carry checksums, which `read_table(..., page_checksum_verification=True)` looks at.
+
+    Args:
+        schema: The columns of the file.
+        encoding: How they are compressed.
+        mend: Returns the table of a group as it is written.
+    """
+    pa, parquet = arrow()
     fresh = output.with_name(f"{output.name}.new")
+    noted = schema.with_metadata({_META: orjson.dumps(facts)})
     try:
         with writing(output):
-            with parquet.ParquetWriter(fresh, schema, write_page_checksum=True, **_encoding()) as writer:
+            with parquet.ParquetWriter(fresh, noted, write_page_checksum=True, **encoding) as writer:
                 for content in groups:
                     table = parquet.read_table(pa.BufferReader(content), use_threads=False, pre_buffer=False)
-                    table = table.set_column(2, "vector", _with_nulls(table, vector))
-                    writer.write_table(table.cast(schema), row_group_size=max(1, len(table)))
+                    table = mend(table).cast(noted)
+                    writer.write_table(table, row_group_size=max(1, len(table)))
                     del table
                     pa.default_memory_pool().release_unused()
             settle(fresh, output)

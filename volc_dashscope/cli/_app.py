@@ -20,6 +20,7 @@ _SUBCOMMANDS = {
     "emulator": "Run both services offline on this machine, until Ctrl-C.",
     "estimate": "Say what embedding SOURCE would cost.",
     "models": "List the models: what they embed, their dimensions and prices.",
+    "rerank": "Rank the documents of every query in PAIRS into a Parquet file.",
     "search": "Rank the pictures and videos of FOLDER by TEXT, by a picture, or by both.",
     "serve": "Open a page to search FOLDER on, until Ctrl-C.",
 }
@@ -100,6 +101,7 @@ def app() -> None:
       volc-dashscope estimate photos/ -m MODEL     what would it cost?
       volc-dashscope embed photos/ -m MODEL -o vectors.parquet
       volc-dashscope search photos/ "蓝色海景"
+      volc-dashscope rerank pairs.csv -m MODEL -o ranked.parquet
       volc-dashscope serve photos/ --open          a page to search on
     No key yet? `volc-dashscope emulator` stands in for both services.
 

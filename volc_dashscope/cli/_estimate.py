@@ -34,24 +34,32 @@ def estimate(**options: Any) -> None:
 def tell_preview(source: Source, given: SourceOptions, output: Path | None) -> None:
     """Say what a job would still send and cost; `output` is where rows may be finished already."""
     found = preview(source, output, model=given.settings(), text_type=given.text_type)
-    if given.as_json:
-        say_json({"model": given.model, **found.as_json()})
+    tell_counted(found, given.model, "files" if source.format == "folder" else "rows", as_json=given.as_json)
+
+
+def tell_counted(found: Preview, model: str, unit: str, *, items: str = "items", as_json: bool) -> None:
+    """Say what was counted; `items` is what goes into the requests."""
+    if as_json:
+        say_json({"model": model, **found.as_json()})
         return
-    for name, value in _lines(found, "files" if source.format == "folder" else "rows"):
+    for name, value in _lines(found, unit, items):
         if value:
             click.echo(f"{name + ':':20}{value}")
     note(found.rule)
 
 
-def _lines(found: Preview, unit: str) -> list[tuple[str, str]]:
+def _lines(found: Preview, unit: str, items: str) -> list[tuple[str, str]]:
     price = _range(*found.price, ",.4f") if found.price else "unknown"
     priced = price if price == "unknown" else f"{found.currency} {price}"
     seconds = "unknown" if found.seconds is None else "at least " + duration(found.seconds)
     return [
         (unit, f"{found.rows:,}"),
         ("finished already", f"{found.finished:,}" if found.finished else ""),
-        ("cannot be embedded", f"{found.bad:,}" if found.bad else ""),
-        ("items", f"{found.items:,}"),
+        (
+            "cannot be sent" if items == "documents" else "cannot be embedded",
+            f"{found.bad:,}" if found.bad else "",
+        ),
+        (items, f"{found.items:,}"),
         ("requests", f"{found.requests:,}"),
         ("tokens", _range(*found.tokens, ",.0f")),
         ("price", priced),

@@ -259,6 +259,47 @@ _CLIENT = (
 )  # fmt: skip
 
 
+_RERANK_SHARED = (
+    "--format", "--id-column", "--media-root", "--encoding", "--instruct", "--region", "--base-url",
+    "--insecure-http", "--workspace", "--truncate", "--concurrency", "--requests-per-minute", "--tokens-per-minute",
+    "--group-rows", "--restart", "--dry-run", "--quiet", "--json",
+)  # fmt: skip
+
+_RERANK: list[tuple[tuple[str, ...], dict[str, Any]]] = [
+    (("-m", "--model"), {"required": True, "help": "Rerank model: qwen3-rerank, qwen3-vl-rerank, ..."}),
+    (
+        ("-o", "--output"),
+        {
+            "type": _PATH,
+            "help": "The Parquet file to write: columns id, row, query, index, score, rank and error.",
+        },
+    ),
+    (("--query-column",), {"help": "Column with queries that are texts. Default: query."}),
+    (("--query-image-column",), {"help": "Column with queries that are images: paths, URLs, or bytes (Parquet)."}),
+    (("--document-column",), {"help": "Column with documents that are texts. Default: document."}),
+    (
+        ("--image-column",),
+        {"multiple": True, "help": "Column with documents that are images: paths, URLs, or bytes (Parquet)."},
+    ),
+    (("--video-column",), {"multiple": True, "help": "Column with documents that are videos, by URL."}),
+    (("--top-n",), {"type": click.IntRange(1), "help": "Documents of a query that get a score. Default: all."}),
+    (
+        ("--route",),
+        {
+            "type": click.Choice(["native", "openai"]),
+            "default": "native",
+            "show_default": True,
+            "help": "API route. openai: the flat form, for texts.",
+        },
+    ),
+    (("--base-model",), {"help": "The listed rerank model behind another name."}),
+    (
+        ("--cache",),
+        {"type": _PATH, "help": "SQLite cache file: queries whose scores are in it are not requested."},
+    ),
+]  # fmt: skip
+
+
 def options(command: Callable[..., None]) -> Callable[..., None]:
     """Add every option of the table to a command."""
     return _with(command, [name for names, _ in _TABLE for name in names])
@@ -272,6 +313,13 @@ def priced_options(command: Callable[..., None]) -> Callable[..., None]:
 def client_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options of a client whose model may be left out."""
     return _with(command, _CLIENT)
+
+
+def rerank_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options of `rerank`."""
+    for names, settings in reversed(_RERANK):
+        command = click.option(*names, **settings)(command)
+    return _with(command, _RERANK_SHARED)
 
 
 def json_option(command: Callable[..., None]) -> Callable[..., None]:

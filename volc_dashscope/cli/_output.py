@@ -40,7 +40,7 @@ class ExitCode(IntEnum):
 
 
 # Settings that messages of the library name as Python writes them, and the shell otherwise.
-_ROW = re.compile(r"^row \d+: |\brow \d+\b: ?")
+_ROW = re.compile(r"^rows? \d+(?: to \d+)?: |\brow \d+\b: ?")
 _VARIABLE = re.compile(r"'[^']*'|\"[^\"]*\"|\b[0-9a-f]{8}[0-9a-f-]*\b|\d[\d,.]*")
 _OPTION = re.compile(
     r"(?<![\w?&.-])(base_model|provider|region|workspace|base_url|dimensions|instruct|res_level|upload|truncate"

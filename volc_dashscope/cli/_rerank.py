@@ -1,100 +1,174 @@
-"""The second ranking of `search`: the nearest pictures by vector, ordered again by a rerank model."""
+"""`volc-dashscope rerank`: `volc_dashscope.bulk.rerank_file` with its arguments from a shell."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+import signal
+from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from volc_dashscope.cli._folder import FolderOptions
-from volc_dashscope.emulator import Emulator
-from volc_dashscope.errors import ConfigError
-from volc_dashscope.inputs import Image, Item
-from volc_dashscope.models import get_model_info
+import click
+
+from volc_dashscope._config import find_rerank_model
+from volc_dashscope.bulk import (
+    PairColumns,
+    Progress,
+    Report,
+    Source,
+    open_source,
+    preview_rerank,
+    rerank_file,
+)
+from volc_dashscope.bulk._sources import Format
+from volc_dashscope.cache import SQLiteCache
+from volc_dashscope.cli._estimate import tell_counted
+from volc_dashscope.cli._job import how_to_resume, stopped_by_signals, tell_report
+from volc_dashscope.cli._options import rerank_options
+from volc_dashscope.cli._output import errors_told, leave, note
+from volc_dashscope.models.rerank import RerankRoute
 from volc_dashscope.rerank import Reranker
-from volc_dashscope.search import Album, Found
-
-# Enough for what a vector puts a little too low; a request is billed by the tokens of each.
-_CANDIDATES = 50
 
 
-@dataclass(frozen=True, slots=True)
-class Reranked(Found):
-    """A result with the rank and score that its vector gave it."""
+@dataclass(frozen=True, kw_only=True)
+class _Options:
+    """The options of `rerank`, as they were given."""
 
-    vector_rank: int
-    vector_score: float
+    pairs: Path
+    output: Path | None
+    format: Format | None
+    query_column: str | None
+    query_image_column: str | None
+    document_column: str | None
+    image_column: tuple[str, ...]
+    video_column: tuple[str, ...]
+    id_column: str | None
+    media_root: Path | None
+    encoding: str | None
+    model: str
+    top_n: int | None
+    instruct: str | None
+    route: RerankRoute
+    base_model: str | None
+    region: str | None
+    base_url: str | None
+    insecure_http: bool
+    workspace: str | None
+    truncate: bool
+    max_concurrency: int
+    requests_per_minute: float | None
+    tokens_per_minute: float | None
+    cache: Path | None
+    group_rows: int | None
+    restart: bool
+    dry_run: bool
+    quiet: bool
+    as_json: bool
+
+    def opened(self) -> Source:
+        """Return the table."""
+        columns = PairColumns(
+            image=self.image_column,
+            video=self.video_column,
+            id=self.id_column,
+            query=self.query_column,
+            query_image=self.query_image_column,
+            document=self.document_column,
+        )
+        source = open_source(
+            self.pairs,
+            format=self.format,
+            columns=columns,
+            media_root=self.media_root,
+            encoding=self.encoding,
+        )
+        if source.encoding is not None and self.encoding is None:
+            note(f"{source.path.name} is read as {source.encoding}; --encoding says otherwise")
+        return source
+
+    def reranker(self, cache: SQLiteCache | None) -> Reranker:
+        """Return the reranker of these options."""
+        return Reranker(
+            self.model,
+            base_model=self.base_model,
+            route=self.route,
+            base_url=self.base_url,
+            region=self.region,
+            workspace=self.workspace,
+            instruct=self.instruct,
+            max_concurrency=self.max_concurrency,
+            requests_per_minute=self.requests_per_minute,
+            tokens_per_minute=self.tokens_per_minute,
+            cache=cache,
+            truncate=self.truncate,
+            insecure_http=self.insecure_http,
+        )
 
 
-class PictureReranker:
-    """Orders the nearest pictures of an album again, one request a question."""
-
-    def __init__(self, reranker: Reranker) -> None:
-        self._reranker = reranker
-        most = reranker.model_info.max_images
-        self.candidates = _CANDIDATES if most is None else min(_CANDIDATES, most)
-
-    def best(self, question: Item, nearest: Sequence[Found], album: Album, *, top: int) -> list[Found]:
-        """Return the best of the nearest, best first."""
-        pictures = [Image.from_path(album.path(one.entry), root=album.folder) for one in nearest]
-        found = self._reranker.rerank(question, pictures, top_n=min(top, len(pictures)) or None)
-        ranked = [(nearest[one.index], one.score) for one in found]
-        return [
-            Reranked(rank, score, one.place, one.entry, one.rank, one.score)
-            for rank, (one, score) in enumerate(ranked, start=1)
-        ]
-
-    def told(self) -> str:
-        """Return what it was done with, and what it cost."""
-        usage = self._reranker.usage
-        cost = f"{usage.requests:,} requests, {usage.total_tokens:,} tokens"
-        return f"reranked up to {self.candidates} nearest pictures a question: {cost}"
-
-
-@contextmanager
-def reranking(model: str | None, wanted: FolderOptions, kind: str | None) -> Iterator[PictureReranker | None]:
+@click.command()
+@click.argument("pairs", type=click.Path(path_type=Path))
+@rerank_options
+def rerank(**options: Any) -> None:
     """
-    Lend what reranks, or None where no model is named.
+    Rank the documents of every query in PAIRS into a Parquet file.
 
-    Raises:
-        ConfigError: The model is unknown, reranks no pictures, or videos are asked for.
+    PAIRS is a table (CSV, TSV, JSONL, Parquet) with a query and a document in each row, or a list of documents. Rows of
+    one query stand together and go into one request: scores of two requests cannot be compared. The key comes from
+    DASHSCOPE_API_KEY. What is finished is saved at once; the same command goes on with it, after Ctrl-C and after a
+    crash.
+
+    \b
+    Examples:
+      volc-dashscope rerank pairs.csv -m qwen3-rerank -o ranked.parquet --top-n 10
+      volc-dashscope rerank pairs.jsonl -m qwen3-vl-rerank --image-column photo -o ranked.parquet
     """
-    if model is None:
-        yield None
-        return
-    if kind == "video":
-        raise ConfigError("--rerank orders pictures: a local video can be sent to no rerank model")
+    given = _Options(**options)
+    if given.output is None and not given.dry_run:
+        raise click.UsageError("say where the scores go: -o out.parquet")
+    with errors_told(as_json=given.as_json, hint=how_to_resume()):
+        source = given.opened()
+        if given.dry_run:
+            _tell_preview(source, given)
+            return
+        try:
+            report = _reranked(source, given)
+        except KeyboardInterrupt:
+            note(how_to_resume())
+            leave(128 + signal.SIGINT)
+    tell_report(report, "queries", as_json=given.as_json)
+
+
+def _reranked(source: Source, given: _Options) -> Report:
+    assert given.output is not None
     with ExitStack() as stack:
-        reranker = stack.enter_context(_reranker(model, wanted, stack))
-        if reranker.model_info.max_images is None:
-            raise ConfigError(f"{model} reranks texts only; use 'qwen3-vl-rerank' for pictures")
-        yield PictureReranker(reranker)
+        cache = stack.enter_context(SQLiteCache(given.cache)) if given.cache is not None else None
+        reranker = stack.enter_context(given.reranker(cache))
+        bar = None
+        if not given.quiet:
+            model_info = reranker.model_info.as_model_info(given.model)
+            bar = Progress(model_info, None, unit="query")
+            stack.callback(bar.close)
+        stop = stack.enter_context(stopped_by_signals())
+        return rerank_file(
+            source,
+            given.output,
+            model=reranker,
+            top_n=given.top_n,
+            watch=bar.show if bar is not None else None,
+            stop=stop,
+            restart=given.restart,
+            group_rows=given.group_rows,
+        )
 
 
-def _reranker(model: str, wanted: FolderOptions, stack: ExitStack) -> Reranker:
-    if wanted.emulator:
-        return Reranker(model, api_key="emulator", base_url=stack.enter_context(Emulator()).dashscope_url)
-    # Address options are those of the model that embeds; for Ark's they are another service's.
-    row = get_model_info(wanted.base_model or wanted.model or "")
-    if wanted.provider == "ark" or row is None or row.provider == "ark":
-        return Reranker(model)
-    return Reranker(
-        model,
-        base_url=wanted.base_url,
-        region=wanted.region,
-        workspace=wanted.workspace,
-        insecure_http=wanted.insecure_http,
+def _tell_preview(source: Source, given: _Options) -> None:
+    found = preview_rerank(
+        source,
+        given.output,
+        model=find_rerank_model(given.model, base_model=given.base_model),
+        instruct=given.instruct,
+        truncate=given.truncate,
+        requests_per_minute=given.requests_per_minute,
+        tokens_per_minute=given.tokens_per_minute,
     )
-
-
-def vector_rank_of(found: Found) -> int | None:
-    """Return the rank by vector of a result that was reranked."""
-    return found.vector_rank if isinstance(found, Reranked) else None
-
-
-def vector_told(found: Found) -> dict[str, Any]:
-    """Return what JSON says of the first ranking."""
-    if not isinstance(found, Reranked):
-        return {}
-    return {"vector_rank": found.vector_rank, "vector_score": found.vector_score}
+    tell_counted(found, given.model, "queries", items="documents", as_json=given.as_json)

@@ -11,7 +11,7 @@ import click
 
 from volc_dashscope.cli._folder import FolderOptions, folder_options, opened
 from volc_dashscope.cli._output import errors_told, note, say_json
-from volc_dashscope.cli._rerank import reranking, vector_rank_of, vector_told
+from volc_dashscope.cli._picture_reranker import reranking, vector_rank_of, vector_told
 from volc_dashscope.client import Client
 from volc_dashscope.errors import ConfigError
 from volc_dashscope.inputs import Fused, Image, Item

@@ -92,6 +92,7 @@ class RerankModelInfo:
             image=self.image,
             video=self.video,
             fps=self.fps,
+            price=self.price,
             requests_per_minute=self.requests_per_minute,
             tokens_per_minute=self.tokens_per_minute,
             regions=self.regions,

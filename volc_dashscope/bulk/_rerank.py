@@ -1,0 +1,175 @@
+"""`rerank_file`: pairs of query and document through a reranker into a Parquet file, resumable at any moment."""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+
+from volc_dashscope._config import check_patience
+from volc_dashscope.bulk._pairs import Cell, PairColumns, PairRecord, PairSource, QueryRecord
+from volc_dashscope.bulk._partial import RowFormat
+from volc_dashscope.bulk._records import is_bytes
+from volc_dashscope.bulk._report import ProgressCallback, Report
+from volc_dashscope.bulk._scores import ScoreArray, ScoreRows, failed_queries
+from volc_dashscope.bulk._sources import Source, open_source
+from volc_dashscope.bulk._work import Work
+from volc_dashscope.errors import ConfigError, EmbeddingError, InputError
+from volc_dashscope.inputs import Item
+from volc_dashscope.rerank import Reranker
+from volc_dashscope.results import Usage
+
+# Queries of a row group; each has up to some hundred documents.
+_GROUP_ROWS = 256
+_DOCUMENT = re.compile(r"^document (\d+): ")
+
+
+def rerank_file(
+    source: Source | str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    *,
+    model: str | Reranker,
+    top_n: int | None = None,
+    watch: ProgressCallback | None = None,
+    stop: threading.Event | None = None,
+    restart: bool = False,
+    group_rows: int | None = None,
+) -> Report:
+    """
+    Rank the documents of every query of a table, one request each, into a Parquet file.
+
+    Its columns are id, row and query (numbers in the source, from 0), index (of the document in its query), score,
+    rank (from 1) and error. Scores are comparable within one query only, so that a query is never split: one with
+    more documents than the model takes has an error instead. What is finished is saved at once; the same call goes
+    on with it, after a crash too, and pays at most the requests in flight again.
+
+    Args:
+        source: A table (CSV, JSONL, Parquet) with the columns "query" and "document"; or what `open_source` returns
+            for one with `PairColumns`. A row is a pair, and rows of one query stand together; or it has a list of
+            documents.
+        output: Where the Parquet file goes.
+        model: A model's name, with key and URL from the environment; or a reranker with settings of your own.
+        top_n: How many of the best get a score and a rank; None for all.
+        watch, stop, restart: As for `embed_file`; what it counts are queries.
+        group_rows: Queries of a Parquet row group; None for 256.
+
+    Raises:
+        ConfigError: The output was begun with other settings; or settings that the model does not have.
+        InputError: The source cannot be read, or rows of one query do not stand together.
+        EmbeddingError: The key or the account refuses, or the service is down. What is finished is saved.
+    """
+    if not isinstance(source, Source):
+        source = open_source(source, columns=PairColumns())
+    if not isinstance(source.columns, PairColumns):
+        raise ConfigError("a source of pairs is opened with columns=PairColumns(...)")
+    check_patience({} if group_rows is None else {"group_rows": group_rows}, {})
+    with nullcontext(model) if isinstance(model, Reranker) else Reranker(model) as reranker:
+        reranker.rerank("", [], top_n=top_n)  # refuses settings the model does not have; sends nothing
+        pairs = PairSource(source, reranker.model_info.max_documents)
+        task = _Reranking(pairs, reranker, top_n)
+        work = Work(pairs, Path(output), task, watch, stop)
+        return work.run(restart=restart, group_rows=group_rows or _GROUP_ROWS)
+
+
+class _Reranking:
+    """The task of `rerank_file`: the scores of each query's documents."""
+
+    def __init__(self, pairs: PairSource, reranker: Reranker, top_n: int | None) -> None:
+        pairs.check()
+        self._pairs, self._reranker, self._top_n = pairs, reranker, top_n
+        self.form: RowFormat = ScoreRows()
+        shape = orjson.loads(reranker._settings.vector_key())  # noqa: SLF001 - the settings are the output's identity
+        self.settings: Mapping[str, Any] = {**shape, "top_n": top_n}
+        self.model_info = reranker.model_info.as_model_info(reranker.model_info.name)
+
+    @property
+    def usage(self) -> Usage:
+        return self._reranker.usage
+
+    def item(self, record: QueryRecord) -> tuple[Item, list[Item]]:
+        most = self._reranker.model_info.max_documents
+        if most is not None and len(record.rows) > most:
+            raise InputError(
+                f"{len(record.rows):,} documents; {self._reranker.model_info.name} accepts at most {most} in one "
+                "request; scores of two requests cannot be compared, so keep fewer of this query"
+            )
+        return self._pairs.item(record)
+
+    def stream(
+        self, items: Iterator[tuple[Item, list[Item]]]
+    ) -> Iterator[tuple[int, ScoreArray | EmbeddingError]]:
+        counts: dict[int, int] = {}
+
+        def counted() -> Iterator[tuple[Item, list[Item]]]:
+            for index, (query, documents) in enumerate(items):
+                counts[index] = len(documents)
+                yield query, documents
+
+        for index, found in self._reranker.stream(counted(), top_n=self._top_n):
+            count = counts.pop(index)
+            if isinstance(found, EmbeddingError):
+                yield index, found
+                continue
+            scores = np.full(count, np.nan)
+            for one in found:
+                scores[one.index] = one.score
+            yield index, scores
+
+    def worded(self, record: QueryRecord, error: EmbeddingError) -> str:
+        words = str(error)
+        bad = _DOCUMENT.match(words)
+        if bad is None or record.listed:
+            return f"{record.place}: {words}"
+        row = record.rows[int(bad[1])]
+        said = f"row {row}: {words[bad.end() :]}"
+        return (
+            said if len(record.rows) == 1 else f"{said}; {record.place} are one query, ranked together or not"
+        )
+
+    def failed_lines(self, groups: Iterable[bytes]) -> Iterator[bytes]:
+        """Yield each row of a failed query under its own column names; the whole query, so that it is a source."""
+        failed = failed_queries(groups)
+        errors: dict[int, str] = {}
+        last, done = -1, 0
+        for number, record in self._pairs.numbered():
+            while last < number and (following := next(failed, None)) is not None:
+                last = following[0]
+                errors[last] = following[1]
+            if isinstance(record, PairRecord) and record.query is not None and number > done:
+                done = number
+                errors = {each: error for each, error in errors.items() if each >= number}
+            if number in errors:
+                yield _line(record, self._pairs.source.columns, errors[number])
+
+
+def _line(record: Any, columns: Any, error: str) -> bytes:
+    line: dict[str, Any] = {"id": record.id}
+    if isinstance(record, PairRecord):
+        line |= _shown(columns.queries, [record.query] if record.query is not None else [], listed=False)
+        line |= _shown(columns.documents, record.cells, listed=record.listed)
+    line |= {"row": record.row, "error": error}
+    try:
+        return orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
+    except TypeError:  # a lone surrogate, which is why it failed
+        plain = {key: value for key, value in line.items() if key in ("id", "row", "error")}
+        return orjson.dumps(plain, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def _shown(columns: Iterable[tuple[str, str]], cells: Iterable[Cell], *, listed: bool) -> dict[str, Any]:
+    """Return cells by the name of their column as JSON can hold them; bytes are left out."""
+    values = [
+        (kind, value if isinstance(value, str | int | float | list | dict) else str(value))
+        for kind, value in cells
+        if not is_bytes(value)
+    ]
+    if not values:
+        return {}
+    name = next(name for kind, name in columns if kind == values[0][0])
+    return {name: [value for _, value in values] if listed else values[0][1]}

@@ -1,0 +1,104 @@
+"""What commands that run a bulk job share: how a signal stops it, and what is said at its end."""
+
+from __future__ import annotations
+
+import shlex
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import groupby
+from types import FrameType
+
+import orjson
+
+from volc_dashscope.bulk import Report
+from volc_dashscope.cli._output import ExitCode, leave, most_frequent, note, note_reasons, say_json
+
+
+@contextmanager
+def stopped_by_signals() -> Iterator[threading.Event]:
+    """Lend an event that the first Ctrl-C or SIGTERM sets; the second one ends the process as usual."""
+    stop = threading.Event()
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def halt(number: int, frame: FrameType | None) -> None:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+        _STOPPED.append(number)
+        stop.set()
+        note("stopping: finishing what is in flight; once more to stop at once")
+
+    for number in before:
+        signal.signal(number, halt)
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+# The signal that stopped this process, which its exit code tells.
+_STOPPED: list[int] = []
+
+
+def how_to_resume() -> str:
+    """Return what to do after an interruption."""
+    return f"what is finished is saved; go on with it by the same command:\n  {_command()}"
+
+
+def _command() -> str:
+    return shlex.join(["volc-dashscope", *sys.argv[1:]])
+
+
+def tell_report(report: Report, unit: str, *, as_json: bool) -> None:
+    """
+    Say how a job ended, and leave with its exit code.
+
+    Args:
+        unit: What its rows are: "rows", "files" or "queries".
+    """
+    if as_json:
+        reasons = [{"reason": reason, "count": count} for reason, count in most_frequent(_errors(report))]
+        say_json({**report.as_json(), "reasons": reasons})
+    price = "price unknown" if report.price is None else f"{report.currency} {report.price:,.4f}"
+    tokens = f"{report.usage.total_tokens:,} tokens"
+    note(f"{report.rows:,} {unit}, {report.failed:,} failed, {tokens}, {price}")
+    note_reasons(_errors(report))
+    if report.damaged:
+        note(f"the disk had damaged {', '.join(report.damaged)}; those {unit} were sent again")
+    if report.resumed:
+        note(f"{report.resumed:,} of them were finished before")
+    if report.skipped_files:
+        note(
+            f"{report.skipped_files:,} files are neither images nor videos by their names, and were left out"
+        )
+    if report.state == "waiting":
+        note(_waiting(report))
+        leave(0)
+    if report.state == "interrupted":
+        note(how_to_resume())
+        leave(128 + (_STOPPED[0] if _STOPPED else signal.SIGINT))
+    note(f"written to {report.output}")
+    if report.failed_file is not None:
+        note(f"the failed {unit} are in {report.failed_file}, which can be the source of another run")
+        leave(ExitCode.FAILED_ROWS)
+
+
+def _errors(report: Report) -> Iterator[str]:
+    """Yield each error once: rows of a query share theirs. Nothing is kept of a million of them."""
+    if report.failed_file is not None:
+        with report.failed_file.open("rb") as file:
+            for error, _ in groupby(orjson.loads(line)["error"] for line in file):
+                yield error
+
+
+def _waiting(report: Report) -> str:
+    if report.jobs:
+        jobs = ", ".join(report.jobs)
+        return f"jobs at the service: {jobs}; look for their results by the same command:\n  {_command()}"
+    folder = f"{report.output}.partial"
+    return (
+        f"put {folder}/lines-*.txt where the service can fetch them, and add --file-url to:\n  {_command()}"
+    )
