@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 from ranking import unit
-from service import open_client
+from service import open_client, tell_what_a_key_changes
 
 MODEL = "text-embedding-v4"
 NORMAL = (
@@ -38,6 +38,7 @@ def main() -> None:
     for text, score in zip(NEW, new @ unit(whole), strict=True):
         print(f"  {'odd   ' if score < threshold else 'normal'} {score:.3f}  {text}")
     print(f"{np.count_nonzero(new @ unit(whole) < threshold)} of {len(NEW)} set apart")
+    tell_what_a_key_changes(MODEL, "advertising and noise are far from the normal texts", vectors)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from collections import Counter
 import numpy as np
 from numpy.typing import NDArray
 from ranking import Floats, unit
-from service import open_client
+from service import open_client, tell_what_a_key_changes
 from tables import read
 
 MODEL = "text-embedding-v4"
@@ -43,6 +43,7 @@ def main() -> None:
         print(f"group {group + 1}: " + ", ".join(f"{count} {name}" for name, count in sections.most_common()))
         print(*(f"  {row['headline']}" for row in members), sep="\n")
     print(f"\n{alike} of {len(rows)} headlines are in a group of mostly their own section")
+    tell_what_a_key_changes(MODEL, "a group holds headlines of one subject", vectors)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 from ranking import Floats, unit
-from service import open_client
+from service import open_client, tell_what_a_key_changes
 from tables import read
 
 MODEL = "text-embedding-v4"
@@ -38,6 +38,7 @@ def main() -> None:
         mean, first = mean_reciprocal_rank(unit(questions[:, :length]), unit(articles[:, :length]))
         shown = f"{first} of {len(rows)}"
         print(f"{length:>10} | {4 * length:>5} | {shown:>11} | {mean:.3f} {'#' * round(30 * mean)}")
+    tell_what_a_key_changes(MODEL, "how much quality each length keeps", articles)
 
 
 if __name__ == "__main__":

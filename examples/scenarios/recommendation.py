@@ -7,7 +7,7 @@ Recommend what is like the things a reader has read: the mean of their vectors i
 from __future__ import annotations
 
 from ranking import print_ranking, unit
-from service import open_client
+from service import open_client, tell_what_a_key_changes
 from tables import read
 
 MODEL = "text-embedding-v4"
@@ -25,6 +25,7 @@ def main() -> None:
     taste = unit(vectors[seen].mean(axis=0))
     print("has read:", *(f"  {labels[position]}" for position in seen), sep="\n")
     print_ranking("recommended:", vectors[new] @ taste, [labels[position] for position in new], top=5)
+    tell_what_a_key_changes(MODEL, "the section that was read is recommended", vectors)
 
 
 if __name__ == "__main__":

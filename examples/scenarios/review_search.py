@@ -7,7 +7,7 @@ Search reviews by what they are about: the product, or what went wrong.
 from __future__ import annotations
 
 from ranking import print_ranking
-from service import open_client
+from service import open_client, tell_what_a_key_changes
 from tables import read
 
 MODEL = "text-embedding-v4"
@@ -23,6 +23,7 @@ def main() -> None:
         asked = client.embed(QUERIES, text_type="query")
         for query, vector in zip(QUERIES, asked, strict=True):
             print_ranking(f"query: {query}", stored.vectors @ vector, reviews, top=2)
+    tell_what_a_key_changes(MODEL, "reviews of what was asked for rank first", stored.vectors)
 
 
 if __name__ == "__main__":

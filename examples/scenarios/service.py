@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import Any
 
+import numpy as np
+
 from volc_dashscope import Client, Reranker, get_model_info
 from volc_dashscope.emulator import Emulator
 from volc_dashscope.models import get_rerank_model_info
@@ -45,6 +47,23 @@ def open_reranker(model: str) -> Iterator[Reranker]:
         Reranker(model, base_url=emulator.dashscope_url, api_key="emulator") as reranker,
     ):
         yield reranker
+
+
+def tell_what_a_key_changes(model: str, claim: str, rows: np.ndarray) -> None:
+    """
+    Print what stand-in vectors cannot show, and what stays and what changes with a key; nothing if there is one.
+
+    Args:
+        claim: What the scenario is about.
+        rows: Some of the vectors.
+    """
+    if not has_key(model):
+        variable, (count, length) = VARIABLES[_provider(model)], np.shape(rows)
+        print(f"\nStand-ins do not show this: {claim}.")
+        print(f"With {variable} set, the same texts go to {model}. The reply has the same shape,")
+        print(
+            f"{count} x {length:,} numbers here; the numbers are the model's, and the lines above are made of them."
+        )
 
 
 def has_key(model: str) -> bool:

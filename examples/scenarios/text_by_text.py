@@ -7,7 +7,7 @@ Find the article that answers a question: short questions, longer answers, so th
 from __future__ import annotations
 
 from ranking import print_ranking
-from service import open_client
+from service import open_client, tell_what_a_key_changes
 from tables import read
 
 MODEL = "text-embedding-v4"
@@ -24,6 +24,7 @@ def main() -> None:
         print(f"{len(articles)} articles, {client.usage.requests} requests\n")
         for question, vector in zip(QUESTIONS, asked, strict=True):
             print_ranking(f"query: {question}", stored.vectors @ vector, articles, top=2)
+    tell_what_a_key_changes(MODEL, "the article that answers a question ranks first", stored.vectors)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ Classify without any examples: the label whose text is nearest.
 from __future__ import annotations
 
 from ranking import ranked
-from service import open_client
+from service import open_client, tell_what_a_key_changes
 
 MODEL = "text-embedding-v4"
 LABELS = ("数码产品", "服装配饰", "食品饮料", "家居生活")
@@ -29,6 +29,7 @@ def main() -> None:
             best, second = ranked(scores, top=2)
             print(f"{LABELS[best]} ({scores[best]:.3f}, then {LABELS[second]} {scores[second]:.3f})  {text}")
         print(f"\n{len(TEXTS)} texts, {len(LABELS)} labels, {client.usage.requests} request")
+    tell_what_a_key_changes(MODEL, "a text is nearest to the label of its subject", vectors)
 
 
 if __name__ == "__main__":

@@ -104,6 +104,31 @@ def test_without_a_key_an_emulator_answers_and_says_what_it_is(name, model):
     assert "the rank of a text says nothing" in second
 
 
+MEANINGS = [
+    "anomaly",
+    "clustering",
+    "dimensions",
+    "recommendation",
+    "review_search",
+    "text_by_text",
+    "zero_shot",
+]
+
+
+@pytest.mark.parametrize("name", MEANINGS)
+def test_what_stand_ins_cannot_show_is_said_at_the_end(name):
+    said, key, shape = _run(name)[-3:]
+
+    assert said.startswith("Stand-ins do not show this: ")
+    assert "With DASHSCOPE_API_KEY set" in key
+    assert re.match(r"\d+ x [\d,]+ numbers here; ", shape)
+
+
+@pytest.mark.parametrize("name", MEANINGS)
+def test_with_a_key_nothing_is_said_of_stand_ins(play, name):
+    assert [] == [line for line in play(name).lines if "tand-ins" in line]
+
+
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_each_file_is_small_says_how_to_run_it_and_needs_no_key(name):
     text = (FOLDER / f"{name}.py").read_text("utf-8")
