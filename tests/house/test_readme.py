@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import repository_url
 from source import ROOT
 
 from volc_dashscope.emulator import Emulator
@@ -36,9 +37,8 @@ _BLOCK = re.compile(
     r"^(?:<!-- test: (?:skip,? *)?(?P<reason>[^\n]*?) *-->\n+)?```(?P<language>[\w-]*)[^\n]*\n(?P<code>.*?)^```$",
     re.M | re.S,
 )
-REPOSITORY = "https://github.com/volc-dashscope/volc-dashscope"
 _PACKAGED = re.compile(
-    rf"\]\((?:{REPOSITORY}/blob/main|https://raw\.githubusercontent\.com/volc-dashscope/volc-dashscope/main)/([^)#]+)"
+    r"\]\(https://(?:github\.com/[^/)]+/[^/)]+/blob|raw\.[^/)]+/[^/)]+/[^/)]+)/main/([^)#]+)"
 )
 _SHELL = ("bash", "sh", "shell", "console")
 
@@ -140,6 +140,26 @@ def test_every_link_into_the_repository_leads_somewhere(path):
     assert [] == [link for link in links if not (path.parent / link).exists()]
 
 
+@pytest.mark.parametrize("name", repository_url.PAGES)
+def test_links_begin_with_the_address_of_the_repository(name):
+    """Which is written in pyproject.toml; `python scripts/repository_url.py` brings the rest in step."""
+    text = (ROOT / name).read_text("utf-8")
+
+    assert text == repository_url.rewritten(text, repository_url.address())
+    assert repository_url.address() in text
+
+
+def test_a_new_address_reaches_links_to_files_and_pictures():
+    old = "[a](https://github.com/o/n/blob/main/a.md) ![b](https://raw.githubusercontent.com/o/n/main/b.webp)"
+
+    new = repository_url.rewritten(old, "https://github.com/us/it")
+
+    assert (
+        "[a](https://github.com/us/it/blob/main/a.md) ![b](https://raw.githubusercontent.com/us/it/main/b.webp)"
+        == new
+    )
+
+
 @pytest.mark.parametrize("path", READMES, ids=lambda path: path.name)
 def test_every_link_of_a_readme_also_works_on_pypi(path):
     """PyPI resolves no relative link, so each one is absolute and names a file of this tree."""
@@ -151,11 +171,11 @@ def test_every_link_of_a_readme_also_works_on_pypi(path):
     assert [] == [name for name in named if not (ROOT / name).exists()]
 
 
-def test_the_project_names_the_repository_that_the_readmes_link_to():
+def test_every_address_of_the_project_begins_with_the_repository():
     urls = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["urls"]
 
-    assert REPOSITORY == urls["Repository"]
-    assert all(url.startswith(REPOSITORY) for url in urls.values())
+    assert repository_url.address() == urls["Repository"]
+    assert all(url.startswith(urls["Repository"]) for url in urls.values())
 
 
 @pytest.mark.parametrize("path", READMES, ids=lambda path: path.name)
