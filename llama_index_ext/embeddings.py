@@ -12,7 +12,7 @@ from pydantic import AliasChoices, Field, PrivateAttr, SecretStr
 
 from llama_index_ext.events import announced
 from llama_index_ext.fingerprints import MEDIA_KEY, is_marked
-from llama_index_ext.media import embedded_words, has_media, left_out, medium
+from llama_index_ext.media import embedded_words, has_media, left_out, medium, nodes_of
 from llama_index_ext.media_calls import MediaCalls, rows_of
 from llama_index_ext.pickling import Portable
 from llama_index_ext.rate_limit import RateLimiterAdapter
@@ -104,6 +104,7 @@ class ClientEmbedding(ListArguments, Portable, ClientFields, MediaCalls):
 
         Core's own way embeds the text or metadata around a picture in the place of the picture.
         """
+        nodes = nodes_of(nodes)
         if not any(has_media(node) or left_out(node) for node in nodes):
             return super().__call__(nodes, **kwargs)
         done = self._node_embedder()(nodes)
@@ -111,6 +112,7 @@ class ClientEmbedding(ListArguments, Portable, ClientFields, MediaCalls):
 
     async def acall(self, nodes: Sequence[BaseNode], **kwargs: Any) -> Sequence[BaseNode]:
         """As calling it, awaited."""
+        nodes = nodes_of(nodes)
         if not any(has_media(node) or left_out(node) for node in nodes):
             return await super().acall(nodes, **kwargs)
         done = await self._node_embedder().acall(nodes)

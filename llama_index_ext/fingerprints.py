@@ -21,9 +21,9 @@ from llama_index.core.schema import (
 )
 from pydantic import PrivateAttr
 
-from llama_index_ext.media import has_media, own_text, parts_of
+from llama_index_ext.media import has_media, nodes_of, own_text, parts_of
 from volc_dashscope import Fused, InputError, Part
-from volc_dashscope.inputs import as_iterable, digest
+from volc_dashscope.inputs import digest
 
 MEDIA_KEY = "media_sha256"
 _MARK = re.compile(rf"{MEDIA_KEY}\W{{0,5}}[0-9a-f]{{64}}")
@@ -55,7 +55,7 @@ def fingerprint(nodes: Iterable[BaseNode], *, media_root: str | Path | None = No
     Raises:
         InputError: A file that cannot be read, with the id of its node.
     """
-    return [_fingerprinted(node, media_root) for node in as_iterable(nodes, name="nodes")]
+    return [_fingerprinted(node, media_root) for node in nodes_of(nodes)]
 
 
 def marked(node: BaseNode, parts: Sequence[Part]) -> BaseNode:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Iterable
 from io import BytesIO
 from pathlib import Path
 from typing import Self, TypeVar
@@ -11,6 +12,7 @@ from typing import Self, TypeVar
 from llama_index.core.schema import BaseNode, ImageNode, MediaResource, MetadataMode, Node, TextNode
 
 from volc_dashscope import Image, InputError, Part, Video
+from volc_dashscope.inputs import as_iterable
 from volc_dashscope.integrations.settings import is_url
 
 M = TypeVar("M", Image, Video)
@@ -71,6 +73,20 @@ def own_text(node: BaseNode) -> str:
     elif isinstance(node, Node) and node.text_resource is not None:
         text = node.text_resource.text or ""
     return text if text.strip() else ""
+
+
+def nodes_of(given: Iterable[BaseNode]) -> list[BaseNode]:
+    """
+    Return the members of a list of nodes.
+
+    Raises:
+        InputError: One thing where a list belongs, or a member that is no node.
+    """
+    nodes = list(as_iterable(given, name="nodes"))
+    for index, node in enumerate(nodes):
+        if not isinstance(node, BaseNode):
+            raise InputError(f"item {index}: expected a node, got {type(node).__name__}", index=index)
+    return nodes
 
 
 def has_media(node: BaseNode) -> bool:

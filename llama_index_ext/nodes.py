@@ -22,7 +22,7 @@ from llama_index_ext.embeddings import (
 )
 from llama_index_ext.events import announced
 from llama_index_ext.fingerprints import annotated, be_itself, marked, stay_changed, with_hash
-from llama_index_ext.media import left_out, parts_of
+from llama_index_ext.media import left_out, nodes_of, parts_of
 from llama_index_ext.pickling import Portable
 from volc_dashscope import (
     BulkError,
@@ -34,7 +34,7 @@ from volc_dashscope import (
     Part,
     Usage,
 )
-from volc_dashscope.inputs import as_iterable, label
+from volc_dashscope.inputs import label
 
 _log = logging.getLogger("llama_index_ext")
 # No node's hash: a docstore that holds it takes the document for changed.
@@ -219,7 +219,7 @@ class _Work:
     """
 
     def __init__(self, nodes: Sequence[BaseNode], embedder: MultiModalNodeEmbedder) -> None:
-        self.nodes = list(as_iterable(nodes, name="nodes"))
+        self.nodes = nodes_of(nodes)
         self.happened: EmbeddingResult | EmbeddingError
         self.answers = Answers({}, {})
         self._skips = embedder.on_error == "skip"

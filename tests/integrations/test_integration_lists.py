@@ -62,7 +62,8 @@ SPARSE = [
     "LlamaIndex sparse batch",
     "LlamaIndex sparse queries",
 ]
-OTHERS = ["node embedder", "fingerprint", "content_blocks", "LlamaIndex get_image_embedding_batch"]
+NODES = ["node embedder", "fingerprint", "embedding called on nodes"]
+OTHERS = [*NODES, "content_blocks", "LlamaIndex get_image_embedding_batch"]
 TEXTS = [
     *(f"LangChain {name}" for name in LANGCHAIN_TEXTS),
     *(f"LlamaIndex {name}" for name in LLAMA_TEXTS),
@@ -106,6 +107,7 @@ def entry(inside, embed_model_of) -> Callable[[str], list[Callable[[Any], Any]]]
             "LlamaIndex sparse batch": lambda: _twins(sparse, "get_text_embedding_batch"),
             "LlamaIndex sparse queries": lambda: _twins(sparse, "get_agg_embedding_from_queries"),
             "node embedder": lambda: [embedder, lambda given: asyncio.run(embedder.acall(given))],
+            "embedding called on nodes": lambda: [index, lambda given: asyncio.run(index.acall(given))],
             "fingerprint": lambda: [fingerprint],
             "content_blocks": lambda: [content_blocks],
         }
@@ -136,6 +138,25 @@ def test_a_member_that_is_no_text_is_named_before_anything_is_sent(inside, entry
             call([item])
 
     assert 0 == len(inside.emulator.ledger)
+
+
+@pytest.mark.parametrize("name", NODES)
+@pytest.mark.parametrize("item", [None, "abc", {"text": "abc"}, Document("abc")], ids=repr)
+def test_a_member_that_is_no_node_is_named_before_anything_is_sent(inside, entry, name, item):
+    for call in entry(name):
+        with pytest.raises(InputError, match=f"item 1: expected a node, got {type(item).__name__}"):
+            call([TextNode(text="abc"), item])
+
+    assert 0 == len(inside.emulator.ledger)
+
+
+@pytest.mark.parametrize("name", ["node embedder", "embedding called on nodes"])
+def test_a_generator_of_nodes_loses_none(inside, entry, name):
+    for call in entry(name):
+        done = call(TextNode(text=text) for text in ("a", "bc"))
+
+        assert ["a", "bc"] == [node.get_content() for node in done]
+        assert all(node.embedding for node in done)
 
 
 @pytest.mark.parametrize("name", TEXTS)
