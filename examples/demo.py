@@ -152,7 +152,9 @@ def run() -> None:
     """Draw, embed, ask, show."""
     with open_embed_model() as (embed_model, note):
         print(note)
+        print("drawing the pictures ...", flush=True)
         pictures = draw_all(OUTPUT / "pictures")
+        print(f"embedding {len(pictures)} pictures ...", flush=True)
         with closing(QdrantClient(path=str(OUTPUT / "qdrant"))) as client:
             store = build_store(client, embed_model=embed_model, pictures=pictures)
             print(f"{len(pictures)} pictures embedded, {embed_model.dimension} dimensions each\n")

@@ -100,6 +100,7 @@ SPELLINGS = {
         '(base_model="ab-1"), or (provider="ark" or "x")',
         '(--base-model ab-1), or (--provider ark or "x")',
     ),
+    "no value known": ('it is like (base_model="...")', "it is like (--base-model ...)"),
     "single quotes": ("use route='native'; more", "use --route native; more"),
     "value to be quoted": ("instruct='find it'", "--instruct 'find it'"),
     "flag": ("upload=True sends it", "--upload sends it"),
@@ -133,3 +134,12 @@ def test_no_arguments_show_the_help_and_no_error(cli, group):
     assert (2, "") == (done.code, done.out)
     assert done.err.startswith("Usage: ")
     assert "error:" not in done.err
+
+
+def test_a_price_too_small_to_be_seen_is_no_zero(cli, services, tmp_path):
+    (tmp_path / "t.txt").write_text("a\n", encoding="utf-8")
+
+    told = cli("estimate", "t.txt", "-m", V4)
+    done = cli("embed", "t.txt", "-m", V4, "-o", "out.parquet", "-q")
+
+    assert ("under CNY 0.0001" in told.out, "under CNY 0.0001" in done.err) == (True, True)

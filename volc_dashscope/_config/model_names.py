@@ -93,7 +93,7 @@ def _unknown(model: str, provider: Provider | None) -> ModelInfo:
         example = alike or {"ark": "doubao-embedding-vision-251215", "dashscope": "text-embedding-v4"}.get(
             vendor or ""
         )
-        named = f'base_model="{example}"' if example else "base_model=..."
+        named = f'base_model="{example}"' if example else 'base_model="..."'
         whose = f'provider="{vendor}"' if vendor else 'provider="ark" or "dashscope"'
         raise ConfigError(
             f"{model!r} is not in the table of models{hint} which model it is like ({named}), "

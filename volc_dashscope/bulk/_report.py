@@ -118,6 +118,12 @@ class Report:
         }
 
 
+def amount(price: float, currency: str) -> str:
+    """Return a price in words: a price that is too small to be seen is no zero."""
+    least = 0.0001
+    return f"under {currency} {least}" if 0 < price < least else f"{currency} {price:,.4f}"
+
+
 def price_of(usage: Usage, model_info: ModelInfo, *, batch: bool = False) -> float | None:
     """Return what tokens cost by the model's row."""
     price = model_info.price
@@ -201,5 +207,5 @@ class Progress:
     def _spend(self, failed: int, usage: Usage) -> str:
         price = price_of(usage, self._model_info)
         currency = self._model_info.price.currency if self._model_info.price else ""
-        spent = f"{usage.total_tokens:,} tokens" if price is None else f"{currency} {price:,.4f}"
+        spent = f"{usage.total_tokens:,} tokens" if price is None else amount(price, currency)
         return f"{spent}, {failed:,} failed"

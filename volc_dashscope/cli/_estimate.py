@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from volc_dashscope.bulk import Preview, Source, preview
+from volc_dashscope.bulk._report import amount
 from volc_dashscope.cli._options import SourceOptions, priced_options
 from volc_dashscope.cli._output import duration, errors_told, note, say_json, scanning
 
@@ -49,8 +50,7 @@ def tell_counted(found: Preview, model: str, unit: str, *, items: str = "items",
 
 
 def _lines(found: Preview, unit: str, items: str) -> list[tuple[str, str]]:
-    price = _range(*found.price, ",.4f") if found.price else "unknown"
-    priced = price if price == "unknown" else f"{found.currency} {price}"
+    priced = _price(*found.price, found.currency) if found.price else "unknown"
     seconds = "unknown" if found.seconds is None else "at least " + duration(found.seconds)
     return [
         (unit, f"{found.rows:,}"),
@@ -65,6 +65,13 @@ def _lines(found: Preview, unit: str, items: str) -> list[tuple[str, str]]:
         ("price", priced),
         ("time at the limits", seconds),
     ]
+
+
+def _price(least: float, most: float | None, currency: str) -> str:
+    if least == most:
+        return amount(least, currency)
+    price = _range(least, most, ",.4f")
+    return price if price == "unknown" else f"{currency} {price}"
 
 
 def _range(fewest: float, most: float | None, style: str) -> str:

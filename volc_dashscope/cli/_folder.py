@@ -15,6 +15,7 @@ import click
 
 from volc_dashscope import _config
 from volc_dashscope.bulk import Progress, count_rows, open_source, preview
+from volc_dashscope.bulk._report import amount
 from volc_dashscope.cache import SQLiteCache
 from volc_dashscope.cli._options import MODEL_NAME, client_options, options_as_settings
 from volc_dashscope.cli._output import leave, note, note_reasons, scanning
@@ -170,4 +171,5 @@ def _price(folder: Path, wanted: FolderOptions) -> str:
     found = preview(folder, model=options_as_settings(wanted, wanted.model))
     if found.price is None or found.price[1] is None:
         return "the price is unknown"
-    return f"at most {found.currency} {found.price[1]:,.4f}"
+    words = amount(found.price[1], found.currency)
+    return words if words.startswith("under") else f"at most {words}"

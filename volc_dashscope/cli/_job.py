@@ -14,6 +14,7 @@ from types import FrameType
 import orjson
 
 from volc_dashscope.bulk import Report
+from volc_dashscope.bulk._report import amount
 from volc_dashscope.cli._output import ExitCode, leave, most_frequent, note, note_reasons, say_json
 
 
@@ -62,7 +63,7 @@ def tell_report(report: Report, unit: str, *, as_json: bool) -> None:
     if as_json:
         reasons = [{"reason": reason, "count": count} for reason, count in most_frequent(_errors(report))]
         say_json({**report.as_json(), "reasons": reasons})
-    price = "price unknown" if report.price is None else f"{report.currency} {report.price:,.4f}"
+    price = "price unknown" if report.price is None else amount(report.price, report.currency)
     tokens = f"{report.usage.total_tokens:,} tokens"
     note(f"{report.rows:,} {unit}, {report.failed:,} failed, {tokens}, {price}")
     note_reasons(_errors(report))
