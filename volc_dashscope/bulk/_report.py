@@ -118,7 +118,7 @@ class Report:
         }
 
 
-def amount(price: float, currency: str) -> str:
+def amount(price: float, currency: str | None) -> str:
     """Return a price in words: a price that is too small to be seen is no zero."""
     least = 0.0001
     return f"under {currency} {least}" if 0 < price < least else f"{currency} {price:,.4f}"

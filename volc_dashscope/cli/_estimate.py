@@ -67,7 +67,7 @@ def _lines(found: Preview, unit: str, items: str) -> list[tuple[str, str]]:
     ]
 
 
-def _price(least: float, most: float | None, currency: str) -> str:
+def _price(least: float, most: float | None, currency: str | None) -> str:
     if least == most:
         return amount(least, currency)
     price = _range(least, most, ",.4f")
