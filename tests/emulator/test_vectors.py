@@ -10,6 +10,7 @@ import sys
 import time
 import zlib
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,17 @@ from PIL import Image as Pillow
 from PIL import ImageDraw
 
 from volc_dashscope.emulator import lexicon
-from volc_dashscope.emulator.vectors import ImagePart, LinkPart, Part, TextPart, VideoPart, sparse, vector
+from volc_dashscope.emulator import vectors as vector_module
+from volc_dashscope.emulator.vectors import (
+    ImagePart,
+    LinkPart,
+    Part,
+    TextPart,
+    VideoPart,
+    sparse,
+    vector,
+    vectors,
+)
 
 MODEL = "doubao-embedding-vision-251215"
 SEEDS = (1, 2, 3, 4)
@@ -648,3 +659,54 @@ def test_every_row_of_the_table_names_known_colours_and_outlines():
 
     assert [] == missing
     assert len(lexicon.things()) > 200
+
+
+STORED = (
+    "红色的自行车停在海边，旁边是一只黑猫。向量不会因为程序变快而改变，存下来的结果要一直有效。",
+    "A blue car, not a red one, parked under two palm trees at sunset; cats and ladies running.",
+    "车s 苹果es 不要红色 t恤 上海 钟头",
+    "12 345 !?",
+)
+
+
+def test_vectors_stay_those_that_users_have_stored():
+    rows = [
+        vector([TextPart(text)], model="text-embedding-v4", dimension=1024, role="query") for text in STORED
+    ]
+
+    digest = sha256(b"".join((row + 0.0).astype("<f4").tobytes() for row in rows)).hexdigest()
+    assert "b6513fa3476dd39ddcda2b491c6369ccb69b35ac7118800b5e0cae3be59ec9d9" == digest
+
+
+def test_items_of_one_request_have_the_vectors_they_have_alone():
+    items = [[TextPart(text)] for text in STORED] + [
+        [VideoPart(b"v")],
+        [LinkPart("http://a/red-car.png", "image")],
+    ]
+    together = vectors(items, model=MODEL, dimension=5000, instruction="find")
+
+    alone = [vector(parts, model=MODEL, dimension=5000, instruction="find") for parts in items]
+
+    assert [row.tobytes() for row in alone] == [row.tobytes() for row in together]
+
+
+def test_the_words_that_start_no_known_thing_are_told_by_their_beginnings():
+    known = [word for word in (*lexicon.colour_words(), *lexicon._lexicon()) if not word[0].isascii()]
+
+    # `_mentions` leaves out words by their first two characters; a plural in -ies has another second one.
+    assert [] == [word for word in known if word.endswith("y")]
+    assert [] == [
+        word
+        for word in known
+        if lexicon._mentions(lexicon._UNIT.findall(word))[0][:2] != (0, len(lexicon._UNIT.findall(word)))
+    ]
+
+
+def test_grams_that_are_looked_up_take_bounded_memory(monkeypatch):
+    places = vector_module._Places()
+    monkeypatch.setattr(vector_module, "_MOST_PLACES", 10)
+
+    for letter in range(0x4E00, 0x4E40):
+        places[chr(letter)]
+
+    assert len(places) <= 10

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from volc_dashscope.emulator import tokens
-from volc_dashscope.emulator.encoding import embedded, encoded
+from volc_dashscope.emulator.encoding import embedded_all, encoded
 from volc_dashscope.emulator.exchange import Refusal, Request, Response, reply
 from volc_dashscope.emulator.vectors import TextPart, sparse
 from volc_dashscope.models import ModelInfo, get_model_info
@@ -104,11 +104,13 @@ class DashScope:
         _check_text_options(row, options, form)
         role = options.get("text_type") or "document"
         task = (options.get("instruct") or "") if row.instruct and role == "query" else ""
+        parts = [[TextPart(text)] for text in texts]
+        dense = embedded_all(parts, row, size, role=role, instruction=task) if form != "sparse" else ()
         entries = []
         for index, text in enumerate(texts):
             entry: dict[str, Any] = {"text_index": index}
             if form != "sparse":
-                entry["embedding"] = embedded([TextPart(text)], row, size, role=role, instruction=task)
+                entry["embedding"] = dense[index]
             if form != "dense":
                 entry["sparse_embedding"] = [
                     {"index": at, "value": value, "token": token} for at, value, token in sparse(text)
@@ -135,9 +137,11 @@ class DashScope:
             {
                 "object": "embedding",
                 "index": index,
-                "embedding": encoded(embedded([TextPart(text)], row, size, role="document"), form),
+                "embedding": encoded(vector, form),
             }
-            for index, text in enumerate(texts)
+            for index, vector in enumerate(
+                embedded_all([[TextPart(text)] for text in texts], row, size, role="document")
+            )
         ]
         total = sum(map(tokens.text, texts))
         payload = {

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from volc_dashscope.emulator import tokens
 from volc_dashscope.emulator.exchange import Refusal
-from volc_dashscope.emulator.vectors import Part, TextPart, vector
+from volc_dashscope.emulator.vectors import Part, TextPart, vector, vectors
 from volc_dashscope.models import ModelInfo
 
 _MAX_ROWS = 256
@@ -25,10 +25,18 @@ def embedded(
     parts: Sequence[Part], row: ModelInfo, size: int, *, role: str = "", instruction: str = ""
 ) -> NDArray[np.float32]:
     """Return the vector of the parts; a picture that cannot be decoded is the sender's fault."""
+    embedding: NDArray[np.float32] = embedded_all([parts], row, size, role=role, instruction=instruction)[0]
+    return embedding
+
+
+def embedded_all(
+    items: Sequence[Sequence[Part]], row: ModelInfo, size: int, *, role: str = "", instruction: str = ""
+) -> NDArray[np.float32]:
+    """Return the vectors of the items of one request."""
     with _FIRST:  # the first requests come at once, and the tables they share are made by one of them
         _warm()
     try:
-        return vector(parts, model=row.name, dimension=size, role=role, instruction=instruction)
+        return vectors(items, model=row.name, dimension=size, role=role, instruction=instruction)
     except ValueError as exc:
         raise Refusal(400, "InvalidParameter", "The image cannot be decoded.", "input") from exc
 
@@ -57,7 +65,7 @@ def multi(parts: Sequence[Part], row: ModelInfo, size: int, compression: str | N
         pieces += (
             [TextPart(word) for word in tokens.words(part.text)] if isinstance(part, TextPart) else [part]
         )
-    rows = np.stack([embedded([piece], row, size) for piece in pieces[:_MAX_ROWS]])
+    rows = embedded_all([[piece] for piece in pieces[:_MAX_ROWS]], row, size)
     if compression is None:
         return np.ascontiguousarray(rows)
     flat = rows.astype("<f2").tobytes()

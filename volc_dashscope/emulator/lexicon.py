@@ -488,6 +488,13 @@ def _lexicon() -> dict[str, tuple[str, str]]:
     return found
 
 
+@lru_cache(maxsize=1)
+def _beginnings() -> frozenset[str]:
+    """Return the first character, and the first two, of every Chinese word that is known."""
+    known = [word for word in (*colour_words(), *_lexicon()) if not word[0].isascii()]
+    return frozenset(word[:size] for word in known for size in (1, 2))
+
+
 def _singular(word: str) -> tuple[str, ...]:
     if len(word) < 4 or not word.endswith("s"):
         return (word,)
@@ -496,10 +503,17 @@ def _singular(word: str) -> tuple[str, ...]:
 
 def _mentions(units: list[str]) -> list[tuple[int, int, str, str]]:
     """Return (start, end, kind, word) of the longest matches; "both" is a colour and a thing."""
-    shades, lexicon, found, at = colour_words(), _lexicon(), [], 0
+    shades, lexicon, beginnings, found, at = colour_words(), _lexicon(), _beginnings(), [], 0
     while at < len(units):
         end = at + 1
-        for size in range(min(5, len(units) - at), 0, -1):
+        longest = min(5, len(units) - at)
+        if units[at] >= "\u3400":
+            if units[at] not in beginnings:  # most characters begin no word
+                at = end
+                continue
+            if longest > 1 and units[at] + units[at + 1][0] not in beginnings:
+                longest = 1
+        for size in range(longest, 0, -1):
             span = units[at : at + size]
             joined = (" " if units[at].isascii() else "").join(span)
             word = next((w for w in _singular(joined) if w in shades or w in lexicon), None)

@@ -14,11 +14,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
-from itertools import pairwise
+from operator import add
+from typing import Any
 from urllib.parse import unquote
 
 import numpy as np
@@ -65,6 +66,8 @@ _LEXICAL = 512
 _ROLE = 32
 _BIAS = 0.3  # every vector of a model leans the same way a little, as real ones do
 _VOCABULARY = 2**17
+_ONE_THREAD = 2**18  # multiplications that OpenBLAS does in the calling thread
+_MOST_PLACES = 2**17  # some 20 MB
 _SEEN = 2000  # characters of a text that are searched for colours and things
 
 _RUN = re.compile(r"[a-z]+|[0-9]+|[\u3400-\u9fff]+|[^\W\d_a-z\u3400-\u9fff]+")
@@ -78,11 +81,11 @@ _COMMON = frozenset(_COMMON_WORDS.split())
 
 
 def _digest(*parts: str | bytes) -> int:
-    state = blake2b(digest_size=8)
+    told = b""
     for part in parts:
         data = part.encode("utf-8", "replace") if isinstance(part, str) else part
-        state.update(len(data).to_bytes(8, "little") + data)
-    return int.from_bytes(state.digest(), "little")
+        told += len(data).to_bytes(8, "little") + data
+    return int.from_bytes(blake2b(told, digest_size=8).digest(), "little")
 
 
 def _signs(seed: int, count: int) -> NDArray[np.int8]:
@@ -96,6 +99,12 @@ def _matrix(model: str, block: int, features: int) -> NDArray[np.int8]:
     return _signs(_digest(model, str(block)), features * _BLOCK).reshape(features, _BLOCK)
 
 
+@lru_cache(maxsize=3)
+def _floats(model: str, block: int, features: int, width: int) -> NDArray[np.float32]:
+    """Return (width, features) of a matrix as floats: converting them costs more than a product with them."""
+    return np.ascontiguousarray(_matrix(model, block, features)[:, :width].T, np.float32)
+
+
 @lru_cache(maxsize=1)
 def _concepts() -> dict[str, int]:
     """Return the feature of each thing and group of things."""
@@ -104,36 +113,60 @@ def _concepts() -> dict[str, int]:
     return {name: at for at, name in enumerate([*table, *groups])}
 
 
-@lru_cache(maxsize=32768)
-def _slot(gram: str) -> tuple[int, float]:
-    number = _digest(gram)
-    return number % _LEXICAL, 1.0 if number & 1 << 40 else -1.0
+class _Places(dict[Any, tuple[int, float]]):
+    """
+    Feature and signed weight of a gram: a Chinese character or pair, or a piece of a word with its weight.
+
+    A dictionary that fills itself, since a request of ten texts looks up thousands of grams. It starts afresh when it
+    is full, so that no stream of texts makes it grow.
+    """
+
+    def __missing__(self, gram: str | tuple[str, float]) -> tuple[int, float]:
+        text, weight = (gram, _weight(gram)) if isinstance(gram, str) else gram
+        number = _digest(text)
+        if len(self) >= _MOST_PLACES:
+            self.clear()
+        self[gram] = place = (number % _LEXICAL, weight if number & 1 << 40 else -weight)
+        return place
 
 
-def _grams(text: str) -> Iterator[tuple[str, float]]:
-    """Yield the pieces of a text that it may share with another, each with its weight."""
+_PLACES = _Places()
+
+
+def _weight(gram: str) -> float:
+    """Return the weight of a Chinese character or of a pair of them."""
+    if len(gram) == 1:
+        return 0.08 if gram in _COMMON else 0.35
+    return 0.2 if gram[0] in _COMMON or gram[1] in _COMMON else 1.0
+
+
+def _grams(text: str) -> Counter[str | tuple[str, float]]:
+    """Count the pieces of a text that it may share with another; those that are not Chinese come with a weight."""
+    counts: Counter[str | tuple[str, float]] = Counter()
     for run in _RUN.findall(text.lower()):
         if "\u3400" <= run[0] <= "\u9fff":
-            yield from ((char, 0.08 if char in _COMMON else 0.35) for char in run)
-            for pair in pairwise(run):
-                yield "".join(pair), 0.2 if pair[0] in _COMMON or pair[1] in _COMMON else 1.0
+            counts.update(run)
+            counts.update(map(add, run, run[1:]))
         elif run in _COMMON:
-            yield run, 0.1
+            counts[run, 0.1] += 1
         else:
-            yield re.sub(r"(?<=...)(ing|ed|es|s)$", "", run), 1.0
+            counts[re.sub(r"(?<=...)(ing|ed|es|s)$", "", run), 1.0] += 1
             framed = f"^{run}$"
-            yield from ((framed[at : at + 3], 0.2) for at in range(len(framed) - 2))
+            counts.update((framed[at : at + 3], 0.2) for at in range(len(framed) - 2))
+    return counts
 
 
 def _lexical(text: str) -> Row:
-    row = np.zeros(_LEXICAL)
-    for (gram, weight), times in Counter(_grams(text)).items():
-        at, sign = _slot(gram)
-        row[at] += sign * weight * times**0.5
-    return unit(row.astype(np.float32))
+    row = [0.0] * _LEXICAL
+    for gram, times in _grams(text).items():
+        at, weight = _PLACES[gram]
+        row[at] += weight if times == 1 else weight * times**0.5
+    return unit(np.array(row, np.float32))
 
 
 def _named(reading: lexicon.Reading) -> Row:
+    if not reading.things:
+        return np.zeros(len(_concepts()), np.float32)
     row, table, things = np.zeros(len(_concepts()), np.float32), _concepts(), lexicon.things()
     for name, _ in reading.things:
         row[table[name]] += 1
@@ -196,6 +229,17 @@ def _stance(role: str, instruction: str) -> Row:
     return row
 
 
+def _products(matrix: NDArray[np.float32], rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    """
+    Return the product of two matrices, computed in pieces.
+
+    OpenBLAS spreads a larger product over threads that wait for each other in a loop. Beside a client on the same
+    machine that took twenty times the processor time of one thread.
+    """
+    step = max(_ONE_THREAD // rows.size, 1)
+    return np.concatenate([matrix[at : at + step] @ rows for at in range(0, len(matrix), step)])
+
+
 def vector(
     parts: Sequence[Part], *, model: str, dimension: int, role: str = "", instruction: str = ""
 ) -> NDArray[np.float32]:
@@ -205,15 +249,36 @@ def vector(
     Raises:
         ValueError: A picture cannot be decoded.
     """
-    row = np.concatenate([np.array([_BIAS], np.float32), _stance(role, instruction), _features(parts)])
+    rows = vectors([parts], model=model, dimension=dimension, role=role, instruction=instruction)
+    return rows.reshape(-1)
+
+
+def vectors(
+    items: Sequence[Sequence[Part]], *, model: str, dimension: int, role: str = "", instruction: str = ""
+) -> NDArray[np.float32]:
+    """
+    Return the vectors of many items, (n, dimension), each as `vector` makes it.
+
+    Raises:
+        ValueError: A picture cannot be decoded.
+    """
+    start = np.concatenate([np.array([_BIAS], np.float32), _stance(role, instruction)])
+    features = np.stack([_features(parts) for parts in items])
+    row = np.concatenate([np.broadcast_to(start, (len(items), len(start))), features], axis=1)
     exact = np.rint(row * 4096) / np.float32(4096)
-    used = np.flatnonzero(exact)
-    matrices = (
-        (_matrix(model, at // _BLOCK, len(row)), dimension - at) for at in range(0, dimension, _BLOCK)
-    )
-    sums = [exact[used] @ matrix[used, :left].astype(np.float32) for matrix, left in matrices]
-    jitter = _digest(*(getattr(part, part.__slots__[0]) for part in parts)) % 1024 / 1024
-    return np.asarray(np.concatenate(sums) * np.float32(0.4 + 0.18 * jitter), np.float32)
+    # The features of looks, two thirds of a row, are zero for most texts.
+    worded = len(start) + _LEXICAL
+    looks = np.flatnonzero(exact[:, worded:].any(axis=1))
+    blocks = []
+    for at in range(0, dimension, _BLOCK):
+        matrix = _floats(model, at // _BLOCK, exact.shape[1], min(_BLOCK, dimension - at))
+        sums = _products(matrix[:, :worded], exact[:, :worded].T)
+        if len(looks):
+            sums[:, looks] += _products(matrix[:, worded:], exact[looks, worded:].T)
+        blocks.append(sums.T)
+    jitter = [_digest(*(getattr(part, part.__slots__[0]) for part in parts)) % 1024 / 1024 for parts in items]
+    lengths = np.array([0.4 + 0.18 * share for share in jitter], np.float32)
+    return np.ascontiguousarray(np.concatenate(blocks, axis=1) * lengths[:, None], np.float32)
 
 
 def sparse(text: str) -> list[tuple[int, float, str]]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from io import BytesIO
@@ -90,8 +89,9 @@ def _tally(cells: NDArray[np.int64]) -> Row:
     return unit(np.asarray((share @ table) ** 0.75, np.float32))
 
 
-def _blend(names: Iterable[str]) -> Row:
-    """Colour features of words, dominant first."""
+@lru_cache(maxsize=4096)
+def _blend(names: tuple[str, ...]) -> Row:
+    """Colour features of words, dominant first; not to be changed in place."""
     table, named = _palette()
     total = np.zeros(table.shape[1], np.float32)
     for rank, name in enumerate(names):
@@ -203,10 +203,12 @@ def picture(data: bytes) -> Look:
 def described(reading: lexicon.Reading) -> Look:
     """Return the look of what a text names."""
     colour, layout, shape = (np.zeros(size, np.float32) for size in sizes())
+    if not (reading.colours or reading.unwanted or reading.things):
+        return Look(colour, layout, shape)
     stated = bool(reading.colours) or any(own for _, own in reading.things)
     for name, own in reading.things:
         thing = lexicon.things()[name]
-        usual = [word for band in zip_longest(*thing.colours) for word in band if word]
+        usual = tuple(word for band in zip_longest(*thing.colours) for word in band if word)
         if own or not reading.colours:
             colour += _blend(own or usual) * np.float32(0.3 if stated and not own else 1)
         else:
