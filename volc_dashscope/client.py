@@ -1,14 +1,8 @@
-"""
-`Client` and `AsyncClient`: the same settings and decisions, carried out by threads or by tasks.
-
-This module is long because two classes have the same methods, and the signature of both has every setting.
-"""
+"""`Client` and `AsyncClient`: the same settings and decisions, carried out by threads or by tasks."""
 
 from __future__ import annotations
 
 import logging
-import random
-import threading
 import time
 from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, MutableMapping
 from contextlib import aclosing
@@ -16,19 +10,11 @@ from dataclasses import fields, replace
 from typing import Self
 
 from volc_dashscope import _config
-from volc_dashscope._http import (
-    AsyncHttpClient,
-    ConnectionPool,
-    HttpClient,
-    Limiter,
-    arun,
-    process_id,
-    run,
-)
-from volc_dashscope._limits.rate_limiter import RateLimiter
-from volc_dashscope._limits.retry import Retry
-from volc_dashscope._request.call import Call, Exchange, LearnedLength
-from volc_dashscope._request.exchange import RetryContext, exchange
+from volc_dashscope._http import AsyncHttpClient, HttpClient, Limiter, arun, run
+from volc_dashscope._lifecycle import AsyncLifecycle, ServiceClient, SyncLifecycle
+from volc_dashscope._request.batching import BatchOperation, LearnedLength
+from volc_dashscope._request.call import Call
+from volc_dashscope._request.exchange import exchange
 from volc_dashscope._request.items import items_of
 from volc_dashscope._request.progress import Progress
 from volc_dashscope._request.row_cache import BatchCache, RowCache
@@ -37,11 +23,11 @@ from volc_dashscope._request.temporary_storage import Storage
 from volc_dashscope._request.upload import stored
 from volc_dashscope._request.workers import afan_out, fan_out
 from volc_dashscope._types import Batch, Flow, OnError, OutputType, RequestSpec, Rows, Secret, TextType
-from volc_dashscope.errors import ConfigError, EmbeddingError
+from volc_dashscope.errors import EmbeddingError
 from volc_dashscope.inputs import Item
 from volc_dashscope.models import ModelInfo, Provider, Route
 from volc_dashscope.providers import codec
-from volc_dashscope.results import EmbeddingResult, FloatArray, Usage
+from volc_dashscope.results import EmbeddingResult, FloatArray
 from volc_dashscope.settings import ClientSettings, describe, documented, fingerprint
 
 __all__ = ["AsyncClient", "Client"]
@@ -49,8 +35,10 @@ __all__ = ["AsyncClient", "Client"]
 _log = logging.getLogger("volc_dashscope")
 
 
-class _ClientBase(_config.NamesOurs):
+class _ClientBase(ServiceClient):
     """What both clients have in common: the signature, and what calls share."""
+
+    _noun = "client"
 
     def __init__(
         self,
@@ -106,37 +94,19 @@ class _ClientBase(_config.NamesOurs):
         client._start(settings)  # noqa: SLF001 - an object of this class
         return client
 
-    def _start(self, settings: ClientSettings) -> None:
-        self._settings = settings
-        self._spec = spec = settings.resolved_spec()
+    def _start(self, settings: ClientSettings) -> None:  # type: ignore[override]
+        spec = settings.resolved_spec()
         self._codec = codec(spec.model_info.provider, foreign=spec.foreign and spec.route == "openai")
         self._length = LearnedLength()
-        self._begin()
-        self._pool = ConnectionPool(
-            key=spec.key,
-            timeout=settings.timeout,
-            width=settings.max_concurrency,
-            limiter=settings.limiter,
-            given=settings.http_client,
-            given_async=settings.http_async_client,
-            proxy=_config.find_proxy(spec.base_url),
-        )
+        self._open(settings, spec)
 
     def _begin(self) -> None:
-        """Make what calls share: pace, memory and ledger. A forked child starts its own, with its own locks."""
+        super()._begin()
         settings = self._settings
-        self._process = process_id()
-        self._context = RetryContext(
-            Retry(settings.max_retries, settings.deadline, random.Random().random),
-            RateLimiter(settings.requests_per_minute, settings.tokens_per_minute, settings.max_concurrency),
-            time.monotonic,
-            self._spec.service,
-        )
         self._row_cache = RowCache(
             settings.cache, settings.partial_results_bytes, clock=time.monotonic, warn=_log.warning
         )
         self._storage = Storage(self._context)
-        self._ledger = _Ledger()
         self._length = LearnedLength(self._length.value)
 
     @property
@@ -163,22 +133,8 @@ class _ClientBase(_config.NamesOurs):
         """Return everything that shapes a vector as one line to read."""
         return describe(self._spec.vector_key)
 
-    @property
-    def usage(self) -> Usage:
-        """What this client has been billed so far."""
-        return self._ledger.usage
-
-    def __repr__(self) -> str:
-        if not hasattr(self, "_ledger"):
-            # Its constructor failed, and a report of that shows `self`.
-            return f"{type(self).__name__}(unfinished)"
-        return f"{type(self).__name__}({self._spec.model!r}, {self._spec.place}, dimension={self.dimension})"
-
-    def __reduce__(self) -> tuple[object, ...]:
-        if self._settings.http_client is not None or self._settings.http_async_client is not None:
-            raise ConfigError("a client with an http_client handed in cannot be pickled or copied")
-        # An explicit key travels with the object; one from the environment is looked up where it arrives.
-        return (_remake, (type(self), self._settings))
+    def _described(self) -> str:
+        return f"{super()._described()}, dimension={self.dimension}"
 
     def _call(
         self,
@@ -200,8 +156,7 @@ class _ClientBase(_config.NamesOurs):
         ), spec
 
     def _spec_for(self, text_type: TextType | None, output_type: OutputType = "dense") -> RequestSpec:
-        if self._process != process_id():
-            self._begin()
+        self._check_process()
         return replace(self._spec, text_type=text_type, output_type=output_type, learned=self._length.value)
 
     def _stream(self, items: Iterable[Item], spec: RequestSpec, ordered: bool) -> Stream:
@@ -219,11 +174,11 @@ class _ClientBase(_config.NamesOurs):
             return NOTHING
         if spec.upload:
             batch = yield from stored(batch, spec, self._storage)
-        return (yield from exchange(Exchange(batch, spec, self._codec, self._length), self._context))
+        return (yield from exchange(BatchOperation(batch, spec, self._codec, self._length), self._context))
 
 
 @documented
-class Client(_ClientBase):
+class Client(_ClientBase, SyncLifecycle):
     """
     Embeds texts, images, videos and mixed items through one model, in threads.
 
@@ -297,7 +252,8 @@ class Client(_ClientBase):
                 bar.advance(call.finished)
                 if call.aborted:
                     break
-        return self._ledger.enter(call)
+        self._usage_counter.add(call.usage)
+        return call.result()
 
     def stream(
         self, items: Iterable[Item], *, text_type: TextType | None = "document", ordered: bool = True
@@ -322,33 +278,21 @@ class Client(_ClientBase):
                 prefetch=False,
             ):
                 stream.handle(number, batch, outcome)
-                self._ledger.add(stream.billed())
+                self._usage_counter.add(stream.billed())
                 yield from stream.drain()
         finally:
-            self._ledger.add(stream.billed())
+            self._usage_counter.add(stream.billed())
         yield from stream.drain()
         stream.end()
 
-    def close(self) -> None:
-        """Close the client. Closing twice is allowed; calls after that raise `ConfigError`."""
-        self._pool.close()
-
-    def __enter__(self) -> Client:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
-
     @property
     def aio(self) -> AsyncClient:
-        """The asynchronous twin: the same settings, pace, usage and limits."""
-        twin = AsyncClient.__new__(AsyncClient)
-        twin.__dict__.update(self.__dict__)
-        return twin
+        """The asynchronous twin: the same settings, usage and limits."""
+        return self._twin(AsyncClient)
 
 
 @documented
-class AsyncClient(_ClientBase):
+class AsyncClient(_ClientBase, AsyncLifecycle):
     """
     As `Client`, awaited: the same settings, methods and limits, in the tasks of an event loop.
 
@@ -404,7 +348,8 @@ class AsyncClient(_ClientBase):
                     bar.advance(call.finished)
                     if call.aborted:
                         break
-        return self._ledger.enter(call)
+        self._usage_counter.add(call.usage)
+        return call.result()
 
     async def stream(
         self, items: Iterable[Item], *, text_type: TextType | None = "document", ordered: bool = True
@@ -419,42 +364,11 @@ class AsyncClient(_ClientBase):
             async with aclosing(outcomes):
                 async for number, batch, outcome in outcomes:
                     stream.handle(number, batch, outcome)
-                    self._ledger.add(stream.billed())
+                    self._usage_counter.add(stream.billed())
                     for ended in stream.drain():
                         yield ended
         finally:
-            self._ledger.add(stream.billed())
+            self._usage_counter.add(stream.billed())
         for ended in stream.drain():
             yield ended
         stream.end()
-
-    async def close(self) -> None:
-        """Close the client, and this event loop's connections. Calls after that raise `ConfigError`."""
-        await self._pool.aclose()
-
-    async def __aenter__(self) -> AsyncClient:
-        return self
-
-    async def __aexit__(self, *exc: object) -> None:
-        await self.close()
-
-
-class _Ledger:
-    """What a client has spent."""
-
-    def __init__(self) -> None:
-        self.usage = Usage()
-        self._lock = threading.Lock()
-
-    def add(self, usage: Usage) -> None:
-        with self._lock:
-            self.usage += usage
-
-    def enter(self, call: Call) -> EmbeddingResult:
-        """Book a call, whether it succeeded or not, and return its result or raise."""
-        self.add(call.usage)
-        return call.result()
-
-
-def _remake(kind: type[_ClientBase], settings: ClientSettings) -> _ClientBase:
-    return kind.from_settings(settings)

@@ -11,19 +11,17 @@ with Reranker("qwen3-vl-rerank") as reranker:
 from __future__ import annotations
 
 import logging
-import random
-import threading
 import time
 from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, fields, replace
-from typing import Self, TypeAlias
+from typing import TypeAlias
 
 from volc_dashscope import _config
-from volc_dashscope._http import AsyncHttpClient, ConnectionPool, HttpClient, Limiter, arun, process_id, run
-from volc_dashscope._limits.rate_limiter import RateLimiter, RequestCost
-from volc_dashscope._limits.retry import Retry
-from volc_dashscope._request.exchange import RetryContext, Step, exchange
+from volc_dashscope._http import AsyncHttpClient, HttpClient, Limiter, arun, run
+from volc_dashscope._lifecycle import AsyncLifecycle, ServiceClient, SyncLifecycle
+from volc_dashscope._limits.rate_limiter import RequestCost
+from volc_dashscope._request.exchange import Step, exchange
 from volc_dashscope._request.items import all_as_sent, as_sent, items_of
 from volc_dashscope._request.ranking import (
     Questions,
@@ -33,16 +31,15 @@ from volc_dashscope._request.ranking import (
 )
 from volc_dashscope._request.row_cache import BatchCache
 from volc_dashscope._request.score_cache import ScoreCache
-from volc_dashscope._request.workers import afan_out, fan_out, run_one
+from volc_dashscope._request.workers import afan_out, fan_out
 from volc_dashscope._types import Flow, RequestSpec, Secret
-from volc_dashscope.errors import ConfigError, EmbeddingError, InputError
+from volc_dashscope.errors import EmbeddingError, InputError
 from volc_dashscope.inputs import Item
 from volc_dashscope.models.rerank import (
     RerankModelInfo,
     RerankRoute,
 )
 from volc_dashscope.providers.rerank import RerankQuestion, Scores, build, read
-from volc_dashscope.results import Usage
 from volc_dashscope.settings import ClientSettings
 
 __all__ = ["AsyncReranker", "RerankResult", "Reranker"]
@@ -79,8 +76,10 @@ class RerankResult:
     document: Item
 
 
-class _RerankerBase(_config.NamesOurs):
+class _RerankerBase(ServiceClient):
     """What both rerankers have in common: the signature, the checks, and the request as a flow."""
+
+    _noun = "reranker"
 
     def __init__(
         self,
@@ -117,64 +116,32 @@ class _RerankerBase(_config.NamesOurs):
         shown = {"provider": "dashscope", "base_model": None, "model_info": row.as_model_info(model)}
         self._start(row, ClientSettings(**{**settings, **shown}))
 
-    def _start(self, row: RerankModelInfo, settings: ClientSettings) -> None:
-        self._row, self._settings = row, settings
+    def _start(self, row: RerankModelInfo, settings: ClientSettings) -> None:  # type: ignore[override]
         spec = settings.resolved_spec()
         if spec.base_url.endswith(_EMBEDDING_PATH):
             # Rerank has a compatible path of its own (page text-rerank-api).
             spec = replace(spec, base_url=spec.base_url.removesuffix(_EMBEDDING_PATH) + _RERANK_PATH)
         check_rerank_settings(row, spec, None)
-        self._spec = spec
-        self._begin()
-        self._pool = ConnectionPool(
-            key=spec.key,
-            timeout=settings.timeout,
-            width=settings.max_concurrency,
-            limiter=settings.limiter,
-            given=settings.http_client,
-            given_async=settings.http_async_client,
-            proxy=_config.find_proxy(spec.base_url),
-        )
+        self._row = row
+        self._open(settings, spec)
+
+    def _start_arguments(self) -> tuple[object, ...]:
+        return (self._row, self._settings)
 
     def _begin(self) -> None:
-        """Make what calls share. A forked child starts its own, with its own locks."""
-        settings = self._settings
-        self._process = process_id()
-        self._usage, self._lock = Usage(), threading.Lock()
-        self._scores = ScoreCache(settings.cache, clock=time.monotonic, warn=_log.warning)
-        self._retry = RetryContext(
-            Retry(settings.max_retries, settings.deadline, random.Random().random),
-            RateLimiter(settings.requests_per_minute, settings.tokens_per_minute, settings.max_concurrency),
-            time.monotonic,
-            "dashscope",
-        )
+        super()._begin()
+        self._scores = ScoreCache(self._settings.cache, clock=time.monotonic, warn=_log.warning)
 
     @property
     def model_info(self) -> RerankModelInfo:
         """The row that says what the model can do."""
         return self._row
 
-    @property
-    def usage(self) -> Usage:
-        """What this reranker has been billed so far."""
-        return self._usage
-
-    def __repr__(self) -> str:
-        if not hasattr(self, "_spec"):
-            return f"{type(self).__name__}(unfinished)"
-        return f"{type(self).__name__}({self._spec.model!r}, {self._spec.place})"
-
-    def __reduce__(self) -> tuple[object, ...]:
-        if self._settings.http_client is not None or self._settings.http_async_client is not None:
-            raise ConfigError("a reranker with an http_client handed in cannot be pickled or copied")
-        return (_remake, (type(self), self._row, self._settings))
-
     def _question(
         self, query: Item, documents: Iterable[Item], top_n: int | None, instruct: str | None
     ) -> _Question:
         """Check everything before a byte is sent; also return the documents as they were given."""
-        if self._process != process_id():
-            self._begin()
+        self._check_process()
         spec = self._spec if instruct is None else replace(self._spec, instruct=instruct)
         check_rerank_settings(self._row, spec, top_n)
         given = items_of(documents, name="documents")
@@ -198,9 +165,8 @@ class _RerankerBase(_config.NamesOurs):
             read=lambda reply: read(reply, question, spec),
             cost=RequestCost(1, estimated_tokens(question.query, question.documents)),
         )
-        scores = yield from exchange(step, self._retry)
-        with self._lock:
-            self._usage += scores.usage
+        scores = yield from exchange(step, self._context)
+        self._usage_counter.add(scores.usage)
         self._scores.learn(keys, scores.ranking)
         return scores.ranking
 
@@ -213,7 +179,7 @@ class _RerankerBase(_config.NamesOurs):
             pairs,
             lambda query, documents: self._question(query, documents, top_n, instruct),
             width=self._pool.width,
-            max_in_flight=self._retry.rate_limiter.max_in_flight,
+            max_in_flight=self._context.rate_limiter.max_in_flight,
         )
 
     def _answer(
@@ -231,7 +197,7 @@ class _RerankerBase(_config.NamesOurs):
         return [RerankResult(index, score, documents[index]) for index, score in ranking[:top_n]]
 
 
-class Reranker(_RerankerBase):
+class Reranker(_RerankerBase, SyncLifecycle):
     """
     Orders documents by how well they answer a query, in the caller's thread.
 
@@ -300,9 +266,7 @@ class Reranker(_RerankerBase):
             EmbeddingError: The request failed.
         """
         question, spec, given = self._question(query, documents, top_n, instruct)
-        transport = self._pool.sync_transport()
-        ranking = run_one(lambda watch: run(self._rank(question, spec), transport, watch))
-        return self._results(ranking, given, top_n)
+        return self._results(self._run(self._rank(question, spec)), given, top_n)
 
     def stream(
         self,
@@ -334,25 +298,13 @@ class Reranker(_RerankerBase):
             yield number, questions.handle(number, outcome)
         questions.end()
 
-    def close(self) -> None:
-        """Close the connections. Closing twice is allowed."""
-        self._pool.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
-
     @property
     def aio(self) -> AsyncReranker:
         """The asynchronous twin: the same settings, limits and usage."""
-        twin = AsyncReranker.__new__(AsyncReranker)
-        twin.__dict__.update(self.__dict__)
-        return twin
+        return self._twin(AsyncReranker)
 
 
-class AsyncReranker(_RerankerBase):
+class AsyncReranker(_RerankerBase, AsyncLifecycle):
     """
     As `Reranker`, awaited.
 
@@ -372,8 +324,7 @@ class AsyncReranker(_RerankerBase):
     ) -> list[RerankResult]:
         """As `Reranker.rerank`, awaited."""
         question, spec, given = self._question(query, documents, top_n, instruct)
-        ranking = await arun(self._rank(question, spec), await self._pool.async_transport())
-        return self._results(ranking, given, top_n)
+        return self._results(await self._arun(self._rank(question, spec)), given, top_n)
 
     async def stream(
         self,
@@ -393,19 +344,3 @@ class AsyncReranker(_RerankerBase):
             async for number, _, outcome in outcomes:
                 yield number, questions.handle(number, outcome)
         questions.end()
-
-    async def close(self) -> None:
-        """Close this event loop's connections. Closing twice is allowed."""
-        await self._pool.aclose()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *exc: object) -> None:
-        await self.close()
-
-
-def _remake(kind: type[_RerankerBase], row: RerankModelInfo, settings: ClientSettings) -> _RerankerBase:
-    made = kind.__new__(kind)
-    made._start(row, settings)  # noqa: SLF001 - an object of this class
-    return made

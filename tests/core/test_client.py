@@ -881,3 +881,18 @@ def test_a_client_of_the_other_kind_is_not_dialled_around(inside, embed, audit) 
 
 def test_usage_starts_at_nothing(inside) -> None:
     assert Usage() == inside.client(TEXT).usage
+
+
+def test_equal_items_of_a_hybrid_call_all_get_their_rows_beside_a_cache(emulate: Any) -> None:
+    """A call that failed in part leaves rows for its retry; then the items of the next call are looked up too."""
+    mount = emulate(faults=[None, Fault("400", code=BLOCKED[TEXT])])
+    texts = [f"text {index}" for index in range(11)]
+    with mount.client(TEXT, cache={}, partial_results_bytes=1_000_000, max_concurrency=1) as client:
+        with pytest.raises(EmbeddingError):
+            client.embed(texts)
+        result = client.embed(["red", "blue", "red"], output_type="dense&sparse")
+
+    assert not np.isnan(result.vectors).any()
+    assert result.vectors[0].tobytes() == result.vectors[2].tobytes()
+    assert result.sparse is not None
+    assert [True] * 3 == [half is not None for half in result.sparse]

@@ -13,9 +13,7 @@ from source import PACKAGES, ROOT, Module, modules
 MODULES = modules()
 LONGEST_MODULE, LONGEST_FUNCTION = 400, 40
 LONG_MODULES = {
-    "volc_dashscope.client": "two classes with the same methods, and a signature with every setting",
     "volc_dashscope.inputs": "each of the four values has its constructors, their checks and an example",
-    "volc_dashscope.rerank": "two classes with the same methods, with their arguments and examples",
     "volc_dashscope.emulator.lexicon": "a table of words in two languages",
 }
 LONG_FUNCTIONS = {

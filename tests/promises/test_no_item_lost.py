@@ -36,7 +36,7 @@ KINDS = {
 }
 BREAKAGES = [
     Breakage(
-        "volc_dashscope/_request/call.py",
+        "volc_dashscope/_request/assembly.py",
         "for position, row in zip(where, rows.vectors, strict=True)",
         "for position, row in zip(where, rows.vectors[::-1], strict=True)",
         "test_faults_cost_no_item",

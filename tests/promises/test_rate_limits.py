@@ -77,7 +77,7 @@ BREAKAGES = [
         "TestShared",
     ),
     Breakage(
-        "volc_dashscope/client.py",
+        "volc_dashscope/_lifecycle.py",
         "twin.__dict__.update(self.__dict__)",
         "twin.__dict__.update(self.__dict__); twin._begin()",
         "test_threads_and_tasks_share_one_pace",
@@ -89,7 +89,7 @@ BREAKAGES = [
         "test_a_service_that_refuses_everything_is_left_alone",
     ),
     Breakage(
-        "volc_dashscope/client.py",
+        "volc_dashscope/_lifecycle.py",
         "RateLimiter(settings.requests_per_minute, settings.tokens_per_minute, ",
         "RateLimiter(None, None, ",
         "test_a_real_minute_of_limits_is_kept",

@@ -136,9 +136,9 @@ BREAKAGES = [
         "test_the_key_goes_to_the_service_only",
     ),
     Breakage(
-        "volc_dashscope/client.py",
-        "        return (_remake, (type(self), self._settings))",
-        "        return (_remake, (type(self), replace(self._settings, api_key=self._spec.key)))",
+        "volc_dashscope/_lifecycle.py",
+        "        return (self._settings,)",
+        "        return (__import__('dataclasses').replace(self._settings, api_key=self._spec.key),)",
         "test_a_pickled_client_that_found_its_key_itself_does_not_carry_it",
     ),
     Breakage(

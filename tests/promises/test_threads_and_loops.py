@@ -25,7 +25,7 @@ BREAKAGES = [
         "test_one_client_serves_several_event_loops_at_once",
     ),
     Breakage(
-        "volc_dashscope/client.py",
+        "volc_dashscope/_lifecycle.py",
         "        with self._lock:\n            self.usage += usage",
         "        seen = self.usage\n        time.sleep(0.001)\n        self.usage = seen + usage",
         "test_thirty_two_threads_share_one_client",
@@ -55,7 +55,7 @@ BREAKAGES = [
         "test_a_closed_integration_says_so",
     ),
     Breakage(
-        "volc_dashscope/jobs/_settings.py",
+        "volc_dashscope/_lifecycle.py",
         "        self._pool.close()\n",
         "        self._pool._own = None\n",
         "test_closed_jobs_say_so",

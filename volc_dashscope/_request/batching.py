@@ -1,11 +1,14 @@
-"""Items -> batches within a model's limits. Lazy, in input order, pure."""
+"""Items -> batches within a model's limits, lazy and in input order; and the request of a batch. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from threading import Lock
 
-from volc_dashscope._types import Batch, RequestSpec
+from volc_dashscope._limits.rate_limiter import RequestCost
+from volc_dashscope._types import Batch, ProviderCodec, Reply, Request, RequestSpec, Rows
+from volc_dashscope.errors import EmbeddingError
 from volc_dashscope.inputs import Frames, Image, Item, Video, parts
 from volc_dashscope.models import ModelInfo
 from volc_dashscope.models.tokens import ark_image_tokens, text_tokens
@@ -74,7 +77,7 @@ def request_key(item: Item, model_info: ModelInfo) -> tuple[object, ...] | None:
 
 
 def tokens(item: Item, model_info: ModelInfo) -> int:
-    """Estimate of an item's tokens, for the pace. Media of unknown size counts nothing."""
+    """Estimate of an item's tokens, for the rate limiter. Media of unknown size counts nothing."""
     if isinstance(item, str):
         return text_tokens(item)
     total = 0
@@ -112,3 +115,45 @@ def _fits(load: _Load, more: _Load, model_info: ModelInfo) -> bool:
         and (model_info.request_tokens is None or load.tokens + more.tokens <= model_info.request_tokens)
         and load.inline + more.inline <= _INLINE_BYTES
     )
+
+
+class LearnedLength:
+    """The length of an unknown model's rows: that of the first reply, whichever call and thread it is for."""
+
+    def __init__(self, value: int | None = None) -> None:
+        self.value = value
+        self._lock = Lock()
+
+    def agrees(self, length: int) -> bool:
+        """Return whether a reply has the length of the first; the first one sets it."""
+        with self._lock:
+            if self.value is None:
+                self.value = length
+            return self.value == length
+
+
+class BatchOperation:
+    """
+    A batch as an operation: builds its request and reads the reply.
+
+    Args:
+        length: Shared by all requests of a client.
+    """
+
+    __slots__ = ("_batch", "_codec", "_length", "_spec", "cost")
+
+    def __init__(self, batch: Batch, spec: RequestSpec, codec: ProviderCodec, length: LearnedLength) -> None:
+        self._batch, self._spec, self._codec, self._length = batch, spec, codec, length
+        self.cost = RequestCost(1, sum(tokens(item, spec.model_info) for item in batch.items))
+
+    def build(self) -> Request:
+        return self._codec.build(self._batch, self._spec)
+
+    def read(self, reply: Reply) -> Rows | EmbeddingError:
+        outcome = self._codec.read(reply, self._batch, self._spec)
+        if not isinstance(outcome, Rows) or outcome.vectors is None or self._spec.expected is not None:
+            return outcome
+        if self._length.agrees(outcome.vectors.shape[1]):
+            return outcome
+        # The first reply came while this one was on its way: it is read again, against that one's length.
+        return self._codec.read(reply, self._batch, replace(self._spec, learned=self._length.value))

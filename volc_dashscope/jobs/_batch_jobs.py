@@ -7,11 +7,12 @@ from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 
+from volc_dashscope._lifecycle import AsyncLifecycle, SyncLifecycle
 from volc_dashscope.jobs import _batch_file
 from volc_dashscope.jobs._batch_work import BatchWork, planned
 from volc_dashscope.jobs._job import Job, JobResult
 from volc_dashscope.jobs._results import ResultFiles
-from volc_dashscope.jobs._settings import Async, Settings, Sync, documented
+from volc_dashscope.jobs._settings import Settings, documented
 
 
 class _BatchSettings(Settings):
@@ -41,7 +42,7 @@ class _BatchSettings(Settings):
 
 
 @documented
-class BatchJobs(_BatchSettings, Sync):
+class BatchJobs(_BatchSettings, SyncLifecycle):
     """
     Embeds files of texts at half price through the OpenAI-compatible Batch.
 
@@ -107,7 +108,7 @@ class BatchJobs(_BatchSettings, Sync):
 
 
 @documented
-class AsyncBatchJobs(_BatchSettings, Async):
+class AsyncBatchJobs(_BatchSettings, AsyncLifecycle):
     """
     As `BatchJobs`, awaited.
 

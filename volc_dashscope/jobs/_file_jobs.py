@@ -8,12 +8,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
+from volc_dashscope._lifecycle import AsyncLifecycle, SyncLifecycle
 from volc_dashscope._types import TextType
 from volc_dashscope.jobs import _file_work
 from volc_dashscope.jobs._file_work import FileWork
 from volc_dashscope.jobs._job import Job, JobResult
 from volc_dashscope.jobs._results import ResultFiles
-from volc_dashscope.jobs._settings import Async, Settings, Sync, documented
+from volc_dashscope.jobs._settings import Settings, documented
 
 _DAY = 24 * 3600.0
 FirstLine = Literal[0, 1]
@@ -41,7 +42,7 @@ class _FileSettings(Settings):
 
 
 @documented
-class FileJobs(_FileSettings, Sync):
+class FileJobs(_FileSettings, SyncLifecycle):
     """
     Embeds a file of texts that the service fetches from your address, at the models `text-embedding-async-*`.
 
@@ -105,7 +106,7 @@ class FileJobs(_FileSettings, Sync):
 
 
 @documented
-class AsyncFileJobs(_FileSettings, Async):
+class AsyncFileJobs(_FileSettings, AsyncLifecycle):
     """
     As `FileJobs`, awaited.
 

@@ -1,4 +1,4 @@
-"""What the job classes have in common: settings, connections, and how a flow is driven in threads or tasks."""
+"""What the job classes have in common: settings, checked, and connections."""
 
 from __future__ import annotations
 
@@ -9,20 +9,18 @@ from dataclasses import replace
 from typing import Self, TypeVar
 
 from volc_dashscope import _config
-from volc_dashscope._http import AsyncHttpClient, ConnectionPool, HttpClient, arun, run
+from volc_dashscope._http import AsyncHttpClient, HttpClient
+from volc_dashscope._lifecycle import connection_pool
 from volc_dashscope._limits.rate_limiter import RateLimiter
 from volc_dashscope._limits.retry import Retry
 from volc_dashscope._request.exchange import RetryContext
 from volc_dashscope._request.validation import check_settings
-from volc_dashscope._request.workers import run_one
-from volc_dashscope._types import Flow, RequestSpec, Secret
+from volc_dashscope._types import RequestSpec, Secret
 from volc_dashscope.errors import ConfigError
 from volc_dashscope.models import ModelInfo, Route
 from volc_dashscope.settings import ClientSettings
 
-T = TypeVar("T")
-S = TypeVar("S", bound="Sync")
-A = TypeVar("A", bound="Async")
+S = TypeVar("S", bound="Settings")
 
 _WIDTH = 8
 
@@ -136,15 +134,7 @@ class Settings(_config.NamesOurs):
             time.monotonic,
             spec.model_info.provider,
         )
-        self._pool = ConnectionPool(
-            key=spec.key,
-            timeout=settings.timeout,
-            width=_WIDTH,
-            limiter=None,
-            given=settings.http_client,
-            given_async=settings.http_async_client,
-            proxy=_config.find_proxy(spec.base_url),
-        )
+        self._pool = connection_pool(replace(settings, max_concurrency=_WIDTH, limiter=None), spec)
 
     @property
     def model_info(self) -> ModelInfo:
@@ -164,42 +154,3 @@ class Settings(_config.NamesOurs):
         spec = replace(self._spec, **changes)  # type: ignore[arg-type]
         check_settings(spec)
         return spec
-
-
-class Sync:
-    """Flows in the caller's thread."""
-
-    _pool: ConnectionPool
-
-    def _run(self, flow: Flow[T]) -> T:
-        transport = self._pool.sync_transport()
-        return run_one(lambda watch: run(flow, transport, watch))
-
-    def close(self) -> None:
-        """Close the connections. Closing twice is allowed; calls after that raise `ConfigError`."""
-        self._pool.close()
-
-    def __enter__(self: S) -> S:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
-
-
-class Async:
-    """Flows in the caller's task."""
-
-    _pool: ConnectionPool
-
-    async def _arun(self, flow: Flow[T]) -> T:
-        return await arun(flow, await self._pool.async_transport())
-
-    async def close(self) -> None:
-        """Close this event loop's connections. Calls after that raise `ConfigError`."""
-        await self._pool.aclose()
-
-    async def __aenter__(self: A) -> A:
-        return self
-
-    async def __aexit__(self, *exc: object) -> None:
-        await self.close()

@@ -1,0 +1,169 @@
+"""
+The life of whatever talks to a service: its connections, its end, and what a fork renews and a pickle carries.
+
+Clients and rerankers are `ServiceClient`s; these and the job classes are closed by `SyncLifecycle` and
+`AsyncLifecycle`.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from typing import ClassVar, Self, TypeVar
+
+from volc_dashscope import _config
+from volc_dashscope._http import ConnectionPool, arun, process_id, run
+from volc_dashscope._limits.rate_limiter import RateLimiter
+from volc_dashscope._limits.retry import Retry
+from volc_dashscope._request.exchange import RetryContext
+from volc_dashscope._request.workers import run_one
+from volc_dashscope._types import Flow, RequestSpec
+from volc_dashscope.errors import ConfigError
+from volc_dashscope.results import Usage
+from volc_dashscope.settings import ClientSettings
+
+T = TypeVar("T")
+C = TypeVar("C", bound="ServiceClient")
+
+
+def connection_pool(settings: ClientSettings, spec: RequestSpec) -> ConnectionPool:
+    """Return the connections that settings ask for; none is made yet."""
+    return ConnectionPool(
+        key=spec.key,
+        timeout=settings.timeout,
+        width=settings.max_concurrency,
+        limiter=settings.limiter,
+        given=settings.http_client,
+        given_async=settings.http_async_client,
+        proxy=_config.find_proxy(spec.base_url),
+    )
+
+
+def retry_context(settings: ClientSettings, service: str) -> RetryContext:
+    """Return what all requests with these settings share: retries, the account's limits, and the clock."""
+    return RetryContext(
+        Retry(settings.max_retries, settings.deadline, random.Random().random),
+        RateLimiter(settings.requests_per_minute, settings.tokens_per_minute, settings.max_concurrency),
+        time.monotonic,
+        service,
+    )
+
+
+class UsageCounter:
+    """What a client has been billed, added up by many threads."""
+
+    def __init__(self) -> None:
+        self.usage = Usage()
+        self._lock = threading.Lock()
+
+    def add(self, usage: Usage) -> None:
+        """Add what one request, or one call, was billed."""
+        with self._lock:
+            self.usage += usage
+
+
+class ServiceClient(_config.NamesOurs):
+    """
+    What clients and rerankers have in common.
+
+    A subclass takes its settings in `_start`, whose arguments `_start_arguments` returns, and calls `_open` there.
+    What its calls share beside the connections it makes in `_begin`: a forked child calls that again, so that it has
+    locks of its own and counts its own usage.
+    """
+
+    _noun: ClassVar[str]
+    _settings: ClientSettings
+    _spec: RequestSpec
+
+    def _start(self, *arguments: object) -> None:
+        raise NotImplementedError
+
+    def _start_arguments(self) -> tuple[object, ...]:
+        return (self._settings,)
+
+    def _open(self, settings: ClientSettings, spec: RequestSpec) -> None:
+        self._settings, self._spec = settings, spec
+        self._begin()
+        self._pool = connection_pool(settings, spec)
+
+    def _begin(self) -> None:
+        """Make what calls share. A forked child makes its own, with its own locks."""
+        self._process = process_id()
+        self._usage_counter = UsageCounter()
+        self._context = retry_context(self._settings, self._spec.service)
+
+    def _check_process(self) -> None:
+        if self._process != process_id():
+            self._begin()
+
+    @property
+    def usage(self) -> Usage:
+        """What this object has been billed so far."""
+        return self._usage_counter.usage
+
+    def _twin(self, kind: type[C]) -> C:
+        """Return an object of another class that shares everything with this one."""
+        twin = kind.__new__(kind)
+        twin.__dict__.update(self.__dict__)
+        return twin
+
+    def _described(self) -> str:
+        return f"{self._spec.model!r}, {self._spec.place}"
+
+    def __repr__(self) -> str:
+        if not hasattr(self, "_pool"):
+            # Its constructor failed, and a report of that shows `self`.
+            return f"{type(self).__name__}(unfinished)"
+        return f"{type(self).__name__}({self._described()})"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        if self._settings.http_client is not None or self._settings.http_async_client is not None:
+            raise ConfigError(f"a {self._noun} with an http_client handed in cannot be pickled or copied")
+        # An explicit key travels with the object; one from the environment is looked up where it arrives.
+        return (_remake, (type(self), *self._start_arguments()))
+
+
+class SyncLifecycle:
+    """Requests in the caller's thread, and connections that are closed with the object."""
+
+    _pool: ConnectionPool
+
+    def _run(self, flow: Flow[T]) -> T:
+        transport = self._pool.sync_transport()
+        return run_one(lambda watch: run(flow, transport, watch))
+
+    def close(self) -> None:
+        """Close the connections. Closing twice is allowed; calls after that raise `ConfigError`."""
+        self._pool.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+
+class AsyncLifecycle:
+    """Requests in the caller's task, and connections of its event loop that are closed with the object."""
+
+    _pool: ConnectionPool
+
+    async def _arun(self, flow: Flow[T]) -> T:
+        return await arun(flow, await self._pool.async_transport())
+
+    async def close(self) -> None:
+        """Close this event loop's connections. Closing twice is allowed; calls after that raise `ConfigError`."""
+        await self._pool.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.close()
+
+
+def _remake(kind: type[C], *arguments: object) -> C:
+    made = kind.__new__(kind)
+    made._start(*arguments)  # noqa: SLF001 - an object of this class
+    return made

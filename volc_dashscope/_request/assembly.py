@@ -1,0 +1,137 @@
+"""The answer of one call while it comes in: rows at their positions, and what was billed for them. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from volc_dashscope._types import RequestSpec, Rows
+from volc_dashscope.errors import EmbeddingError
+from volc_dashscope.results import EmbeddingResult, FloatArray, SparseVector, Usage
+
+T = TypeVar("T")
+# Added up so many at a time, which is quicker than one by one.
+_USAGES = 256
+
+
+class Assembly:
+    """
+    The rows of a call, in the order of its items.
+
+    Attributes:
+        rows: How many items have one.
+    """
+
+    def __init__(self, count: int, spec: RequestSpec) -> None:
+        self._count, self._spec = count, spec
+        self._vectors: FloatArray | None = None
+        self._sparse: list[SparseVector | None] | None = [None] * count if spec.sparse else None
+        self._multi: list[NDArray[np.float16] | None] | None = None
+        if spec.output_type == "multi":
+            self._multi = [None] * count
+        self._usages: list[Usage] = []
+        self._request_ids: list[str] = []
+        self._model: str | None = None
+        self._done = bytearray(count)
+        self.rows = 0
+
+    @property
+    def usage(self) -> Usage:
+        """What was billed so far."""
+        return Usage.total(self._usages)
+
+    def has(self, position: int) -> bool:
+        """Whether an item has its row."""
+        return bool(self._done[position])
+
+    def mismatch(self, rows: Rows) -> str | None:
+        """Say how rows differ from those of the call's other replies; where they do not, note the model."""
+        if rows.vectors is not None and self._vectors is not None:
+            known, length = self._vectors.shape[1], rows.vectors.shape[1]
+            if known != length:
+                return f"replies of one call have lengths {known} and {length}"
+        if rows.model is not None:
+            # A server of one's own may answer under any of its names.
+            if not self._spec.foreign and self._model not in (None, rows.model):
+                # Unsourced A9: two model names in the replies of one call are a fault: mixed vectors are
+                # worthless.
+                return f"replies of one call name two models, {self._model!r} and {rows.model!r}"
+            self._model = rows.model
+        return None
+
+    def store(self, where: Sequence[int], rows: Rows) -> None:
+        """Put a reply's rows where its items are."""
+        self._usages.append(rows.usage)
+        if len(self._usages) == _USAGES:
+            self._usages = [self.usage]
+        if rows.request_id:
+            self._request_ids.append(rows.request_id)
+        if rows.vectors is not None:
+            table = self._sized(rows.vectors.shape[1])
+            for position, row in zip(where, rows.vectors, strict=True):
+                table[position] = row
+        _place(self._sparse, where, rows.sparse)
+        _place(self._multi, where, rows.multi)
+        self._mark(where)
+
+    def put(self, where: Sequence[int], row: FloatArray, sparse: SparseVector | None = None) -> None:
+        """Put one row that needed no request at several positions, if it is as long as the others."""
+        table = self._sized(len(row))
+        if table.shape[1] != len(row):
+            return
+        table[where] = row
+        if self._sparse is not None:
+            for position in where:
+                self._sparse[position] = sparse
+        self._mark(where)
+
+    def finished_rows(
+        self, where: Iterable[int] | None = None
+    ) -> dict[int, tuple[FloatArray, SparseVector | None]]:
+        """Return the finished dense rows, with their sparse halves, by position; `where` narrows them."""
+        if self._vectors is None or self._spec.output_type not in ("dense", "dense&sparse"):
+            return {}
+        sparse = self._sparse or [None] * self._count
+        chosen = range(self._count) if where is None else where
+        return {
+            position: (self._vectors[position], sparse[position])
+            for position in chosen
+            if self._done[position]
+        }
+
+    def result(self, failures: Mapping[int, EmbeddingError], truncated: tuple[int, ...]) -> EmbeddingResult:
+        """Return what came in; rows of items that failed are NaN."""
+        table = self._vectors
+        if table is None:
+            width = (self._spec.expected or 0) if self._spec.dense else 0
+            table = np.full((self._count, width), np.nan, dtype=np.float32)
+        table[list(failures)] = np.nan
+        return EmbeddingResult(
+            vectors=table,
+            usage=self.usage,
+            request_ids=tuple(self._request_ids),
+            model=self._model or self._spec.model,
+            sparse=self._sparse,
+            multi=self._multi,
+            errors=dict(sorted(failures.items())),
+            truncated=truncated,
+        )
+
+    def _sized(self, width: int) -> FloatArray:
+        if self._vectors is None:
+            self._vectors = np.empty((self._count, width), dtype=np.float32)
+        return self._vectors
+
+    def _mark(self, where: Sequence[int]) -> None:
+        for position in where:
+            self._done[position] = True
+        self.rows += len(where)
+
+
+def _place(table: list[T | None] | None, where: Sequence[int], values: Sequence[T] | None) -> None:
+    if table is not None and values is not None:
+        for position, value in zip(where, values, strict=True):
+            table[position] = value

@@ -1,0 +1,59 @@
+"""What of a call needs no request: rows that are known, and items that equal an earlier one. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from volc_dashscope._request.items import Refused
+from volc_dashscope._request.row_cache import Row, RowCache
+from volc_dashscope._types import RequestSpec
+from volc_dashscope.inputs import Item
+from volc_dashscope.results import FloatArray
+
+
+class Lookup:
+    """
+    A call's items in the cache of its client.
+
+    With a user's cache, equal items are asked for once, and their row is written to it. Without one, only rows kept
+    of an earlier call are found, and each is given once.
+    """
+
+    def __init__(self, items: Sequence[Item], spec: RequestSpec, row_cache: RowCache) -> None:
+        self._items, self._spec, self._row_cache = items, spec, row_cache
+        # A refused item has no content; no row is kept of the empty text in its place.
+        self._keys = row_cache.keys(["" if isinstance(item, Refused) else item for item in items], spec)
+        self._duplicates: dict[int, list[int]] = {}
+
+    def known_rows(self) -> dict[int, Row]:
+        """Return the rows that are known, by position."""
+        return {} if self._keys is None else self._row_cache.recall(self._keys, self._spec)
+
+    def unknown_items(self, answered: Callable[[int], bool]) -> Iterator[tuple[int, Item]]:
+        """Yield the items to ask for, with their positions; those that equal an earlier one wait for its row."""
+        self._find_duplicates(answered)
+        waiting = {position for others in self._duplicates.values() for position in others}
+        for position, item in enumerate(self._items):
+            if not answered(position) and position not in waiting:
+                yield position, item
+
+    def _find_duplicates(self, answered: Callable[[int], bool]) -> None:
+        if self._keys is None or not self._row_cache.caches or self._spec.output_type != "dense":
+            return
+        first: dict[str, int] = {}
+        for position, key in enumerate(self._keys):
+            if not answered(position) and first.setdefault(key, position) != position:
+                self._duplicates.setdefault(first[key], []).append(position)
+
+    def duplicates(self, position: int) -> Sequence[int]:
+        """Return the positions of the items that equal one that was asked for."""
+        return self._duplicates.get(position, ())
+
+    def remember(self, where: Sequence[int], rows: FloatArray) -> None:
+        """Write rows that just arrived to the user's cache."""
+        if self._keys is not None and self._spec.output_type == "dense":
+            self._row_cache.learn([self._keys[position] for position in where], rows)
+
+    def keep(self, rows: Mapping[int, Row]) -> None:
+        """Keep finished rows for one more call that asks for the same."""
+        self._row_cache.keep([self._items[position] for position in rows], self._spec, list(rows.values()))
