@@ -66,7 +66,7 @@ class ClientEmbedding(ListArguments, Portable, ClientFields, MediaCalls):
     api_key: SecretStr | None = Field(default=None, exclude=True, repr=False)
     embed_batch_size: int = Field(default=0, ge=0, le=_LARGEST_BATCH, validate_default=False)
 
-    _brake: RateLimiterAdapter = PrivateAttr()
+    _rate_limit: RateLimiterAdapter = PrivateAttr()
     _hybrid: bool = PrivateAttr(default=False)
 
     if not TYPE_CHECKING:
@@ -81,7 +81,7 @@ class ClientEmbedding(ListArguments, Portable, ClientFields, MediaCalls):
                 _refuse_cache(value)
             super().__setattr__(name, value)
             if name == "rate_limiter":
-                self._brake.limiter = value
+                self._rate_limit.limiter = value
 
     @property
     def usage(self) -> Usage:
@@ -199,15 +199,15 @@ class ClientEmbedding(ListArguments, Portable, ClientFields, MediaCalls):
         return client
 
     def _limiter(self) -> RateLimiterAdapter:
-        self._brake = RateLimiterAdapter(self.rate_limiter, self.limiter)
-        return self._brake
+        self._rate_limit = RateLimiterAdapter(self.rate_limiter, self.limiter)
+        return self._rate_limit
 
     def _get_query_embedding(self, query: str) -> Embedding:
-        with self._brake.prepaid():
+        with self._rate_limit.prepaid():
             return rows_of(self.embed_unannounced([embedded_words(query)], text_type="query"))[0]
 
     async def _aget_query_embedding(self, query: str) -> Embedding:
-        with self._brake.prepaid():
+        with self._rate_limit.prepaid():
             return rows_of(await self.aembed_unannounced([embedded_words(query)], text_type="query"))[0]
 
     def _get_text_embedding(self, text: str) -> Embedding:
@@ -218,12 +218,12 @@ class ClientEmbedding(ListArguments, Portable, ClientFields, MediaCalls):
 
     def _get_text_embeddings(self, texts: list[str]) -> list[Embedding]:
         _refuse_marks(texts)
-        with self._brake.prepaid():
+        with self._rate_limit.prepaid():
             return rows_of(self.embed_unannounced(texts))
 
     async def _aget_text_embeddings(self, texts: list[str]) -> list[Embedding]:
         _refuse_marks(texts)
-        with self._brake.prepaid():
+        with self._rate_limit.prepaid():
             return rows_of(await self.aembed_unannounced(texts))
 
     def embed_piece(

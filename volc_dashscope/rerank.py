@@ -150,8 +150,8 @@ class _RerankerBase(ServiceClient):
         if listed:
             check_rerank(query, listed, self._row, spec)
         # A cache needs every score: a document that is not among the best now may be asked for later.
-        wanted = top_n if self._settings.cache is None else None
-        return RerankQuestion(query, listed, wanted), spec, given
+        sent_top_n = top_n if self._settings.cache is None else None
+        return RerankQuestion(query, listed, sent_top_n), spec, given
 
     def _rank(self, question: RerankQuestion, spec: RequestSpec) -> Flow[Sequence[tuple[int, float]]]:
         """Return (position, score), best first: from the cache, or by one request."""

@@ -77,16 +77,16 @@ class Usage:
         return Usage.total((self, other))
 
     @classmethod
-    def total(cls, bills: Iterable[Usage]) -> Usage:
+    def total(cls, usages: Iterable[Usage]) -> Usage:
         """Return the sum of many."""
         requests = total = text = image = 0
         detail: dict[str, float] = {}
-        for bill in bills:
-            requests += bill.requests
-            total += bill.total_tokens
-            text += bill.text_tokens
-            image += bill.image_tokens
-            for key, value in bill.detail.items():
+        for usage in usages:
+            requests += usage.requests
+            total += usage.total_tokens
+            text += usage.text_tokens
+            image += usage.image_tokens
+            for key, value in usage.detail.items():
                 detail[key] = detail.get(key, 0) + value
         return cls(requests, total, text, image, detail)
 

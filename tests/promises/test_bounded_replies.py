@@ -29,8 +29,8 @@ TEXTS, OLD = "doubao-embedding-large-text-250515", "multimodal-embedding-v1"
 BREAKAGES = [
     Breakage(
         "volc_dashscope/_http/body.py",
-        "        if self._room < 0:\n            raise TooLarge",
-        "        if self._room < -10**12:\n            raise TooLarge",
+        "        if self._bytes_left < 0:\n            raise TooLarge",
+        "        if self._bytes_left < -10**12:\n            raise TooLarge",
         "test_a_reply_without_an_end_is_cut_off",
     ),
     Breakage(

@@ -55,7 +55,7 @@ class Body:
     ) -> None:
         self._status = status
         self._headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in headers}
-        self._room = request.largest or _LARGEST_REPLY
+        self._bytes_left = request.largest or _LARGEST_REPLY
         self._file = request.into if status == 200 else None
         self._whole: bytes | bytearray = b""
         coding = self._headers.get("content-encoding", "").strip().lower()
@@ -68,7 +68,7 @@ class Body:
             self._file.seek(0)
             self._file.truncate()
 
-    def take(self, chunk: bytes) -> None:
+    def add(self, chunk: bytes) -> None:
         """
         Keep a chunk.
 
@@ -90,8 +90,8 @@ class Body:
         return None
 
     def _keep(self, chunk: bytes) -> None:
-        self._room -= len(chunk)
-        if self._room < 0:
+        self._bytes_left -= len(chunk)
+        if self._bytes_left < 0:
             raise TooLarge
         if self._file is not None:
             self._file.write(chunk)
@@ -131,7 +131,7 @@ def read(request: Request, response: Response, until: float) -> Reply:
         for chunk in response.iter_bytes() if response.is_stream_consumed else response.stream:
             if time.monotonic() > until:
                 raise Late
-            body.take(chunk)
+            body.add(chunk)
     finally:
         response.close()
     return body.reply()
@@ -142,7 +142,7 @@ async def aread(request: Request, response: Response) -> Reply:
     try:
         body = _body(request, response)
         async for chunk in response.aiter_bytes() if response.is_stream_consumed else response.stream:
-            body.take(chunk)
+            body.add(chunk)
     finally:
         await response.aclose()
     return body.reply()

@@ -129,10 +129,10 @@ def _send(flow: Flow[T], step: Send, transport: Transport, watch: Watch) -> Repl
     try:
         happened = transport.channel.send(step.request, until)
     finally:
-        wanted = watch.end()
-        if wanted:
+        in_time = watch.end()
+        if in_time:
             transport.gate.release()
-    if not wanted:
+    if not in_time:
         raise Interrupted
     return _noted(happened, step.request, began)
 

@@ -187,9 +187,9 @@ class ConnectionPool:
         self._given, self._given_async = given, given_async
         self._closed = False
         self._closed_loops: weakref.WeakSet[asyncio.AbstractEventLoop] = weakref.WeakSet()
-        self._settle()
+        self._begin()
 
-    def _settle(self) -> None:
+    def _begin(self) -> None:
         self._pid = process_id()
         self._lock = threading.Lock()
         self._builder = RequestBuilder(self._key, self._timeout)
@@ -230,15 +230,15 @@ class ConnectionPool:
             return AsyncUserTransport(self._given_async, self._builder)
         return AsyncOwnTransport(self._proxy, self._builder)
 
-    def _check(self, wanted: object, other: object, name: str, *, closed: bool) -> None:
+    def _check(self, given: object, other: object, name: str, *, closed: bool) -> None:
         if closed:
             raise ConfigError("this client is closed; make a new one")
-        if wanted is None and other is not None:
+        if given is None and other is not None:
             raise ConfigError(f"only the other kind of HTTP client was handed in; pass {name} for this call")
-        if self._pid != process_id() and wanted is not None:
+        if self._pid != process_id() and given is not None:
             raise ConfigError(f"{name} was handed in before a fork and cannot be shared; make a new one here")
         if self._pid != process_id():
-            self._settle()
+            self._begin()
 
     def close(self) -> None:
         """

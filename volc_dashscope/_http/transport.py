@@ -91,7 +91,7 @@ class TransportPool(Generic[A]):
         self._all: set[A] = set()
         self.closed = False
 
-    def take(self) -> A:
+    def acquire(self) -> A:
         """Return a transport that nobody uses."""
         try:
             return self._free.pop()[1]
@@ -100,7 +100,7 @@ class TransportPool(Generic[A]):
             self._all.add(transport)
             return transport
 
-    def give(self, transport: A) -> A | None:
+    def release(self, transport: A) -> A | None:
         """Put a transport back; returns one that is to be closed, if any."""
         if self.closed:
             return transport
@@ -138,7 +138,7 @@ class OwnTransport:
         self._build, self._proxy = builder, _shown(proxy)
         self._pool = TransportPool(_maker(httpx.HTTPTransport, proxy))
         # The first one shows whether the environment's proxy and certificates can be used.
-        self._pool.give(self._pool.take())
+        self._pool.release(self._pool.acquire())
         # A client that is dropped and not closed leaves no socket open.
         weakref.finalize(self, _close_here, self._pool, os.getpid()).atexit = False
 
@@ -146,7 +146,7 @@ class OwnTransport:
         if self._pool.closed:
             return Fault("closed")
         built, progress = self._build(request, until)
-        transport = self._pool.take()
+        transport = self._pool.acquire()
         try:
             response = transport.handle_request(built)
             if time.monotonic() > until:
@@ -158,7 +158,7 @@ class OwnTransport:
                 raise
             return _timely(fault_of(error, progress, self._proxy), until)
         finally:
-            old = self._pool.give(transport)
+            old = self._pool.release(transport)
             if old is not None:
                 old.close()
 
@@ -183,13 +183,13 @@ class AsyncOwnTransport:
     def __init__(self, proxy: Secret | None, builder: RequestBuilder) -> None:
         self._build, self._proxy = builder, _shown(proxy)
         self._pool = TransportPool(_maker(httpx.AsyncHTTPTransport, proxy))
-        self._pool.give(self._pool.take())
+        self._pool.release(self._pool.acquire())
 
     async def send(self, request: Request, until: float) -> Reply | Fault:
         if self._pool.closed:
             return Fault("closed")
         built, progress = self._build(request, until)
-        transport = self._pool.take()
+        transport = self._pool.acquire()
         try:
             return await aread(request, await transport.handle_async_request(built))
         except Exception as error:
@@ -199,7 +199,7 @@ class AsyncOwnTransport:
                 raise
             return _timely(fault_of(error, progress, self._proxy), until)
         finally:
-            old = self._pool.give(transport)
+            old = self._pool.release(transport)
             if old is not None:
                 await old.aclose()
 

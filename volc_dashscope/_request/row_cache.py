@@ -60,7 +60,7 @@ class OneTimeRows(Generic[V]):
                 _, (dropped, _) = self._entries.popitem(last=False)
                 self._bytes -= dropped
 
-    def take(self, key: str) -> V | None:
+    def pop(self, key: str) -> V | None:
         """Remove and return a value, or None."""
         with self._lock:
             found = self._entries.get(key)
@@ -119,7 +119,7 @@ class RowCache:
         rows: dict[int, Row] = {}
         for position, key in enumerate(keys):
             found = stored.get(key)
-            row = (found, None) if found is not None else self._kept.take(key)
+            row = (found, None) if found is not None else self._kept.pop(key)
             if row is not None and spec.expected in (None, len(row[0])):
                 rows[position] = row
         return rows

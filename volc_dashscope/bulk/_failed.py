@@ -11,7 +11,7 @@ import orjson
 
 from volc_dashscope.bulk._records import Record, shown
 from volc_dashscope.bulk._sources import Source
-from volc_dashscope.bulk._storage import settle, writing
+from volc_dashscope.bulk._storage import replace_file, writing
 from volc_dashscope.bulk._vectors import failures
 
 
@@ -21,7 +21,7 @@ def write_failed(lines: Iterable[bytes], path: Path) -> None:
     with writing(path):
         with fresh.open("wb") as file:
             file.writelines(lines)
-        settle(fresh, path)
+        replace_file(fresh, path)
 
 
 def failed_lines(source: Source, groups: Iterable[bytes]) -> Iterator[bytes]:
@@ -34,14 +34,14 @@ def failed_lines(source: Source, groups: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _lines(source: Source, failed: Iterator[tuple[int, str]]) -> Iterator[bytes]:
-    wanted = next(failed, None)
+    next_failure = next(failed, None)
     # The source is read a second time, so that nothing has to be remembered of a million rows.
     for record in source.records():
-        if wanted is None:
+        if next_failure is None:
             return
-        if record.row == wanted[0]:
-            yield _line(record, wanted[1])
-            wanted = next(failed, None)
+        if record.row == next_failure[0]:
+            yield _line(record, next_failure[1])
+            next_failure = next(failed, None)
 
 
 def _line(record: Record, error: str) -> bytes:

@@ -46,11 +46,11 @@ def parquet_records(path: Path, columns: Columns) -> Iterator[Record]:
     with file:
         names = file.schema_arrow.names
         columns.check(names, path.name)
-        wanted = [name for name in columns.wanted if name in names]
+        names_read = [name for name in columns.names if name in names]
         first = 0
         for group in range(file.num_row_groups):
             size = file.metadata.row_group(group).num_rows
-            yield from _group(file, group, range(first, first + size), wanted, columns)
+            yield from _group(file, group, range(first, first + size), names_read, columns)
             first += size
 
 
@@ -77,13 +77,13 @@ def parquet_rows(path: Path) -> int | None:
         return None
 
 
-def _group(file: Any, group: int, rows: range, wanted: list[str], columns: Columns) -> Iterator[Record]:
+def _group(file: Any, group: int, rows: range, names_read: list[str], columns: Columns) -> Iterator[Record]:
     pa, _ = arrow("reading")
     done, words = 0, "ends before this row"
     # The rows that share a batch with a damaged page are read once more, by themselves.
     for at_once in (_ROWS_AT_ONCE, 1):
         try:
-            read = file.iter_batches(at_once, row_groups=[group], columns=wanted)
+            read = file.iter_batches(at_once, row_groups=[group], columns=names_read)
             for batch in islice(read, done // at_once, None):
                 for values in batch.to_pylist():
                     yield columns.record(rows[done], values)

@@ -73,7 +73,7 @@ class Columns:
         return not (self.text or self.image or self.video)
 
     @property
-    def wanted(self) -> tuple[str, ...]:
+    def names(self) -> tuple[str, ...]:
         """Names of all columns, each once."""
         return tuple(dict.fromkeys([*(name for _, name in self.given), self.id or "id"]))
 

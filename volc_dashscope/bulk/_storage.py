@@ -47,7 +47,7 @@ def reading(path: Path) -> Iterator[None]:
         raise ConfigError(f"{str(path)!r} cannot be read: {error.strerror or error}") from error
 
 
-def settle(fresh: Path, path: Path) -> None:
+def replace_file(fresh: Path, path: Path) -> None:
     """Put a finished file in its place, so that a crash leaves the old one or the new one."""
     with fresh.open("rb+") as file:
         os.fsync(file.fileno())
@@ -70,7 +70,7 @@ def write_bytes(path: Path, content: Any) -> None:
     fresh = path.with_name(f"{path.name}.new")
     with writing(path):
         fresh.write_bytes(content)
-        settle(fresh, path)
+        replace_file(fresh, path)
 
 
 def write_checked(path: Path, value: Mapping[str, Any]) -> None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from volc_dashscope.bulk._parquet import arrow
 from volc_dashscope.bulk._records import Record
-from volc_dashscope.bulk._storage import settle, writing
+from volc_dashscope.bulk._storage import replace_file, writing
 from volc_dashscope.errors import ConfigError
 from volc_dashscope.results import FloatArray
 
@@ -160,7 +160,7 @@ def write_output(
                     writer.write_table(table, row_group_size=max(1, len(table)))
                     del table
                     pa.default_memory_pool().release_unused()
-            settle(fresh, output)
+            replace_file(fresh, output)
     except BaseException:
         fresh.unlink(missing_ok=True)
         raise

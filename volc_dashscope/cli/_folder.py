@@ -74,7 +74,7 @@ def folder_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 @contextmanager
-def opened(folder: Path, wanted: FolderOptions) -> Iterator[tuple[Album, Client]]:
+def opened(folder: Path, options: FolderOptions) -> Iterator[tuple[Album, Client]]:
     """
     Lend a folder's album, made or brought up to date first, and a client for questions.
 
@@ -83,92 +83,95 @@ def opened(folder: Path, wanted: FolderOptions) -> Iterator[tuple[Album, Client]
         EmbeddingError: What `open_album` raises.
     """
     with ExitStack() as stack:
-        wanted = _placed(wanted, stack)
-        assert wanted.model is not None
+        options = _placed(options, stack)
+        assert options.model is not None
         model_info = _config.find_model_info(
-            wanted.model, provider=wanted.provider, base_model=wanted.base_model, model_info=None
+            options.model,
+            provider=options.provider,
+            base_model=options.base_model,
+            model_info=None,
         )
         if not model_info.modalities & {"image", "video"}:
             raise ConfigError(
-                f"{wanted.model} embeds text only; `volc-dashscope models --embeds image` lists those for pictures"
+                f"{options.model} embeds text only; `volc-dashscope models --embeds image` lists those for pictures"
             )
         address = _config.find_url(
             model_info,
             route="native",
-            base_url=wanted.base_url,
-            region=wanted.region,
-            workspace=wanted.workspace,
-            insecure_http=wanted.insecure_http,
+            base_url=options.base_url,
+            region=options.region,
+            workspace=options.workspace,
+            insecure_http=options.insecure_http,
         )
-        store = store_folder(folder, urlsplit(address.url).hostname or "", root=wanted.store)
+        store = store_folder(folder, urlsplit(address.url).hostname or "", root=options.store)
         cache = stack.enter_context(SQLiteCache(store / "vectors.sqlite"))
-        client = stack.enter_context(_client(wanted, cache))
-        yield _album(folder, client, store, wanted), client
+        client = stack.enter_context(_client(options, cache))
+        yield _album(folder, client, store, options), client
 
 
-def _placed(wanted: FolderOptions, stack: ExitStack) -> FolderOptions:
+def _placed(options: FolderOptions, stack: ExitStack) -> FolderOptions:
     """Return the options with a model, and with the emulator's URL where it stands in."""
-    model, provider = wanted.model, wanted.provider
-    if model is None and not wanted.emulator:
+    model, provider = options.model, options.provider
+    if model is None and not options.emulator:
         keyed = [who for who in USUAL if provider in (None, who) and _config.has_key(who)]
         if not keyed:
             names = " or ".join(_config.KEY_VARIABLE[who] for who in USUAL if provider in (None, who))
             raise ConfigError(f"no API key: set {names}, or add --emulator to try it without one")
         model = USUAL[keyed[0]]
     model = model or USUAL[provider or "ark"]
-    if not wanted.emulator:
-        return replace(wanted, model=model)
-    if wanted.base_url or wanted.region:
+    if not options.emulator:
+        return replace(options, model=model)
+    if options.base_url or options.region:
         raise ConfigError("--emulator is a place of its own; leave out --base-url and --region")
     if find_spec("PIL") is None:
         raise ConfigError('--emulator looks at pictures with Pillow: pip install "volc-dashscope[emulator]"')
     emulator = stack.enter_context(Emulator())
     note("emulator: vectors are stand-ins made on this machine, not a model's; nothing is sent or billed")
     model_info = _config.find_model_info(
-        model, provider=provider, base_model=wanted.base_model, model_info=None
+        model, provider=provider, base_model=options.base_model, model_info=None
     )
     url = emulator.ark_url if model_info.provider == "ark" else emulator.dashscope_url
-    return replace(wanted, model=model, base_url=url)
+    return replace(options, model=model, base_url=url)
 
 
-def _client(wanted: FolderOptions, cache: SQLiteCache) -> Client:
-    assert wanted.model is not None
-    settings = options_as_settings(wanted, wanted.model)
-    key = "emulator" if wanted.emulator else None
+def _client(options: FolderOptions, cache: SQLiteCache) -> Client:
+    assert options.model is not None
+    settings = options_as_settings(options, options.model)
+    key = "emulator" if options.emulator else None
     return Client.from_settings(replace(settings, api_key=key, cache=cache))
 
 
-def _album(folder: Path, client: Client, store: Path, wanted: FolderOptions) -> Album:
+def _album(folder: Path, client: Client, store: Path, options: FolderOptions) -> Album:
     watch: Any = None
     bar: Progress | None = None
-    if not wanted.quiet and not is_current(folder, client, store):
-        with scanning(quiet=wanted.quiet) as scan:
+    if not options.quiet and not is_current(folder, client, store):
+        with scanning(quiet=options.quiet) as scan:
             files = count_rows(open_source(folder, format="folder", watch=scan)) or 0
-        if files and not wanted.emulator:
+        if files and not options.emulator:
             note(
-                f"embedding what is new of {files:,} files with {client.model_info.name}: {_price(folder, wanted)}"
+                f"embedding what is new of {files:,} files with {client.model_info.name}: {_price(folder, options)}"
             )
         bar = Progress(client.model_info, files, unit="file")
         watch = bar.show
     try:
-        album = open_album(folder, client, store, watch=watch, refresh=wanted.refresh)
+        album = open_album(folder, client, store, watch=watch, refresh=options.refresh)
     except KeyboardInterrupt:
         note("what is finished is saved; the same command goes on with it")
         leave(128 + signal.SIGINT)
     finally:
         if bar is not None:
             bar.close()
-    if album.left_out and not wanted.quiet:
+    if album.left_out and not options.quiet:
         name = next(iter(album.left_out))
         note(f"{len(album.left_out):,} files are left out (--refresh tries them again); the first is {name}")
         note_reasons(album.left_out.values())
     return album
 
 
-def _price(folder: Path, wanted: FolderOptions) -> str:
+def _price(folder: Path, options: FolderOptions) -> str:
     """Return what the whole folder would cost, which the new files cannot exceed."""
-    assert wanted.model is not None
-    found = preview(folder, model=options_as_settings(wanted, wanted.model))
+    assert options.model is not None
+    found = preview(folder, model=options_as_settings(options, options.model))
     if found.price is None or found.price[1] is None:
         return "the price is unknown"
     words = amount(found.price[1], found.currency)

@@ -110,14 +110,14 @@ def _dearest(row: ModelInfo, embeds: tuple[str, ...]) -> float:
 def _table(found: list[ModelInfo]) -> Iterator[str]:
     heads = ("MODEL", "EMBEDS", "DIMENSION", "BATCH", "PRICE")
     cells = [_cells(row) for row in found]
-    rooms = [max(map(len, column)) for column in zip(heads, *cells, strict=True)]
-    yield _line(heads, rooms)
+    widths = [max(map(len, column)) for column in zip(heads, *cells, strict=True)]
+    yield _line(heads, widths)
     owner = None
     for row, line in zip(found, cells, strict=True):
         if row.provider != owner:
             owner = row.provider
             yield f"{_OWNERS[owner]}:"
-        yield _line(line, rooms)
+        yield _line(line, widths)
 
 
 def _cells(row: ModelInfo) -> tuple[str, ...]:
@@ -128,8 +128,8 @@ def _cells(row: ModelInfo) -> tuple[str, ...]:
     return row.name, letters, f"{row.default_dimension or '?'}{others}", items, price(row)
 
 
-def _line(cells: tuple[str, ...], rooms: list[int]) -> str:
-    return " ".join(cell.ljust(room) for cell, room in zip(cells, rooms, strict=True)).rstrip()
+def _line(cells: tuple[str, ...], widths: list[int]) -> str:
+    return " ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
 
 
 def _tell_one(row: ModelInfo, *, as_json: bool) -> None:

@@ -85,12 +85,15 @@ def search(
       volc-dashscope search photos/ "a red chair" --emulator       (no key needed)
     """
     questions = list(_questions(texts, picture, fused=fused))
-    wanted = FolderOptions(**options)
+    chosen = FolderOptions(**options)
     with errors_told(
-        as_json=wanted.as_json, hint="what is finished is saved; the same command goes on with it"
+        as_json=chosen.as_json, hint="what is finished is saved; the same command goes on with it"
     ):
         items = [question.item() for question in questions]
-        with reranking(rerank, wanted, kind) as reranker, opened(folder, wanted) as (album, client):
+        with (
+            reranking(rerank, chosen, kind) as reranker,
+            opened(folder, chosen) as (album, client),
+        ):
             vectors = client.embed(items, text_type="query").vectors
             if reranker is None:
                 found: list[Sequence[Found]] = [
@@ -100,7 +103,7 @@ def search(
                 nearest = [album.search(vector, top=reranker.candidates, kind="image") for vector in vectors]
                 found = [reranker.best(*each, album, top=top) for each in zip(items, nearest, strict=True)]
             rankings = [_ranking(*each, album) for each in zip(questions, found, strict=True)]
-            _show(rankings, found, album, client, html=html, as_json=wanted.as_json)
+            _show(rankings, found, album, client, html=html, as_json=chosen.as_json)
             if reranker is not None:
                 note(reranker.told())
 

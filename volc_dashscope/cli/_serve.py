@@ -35,9 +35,9 @@ def serve(folder: Path, port: int, show: bool, **options: Any) -> None:
       volc-dashscope serve photos/ --open
       volc-dashscope serve photos/ --emulator      (no key needed)
     """
-    wanted = FolderOptions(**options)
+    chosen = FolderOptions(**options)
     with errors_told(
-        as_json=wanted.as_json, hint="what is finished is saved; the same command goes on with it"
+        as_json=chosen.as_json, hint="what is finished is saved; the same command goes on with it"
     ):
         try:
             import uvicorn
@@ -47,10 +47,10 @@ def serve(folder: Path, port: int, show: bool, **options: Any) -> None:
             raise ConfigError(
                 'the search page needs starlette and uvicorn: pip install "volc-dashscope[serve]"'
             ) from error
-        with _listening(port) as listener, opened(folder, wanted) as (album, client):
-            app = create_app(album, client, stand_in=wanted.emulator)
+        with _listening(port) as listener, opened(folder, chosen) as (album, client):
+            app = create_app(album, client, stand_in=chosen.emulator)
             url = f"http://{_HOST}:{listener.getsockname()[1]}/"
-            if wanted.as_json:
+            if chosen.as_json:
                 say_json({"url": url, "files": len(album), "model": client.model_info.name})
             else:
                 click.echo(f"{len(album):,} pictures and videos of {folder} at {url} (Ctrl-C ends it)")

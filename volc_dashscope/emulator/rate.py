@@ -17,17 +17,17 @@ class Bucket:
 
     def __init__(self, limit: float, now: float) -> None:
         self._per_second = limit / 60
-        self._room = max(1.0, self._per_second)
-        self._level = self._room
+        self._capacity = max(1.0, self._per_second)
+        self._level = self._capacity
         self._at = now
 
     def holds(self, amount: float, now: float) -> bool:
         """Whether `amount` is there now."""
-        self._level = min(self._room, self._level + max(0.0, now - self._at) * self._per_second)
+        self._level = min(self._capacity, self._level + max(0.0, now - self._at) * self._per_second)
         self._at = now
         return self._level >= amount
 
-    def take(self, amount: float) -> None:
+    def consume(self, amount: float) -> None:
         """Remove an amount."""
         self._level -= amount
 
@@ -49,7 +49,7 @@ class Gate:
                 if not bucket.holds(1.0, now):
                     return unit
             if "rpm" in self._limits:
-                self._buckets["rpm", model].take(1.0)
+                self._buckets["rpm", model].consume(1.0)
         return None
 
     def charge(self, model: str, tokens: int) -> None:
@@ -57,4 +57,4 @@ class Gate:
         with self._lock:
             bucket = self._buckets.get(("tpm", model))
             if bucket is not None:
-                bucket.take(tokens)
+                bucket.consume(tokens)

@@ -198,6 +198,6 @@ def joined(
     raise BulkError(failed, result=whole, failures=whole.errors) from first
 
 
-def _pick(items: Sequence[Item], wanted: Callable[[Item], object], *, both: bool) -> SubCall:
-    where = tuple(position for position, item in enumerate(items) if wanted(item))
+def _pick(items: Sequence[Item], select: Callable[[Item], object], *, both: bool) -> SubCall:
+    where = tuple(position for position, item in enumerate(items) if select(item))
     return SubCall(where, [items[position] for position in where], both=both)

@@ -99,21 +99,21 @@ def load(path: str | Path, spec: RequestSpec) -> bytes:
 
 def read(job: Job, spec: RequestSpec, harvest: ResultFiles) -> JobResult:
     """Return the vectors of the fetched files; a failed line may be in either (live report, 2026-09)."""
-    gathering = ResultCollector(job, spec)
+    collector = ResultCollector(job, spec)
     try:
         for file in (harvest.output, harvest.errors):
             for entry in entries(file, MAX_LINES):
-                _enter(entry, gathering, spec)
+                _collect_line(entry, collector, spec)
     except parsing.Malformed as reason:
-        raise gathering.broken(str(reason)) from reason
-    numbers = gathering.numbers
+        raise collector.broken(str(reason)) from reason
+    numbers = collector.numbers
     count = job.counts.get("total") or max(numbers, default=-1) + 1
     if numbers and max(numbers) >= count:
-        raise gathering.broken(f"it has line {max(numbers)} of {count}")
+        raise collector.broken(f"it has line {max(numbers)} of {count}")
     absent = harvest.refused or RequestError(
         f"the job is {job.status} and its files say nothing of this line", provider=dashscope.NAME
     )
-    return gathering.result(count, absent)
+    return collector.result(count, absent)
 
 
 def _part(path: Path, number: int) -> Path:
@@ -153,7 +153,7 @@ def _is_ours(line: bytes, number: int, spec: RequestSpec) -> bool:
     return isinstance(text, str) and line + b"\n" == _line(text, number, spec)
 
 
-def _enter(entry: dict[str, Any], gathering: ResultCollector, spec: RequestSpec) -> None:
+def _collect_line(entry: dict[str, Any], collector: ResultCollector, spec: RequestSpec) -> None:
     name = entry.get("custom_id")
     number = (
         int(name) if isinstance(name, str) and name.isascii() and name.isdigit() and len(name) < 6 else -1
@@ -164,18 +164,18 @@ def _enter(entry: dict[str, Any], gathering: ResultCollector, spec: RequestSpec)
     response = response if isinstance(response, dict) else {}
     body = response.get("body")
     body = body if isinstance(body, dict) else {}
-    gathering.note(response.get("request_id"))
+    collector.note(response.get("request_id"))
     status, problem = response.get("status_code"), entry.get("error")
     if status == 200 and not problem and not body.get("error"):
         try:
             vector = parsing.in_order(body.get("data"), 1, "index")[0].get("embedding")
         except parsing.Malformed:
             vector = None
-        gathering.take(number, vector)
-        gathering.usage += parsing.usage(body.get("usage"), text=("prompt_tokens", "total_tokens"), image=())
+        collector.add(number, vector)
+        collector.usage += parsing.usage(body.get("usage"), text=("prompt_tokens", "total_tokens"), image=())
     else:
         status = status if isinstance(status, int) and not isinstance(status, bool) else 400
-        gathering.fail(number, _refusal(number, Reply(status, {}, b""), problem, response, spec))
+        collector.fail(number, _refusal(number, Reply(status, {}, b""), problem, response, spec))
 
 
 def _refusal(

@@ -141,28 +141,28 @@ def read(
         raise InputError(f"count must be the number of lines of the file, got {count!r}")
     if first_line not in (None, 0, 1):
         raise InputError(f"first_line must be 0, 1 or None, got {first_line!r}")
-    gathering = ResultCollector(job, spec)
+    collector = ResultCollector(job, spec)
     try:
         for entry in entries(harvest.output, spec.model_info.batch):
             line = _flat(entry)
             number = _number(line, spec.model_info.batch)
-            gathering.note(line.get("request_id"))
+            collector.note(line.get("request_id"))
             vector = next((line[key] for key in _VECTOR_KEYS if line.get(key) is not None), None)
             if vector is None and (line.get("code") or line.get("error")):
                 refusal = dashscope.refusal(line, job.request_id, Reply(200, {}, b""), spec, f"line {number}")
-                gathering.fail(number, refusal)
+                collector.fail(number, refusal)
             else:
-                gathering.take(number, vector)
-        numbers = gathering.numbers
+                collector.add(number, vector)
+        numbers = collector.numbers
         first = _first(numbers, count) if first_line is None else first_line
         if numbers and (min(numbers) < first or (count is not None and max(numbers) >= count + first)):
             raise parsing.Malformed("it has more lines than the input")
     except parsing.Malformed as reason:
-        raise gathering.broken(str(reason)) from reason
-    gathering.usage = job.usage
+        raise collector.broken(str(reason)) from reason
+    collector.usage = job.usage
     lines = count if count is not None else max(numbers, default=first - 1) + 1 - first
     absent = RequestError("it has no vector: empty lines are skipped", provider=dashscope.NAME)
-    return gathering.result(lines, absent, first=first)
+    return collector.result(lines, absent, first=first)
 
 
 def write(texts: Iterable[str], path: str | Path, spec: RequestSpec) -> int:

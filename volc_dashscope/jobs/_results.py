@@ -60,7 +60,7 @@ class ResultCollector:
         if isinstance(request_id, str) and request_id:
             self._request_ids[request_id] = None
 
-    def take(self, number: int, value: Any) -> None:
+    def add(self, number: int, value: Any) -> None:
         """Store the vector of a line; a second one for the same line makes both worthless."""
         try:
             if number in self._rows or number in self._errors:

@@ -38,7 +38,7 @@ class RerankQuestion:
     top_n: int | None
 
     @property
-    def wanted(self) -> int:
+    def expected_results(self) -> int:
         """Results the reply must hold."""
         return len(self.documents) if self.top_n is None else min(self.top_n, len(self.documents))
 
@@ -119,8 +119,8 @@ def _value(item: Item, row: RerankModelInfo, spec: RequestSpec, *, asked: bool) 
 def _ranking(results: Any, question: RerankQuestion) -> tuple[tuple[int, float], ...]:
     if not isinstance(results, list):
         raise parsing.Malformed("there is no list of results")
-    if len(results) != question.wanted:
-        raise parsing.Malformed(f"{len(results)} results instead of {question.wanted}")
+    if len(results) != question.expected_results:
+        raise parsing.Malformed(f"{len(results)} results instead of {question.expected_results}")
     count = len(question.documents)
     ranking: list[tuple[int, float]] = []
     seen: set[int] = set()

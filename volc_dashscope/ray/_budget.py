@@ -29,10 +29,10 @@ class BudgetActor:
         self._allowance = Allowance(requests_per_minute, tokens_per_minute, time.monotonic())
         self._calls = 0
 
-    def lease(self, want: int, guess: float, bill: UsageReport) -> Lease:
+    def lease(self, want: int, guess: float, report: UsageReport) -> Lease:
         """Hand out moments, see `Allowance.lease`."""
         self._calls += 1
-        return self._allowance.lease(want, guess, bill, time.monotonic())
+        return self._allowance.lease(want, guess, report, time.monotonic())
 
     def limits(self) -> tuple[float | None, float | None]:
         """Return requests and tokens per minute."""
@@ -84,11 +84,11 @@ class RateBudget:
             raise ConfigError("a RateBudget needs requests_per_minute, tokens_per_minute or both")
         if not isinstance(name, str) or not name:
             raise ConfigError(f"name must be a text that is not empty, got {name!r}")
-        self._settle(requests_per_minute, tokens_per_minute, name)
+        self._begin(requests_per_minute, tokens_per_minute, name)
         if "ray" in sys.modules and _ray().is_initialized():
             self._connect()
 
-    def _settle(self, requests_per_minute: float | None, tokens_per_minute: float | None, name: str) -> None:
+    def _begin(self, requests_per_minute: float | None, tokens_per_minute: float | None, name: str) -> None:
         self._limits, self._name = (requests_per_minute, tokens_per_minute), name
         self._keeper: Any = None
         self._usage: Callable[[], Usage] = Usage
@@ -154,8 +154,8 @@ class RateBudget:
 
     def _fetch(self) -> float:
         """Take a lease; return how long to wait before the next try if there was none to take."""
-        bill = self._bill()
-        lease: Lease = self._ask("lease", self._want(), self._guess, bill)
+        report = self._usage_report()
+        lease: Lease = self._ask("lease", self._want(), self._guess, report)
         now = time.monotonic()
         if not lease.count:
             return lease.delay
@@ -170,7 +170,7 @@ class RateBudget:
                 self._recent.popleft()
             return max(self._waiting, len(self._recent))
 
-    def _bill(self) -> UsageReport:
+    def _usage_report(self) -> UsageReport:
         usage, told = self._usage(), self._told
         self._told = usage
         requests = usage.requests - told.requests
@@ -206,7 +206,7 @@ class RateBudget:
 def _remake(requests: float | None, tokens: float | None, name: str, guess: float) -> RateBudget:
     # Not by the constructor: unpickling must not wait for an actor.
     budget = RateBudget.__new__(RateBudget)
-    budget._settle(requests, tokens, name)  # noqa: SLF001 - an object of this class
+    budget._begin(requests, tokens, name)  # noqa: SLF001 - an object of this class
     budget.expect(guess)
     return budget
 

@@ -42,7 +42,7 @@ class UsageReport:
 
     requests: int = 0
     tokens: int = 0
-    aside: float = 0.0
+    reserved: float = 0.0
 
 
 class Allowance:
@@ -63,33 +63,33 @@ class Allowance:
         self._seen = self._spent = 0.0
         self.granted = self.answered = self.tokens = 0
 
-    def lease(self, want: int, guess: float, bill: UsageReport, now: float) -> Lease:
+    def lease(self, most: int, estimate: float, report: UsageReport, now: float) -> Lease:
         """
         Take the next moments of the line.
 
         Args:
-            want: Requests the holder could send at once.
-            guess: Tokens one of them costs by the holder's estimate; used until the first bill is known.
+            most: Requests the holder could send at once.
+            estimate: Tokens one of them costs by the holder's estimate; used until the first report comes.
         """
-        self._settle(bill)
-        each = self._spent / self._seen if self._seen else guess
+        self._record(report)
+        each = self._spent / self._seen if self._seen else estimate
         gap = max(self._request, each * self._token)
         at = max(now, self._requests_until, self._tokens_until)
         if at - now > _HORIZON:
             return Lease(0, at - now - _HORIZON)
-        count = max(1, min(want, int(_LEASE_SECONDS / gap) if gap else want))
+        count = max(1, min(most, int(_LEASE_SECONDS / gap) if gap else most))
         # Both lines move behind the last moment: what waited for tokens must not send its requests in a bunch.
         self._requests_until = at + (count - 1) * gap + self._request
         self._tokens_until = at + (count - 1) * gap + each * self._token
         self.granted += count
         return Lease(count, at - now, gap, each)
 
-    def _settle(self, bill: UsageReport) -> None:
-        if not bill.requests:
+    def _record(self, report: UsageReport) -> None:
+        if not report.requests:
             return
-        self._tokens_until += (bill.tokens - bill.aside) * self._token
-        kept = _FORGET**bill.requests
-        self._seen = self._seen * kept + bill.requests
-        self._spent = self._spent * kept + bill.tokens
-        self.answered += bill.requests
-        self.tokens += bill.tokens
+        self._tokens_until += (report.tokens - report.reserved) * self._token
+        kept = _FORGET**report.requests
+        self._seen = self._seen * kept + report.requests
+        self._spent = self._spent * kept + report.tokens
+        self.answered += report.requests
+        self.tokens += report.tokens

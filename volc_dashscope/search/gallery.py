@@ -154,13 +154,13 @@ class Ranking:
 def table(rankings: Sequence[Ranking]) -> Iterator[str]:
     """Yield the lines of `query | rank | score | picture`; reranked, also of the rank by vector."""
     both = any(hit.vector_rank is not None for ranking in rankings for hit in ranking.hits)
-    room = max([len("query"), *(wcswidth(ranking.label) for ranking in rankings)])
-    yield f"{'query'.ljust(room)} | rank | {'vector | ' if both else ''}score  | picture"
+    width = max([len("query"), *(wcswidth(ranking.label) for ranking in rankings)])
+    yield f"{'query'.ljust(width)} | rank | {'vector | ' if both else ''}score  | picture"
     for ranking in rankings:
-        yield f"{'-' * room}-+------+{'--------+' if both else ''}--------+{'-' * 24}"
+        yield f"{'-' * width}-+------+{'--------+' if both else ''}--------+{'-' * 24}"
         for hit in ranking.hits:
             shown = ranking.label if hit.rank == 1 else ""
-            space = " " * (room - wcswidth(shown))
+            space = " " * (width - wcswidth(shown))
             before = f"{hit.vector_rank or '':>6} | " if both else ""
             yield f"{shown}{space} | {hit.rank:>4} | {before}{hit.score:>6.3f} | {hit.name or hit.picture.name}"
 

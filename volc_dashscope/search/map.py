@@ -85,8 +85,10 @@ def _principal(vectors: FloatArray) -> FloatArray:
 
 def _filled(points: FloatArray) -> FloatArray:
     low, high = points.min(axis=0), points.max(axis=0)
-    room = high - low
-    return np.asarray(np.where(room > 1e-9, (points - low) / np.where(room > 1e-9, room, 1), 0.5), np.float32)
+    extent = high - low
+    return np.asarray(
+        np.where(extent > 1e-9, (points - low) / np.where(extent > 1e-9, extent, 1), 0.5), np.float32
+    )
 
 
 def _groups(axes: FloatArray) -> NDArray[np.int64]:

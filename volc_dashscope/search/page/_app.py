@@ -176,10 +176,10 @@ def _broken(request: Request, error: Exception) -> Response:
     return JSONResponse({"error": "the page itself failed; the terminal says how"}, status_code=500)
 
 
-def language_of(accepted: str, wanted: str | None) -> str:
+def language_of(accepted: str, chosen: str | None) -> str:
     """Return "en" or "zh": the one asked for, else the first that `Accept-Language` prefers."""
-    if wanted is not None and wanted in LANGUAGES:
-        return wanted
+    if chosen is not None and chosen in LANGUAGES:
+        return chosen
     found: list[tuple[str, str]] = re.findall(r"(?:^|,)\s*(\w+)[\w-]*(?:\s*;\s*q=([\d.]+))?", accepted)
     weighed = [(float(weight or 1), name.lower()) for name, weight in found if _is_number(weight)]
     best = sorted(weighed, key=lambda pair: -pair[0])
