@@ -1,4 +1,4 @@
-"""Connections of our own, one to a lane: taken, given back, and closed when nobody needs them."""
+"""Our own transports, one connection each: acquired, released, and closed when idle."""
 
 from __future__ import annotations
 
@@ -32,38 +32,38 @@ def interrupted() -> Iterator[None]:
     threading.settrace(before)
 
 
-def test_many_threads_take_and_give_without_getting_in_each_others_way(interrupted):
-    """Again and again from the start, one thread after the other, so that there are fewer lanes than threads."""
+def test_many_threads_acquire_and_release_without_disturbing_each_other(interrupted):
+    """One thread after the other starts again and again, so that there are fewer transports than threads."""
 
-    def work(turn: int, lanes: TransportPool[httpx.HTTPTransport], used: list[httpx.HTTPTransport]) -> None:
-        time.sleep(2e-4 * turn)
+    def work(number: int, pool: TransportPool[httpx.HTTPTransport], used: list[httpx.HTTPTransport]) -> None:
+        time.sleep(2e-4 * number)
         for _ in range(5):
-            lane = lanes.take()
-            assert lane not in used
-            used.append(lane)
+            transport = pool.acquire()
+            assert transport not in used
+            used.append(transport)
             time.sleep(1e-6)
-            used.remove(lane)
-            lanes.give(lane)
+            used.remove(transport)
+            pool.release(transport)
 
-    with ThreadPoolExecutor(8) as pool:
+    with ThreadPoolExecutor(8) as threads:
         for _ in range(20):
-            lanes = TransportPool(lambda: httpx.HTTPTransport(verify=False))
-            list(pool.map(work, range(8), repeat(lanes), repeat([])))
-            assert 1 <= len(lanes.drain()) <= 8
+            pool = TransportPool(lambda: httpx.HTTPTransport(verify=False))
+            list(threads.map(work, range(8), repeat(pool), repeat([])))
+            assert 1 <= len(pool.drain()) <= 8
 
 
-def test_the_lane_that_was_free_last_is_taken_and_one_that_nobody_needs_is_closed():
-    lanes = TransportPool(lambda: httpx.HTTPTransport(verify=False), kept=0.0)
-    first, second = lanes.take(), lanes.take()
-    returned = [lanes.give(first), lanes.give(second)]
+def test_the_transport_released_last_is_acquired_and_an_idle_one_is_closed():
+    pool = TransportPool(lambda: httpx.HTTPTransport(verify=False), kept=0.0)
+    first, second = pool.acquire(), pool.acquire()
+    returned = [pool.release(first), pool.release(second)]
 
     assert [None, first] == returned
-    assert lanes.take() is second
+    assert pool.acquire() is second
 
 
-def test_a_lane_given_back_after_the_end_is_to_be_closed():
-    lanes = TransportPool(lambda: httpx.HTTPTransport(verify=False))
-    lane = lanes.take()
+def test_a_transport_released_after_the_end_is_to_be_closed():
+    pool = TransportPool(lambda: httpx.HTTPTransport(verify=False))
+    transport = pool.acquire()
 
-    assert [lane] == lanes.drain()
-    assert lanes.give(lane) is lane
+    assert [transport] == pool.drain()
+    assert pool.release(transport) is transport
