@@ -53,7 +53,7 @@ class PictureReranker:
 
 
 @contextmanager
-def reranking(model: str | None, wanted: FolderOptions, kind: str | None) -> Iterator[PictureReranker | None]:
+def reranking(model: str | None, options: FolderOptions, kind: str | None) -> Iterator[PictureReranker | None]:
     """
     Lend what reranks, or None where no model is named.
 
@@ -66,25 +66,25 @@ def reranking(model: str | None, wanted: FolderOptions, kind: str | None) -> Ite
     if kind == "video":
         raise ConfigError("--rerank orders pictures: a local video can be sent to no rerank model")
     with ExitStack() as stack:
-        reranker = stack.enter_context(_reranker(model, wanted, stack))
+        reranker = stack.enter_context(_reranker(model, options, stack))
         if reranker.model_info.max_images is None:
             raise ConfigError(f"{model} reranks texts only; use 'qwen3-vl-rerank' for pictures")
         yield PictureReranker(reranker)
 
 
-def _reranker(model: str, wanted: FolderOptions, stack: ExitStack) -> Reranker:
-    if wanted.emulator:
+def _reranker(model: str, options: FolderOptions, stack: ExitStack) -> Reranker:
+    if options.emulator:
         return Reranker(model, api_key="emulator", base_url=stack.enter_context(Emulator()).dashscope_url)
     # Address options are those of the model that embeds; for Ark's they are another service's.
-    row = get_model_info(wanted.base_model or wanted.model or "")
-    if wanted.provider == "ark" or row is None or row.provider == "ark":
+    row = get_model_info(options.base_model or options.model or "")
+    if options.provider == "ark" or row is None or row.provider == "ark":
         return Reranker(model)
     return Reranker(
         model,
-        base_url=wanted.base_url,
-        region=wanted.region,
-        workspace=wanted.workspace,
-        insecure_http=wanted.insecure_http,
+        base_url=options.base_url,
+        region=options.region,
+        workspace=options.workspace,
+        insecure_http=options.insecure_http,
     )
 
 

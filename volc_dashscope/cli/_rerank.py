@@ -105,42 +105,10 @@ class _Options:
         )
 
 
-<<<<<<< HEAD
 @click.command()
 @click.argument("pairs", type=click.Path(path_type=Path))
 @rerank_options
 def rerank(**options: Any) -> None:
-=======
-class PictureReranker:
-    """Orders the nearest pictures of an album again, one request a question."""
-
-    def __init__(self, reranker: Reranker) -> None:
-        self._reranker = reranker
-        most = reranker.model_info.max_images
-        self.candidates = _CANDIDATES if most is None else min(_CANDIDATES, most)
-
-    def best(self, question: Item, nearest: Sequence[Found], album: Album, *, top: int) -> list[Found]:
-        """Return the best of the nearest, best first."""
-        pictures = [Image.from_path(album.path(one.entry), root=album.folder) for one in nearest]
-        found = self._reranker.rerank(question, pictures, top_n=min(top, len(pictures)) or None)
-        ranked = [(nearest[one.index], one.score) for one in found]
-        return [
-            Reranked(rank, score, one.place, one.entry, one.rank, one.score)
-            for rank, (one, score) in enumerate(ranked, start=1)
-        ]
-
-    def told(self) -> str:
-        """Return what it was done with, and what it cost."""
-        usage = self._reranker.usage
-        cost = f"{usage.requests:,} requests, {usage.total_tokens:,} tokens"
-        return f"reranked up to {self.candidates} nearest pictures a question: {cost}"
-
-
-@contextmanager
-def reranking(
-    model: str | None, options: FolderOptions, kind: str | None
-) -> Iterator[PictureReranker | None]:
->>>>>>> 77a5ec0 (Name test modules after the modules they test)
     """
     Rank the documents of every query in PAIRS into a Parquet file.
 
@@ -173,7 +141,6 @@ def reranking(
 def _reranked(source: Source, given: _Options) -> Report:
     assert given.output is not None
     with ExitStack() as stack:
-<<<<<<< HEAD
         cache = stack.enter_context(SQLiteCache(given.cache)) if given.cache is not None else None
         reranker = stack.enter_context(given.reranker(cache))
         bar = None
@@ -203,26 +170,5 @@ def _tell_preview(source: Source, given: _Options) -> None:
         truncate=given.truncate,
         requests_per_minute=given.requests_per_minute,
         tokens_per_minute=given.tokens_per_minute,
-=======
-        reranker = stack.enter_context(_reranker(model, options, stack))
-        if reranker.model_info.max_images is None:
-            raise ConfigError(f"{model} reranks texts only; use 'qwen3-vl-rerank' for pictures")
-        yield PictureReranker(reranker)
-
-
-def _reranker(model: str, options: FolderOptions, stack: ExitStack) -> Reranker:
-    if options.emulator:
-        return Reranker(model, api_key="emulator", base_url=stack.enter_context(Emulator()).dashscope_url)
-    # Address options are those of the model that embeds; for Ark's they are another service's.
-    row = get_model_info(options.base_model or options.model or "")
-    if options.provider == "ark" or row is None or row.provider == "ark":
-        return Reranker(model)
-    return Reranker(
-        model,
-        base_url=options.base_url,
-        region=options.region,
-        workspace=options.workspace,
-        insecure_http=options.insecure_http,
->>>>>>> 77a5ec0 (Name test modules after the modules they test)
     )
     tell_counted(found, given.model, "queries", items="documents", as_json=given.as_json)
