@@ -20,7 +20,7 @@ from pydantic import PrivateAttr
 from langchain_volc_dashscope.media_metadata import metadata_of, uri_of
 from langchain_volc_dashscope.media_token import Registry, caption_of, is_touched, key_of, with_token
 from volc_dashscope import InputError, Item
-from volc_dashscope.inputs import digest, label, parts
+from volc_dashscope.inputs import check_text, digest, label, parts
 
 UnknownMedia = Literal["raise", "text"]
 
@@ -58,6 +58,10 @@ class MediaStr(str):
         if media_uri is not None and media_uri[:5].lower() == "data:":
             raise InputError("media_uri is a data URI; stores would keep the content itself, give an address")
         key, caption = digest(item), caption_of(caption)
+        try:
+            caption = check_text(caption) if caption else caption
+        except InputError as error:
+            raise InputError(f"the caption: {error}") from error
         if is_touched(caption):
             raise InputError("the caption holds a media token or a piece of one; give the words alone")
         made = super().__new__(cls, with_token(caption or _caption(item), key))

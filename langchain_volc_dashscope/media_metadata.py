@@ -173,7 +173,8 @@ def _medium(kind: type[M], uri: object, root: str | Path | None, **knobs: Any) -
         return kind.from_url(uri, **knobs)
     if address.scheme == "file":
         return kind.from_path(uri, root=root, **knobs)
-    raise InputError(f"media_uri must be http, https, oss or file, got scheme {address.scheme[:20]!r}")
+    way = "make it a signed https: URL" if len(address.scheme) > 1 else "for a local file: Path(...).as_uri()"
+    raise InputError(f"media_uri must be http, https, oss or file, got scheme {address.scheme[:20]!r}; {way}")
 
 
 def _guess(uri: str) -> str:

@@ -35,6 +35,7 @@ from volc_dashscope import (
     Usage,
 )
 from volc_dashscope.inputs import label
+from volc_dashscope.integrations.settings import own_names
 
 _log = logging.getLogger("llama_index_ext")
 # No node's hash: a docstore that holds it takes the document for changed.
@@ -84,7 +85,7 @@ class MultiModalNodeEmbedder(Portable, TransformComponent):
     if not TYPE_CHECKING:
 
         def __init__(self, **data):
-            super().__init__(**data)
+            super().__init__(**own_names(type(self), data))
             if self.fuse == "always" and not self.embed_model.fuses:
                 raise ConfigError(f'{self.embed_model.model_name} cannot fuse; use fuse="auto"')
 

@@ -97,14 +97,16 @@ def estimate_cost(
     return estimate_spec(items, replace(usual_spec(model, settings), text_type=text_type))
 
 
-def usual_spec(model: str | ClientSettings, settings: ClientOptions) -> RequestSpec:
+def usual_spec(
+    model: str | ClientSettings, settings: ClientOptions, *, owner: str = "estimate_cost"
+) -> RequestSpec:
     """
     Return what shapes requests, by the model's usual route where none is given.
 
     Raises:
         ConfigError: An unknown model, a setting it does not have, or settings given twice.
     """
-    given = settings_of(model, settings)
+    given = settings_of(model, settings, owner=owner)
     routes = given.row().routes
     # Models that have file jobs only are asked by those, without being told so.
     usual = routes[0] if given.route in (None, "native") else given.route

@@ -22,7 +22,7 @@ from volc_dashscope._http import AsyncHttpClient, HttpClient, Limiter, arun, run
 from volc_dashscope._lifecycle import AsyncLifecycle, ServiceClient, SyncLifecycle
 from volc_dashscope._limits.rate_limiter import RequestCost
 from volc_dashscope._request.exchange import Step, exchange
-from volc_dashscope._request.items import all_as_sent, as_sent, items_of
+from volc_dashscope._request.items import all_as_sent, as_sent, instruction, items_of
 from volc_dashscope._request.ranking import (
     Questions,
     check_rerank,
@@ -113,7 +113,9 @@ class _RerankerBase(ServiceClient):
         given = locals()
         row = _config.find_rerank_model(model, base_model=base_model, model_info=model_info)
         settings = {each.name: given[each.name] for each in fields(ClientSettings) if each.name in given}
-        shown = {"provider": "dashscope", "base_model": None, "model_info": row.as_model_info(model)}
+        found = base_model is None and model_info is None
+        sent = row.as_model_info(row.name if found else model.strip())
+        shown = {"model": sent.name, "provider": "dashscope", "base_model": None, "model_info": sent}
         self._start(row, ClientSettings(**{**settings, **shown}))
 
     def _start(self, row: RerankModelInfo, settings: ClientSettings) -> None:  # type: ignore[override]
@@ -142,7 +144,9 @@ class _RerankerBase(ServiceClient):
     ) -> _Question:
         """Check everything before a byte is sent; also return the documents as they were given."""
         self._check_process()
-        spec = self._spec if instruct is None else replace(self._spec, instruct=instruct)
+        spec = self._spec
+        if instruct is not None:
+            spec = replace(spec, instruct=instruction("instruct", instruct))
         check_rerank_settings(self._row, spec, top_n)
         given = items_of(documents, name="documents")
         listed = tuple(all_as_sent(given, spec)[0])

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, MutableMapping
-from dataclasses import KW_ONLY, dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, field, fields, replace
 from hashlib import sha256
 from typing import TypedDict, TypeVar, cast
 from urllib.parse import urlsplit
@@ -20,6 +20,7 @@ import orjson
 from volc_dashscope import _config
 from volc_dashscope._http import AsyncHttpClient, HttpClient, Limiter, find_headers
 from volc_dashscope._request.row_cache import BatchCache
+from volc_dashscope._request.items import instruction
 from volc_dashscope._request.validation import check_settings
 from volc_dashscope._types import RequestSpec, Secret
 from volc_dashscope.errors import ConfigError
@@ -32,6 +33,7 @@ T = TypeVar("T")
 # PostgreSQL cuts identifiers at 63 bytes, without a word.
 _LONGEST_NAME = 63
 _DIGEST = 16
+_INSTRUCTIONS = ("instruct", "target_modality", "query_instructions", "document_instructions")
 # What of a model's row decides what is asked of the service and how a reply is finished. Limits, prices and notes
 # do not: correcting one must not make every cached row unknown.
 _SHAPING_FACTS = (
@@ -149,9 +151,10 @@ class ClientSettings(_config.NamesOurs):
 
         Raises:
             ConfigError: A model, region or URL that does not exist.
+            InputError: An instruction that cannot be sent.
         """
         row = self.row()
-        url = urlsplit(self._address(row).url)
+        url, said = urlsplit(self._address(row).url), self._instructions()
         # Unsourced A5: Ark's 1,024 numbers and 2,048 cut to 1,024 may differ, so a key tells them apart.
         # Settled by one pair of calls.
         return _json(
@@ -164,10 +167,10 @@ class ClientSettings(_config.NamesOurs):
                 "endpoint": f"{url.netloc.lower()}{url.path.rstrip('/')}",
                 "dimension": self.dimensions or row.default_dimension,
                 "normalize": self.normalize,
-                "instruct": self.instruct,
-                "target_modality": self.target_modality,
-                "query_instructions": self.query_instructions,
-                "document_instructions": self.document_instructions,
+                "instruct": said["instruct"],
+                "target_modality": said["target_modality"],
+                "query_instructions": said["query_instructions"],
+                "document_instructions": said["document_instructions"],
                 "res_level": self.res_level,
                 "max_video_frames": self.max_video_frames,
                 "truncate": self.truncate or None,
@@ -215,7 +218,7 @@ class ClientSettings(_config.NamesOurs):
             ConfigError: An unknown model, or a setting it does not have.
             InputError: An instruction for a model that takes none.
         """
-        row = self.row()
+        row, said = self.row(), self._instructions()
         spec = RequestSpec(
             model_info=row.priced_in(self.region),
             model=row.name,
@@ -224,10 +227,10 @@ class ClientSettings(_config.NamesOurs):
             route=self.route,
             dimension=self.dimensions,
             normalize=self.normalize,
-            instruct=self.instruct,
-            target_modality=self.target_modality,
-            query_instructions=self.query_instructions,
-            document_instructions=self.document_instructions,
+            instruct=said["instruct"],
+            target_modality=said["target_modality"],
+            query_instructions=said["query_instructions"],
+            document_instructions=said["document_instructions"],
             res_level=self.res_level,
             max_video_frames=self.max_video_frames,
             upload=self.upload,
@@ -252,6 +255,10 @@ class ClientSettings(_config.NamesOurs):
             route=self.route,
             base_url=self.base_url,
         )
+
+    def _instructions(self) -> dict[str, str | None]:
+        """Return the settings that are texts of the user's as they are sent."""
+        return {name: instruction(name, getattr(self, name)) for name in _INSTRUCTIONS}
 
     def _row_name(self) -> str:
         """Return the name of the row before it was given the model's: two rows may differ in nothing else."""
@@ -308,14 +315,18 @@ class ClientOptions(TypedDict, total=False):
     extra_body: Mapping[str, object] | None
 
 
-def settings_of(model: str | ClientSettings, options: ClientOptions) -> ClientSettings:
+SETTING_NAMES = tuple(each.name for each in fields(ClientSettings))
+
+
+def settings_of(model: str | ClientSettings, options: ClientOptions, *, owner: str) -> ClientSettings:
     """
     Return the settings of a function that takes a model's name and options, or `ClientSettings` alone.
 
     Raises:
-        ConfigError: Both.
+        ConfigError: Both, or an option that is no setting of a client; `owner` is what it was given to.
     """
     _seal_keys(options)
+    _config.refuse_unknown_names(options, ours=SETTING_NAMES, owner=owner)
     if not isinstance(model, ClientSettings):
         return ClientSettings(model, **options)
     if options:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import os
 import pickle
+import struct
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, MutableMapping, Sequence
@@ -14,10 +16,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from langchain_core.documents import Document
+from llama_index.core.schema import NodeWithScore, TextNode
 
+import langchain_volc_dashscope
+import llama_index_ext
 from langchain_volc_dashscope import DashScopeEmbeddings
 from llama_index_ext import DashScopeMultiModalEmbedding
-from volc_dashscope import ConfigError
+from volc_dashscope import AsyncReranker, ConfigError, Reranker
 from volc_dashscope.bulk import embed_file
 from volc_dashscope.cache import SQLiteCache
 
@@ -197,6 +203,100 @@ def test_a_bulk_run_goes_through(inside, tmp_path, make) -> None:
     report = embed_file(source, tmp_path / "out.parquet", model=client)
 
     assert (25, 0) == (report.rows, report.failed)
+
+
+DOCUMENTS = ["a green forest", "a blue sea view", "red shoes", *TEXTS]
+
+
+def _ranked(found: Any) -> list[tuple[str, float]]:
+    """Return texts and scores, whatever the class that gave them."""
+    texts = [
+        getattr(one, "document", None) or getattr(one, "page_content", None) or one.text for one in found
+    ]
+    scores = [one.score if hasattr(one, "score") else one.metadata["relevance_score"] for one in found]
+    return list(zip(texts, scores, strict=True))
+
+
+def _rerank(settings: dict[str, Any], cache: Any) -> Any:
+    with Reranker("qwen3-rerank", cache=cache, **settings) as reranker:
+        return reranker.rerank("a blue sea", DOCUMENTS)
+
+
+def _arerank(settings: dict[str, Any], cache: Any) -> Any:
+    return asyncio.run(AsyncReranker("qwen3-rerank", cache=cache, **settings).rerank("a blue sea", DOCUMENTS))
+
+
+def _compress(settings: dict[str, Any], cache: Any) -> Any:
+    reranker = langchain_volc_dashscope.DashScopeRerank(model="qwen3-rerank", cache=cache, **settings)
+    return reranker.compress_documents([Document(text) for text in DOCUMENTS], "a blue sea")
+
+
+def _postprocess(settings: dict[str, Any], cache: Any) -> Any:
+    reranker = llama_index_ext.DashScopeRerank(model="qwen3-rerank", cache=cache, **settings)
+    nodes = [NodeWithScore(node=TextNode(text=text)) for text in DOCUMENTS]
+    return reranker.postprocess_nodes(nodes, query_str="a blue sea")
+
+
+RERANKERS = {"sync": _rerank, "async": _arerank, "langchain": _compress, "llama index": _postprocess}
+every_reranker = pytest.mark.parametrize("rerank", RERANKERS.values(), ids=RERANKERS)
+
+
+@every_cache
+@every_reranker
+def test_rerankers_return_the_scores_that_were_paid_for(inside, tmp_path, caplog, make, rerank) -> None:
+    settings = inside.settings("dashscope")
+    expected = _ranked(rerank(settings, None))
+
+    with caplog.at_level(logging.WARNING, logger="volc_dashscope"):
+        found = _ranked(rerank(settings, make(tmp_path)))
+
+    assert expected == found
+    assert "the cache cannot be" in caplog.text
+    assert "password" not in caplog.text
+
+
+NO_SCORES: dict[str, Any] = {
+    "nothing": b"",
+    "another length": b"x" * 23,
+    "not a number": struct.pack("<16sd", b"", math.nan),
+    "infinite": struct.pack("<16sd", b"", math.inf),
+    "text": "x" * 24,
+    "a number": 5,
+    "a list": [0.5],
+}
+
+
+@every_reranker
+@pytest.mark.parametrize("bad", NO_SCORES.values(), ids=NO_SCORES)
+def test_a_cached_score_that_is_none_is_asked_for_again(inside, caplog, rerank, bad) -> None:
+    cache: dict[str, Any] = {}
+    settings = inside.settings("dashscope")
+    expected = _ranked(rerank(settings, cache))
+    cache.update(dict.fromkeys(cache, bad))
+
+    with caplog.at_level(logging.WARNING, logger="volc_dashscope"):
+        found = _ranked(rerank(settings, cache))
+
+    assert expected == found
+    assert "the cache holds what is no score" in caplog.text
+    assert 2 == len(inside.emulator.ledger)
+
+
+@every_reranker
+def test_what_gets_and_sets_is_a_cache_of_scores_too(inside, rerank) -> None:
+    shelf = Shelf()
+
+    found = [_ranked(rerank(inside.settings("dashscope"), shelf)) for _ in range(2)]
+
+    assert found[0] == found[1]
+    assert 1 == len(inside.emulator.ledger)
+
+
+@every_reranker
+@pytest.mark.parametrize("cache", [object(), "scores.sqlite", [], 7])
+def test_what_is_no_cache_is_refused_by_rerankers(inside, rerank, cache) -> None:
+    with pytest.raises(ConfigError, match="cache must be a mapping of str to bytes"):
+        rerank(inside.settings("dashscope"), cache)
 
 
 def test_a_cache_that_fails_is_not_asked_again_at_once(inside) -> None:

@@ -294,6 +294,58 @@ def test_a_url_that_others_can_read_is_refused(url: str) -> None:
 @pytest.mark.parametrize(
     "url",
     [
+        "https://bailian.console.aliyun.com/",
+        "https://help.aliyun.com/zh/model-studio/text-embedding-synchronous-api",
+        "https://www.alibabacloud.com/help/en/model-studio",
+        "https://dashscope.console.aliyun.com/apiKey",
+        "https://console.volcengine.com/ark/region:ark+cn-beijing/apikey",
+        "https://www.volcengine.com/docs/82379/1409291",
+        "https://console.byteplus.com/ark",
+    ],
+)
+@pytest.mark.parametrize("route", ["native", "openai"])
+def test_a_page_of_the_vendor_is_no_base_url(url: str, route: Any) -> None:
+    with pytest.raises(ConfigError, match=r"page of the vendor's, not its API.*dashscope\.aliyuncs\.com"):
+        _url(TEXT, url, route=route)
+
+
+@pytest.mark.parametrize("route", ["native", "openai"])
+@pytest.mark.parametrize(
+    "host", ["dashscope.aliyuncs.com.", "DashScope.Aliyuncs.com", "dashscope.aliyuncs.com.:443"]
+)
+def test_a_vendors_host_is_known_however_it_is_written(host: str, route: Any) -> None:
+    usual = find_url(TEXT, route=route, base_url=None, region=None, workspace=None, environ={})
+
+    found = find_url(TEXT, route=route, base_url=f"https://{host}", region=None, workspace=None, environ={})
+
+    assert (usual.url, False) == (found.url.replace(":443", ""), found.foreign)
+
+
+@pytest.mark.parametrize(
+    ("row", "host"),
+    [
+        (TEXT, "bucket.oss-cn-beijing.aliyuncs.com"),
+        (TEXT, "dashscope.oss-cn-beijing.aliyuncs.com"),
+        (TEXT, "1234.cn-beijing.pai-eas.aliyuncs.com"),
+        (TEXT, "dashscope.aliyuncs.com.evil.example"),
+        (TEXT, "dashscope-aliyuncs.com"),
+        (TEXT, "evildashscope.aliyuncs.com"),
+        (ARK, "bucket.tos-cn-beijing.volces.com"),
+        (ARK, "ark.cn-beijing.volces.com.evil.example"),
+        (ARK, "noark.cn-beijing.volces.com"),
+    ],
+)
+@pytest.mark.parametrize("route", ["native", "openai"])
+def test_a_host_that_others_can_have_is_foreign(row: ModelInfo, host: str, route: Any) -> None:
+    """Buckets and services of other customers live below the vendors' domains."""
+    found = find_url(row, route=route, base_url=f"https://{host}", region=None, workspace=None, environ={})
+
+    assert found.foreign
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
         pytest.param("https://", id="no host"),
         pytest.param("https://user:canary@gateway.example", id="credentials"),
         pytest.param("https://canary@gateway.example", id="a user"),
@@ -539,6 +591,12 @@ def test_a_model_nobody_knows_is_refused(model: Any, settings: dict[str, Any], r
 
 
 # Headers and numbers.
+
+
+@pytest.mark.parametrize("given", [" ws-1\n", "\tws-1", "ws-1\r\n"])
+def test_white_space_around_a_workspace_is_dropped(given: str) -> None:
+    assert "https://ws-1.cn-beijing.maas.aliyuncs.com/api/v1" == _url(TEXT, workspace=given)[0]
+    assert "ws-1" == find_headers("dashscope", given, None)["X-DashScope-WorkSpace"]
 
 
 def test_a_workspace_is_sent_to_dashscope_only() -> None:

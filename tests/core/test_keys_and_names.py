@@ -49,6 +49,22 @@ FAULTS = {
     "json": (f'api_key: "{KEY}', "name of a variable"),
     "comment": (f"{KEY} # mine", "comment"),
     "url": ("https://dashscope.aliyuncs.com", "URL"),
+    "round brackets": (f"({KEY})", "brackets"),
+    "file uri": ("file:///run/secrets/key", "path"),
+    "absolute path": ("/run/secrets/canary", "path"),
+    "path from home": ("~/.canary", "path"),
+    "windows path": (r"C:\keys\canary.txt", "path"),
+    "byte order mark": (f"\ufeff{KEY}", "invisible"),
+    "zero-width space inside": (f"{KEY[:5]}\u200b{KEY[5:]}", "invisible"),
+    "zero-width space at the end": (f"{KEY}\u200b", "invisible"),
+    "chinese placeholder": ("你的API Key", "placeholder"),
+    "chinese request": ("sk-请填写", "placeholder"),
+    "comma": (f"{KEY},", "comma"),
+    "semicolon": (f"{KEY};", "semicolon"),
+    "key of a mapping": (f"key: {KEY}", "name of a variable"),
+    "basic": (f"Basic {KEY}", "user name"),
+    "true": ("True", "placeholder"),
+    "prefix alone": ("sk", "placeholder"),
 }
 
 
@@ -91,6 +107,9 @@ SPELLINGS = {
     "zero width": "text-embedding-v4\u200b",
     "quotes": '"text-embedding-v4"',
     "no-break space": "text-embedding-v4\u00a0",
+    "full stop": "text-embedding-v4.",
+    "chinese full stop": "text-embedding-v4。",
+    "comma": "text-embedding-v4,",
 }
 
 

@@ -30,13 +30,14 @@ from llama_index_ext import (
     ArkSparseEmbedding,
     DashScopeMultiModalEmbedding,
     DashScopeSparseEmbedding,
+    MultiModalNodeEmbedder,
 )
 from volc_dashscope import AsyncClient, Client, ClientSettings, ConfigError, estimate_cost, get_model_info
 from volc_dashscope.bulk import preview
 from volc_dashscope.cli._options import EmbedOptions
 from volc_dashscope.integrations.settings import ClientFields
 from volc_dashscope.jobs import AsyncBatchJobs, AsyncFileJobs, BatchJobs, FileJobs
-from volc_dashscope.ray import Embedder
+from volc_dashscope.ray import Embedder, RateBudget
 from volc_dashscope.rerank import AsyncReranker, Reranker
 from volc_dashscope.settings import ClientOptions, documentation
 
@@ -475,6 +476,71 @@ def _foreign():
                 yield pytest.param(kind, name, ours, id=f"{kind.__module__}.{kind.__name__}-{name}")
 
 
+# What makes each, but the argument in question; pydantic's classes are refused by pydantic for what nobody has.
+MAKERS = {
+    "Client": lambda **given: Client(TEXT, api_key="k", **given),
+    "AsyncClient": lambda **given: AsyncClient(TEXT, api_key="k", **given),
+    "ClientSettings": lambda **given: ClientSettings(TEXT, **given),
+    "Reranker": lambda **given: Reranker(api_key="k", **given),
+    "AsyncReranker": lambda **given: AsyncReranker(api_key="k", **given),
+    "BatchJobs": lambda **given: BatchJobs(api_key="k", **given),
+    "AsyncBatchJobs": lambda **given: AsyncBatchJobs(api_key="k", **given),
+    "FileJobs": lambda **given: FileJobs(api_key="k", **given),
+    "AsyncFileJobs": lambda **given: AsyncFileJobs(api_key="k", **given),
+    "Embedder": lambda **given: Embedder(TEXT, text_column="a", api_key="k", **given),
+    "RateBudget": RateBudget,
+    "estimate_cost": lambda **given: estimate_cost(["a"], TEXT, **given),
+    "preview": lambda **given: preview("texts.txt", model=TEXT, **given),
+}
+STRANGE = {
+    "temperature": "has no temperature=",
+    "http_clients": "has no http_clients=",
+    "time_out": "has no time_out=",
+    "kafka": "has no kafka=",
+}
+
+
+@pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
+@pytest.mark.parametrize(("name", "reason"), STRANGE.items(), ids=STRANGE)
+def test_an_argument_that_nobody_has_is_an_error_of_ours(make, name, reason):
+    with pytest.raises(ConfigError, match=f"{reason}; (did you mean|it has: )"):
+        make(**{name: KEY})
+
+
+def _node_embedder(**given):
+    return MultiModalNodeEmbedder(embed_model=DashScopeMultiModalEmbedding(api_key="k"), **given)
+
+
+NOT_THERE = [
+    *[
+        (MAKERS[kind], name)
+        for kind in ("Reranker", "AsyncReranker")
+        for name in ("keep_failed_bytes", "dimension")
+    ],
+    *[(MAKERS[kind], "keep_failed_bytes") for kind in ("BatchJobs", "AsyncFileJobs", "RateBudget")],
+    (langchain_volc_dashscope.DashScopeRerank, "keep_failed_bytes"),
+    (llama_index_ext.DashScopeRerank, "output_dimension"),
+    (_node_embedder, "dimension"),
+]
+
+
+@pytest.mark.parametrize(("make", "name"), NOT_THERE)
+def test_a_name_of_another_package_without_a_setting_here_is_refused(make, name):
+    with pytest.raises(ConfigError, match=f"has no {name}="):
+        make(**{name: 5})
+
+
+@pytest.mark.parametrize("kind", [Client, AsyncClient, Reranker, BatchJobs, Embedder])
+def test_a_second_argument_without_a_name_is_refused_without_being_shown(kind):
+    with pytest.raises(ConfigError, match=r"takes model without a name, got 2 .*api_key=") as caught:
+        kind(TEXT, KEY)
+
+    frames = traceback.TracebackException.from_exception(caught.value, capture_locals=True).stack
+    assert (
+        KEY not in f"{caught.value} {[frame.locals for frame in frames if '/tests/' not in frame.filename]}"
+    )
+
+
 @pytest.mark.parametrize(("kind", "name", "ours"), list(_foreign()))
 def test_a_name_of_another_package_is_told_ours(kind, name, ours):
     given = {} if hasattr(kind, "model_fields") else {"model": TEXT}
@@ -540,6 +606,6 @@ def test_llama_index_knows_the_address_as_api_base(kind):
         kind(api_base=url, base_url=url, api_key="k")
 
 
-def test_what_nobody_calls_so_is_left_to_python():
+def test_an_argument_nobody_has_is_a_type_error_too():
     with pytest.raises(TypeError, match="nonsense"):
         Client(TEXT, nonsense=1)

@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 from canary import KEY
+from langchain_core.documents import Document
+from llama_index.core.schema import NodeWithScore, TextNode
 
-from volc_dashscope import Client, Fused, Image, InputError, Reranker, estimate_cost
+import langchain_volc_dashscope
+import llama_index_ext
+from langchain_volc_dashscope import ArkEmbeddings, DashScopeEmbeddings
+from llama_index_ext import (
+    ArkMultiModalEmbedding,
+    DashScopeMultiModalEmbedding,
+    DashScopeSparseEmbedding,
+    MultiModalNodeEmbedder,
+    qdrant_sparse_fns,
+)
+from volc_dashscope import AsyncReranker, Client, Fused, Image, InputError, Reranker, estimate_cost
 from volc_dashscope.emulator import Emulator
 from volc_dashscope.jobs import BatchJobs
 from volc_dashscope.models import get_model_info
 from volc_dashscope.models.tokens import cut_to_tokens, text_tokens
+from volc_dashscope.ray import Embedder
 
 V4, VL = "text-embedding-v4", "qwen3-vl-embedding"
 PAIR, WHOLE = "a \ud83d\ude00 b", "a \U0001f600 b"
@@ -128,3 +143,133 @@ def test_a_reranker_refuses_a_long_document_or_cuts_it() -> None:
 
     assert {"b", LONG} == {one.document for one in found}
     assert 4_000 == len(emulator.ledger[0].body["input"]["documents"][1]) + 1
+
+
+ARK = "doubao-embedding-vision-251215"
+INSTRUCTIONS = {
+    "instruct": (V4, "instruct"),
+    "instruct of Ark": (ARK, "instruct"),
+    "query_instructions": (ARK, "query_instructions"),
+    "target_modality": (ARK, "target_modality"),
+}
+every_instruction = pytest.mark.parametrize(("model", "name"), INSTRUCTIONS.values(), ids=INSTRUCTIONS)
+
+
+def _client(inside: Any, model: str, settings: dict[str, Any]) -> Any:
+    return inside.client(model, **settings)
+
+
+def _langchain(inside: Any, model: str, settings: dict[str, Any]) -> Any:
+    kind = ArkEmbeddings if model == ARK else DashScopeEmbeddings
+    return kind(model=model, **inside.settings(kind.provider_name), **settings)
+
+
+def _llama_index(inside: Any, model: str, settings: dict[str, Any]) -> Any:
+    kind = ArkMultiModalEmbedding if model == ARK else DashScopeMultiModalEmbedding
+    return kind(model=model, **inside.settings(kind.provider_name), **settings)
+
+
+@every_instruction
+@pytest.mark.parametrize("make", [_client, _langchain, _llama_index])
+def test_half_of_a_pair_in_an_instruction_is_refused_by_its_name(inside, make, model: str, name: str) -> None:
+    with pytest.raises(InputError, match=rf"^{name}: .*position 3.*replace"):
+        make(inside, model, {name: "abc\ud83d"})
+
+
+@every_instruction
+def test_the_two_halves_of_a_pair_in_an_instruction_are_joined(inside, model: str, name: str) -> None:
+    inside.client(model, **{name: PAIR}).embed(["a"], text_type="query")
+
+    assert WHOLE in json.dumps(inside.emulator.ledger[0].body, ensure_ascii=False)
+    assert (
+        inside.client(model, **{name: PAIR}).fingerprint == inside.client(model, **{name: WHOLE}).fingerprint
+    )
+
+
+@pytest.mark.parametrize("own", [True, False], ids=["of the reranker", "of the call"])
+@pytest.mark.parametrize("kind", [Reranker, AsyncReranker])
+def test_the_instruction_of_a_reranker_is_a_text_like_others(inside, own: bool, kind: Any) -> None:
+    def rerank(text: str) -> Any:
+        reranker = kind("qwen3-rerank", instruct=text if own else None, **inside.settings("dashscope"))
+        found = reranker.rerank("a", ["b"], instruct=None if own else text)
+        return asyncio.run(found) if kind is AsyncReranker else found
+
+    rerank(PAIR)
+    with pytest.raises(InputError, match=r"^instruct: .*position 3"):
+        rerank("abc\ud83d")
+
+    assert [WHOLE] == [entry.body["parameters"]["instruct"] for entry in inside.emulator.ledger]
+
+
+def _reranked(query: str, document: str) -> dict[str, Callable[[dict[str, Any]], Any]]:
+    nodes = [NodeWithScore(node=TextNode(text=document))]
+    return {
+        "sync": lambda settings: Reranker("qwen3-rerank", **settings).rerank(query, [document]),
+        "async": lambda settings: asyncio.run(
+            AsyncReranker("qwen3-rerank", **settings).rerank(query, [document])
+        ),
+        "langchain": lambda settings: langchain_volc_dashscope.DashScopeRerank(
+            model="qwen3-rerank", **settings
+        ).compress_documents([Document(document)], query),
+        "llama index": lambda settings: llama_index_ext.DashScopeRerank(
+            model="qwen3-rerank", **settings
+        ).postprocess_nodes(nodes, query_str=query),
+    }
+
+
+@pytest.mark.parametrize("way", ["sync", "async", "langchain", "llama index"])
+@pytest.mark.parametrize(
+    ("query", "document", "whose"), [("abc\ud83d", "b", "the query"), ("a", "abc\ud83d", "document 0")]
+)
+def test_half_of_a_pair_is_refused_when_reranking(
+    inside, way: str, query: str, document: str, whose: str
+) -> None:
+    with pytest.raises(InputError, match=f"{whose}: .*position 3"):
+        _reranked(query, document)[way](inside.settings("dashscope"))
+
+    assert 0 == len(inside.emulator.ledger)
+
+
+WAYS_OF_TEXT: dict[str, Callable[[dict[str, Any], str], Any]] = {
+    "langchain documents": lambda settings, text: DashScopeEmbeddings(model=V4, **settings).embed_documents(
+        [text]
+    ),
+    "langchain query": lambda settings, text: DashScopeEmbeddings(model=V4, **settings).embed_query(text),
+    "langchain sparse": lambda settings, text: (
+        DashScopeEmbeddings(model=V4, **settings).qdrant_sparse().embed_documents([text])
+    ),
+    "llama index texts": lambda settings, text: DashScopeMultiModalEmbedding(
+        model=V4, **settings
+    ).get_text_embedding_batch([text]),
+    "llama index query": lambda settings, text: DashScopeMultiModalEmbedding(
+        model=V4, **settings
+    ).get_query_embedding(text),
+    "llama index nodes": lambda settings, text: MultiModalNodeEmbedder(
+        embed_model=DashScopeMultiModalEmbedding(model=V4, **settings)
+    )([TextNode(text=text)]),
+    "llama index sparse": lambda settings, text: DashScopeSparseEmbedding(
+        **settings
+    ).get_text_embedding_batch([text]),
+    "llama index qdrant": lambda settings, text: qdrant_sparse_fns(
+        DashScopeMultiModalEmbedding(model=V4, **settings)
+    )[0]([text]),
+    "ray": lambda settings, text: Embedder(V4, text_column="text", **settings)(
+        {"text": np.array([text], dtype=object)}
+    ),
+}
+
+
+@pytest.mark.parametrize("send", WAYS_OF_TEXT.values(), ids=WAYS_OF_TEXT)
+def test_every_way_joins_pairs_and_sends_no_half(inside, send: Callable[..., Any]) -> None:
+    settings = inside.settings("dashscope")
+    send(settings, PAIR)
+    assert {WHOLE} == set(inside.emulator.ledger.texts)
+    sent = len(inside.emulator.ledger)
+
+    try:
+        refused = str(send(settings, "abc\ud83d")["error"])  # Ray's embedder notes it in the row
+    except InputError as error:
+        refused = str(error)
+
+    assert "surrogate at position" in refused
+    assert sent == len(inside.emulator.ledger)

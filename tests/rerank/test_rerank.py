@@ -14,14 +14,17 @@ import pytest
 from paintings import painted
 
 from volc_dashscope import (
+    AsyncClient,
     AsyncReranker,
     AuthError,
     BadReplyError,
+    Client,
     ConfigError,
     Frames,
     Fused,
     Image,
     InputError,
+    RequestError,
     Reranker,
     RerankResult,
     Video,
@@ -330,6 +333,75 @@ class TestCache:
     def test_what_is_no_cache_is_refused(self):
         with pytest.raises(ConfigError, match="cache must be a mapping"):
             Reranker(TEXT, api_key=KEY, cache=[])  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "name", [" qwen3-rerank\n", "Qwen3-Rerank", "dashscope/qwen3-rerank", "ｑｗｅｎ３－ｒｅｒａｎｋ"]
+)
+def test_a_known_name_is_known_in_other_spellings(ask, emulator, name):
+    ask(name, "a", ["b"])
+
+    assert "qwen3-rerank" == emulator.ledger[0].body["model"]
+
+
+NAMES = {
+    "a typing error": ("qwen3-rerenk", "did you mean 'qwen3-rerank'"),
+    "another version": ("qwen4-rerank", "did you mean 'qwen3-rerank'"),
+    "empty": ("  ", "must be the name of a rerank model"),
+    "none": (None, "must be the name of a rerank model"),
+    "embeds": ("Qwen3-VL-Embedding", "embeds and does not rerank; use Client"),
+}
+
+
+@pytest.mark.parametrize("kind", [Reranker, AsyncReranker])
+@pytest.mark.parametrize(("name", "reason"), NAMES.values(), ids=NAMES)
+def test_a_name_that_is_none_is_refused(kind, name, reason):
+    with pytest.raises(ConfigError, match=reason):
+        kind(name, api_key=KEY)
+
+
+@pytest.mark.parametrize("kind", [Client, AsyncClient])
+@pytest.mark.parametrize("settings", [{}, {"provider": "dashscope"}])
+def test_a_client_sends_nobody_to_a_rerank_model(kind, settings):
+    with pytest.raises(ConfigError, match="reranks and does not embed; use Reranker"):
+        kind(TEXT, api_key=KEY, **settings)
+
+
+@pytest.mark.parametrize("region", ["cn-beijing-finance", "ap-southeast-1"])
+def test_a_region_without_the_model_names_rerank_models_only(region):
+    with pytest.raises(ConfigError, match=f"not offered in region '{region}'") as caught:
+        Reranker(VL, api_key=KEY, region=region)
+
+    assert "embedding" not in str(caught.value)
+
+
+REGIONS = {
+    "cn-beijing": "https://ws-1.cn-beijing.maas.aliyuncs.com",
+    "ap-southeast-1": "https://ws-1.ap-southeast-1.maas.aliyuncs.com",
+}
+ROUTES = {
+    "native": "/api/v1/services/rerank/text-rerank/text-rerank",
+    "openai": "/compatible-api/v1/reranks",
+}
+
+
+@pytest.mark.parametrize(("route", "path"), ROUTES.items())
+@pytest.mark.parametrize(("region", "host"), REGIONS.items())
+def test_a_workspace_selects_its_host(region, host, route, path):
+    asked = []
+
+    def answer(request):
+        asked.append(str(request.url))
+        return httpx.Response(404, json={"code": "a", "message": "b"})
+
+    client = httpx.Client(transport=httpx.MockTransport(answer))
+    with Reranker(
+        TEXT, api_key=KEY, workspace="WS-1", region=region, route=route, http_client=client
+    ) as reranker:
+        with pytest.raises(RequestError):
+            reranker.rerank("a", ["b"])
+
+    assert [f"{host}{path}"] == asked
 
 
 def test_a_reranker_travels_by_pickle_and_shows_no_key():

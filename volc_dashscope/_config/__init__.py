@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from volc_dashscope._config.addresses import Address, find_url, is_private
-from volc_dashscope._config.arguments import NamesOurs, check_patience, refuse_foreign_names
+from volc_dashscope._config.arguments import (
+    NamesOurs,
+    check_patience,
+    refuse_foreign_names,
+    refuse_unknown_names,
+)
 from volc_dashscope._config.environment import KEY_VARIABLE, find_certificates, find_proxy, key_log
 from volc_dashscope._config.keys import find_key, has_key, key_fault, key_name, sealed
 from volc_dashscope._config.model_names import find_model_info, find_rerank_model
@@ -25,5 +30,6 @@ __all__ = [
     "key_log",
     "key_name",
     "refuse_foreign_names",
+    "refuse_unknown_names",
     "sealed",
 ]

@@ -19,11 +19,12 @@ from volc_dashscope._config.hosts import (
     host_fault,
     is_loopback,
     is_near,
+    is_page,
     owner_of,
     region_of,
 )
 from volc_dashscope.errors import ConfigError
-from volc_dashscope.models import ModelInfo, Provider, Route, list_models
+from volc_dashscope.models import ModelInfo, Provider, Route, list_models, list_rerank_models
 
 _NATIVE_PATH: dict[Provider, str] = {"ark": "/api/v3", "dashscope": "/api/v1"}
 _OPENAI_PATH = "/compatible-mode/v1"
@@ -99,14 +100,20 @@ def _address(
     parts: SplitResult, setting: str, model_info: ModelInfo, route: Route, *, theirs: bool
 ) -> Address:
     """Return the address a URL means; `theirs` says that it came from the service's own variable."""
-    provider, host = model_info.provider, parts.hostname or ""
+    # A dot at its end makes a name complete for DNS; certificates and the table of hosts have none.
+    provider, host = model_info.provider, (parts.hostname or "").removesuffix(".")
+    if is_page(host):
+        raise ConfigError(
+            f"{setting} is a page of the vendor's, not its API; leave it out, or use the host of your region: "
+            + ", ".join(SHARED_HOSTS[provider].values())
+        )
     owner = owner_of(host)
     theirs = theirs or owner is not None
     if owner is not None and owner != provider:
         raise ConfigError(f"{setting} is a host of {owner}; {model_info.name} is served by {provider}")
     if owner is not None and (there := region_of(host)) is not None:
         _check_region(model_info, there)
-    netloc = parts.netloc.lower()
+    netloc = re.sub(r"\.(?=:\d+\Z|\Z)", "", parts.netloc.lower())
     compatible = route == "openai" and not theirs
     path = _path(parts.path, model_info, route, setting, owner=owner, compatible=compatible)
     return Address(
@@ -141,6 +148,7 @@ def find_workspace(
     if given is None and provider in WORKSPACE_VARIABLE:
         named = first_of([WORKSPACE_VARIABLE[provider]], environ)
         setting, given = (f"workspace (from {named[0]})", named[1].strip()) if named else (setting, None)
+    given = given.strip() if isinstance(given, str) else given
     if given is not None and (not isinstance(given, str) or not _LABEL.fullmatch(given)):
         raise ConfigError(
             f"{setting} must be letters, digits, '-' and '_' only, at most 63: it is part of a host"
@@ -186,10 +194,13 @@ def _by_region(
 def _check_region(model_info: ModelInfo, region: str) -> None:
     if not model_info.known or region in model_info.regions:
         return
+    # A row made of a rerank model's has no length of vectors.
+    reranks = model_info.default_dimension is None
     # The page text-embedding-synchronous-api lists Beijing's finance cloud beside Beijing.
     if (
         region == "cn-beijing-finance"
         and model_info.endpoint == "text"
+        and not reranks
         and "cn-beijing" in model_info.regions
     ):
         return
@@ -199,6 +210,8 @@ def _check_region(model_info: ModelInfo, region: str) -> None:
         if row.ready and row.provider == model_info.provider and region in row.regions
         and row.endpoint == model_info.endpoint
     ]  # fmt: skip
+    if reranks:
+        there = [row.name for row in list_rerank_models() if not row.successor and region in row.regions]
     raise ConfigError(
         f"{model_info.name} is not offered in region {region!r}; it has: {', '.join(model_info.regions)}"
         + (f" (offered there: {', '.join(there)})" if there else "")

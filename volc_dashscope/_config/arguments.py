@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from inspect import signature
+from difflib import get_close_matches
+from inspect import Parameter, signature
 from typing import Self
 
 from volc_dashscope.errors import ConfigError
@@ -76,13 +77,17 @@ _NONE = {
 }
 
 
+class _UnknownArgumentError(ConfigError, TypeError):
+    """Also what Python raises for an argument that a function does not have."""
+
+
 def refuse_foreign_names(given: Iterable[str], *, ours: Collection[str], owner: str) -> None:
     """
     Refuse an argument under another package's name, and name ours.
 
     Args:
         given: The names of the arguments.
-        ours: The names that are taken. What neither has is left to whoever takes the arguments.
+        ours: The names that are taken. What no package has is left to whoever takes the arguments.
         owner: What they were given to.
 
     Raises:
@@ -98,23 +103,48 @@ def refuse_foreign_names(given: Iterable[str], *, ours: Collection[str], owner: 
             raise ConfigError(f"{owner} calls it {called}=, not {name}={both}")
         if name in _NONE:
             raise ConfigError(f"{owner} has no {name}=: {_NONE[name]}")
+        if called is not None:
+            raise ConfigError(f"{owner} has no {name}=, which is {called}= where there is one; leave it out")
+
+
+def refuse_unknown_names(given: Iterable[str], *, ours: Collection[str], owner: str) -> None:
+    """
+    Refuse what `refuse_foreign_names` does, and every other argument that is not taken.
+
+    Raises:
+        ConfigError: With the first of them, and the name it looks like or all there are.
+    """
+    names = list(given)
+    refuse_foreign_names(names, ours=ours, owner=owner)
+    for name in names:
+        if name not in ours:
+            alike = get_close_matches(name, ours, n=1)
+            hint = f"did you mean {alike[0]}=?" if alike else f"it has: {', '.join(sorted(ours))}"
+            raise _UnknownArgumentError(f"{owner} has no {name}=; {hint}")
 
 
 class NamesOurs:
-    """Refuses constructor arguments under other packages' names, before Python says that it does not know them."""
+    """Refuses constructor arguments that are not taken, before Python does with an error of its own."""
 
     __slots__ = ()
 
     def __new__(cls, *args: object, **settings: object) -> Self:
-        names = tuple(settings)
+        names, unnamed = tuple(settings), len(args)
         # One of them is the key, and reports of crashes show local variables.
         del args, settings
-        refuse_foreign_names(names, ours=_parameters(cls), owner=cls.__name__)
+        refuse_unknown_names(names, ours=cls._setting_names(), owner=cls.__name__)
+        taken = signature(cls).parameters.values()
+        first = [each.name for each in taken if each.kind is Parameter.POSITIONAL_OR_KEYWORD]
+        if unnamed > len(first):
+            raise _UnknownArgumentError(
+                f"{cls.__name__} takes {' and '.join(first)} without a name, got {unnamed} arguments; "
+                "name the others: api_key=, dimensions=, ..."
+            )
         return super().__new__(cls)
 
-
-def _parameters(kind: type) -> Collection[str]:
-    return signature(kind).parameters
+    @classmethod
+    def _setting_names(cls) -> Collection[str]:
+        return signature(cls).parameters
 
 
 def check_patience(

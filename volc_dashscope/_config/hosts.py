@@ -30,10 +30,15 @@ WORKSPACE_REGIONS = (
     "ap-northeast-1",
 )
 _WORKSPACE_HOST = re.compile(r"[a-z0-9_-]+\.([a-z0-9-]+)\.maas\.aliyuncs\.com")
-_DOMAINS: dict[Provider, tuple[str, ...]] = {
-    "ark": (".volces.com", ".bytepluses.com"),
-    "dashscope": (".aliyuncs.com",),
+# Not all of the domains: storage buckets and services of other customers live below them too.
+_HOSTS: dict[Provider, re.Pattern[str]] = {
+    "ark": re.compile(r"ark(-[a-z0-9-]+)?\.[a-z0-9-]+\.(volces|bytepluses)\.com"),
+    "dashscope": re.compile(
+        r"([a-z0-9-]+\.)?dashscope(-[a-z0-9-]+)?\.aliyuncs\.com|[a-z0-9_-]+\.[a-z0-9-]+\.maas\.aliyuncs\.com"
+    ),
 }
+# Where people read about the services and make keys; no API answers there.
+_PAGES = ("volcengine.com", "byteplus.com", "aliyun.com", "alibabacloud.com")
 # Reference compatible-servers.md, section 6. Not 169.254/16, where the metadata services of clouds live.
 _PRIVATE = (
     IPv4Network("10.0.0.0/8"),
@@ -48,10 +53,15 @@ _LONGEST_NAME = 253
 
 def owner_of(host: str) -> Provider | None:
     """Return the service a host belongs to, or None for anybody else's."""
-    for provider, domains in _DOMAINS.items():
-        if f".{host}".endswith(domains):
+    for provider, hosts in _HOSTS.items():
+        if hosts.fullmatch(host):
             return provider
     return None
+
+
+def is_page(host: str) -> bool:
+    """Whether a host is a vendor's console, documentation or shop, and no API."""
+    return f".{host}".endswith(tuple(f".{name}" for name in _PAGES))
 
 
 def region_of(host: str) -> str | None:

@@ -15,19 +15,23 @@ _QUOTES = "\"'`“”‘’«»„＂＇"
 _VARIABLE = re.compile(
     r"\$\{?\w+.*|\$\(.*|%\w+%|\{\{.*\}\}|\{\w+\}|os\.(environ|getenv).*|process\.env\..*|\w*secrets\.\w+"
 )
-_IN_BRACKETS = re.compile(r"<.*>|\[.*\]|＜.*＞|【.*】")
+_IN_BRACKETS = re.compile(r"<.*>|\[.*\]|\(.*\)|＜.*＞|【.*】|（.*）")
 _PLACEHOLDER = re.compile(
     r"(sk-|ark-)?[-_ ]*((your|my|the|put|insert|enter|paste|replace|add|here|with|real|actual|ark|dashscope|volc"
     r"|volcengine|aliyun|bailian|api|secret|access|token|key)[-_ ]*)*(key|token)([-_ ]*(here|value|goes|me|1|2|3))*"
     r"|(sk-|ark-)?[xX]{3,}|(sk-|ark-)?[.…*_-]+|sk-|todo|tbd|fixme|change[-_]?me|replace[-_]?me|none|null|nil|undefined"
-    r"|empty|placeholder|example|dummy|secret|password|test[-_]?key",
+    r"|empty|placeholder|example|dummy|secret|password|test[-_]?key|true|false|sk|bearer",
     re.IGNORECASE,
 )
 _MASKED = re.compile(r".*(\*{2,}|\.{3,}|…|•{2,}|[xX]{6,}).*")
 _ASSIGNMENT = re.compile(
-    r"(export\s+|set\s+)?[A-Za-z_]\w*\s*=\s*\S.*|[\"']?api[-_]?key[\"']?\s*:.*", re.DOTALL
+    r"(export\s+|set\s+)?[A-Za-z_]\w*\s*=\s*\S.*|[\"']?(api[-_ ]?)?key[\"']?\s*[:：].*", re.DOTALL
 )
 _URL = re.compile(r"https?://.*", re.IGNORECASE)
+_PATH = re.compile(r"(file:|\.{1,2}/|/[\w.-]+/|~/|[A-Za-z]:[\\/]|\\\\).*", re.IGNORECASE)
+# What pages in Chinese put where the key belongs: "your key", "fill in here".
+_CHINESE = re.compile("[\u4e00-\u9fff]")
+_INVISIBLE = re.compile("[\ufeff\u200b-\u200f\u2060\u202a-\u202e\u00ad]")
 
 
 def find_key(
@@ -101,6 +105,22 @@ def key_fault(key: Secret, *, foreign: bool = False) -> str | None:
             "is a placeholder; put the key of your account there",
         ),
         (_URL.fullmatch(text), "is a URL, not a key; that belongs into base_url"),
+        (_PATH.fullmatch(text), "is a path; give what the file holds"),
+        (
+            _INVISIBLE.search(text),
+            "holds an invisible character (a byte order mark, a zero-width space) that cannot stand in a header; "
+            "copy the key again",
+        ),
+        (
+            _CHINESE.search(text) and _ASSIGNMENT.fullmatch(text) is None,
+            "holds a Chinese character, which cannot stand in a header; where that is a placeholder, put the key of "
+            "your account there",
+        ),
+        (
+            not foreign and text.lower().startswith("basic "),
+            "is a user name and a password; the services take an API key",
+        ),
+        (text[-1:] in ",;，；", "ends in a comma or semicolon, left over from where it was copied"),
         (
             text.lower().startswith(("bearer ", "authorization:", "bearer:")) or text.lower() == "bearer",
             "begins with Bearer, which is added when it is sent; leave it out",

@@ -86,6 +86,8 @@ def _by_base_model(base_model: str | None) -> ModelInfo | None:
 
 
 def _unknown(model: str, provider: Provider | None) -> ModelInfo:
+    if models.get_rerank_model_info(model) is not None:
+        raise ConfigError(f"{model!r} reranks and does not embed; use Reranker")
     vendor = provider or _vendor_of(model)
     alike = near(model, _names(vendor))
     if provider is None:
@@ -99,6 +101,9 @@ def _unknown(model: str, provider: Provider | None) -> ModelInfo:
             f"{model!r} is not in the table of models{hint} which model it is like ({named}), "
             f"or whose it is ({whose})"
         )
+    if re.search(r"\s", model):
+        hint = f"; did you mean {alike!r}?" if alike else ""
+        raise ConfigError(f"model {model!r} holds a space, which no model id does{hint}")
     typo = misspelt(model, _names(provider))
     if typo is not None:
         raise ConfigError(
@@ -113,7 +118,7 @@ def _is_foreign(base_url: str | None) -> bool:
     if not isinstance(base_url, str) or not base_url.strip():
         return False
     host = re.sub(r"[:/?#].*", "", base_url.strip().lower().partition("://")[2].rpartition("@")[2])
-    return owner_of(host) is None
+    return owner_of(host.removesuffix(".")) is None
 
 
 def _compatible(found: ModelInfo | None, model: str, provider: Provider | None) -> ModelInfo:
@@ -192,12 +197,25 @@ def find_rerank_model(
     Raises:
         ConfigError: An unknown name, or a model the service has stopped.
     """
-    row = model_info or get_rerank_model_info(base_model or model)
-    names = ", ".join(each.name for each in list_rerank_models() if not each.successor)
-    if row is None:
+    if not isinstance(model, str) or not model.strip():
+        raise ConfigError(f"model must be the name of a rerank model, got {model!r}")
+    asked = model if base_model is None else base_model
+    if not isinstance(asked, str):
+        raise ConfigError(f"base_model must be the name of a rerank model, got {asked!r}")
+    if model_info is not None and not isinstance(model_info, RerankModelInfo):
+        raise ConfigError(f"model_info must be a RerankModelInfo, got {type(model_info).__name__}")
+    row = model_info or get_rerank_model_info(asked)
+    names = [each.name for each in list_rerank_models() if not each.successor]
+    if row is None and models.get_model_info(asked) is not None:
         raise ConfigError(
-            f"{base_model or model!r} is not in the table of rerank models: {names}; "
-            f'for another name say which of them it is: base_model="qwen3-rerank"'
+            f"{asked!r} embeds and does not rerank; use Client, or one of the rerank models: {', '.join(names)}"
+        )
+    if row is None:
+        alike = near(asked, names)
+        raise ConfigError(
+            f"{asked!r} is not in the table of rerank models: {', '.join(names)}; "
+            + (f"did you mean {alike!r}? For" if alike else "for")
+            + f' another name say which of them it is: base_model="{alike or "qwen3-rerank"}"'
         )
     if row.successor:
         raise ConfigError(f"{row.name} was stopped by the service; use {row.successor}")

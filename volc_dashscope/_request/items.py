@@ -12,7 +12,7 @@ from typing import cast
 
 from volc_dashscope._types import RequestSpec
 from volc_dashscope.errors import EmbeddingError, InputError
-from volc_dashscope.inputs import Fused, Item, as_iterable, mend_surrogates
+from volc_dashscope.inputs import Fused, Item, as_iterable, check_text, mend_surrogates
 from volc_dashscope.models import ModelInfo
 from volc_dashscope.models.tokens import cut_to_tokens
 
@@ -88,6 +88,21 @@ def all_as_sent(items: Sequence[Item], spec: RequestSpec) -> tuple[list[Item], t
     """Return items as they are sent, and the positions of those that were cut."""
     pairs = [as_sent(item, spec) for item in items]
     return [item for item, _ in pairs], tuple(index for index, (_, cut) in enumerate(pairs) if cut)
+
+
+def instruction(name: str, text: str | None) -> str | None:
+    """
+    Return an instruction as it is sent; what is no text is left to `check_settings`.
+
+    Raises:
+        InputError: It holds half of a surrogate pair.
+    """
+    if not isinstance(text, str) or not text:
+        return text
+    try:
+        return check_text(text)
+    except InputError as error:
+        raise InputError(f"{name}: {error}") from error
 
 
 def _cut(text: str, model_info: ModelInfo) -> str:

@@ -54,12 +54,12 @@ def preview(
         ConfigError: An unknown model, or a setting it does not have.
         InputError: The source cannot be read.
     """
+    spec = replace(usual_spec(model, settings, owner="preview"), text_type=text_type)
     opened = source if isinstance(source, Source) else open_source(source)
-    spec = replace(usual_spec(model, settings), text_type=text_type)
     opened.check(spec)
     count = _Count(opened, spec, None if output is None else Path(output))
     guess = estimate_spec(count.items(), spec)
-    limits = settings_of(model, settings)
+    limits = settings_of(model, settings, owner="preview")
     return _preview(count, guess, limits.requests_per_minute, limits.tokens_per_minute)
 
 

@@ -66,8 +66,9 @@ class Rerank:
         name = body.get("model")
         if not isinstance(name, str) or not name:
             raise Refusal(400, "BadRequest.EmptyModel", 'Required parameter "model" missing from request.')
-        row = get_rerank_model_info(self._aliases.get(name, name))
-        if row is None:
+        target = self._aliases.get(name, name)
+        row = get_rerank_model_info(target)
+        if row is None or row.name != target:
             self._service.lookup(body)  # refuses a name that no model has
             raise invalid(_URL_ERROR)
         if row.successor:

@@ -21,7 +21,9 @@ def plain(name: str) -> str:
     Return a name as the services spell names: consoles and gateways show them with capitals, spaces, full-width
     letters, typographic dashes, and the vendor in front (`dashscope/text-embedding-v4`).
     """
-    words = _DASHES.sub("-", _INVISIBLE.sub("", unicodedata.normalize("NFKC", name))).strip(" \t\r\n/\"'`")
+    words = _DASHES.sub("-", _INVISIBLE.sub("", unicodedata.normalize("NFKC", name))).strip(
+        " \t\r\n/\"'`.,;。、"
+    )
     return re.sub(r"[\s_:@]+", "-", words.rpartition("/")[2].strip().lower())
 
 

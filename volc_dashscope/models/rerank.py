@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from volc_dashscope.models.info import MIB, TEXT, TEXT_IMAGE_VIDEO, MediaRule, Modality, ModelInfo, Price
+from volc_dashscope.models.names import plain
 
 __all__ = ["RERANK_ROWS", "RerankModelInfo", "RerankRoute", "get_rerank_model_info", "list_rerank_models"]
 
@@ -179,5 +180,9 @@ def list_rerank_models() -> tuple[RerankModelInfo, ...]:
 
 
 def get_rerank_model_info(name: str) -> RerankModelInfo | None:
-    """Return the row of a rerank model, or None for a name the table does not have."""
-    return _BY_NAME.get(name)
+    """
+    Return the row of a rerank model, or None for a name the table does not have.
+
+    Other spellings are forgiven as by `get_model_info`.
+    """
+    return _BY_NAME.get(name) or _BY_NAME.get(plain(name))

@@ -49,7 +49,7 @@ class BudgetActor:
         }
 
 
-class RateBudget:
+class RateBudget(_config.NamesOurs):
     """
     A limiter for `Client` and `Embedder` that keeps all those of its name together under one account's limits.
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import Any, Unpack
 
 import numpy as np
 
+from volc_dashscope._config import NamesOurs
 from volc_dashscope._types import TextType
 from volc_dashscope.client import Client
 from volc_dashscope.errors import ConfigError, EmbeddingError, InputError
@@ -17,12 +18,12 @@ from volc_dashscope.estimate import estimate_cost
 from volc_dashscope.inputs import Item
 from volc_dashscope.ray._budget import RateBudget
 from volc_dashscope.ray._rows import Column, Roles
-from volc_dashscope.settings import ClientOptions, ClientSettings, settings_of
+from volc_dashscope.settings import SETTING_NAMES, ClientOptions, ClientSettings, settings_of
 
 _SAMPLE = 32
 
 
-class Embedder:
+class Embedder(NamesOurs):
     """
     Adds a vector to every row: `ds.map_batches(Embedder, fn_constructor_kwargs={...}, batch_format="numpy")`.
 
@@ -83,7 +84,7 @@ class Embedder:
         if vector_column == error_column:
             raise ConfigError("vector_column and error_column must be different columns")
         self._stops, self._text_type = stop_on_account_error, text_type
-        given = settings_of(model, settings)
+        given = settings_of(model, settings, owner="Embedder")
         if given.limiter is not None:
             raise ConfigError("limiter cannot be shared by actors; pass budget=RateBudget(...)")
         self._client = Client.from_settings(replace(given, limiter=budget))
@@ -92,6 +93,10 @@ class Embedder:
         self._budget, self._guessed = budget, budget is None
         if budget is not None:
             budget.watch(lambda: self._client.usage)
+
+    @classmethod
+    def _setting_names(cls) -> Collection[str]:
+        return {*super()._setting_names(), *SETTING_NAMES} - {"settings"}
 
     def __call__(self, batch: Mapping[str, Column]) -> dict[str, Any]:
         """

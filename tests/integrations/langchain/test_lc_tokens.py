@@ -427,6 +427,28 @@ def test_captions_are_one_line():
     assert text.startswith("a red square ⟦media:")
 
 
+@pytest.mark.parametrize(
+    "control", ["\x00", "\x07", "\x0b", "\x1b", "\x7f", "\x85", "\x9f", "\r\n", "\u2028", "\u2029"]
+)
+@pytest.mark.parametrize(
+    "make", [media, lambda item, caption: MediaDocument(item, caption=caption).page_content]
+)
+def test_control_characters_of_a_caption_are_cleaned_as_line_breaks_are(make, control):
+    text = make(RED, f"a red{control}square")
+
+    assert text.startswith("a red square ⟦media:")
+
+
+@pytest.mark.parametrize(
+    "make", [media, lambda item, caption: MediaDocument(item, caption=caption).page_content]
+)
+def test_surrogates_of_a_caption_are_joined_or_refused(make):
+    """A store would fail on half of one, long after the document was made."""
+    assert make(RED, "a \ud83d\ude00").startswith("a \U0001f600 ⟦media:")
+    with pytest.raises(InputError, match=r"the caption: .*position 2.*replace"):
+        make(RED, "a \ud83d")
+
+
 def test_keys_of_documents_are_uuids_by_content_and_metadata():
     first = Document("a", metadata={"x": 1, "y": [2]})
     keys = {
