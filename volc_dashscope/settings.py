@@ -19,8 +19,8 @@ import orjson
 
 from volc_dashscope import _config
 from volc_dashscope._http import AsyncHttpClient, HttpClient, Limiter, find_headers
-from volc_dashscope._request.row_cache import BatchCache
 from volc_dashscope._request.items import instruction
+from volc_dashscope._request.row_cache import BatchCache
 from volc_dashscope._request.validation import check_settings
 from volc_dashscope._types import RequestSpec, Secret
 from volc_dashscope.errors import ConfigError

@@ -10,7 +10,7 @@ import pytest
 from canary import KEY
 
 from volc_dashscope import AsyncClient, Client, ConfigError, ModelInfo, get_model_info
-from volc_dashscope._config import find_key, find_model_info, find_url
+from volc_dashscope._config import find_key, find_model_info, find_proxy, find_url
 from volc_dashscope._http import find_headers
 from volc_dashscope._types import Secret
 
@@ -662,3 +662,46 @@ def test_patience_without_end_is_allowed(name: str) -> None:
     client = Client("text-embedding-v4", api_key=KEY, **{name: float("inf")})
 
     assert 1024 == client.dimension
+
+
+# Proxies.
+
+PROXY = "http://proxy.example:3128"
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "127.0.0.1",
+        "localhost",
+        "[::1]",
+        "10.1.2.3",
+        "172.16.0.9",
+        "192.168.1.20",
+        "[fd00::1]",
+        "vllm",
+        "gpu.local",
+        "tei.internal",
+    ],
+)
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_server_of_the_own_network_is_reached_without_the_proxy(
+    monkeypatch: pytest.MonkeyPatch, host: str, scheme: str
+) -> None:
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, PROXY)
+
+    assert find_proxy(f"{scheme}://{host}:8000/v1") is None
+
+
+@pytest.mark.parametrize(
+    "host", ["gateway.example", "8.8.8.8", "172.32.0.1", "169.254.169.254", "dashscope.aliyuncs.com"]
+)
+def test_other_hosts_are_reached_through_the_proxy_unless_no_proxy_names_them(
+    monkeypatch: pytest.MonkeyPatch, host: str
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", PROXY)
+
+    assert PROXY == find_proxy(f"https://{host}/v1")
+    monkeypatch.setenv("NO_PROXY", host)
+    assert find_proxy(f"https://{host}/v1") is None

@@ -395,11 +395,13 @@ def test_a_workspace_selects_its_host(region, host, route, path):
         return httpx.Response(404, json={"code": "a", "message": "b"})
 
     client = httpx.Client(transport=httpx.MockTransport(answer))
-    with Reranker(
-        TEXT, api_key=KEY, workspace="WS-1", region=region, route=route, http_client=client
-    ) as reranker:
-        with pytest.raises(RequestError):
-            reranker.rerank("a", ["b"])
+    with (
+        Reranker(
+            TEXT, api_key=KEY, workspace="WS-1", region=region, route=route, http_client=client
+        ) as reranker,
+        pytest.raises(RequestError),
+    ):
+        reranker.rerank("a", ["b"])
 
     assert [f"{host}{path}"] == asked
 

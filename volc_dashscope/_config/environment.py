@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from volc_dashscope._config.hosts import is_loopback
+from volc_dashscope._config.hosts import is_near
 
 KEY_VARIABLE = {"ark": "ARK_API_KEY", "dashscope": "DASHSCOPE_API_KEY"}
 URL_VARIABLES = {
@@ -34,10 +34,15 @@ def first_of(variables: Iterable[str], environ: Mapping[str, str] | None) -> tup
 
 
 def find_proxy(url: str) -> str | None:
-    """Return the proxy the environment names for a URL, by the usual variables; never one for this machine."""
+    """
+    Return the proxy the environment names for a URL, by the usual variables.
+
+    Never one for this machine or a private network: those servers are reached directly, and a proxy outside would
+    read along or not find them. Who does have a proxy for them hands in a client of their own.
+    """
     parts = urlsplit(url)
     host = parts.hostname or ""
-    if is_loopback(host) or proxy_bypass(host):
+    if is_near(host) or proxy_bypass(host):
         return None
     proxies: dict[str, str] = getproxies()
     found = (proxies.get(parts.scheme) or proxies.get("all") or "").strip()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 from volc_dashscope._config.addresses import Address
 from volc_dashscope._config.environment import KEY_VARIABLE, read
@@ -20,7 +21,7 @@ _PLACEHOLDER = re.compile(
     r"(sk-|ark-)?[-_ ]*((your|my|the|put|insert|enter|paste|replace|add|here|with|real|actual|ark|dashscope|volc"
     r"|volcengine|aliyun|bailian|api|secret|access|token|key)[-_ ]*)*(key|token)([-_ ]*(here|value|goes|me|1|2|3))*"
     r"|(sk-|ark-)?[xX]{3,}|(sk-|ark-)?[.…*_-]+|sk-|todo|tbd|fixme|change[-_]?me|replace[-_]?me|none|null|nil|undefined"
-    r"|empty|placeholder|example|dummy|secret|password|test[-_]?key|true|false|sk|bearer",
+    r"|empty|placeholder|example|dummy|secret|password|test[-_]?key|true|false|sk",
     re.IGNORECASE,
 )
 _MASKED = re.compile(r".*(\*{2,}|\.{3,}|…|•{2,}|[xX]{6,}).*")
@@ -28,8 +29,10 @@ _ASSIGNMENT = re.compile(
     r"(export\s+|set\s+)?[A-Za-z_]\w*\s*=\s*\S.*|[\"']?(api[-_ ]?)?key[\"']?\s*[:：].*", re.DOTALL
 )
 _URL = re.compile(r"https?://.*", re.IGNORECASE)
+_BEARER = re.compile(r"bearer([ :]|\Z)|authorization:", re.IGNORECASE)
+_BASIC = re.compile(r"basic ", re.IGNORECASE)
 _PATH = re.compile(r"(file:|\.{1,2}/|/[\w.-]+/|~/|[A-Za-z]:[\\/]|\\\\).*", re.IGNORECASE)
-# What pages in Chinese put where the key belongs: "your key", "fill in here".
+# Pages in Chinese put words where the key belongs.
 _CHINESE = re.compile("[\u4e00-\u9fff]")
 _INVISIBLE = re.compile("[\ufeff\u200b-\u200f\u2060\u202a-\u202e\u00ad]")
 
@@ -96,46 +99,59 @@ def key_fault(key: Secret, *, foreign: bool = False) -> str | None:
         foreign: For a server that is not the vendor's. Those often want any word, such as "none" or "EMPTY".
     """
     text = key.reveal()
-    checks = (
-        (text[:1] in _QUOTES or text[-1:] in _QUOTES, "has quotes around it; take them off"),
-        (_VARIABLE.fullmatch(text), "is the name of a variable that was not replaced by its value"),
-        (_IN_BRACKETS.fullmatch(text), "is a placeholder in brackets; put the key of your account there"),
-        (
-            not foreign and _PLACEHOLDER.fullmatch(text),
-            "is a placeholder; put the key of your account there",
-        ),
-        (_URL.fullmatch(text), "is a URL, not a key; that belongs into base_url"),
-        (_PATH.fullmatch(text), "is a path; give what the file holds"),
-        (
-            _INVISIBLE.search(text),
-            "holds an invisible character (a byte order mark, a zero-width space) that cannot stand in a header; "
-            "copy the key again",
-        ),
-        (
-            _CHINESE.search(text) and _ASSIGNMENT.fullmatch(text) is None,
-            "holds a Chinese character, which cannot stand in a header; where that is a placeholder, put the key of "
-            "your account there",
-        ),
-        (
-            not foreign and text.lower().startswith("basic "),
-            "is a user name and a password; the services take an API key",
-        ),
-        (text[-1:] in ",;，；", "ends in a comma or semicolon, left over from where it was copied"),
-        (
-            text.lower().startswith(("bearer ", "authorization:", "bearer:")) or text.lower() == "bearer",
-            "begins with Bearer, which is added when it is sent; leave it out",
-        ),
-        (_ASSIGNMENT.fullmatch(text), "holds the name of a variable too; give only what is behind the sign"),
-        (
-            text.isascii() and re.search(r"\s#", text) and "\n" not in text,
-            "has a comment behind it; leave it out",
-        ),
-        (not foreign and _MASKED.fullmatch(text), "is masked, as consoles show it; copy the whole key"),
-        (
-            not (text.isascii() and text.isprintable() and " " not in text),
-            "holds a character that cannot stand in a header (a line break, a space or a non-ASCII character); "
-            "copy the key again",
-        ),
+    fault = next(
+        (each.reason for each in _FAULTS if (each.everywhere or not foreign) and each.found(text)), None
     )
     del text
-    return next((reason for found, reason in checks if found), None)
+    return fault
+
+
+class _Fault(NamedTuple):
+    """
+    Attributes:
+        found: Whether a text has the fault.
+        reason: What is wrong, without the text.
+        everywhere: It is one for any server; some that are not the vendor's want words such as "none".
+    """
+
+    found: Callable[[str], object]
+    reason: str
+    everywhere: bool = True
+
+
+_FAULTS = (
+    _Fault(lambda text: text[:1] in _QUOTES or text[-1:] in _QUOTES, "has quotes around it; take them off"),
+    _Fault(_VARIABLE.fullmatch, "is the name of a variable that was not replaced by its value"),
+    _Fault(_IN_BRACKETS.fullmatch, "is a placeholder in brackets; put the key of your account there"),
+    _Fault(_PLACEHOLDER.fullmatch, "is a placeholder; put the key of your account there", everywhere=False),
+    _Fault(_URL.fullmatch, "is a URL, not a key; that belongs into base_url"),
+    _Fault(_PATH.fullmatch, "is a path; give what the file holds"),
+    _Fault(_BEARER.match, "begins with Bearer, which is added when it is sent; leave it out"),
+    _Fault(_BASIC.match, "is a user name and a password; the services take an API key", everywhere=False),
+    _Fault(_ASSIGNMENT.fullmatch, "holds the name of a variable too; give only what is behind the sign"),
+    _Fault(
+        lambda text: text.isascii() and re.search(r"\s#", text) and "\n" not in text,
+        "has a comment behind it; leave it out",
+    ),
+    _Fault(_MASKED.fullmatch, "is masked, as consoles show it; copy the whole key", everywhere=False),
+    _Fault(
+        _INVISIBLE.search,
+        "holds an invisible character (a byte order mark, a zero-width space) that cannot stand in a header; "
+        "copy the key again",
+    ),
+    _Fault(
+        _CHINESE.search,
+        "holds a Chinese character, which cannot stand in a header; where that is a placeholder, put the key of "
+        "your account there",
+    ),
+    _Fault(
+        lambda text: text[-1:] in ",;",
+        "ends in a comma or semicolon, left over from where it was copied",
+        everywhere=False,
+    ),
+    _Fault(
+        lambda text: not (text.isascii() and text.isprintable() and " " not in text),
+        "holds a character that cannot stand in a header (a line break, a space or a non-ASCII character); copy "
+        "the key again",
+    ),
+)

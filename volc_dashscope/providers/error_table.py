@@ -179,7 +179,7 @@ def _rejected(status: int, code: str | None, message: str, batch: Batch, spec: R
         text = f"authentication failed ({status}): {spec.key_name or 'api_key'} was rejected by {host}"
     text += f" ({code})" if code else ""
     reported = _unechoed(_masked(message, spec), batch, spec)
-    text += f": {reported}" if reported else ""
+    text += f": {reported.rstrip('. ')}" if reported else ""
     if spec.foreign:
         variable = KEY_VARIABLE[spec.model_info.provider]
         return f"{text}. {variable} is not sent to a host that is not the vendor's; pass api_key"
