@@ -30,7 +30,7 @@ from volc_dashscope import (
 )
 from volc_dashscope.inputs import as_iterable, label
 from volc_dashscope.integrations.hybrid import SubCall, dense_pieces, joined, partial_result
-from volc_dashscope.integrations.settings import ClientFields, each, hide_key
+from volc_dashscope.integrations.settings import ClientFields, each, hide_key, require_event_loop
 from volc_dashscope.models import Provider
 
 _LARGEST_BATCH = 2048
@@ -49,12 +49,14 @@ class ListArguments:
             return super().get_text_embedding_batch(_listed(texts, "texts"), *args, **kwargs)
 
         async def aget_text_embedding_batch(self, texts, *args, **kwargs):
+            require_event_loop()
             return await super().aget_text_embedding_batch(_listed(texts, "texts"), *args, **kwargs)
 
         def get_agg_embedding_from_queries(self, queries, *args, **kwargs):
             return super().get_agg_embedding_from_queries(_listed(queries, "queries"), *args, **kwargs)
 
         async def aget_agg_embedding_from_queries(self, queries, *args, **kwargs):
+            require_event_loop()
             return await super().aget_agg_embedding_from_queries(_listed(queries, "queries"), *args, **kwargs)
 
 

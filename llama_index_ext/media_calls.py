@@ -12,7 +12,7 @@ from llama_index.core.schema import ImageType
 
 from llama_index_ext.events import announced
 from volc_dashscope import Client, EmbeddingResult, Image, Item, OnError, TextType, Video
-from volc_dashscope.integrations.settings import each
+from volc_dashscope.integrations.settings import each, require_event_loop
 
 
 class MediaCalls(MultiModalEmbedding):
@@ -86,6 +86,7 @@ class MediaCalls(MultiModalEmbedding):
         self, img_file_paths: list[ImageType], show_progress: bool = False
     ) -> list[Embedding]:
         """As `get_image_embedding_batch`, awaited; at most `num_workers` batches at once, if that is set."""
+        require_event_loop()
         batches = self._image_batches(img_file_paths)
         gate = asyncio.Semaphore(self.num_workers or len(batches) or 1)
 

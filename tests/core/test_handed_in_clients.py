@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,17 @@ import numpy as np
 import pytest
 import vcr
 from httpx_aiohttp import AiohttpTransport
+from langchain_core.documents import Document
+from llama_index.core.schema import TextNode
 
-from volc_dashscope import AsyncClient, Client, ConfigError, TransportError
+import langchain_volc_dashscope
+from langchain_volc_dashscope import ArkEmbeddings
+from llama_index_ext import ArkMultiModalEmbedding, ArkSparseEmbedding, MultiModalNodeEmbedder
+from volc_dashscope import AsyncClient, AsyncReranker, Client, ConfigError, TransportError
+from volc_dashscope.jobs import AsyncFileJobs
 
 ARK = "doubao-embedding-vision-251215"
+PICTURE = "https://example.com/a.png"
 TEXTS = [f"text number {number}" for number in range(12)]
 
 SYNC: dict[str, Any] = {"httpx": httpx.Client, "httpx2": httpx2.Client}
@@ -149,14 +157,41 @@ def test_vcrpy_records_and_replays_the_default_client(emulate, tmp_path: Path, k
     assert (asked, len(TEXTS)) == (len(mount.emulator.ledger), cassette.play_count)
 
 
-def test_an_event_loop_that_is_not_asyncios_is_named() -> None:
+async def _streamed() -> list[object]:
+    return [pair async for pair in AsyncClient(ARK, api_key="k").stream(["a"])]
+
+
+COROUTINES: dict[str, Callable[[], Any]] = {
+    "embed": lambda: AsyncClient(ARK, api_key="k").embed(["a"]),
+    "stream": _streamed,
+    "close": lambda: AsyncClient(ARK, api_key="k").close(),
+    "rerank": lambda: AsyncReranker("qwen3-rerank", api_key="k").rerank("a", ["b"]),
+    "file jobs": lambda: AsyncFileJobs(api_key="k").submit("https://e.com/a.txt"),
+    "langchain": lambda: ArkEmbeddings(api_key="k").aembed_documents(["a"]),
+    "langchain query": lambda: ArkEmbeddings(api_key="k").aembed_query("a"),
+    "langchain rerank": lambda: langchain_volc_dashscope.DashScopeRerank(
+        model="qwen3-rerank", api_key="k"
+    ).acompress_documents([Document("a")], "b"),
+    "llama index": lambda: ArkMultiModalEmbedding(api_key="k").aget_text_embedding_batch(["a"]),
+    "llama index query": lambda: ArkMultiModalEmbedding(api_key="k").aget_query_embedding("a"),
+    "llama index queries": lambda: ArkMultiModalEmbedding(api_key="k").aget_agg_embedding_from_queries(["a"]),
+    "llama index images": lambda: ArkMultiModalEmbedding(api_key="k").aget_image_embedding_batch([PICTURE]),
+    "llama index sparse": lambda: ArkSparseEmbedding(api_key="k").aget_text_embedding_batch(["a"]),
+    "llama index nodes": lambda: MultiModalNodeEmbedder(
+        embed_model=ArkMultiModalEmbedding(api_key="k")
+    ).acall([TextNode(text="a")]),
+}
+
+
+@pytest.mark.parametrize("make", COROUTINES.values(), ids=COROUTINES)
+def test_an_event_loop_that_is_not_asyncios_is_named(make) -> None:
     """As under trio, where a coroutine of ours runs and asyncio knows of no loop."""
-    call = AsyncClient(ARK, api_key="k").embed(["a"])
+    coroutine = make()
 
     with pytest.raises(
         ConfigError, match=r"AsyncClient needs asyncio's event loop \(uvloop's too\); under trio"
     ):
-        call.send(None)
+        coroutine.send(None)
 
 
 HOSTS = [f"https://{'a' * 64}.example", "https://a..b", f"https://{'.'.join(['abcdefgh'] * 30)}"]

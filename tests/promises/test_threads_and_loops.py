@@ -44,7 +44,7 @@ BREAKAGES = [
     ),
     Breakage(
         "volc_dashscope/_http/pool.py",
-        "        self._closed_loops.add(_running_loop())\n",
+        "        self._closed_loops.add(running_loop())\n",
         "",
         "test_a_closed_async_client_says_so",
     ),

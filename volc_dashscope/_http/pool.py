@@ -214,7 +214,7 @@ class ConnectionPool:
 
     async def async_transport(self) -> AsyncTransport:
         """Return this event loop's connections and gate."""
-        loop = _running_loop()
+        loop = running_loop()
         closed = self._closed or loop in self._closed_loops
         self._check(self._given_async, self._given, "http_async_client", closed=closed)
         place = self._places.get(loop)
@@ -257,13 +257,19 @@ class ConnectionPool:
 
     async def aclose(self) -> None:
         """As `close`, for the connections of this event loop."""
-        self._closed_loops.add(_running_loop())
-        place = self._places.pop(_running_loop(), None)
+        self._closed_loops.add(running_loop())
+        place = self._places.pop(running_loop(), None)
         if place is not None:
             await (await loop_cleanup()).close(place.channel)
 
 
-def _running_loop() -> asyncio.AbstractEventLoop:
+def running_loop() -> asyncio.AbstractEventLoop:
+    """
+    Return the event loop this runs in.
+
+    Raises:
+        ConfigError: There is none, or it is not asyncio's.
+    """
     try:
         return asyncio.get_running_loop()
     except RuntimeError as error:

@@ -26,7 +26,7 @@ from pydantic import (
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from volc_dashscope._config import refuse_foreign_names
-from volc_dashscope._http import AsyncHttpClient, HttpClient, Limiter
+from volc_dashscope._http import AsyncHttpClient, HttpClient, Limiter, running_loop
 from volc_dashscope._request.row_cache import BatchCache
 from volc_dashscope._types import Secret
 from volc_dashscope.client import Client
@@ -263,6 +263,16 @@ def warn_of_copied_cache(cache: object) -> None:
 def is_url(given: object) -> bool:
     """Return whether a string is meant as a URL, where an integration takes URLs and paths alike."""
     return isinstance(given, str) and given[:6].lower().startswith(_URL_SCHEMES)
+
+
+def require_event_loop() -> None:
+    """
+    Refuse an event loop that is not asyncio's, before a framework starts asyncio's tasks in it.
+
+    Raises:
+        ConfigError: With the way out.
+    """
+    running_loop()
 
 
 def each(given: Iterable[G], make: Callable[[G], M], *, name: str) -> list[M]:
