@@ -6,8 +6,6 @@ with Reranker("qwen3-vl-rerank") as reranker:
     best = reranker.rerank("a red shoe", ["blue hat", Image.from_path("shoe.png")], top_n=1)
     print(best[0].index, best[0].score, best[0].document)
 ```
-
-This module is long because two classes have the same methods, and the signature of both has every setting.
 """
 
 from __future__ import annotations
