@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -50,12 +51,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return fill(tmp_path_factory.mktemp("browser") / "photos")
 
 
-@pytest.fixture(scope="session")
-def url(folder: Path) -> Iterator[str]:
-    """`volc-dashscope serve FOLDER --emulator`, in a process of its own."""
+@contextmanager
+def served(folder: Path, *more: str) -> Iterator[str]:
+    """Run `volc-dashscope serve FOLDER --emulator` in a process of its own and lend its URL."""
     code = "from volc_dashscope.cli import main; main()"
     process = subprocess.Popen(
-        [sys.executable, "-c", code, "serve", str(folder), "--emulator", "--port", "0", "--json"],
+        [sys.executable, "-c", code, "serve", str(folder), "--emulator", "--port", "0", "--json", *more],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
         text=True,
@@ -68,6 +69,13 @@ def url(folder: Path) -> Iterator[str]:
     finally:
         process.kill()
         process.communicate()
+
+
+@pytest.fixture(scope="session")
+def url(folder: Path) -> Iterator[str]:
+    """The page, in a process of its own."""
+    with served(folder) as found:
+        yield found
 
 
 @pytest.fixture(scope="session")

@@ -267,6 +267,14 @@ def test_a_throttle_is_waited_for_and_the_bill_is_kept(emulator):
     assert (1, emulator.ledger.tokens) == (reranker.usage.requests, reranker.usage.total_tokens)
 
 
+def test_the_asynchronous_twin_shares_the_usage(emulator):
+    client, later = emulator.http_client(), emulator.http_async_client()
+    with Reranker(TEXT, api_key=KEY, http_client=client, http_async_client=later) as reranker:
+        asyncio.run(reranker.aio.rerank("a blue sea", DOCUMENTS))
+
+        assert (1, emulator.ledger.tokens) == (reranker.usage.requests, reranker.usage.total_tokens)
+
+
 class TestCache:
     def asked(self, emulator, cache, query, documents, **settings):
         with Reranker(

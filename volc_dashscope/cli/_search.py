@@ -11,7 +11,7 @@ import click
 
 from volc_dashscope.cli._folder import FolderOptions, folder_options, opened
 from volc_dashscope.cli._output import errors_told, note, say_json
-from volc_dashscope.cli._picture_reranker import reranking, vector_rank_of, vector_told
+from volc_dashscope.cli._picture_reranker import reranking, told, vector_rank_of, vector_told
 from volc_dashscope.client import Client
 from volc_dashscope.errors import ConfigError
 from volc_dashscope.inputs import Fused, Image, Item
@@ -91,7 +91,7 @@ def search(
     ):
         items = [question.item() for question in questions]
         with (
-            reranking(rerank, chosen, kind) as reranker,
+            reranking(rerank, folder, chosen, kind) as reranker,
             opened(folder, chosen) as (album, client),
         ):
             vectors = client.embed(items, text_type="query").vectors
@@ -105,7 +105,7 @@ def search(
             rankings = [_ranking(*each, album) for each in zip(questions, found, strict=True)]
             _show(rankings, found, album, client, html=html, as_json=chosen.as_json)
             if reranker is not None:
-                note(reranker.told())
+                note(told(reranker))
 
 
 def _questions(texts: Sequence[str], picture: Path | None, *, fused: bool) -> Iterator[_Question]:

@@ -10,6 +10,7 @@ import click
 
 from volc_dashscope.cli._folder import FolderOptions, folder_options, opened
 from volc_dashscope.cli._output import errors_told, note, say_json
+from volc_dashscope.cli._picture_reranker import reranking
 from volc_dashscope.errors import ConfigError
 
 _HOST = "127.0.0.1"
@@ -21,14 +22,17 @@ _HOST = "127.0.0.1"
     "--port", type=click.IntRange(0, 65535), default=8766, show_default=True, help="Port; 0 picks a free one."
 )
 @click.option("--open", "show", is_flag=True, help="Open the page in the browser.")
+@click.option(
+    "--rerank", metavar="MODEL", help="Rerank the nearest pictures with this model, such as qwen3-vl-rerank."
+)
 @folder_options
-def serve(folder: Path, port: int, show: bool, **options: Any) -> None:
+def serve(folder: Path, port: int, show: bool, rerank: str | None, **options: Any) -> None:
     """
     Open a page to search FOLDER on, until Ctrl-C.
 
     Type a text, drop a picture, or both; see a ranking with scores, and a map of the collection. Only this machine
     can reach it (127.0.0.1), and it shows only the pictures and videos of FOLDER. Each new question is one request
-    to the service; the folder itself is embedded as `search` does it.
+    to the service, and one more with --rerank; the folder itself is embedded as `search` does it.
 
     \b
     Examples:
@@ -47,8 +51,12 @@ def serve(folder: Path, port: int, show: bool, **options: Any) -> None:
             raise ConfigError(
                 'the search page needs starlette and uvicorn: pip install "volc-dashscope[serve]"'
             ) from error
-        with _listening(port) as listener, opened(folder, chosen) as (album, client):
-            app = create_app(album, client, stand_in=chosen.emulator)
+        with (
+            _listening(port) as listener,
+            reranking(rerank, folder, chosen) as reranker,
+            opened(folder, chosen) as (album, client),
+        ):
+            app = create_app(album, client, reranker=reranker, stand_in=chosen.emulator)
             url = f"http://{_HOST}:{listener.getsockname()[1]}/"
             if chosen.as_json:
                 say_json({"url": url, "files": len(album), "model": client.model_info.name})

@@ -9,6 +9,16 @@ A folder of pictures and videos that can be searched: vectors beside it, made an
 from __future__ import annotations
 
 from volc_dashscope.search.index import Album, Entry, Found
+from volc_dashscope.search.reranking import PictureReranker, Reranked
 from volc_dashscope.search.store import is_current, open_album, store_folder
 
-__all__ = ["Album", "Entry", "Found", "is_current", "open_album", "store_folder"]
+__all__ = [
+    "Album",
+    "Entry",
+    "Found",
+    "PictureReranker",
+    "Reranked",
+    "is_current",
+    "open_album",
+    "store_folder",
+]

@@ -21,7 +21,7 @@ from starlette.routing import Route
 
 from volc_dashscope.client import Client
 from volc_dashscope.errors import EmbeddingError, InputError, RateLimitError
-from volc_dashscope.search import Album, Entry
+from volc_dashscope.search import Album, Entry, PictureReranker
 from volc_dashscope.search.map import Map, draw_map, group_names
 from volc_dashscope.search.page._ask import (
     LONGEST_TEXT,
@@ -48,7 +48,12 @@ LANGUAGES = {"en": "en", "zh": "zh-CN"}
 
 
 def create_app(
-    album: Album, client: Client, *, stand_in: bool = False, upload_seconds: float = UPLOAD_SECONDS
+    album: Album,
+    client: Client,
+    *,
+    reranker: PictureReranker | None = None,
+    stand_in: bool = False,
+    upload_seconds: float = UPLOAD_SECONDS,
 ) -> Starlette:
     """
     Return the page for an album.
@@ -57,15 +62,19 @@ def create_app(
 
     Args:
         client: Embeds the questions.
+        reranker: Orders the nearest pictures again; the page shows both ranks.
         stand_in: Say on the page that vectors come from the emulator.
         upload_seconds: How long a picture may take to come.
     """
-    page = _Page(album, client, draw_map(album.vectors), stand_in=stand_in, upload_seconds=upload_seconds)
+    drawn = draw_map(album.vectors)
+    page = _Page(album, client, drawn, reranker, stand_in=stand_in, upload_seconds=upload_seconds)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         yield
         await page.twin.close()
+        if reranker is not None:
+            await reranker.aclose()
 
     return Starlette(
         routes=[
@@ -91,8 +100,16 @@ class _Page:
     """What the routes share."""
 
     def __init__(
-        self, album: Album, client: Client, drawn: Map, *, stand_in: bool, upload_seconds: float
+        self,
+        album: Album,
+        client: Client,
+        drawn: Map,
+        reranker: PictureReranker | None,
+        *,
+        stand_in: bool,
+        upload_seconds: float,
     ) -> None:
+        self._reranker = reranker
         self._album, self._model_info, self._map, self._stand_in = album, client.model_info, drawn, stand_in
         self._group_names = group_names([entry.name for entry in album.entries], drawn.groups)
         self._uploads = Uploads(upload_seconds)
@@ -115,6 +132,7 @@ class _Page:
             {
                 "folder": self._album.folder.resolve().name,
                 "model": self._model_info.name,
+                "rerank": self._reranker.model if self._reranker is not None else None,
                 "dimension": self._album.vectors.shape[1],
                 "stand_in": self._stand_in,
                 "fuses": self._model_info.fusion is not None,
@@ -129,7 +147,7 @@ class _Page:
     async def search(self, request: Request) -> Response:
         with self._uploads.slot(request):
             question = await read_question(request, self._album, self._model_info, self._uploads.seconds)
-            return JSONResponse(await answer(question, self._album, self.twin))
+            return JSONResponse(await answer(question, self._album, self.twin, self._reranker))
 
     def thumbnail(self, request: Request) -> Response:
         return thumbnail_reply(self._album, self._at(request))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, cast
 
 from starlette.exceptions import HTTPException
@@ -16,7 +16,7 @@ from volc_dashscope.errors import InputError
 from volc_dashscope.inputs import Fused, Image, Item
 from volc_dashscope.models import MIB, ModelInfo
 from volc_dashscope.results import FloatArray
-from volc_dashscope.search import Album
+from volc_dashscope.search import Album, Found, PictureReranker, Reranked
 from volc_dashscope.search.index import unit
 
 LONGEST_TEXT = 2000
@@ -107,21 +107,67 @@ async def read_question(request: Request, album: Album, model_info: ModelInfo, s
     return question
 
 
-async def answer(question: Question, album: Album, client: AsyncClient) -> dict[str, Any]:
+async def answer(
+    question: Question, album: Album, client: AsyncClient, reranker: PictureReranker | None = None
+) -> dict[str, Any]:
     """
     Return the ranking of a question, and what it cost.
 
+    With a reranker the nearest pictures come first, in its order, and all else follows by vector.
+
     Raises:
-        EmbeddingError: The question cannot be embedded.
+        EmbeddingError: The question cannot be embedded or ranked.
     """
     vector, tokens, fused = await _vector(question, album, client)
-    found = album.search(vector, top=question.top, kind=question.kind)
+    found: Sequence[Found] = album.search(vector, top=question.top, kind=question.kind)
+    why, reranked = None, 0
+    if reranker is not None:
+        asked, why = _rerankable(question, album, found)
+        if asked is not None:
+            before = reranker.usage.total_tokens
+            found, reranked = await _reranked(asked, found, album, reranker)
+            tokens += reranker.usage.total_tokens - before
     return {
-        "results": [{"place": one.place, "rank": one.rank, "score": round(one.score, 4)} for one in found],
+        "results": [_result(one) for one in found],
         "fused": fused,
         "tokens": tokens,
         "shortened": question.shortened,
+        "reranked": reranked,
+        "not_reranked": why,
     }
+
+
+def _result(one: Found) -> dict[str, Any]:
+    told = {"place": one.place, "rank": one.rank, "score": round(one.score, 4)}
+    if isinstance(one, Reranked):
+        told |= {"vector_rank": one.vector_rank, "vector_score": round(one.vector_score, 4)}
+    return told
+
+
+def _rerankable(question: Question, album: Album, found: Sequence[Found]) -> tuple[Item | None, str | None]:
+    """Return what the rerank model is asked, or None with the name of the reason."""
+    if not any(one.entry.kind == "image" for one in found):
+        return None, "no_pictures"
+    if question.like is not None:
+        entry = album.entries[question.like]
+        if entry.kind == "video":
+            return None, "video_question"
+        return Image.from_path(album.path(entry), root=album.folder), None
+    if question.text and question.picture:
+        return None, "two_parts"
+    return question.text or _image(question.picture), None
+
+
+async def _reranked(
+    asked: Item, found: Sequence[Found], album: Album, reranker: PictureReranker
+) -> tuple[list[Found], int]:
+    """Return the nearest pictures in the reranker's order and then all else, and how many were reranked."""
+    nearest = [one for one in found if one.entry.kind == "image"][: reranker.candidates]
+    best = await reranker.abest(asked, nearest, album)
+    places = {one.place for one in best}
+    others = [one for one in found if one.place not in places]
+    numbered = [replace(one, rank=rank) for rank, one in enumerate(others, start=len(best) + 1)]
+    return [*best, *numbered], len(best)
 
 
 def largest(model_info: ModelInfo) -> int:

@@ -22,6 +22,9 @@ export function caption(entries, root) {
   }
 }
 
+/** How far a reranker has moved a picture. */
+const moved = (rank, before) => (rank === before ? "" : rank < before ? ` ↑${before - rank}` : ` ↓${rank - before}`);
+
 export function element(tag, className, ...children) {
   const made = document.createElement(tag);
   if (className) made.className = className;
@@ -67,7 +70,7 @@ export class Grid {
   }
 
   #card(item, index) {
-    const { entry, rank, score } = item;
+    const { entry, rank, score, vector_rank: before } = item;
     const card = element("button", "card", this.#thumb(entry), element("span", "name", title(entry)));
     card.type = "button";
     card.title = entry.name;
@@ -79,6 +82,10 @@ export class Grid {
       fill.style.width = `${Math.max(0, Math.min(1, score)) * 100}%`;
       card.append(element("span", "score", element("span", "bar", fill), score.toFixed(3)));
       label += `, ${this.words("rank", { n: rank })}, ${this.words("score")} ${score.toFixed(3)}`;
+      if (before !== undefined) {
+        card.append(element("span", "before", element("b", "", `#${rank}`), ` ${this.words("by_vector", { n: before })}${moved(rank, before)}`));
+        label += `, ${this.words("by_vector", { n: before })}`;
+      }
     }
     card.setAttribute("aria-label", label);
     return element("li", "", card);

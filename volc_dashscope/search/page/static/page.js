@@ -16,7 +16,7 @@ const words = (name, values = {}) =>
 let album = { entries: [] };
 let picture = null; // a File
 let view = null; // { heading, ask } or { heading, places }
-let items = []; // what the grid may show: { entry, rank, score }
+let items = []; // what the grid may show: { entry, rank, score }, and { vector_rank, vector_score } where reranked
 const asked = new Map(); // questions of this window by their number in the history: pictures are in no URL
 let running = null; // the search that is under way
 
@@ -36,6 +36,7 @@ async function start() {
   caption(album.entries, album.folder);
   listLeftOut();
   const facts = [words("files", { n: album.entries.length.toLocaleString() }), album.model];
+  if (album.rerank) facts.push(album.rerank);
   find("facts").textContent = facts.join(" · ");
   find("stand-in").hidden = !album.stand_in;
   find("text").maxLength = album.max_text;
@@ -161,9 +162,11 @@ async function search(question, keep = true) {
     const said = found.tokens ? [words("cost", { n: found.tokens.toLocaleString() })] : [];
     if (found.shortened) said.push(words("shortened", { n: album.max_text }));
     if (file && text && !found.fused) said.push(words("averaged"));
+    if (found.reranked) said.push(words("reranked", { n: found.reranked, model: album.rerank }));
+    if (found.not_reranked) said.push(words(found.not_reranked));
     view = { heading, ask: question };
     plot.press();
-    show(found.results.map(({ place, rank, score }) => ({ entry: album.entries[place], rank, score })), ...said);
+    show(found.results.map(({ place, ...told }) => ({ entry: album.entries[place], ...told })), ...said);
     plot.mark(found.results.map((one) => one.place));
   } catch (error) {
     if (error.name === "AbortError") return;

@@ -40,7 +40,7 @@ export class Viewer {
   }
 
   #show() {
-    const { entry, rank, score } = this.items[this.index];
+    const { entry, rank, score, vector_rank: before, vector_score: cosine } = this.items[this.index];
     const video = entry.kind === "video";
     const shown = document.createElement(video ? "video" : "img");
     if (video) Object.assign(shown, { controls: true, preload: "metadata" });
@@ -50,6 +50,7 @@ export class Viewer {
     this.dialog.querySelector("#frame").replaceChildren(shown);
     this.dialog.querySelector("#viewer-name").textContent = entry.name;
     const told = score === undefined ? [] : [this.words("rank", { n: rank }), `${this.words("score")} ${score.toFixed(3)}`];
+    if (before !== undefined) told.push(`${this.words("by_vector", { n: before })}, ${this.words("score")} ${cosine.toFixed(3)}`);
     this.dialog.querySelector("#viewer-score").replaceChildren(element("span", "", told.join(" · ")));
     this.dialog.querySelector("#original").href = original(entry);
     this.dialog.querySelector("#previous").disabled = !this.items[this.index - 1];

@@ -1,0 +1,68 @@
+"""The second ranking of a search: the nearest pictures by vector, ordered again by a rerank model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from volc_dashscope.inputs import Image, Item
+from volc_dashscope.rerank import Reranker, RerankResult
+from volc_dashscope.results import Usage
+from volc_dashscope.search.index import Album, Found
+
+# Enough for what a vector puts a little too low; a request is billed by the tokens of each.
+_CANDIDATES = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Reranked(Found):
+    """A result with the rank and score that its vector gave it; `score` is the rerank model's."""
+
+    vector_rank: int
+    vector_score: float
+
+
+class PictureReranker:
+    """Orders the nearest pictures of an album again, one request a question."""
+
+    def __init__(self, reranker: Reranker) -> None:
+        self._reranker = reranker
+        most = reranker.model_info.max_images
+        self.candidates = _CANDIDATES if most is None else min(_CANDIDATES, most)
+
+    @property
+    def model(self) -> str:
+        """The model's name."""
+        return self._reranker.model_info.name
+
+    @property
+    def usage(self) -> Usage:
+        """What was billed so far."""
+        return self._reranker.usage
+
+    def best(self, question: Item, nearest: Sequence[Found], album: Album, *, top: int) -> list[Found]:
+        """Return the best of the nearest pictures, best first."""
+        pictures = self._pictures(nearest, album)
+        found = self._reranker.rerank(question, pictures, top_n=min(top, len(pictures)) or None)
+        return self._ranked(found, nearest)
+
+    async def abest(self, question: Item, nearest: Sequence[Found], album: Album) -> list[Found]:
+        """Return all of the nearest pictures, best first."""
+        found = await self._reranker.aio.rerank(question, self._pictures(nearest, album))
+        return self._ranked(found, nearest)
+
+    async def aclose(self) -> None:
+        """Close the connections of this event loop."""
+        await self._reranker.aio.close()
+
+    @staticmethod
+    def _pictures(nearest: Sequence[Found], album: Album) -> list[Image]:
+        return [Image.from_path(album.path(one.entry), root=album.folder) for one in nearest]
+
+    @staticmethod
+    def _ranked(found: Sequence[RerankResult], nearest: Sequence[Found]) -> list[Found]:
+        ranked = [(nearest[one.index], one.score) for one in found]
+        return [
+            Reranked(rank, score, one.place, one.entry, one.rank, one.score)
+            for rank, (one, score) in enumerate(ranked, start=1)
+        ]
