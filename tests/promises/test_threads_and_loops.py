@@ -32,8 +32,8 @@ BREAKAGES = [
     ),
     Breakage(
         "volc_dashscope/_http/pool.py",
-        "own, self._own = self._own, None",
-        "own = self._own; self._own = own.gone if own is None else None",
+        "own, self._own, self._closed = self._own, None, True",
+        "own, self._own, self._closed = self._own, self._own.gone if self._closed else None, True",
         "test_closing_twice_is_no_error",
     ),
     Breakage(

@@ -8,7 +8,7 @@ import threading
 import time
 
 import pytest
-from hanging import HANGS, HEAD, black_hole, drip, noise, refused_port, server
+from hanging import HANGS, HEAD, PHASES, Place, black_hole, drip, held, noise, refused_port, server
 from promise import ARK, TEXT, Breakage, texts
 
 from volc_dashscope import (
@@ -96,9 +96,21 @@ BREAKAGES = [
     ),
     Breakage(
         "volc_dashscope/_http/pool.py",
-        "            watch.due = -math.inf",
-        "            watch.due = math.inf",
-        "test_closing_a_client_ends_the_call_of_another_thread",
+        "        self._calls.close()\n",
+        "",
+        "test_closing_a_client_ends_its_calls",
+    ),
+    Breakage(
+        "volc_dashscope/_http/pool.py",
+        "            place.calls.close()\n",
+        "",
+        "test_closing_a_client_ends_its_calls",
+    ),
+    Breakage(
+        "volc_dashscope/_http/drivers.py",
+        "    watch.begin(math.inf, lambda fault: _ended(flow, fault))\n    if transport.limiter",
+        "    if transport.limiter",
+        "test_closing_a_client_ends_a_call_that_waits_for_a_limiter",
     ),
     Breakage(
         "volc_dashscope/_request/exchange.py",
@@ -306,17 +318,83 @@ def test_nobody_there_is_said_within_seconds(measured, kind, number) -> None:
     assert caught.value.__cause__ is not None
 
 
-def test_closing_a_client_ends_the_call_of_another_thread(measured) -> None:
-    with server(HANGS["a head, byte by byte"]) as url:
-        client = Client(TEXT, api_key="k", base_url=url)
-        threading.Timer(0.5, client.close).start()
-        began = time.monotonic()
+@pytest.mark.parametrize("phase", PHASES)
+@pytest.mark.parametrize("kind", ["sync", "sync stream", "async", "async stream", "async, from a thread"])
+def test_closing_a_client_ends_its_calls(measured, kind, phase) -> None:
+    """In every part of an exchange, from another thread or task."""
+    ended: list[float] = []
+    with held(phase) as place:
+        items = eval(place.items, {"picture": Image.from_bytes(noise(6_000_000))})
+        with pytest.raises(ConfigError, match="closed"):
+            if kind.startswith("sync"):
+                _closed_meanwhile(place, items, ended, streamed="stream" in kind)
+            else:
+                asyncio.run(_closed_by_a_task(place, items, ended, kind))
+    took = time.monotonic() - ended[0]
+
+    measured(f"{took:.2f} s")
+    assert took < 2.0
+
+
+def _closed_meanwhile(place: Place, items: list[object], ended: list[float], *, streamed: bool) -> None:
+    client = Client(**place.settings)
+
+    def close() -> None:
+        place.await_call()
+        ended.append(time.monotonic())
+        client.close()
+
+    threading.Thread(target=close, daemon=True).start()
+    if streamed:
+        list(client.stream(iter(items)))
+    else:
+        client.embed(items)
+
+
+async def _closed_by_a_task(place: Place, items: list[object], ended: list[float], kind: str) -> None:
+    outer = Client(**place.settings) if "thread" in kind else None
+    client = AsyncClient(**place.settings) if outer is None else outer.aio
+
+    async def close() -> None:
+        await asyncio.to_thread(place.await_call)
+        ended.append(time.monotonic())
+        await (client.close() if outer is None else asyncio.to_thread(outer.close))
+
+    closing = asyncio.create_task(close())
+    try:
+        async with asyncio.timeout(15):
+            if "stream" in kind:
+                [row async for row in client.stream(iter(items))]
+            else:
+                await client.embed(items)
+    finally:
+        await closing
+        await client.close()
+
+
+def test_closing_a_client_ends_a_call_that_waits_for_a_limiter() -> None:
+    """A limiter of the user's own, whose thread nobody can wake."""
+
+    class Slow:
+        def acquire(self) -> None:
+            waits.set()
+            over.wait(20)
+
+        async def aacquire(self) -> None:
+            raise NotImplementedError
+
+    waits, over = threading.Event(), threading.Event()
+    client = Client(TEXT, api_key="k", base_url="http://127.0.0.1:9", limiter=Slow())
+    threading.Thread(target=lambda: waits.wait(5) and client.close(), daemon=True).start()
+    began = time.monotonic()
+    try:
         with pytest.raises(ConfigError, match="closed"):
             client.embed(["a"])
         took = time.monotonic() - began
+    finally:
+        over.set()
 
-    measured(f"{took:.1f} s")
-    assert took < 2.0
+    assert took < 5.0
 
 
 @both_kinds

@@ -44,22 +44,33 @@ class Watch:
         stop: Set to end the waits of the worker.
     """
 
-    __slots__ = ("_give_up", "_lock", "due", "stop")
+    __slots__ = ("_due", "_give_up", "_lock", "closed", "stop")
 
     def __init__(self, stop: threading.Event | None = None) -> None:
         self.stop = stop or threading.Event()
-        self.due = math.inf
+        self.closed = False
+        self._due = math.inf
         self._give_up: Callable[[Fault], BaseException] | None = None
         self._lock = threading.Lock()
 
+    @property
+    def due(self) -> float:
+        """The monotonic second at which the step is over its time; long ago, once the client was closed."""
+        # The closing is a flag of its own: the worker may note its next step at the same moment.
+        return -math.inf if self.closed else self._due
+
+    def close(self) -> None:
+        """Let the waiting thread end the step now: the client was closed."""
+        self.closed = True
+
     def begin(self, due: float, give_up: Callable[[Fault], BaseException]) -> None:
         """Note a step that ends at `due`; `give_up` ends its flow and returns what became of it."""
-        self._give_up, self.due = give_up, due
+        self._give_up, self._due = give_up, due
 
     def end(self) -> bool:
         """Note that the step ended; False if it was given up, and the flow belongs to the other thread."""
         with self._lock:
-            mine, self._give_up, self.due = self._give_up is not None, None, math.inf
+            mine, self._give_up, self._due = self._give_up is not None, None, math.inf
         return mine
 
     def give_up(self, fault: Fault) -> BaseException | None:
@@ -71,11 +82,8 @@ class Watch:
 
 def run(flow: Flow[T], transport: Transport, watch: Watch) -> T:
     """Carry out a flow in this thread. Setting `watch.stop` ends its waits."""
-    transport.watches.add(watch)
-    try:
+    with transport.calls.entered(watch):
         return _run(flow, transport, watch)
-    finally:
-        transport.watches.discard(watch)
 
 
 def _run(flow: Flow[T], transport: Transport, watch: Watch) -> T:
@@ -98,7 +106,18 @@ def _run(flow: Flow[T], transport: Transport, watch: Watch) -> T:
 
 
 async def arun(flow: Flow[T], transport: AsyncTransport) -> T:
-    """Carry out a flow in this task. Cancelling the task ends it."""
+    """Carry out a flow in this task. Cancelling the task, or closing the client, ends it."""
+    try:
+        async with asyncio.timeout(None) as scope:
+            with transport.calls.entered(scope):
+                return await _arun(flow, transport)
+    except TimeoutError as error:
+        if not scope.expired():
+            raise
+        raise _closed() from error
+
+
+async def _arun(flow: Flow[T], transport: AsyncTransport) -> T:
     happened: Reply | Fault | None = None
     while True:
         try:
@@ -115,9 +134,7 @@ async def arun(flow: Flow[T], transport: AsyncTransport) -> T:
 
 
 def _send(flow: Flow[T], step: Send, transport: Transport, watch: Watch) -> Reply | Fault:
-    if transport.limiter is not None:
-        transport.limiter.acquire()
-    transport.gate.acquire()
+    _take_turn(flow, transport, watch)
 
     def give_up(fault: Fault) -> BaseException:
         transport.gate.release()
@@ -137,11 +154,26 @@ def _send(flow: Flow[T], step: Send, transport: Transport, watch: Watch) -> Repl
     return _noted(happened, step.request, began)
 
 
+def _take_turn(flow: Flow[T], transport: Transport, watch: Watch) -> None:
+    """Wait for the user's limiter and for a place; the deadline does not count that, but a closed client ends it."""
+    watch.begin(math.inf, lambda fault: _ended(flow, fault))
+    if transport.limiter is not None:
+        transport.limiter.acquire()
+    transport.gate.acquire()
+    if not watch.end():
+        transport.gate.release()
+        raise Interrupted
+
+
+def _closed() -> ConfigError:
+    return ConfigError("this client was closed during the call")
+
+
 def _ended(flow: Flow[T], fault: Fault) -> BaseException:
     """Tell a flow of its last fault and return the error it ends with."""
     if fault.kind == "closed":
         flow.close()
-        return ConfigError("this client was closed during the call")
+        return _closed()
     try:
         flow.send(fault)
     except StopIteration:

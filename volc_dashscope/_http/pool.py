@@ -8,13 +8,12 @@ one. A client that is dropped before that has its connections closed at once, or
 from __future__ import annotations
 
 import asyncio
-import math
 import os
 import threading
 import weakref
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import suppress
-from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias, TypeVar
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from volc_dashscope._http.request_builder import RequestBuilder
 from volc_dashscope._http.transport import (
@@ -32,6 +31,7 @@ from volc_dashscope.errors import ConfigError
 if TYPE_CHECKING:
     from volc_dashscope._http.drivers import Watch
 
+C = TypeVar("C")
 V = TypeVar("V")
 
 
@@ -59,13 +59,45 @@ class AsyncChannel(Protocol):
     async def close(self) -> None: ...
 
 
+class OpenCalls(Generic[C]):
+    """
+    The calls under way, which end when their client is closed.
+
+    Args:
+        end: Ends one of them.
+    """
+
+    def __init__(self, end: Callable[[C], object]) -> None:
+        self._end = end
+        self._calls: set[C] = set()
+        self._closed = False
+
+    @contextmanager
+    def entered(self, call: C) -> Iterator[None]:
+        """Hold a call that is under way; one that comes after the end is ended at once."""
+        self._calls.add(call)
+        if self._closed:
+            self._end(call)
+        try:
+            yield
+        finally:
+            self._calls.discard(call)
+
+    def close(self) -> None:
+        """End the calls under way, and all that are still to come."""
+        self._closed = True
+        with suppress(KeyError):  # `pop` and not a loop: other threads come and go
+            while True:
+                self._end(self._calls.pop())
+
+
 class Transport(NamedTuple):
     """How the requests of a call leave: connections, the gate that bounds them, and the user's own limiter."""
 
     channel: Channel
     gate: threading.BoundedSemaphore
     limiter: Limiter | None
-    watches: set[Watch]
+    calls: OpenCalls[Watch]
 
 
 class AsyncTransport(NamedTuple):
@@ -74,6 +106,7 @@ class AsyncTransport(NamedTuple):
     channel: AsyncChannel
     gate: asyncio.Semaphore
     limiter: Limiter | None
+    calls: OpenCalls[asyncio.Timeout]
 
 
 _cleanups: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, LoopCleanup] = weakref.WeakKeyDictionary()
@@ -196,13 +229,15 @@ class ConnectionPool:
         self._own: Channel | None = None
         self._gate = threading.BoundedSemaphore(self.width)
         self._places: _Places = weakref.WeakKeyDictionary()
-        self._watches: set[Watch] = set()
+        self._calls: OpenCalls[Watch] = OpenCalls(lambda watch: watch.close())
         weakref.finalize(self, close_dropped, self._places, self._pid).atexit = False
 
     def sync_transport(self) -> Transport:
         """Return this process's connections and gate."""
         self._check(self._given, self._given_async, "http_client", closed=self._closed)
         with self._lock:
+            if self._closed:  # meanwhile, by another thread
+                raise ConfigError("this client is closed; make a new one")
             if self._own is None:
                 given = self._given
                 self._own = (
@@ -210,7 +245,7 @@ class ConnectionPool:
                     if given is None
                     else UserTransport(given, self._builder)
                 )
-            return Transport(self._own, self._gate, self.limiter, self._watches)
+            return Transport(self._own, self._gate, self.limiter, self._calls)
 
     async def async_transport(self) -> AsyncTransport:
         """Return this event loop's connections and gate."""
@@ -219,7 +254,9 @@ class ConnectionPool:
         self._check(self._given_async, self._given, "http_async_client", closed=closed)
         place = self._places.get(loop)
         if place is None:
-            place = AsyncTransport(self._new_async(), asyncio.Semaphore(self.width), self.limiter)
+            place = AsyncTransport(
+                self._new_async(), asyncio.Semaphore(self.width), self.limiter, OpenCalls(_end_soon)
+            )
             forget_closed(self._places)
             self._places[loop] = place
             (await loop_cleanup()).keep(place.channel)
@@ -246,21 +283,32 @@ class ConnectionPool:
 
         Calls of other threads that are under way end with a `ConfigError`, and so does every later call.
         """
-        own, self._own = self._own, None
         if self._pid != process_id():
+            self._own = None
             return
-        self._closed = True
-        for watch in self._watches.copy():
-            watch.due = -math.inf
+        with self._lock:
+            own, self._own, self._closed = self._own, None, True
+        self._calls.close()
         if own is not None:
             own.close()
+        for known in self._places.keyrefs():
+            loop = known()
+            place = None if loop is None else self._places.get(loop)
+            if loop is not None and place is not None:
+                with suppress(RuntimeError):  # the loop is closed
+                    loop.call_soon_threadsafe(place.calls.close)
 
     async def aclose(self) -> None:
         """As `close`, for the connections of this event loop."""
         self._closed_loops.add(running_loop())
         place = self._places.pop(running_loop(), None)
         if place is not None:
+            place.calls.close()
             await (await loop_cleanup()).close(place.channel)
+
+
+def _end_soon(call: asyncio.Timeout) -> None:
+    call.reschedule(asyncio.get_running_loop().time())
 
 
 def running_loop() -> asyncio.AbstractEventLoop:
