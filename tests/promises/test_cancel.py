@@ -8,6 +8,7 @@ import gzip
 import time
 from random import Random
 
+import httpx
 import pytest
 from promise import ARK, Breakage, sized, texts
 
@@ -29,9 +30,15 @@ BREAKAGES = [
     ),
     Breakage(
         "volc_dashscope/_http/body.py",
-        "    finally:\n        await response.aclose()",
-        "    finally:\n        globals().setdefault('kept', []).append(response)",
+        "        if self._room < 0:",
+        "        if False:",
         "test_a_reply_that_is_cut_off_is_not_kept_open",
+    ),
+    Breakage(
+        "volc_dashscope/_http/transport.py",
+        "shielded=True",
+        "shielded=False",
+        "test_a_call_cancelled_at_any_step_blocks_no_later_one",
     ),
 ]
 BOMB = gzip.compress(b" " * 40_000_000)
@@ -66,6 +73,30 @@ def test_a_cancelled_call_leaves_nothing_open(emulate, measured, socket) -> None
     assert sum(cancelled) >= points / 2
     assert [0] * points == left
     assert 0 == _open(mount)
+
+
+@pytest.mark.parametrize("handed_in", [False, True], ids=["own connections", "a client handed in"])
+def test_a_call_cancelled_at_any_step_blocks_no_later_one(emulate, handed_in) -> None:
+    """With one connection only, a place that a cancelled call keeps would be missed by the next call."""
+    mount = emulate(socket=True)
+
+    async def finished() -> int:
+        own = httpx.AsyncClient(limits=httpx.Limits(max_connections=1), timeout=5)
+        given = {"http_async_client": own} if handed_in else {}
+        async with own, mount.async_client(ARK, max_concurrency=1, max_retries=0, **given) as client:
+            await client.embed(["first"])
+            number = 0
+            for step in range(sized(800)):
+                task = asyncio.create_task(client.embed(["left"]))
+                for _ in range(step):
+                    await asyncio.sleep(0)
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
+                number += len(await client.embed(["next"]))
+            return number
+
+    assert sized(800) == asyncio.run(finished())
 
 
 def test_a_stream_that_is_left_leaves_nothing_open(emulate, measured) -> None:

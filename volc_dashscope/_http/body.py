@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 import zlib
 from collections.abc import AsyncIterator, Iterable, Iterator
@@ -137,15 +138,37 @@ def read(request: Request, response: Response, until: float) -> Reply:
     return body.reply()
 
 
-async def aread(request: Request, response: Response) -> Reply:
-    """As `read`, for tasks, whose deadline is a timeout around all of it."""
+async def aread(request: Request, response: Response, *, shielded: bool = False) -> Reply:
+    """
+    As `read`, for tasks, whose deadline is a timeout around all of it.
+
+    Args:
+        shielded: Close the response to the end where this task is cancelled meanwhile: httpx and its like never
+            free the place of a response in their pool whose closing was cancelled.
+    """
     try:
         body = _body(request, response)
         async for chunk in response.aiter_bytes() if response.is_stream_consumed else response.stream:
             body.add(chunk)
     finally:
-        await response.aclose()
+        await (_closed(response) if shielded else response.aclose())
     return body.reply()
+
+
+_closing: set[asyncio.Task[None]] = set()
+
+
+async def _closed(response: Response) -> None:
+    task = asyncio.ensure_future(response.aclose())
+    _closing.add(task)  # the event loop itself holds tasks weakly
+    task.add_done_callback(_let_go)
+    await asyncio.shield(task)
+
+
+def _let_go(task: asyncio.Task[None]) -> None:
+    _closing.discard(task)
+    if not task.cancelled():
+        task.exception()  # looked at, so that the event loop does not complain of it
 
 
 def _body(request: Request, response: Response) -> Body:

@@ -115,6 +115,10 @@ class TransportPool(Generic[A]):
         self._all.discard(old)
         return old
 
+    def forget(self, transport: A) -> None:
+        """Leave a transport that is in use to its user, who closes it."""
+        self._all.discard(transport)
+
     def drain(self, *, used: bool = True) -> list[A]:
         """
         Return all transports, to be closed.
@@ -191,17 +195,30 @@ class AsyncOwnTransport:
         built, progress = self._build(request, until)
         transport = self._pool.acquire()
         try:
+            happened = await self._sent(request, built, transport)
+        except BaseException:
+            # Cancelled while it closed a reply, a transport keeps its one connection busy for ever.
+            self._pool.forget(transport)
+            await transport.aclose()
+            raise
+        old = self._pool.release(transport)
+        if old is not None:
+            await old.aclose()
+        if isinstance(happened, Reply):
+            return happened
+        if self._pool.closed:
+            return Fault("closed", cause=happened)
+        return _timely(fault_of(happened, progress, self._proxy), until)
+
+    async def _sent(
+        self, request: Request, built: httpx.Request, transport: httpx.AsyncHTTPTransport
+    ) -> Reply | Exception:
+        try:
             return await aread(request, await transport.handle_async_request(built))
         except Exception as error:
-            if self._pool.closed:
-                return Fault("closed", cause=error)
-            if not is_known(error):
+            if not self._pool.closed and not is_known(error):
                 raise
-            return _timely(fault_of(error, progress, self._proxy), until)
-        finally:
-            old = self._pool.release(transport)
-            if old is not None:
-                await old.aclose()
+            return error
 
     async def close(self) -> None:
         for transport in self._pool.drain():
@@ -273,7 +290,7 @@ class AsyncUserTransport:
     async def send(self, request: Request, until: float) -> Reply | Fault:
         try:
             built = _built(request, self._client, self._builder)
-            return await aread(request, await self._client.send(built, **_options(request)))
+            return await aread(request, await self._client.send(built, **_options(request)), shielded=True)
         except Exception as error:
             return _fault_of_users(error, self._client, until)
 
