@@ -30,7 +30,7 @@ BREAKAGES = [
     ),
     Breakage(
         "volc_dashscope/_http/body.py",
-        "        if self._room < 0:",
+        "        if self._bytes_left < 0:",
         "        if False:",
         "test_a_reply_that_is_cut_off_is_not_kept_open",
     ),
