@@ -8,8 +8,8 @@ from typing import Unpack
 
 from volc_dashscope._config import find_rerank_model
 from volc_dashscope._request.batching import plan
-from volc_dashscope._request.items import all_as_sent, as_sent, items_of
-from volc_dashscope._request.ranking import check_rerank, check_rerank_settings, estimated_tokens
+from volc_dashscope._request.items import as_sent, items_of
+from volc_dashscope._request.ranking import check_rerank_settings, checked_pairs, estimated_tokens
 from volc_dashscope._request.validation import check_items, check_settings
 from volc_dashscope._types import RequestSpec, TextType
 from volc_dashscope.inputs import Frames, Image, Item, Part, Video, modalities, parts
@@ -159,23 +159,6 @@ def rerank_spec(model: str, row: RerankModelInfo, *, instruct: str | None, trunc
     spec = settings.offline_spec()
     check_rerank_settings(row, spec, None)
     return spec
-
-
-def checked_pairs(
-    pairs: Iterable[tuple[Item, Iterable[Item]]], row: RerankModelInfo, spec: RequestSpec
-) -> Iterator[tuple[Item, list[Item]]]:
-    """
-    Yield pairs as they are sent.
-
-    Raises:
-        InputError: A query, document or list that the model does not take.
-    """
-    for given, documents in pairs:
-        query, _ = as_sent(given, spec)
-        listed, _ = all_as_sent(items_of(documents, name="documents"), spec)
-        if listed:
-            check_rerank(query, listed, row, spec)
-        yield query, listed
 
 
 def estimate_pairs(pairs: Iterable[tuple[Item, list[Item]]], spec: RequestSpec) -> Estimate:

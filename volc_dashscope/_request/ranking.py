@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Generic, TypeVar
 
+from volc_dashscope._request.items import all_as_sent, as_sent, items_of
 from volc_dashscope._request.scheduler import Scheduler
 from volc_dashscope._request.validation import check_item
 from volc_dashscope._types import RequestSpec
@@ -104,6 +105,23 @@ def check_rerank(query: Item, documents: Sequence[Item], row: RerankModelInfo, s
             f"(query x documents + documents); {row.name} accepts at most {row.max_request_tokens:,} in one "
             f"request; {_WAY_OUT}"
         )
+
+
+def checked_pairs(
+    pairs: Iterable[tuple[Item, Iterable[Item]]], row: RerankModelInfo, spec: RequestSpec
+) -> Iterator[tuple[Item, list[Item]]]:
+    """
+    Yield pairs as they are sent.
+
+    Raises:
+        InputError: A query, document or list that the model does not take.
+    """
+    for given, documents in pairs:
+        query, _ = as_sent(given, spec)
+        listed, _ = all_as_sent(items_of(documents, name="documents"), spec)
+        if listed:
+            check_rerank(query, listed, row, spec)
+        yield query, listed
 
 
 def fewest_tokens(item: Item) -> int:

@@ -10,6 +10,7 @@ from typing import Unpack
 
 from volc_dashscope._config import find_rerank_model
 from volc_dashscope._request.items import as_sent
+from volc_dashscope._request.ranking import checked_pairs
 from volc_dashscope._request.validation import check_item
 from volc_dashscope._types import RequestSpec, TextType
 from volc_dashscope.bulk._pairs import PairColumns, PairSource
@@ -20,7 +21,6 @@ from volc_dashscope.bulk._sources import Source, open_source
 from volc_dashscope.errors import InputError
 from volc_dashscope.estimate import (
     Estimate,
-    checked_pairs,
     estimate_pairs,
     estimate_spec,
     rerank_spec,
