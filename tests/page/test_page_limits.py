@@ -1,4 +1,4 @@
-"""How much one client of the page can hold: half requests, slow uploads, many uploads."""
+"""How much one client of the page can hold, beside what tests/promises/test_page_limits.py proves."""
 
 from __future__ import annotations
 
@@ -48,25 +48,6 @@ def status(connection: socket.socket) -> bytes:
     return connection.recv(4096)[9:12]
 
 
-def test_half_requests_are_closed(dial):
-    begun = time.monotonic()
-    held = [dial(HALF) for _ in range(50)]
-
-    ends = [connection.recv(1) for connection in held]
-
-    assert [b""] * 50 == ends
-    assert 0.3 < time.monotonic() - begun < 4
-
-
-def test_a_half_request_after_a_whole_one_is_closed(dial):
-    connection = dial(b"GET /static/icon.svg HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
-    assert b"200" == status(connection)
-    connection.sendall(HALF)
-
-    while connection.recv(4096):
-        pass
-
-
 def test_bytes_that_drip_in_do_not_buy_time(dial):
     connection = dial(HALF)
     begun = time.monotonic()
@@ -81,13 +62,6 @@ def drip(connection: socket.socket, end: float) -> None:
     while time.monotonic() < end:
         connection.sendall(b"1")
         time.sleep(0.1)
-
-
-def test_there_are_so_many_connections_and_no_more(dial):
-    held = [dial(HALF[:4]) for _ in range(100)]
-
-    assert b"" == dial(b"").recv(1)
-    assert 100 == len(held)
 
 
 def test_uploads_are_bounded_in_number_and_a_text_still_works(dial):
