@@ -316,7 +316,8 @@ def _rows(happened: EmbeddingResult | EmbeddingError) -> Vector:
 
 def named(node: BaseNode, error: EmbeddingError) -> EmbeddingError:
     """Return the same error with the node's id, the service's code and its request id in the message."""
-    text = f"node {node.node_id}: {error}"
+    # A refusal of the account is no node's fault, and its message begins with what happened.
+    text = str(error) if error.account else f"node {node.node_id}: {error}"
     if error.code and error.code not in text:
         text += f" (code {error.code})"
     if error.request_id and error.request_id not in text:
