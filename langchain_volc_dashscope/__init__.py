@@ -16,6 +16,7 @@ from langchain_volc_dashscope.documents import (
     uuid5_key,
 )
 from langchain_volc_dashscope.embeddings import ArkEmbeddings, DashScopeEmbeddings
+from langchain_volc_dashscope.langgraph import langgraph_index
 from langchain_volc_dashscope.media_metadata import content_blocks, media_of
 from langchain_volc_dashscope.rerank import DashScopeRerank
 
@@ -26,6 +27,7 @@ __all__ = [
     "MediaDocument",
     "MediaStr",
     "content_blocks",
+    "langgraph_index",
     "media",
     "media_of",
     "uuid5_key",

@@ -1,0 +1,64 @@
+"""What LangGraph's stores want to know of an embedding class."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from langchain_volc_dashscope.embeddings import ArkEmbeddings, DashScopeEmbeddings
+from volc_dashscope import ConfigError
+
+# pgvector's README: an HNSW index takes so many dimensions.
+_MOST = {"vector": 2_000, "halfvec": 4_000}
+
+
+def langgraph_index(
+    embeddings: ArkEmbeddings | DashScopeEmbeddings,
+    *,
+    fields: Sequence[str] | None = None,
+    postgres: Literal["vector", "halfvec"] | None = None,
+) -> dict[str, Any]:
+    """
+    Return the `index=` of a LangGraph store: `SqliteStore`, `PostgresStore`, their async twins, `InMemoryStore`.
+
+    The database stores embed questions by `embed_documents`, as they do memories. So where `text_type` was left at
+    "auto", all are embedded in one role (None): a question and its answer are then alike in role.
+
+    Example:
+        >>> from langchain_volc_dashscope import DashScopeEmbeddings, langgraph_index
+        >>> embeddings = DashScopeEmbeddings(model="text-embedding-v4", api_key="...")  # doctest: +SKIP
+        >>> SqliteStore(connection, index=langgraph_index(embeddings))  # doctest: +SKIP
+
+    Args:
+        embeddings: Of a model in the table, or with `dimensions=`.
+        fields: Paths in a memory's value that are embedded; the whole value if None.
+        postgres: The type of `PostgresStore`'s column: "vector" is indexed up to 2,000 dimensions, "halfvec" up to
+            4,000. None for other stores.
+
+    Raises:
+        ConfigError: The length of vectors is unknown, or PostgreSQL cannot index it.
+    """
+    length = embeddings.dimension
+    if length is None:
+        raise ConfigError(
+            f"{embeddings.model} is not in the table; give dimensions=, which the store must know"
+        )
+    if postgres is not None and length > _MOST[postgres]:
+        ways_out = "dimensions=1024" + (' or postgres="halfvec"' if length <= _MOST["halfvec"] else "")
+        raise ConfigError(
+            f"{embeddings.model} gives {length} dimensions, and PostgreSQL indexes at most {_MOST[postgres]} of a "
+            f"{postgres}; use {ways_out}"
+        )
+    index: dict[str, Any] = {"dims": length, "embed": _in_one_role(embeddings)}
+    if fields is not None:
+        index["fields"] = list(fields)
+    if postgres is not None:
+        index["distance_type"] = "cosine"
+        index["ann_index_config"] = {"kind": "hnsw", "vector_type": postgres}
+    return index
+
+
+def _in_one_role(embeddings: ArkEmbeddings | DashScopeEmbeddings) -> ArkEmbeddings | DashScopeEmbeddings:
+    if embeddings.text_type != "auto":
+        return embeddings
+    return embeddings.model_copy(update={"text_type": None})

@@ -1,0 +1,44 @@
+"""The emulator, integrations that are closed after the test, and a PostgreSQL with pgvector."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+_INTEGRATIONS = Path(__file__).parents[1] / "integrations"
+sys.path[:0] = [str(_INTEGRATIONS / name) for name in (".", "langchain", "llama_index")]
+
+
+@pytest.fixture
+def embed_model_of() -> Iterator[Callable[..., Any]]:
+    """Return a maker of integrations that are closed after the test."""
+    made: list[Any] = []
+
+    def make(kind: type, mount: Any, **settings: Any) -> Any:
+        made.append(kind(**{**mount.settings(kind.provider_name), **settings}))
+        return made[-1]
+
+    yield make
+    for embed_model in made:
+        embed_model.close()
+
+
+@pytest.fixture
+def database() -> Iterator[str]:
+    """Return the address of an empty database, dropped after the test."""
+    from lc_databases import postgres
+
+    server = postgres()
+    name = "of_one_test"
+    with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+        connection.execute(f"CREATE DATABASE {name}")
+        with psycopg.connect(server.get_uri(database=name)) as own:
+            own.execute("CREATE EXTENSION vector")
+        yield server.get_uri(database=name)
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
