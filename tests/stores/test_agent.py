@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64decode
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 from langchain.agents import create_agent
@@ -13,6 +13,7 @@ from langchain_core.outputs import ChatGeneration, ChatResult
 from langchain_core.tools import tool
 from langchain_core.vectorstores import InMemoryVectorStore
 from paintings import painted
+from pydantic import Field
 
 from langchain_volc_dashscope import ArkEmbeddings, MediaDocument, content_blocks
 from volc_dashscope import Image
@@ -21,7 +22,7 @@ from volc_dashscope import Image
 class Looker(BaseChatModel):
     """Asks the tool once, then says which pictures it was shown."""
 
-    seen: ClassVar[list[bytes]] = []
+    seen: list[bytes] = Field(default_factory=list)
 
     @property
     def _llm_type(self) -> str:
