@@ -64,6 +64,8 @@ def fault_of(error: Exception, progress: Progress | None = None, proxy: str | No
         return Fault("too large", cause=error)
     if isinstance(error, Late):
         return Fault("late", cause=error)
+    if isinstance(error, Undecodable):
+        return Fault("broken", "what came cannot be unpacked", cause=error)
     names = _names(error)
     if "ProxyError" in names:
         return _of_proxy(error, proxy or "the proxy")
