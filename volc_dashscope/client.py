@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, MutableMapping
 from contextlib import aclosing
 from dataclasses import fields, replace
@@ -104,7 +103,7 @@ class _ClientBase(ServiceClient):
         super()._begin()
         settings = self._settings
         self._row_cache = RowCache(
-            settings.cache, settings.partial_results_bytes, clock=time.monotonic, warn=_log.warning
+            settings.cache, settings.partial_results_bytes, clock=self._context.clock, warn=_log.warning
         )
         self._storage = Storage(self._context)
         self._length = LearnedLength(self._length.value)

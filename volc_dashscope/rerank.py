@@ -11,7 +11,6 @@ with Reranker("qwen3-vl-rerank") as reranker:
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, fields, replace
@@ -132,7 +131,7 @@ class _RerankerBase(ServiceClient):
 
     def _begin(self) -> None:
         super()._begin()
-        self._scores = ScoreCache(self._settings.cache, clock=time.monotonic, warn=_log.warning)
+        self._scores = ScoreCache(self._settings.cache, clock=self._context.clock, warn=_log.warning)
 
     @property
     def model_info(self) -> RerankModelInfo:

@@ -6,8 +6,6 @@ import time
 from collections.abc import Callable, Mapping
 from types import TracebackType
 
-import httpx
-
 from volc_dashscope.emulator import transport
 from volc_dashscope.emulator.app import App, Hook
 from volc_dashscope.emulator.faults import Choice, Faults, Plan
@@ -77,11 +75,11 @@ class Emulator:
         """Every request seen."""
         return self.app.ledger
 
-    def http_client(self) -> httpx.Client:
+    def http_client(self) -> transport.SyncClient:
         """Return a sync client that reaches nothing but this emulator, whatever the host."""
         return transport.client(self.app)
 
-    def http_async_client(self) -> httpx.AsyncClient:
+    def http_async_client(self) -> transport.AsyncClient:
         """Return an async client that reaches nothing but this emulator, whatever the host."""
         return transport.async_client(self.app)
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
+from typing import TypeAlias
 
 import httpx
 
 from volc_dashscope.emulator.app import App
 from volc_dashscope.emulator.exchange import Response
+
+SyncClient: TypeAlias = httpx.Client
+AsyncClient: TypeAlias = httpx.AsyncClient
 
 RESET = "[Errno 104] Connection reset by peer"
 SHORT = "peer closed connection without sending complete message body"
@@ -67,12 +71,12 @@ class AsyncEmulatorTransport(httpx.AsyncBaseTransport):
         return _reply(request, response, late)
 
 
-def client(app: App) -> httpx.Client:
+def client(app: App) -> SyncClient:
     """Return a sync client that reaches nothing but the emulator."""
     return httpx.Client(transport=EmulatorTransport(app), trust_env=False)
 
 
-def async_client(app: App) -> httpx.AsyncClient:
+def async_client(app: App) -> AsyncClient:
     """Return an async client that reaches nothing but the emulator."""
     return httpx.AsyncClient(transport=AsyncEmulatorTransport(app), trust_env=False)
 

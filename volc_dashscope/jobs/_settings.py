@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import random
-import time
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Self, TypeVar
 
 from volc_dashscope import _config
 from volc_dashscope._http import AsyncHttpClient, HttpClient
-from volc_dashscope._lifecycle import connection_pool
-from volc_dashscope._limits.rate_limiter import RateLimiter
-from volc_dashscope._limits.retry import Retry
-from volc_dashscope._request.exchange import RetryContext
+from volc_dashscope._lifecycle import connection_pool, retry_context
 from volc_dashscope._request.validation import check_settings
 from volc_dashscope._types import RequestSpec, Secret
 from volc_dashscope.errors import ConfigError
@@ -128,13 +123,12 @@ class Settings(_config.NamesOurs):
         self._spec = spec = settings.resolved_spec()
         if spec.expected is None:
             raise ConfigError("a job needs to know the length of its vectors; pass dimensions")
-        self._context = RetryContext(
-            Retry(settings.max_retries, settings.deadline, random.Random().random),
-            RateLimiter(None, None),
-            time.monotonic,
-            spec.model_info.provider,
+        # The limits of an account are for embedding; jobs have their own, of the service's pages.
+        settings = replace(
+            settings, requests_per_minute=None, tokens_per_minute=None, max_concurrency=_WIDTH, limiter=None
         )
-        self._pool = connection_pool(replace(settings, max_concurrency=_WIDTH, limiter=None), spec)
+        self._context = retry_context(settings, spec.model_info.provider)
+        self._pool = connection_pool(settings, spec)
 
     @property
     def model_info(self) -> ModelInfo:
