@@ -368,11 +368,13 @@ def fingerprint(vector_key: str) -> str:
     """
     Return a vector key as a name for a collection, table or namespace: `[a-z0-9_]`, at most 63 characters.
 
-    It begins with the model's name and the dimension, and ends in a digest of the whole key.
+    It begins with the model's name and the dimension, and ends in a digest of the whole key. The first character is
+    a letter, as Milvus and unquoted names of PostgreSQL want it.
     """
     shown = orjson.loads(vector_key)
     words = f"{shown['model']} {shown['dimension'] or ''}".lower()
-    name = re.sub(r"[^a-z0-9]+", "_", words)[: _LONGEST_NAME - _DIGEST - 1].strip("_") or "model"
+    name = re.sub(r"[^a-z0-9]+", "_", words).strip("_") or "model"
+    name = (name if name[0].isalpha() else f"model_{name}")[: _LONGEST_NAME - _DIGEST - 1].strip("_")
     return f"{name}_{sha256(vector_key.encode()).hexdigest()[:_DIGEST]}"
 
 

@@ -188,6 +188,7 @@ SHAPES = {
     "document instructions": ({"model": ARK}, {"model": ARK, "document_instructions": "x"}),
     "res level": ({"model": PLUS}, {"model": PLUS, "res_level": 2}),
     "video frames": ({"model": PLUS}, {"model": PLUS, "max_video_frames": 16}),
+    "truncate": ({"model": TEXT}, {"model": TEXT, "truncate": True}),
     "extra body": ({"model": TEXT}, {"model": TEXT, "extra_body": {"parameters": {"new": 1}}}),
 }
 
@@ -260,6 +261,7 @@ NAMES = {
     "usual": (TEXT, {}, "text_embedding_v4_1024_"),
     "upper case and dots": ("Qwen3.VL/Embed", {"provider": "dashscope"}, "qwen3_vl_embed_"),
     "long": ("m" * 200, {"provider": "ark"}, "m" * 46 + "_"),
+    "a digit first": ("360-embed", {"provider": "ark"}, "model_360_embed_"),
     "nothing readable": ("模型", {"provider": "ark"}, "model_"),
 }
 
@@ -274,7 +276,7 @@ def test_a_fingerprint_can_name_a_collection(kind, model, settings, start):
         kind = {ArkEmbeddings: DashScopeEmbeddings}.get(kind, DashScopeMultiModalEmbedding)
     made = kind(model=model, api_key="k", **(settings if ours else {}))
 
-    assert re.fullmatch(r"[a-z0-9][a-z0-9_-]{1,61}[a-z0-9]", made.fingerprint)
+    assert re.fullmatch(r"[a-z][a-z0-9_]{1,61}[a-z0-9]", made.fingerprint)
     assert re.fullmatch(f"{start}[0-9a-f]{{16}}", made.fingerprint)
 
 
