@@ -1,0 +1,65 @@
+"""Keys, addresses and names on the command line: the core's own words, one line, and nothing sent."""
+
+from __future__ import annotations
+
+import pytest
+from canary import KEY
+
+MISTAKES = {
+    "quotes around the key": (
+        {"DASHSCOPE_API_KEY": f'"{KEY}"'},
+        (),
+        "DASHSCOPE_API_KEY has quotes around it",
+    ),
+    "a placeholder": ({"DASHSCOPE_API_KEY": "<your-key>"}, (), "DASHSCOPE_API_KEY is a placeholder"),
+    "a path for a key": ({"DASHSCOPE_API_KEY": "/run/secrets/key"}, (), "DASHSCOPE_API_KEY is a path"),
+    "a page": ({}, ("--base-url", "https://bailian.console.aliyun.com/"), "is a page of the vendor's"),
+    "a page in the environment": (
+        {"DASHSCOPE_BASE_URL": "https://help.aliyun.com/zh/model-studio"},
+        (),
+        "base_url (from DASHSCOPE_BASE_URL) is a page of the vendor's",
+    ),
+    "a wrong path": ({}, ("--base-url", "https://dashscope.aliyuncs.com/v1"), "base_url has the path /v1"),
+    "plain http": ({}, ("--base-url", "http://gateway.example"), "--insecure-http allows it"),
+    "a label too long": ({}, ("--base-url", f"https://{'a' * 64}.example"), "64 letters"),
+    "a region": ({}, ("--region", "us-east-1"), "is not offered in region 'us-east-1'"),
+    "a workspace": ({}, ("--workspace", "ws/1"), "workspace must be letters"),
+}
+
+
+@pytest.mark.parametrize("command", ["embed", "search"])
+@pytest.mark.parametrize(("variables", "arguments", "told"), MISTAKES.values(), ids=MISTAKES)
+def test_a_mistake_in_the_settings_is_told_in_one_line(
+    cli, tmp_path, monkeypatch, audit, command, variables, arguments, told
+):
+    for name, value in {"DASHSCOPE_API_KEY": KEY, **variables}.items():
+        monkeypatch.setenv(name, value)
+    (tmp_path / "texts.txt").write_text("a\n", "utf-8")
+    (tmp_path / "pictures").mkdir()
+    where = ("texts.txt", "--output", "out.parquet") if command == "embed" else ("pictures", "red")
+    model = "text-embedding-v4" if command == "embed" else "qwen3-vl-embedding"
+
+    done = cli(command, *where, "--model", model, *arguments)
+
+    assert 0 != done.code
+    assert told in done.err.replace("\n", " ")
+    assert "Traceback" not in done.err
+    assert KEY not in done.out + done.err
+    assert [] == audit.dialled
+
+
+RERANK = {
+    "a client": ("text-embedding-v4x", "did you mean 'text-embedding-v4'"),
+    "reranks": ("qwen3-rerank", "use Reranker"),
+}
+
+
+@pytest.mark.parametrize(("model", "told"), RERANK.values(), ids=RERANK)
+def test_a_model_that_is_none_of_these_is_told_what_it_is(cli, tmp_path, monkeypatch, model, told):
+    monkeypatch.setenv("DASHSCOPE_API_KEY", KEY)
+    (tmp_path / "texts.txt").write_text("a\n", "utf-8")
+
+    done = cli("embed", "texts.txt", "--output", "out.parquet", "--model", model)
+
+    assert 0 != done.code
+    assert told in done.err.replace("\n", " ")
