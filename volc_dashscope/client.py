@@ -243,14 +243,19 @@ class Client(_ClientBase, SyncLifecycle):
         """
         call, spec = self._call(items, text_type, output_type, on_error, keep)
         transport = self._pool.sync_transport()
-        with Progress(call.count, shown=progress) as bar:
-            for number, batch, outcome in fan_out(
-                call.scheduler, lambda batch, watch: run(self._flow(batch, spec), transport, watch)
-            ):
-                call.handle(number, batch, outcome)
-                bar.advance(call.finished)
-                if call.aborted:
-                    break
+        try:
+            with Progress(call.count, shown=progress) as bar:
+                for number, batch, outcome in fan_out(
+                    call.scheduler,
+                    lambda batch, watch: run(self._flow(batch, spec), transport, watch),
+                    while_waiting=call.write_old,
+                ):
+                    call.handle(number, batch, outcome)
+                    bar.advance(call.finished)
+                    if call.aborted:
+                        break
+        finally:
+            call.write()
         self._usage_counter.add(call.usage)
         return call.result()
 
@@ -337,16 +342,22 @@ class AsyncClient(_ClientBase, AsyncLifecycle):
         """As `Client._embed`, awaited."""
         call, spec = self._call(items, text_type, output_type, on_error, keep)
         transport = await self._pool.async_transport()
-        with Progress(call.count, shown=progress) as bar:
-            outcomes = afan_out(
-                call.scheduler, lambda batch: arun(self._flow(batch, spec), transport), inline=call.single
-            )
-            async with aclosing(outcomes):
-                async for number, batch, outcome in outcomes:
-                    call.handle(number, batch, outcome)
-                    bar.advance(call.finished)
-                    if call.aborted:
-                        break
+        outcomes = afan_out(
+            call.scheduler,
+            lambda batch: arun(self._flow(batch, spec), transport),
+            inline=call.single,
+            while_waiting=call.write_old,
+        )
+        try:
+            with Progress(call.count, shown=progress) as bar:
+                async with aclosing(outcomes):
+                    async for number, batch, outcome in outcomes:
+                        call.handle(number, batch, outcome)
+                        bar.advance(call.finished)
+                        if call.aborted:
+                            break
+        finally:
+            call.write()
         self._usage_counter.add(call.usage)
         return call.result()
 

@@ -102,6 +102,14 @@ class Call:
             self._fail(batch, outcome)
         self.scheduler.finish(number, requeue)
 
+    def write_old(self) -> None:
+        """Write to the user's cache what has waited long enough; the owner calls this while it waits."""
+        self._lookup.write_old()
+
+    def write(self) -> None:
+        """Write to the user's cache what waits; the owner calls this before it returns or raises."""
+        self._lookup.write()
+
     def result(self) -> EmbeddingResult:
         """
         Return the finished call.

@@ -24,6 +24,7 @@ class Lookup:
         # A refused item has no content; no row is kept of the empty text in its place.
         self._keys = row_cache.keys(["" if isinstance(item, Refused) else item for item in items], spec)
         self._duplicates: dict[int, list[int]] = {}
+        self._writes = row_cache.buffer()
 
     def known_rows(self) -> dict[int, Row]:
         """Return the rows that are known, by position."""
@@ -50,9 +51,19 @@ class Lookup:
         return self._duplicates.get(position, ())
 
     def remember(self, where: Sequence[int], rows: FloatArray) -> None:
-        """Write rows that just arrived to the user's cache."""
-        if self._keys is not None and self._spec.output_type == "dense":
-            self._row_cache.learn([self._keys[position] for position in where], rows)
+        """Take rows that just arrived for the user's cache."""
+        if self._writes is not None and self._keys is not None and self._spec.output_type == "dense":
+            self._writes.add([self._keys[position] for position in where], rows)
+
+    def write_old(self) -> None:
+        """Write to the user's cache what has waited long enough."""
+        if self._writes is not None:
+            self._writes.flush_old()
+
+    def write(self) -> None:
+        """Write to the user's cache what waits."""
+        if self._writes is not None:
+            self._writes.flush()
 
     def keep(self, rows: Mapping[int, Row]) -> None:
         """Keep finished rows for one more call that asks for the same."""

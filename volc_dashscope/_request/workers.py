@@ -30,6 +30,7 @@ def fan_out(
     work: Callable[[J, Watch], T],
     *,
     prefetch: bool = True,
+    while_waiting: Callable[[], None] | None = None,
 ) -> Iterator[Outcome[J, T]]:
     """
     Do jobs in daemon threads and yield (number, job, result or error) as they end.
@@ -44,9 +45,10 @@ def fan_out(
     Args:
         prefetch: False queues nothing: the next job starts only when the caller has dealt with an outcome and
             come back for more. A caller that is killed loses no more jobs than run at once.
+        while_waiting: Called in the caller's thread at least every quarter of a second without an outcome.
     """
     ahead = scheduler.width if prefetch else 0
-    pool = _ThreadPool(work, scheduler.width)
+    pool = _ThreadPool(work, scheduler.width, while_waiting)
     running = 0
     try:
         while True:
@@ -81,8 +83,10 @@ class _ThreadPool(Generic[J, T]):
     takes the job away from its worker, which then ends by itself, and another worker takes its place.
     """
 
-    def __init__(self, work: Callable[[J, Watch], T], width: int) -> None:
-        self._work, self._width = work, width
+    def __init__(
+        self, work: Callable[[J, Watch], T], width: int, while_waiting: Callable[[], None] | None
+    ) -> None:
+        self._work, self._width, self._while_waiting = work, width, while_waiting
         self._queue: SimpleQueue[tuple[int, J] | None] = SimpleQueue()
         self._done: SimpleQueue[Outcome[J, T]] = SimpleQueue()
         self._stop = threading.Event()
@@ -110,6 +114,8 @@ class _ThreadPool(Generic[J, T]):
             due = min((worker.watch.due for worker in self._workers), default=math.inf)
             with suppress(Empty):
                 return self._done.get(timeout=min(_LONGEST_LOOK, max(0.001, due - now)))
+            if self._while_waiting is not None:
+                self._while_waiting()
             for worker in self._workers:
                 if worker.watch.due <= time.monotonic() and (ended := self._give_up(worker)) is not None:
                     return ended
@@ -166,11 +172,16 @@ class _ThreadPool(Generic[J, T]):
 
 
 async def afan_out(
-    scheduler: Scheduler[J], work: Callable[[J], Awaitable[T]], *, inline: bool = False, prefetch: bool = True
+    scheduler: Scheduler[J],
+    work: Callable[[J], Awaitable[T]],
+    *,
+    inline: bool = False,
+    prefetch: bool = True,
+    while_waiting: Callable[[], None] | None = None,
 ) -> AsyncGenerator[Outcome[J, T], None]:
     """As `fan_out`, in tasks; none outlives the loop."""
     ahead = scheduler.width if prefetch else 0
-    pool = _Tasks(work, 0 if inline else scheduler.width)
+    pool = _Tasks(work, 0 if inline else scheduler.width, while_waiting)
     running = 0
     try:
         while True:
@@ -191,8 +202,10 @@ async def afan_out(
 class _Tasks(Generic[J, T]):
     """As `_ThreadPool`, of tasks; with a width of 0 the job is done by who asks for its outcome."""
 
-    def __init__(self, work: Callable[[J], Awaitable[T]], width: int) -> None:
-        self._work, self._width = work, width
+    def __init__(
+        self, work: Callable[[J], Awaitable[T]], width: int, while_waiting: Callable[[], None] | None
+    ) -> None:
+        self._work, self._width, self._while_waiting = work, width, while_waiting
         self._queue: asyncio.Queue[tuple[int, J]] = asyncio.Queue()
         self._done: asyncio.Queue[Outcome[J, T]] = asyncio.Queue()
         self._clear = asyncio.Event()
@@ -208,6 +221,11 @@ class _Tasks(Generic[J, T]):
     async def next(self) -> Outcome[J, T]:
         if not self._width:
             await self._do(*self._queue.get_nowait())
+        while self._while_waiting is not None and self._done.empty():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_LONGEST_LOOK):
+                    return await self._done.get()
+            self._while_waiting()
         return await self._done.get()
 
     def resume(self, *, halted: bool) -> int:

@@ -127,6 +127,14 @@ def is_sound(row: FloatArray) -> bool:
     return bool(finite.all()) and math.sqrt(wide.dot(wide)) >= LEAST_NORM
 
 
+def are_sound(table: FloatArray) -> NDArray[np.bool_]:
+    """Return for each row of a table what `is_sound` says of it."""
+    finite = np.isfinite(table)
+    wide = np.where(finite, table, 0).astype(np.float64)
+    norms = np.sqrt(np.einsum("ij,ij->i", wide, wide))
+    return np.asarray(finite.all(axis=1) & (norms >= LEAST_NORM), np.bool_)
+
+
 def length_fault(seen: int, due: Sequence[int]) -> str:
     """Say that a vector has the wrong length, and what the cause is where the length itself tells."""
     fault = f"a vector of length {seen} instead of {' or '.join(map(str, due))}"
