@@ -1,5 +1,5 @@
 """
-Retrieve by vector, then rerank: text → pictures, and picture + text → products.
+Retrieve by vector, then rerank: text → texts, text → pictures, and picture + text → products.
 
     python examples/scenarios/rerank.py
 
@@ -10,58 +10,38 @@ question go into one request, because scores of two requests cannot be compared.
 from __future__ import annotations
 
 from functools import partial
-from typing import NamedTuple
 
+import tables
 from drawings import PICTURES, chair, drawn, picture
-from ranking import Floats, ranked
+from retrieval import Store, ask, told
 from service import open_client, open_reranker
 
-from volc_dashscope import Client, Fused, Image, Item, Reranker, Usage
-from volc_dashscope.models import Price
+from volc_dashscope import Fused, Usage
 
-MODEL, RERANK = "qwen3-vl-embedding", "qwen3-vl-rerank"
-FOUND, KEPT = 40, 5  # the model ranks at most 40 pictures in a request
-
-
-class Store(NamedTuple):
-    """Pictures and their vectors."""
-
-    names: list[str]
-    images: list[Image]
-    rows: Floats
-
-
-def told(step: str, before: Usage, after: Usage, price: Price | None) -> None:
-    """Print what a step sent, and the most its tokens cost at the printed price."""
-    assert price is not None
-    requests, tokens = after.requests - before.requests, after.total_tokens - before.total_tokens
-    # Rerank replies do not tell the tokens of pictures from those of texts; pictures cost more.
-    cost = tokens * (price.image or price.text) / 1_000_000
-    print(f"{step:<28} {requests:>2} requests  {tokens:>6} tokens  at most CNY {cost:.5f}")
-
-
-def ask(client: Client, reranker: Reranker, store: Store, question: Item, text: str) -> None:
-    """Print the best pictures by vector, and what the reranker makes of the first of them."""
-    start = client.usage
-    query = client.embed([question], text_type="query").vectors[0]
-    told("embed the question", start, client.usage, client.model_info.price)
-    first = ranked(store.rows @ query, top=FOUND)
-    begun = reranker.usage
-    best = reranker.rerank(text, [store.images[position] for position in first], top_n=KEPT)
-    told(f"rerank {len(first)} to {KEPT}", begun, reranker.usage, reranker.model_info.price)
-    print("\n  by vector            by rerank")
-    for rank, result in enumerate(best):
-        print(f"  {store.names[first[rank]]:<20} {store.names[first[result.index]]:<20} {result.score:.3f}")
-    print()
+MODEL, RERANK, RERANK_TEXTS = "qwen3-vl-embedding", "qwen3-vl-rerank", "qwen3-rerank"
 
 
 def main() -> None:
-    """Ask twice: with a text, and with a picture and a text."""
+    """Ask three times: texts with a text, pictures with a text, and pictures with a picture and a text."""
+    texts = [
+        *(row["headline"] for row in tables.read("headlines")),
+        *(row["article"] for row in tables.read("help")),
+        *(row["review"] for row in tables.read("reviews")),
+    ]
     names = sorted(PICTURES)
     images = [picture(name) for name in names]
-    with open_client(MODEL) as client, open_reranker(RERANK) as reranker:
+    with (
+        open_client(MODEL) as client,
+        open_reranker(RERANK_TEXTS) as text_reranker,
+        open_reranker(RERANK) as reranker,
+    ):
+        store = Store([text[:8] for text in texts], texts, client.embed(texts).vectors)
+        told(f"embed {len(texts)} texts", Usage(), client.usage, client.model_info.price)
+        print("\nquery: 忘记密码怎么办")
+        ask(client, text_reranker, store, "忘记密码怎么办", "忘记密码怎么办")
+        before = client.usage
         store = Store(names, images, client.embed(images).vectors)
-        told(f"embed {len(images)} pictures", Usage(), client.usage, client.model_info.price)
+        told(f"embed {len(images)} pictures", before, client.usage, client.model_info.price)
         print("\nquery: 蓝色海景")
         ask(client, reranker, store, "蓝色海景", "蓝色海景")
         print("query: [red chair] this, but dark blue")

@@ -27,7 +27,7 @@ from volc_dashscope.emulator import Emulator
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "examples" / "scenarios"
-SUPPORT = {"service", "ranking", "drawings", "tables"}
+SUPPORT = {"service", "ranking", "retrieval", "drawings", "tables"}
 SCENARIOS = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem not in SUPPORT)
 
 
@@ -191,12 +191,23 @@ def test_a_colour_in_words_moves_the_query_to_the_chair_of_that_colour(play):
     assert "yellow_chair" == played.after("query: [red chair] the same in yellow")[0]
 
 
-def test_a_rerank_is_one_request_for_the_pictures_the_vectors_found(play):
+def test_a_rerank_is_one_request_for_what_the_vectors_found(play):
     played = play("rerank")
     ranked = [body for body in played.bodies if "query" in body["input"]]
 
-    assert [(40, 5), (40, 5)] == [(len(b["input"]["documents"]), b["parameters"]["top_n"]) for b in ranked]
-    assert 2 == sum("rerank 40 to 5" in line and " 1 requests" in line for line in played.lines)
+    asked = [(b["model"], len(b["input"]["documents"]), b["parameters"]["top_n"]) for b in ranked]
+    assert [("qwen3-rerank", 50, 5), *[("qwen3-vl-rerank", 40, 5)] * 2] == asked
+    for step, times in {
+        "embed 50 texts": 1,
+        "rerank 50 to 5": 1,
+        "rerank 40 to 5": 2,
+        "embed the question": 3,
+    }.items():
+        told = [line for line in played.lines if line.startswith(step)]
+        assert times == len(told)
+        assert all(
+            re.search(r"[1-9]\d* requests +[1-9]\d* tokens  at most CNY 0\.\d{5}$", line) for line in told
+        )
     first = played.lines[played.lines.index("query: 蓝色海景") + 5]
     assert ["blue_seascape", "blue_seascape"] == first.split()[:2]
 
