@@ -1,4 +1,4 @@
-"""How much one client of the page can hold, beside what tests/promises/test_page_limits.py proves."""
+"""How much one client of the page can hold, beside what tests/promises/test_page_is_bounded.py proves."""
 
 from __future__ import annotations
 
