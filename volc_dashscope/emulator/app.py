@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from hashlib import blake2b
+from hashlib import blake2b, sha256
 from itertools import count
 from typing import Any
 
@@ -21,7 +21,7 @@ from volc_dashscope.emulator.dashscope_media import Multimodal
 from volc_dashscope.emulator.exchange import Handler, Refusal, Request, Response, fields, parsed, reply
 from volc_dashscope.emulator.faults import Faults, strike
 from volc_dashscope.emulator.jobs import Jobs
-from volc_dashscope.emulator.ledger import Entry, Ledger
+from volc_dashscope.emulator.ledger import MAX_BODY_BYTES, Entry, Ledger
 from volc_dashscope.emulator.rate import Gate
 from volc_dashscope.emulator.rerank import Rerank
 from volc_dashscope.emulator.uploads import Uploads
@@ -66,8 +66,9 @@ class App:
         aliases: Mapping[str, str] | None = None,
         job_seconds: float = 0.0,
         batch_errors_in_output: bool = False,
+        ledger_bytes: int = MAX_BODY_BYTES,
     ) -> None:
-        self.ledger = Ledger()
+        self.ledger = Ledger(ledger_bytes)
         self.faults = faults or Faults()
         self.hook: Hook | None = None
         self.uploads = Uploads()
@@ -115,6 +116,8 @@ class App:
                 query=request.query,
                 headers=lowered,
                 body=request.json,
+                size=len(body),
+                digest=sha256(body).hexdigest(),
                 status=0 if response.breakage == "reset" else response.status,
                 tokens=response.tokens,
             )

@@ -9,7 +9,7 @@ from types import TracebackType
 from volc_dashscope.emulator import transport
 from volc_dashscope.emulator.app import App, Hook
 from volc_dashscope.emulator.faults import Choice, Faults, Plan
-from volc_dashscope.emulator.ledger import Ledger
+from volc_dashscope.emulator.ledger import MAX_BODY_BYTES, Ledger
 from volc_dashscope.emulator.server import Server
 
 
@@ -41,6 +41,7 @@ class Emulator:
             is doubao-embedding-vision-251215.
         job_seconds: How long file jobs and batches take.
         batch_errors_in_output: Failed lines of a batch go to its output file, as a live report has it.
+        ledger_bytes: Request bodies that the ledger keeps, in bytes; of older ones it keeps the digest.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class Emulator:
         aliases: Mapping[str, str] | None = None,
         job_seconds: float = 0.0,
         batch_errors_in_output: bool = False,
+        ledger_bytes: int = MAX_BODY_BYTES,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.app = App(
@@ -66,6 +68,7 @@ class Emulator:
             aliases=aliases,
             job_seconds=job_seconds,
             batch_errors_in_output=batch_errors_in_output,
+            ledger_bytes=ledger_bytes,
         )
         self._clock = clock
         self._server: Server | None = None

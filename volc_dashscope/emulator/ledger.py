@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Lock
 from typing import Any
 
@@ -24,8 +25,10 @@ class Entry:
     ```
 
     Attributes:
-        headers: Names are lower-cased.
-        body: The parsed JSON body, or None.
+        headers: Names are lower-cased; empty once the entry's body is given up.
+        body: The parsed JSON body, or None. Those of old entries are given up (see `Ledger`).
+        size: Bytes of the body as it was sent.
+        digest: SHA-256 of these bytes, in hexadecimal; it stays.
         status: The HTTP status answered; 0 when the connection was broken before any byte.
         tokens: Tokens billed, also when the answer was lost on its way.
     """
@@ -35,6 +38,8 @@ class Entry:
     query: Mapping[str, str]
     headers: Mapping[str, str]
     body: Any
+    size: int
+    digest: str
     status: int
     tokens: int
 
@@ -42,6 +47,9 @@ class Entry:
     def texts(self) -> list[str]:
         """Texts in the body, in order, whatever the route."""
         return list(_texts(self.body)) if isinstance(self.body, dict) else []
+
+
+MAX_BODY_BYTES = 64 * 2**20
 
 
 class Ledger:
@@ -56,11 +64,18 @@ class Ledger:
     ```text
     1 ['a red shoe', 'a blue hat'] 1
     ```
+
+    Args:
+        max_body_bytes: Bodies kept, in bytes as they were sent. Beyond it the oldest entries lose body and headers and
+            keep their digest: an emulator that is sent a million pictures must not hold them all.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, max_body_bytes: int = MAX_BODY_BYTES) -> None:
         self._lock = Lock()
+        self._max_body_bytes = max_body_bytes
         self._entries: list[Entry] = []
+        self._whole: deque[int] = deque()  # places of the entries that have their body
+        self._body_bytes = 0
         self._in_flight = 0
         self._in_flight_max = 0
 
@@ -72,7 +87,7 @@ class Ledger:
 
     @property
     def texts(self) -> list[str]:
-        """Every text of every request, in order of arrival."""
+        """Every text of every request whose body is kept, in order of arrival."""
         return [text for entry in self.requests for text in entry.texts]
 
     @property
@@ -101,12 +116,21 @@ class Ledger:
         """Forget everything; requests that are open stay counted."""
         with self._lock:
             self._entries.clear()
+            self._whole.clear()
+            self._body_bytes = 0
             self._in_flight_max = self._in_flight
 
     def add(self, entry: Entry) -> None:
         """Write one entry."""
         with self._lock:
+            self._whole.append(len(self._entries))
             self._entries.append(entry)
+            self._body_bytes += entry.size
+            while self._body_bytes > self._max_body_bytes:
+                place = self._whole.popleft()
+                old = self._entries[place]
+                self._body_bytes -= old.size
+                self._entries[place] = replace(old, body=None, headers={})
 
     @contextmanager
     def flight(self) -> Iterator[None]:
