@@ -36,9 +36,9 @@ BREAKAGES = [
         "test_the_halves_of_a_character_are_joined",
     ),
     Breakage(
-        "volc_dashscope/inputs.py",
-        "        raise InputError(lone_surrogate(exc.start)) from exc",
-        '        return text.encode("utf-8", "replace").decode()',
+        "volc_dashscope/_request/validation.py",
+        "raise InputError(lone_surrogate(error.start)) from error",
+        "size = len(text)",
         "test_half_of_a_character_is_refused_with_its_place",
     ),
 ]
