@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from volc_dashscope._limits.rate_limiter import RateLimiter, RequestCost
-from volc_dashscope._limits.retry import Retry
+from volc_dashscope._limits.retry import DEFAULT_RETRIES, Retry
 from volc_dashscope._request.exchange import RetryContext, exchange
 from volc_dashscope._types import Fault, Flow, Reply, Request, Send, Wait
 from volc_dashscope.errors import (
@@ -295,3 +295,42 @@ def test_a_wait_says_what_failed_where_and_how_often() -> None:
 
     assert isinstance(wait, Wait)
     assert wait.why.startswith("attempt 1 at service failed: cannot connect to service (connection refused)")
+
+
+def test_a_wait_for_the_rate_limit_says_which_attempt_waits_and_for_which_host() -> None:
+    pace = RateLimiter(60, None)
+    pace.reserve(RequestCost(60), 0.0)
+
+    wait = next(exchange(Embedding([]), _context(Clock(), rate_limiter=pace)))
+
+    assert isinstance(wait, Wait)
+    assert "attempt 1 at service waits, the rate limit comes first" == wait.why
+
+
+def test_a_wait_for_a_pause_names_who_asked_and_the_last_failure() -> None:
+    pace, throttled = RateLimiter(None, None), RateLimitError("slowly", retryable=True, retry_after=30.0)
+    flow = exchange(Embedding([throttled]), _context(Clock(), rate_limiter=pace))
+    flow.send(None)
+    flow.send(Reply(429, {}, b""))
+
+    wait = flow.send(None)
+
+    assert isinstance(wait, Wait)
+    assert "attempt 2 at service waits, ark asked for a pause; the last attempt failed: slowly" == wait.why
+
+
+def test_a_service_that_was_given_up_is_tried_once_until_it_answers() -> None:
+    """So that batch after batch of a job does not wait out all attempts again."""
+    clock = Clock()
+    context = _context(clock, retries=DEFAULT_RETRIES)
+
+    sent = [
+        _drive(exchange(Embedding([b"rows"]), context), clock, answer=answer).sent
+        for answer in (_nobody, _nobody, lambda _: GOOD, _nobody)
+    ]
+
+    assert [3, 1, 1, DEFAULT_RETRIES + 1] == sent
+
+
+def _nobody(number: int) -> Fault:
+    return Fault("connect", "connection refused")

@@ -63,28 +63,31 @@ class Reachability:
 
     A service that never answered is asked three times within ten seconds: a refused port or an unknown host does not
     get better. One that has answered may be away for a while, and gets all retries; a request that has used them,
-    while no other got a reply either, ends the calls of the client as an account error does.
+    while no other got a reply either, ends the calls of the client as an account error does. What was given up
+    without an answer is then tried once a request: a job would wait out all attempts for each of its batches.
     """
 
     def __init__(self) -> None:
         self.replies = 0
         self._reached = False
+        self._given_up = False
 
     def replied(self) -> None:
         """Note a reply, of whatever kind."""
         self.replies += 1
-        self._reached = True
+        self._reached, self._given_up = True, False
 
     def gives_up(self, retry: Retry, attempt: int, elapsed: float) -> bool:
         """Whether a failed connection is not tried again; `max_retries` other than the default is obeyed."""
-        hopeless = attempt >= _FIRST_CONNECTS or elapsed >= _FIRST_SECONDS
+        most = 1 if self._given_up else _FIRST_CONNECTS
+        hopeless = attempt >= most or elapsed >= _FIRST_SECONDS
         return not self._reached and retry.max_retries == DEFAULT_RETRIES and hopeless
 
     def lost(self, replies: int) -> bool:
         """Note that a request could not connect; whether none was answered since there were `replies`."""
         if replies != self.replies:
             return False
-        self._reached = False
+        self._reached, self._given_up = False, not self._reached
         return True
 
 

@@ -59,10 +59,13 @@ class RetryContext:
 def exchange(op: Operation[T], context: RetryContext) -> Flow[T]:
     """Carry one logical request to a result. Yields `Send` and `Wait`; does no I/O of its own."""
     request = op.build()
+    host = _host_of(request.url)
     rate_limiter, clock = context.rate_limiter, context.clock
     error, elapsed, replies = None, 0.0, context.reach.replies
     for attempt in count(1):
-        reservation, asked = yield from _wait_for_slot(op.cost, context, elapsed, error)
+        reservation, asked = yield from _wait_for_slot(
+            op.cost, context, elapsed, error, f"attempt {attempt} at {host}"
+        )
         # Waiting for the rate limit is no part of the deadline; what the service asked for is.
         began, elapsed = clock(), elapsed + (asked if error is not None else 0.0)
         reply = yield Send(request, max(0.0, context.retry.deadline - elapsed))
@@ -78,18 +81,21 @@ def exchange(op: Operation[T], context: RetryContext) -> Flow[T]:
             if isinstance(reply, Fault) and reply.kind == "connect" and context.reach.lost(replies):
                 error.account = True
             raise error
-        yield Wait(pause, why=f"attempt {attempt} at {_host_of(request.url)} failed: {error}")
+        yield Wait(pause, why=f"attempt {attempt} at {host} failed: {error}")
         elapsed += clock() - began
     raise AssertionError("unreachable: count() does not end")
 
 
 def _wait_for_slot(
-    cost: RequestCost, context: RetryContext, elapsed: float, error: EmbeddingError | None
+    cost: RequestCost, context: RetryContext, elapsed: float, error: EmbeddingError | None, subject: str
 ) -> Generator[Wait, Reply | Fault | None, tuple[Reservation, float]]:
     """
     Wait for this request's slot; take another when a throttle moved all slots meanwhile.
 
     Returns the slot, and how many seconds of the wait the service had asked for.
+
+    Args:
+        subject: Which attempt waits, and for which host.
 
     Raises:
         EmbeddingError: `error`, what became of the last attempt, when the next would start after the deadline;
@@ -104,9 +110,9 @@ def _wait_for_slot(
         total += asked
         reservation = rate_limiter.reserve(cost, now)
         if reservation.delay > 0:
-            yield Wait(
-                reservation.delay, why=f"the rate limit; last attempt: {error}" if error else "the rate limit"
-            )
+            cause = f"{context.provider} asked for a pause" if asked else "the rate limit comes first"
+            last = f"; the last attempt failed: {error}" if error else ""
+            yield Wait(reservation.delay, why=f"{subject} waits, {cause}{last}")
         if rate_limiter.confirms(reservation):
             return reservation, total
 

@@ -46,7 +46,7 @@ def _tried(place: SplitResult, proxy: str | None, seconds: float) -> Verdict:
         connection.connect()
     except ssl.SSLCertVerificationError as error:
         return "fix", (
-            f"the certificate of {place.hostname} is not ssl_context ({error.verify_message}): if a proxy in between "
+            f"the certificate of {place.hostname} is not trusted ({error.verify_message}): if a proxy in between "
             "has one of its own, point SSL_CERT_FILE to it"
         )
     except TimeoutError:

@@ -49,8 +49,9 @@ class Embedder(NamesOurs):
         video_column: Column of bytes, URLs or paths.
         vector_column, error_column: What the new columns are called.
         budget: The limits all actors keep together; None keeps none, and each learns from its own throttles.
-        stop_on_account_error: Fail the whole pipeline when the account cannot go on (key, money). False notes it
-            in each row, so that what is finished gets written and the others can be run again.
+        stop_on_account_error: Fail the whole pipeline when the account cannot go on (key, money) or the service
+            cannot be reached. False notes it in each row, so that what is finished gets written and the others can be
+            run again.
         media_root: Refuse paths that are not inside this directory.
         fps: How videos are sampled, where the model can be told.
         text_type: The role, as for `Client.embed`.
@@ -103,8 +104,11 @@ class Embedder(NamesOurs):
         Embed one batch.
 
         Raises:
-            ConfigError: A column is missing, or one of the new columns is already there.
-            AuthError, QuotaError: With `stop_on_account_error` only.
+            ConfigError: A column is missing, or one of the new columns is already there; a setting that shows only
+                when something is sent, such as a proxy or a file of certificates.
+            AuthError, QuotaError, TransportError: With `stop_on_account_error` only: the account cannot go on, or
+                the service cannot be reached. Without it they are each row's error, and while a service stays
+                unreachable, every further batch tries it once.
         """
         self._roles.check(batch)
         taken = [name for name in self._added if name in batch]
