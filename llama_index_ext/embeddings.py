@@ -29,8 +29,9 @@ from volc_dashscope import (
     Video,
 )
 from volc_dashscope.inputs import as_iterable, label
+from volc_dashscope.integrations.construction import hide_key
 from volc_dashscope.integrations.hybrid import SubCall, dense_pieces, joined, partial_result
-from volc_dashscope.integrations.settings import ClientFields, each, hide_key, require_event_loop
+from volc_dashscope.integrations.settings import ClientFields, each, require_event_loop
 from volc_dashscope.models import Provider
 
 _LARGEST_BATCH = 2048

@@ -35,7 +35,7 @@ from volc_dashscope import (
     Usage,
 )
 from volc_dashscope.inputs import label
-from volc_dashscope.integrations.settings import own_names
+from volc_dashscope.integrations.construction import own_names
 
 _log = logging.getLogger("llama_index_ext")
 # No node's hash: a docstore that holds it takes the document for changed.

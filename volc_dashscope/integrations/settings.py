@@ -10,28 +10,23 @@ import os
 import warnings
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Annotated, ClassVar, TypeVar
 
 from pydantic import (
-    AliasChoices,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     PrivateAttr,
     SecretStr,
     SkipValidation,
-    ValidationError,
 )
-from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from volc_dashscope._config import refuse_foreign_names
 from volc_dashscope._http import AsyncHttpClient, HttpClient, Limiter, running_loop
 from volc_dashscope._request.row_cache import BatchCache
 from volc_dashscope._types import Secret
 from volc_dashscope.client import Client
 from volc_dashscope.errors import ConfigError, EmbeddingError, InputError
 from volc_dashscope.inputs import as_iterable
+from volc_dashscope.integrations.construction import SettingsModel
 from volc_dashscope.models import ModelInfo, Provider, Route
 from volc_dashscope.settings import ClientSettings, documentation
 
@@ -48,22 +43,12 @@ def _as_str(path: object) -> object:
     return os.fspath(path) if isinstance(path, os.PathLike) else path
 
 
-class ClientFields(BaseModel):
+class ClientFields(SettingsModel):
     """
     Every field of `ClientSettings` but the model, the provider and the key, with the same names and defaults.
 
-    An integration adds its framework's spelling of model and key. The client is made with the object, so that
-    mistakes show at once and as errors of this library.
+    An integration adds its framework's spelling of model and key.
     """
-
-    model_config = ConfigDict(
-        extra="forbid",
-        arbitrary_types_allowed=True,
-        populate_by_name=True,
-        protected_namespaces=(),
-        # A misspelt key argument must not be printed with its value.
-        hide_input_in_errors=True,
-    )
 
     provider_name: ClassVar[Provider]
     # Names that a framework's users know for a setting of ours.
@@ -109,20 +94,6 @@ class ClientFields(BaseModel):
 
     if not TYPE_CHECKING:
 
-        def __init__(self, **data):
-            data = own_names(type(self), data)
-            # After validation, not in a validator: pydantic would turn our errors into its own.
-            refusal = None
-            try:
-                super().__init__(**data)
-            except ValidationError as error:
-                refusal = without_inputs(error)
-            # It holds the key, and reports of crashes show local variables.
-            data = None
-            if refusal is not None:
-                raise refusal
-            self._client = self._make_client()
-
         def __setattr__(self, name, value):
             before = self.__dict__.get(name)
             super().__setattr__(name, value)
@@ -141,13 +112,9 @@ class ClientFields(BaseModel):
             return copied
 
         def __getstate__(self):
-            self._require_own_connections()
+            state = super().__getstate__()
             warn_of_copied_cache(self.cache)
-            return super().__getstate__()
-
-        def __deepcopy__(self, memo=None):
-            self._require_own_connections()
-            return super().__deepcopy__(memo)
+            return state
 
     @property
     def dimension(self) -> int | None:
@@ -172,12 +139,8 @@ class ClientFields(BaseModel):
         """Close the connections of synchronous calls. Calls after that raise `ConfigError`."""
         self._client.close()
 
-    def _require_own_connections(self) -> None:
-        # LlamaIndex drops what it cannot pickle, and the copy would dial the service itself.
-        if self.http_client is not None or self.http_async_client is not None:
-            raise ConfigError(
-                f"{type(self).__name__} with an http_client handed in cannot be pickled or copied"
-            )
+    def _connect(self) -> None:
+        self._client = self._make_client()
 
     def _model_and_key(self) -> tuple[str, SecretStr | None]:
         raise NotImplementedError
@@ -220,35 +183,6 @@ _SHAPING = frozenset(ClientFields.model_fields) | {
 }
 
 
-def own_names(kind: type[BaseModel], data: dict[str, Any]) -> dict[str, Any]:
-    """
-    Return a constructor's arguments by our names, with the key hidden; reports of crashes show local variables.
-
-    Raises:
-        ConfigError: An argument under another package's name, or two names of one.
-    """
-    hide_key(data)
-    spelled = getattr(kind, "spellings", {})
-    names: set[str] = set()
-    for name, field in kind.model_fields.items():
-        aliases = field.validation_alias.choices if isinstance(field.validation_alias, AliasChoices) else ()
-        known = {name, *(str(alias) for alias in aliases), *([field.alias] if field.alias else ())}
-        known |= {other for other, ours in spelled.items() if ours == name}
-        names |= known
-        both = sorted(known & data.keys())
-        if len(both) > 1:
-            raise ConfigError(f"{kind.__name__}: {' and '.join(both)} are one setting; pass one of them")
-    refuse_foreign_names(data, ours=names, owner=kind.__name__)
-    return {spelled.get(name, name): value for name, value in data.items()}
-
-
-def hide_key(data: dict[str, Any]) -> None:
-    """Wrap the key among a constructor's arguments: reports of crashes show local variables."""
-    for name, value in data.items():
-        if name.endswith("api_key") and isinstance(value, str):
-            data[name] = SecretStr(data[name])
-
-
 def warn_of_copied_cache(cache: object) -> None:
     """Warn where settings are pickled: a dict arrives as a copy, and what is put into it there is lost."""
     if isinstance(cache, dict):
@@ -289,12 +223,3 @@ def each(given: Iterable[G], make: Callable[[G], M], *, name: str) -> list[M]:
         except InputError as error:
             raise InputError(f"item {index}: {error}", index=index) from error
     return made
-
-
-def without_inputs(error: ValidationError) -> ValidationError:
-    """Return the same error without the values: `hide_input_in_errors` leaves them in `.errors()`."""
-    lines = [
-        InitErrorDetails(type=PydanticCustomError(line["type"], line["msg"]), loc=line["loc"], input=None)
-        for line in error.errors(include_url=False, include_input=False)
-    ]
-    return ValidationError.from_exception_data(error.title, lines, hide_input=True)

@@ -1,0 +1,100 @@
+"""A pydantic model of settings: how it is constructed, copied and pickled, for embedders and rerankers alike."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pydantic import AliasChoices, BaseModel, ConfigDict, SecretStr, ValidationError
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+from volc_dashscope._config import refuse_foreign_names
+from volc_dashscope.errors import ConfigError
+
+
+class SettingsModel(BaseModel):
+    """
+    Settings as fields. What they configure is made with the object, by `_connect`, so that mistakes show at once.
+
+    A refusal shows no value, because one of them is the key. An object with the user's own HTTP client is not copied
+    or pickled.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+        arbitrary_types_allowed=True,
+        populate_by_name=True,
+        protected_namespaces=(),
+        # A misspelt key argument must not be printed with its value.
+        hide_input_in_errors=True,
+    )
+
+    if not TYPE_CHECKING:
+
+        def __init__(self, **data):
+            data = own_names(type(self), data)
+            # After validation, not in a validator: pydantic would turn our errors into its own.
+            refusal = None
+            try:
+                super().__init__(**data)
+            except ValidationError as error:
+                refusal = without_inputs(error)
+            # It holds the key, and reports of crashes show local variables.
+            data = None
+            if refusal is not None:
+                raise refusal
+            self._connect()
+
+        def __getstate__(self):
+            self._require_own_connections()
+            return super().__getstate__()
+
+        def __deepcopy__(self, memo=None):
+            self._require_own_connections()
+            return super().__deepcopy__(memo)
+
+    def _connect(self) -> None:
+        raise NotImplementedError
+
+    def _require_own_connections(self) -> None:
+        # LlamaIndex drops what it cannot pickle, and the copy would dial the service itself.
+        if any(getattr(self, name) is not None for name in ("http_client", "http_async_client")):
+            name = type(self).__name__
+            raise ConfigError(f"{name} with an http_client handed in cannot be pickled or copied")
+
+
+def own_names(kind: type[BaseModel], data: dict[str, Any]) -> dict[str, Any]:
+    """
+    Return a constructor's arguments by our names, with the key hidden; reports of crashes show local variables.
+
+    Raises:
+        ConfigError: An argument under another package's name, or two names of one.
+    """
+    hide_key(data)
+    spelled = getattr(kind, "spellings", {})
+    names: set[str] = set()
+    for name, field in kind.model_fields.items():
+        aliases = field.validation_alias.choices if isinstance(field.validation_alias, AliasChoices) else ()
+        known = {name, *(str(alias) for alias in aliases), *([field.alias] if field.alias else ())}
+        known |= {other for other, ours in spelled.items() if ours == name}
+        names |= known
+        both = sorted(known & data.keys())
+        if len(both) > 1:
+            raise ConfigError(f"{kind.__name__}: {' and '.join(both)} are one setting; pass one of them")
+    refuse_foreign_names(data, ours=names, owner=kind.__name__)
+    return {spelled.get(name, name): value for name, value in data.items()}
+
+
+def hide_key(data: dict[str, Any]) -> None:
+    """Wrap the key among a constructor's arguments: reports of crashes show local variables."""
+    for name, value in data.items():
+        if name.endswith("api_key") and isinstance(value, str):
+            data[name] = SecretStr(data[name])
+
+
+def without_inputs(error: ValidationError) -> ValidationError:
+    """Return the same error without the values: `hide_input_in_errors` leaves them in `.errors()`."""
+    lines = [
+        InitErrorDetails(type=PydanticCustomError(line["type"], line["msg"]), loc=line["loc"], input=None)
+        for line in error.errors(include_url=False, include_input=False)
+    ]
+    return ValidationError.from_exception_data(error.title, lines, hide_input=True)
