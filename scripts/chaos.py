@@ -3,7 +3,9 @@
 
 Each module of tests/promises carries `BREAKAGES`: a file, a text in it, what to put in its place, and the test
 that must then fail. They are applied one by one to a copy of the repository; one that stays green is a failure.
-Arguments choose steps: promises, breakages, pythons, package, browser; all, if none is named. Other arguments
+`NUMBERS` does the same for the constants of the core, which `make mutants` does not change: each has a test that
+fails when it is another number.
+Arguments choose steps: promises, breakages, numbers, pythons, package, browser; all, if none is named. Other arguments
 are names of promises or of their tests, and only their breakages are applied.
 """
 
@@ -34,6 +36,44 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 README_TESTS = ("tests/house/test_readme.py", "tests/examples")
 
 
+_LIMITS, _WIDE = "volc_dashscope/_limits", "tests/core/test_adaptive_rate.py"
+_LIMITER, _RETRY = "tests/core/test_rate_limiter.py", "tests/core/test_retry.py"
+_FLOW = "tests/core/test_exchange.py"
+# A file, a constant in it as it is written, another number, and the tests of which one must fail.
+NUMBERS = (
+    (f"{_LIMITS}/adaptive_rate.py", "_AT_ONCE_SECONDS = 0.5", "_AT_ONCE_SECONDS = 1.0", _WIDE),
+    (f"{_LIMITS}/adaptive_rate.py", "_WINDOW_SECONDS = 5.0", "_WINDOW_SECONDS = 6.0", _WIDE),
+    (f"{_LIMITS}/adaptive_rate.py", "_WINDOW_REQUESTS = 16", "_WINDOW_REQUESTS = 17", _WIDE),
+    (f"{_LIMITS}/adaptive_rate.py", "_WINDOW_SHORTEST = 0.1", "_WINDOW_SHORTEST = 0.2", _WIDE),
+    (f"{_LIMITS}/adaptive_rate.py", "_LARGEST_DECREASE = 0.5", "_LARGEST_DECREASE = 0.6", _WIDE),
+    (f"{_LIMITS}/adaptive_rate.py", "_GROWTH = 0.15", "_GROWTH = 0.2", _WIDE),
+    (f"{_LIMITS}/adaptive_rate.py", "_SLOWEST = 1 / 60", "_SLOWEST = 1 / 30", _WIDE),
+    (f"{_LIMITS}/adaptive_rate.py", "_CONFIGURED_MARGIN = 0.95", "_CONFIGURED_MARGIN = 0.9", _WIDE),
+    (f"{_LIMITS}/adaptive_rate.py", "0.95 * self._estimated", "0.9 * self._estimated", _WIDE),
+    (f"{_LIMITS}/adaptive_rate.py", "self._unknown) / 4 if", "self._unknown) / 5 if", _WIDE),
+    (f"{_LIMITS}/rate_limiter.py", "_PAUSE = 1.0\n_LONGEST", "_PAUSE = 2.0\n_LONGEST", _LIMITER),
+    (f"{_LIMITS}/rate_limiter.py", "_LONGEST_PAUSE = 16.0", "_LONGEST_PAUSE = 20.0", _LIMITER),
+    (f"{_LIMITS}/retry.py", "_FIRST_PAUSE = 0.5", "_FIRST_PAUSE = 0.6", _RETRY),
+    (f"{_LIMITS}/retry.py", "_LONGEST_PAUSE = 20.0", "_LONGEST_PAUSE = 30.0", _RETRY),
+    (f"{_LIMITS}/retry.py", "LONGEST_HINT = 24 * 3600.0", "LONGEST_HINT = 23 * 3600.0", _RETRY),
+    (f"{_LIMITS}/retry.py", "DEFAULT_RETRIES = 7", "DEFAULT_RETRIES = 8", _FLOW),
+    (
+        f"{_LIMITS}/retry.py",
+        "_FIRST_CONNECTS, _FIRST_SECONDS = 3, 10.0",
+        "_FIRST_CONNECTS, _FIRST_SECONDS = 4, 10.0",
+        _FLOW,
+    ),
+    (f"{_LIMITS}/retry.py", "_FIRST_SECONDS = 3, 10.0", "_FIRST_SECONDS = 3, 20.0", _FLOW),
+    ("volc_dashscope/_request/workers.py", "_RAMP = 0.032", "_RAMP = 0.0", "tests/core/test_fan_out.py"),
+    (
+        "volc_dashscope/_http/transport.py",
+        "_KEPT = 30.0",
+        "_KEPT = 31.0",
+        "tests/core/test_transport_pool.py",
+    ),
+)
+
+
 def breakages() -> Iterator[tuple[str, Any]]:
     """Yield the name of each module and each of its breakages."""
     sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(PROMISES)]
@@ -57,52 +97,74 @@ def run_promises() -> list[str]:
 def run_breakages(names: tuple[str, ...] = ()) -> list[str]:
     """Apply each breakage to a copy and return those that nobody noticed."""
     chosen = [pair for pair in breakages() if not names or pair[1].test in names or pair[0] in names]
+    return _unnoticed(
+        [
+            (
+                f"{module}.{breakage.test}",
+                (breakage.file, breakage.old, breakage.new, f"tests/promises/{module}.py"),
+                {"PROMISE": rf"{re.escape(breakage.test)}(\[|$)"},
+            )
+            for module, breakage in chosen
+        ]
+    )
+
+
+def run_numbers() -> list[str]:
+    """Change each constant in a copy and return those that nobody noticed."""
+    return _unnoticed([(number[3], number, {}) for number in NUMBERS])
+
+
+def _unnoticed(changes: list[tuple[str, tuple[str, str, str, str], dict[str, str]]]) -> list[str]:
+    """Try changes, each with where it must be noticed and variables for the tests; return those that were not."""
     with tempfile.TemporaryDirectory(prefix="volc-dashscope-chaos-") as folder:
         copies: SimpleQueue[Path] = SimpleQueue()
         for number in range(WORKERS):
             copies.put(_copied(Path(folder) / f"copy-{number}"))
 
-        def tried(pair: tuple[str, Any]) -> str:
+        def tried(change: tuple[str, tuple[str, str, str, str], dict[str, str]]) -> str:
             copy = copies.get()
             try:
-                return _break(copy, *pair)
+                return _break(copy, *change[1], change[2])
             finally:
                 copies.put(copy)
 
         unnoticed = []
         with ThreadPoolExecutor(WORKERS) as pool:
-            for (module, breakage), verdict in zip(chosen, pool.map(tried, chosen), strict=True):
-                place = f"{module}.{breakage.test}"
-                print(f"{verdict:<9} {place}: {breakage.file}: {_short(breakage.new)}", flush=True)
+            for change, verdict in zip(changes, pool.map(tried, changes), strict=True):
+                place, (file, _, new, _), _ = change
+                print(f"{verdict:<9} {place}: {file}: {_short(new)}", flush=True)
                 if verdict != "red":
-                    unnoticed.append(f"{place} is {verdict} when {breakage.file} is broken")
-    print(f"{len(chosen) - len(unnoticed)} of {len(chosen)} breakages were noticed", flush=True)
+                    unnoticed.append(f"{place} is {verdict} when {file} is broken")
+    print(f"{len(changes) - len(unnoticed)} of {len(changes)} breakages were noticed", flush=True)
     return unnoticed
 
 
 def _copied(copy: Path) -> Path:
     ignored = shutil.ignore_patterns(
-        ".git", ".venv*", "__pycache__", "*.pyc", ".mypy_cache", ".ruff_cache", ".hypothesis", "site"
+        ".git",
+        ".venv*",
+        "__pycache__",
+        "*.pyc",
+        ".mypy_cache",
+        ".ruff_cache",
+        ".hypothesis",
+        "site",
+        "mutants",
     )
     shutil.copytree(ROOT, copy, ignore=ignored, symlinks=True)
     return copy
 
 
-def _break(copy: Path, module: str, breakage: Any) -> str:
-    """Return "red" if the test notices, else what happened instead."""
-    path = copy / breakage.file
+def _break(copy: Path, file: str, old: str, new: str, tests: str, variables: dict[str, str]) -> str:
+    """Return "red" if the tests notice, else what happened instead."""
+    path = copy / file
     sound = path.read_text("utf-8")
-    if sound.count(breakage.old) != 1:
-        return f"{sound.count(breakage.old)} hits"
-    _write(path, sound.replace(breakage.old, breakage.new))
+    if sound.count(old) != 1:
+        return f"{sound.count(old)} hits"
+    _write(path, sound.replace(old, new))
     try:
-        command = [sys.executable, "-m", "pytest", "-x", f"tests/promises/{module}.py"]
-        chosen = rf"{re.escape(breakage.test)}(\[|$)"
-        environment = {
-            **os.environ,
-            "PYTHONPATH": str(copy),
-            "PROMISE": chosen,
-        }
+        command = [sys.executable, "-m", "pytest", "-x", tests]
+        environment = {**os.environ, "PYTHONPATH": str(copy), **variables}
         environment.pop("CHAOS", None)
         done = subprocess.run(
             command, cwd=copy, env=environment, timeout=LONGEST, capture_output=True, check=False
@@ -162,6 +224,7 @@ def run_browser() -> list[str]:
 STEPS: dict[str, Callable[[], list[str]]] = {
     "promises": run_promises,
     "breakages": run_breakages,
+    "numbers": run_numbers,
     "pythons": run_pythons,
     "package": run_package,
     "browser": run_browser,

@@ -81,7 +81,7 @@ def test_requests_that_end_together_count_as_a_tenth_of_a_second() -> None:
 )
 def test_the_last_five_seconds_count(start: float, requests: int) -> None:
     window = RateWindow(None)
-    times = [start, *(number / 4 for number in range(1, 20))]
+    times = [start, *(2.5 + number / 8 for number in range(1, 20))]
     for at in times:
         window.passed(1, at)
 
@@ -146,6 +146,18 @@ def test_a_second_lesson_starts_from_the_rate_before_it() -> None:
     # What ended lately is more than the limit let through: what it allowed is what was too much.
     assert before is not None
     assert before * 0.9 < (window.limit or 0) < before
+
+
+def test_what_was_too_much_again_is_the_new_level() -> None:
+    window = _throttled_once()
+    for number in range(20):
+        window.passed(1, 10.0 + number)
+
+    window.throttled(1, 30.0)
+    window.lower(1, 30.0, again=False)
+
+    # The latest sixteen took fifteen seconds.
+    assert pytest.approx(16 / 15) == window._too_much
 
 
 def test_an_outage_forgets_no_rate() -> None:
@@ -241,3 +253,12 @@ def test_half_a_round_that_was_not_served_is_chance() -> None:
         (limit.served if served else limit.unserved)()
 
     assert 4.0 == limit.size
+
+
+def test_one_request_stays_in_flight() -> None:
+    limit = ConcurrencyLimit(2)
+
+    for _ in range(5):
+        limit.unserved()
+
+    assert 1.0 == limit.size

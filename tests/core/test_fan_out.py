@@ -121,3 +121,18 @@ def test_no_more_jobs_run_at_once_than_the_feed_is_wide():
         scheduler.finish(number)
 
     assert 3 == most
+
+
+def test_workers_begin_one_after_the_other():
+    """Requests that leave together are answered together, and DashScope refuses rates that rise too quickly."""
+    begun: list[float] = []
+    everybody = threading.Barrier(8, timeout=10)
+
+    def work(job: int) -> int:
+        begun.append(time.monotonic())
+        everybody.wait()
+        return job
+
+    _do("threads", Scheduler(range(8), width=8), work, lambda job, outcome: 0.0)
+
+    assert 0.02 < max(begun) - min(begun)

@@ -67,3 +67,17 @@ def test_a_transport_released_after_the_end_is_to_be_closed():
 
     assert [transport] == pool.drain()
     assert pool.release(transport) is transport
+
+
+def test_an_idle_transport_is_kept_for_half_a_minute(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    pool = TransportPool(lambda: httpx.HTTPTransport(verify=False))
+    used = [pool.acquire() for _ in range(3)]
+
+    returned = []
+    for transport, at in zip(used, (100.0, 130.0, 130.5), strict=True):
+        now[0] = at
+        returned.append(pool.release(transport))
+
+    assert [None, None, used[0]] == returned

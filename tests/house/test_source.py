@@ -8,6 +8,7 @@ import inspect
 import re
 from collections.abc import Collection
 
+from chaos import NUMBERS
 from source import PACKAGES, ROOT, Module, modules
 
 MODULES = modules()
@@ -123,6 +124,21 @@ def test_an_attribute_has_a_line_of_its_own():
     sections = [text.partition("\nAttributes:\n")[2].partition("\n\n")[0] for text in texts]
 
     assert [] == [line for text in sections for line in re.findall(r"^    \w+(?:, \w+)+: .*", text, re.M)]
+
+
+def test_each_number_of_the_limits_has_a_test_that_fails_when_it_changes():
+    """`scripts/chaos.py numbers` changes each; what it looks for must be in the source once."""
+    constant = re.compile(r"^(_?[A-Z]\w+(?:, _?[A-Z]\w+)*) = [^\n]*\d", re.M)
+    named = [
+        name
+        for path in sorted((ROOT / "volc_dashscope" / "_limits").glob("*.py"))
+        for names in constant.findall(path.read_text("utf-8"))
+        for name in names.split(", ")
+    ]
+
+    assert len(named) > 10
+    assert [] == [name for name in named if not any(name in old for _, old, _, _ in NUMBERS)]
+    assert [1] * len(NUMBERS) == [(ROOT / file).read_text("utf-8").count(old) for file, old, _, _ in NUMBERS]
 
 
 def test_the_packages_are_typed_and_the_changelog_has_what_is_unreleased():
