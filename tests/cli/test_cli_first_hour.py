@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from paintings import painted
 
 from volc_dashscope.cli._output import most_frequent, shell_spelling
 
@@ -143,3 +144,14 @@ def test_a_price_too_small_to_be_seen_is_no_zero(cli, services, tmp_path):
     done = cli("embed", "t.txt", "-m", V4, "-o", "out.parquet", "-q")
 
     assert ("under CNY 0.0001" in told.out, "under CNY 0.0001" in done.err) == (True, True)
+
+
+def test_a_folder_is_priced_without_a_promise(cli, services, tmp_path):
+    """What a service adds to a picture is billed and on no page, so no price is the most."""
+    (tmp_path / "pics").mkdir()
+    (tmp_path / "pics" / "a.png").write_bytes(painted(size=(512, 512)))
+
+    told = cli("search", "pics", "sea", "-m", "doubao-embedding-vision-251215").err
+
+    assert "all of them cost about" in told
+    assert "at most" not in told

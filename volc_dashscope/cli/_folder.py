@@ -169,10 +169,10 @@ def _album(folder: Path, client: Client, store: Path, options: FolderOptions) ->
 
 
 def _price(folder: Path, options: FolderOptions) -> str:
-    """Return what the whole folder would cost, which the new files cannot exceed."""
+    """Return what the whole folder would cost, without the text that a service adds and bills: no page prints it."""
     assert options.model is not None
     found = preview(folder, model=options_as_settings(options, options.model))
     if found.price is None or found.price[1] is None:
         return "the price is unknown"
     words = amount(found.price[1], found.currency)
-    return words if words.startswith("under") else f"at most {words}"
+    return f"all of them cost {words if words.startswith('under') else 'about ' + words}"
