@@ -11,7 +11,7 @@ ROUNDS = 15
 PROGRAMS = {
     "nothing": "",
     "httpx, numpy, orjson": "import httpx, numpy, orjson",
-    "volc_dashscope": "import volc_dashscope",
+    "volc_dashscope": "from volc_dashscope import Client",
 }
 
 
