@@ -4,7 +4,7 @@ Write the address of the repository into every link that needs it.
     python scripts/repository_url.py
 
 The address is `Repository` in pyproject.toml, and is changed there alone. Links of the READMEs are absolute, because
-PyPI resolves no others; the other addresses of `[project.urls]` begin with it.
+PyPI resolves no others; the other addresses of `[project.urls]` begin with it. So do those of `packaging/`.
 """
 
 from __future__ import annotations
@@ -14,8 +14,17 @@ import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = ("README.md", "README.zh-CN.md", "pyproject.toml")
-_FILE = re.compile(r"https://github\.com/[\w.-]+/[\w.-]+(?=/blob/main/|/issues\")")
+PAGES = (
+    "README.md",
+    "README.zh-CN.md",
+    "pyproject.toml",
+    *sorted(
+        str(path.relative_to(ROOT))
+        for name in ("README.md", "pyproject.toml")
+        for path in (ROOT / "packaging").glob(f"*/{name}")
+    ),
+)
+_FILE = re.compile(r"https://github\.com/[\w.-]+/[\w.-]+(?=/blob/main/|/issues\"|\"$)", re.M)
 _RAW = re.compile(r"https://raw\.githubusercontent\.com/[\w.-]+/[\w.-]+(?=/main/)")
 
 

@@ -160,6 +160,12 @@ def test_a_new_address_reaches_links_to_files_and_pictures():
     )
 
 
+def test_a_new_address_reaches_the_distributions():
+    new = repository_url.rewritten('Repository = "https://github.com/o/n"\nother', "https://github.com/us/it")
+
+    assert 'Repository = "https://github.com/us/it"\nother' == new
+
+
 @pytest.mark.parametrize("path", READMES, ids=lambda path: path.name)
 def test_every_link_of_a_readme_also_works_on_pypi(path):
     """PyPI resolves no relative link, so each one is absolute and names a file of this tree."""
