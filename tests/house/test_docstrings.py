@@ -66,6 +66,7 @@ FAULTS = {
 }
 FILES = {
     "texts.txt": "a red shoe\na blue hat\n",
+    "pairs.csv": "question,answer\nreset password,Billing\nreset password,Reset a password\n",
     "shoes.csv": "sku,title\n1,a red shoe\n2,a blue hat\n",
 }
 # What the text of an example takes for granted.
@@ -95,6 +96,14 @@ BEFORE = {
         url = emulator.publish("texts.txt", b"a red shoe\\na blue hat")
     """,
     "volc_dashscope.search.Entry": """
+        client = Client("qwen3-vl-embedding")
+        album = open_album(Path("pictures"), client, store_folder(Path("pictures"), "emulator"))
+    """,
+    "volc_dashscope.search.Reranked": """
+        client = Client("qwen3-vl-embedding")
+        album = open_album(Path("pictures"), client, store_folder(Path("pictures"), "emulator"))
+    """,
+    "volc_dashscope.search.PictureReranker": """
         client = Client("qwen3-vl-embedding")
         album = open_album(Path("pictures"), client, store_folder(Path("pictures"), "emulator"))
     """,

@@ -23,6 +23,14 @@ class PairColumns(Columns):
     """
     Which columns of a table hold the query and the documents.
 
+    ```python
+    pairs = open_source("pairs.csv", columns=PairColumns(query="question", document="answer"))
+    print(rerank_file(pairs, "ranked.parquet", model="qwen3-rerank").rows)
+    ```
+    ```text
+    1
+    ```
+
     A row has one query and one document, or a list of documents in one cell (Parquet, JSONL). With several columns
     of a kind, each row fills one of them.
 

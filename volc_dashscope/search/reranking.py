@@ -16,14 +16,39 @@ _CANDIDATES = 50
 
 @dataclass(frozen=True, slots=True)
 class Reranked(Found):
-    """A result with the rank and score that its vector gave it; `score` is the rerank model's."""
+    """
+    A result with the rank and score that its vector gave it; `score` is the rerank model's.
+
+    ```python
+    order = PictureReranker(Reranker("qwen3-vl-rerank"))
+    (vector,) = client.embed(["a yellow banana"], text_type="query").vectors
+    for found in order.best("a yellow banana", album.search(vector, top=2), album, top=2):
+        print(found.rank, 1 <= found.vector_rank <= 2)
+    ```
+    ```text
+    1 True
+    2 True
+    ```
+    """
 
     vector_rank: int
     vector_score: float
 
 
 class PictureReranker:
-    """Orders the nearest pictures of an album again, one request a question."""
+    """
+    Orders the nearest pictures of an album again, one request a question.
+
+    ```python
+    order = PictureReranker(Reranker("qwen3-vl-rerank"))
+    (vector,) = client.embed(["a yellow banana"], text_type="query").vectors
+    best = order.best("a yellow banana", album.search(vector, top=2), album, top=1)
+    print(len(best), best[0].rank)
+    ```
+    ```text
+    1 1
+    ```
+    """
 
     def __init__(self, reranker: Reranker) -> None:
         self._reranker = reranker
