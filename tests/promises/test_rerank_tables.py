@@ -14,7 +14,7 @@ from volc_dashscope import Reranker
 from volc_dashscope.bulk import rerank_file
 from volc_dashscope.emulator import Emulator
 
-MODEL, DOCUMENTS, OVER = "qwen3-rerank", ["a blue sea", "red shoes", "a green hat"], 501
+MODEL, DOCUMENTS, OVER = "qwen3-rerank", ["a blue sea", "red shoes", "a green hat"], 600
 BREAKAGES = [
     Breakage(
         "volc_dashscope/bulk/_partial.py",
@@ -95,4 +95,4 @@ def test_a_query_over_the_limit_is_not_split(tmp_path):
         report.failed,
         [e.body["input"]["query"] for e in emulator.ledger],
     )
-    assert all("501 documents; qwen3-rerank accepts at most 500" in row["error"] for row in found[:OVER])
+    assert all("600 documents; qwen3-rerank accepts at most 500" in row["error"] for row in found[:OVER])
