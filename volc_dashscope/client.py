@@ -18,6 +18,7 @@ from volc_dashscope._request.items import items_of
 from volc_dashscope._request.progress import Progress
 from volc_dashscope._request.row_cache import BatchCache, RowCache
 from volc_dashscope._request.stream import NOTHING, Stream
+from volc_dashscope._request.telemetry import RequestTelemetry, observed, telemetry
 from volc_dashscope._request.temporary_storage import Storage
 from volc_dashscope._request.upload import stored
 from volc_dashscope._request.workers import afan_out, fan_out
@@ -168,12 +169,16 @@ class _ClientBase(ServiceClient):
             ordered=ordered,
         )
 
-    def _flow(self, batch: Batch, spec: RequestSpec) -> Flow[Rows]:
+    def _flow(self, batch: Batch, spec: RequestSpec, telemetry: RequestTelemetry | None) -> Flow[Rows]:
         if not batch.items:
             return NOTHING
         if spec.upload:
             batch = yield from stored(batch, spec, self._storage)
-        return (yield from exchange(BatchOperation(batch, spec, self._codec, self._length), self._context))
+        flow = exchange(BatchOperation(batch, spec, self._codec, self._length), self._context)
+        return (yield from observed(telemetry, flow, len(batch)))
+
+    def _telemetry(self, spec: RequestSpec) -> RequestTelemetry | None:
+        return telemetry("embeddings", spec, self._context.clock)
 
 
 @documented
@@ -242,12 +247,13 @@ class Client(_ClientBase, SyncLifecycle):
         kept in memory (`partial_results_bytes`) and served to one more call for the same.
         """
         call, spec = self._call(items, text_type, output_type, on_error, keep)
+        told = self._telemetry(spec)
         transport = self._pool.sync_transport()
         try:
             with Progress(call.count, shown=progress) as bar:
                 for number, batch, outcome in fan_out(
                     call.scheduler,
-                    lambda batch, watch: run(self._flow(batch, spec), transport, watch),
+                    lambda batch, watch: run(self._flow(batch, spec, told), transport, watch),
                     while_waiting=call.write_old,
                 ):
                     call.handle(number, batch, outcome)
@@ -273,12 +279,13 @@ class Client(_ClientBase, SyncLifecycle):
             AuthError, QuotaError: The account cannot go on; what was finished has been yielded.
         """
         spec = self._spec_for(text_type)
+        told = self._telemetry(spec)
         stream, transport = self._stream(items, spec, ordered), self._pool.sync_transport()
         try:
             # Who saves each row at once loses, when killed, no more than the requests in flight.
             for number, batch, outcome in fan_out(
                 stream.scheduler,
-                lambda batch, watch: run(self._flow(batch, spec), transport, watch),
+                lambda batch, watch: run(self._flow(batch, spec, told), transport, watch),
                 prefetch=False,
             ):
                 stream.handle(number, batch, outcome)
@@ -341,10 +348,11 @@ class AsyncClient(_ClientBase, AsyncLifecycle):
     ) -> EmbeddingResult:
         """As `Client._embed`, awaited."""
         call, spec = self._call(items, text_type, output_type, on_error, keep)
+        told = self._telemetry(spec)
         transport = await self._pool.async_transport()
         outcomes = afan_out(
             call.scheduler,
-            lambda batch: arun(self._flow(batch, spec), transport),
+            lambda batch: arun(self._flow(batch, spec, told), transport),
             inline=call.single,
             while_waiting=call.write_old,
         )
@@ -366,9 +374,10 @@ class AsyncClient(_ClientBase, AsyncLifecycle):
     ) -> AsyncGenerator[tuple[int, FloatArray | EmbeddingError], None]:
         """As `Client.stream`, awaited."""
         spec = self._spec_for(text_type)
+        told = self._telemetry(spec)
         stream, transport = self._stream(items, spec, ordered), await self._pool.async_transport()
         outcomes = afan_out(
-            stream.scheduler, lambda batch: arun(self._flow(batch, spec), transport), prefetch=False
+            stream.scheduler, lambda batch: arun(self._flow(batch, spec, told), transport), prefetch=False
         )
         try:
             async with aclosing(outcomes):

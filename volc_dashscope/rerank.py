@@ -30,6 +30,7 @@ from volc_dashscope._request.ranking import (
 )
 from volc_dashscope._request.row_cache import BatchCache
 from volc_dashscope._request.score_cache import ScoreCache
+from volc_dashscope._request.telemetry import RequestTelemetry, observed, telemetry
 from volc_dashscope._request.workers import afan_out, fan_out
 from volc_dashscope._types import Flow, RequestSpec, Secret
 from volc_dashscope.errors import EmbeddingError, InputError
@@ -156,7 +157,12 @@ class _RerankerBase(ServiceClient):
         sent_top_n = top_n if self._settings.cache is None else None
         return RerankQuestion(query, listed, sent_top_n), spec, given
 
-    def _rank(self, question: RerankQuestion, spec: RequestSpec) -> Flow[Sequence[tuple[int, float]]]:
+    def _telemetry(self) -> RequestTelemetry | None:
+        return telemetry("rerank", self._spec, self._context.clock)
+
+    def _rank(
+        self, question: RerankQuestion, spec: RequestSpec, told: RequestTelemetry | None
+    ) -> Flow[Sequence[tuple[int, float]]]:
         """Return (position, score), best first: from the cache, or by one request."""
         if not question.documents:
             return ()
@@ -168,7 +174,8 @@ class _RerankerBase(ServiceClient):
             read=lambda reply: read(reply, question, spec),
             cost=RequestCost(1, estimated_tokens(question.query, question.documents)),
         )
-        scores = yield from exchange(step, self._context)
+        flow = exchange(step, self._context)
+        scores = yield from observed(told, flow, len(question.documents))
         self._usage_counter.add(scores.usage)
         self._scores.learn(keys, scores.ranking)
         return scores.ranking
@@ -186,12 +193,12 @@ class _RerankerBase(ServiceClient):
         )
 
     def _answer(
-        self, question: _Question | InputError, top_n: int | None
+        self, question: _Question | InputError, top_n: int | None, told: RequestTelemetry | None
     ) -> Flow[list[RerankResult] | InputError]:
         if isinstance(question, InputError):
             return question
         asked, spec, documents = question
-        return self._results((yield from self._rank(asked, spec)), documents, top_n)
+        return self._results((yield from self._rank(asked, spec, told)), documents, top_n)
 
     @staticmethod
     def _results(
@@ -269,7 +276,7 @@ class Reranker(_RerankerBase, SyncLifecycle):
             EmbeddingError: The request failed.
         """
         question, spec, given = self._question(query, documents, top_n, instruct)
-        return self._results(self._run(self._rank(question, spec)), given, top_n)
+        return self._results(self._run(self._rank(question, spec, self._telemetry())), given, top_n)
 
     def stream(
         self,
@@ -291,11 +298,12 @@ class Reranker(_RerankerBase, SyncLifecycle):
             InputError: A setting that the model does not have.
             AuthError, QuotaError: The account cannot go on; what was finished has been yielded.
         """
+        told = self._telemetry()
         questions, transport = self._questions(pairs, top_n, instruct), self._pool.sync_transport()
         # Who saves each result at once loses, when killed, no more than the requests in flight.
         for number, _, outcome in fan_out(
             questions.scheduler,
-            lambda question, watch: run(self._answer(question, top_n), transport, watch),
+            lambda question, watch: run(self._answer(question, top_n, told), transport, watch),
             prefetch=False,
         ):
             yield number, questions.handle(number, outcome)
@@ -327,7 +335,7 @@ class AsyncReranker(_RerankerBase, AsyncLifecycle):
     ) -> list[RerankResult]:
         """As `Reranker.rerank`, awaited."""
         question, spec, given = self._question(query, documents, top_n, instruct)
-        return self._results(await self._arun(self._rank(question, spec)), given, top_n)
+        return self._results(await self._arun(self._rank(question, spec, self._telemetry())), given, top_n)
 
     async def stream(
         self,
@@ -337,10 +345,11 @@ class AsyncReranker(_RerankerBase, AsyncLifecycle):
         instruct: str | None = None,
     ) -> AsyncGenerator[tuple[int, list[RerankResult] | EmbeddingError], None]:
         """As `Reranker.stream`, awaited."""
+        told = self._telemetry()
         questions, transport = self._questions(pairs, top_n, instruct), await self._pool.async_transport()
         outcomes = afan_out(
             questions.scheduler,
-            lambda question: arun(self._answer(question, top_n), transport),
+            lambda question: arun(self._answer(question, top_n, told), transport),
             prefetch=False,
         )
         async with aclosing(outcomes):

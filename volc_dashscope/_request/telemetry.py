@@ -1,0 +1,176 @@
+"""
+A span and two metrics for each request, by OpenTelemetry's conventions for generative AI; no content and no key.
+
+Source: github.com/open-telemetry/semantic-conventions-genai (names that begin with `gen_ai.`, `server.`, `error.`).
+What those have no name for begins with `volc_dashscope.`. Nothing is imported until the program itself has imported
+OpenTelemetry, and nothing is written until it has set a provider.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from functools import cache
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
+
+from volc_dashscope._types import Flow, RequestSpec, Send
+from volc_dashscope._version import __version__
+from volc_dashscope.errors import EmbeddingError
+from volc_dashscope.results import Usage
+
+if TYPE_CHECKING:
+    from opentelemetry.context import Context
+    from opentelemetry.metrics import Histogram
+    from opentelemetry.trace import Span
+
+_NAME = "volc_dashscope"
+
+
+class Answer(Protocol):
+    """What a request brings, as far as it is told."""
+
+    @property
+    def usage(self) -> Usage: ...
+    @property
+    def request_id(self) -> str | None: ...
+    @property
+    def model(self) -> str | None: ...
+
+
+A = TypeVar("A", bound=Answer)
+
+
+class RequestTelemetry:
+    """
+    The spans and metrics of one call's requests, below the span that is current where the call was made.
+
+    Args:
+        operation: "embeddings", the conventions' own name, or "rerank", for which they have none.
+        clock: Seconds, for durations.
+    """
+
+    def __init__(
+        self, operation: Literal["embeddings", "rerank"], spec: RequestSpec, clock: Callable[[], float]
+    ) -> None:
+        from opentelemetry import context
+
+        self._clock = clock
+        # Requests leave from threads of their own, where another span would be current or none.
+        self._parent: Context = context.get_current()
+        self._title = f"{operation} {spec.model}"
+        host, _, port = spec.host.partition(":")
+        self._common: dict[str, Any] = {
+            "gen_ai.operation.name": operation,
+            "gen_ai.provider.name": spec.model_info.provider,
+            "gen_ai.request.model": spec.model,
+            **({"server.address": host} if host else {}),
+            **({"server.port": int(port)} if port.isdigit() else {}),
+        }
+        length = spec.expected if operation == "embeddings" else None
+        self._asked = {} if length is None else {"gen_ai.embeddings.dimension.count": length}
+
+    def observed(self, flow: Flow[A], items: int) -> Flow[A]:
+        """Carry a flow out step by step, and write down how it went."""
+        from opentelemetry import trace
+
+        tracer = trace.get_tracer(_NAME, __version__)
+        attributes = {**self._common, **self._asked, "volc_dashscope.items": items}
+        span = tracer.start_span(self._title, self._parent, kind=trace.SpanKind.CLIENT, attributes=attributes)
+        began, attempts, waited = self._clock(), 0, 0.0
+        failure: str | None = "cancelled"
+        try:
+            with closing(flow):
+                step = next(flow)
+                while True:
+                    if isinstance(step, Send):
+                        attempts += 1
+                    else:
+                        waited += step.seconds
+                    step = flow.send((yield step))
+        except StopIteration as done:
+            answer: A = done.value
+            failure = None
+            self._answered(span, answer)
+            return answer
+        except BaseException as error:
+            failure = _kind_of(error)
+            if isinstance(error, EmbeddingError) and error.request_id is not None:
+                span.set_attribute("gen_ai.response.id", error.request_id)
+            raise
+        finally:
+            span.set_attribute("volc_dashscope.retries", max(0, attempts - 1))
+            span.set_attribute("volc_dashscope.wait_seconds", waited)
+            self._end(span, failure, self._clock() - began)
+
+    def _answered(self, span: Span, answer: Answer) -> None:
+        usage = answer.usage
+        span.set_attribute("gen_ai.usage.input_tokens", usage.total_tokens)
+        span.set_attribute("volc_dashscope.usage.text_tokens", usage.text_tokens)
+        span.set_attribute("volc_dashscope.usage.image_tokens", usage.image_tokens)
+        for name, value in (("id", answer.request_id), ("model", answer.model)):
+            if value is not None:
+                span.set_attribute(f"gen_ai.response.{name}", value)
+        for modality, tokens in _by_modality(usage).items():
+            told = {"volc_dashscope.modality": modality} if modality else {}
+            _histograms()[1].record(tokens, {**self._common, "gen_ai.token.type": "input", **told})
+
+    def _end(self, span: Span, failure: str | None, seconds: float) -> None:
+        from opentelemetry.trace import StatusCode
+
+        told = dict(self._common)
+        if failure is not None:
+            told["error.type"] = failure
+            span.set_attribute("error.type", failure)
+            # Without a description: the message of an error can name an item.
+            span.set_status(StatusCode.ERROR)
+        _histograms()[0].record(seconds, told)
+        span.end()
+
+
+def telemetry(
+    operation: Literal["embeddings", "rerank"], spec: RequestSpec, clock: Callable[[], float]
+) -> RequestTelemetry | None:
+    """Return what observes a call's requests, or None in a program that has set no provider."""
+    trace, metrics = (sys.modules.get(f"opentelemetry.{signal}") for signal in ("trace", "metrics"))
+    if (trace is None or not _is_set(trace.get_tracer_provider())) and (
+        metrics is None or not _is_set(metrics.get_meter_provider())
+    ):
+        return None
+    return RequestTelemetry(operation, spec, clock)
+
+
+def _is_set(provider: object) -> bool:
+    # Until a program sets one, the API answers with a provider of its own that does nothing.
+    return not type(provider).__module__.startswith(("opentelemetry.trace", "opentelemetry.metrics"))
+
+
+def observed(telemetry: RequestTelemetry | None, flow: Flow[A], items: int) -> Flow[A]:
+    """Return the flow, observed if anything observes it."""
+    return flow if telemetry is None else telemetry.observed(flow, items)
+
+
+@cache
+def _histograms() -> tuple[Histogram, Histogram]:
+    """Return the instruments for durations and tokens; a provider that is set later gets them too."""
+    from opentelemetry import metrics
+
+    meter = metrics.get_meter(_NAME, __version__)
+    return (
+        meter.create_histogram(
+            "gen_ai.client.operation.duration", "s", "How long a request took, with retries"
+        ),
+        meter.create_histogram("gen_ai.client.token.usage", "{token}", "Tokens that were billed"),
+    )
+
+
+def _by_modality(usage: Usage) -> Mapping[str, int]:
+    known = {"text": usage.text_tokens, "image": usage.image_tokens}
+    if sum(known.values()) != usage.total_tokens:
+        return {"": usage.total_tokens}
+    return {modality: tokens for modality, tokens in known.items() if tokens}
+
+
+def _kind_of(error: BaseException) -> str:
+    code = error.code if isinstance(error, EmbeddingError) else None
+    return code or type(error).__name__
