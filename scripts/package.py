@@ -114,6 +114,12 @@ import numpy, ray.data
 embedder = Embedder(model="text-embedding-v4", text_column="text", dimensions=64)
 assert embedder({"text": numpy.array(["a", "b"], dtype=object)})["vector"].shape == (2, 64)
 """
+OTEL = """
+from opentelemetry import trace
+from volc_dashscope import Client
+assert len(Client("text-embedding-v4").embed(["a red apple"])) == 1
+assert not trace.get_current_span().is_recording()
+"""
 # By the name of the extra. One that is not here, and one that is here only, is an error.
 PROGRAMS: dict[str, str] = {
     "langchain": LANGCHAIN,
@@ -125,7 +131,8 @@ PROGRAMS: dict[str, str] = {
     "serve": SERVE,
     "fast": FAST,
     "ray": RAY,
-    "all": LANGCHAIN + LLAMA_INDEX + IMAGES + EMULATOR + MULTI + BULK + SERVE + FAST,
+    "otel": OTEL,
+    "all": LANGCHAIN + LLAMA_INDEX + IMAGES + EMULATOR + MULTI + BULK + SERVE + FAST + OTEL,
 }
 
 

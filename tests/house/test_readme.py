@@ -13,6 +13,7 @@ import io
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -100,8 +101,11 @@ EACH = pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative
 
 
 @pytest.mark.parametrize("path", CODED, ids=lambda path: str(path.relative_to(ROOT)))
-def test_the_code_runs_and_prints_what_the_page_says(path, ark_dashscope_emulator_env, drawings, monkeypatch):
-    monkeypatch.chdir(drawings)
+def test_the_code_runs_and_prints_what_the_page_says(
+    path, ark_dashscope_emulator_env, drawings, tmp_path, monkeypatch
+):
+    # Each page starts in a folder of its own: what another has written must not be there.
+    monkeypatch.chdir(shutil.copytree(drawings, tmp_path / "reader"))
 
     outputs = run(path.read_text("utf-8"), str(path))
 
