@@ -5,7 +5,8 @@ Every key of a block is either carried into the item or refused. What a block ma
 
     id, index, annotations, metadata, cache_control   how a framework or a chat model keeps books; shapes no vector
     detail                                            OpenAI's advice to a chat model; neither service has it
-    fps, max_video_tokens, ...                        how a video is sampled, beside its URL or in `extras`
+    fps, max_video_tokens, ...                        how a video is sampled, beside its URL or in `extras`; in the
+                                                      `metadata` of a video they are refused, not ignored
 """
 
 from __future__ import annotations
@@ -148,6 +149,9 @@ def _require_known(
     """Refuse a key that would be dropped. One without a value says nothing."""
     knobs = _KNOBS if medium is Video else ()
     allowed = {*content, *knobs}
+    if medium is Video:
+        _require_no_knob_in_metadata(block)
+        _require_no_knob_in_metadata(_extras(block))
     for key, value in [*block.items(), *_extras(block).items()]:
         if value is None or key in allowed or key in _BOOKKEEPING or key == "extras":
             continue
@@ -158,6 +162,18 @@ def _require_known(
         kind = block.get("type")
         seen = f"content block of type {kind!r} with" if kind is not None else "content block with"
         raise InputError(f"{seen} the key {key!r}; known beside it are {', '.join(sorted(allowed))}")
+
+
+def _require_no_knob_in_metadata(holder: Mapping[str, Any]) -> None:
+    metadata = holder.get("metadata")
+    if not isinstance(metadata, Mapping):
+        return
+    for name in _KNOBS:
+        if metadata.get(name) is not None:
+            raise InputError(
+                f"a video block with {name!r} in its metadata, which shapes no vector; "
+                "put it beside its URL or in extras"
+            )
 
 
 def _knobs(*blocks: Mapping[str, Any]) -> dict[str, Any]:

@@ -183,6 +183,15 @@ def test_bookkeeping_of_a_block_is_no_content():
 
     assert "a shoe" == as_item({"type": "text", "text": "a shoe", "annotations": [], **books})
     assert SHOE == as_item({"type": "image", "url": PICTURE_URL, "file_id": None, **books})
+    assert CAT == as_item({"type": "video", "url": VIDEO_URL, **books, "metadata": {"a": 1, "fps": None}})
+
+
+def test_metadata_of_a_picture_may_tell_of_the_film_it_was_taken_from():
+    """Only where a video is embedded can `fps` be a setting; beside a picture or text it is a note."""
+    taken = {"metadata": {"fps": 25, "film": "cat.mp4"}}
+
+    assert SHOE == as_item({"type": "image", "url": PICTURE_URL, **taken})
+    assert "a shoe" == as_item({"type": "text", "text": "a shoe", **taken})
 
 
 BAD = {
@@ -212,6 +221,30 @@ BAD = {
     "sampling said twice": (
         {"type": "video_url", "video_url": {"url": VIDEO_URL, "fps": 1}, "fps": 2},
         "fps twice",
+    ),
+    "sampling in the metadata of a v1 block": (
+        {"type": "video", "url": VIDEO_URL, "metadata": {"fps": 2}},
+        "'fps' in its metadata.*beside its URL or in extras",
+    ),
+    "sampling in the metadata of a video_url block": (
+        {"type": "video_url", "video_url": VIDEO_URL, "metadata": {"min_frames": 8}},
+        "'min_frames' in its metadata.*beside its URL or in extras",
+    ),
+    "sampling in metadata beside the URL": (
+        {"type": "video_url", "video_url": {"url": VIDEO_URL, "metadata": {"fps": 2}}},
+        "'fps' in its metadata.*beside its URL or in extras",
+    ),
+    "sampling in the metadata of a DashScope block": (
+        {"text": "a cat", "video": VIDEO_URL, "metadata": {"fps": 0.5}},
+        "'fps' in its metadata.*beside its URL or in extras",
+    ),
+    "sampling in the metadata of extras": (
+        {"type": "video", "url": VIDEO_URL, "extras": {"metadata": {"fps": 2}}},
+        "'fps' in its metadata.*beside its URL or in extras",
+    ),
+    "an unknown key of a video's extras": (
+        {"type": "video", "url": VIDEO_URL, "extras": {"frames": 3}},
+        "the key 'frames'",
     ),
     "sampling out of its range": (
         {"type": "video_url", "video_url": {"url": VIDEO_URL, "min_frames": 4}},
