@@ -4,8 +4,10 @@
 Everything happens in a temporary directory. Wheel and sdist are built and checked. The wheel is installed bare and with
 each extra of its metadata, each in an empty environment on every supported Python there is, and a program of its own
 asks an emulator on 127.0.0.1. Type checkers read `package_consumer.py`. An extra without a program is an error.
+The distributions of `packaging/`, which are further names for the same package, are built, checked, installed and used
+in the same way.
 
-When all is well, both archives are in `dist/`, and the commands that publish them are printed. `make chaos` runs the
+When all is well, the archives are in `dist/`, and the commands that publish them are printed. `make chaos` runs the
 same as its step `package` and keeps nothing.
 """
 
@@ -20,7 +22,7 @@ import sys
 import tarfile
 import tempfile
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -120,6 +122,13 @@ from volc_dashscope import Client
 assert len(Client("text-embedding-v4").embed(["a red apple"])) == 1
 assert not trace.get_current_span().is_recording()
 """
+RERANK = """
+from llama_index.core.schema import NodeWithScore, TextNode
+from llama_index.postprocessor.volc_dashscope_rerank import DashScopeRerank
+nodes = [NodeWithScore(node=TextNode(text=text)) for text in ("blue sea", "red chair")]
+(first,) = DashScopeRerank(top_n=1).postprocess_nodes(nodes, query_str="the red chair")
+assert first.node.text == "red chair"
+"""
 # By the name of the extra. One that is not here, and one that is here only, is an error.
 PROGRAMS: dict[str, str] = {
     "langchain": LANGCHAIN,
@@ -133,6 +142,20 @@ PROGRAMS: dict[str, str] = {
     "ray": RAY,
     "otel": OTEL,
     "all": LANGCHAIN + LLAMA_INDEX + IMAGES + EMULATOR + MULTI + BULK + SERVE + FAST + OTEL,
+}
+
+# By the name of the distribution in `packaging/`.
+NAMES: dict[str, str] = {
+    "langchain-volc-dashscope": LANGCHAIN,
+    "llama-index-embeddings-volc-dashscope": LLAMA_INDEX.replace(
+        "llama_index_ext", "llama_index.embeddings.volc_dashscope"
+    ),
+    "llama-index-postprocessor-volc-dashscope-rerank": RERANK,
+}
+# What each may install; the names above them belong to the package and to LlamaIndex.
+OWN: dict[str, str] = {
+    "llama-index-embeddings-volc-dashscope": "llama_index/embeddings/volc_dashscope/",
+    "llama-index-postprocessor-volc-dashscope-rerank": "llama_index/postprocessor/volc_dashscope_rerank/",
 }
 
 
@@ -154,6 +177,11 @@ class Bench:
         """What was built to be kept."""
         (found,) = self.folder.glob("*.tar.gz")
         return found
+
+    @property
+    def names(self) -> list[Path]:
+        """The wheels and sdists of `packaging/`."""
+        return sorted((self.folder / "names").iterdir())
 
     def environment(self, name: str, python: str, *requirements: str) -> Path:
         """Make an empty environment, install into it, and return its Python."""
@@ -196,6 +224,29 @@ def check_build(bench: Bench) -> str:
     return f"{bench.wheel.name} and {bench.sdist.name} pass twine check --strict"
 
 
+def build_names(bench: Bench) -> str:
+    """Build the distributions of `packaging/` and let twine read them."""
+    python = str(bench.folder / "tools" / "bin" / "python")
+    for name in NAMES:
+        _do(python, "-m", "build", "--outdir", str(bench.folder / "names"), str(ROOT / "packaging" / name))
+    _do(python, "-m", "twine", "check", "--strict", *map(str, bench.names))
+    return f"{len(bench.names)} archives of {len(NAMES)} further names pass twine check --strict"
+
+
+def check_name(bench: Bench, name: str) -> str:
+    """Look into one wheel of `packaging/`, install it beside the package, and use it by its name."""
+    (wheel,) = (bench.folder / "names").glob(f"{name.replace('-', '_')}-*.whl")
+    files = [file for file in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in file]
+    strange = [file for file in files if name not in OWN or not file.startswith(OWN[name])]
+    if strange or (name in OWN and not files):
+        raise Failed(f"the wheel of {name} holds {strange or 'nothing'}")
+    # The package without its extra: the distribution has to ask for it.
+    python = bench.environment(name, sys.executable, str(wheel), str(bench.wheel))
+    bench.run(python, NAMES[name])
+    shutil.rmtree(bench.folder / name)
+    return f"{name} works by its own name"
+
+
 def check_files(bench: Bench) -> str:
     """Look into both archives."""
     names = zipfile.ZipFile(bench.wheel).namelist()
@@ -205,7 +256,9 @@ def check_files(bench: Bench) -> str:
         raise Failed(f"the wheel holds {sorted(inside)}; missing: {missing}")
     with tarfile.open(bench.sdist) as archive:
         packed = {name.split("/", 1)[1] for name in archive.getnames() if "/" in name}
-    lacking = {"tests/conftest.py", "README.zh-CN.md", "Makefile", "scripts/environment"} - packed
+    lacking = {"tests/conftest.py", "README.zh-CN.md", "Makefile", "scripts/environment"}
+    lacking |= {f"packaging/{name}/pyproject.toml" for name in NAMES}
+    lacking -= packed
     if lacking:
         raise Failed(f"the sdist lacks {sorted(lacking)}")
     return f"{len(names)} files in the wheel, {len(packed)} in the sdist"
@@ -297,15 +350,18 @@ def _steps(bench: Bench) -> Iterator[str]:
     if not found:
         raise Failed(f"none of the supported Pythons is installed: {', '.join(SUPPORTED)}")
     yield check_build(bench)
+    yield build_names(bench)
     yield check_files(bench)
+    yield from (check_name(bench, name) for name in NAMES)
     yield check_pythons(bench, found)
     yield from check_extras(bench, found)
     yield from check_types(bench)
 
 
-def publishing(wheel: str, sdist: str) -> str:
-    """Return what a maintainer types to publish two archives of `dist/`."""
+def publishing(wheel: str, sdist: str, names: Sequence[str] = ()) -> str:
+    """Return what a maintainer types to publish the archives of `dist/`: the package, then what needs it."""
     version = wheel.split("-")[1]
+    more = f"    python -m twine upload {' '.join(f'dist/{name}' for name in names)}\n" if names else ""
     return f"""
 dist/{wheel} and dist/{sdist} are ready. To publish them:
 
@@ -313,7 +369,7 @@ dist/{wheel} and dist/{sdist} are ready. To publish them:
     git push origin v{version}
     python -m pip install twine
     python -m twine upload dist/{wheel} dist/{sdist}
-"""
+{more}"""
 
 
 def run_package(keep: Path | None = None) -> list[str]:
@@ -321,7 +377,7 @@ def run_package(keep: Path | None = None) -> list[str]:
     Build, install and use the package; return what went wrong.
 
     Args:
-        keep: Where both archives are copied to when nothing did.
+        keep: Where the archives are copied to when nothing did.
     """
     sys.path.insert(0, str(ROOT))
     from volc_dashscope.emulator import Emulator
@@ -343,9 +399,10 @@ def run_package(keep: Path | None = None) -> list[str]:
             return [f"packaging: {error}"]
         if keep is not None:
             keep.mkdir(exist_ok=True)
-            for archive in (bench.wheel, bench.sdist):
+            for archive in (bench.wheel, bench.sdist, *bench.names):
                 shutil.copy(archive, keep)
-            print(publishing(bench.wheel.name, bench.sdist.name))
+            names = [archive.name for archive in bench.names]
+            print(publishing(bench.wheel.name, bench.sdist.name, names))
     return []
 
 

@@ -51,8 +51,38 @@ def test_a_wheel_with_too_much_or_too_little_is_refused(tmp_path, extra):
         package.check_files(package.Bench(tmp_path, {}))
 
 
+def test_every_distribution_of_a_name_has_a_program_that_uses_it():
+    assert {folder.name for folder in (ROOT / "packaging").iterdir()} == set(package.NAMES)
+
+
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        ("langchain-volc-dashscope", "langchain_volc_dashscope/__init__.py"),
+        ("llama-index-embeddings-volc-dashscope", "llama_index/core/__init__.py"),
+        ("llama-index-embeddings-volc-dashscope", "llama_index/embeddings/__init__.py"),
+    ],
+    ids=["a module of the package", "a module of core", "the end of a namespace"],
+)
+def test_a_name_with_modules_that_are_not_its_own_is_refused(tmp_path, name, file):
+    folder = tmp_path / "names"
+    folder.mkdir()
+    with zipfile.ZipFile(folder / f"{name.replace('-', '_')}-1-py3-none-any.whl", "w") as archive:
+        archive.writestr(file, "")
+
+    with pytest.raises(package.Failed, match=name):
+        package.check_name(package.Bench(tmp_path, {}), name)
+
+
 def test_publishing_is_told_with_the_version_that_was_built():
     said = package.publishing("it-1.2-py3-none-any.whl", "it-1.2.tar.gz")
 
     assert "git tag v1.2\n" in said
     assert "twine upload dist/it-1.2-py3-none-any.whl dist/it-1.2.tar.gz\n" in said
+
+
+def test_the_package_is_published_before_the_names_that_need_it():
+    said = package.publishing("it-1.2-py3-none-any.whl", "it-1.2.tar.gz", ["names-1.2.tar.gz"])
+
+    assert "twine upload dist/it-1.2-py3-none-any.whl dist/it-1.2.tar.gz\n" in said
+    assert "twine upload dist/names-1.2.tar.gz\n" in said.partition("it-1.2.tar.gz\n")[2]
