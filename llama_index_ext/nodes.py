@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
+from multiprocessing import parent_process
 from typing import TYPE_CHECKING, Any, Literal
 from uuid import uuid4
 
@@ -68,6 +69,7 @@ class MultiModalNodeEmbedder(Portable, TransformComponent):
             "always" needs a model that can. "never" always takes the mean.
         on_error: "raise", or "skip": a failed node is left out of what comes back (core would embed it as text),
             listed in `skipped`, logged as a warning, and embedded by the next run of a pipeline with a docstore.
+            A pipeline with `num_workers=` needs "raise".
 
     Raises:
         ConfigError: `fuse="always"` for a model that cannot fuse.
@@ -81,6 +83,7 @@ class MultiModalNodeEmbedder(Portable, TransformComponent):
 
     _skipped: dict[str, EmbeddingError] = PrivateAttr(default_factory=dict)
     _sources: dict[str, str] = PrivateAttr(default_factory=dict)
+    _unpickled: bool = PrivateAttr(default=False)
 
     if not TYPE_CHECKING:
 
@@ -118,10 +121,12 @@ class MultiModalNodeEmbedder(Portable, TransformComponent):
         Return the nodes with their vectors.
 
         Raises:
+            ConfigError: `on_error="skip"` in a worker process of a pipeline. Nothing was sent.
             InputError: A node holds nothing that can be embedded. Nothing was sent.
             EmbeddingError: The only node failed; the message has its id, the service's code and request id.
             BulkError: Some of many nodes failed, by their position; what is done is not paid again on a retry.
         """
+        self._require_that_skipping_is_seen()
         work = _Work(nodes, self)
         with announced(self.embed_model, work.labels) as vectors:
             for items in work.asking():
@@ -135,6 +140,7 @@ class MultiModalNodeEmbedder(Portable, TransformComponent):
 
     async def acall(self, nodes: Sequence[BaseNode], **kwargs: Any) -> Sequence[BaseNode]:
         """As calling it, awaited."""
+        self._require_that_skipping_is_seen()
         work = _Work(nodes, self)
         with announced(self.embed_model, work.labels) as vectors:
             for items in work.asking():
@@ -145,6 +151,10 @@ class MultiModalNodeEmbedder(Portable, TransformComponent):
             embedded = self._finish(work)
             vectors.extend(node.embedding for node in embedded if node.embedding is not None)
         return embedded
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self._unpickled = True
 
     def to_dict(self, **kwargs: Any) -> dict[str, Any]:
         """
@@ -171,6 +181,20 @@ class MultiModalNodeEmbedder(Portable, TransformComponent):
         if isinstance(model, Mapping):
             settings["embed_model"] = _KINDS[model["class_name"]].from_dict(dict(model))
         return cls(**settings)
+
+    def _require_that_skipping_is_seen(self) -> None:
+        """
+        Refuse to skip in a process to which a pipeline sent a copy of this embedder.
+
+        The pipeline notes in its docstore the nodes that it kept, and not those that it sent: a node skipped
+        here would be noted as embedded, and no later run would embed it. An embedder that was made in this process
+        works on the very nodes that are noted, and may skip.
+        """
+        if self.on_error == "skip" and self._unpickled and parent_process() is not None:
+            raise ConfigError(
+                'on_error="skip" in a worker process: a docstore would note the skipped nodes as embedded; '
+                'use on_error="raise", or a pipeline without num_workers='
+            )
 
     def _finish(self, work: _Work) -> list[BaseNode]:
         answers = work.answers

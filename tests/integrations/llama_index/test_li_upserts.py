@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+import warnings
+from multiprocessing import get_context
 from typing import Any
 
 import pytest
@@ -29,7 +31,7 @@ from llama_index_ext import (
     MultiModalNodeEmbedder,
     fingerprint,
 )
-from volc_dashscope import InputError
+from volc_dashscope import ConfigError, InputError
 
 UNFUSED = "tongyi-embedding-vision-plus"
 EACH_MODE = pytest.mark.parametrize("awaited", [False, True], ids=["sync", "async"])
@@ -193,6 +195,60 @@ async def test_a_document_whose_chunk_was_skipped_is_embedded_by_the_next_run(
         await skipping.aforget_skipped(docstore) if awaited else skipping.forget_skipped(docstore)
 
     assert [0, 1] == counts
+
+
+@EACH_MODE
+@pytest.mark.parametrize("strategy", [DocstoreStrategy.UPSERTS, DocstoreStrategy.UPSERTS_AND_DELETE])
+async def test_worker_processes_do_not_skip(emulate, embed_model_of, shelf_of, pictures, strategy, awaited):
+    """The docstore would note a node that a copy in another process left out, and no run would embed it again."""
+    mount = emulate(socket=True)
+    embed_model = embed_model_of(ArkMultiModalEmbedding, mount, max_concurrency=1, max_retries=0)
+    skipping = MultiModalNodeEmbedder(embed_model=embed_model, on_error="skip")
+    docstore = SimpleDocumentStore()
+    pipeline = IngestionPipeline(
+        transformations=[skipping],
+        vector_store=shelf_of("Chroma", embed_model.dimension, awaited=awaited).open(),
+        docstore=docstore,
+        docstore_strategy=strategy,
+        disable_cache=True,
+    )
+    nodes = [*goods(pictures)[:2], ImageNode(id_=BLUE, image_path="no-such.png")]
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # core warns on a machine with one processor
+        with pytest.raises(ConfigError, match='worker process.*on_error="raise".*num_workers'):
+            await pipeline.arun(nodes=nodes, num_workers=2) if awaited else pipeline.run(
+                nodes=nodes, num_workers=2
+            )
+    sent = len(mount.emulator.ledger)
+    done = await run(pipeline, nodes, awaited)
+    (tmp := pictures["red"].parent / "now-there.png").write_bytes(pictures["red"].read_bytes())
+    nodes[2].image_path = str(tmp)
+    later = await run(pipeline, nodes, awaited)
+
+    assert 0 == sent
+    assert {node.node_id for node in nodes[:2]} == {node.node_id for node in done}
+    assert [BLUE] == [node.node_id for node in later]
+
+
+def _skipped_in_a_process(embedder: MultiModalNodeEmbedder, nodes: list[Any]) -> list[str]:
+    made = MultiModalNodeEmbedder(embed_model=embedder.embed_model, on_error="skip")
+    made(nodes)
+    return list(made.skipped)
+
+
+def test_an_embedder_made_in_a_process_may_skip_there(emulate, embed_model_of):
+    """A service's own worker runs the whole pipeline, and its docstore asks the very nodes that were skipped."""
+    embedder = MultiModalNodeEmbedder(
+        embed_model=embed_model_of(ArkMultiModalEmbedding, emulate(socket=True))
+    )
+
+    with get_context("spawn").Pool(1) as pool:
+        skipped = pool.apply(
+            _skipped_in_a_process, (embedder, [ImageNode(id_=BLUE, image_path="no-such.png")])
+        )
+
+    assert [BLUE] == skipped
 
 
 def test_an_embedded_copy_travels_with_its_hash(inside, embed_model_of, pictures):
