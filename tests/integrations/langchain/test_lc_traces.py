@@ -6,13 +6,14 @@ import json
 from base64 import b64encode
 
 import pytest
+from langchain_core.documents import Document
 from langchain_core.runnables import RunnableLambda
 from langchain_core.tracers.run_collector import RunCollectorCallbackHandler
 from langchain_core.vectorstores import InMemoryVectorStore
 from paintings import data_uri, painted
 
 from langchain_volc_dashscope import ArkEmbeddings, DashScopeRerank, MediaDocument, media
-from volc_dashscope import Fused, Image
+from volc_dashscope import Image
 
 RED = painted("red")
 PICTURES = {"file": None, "data URI": Image.from_url(data_uri(RED)), "bytes": Image.from_bytes(RED)}
@@ -31,7 +32,7 @@ def _item(name: str, folder) -> Image:
 async def test_a_retriever_and_a_reranker(inside, embed_model_of, tmp_path, name, awaited):
     item = _item(name, tmp_path)
     store = InMemoryVectorStore(embed_model_of(ArkEmbeddings, inside))
-    store.add_documents([MediaDocument(item), MediaDocument(Fused("a chair", item))])
+    store.add_documents([MediaDocument(item), Document("a red chair")])
     reranker = DashScopeRerank(model="qwen3-vl-rerank", **inside.settings("dashscope"))
     query = media(item)
     chain = store.as_retriever(search_kwargs={"k": 2}) | RunnableLambda(
