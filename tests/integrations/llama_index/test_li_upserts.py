@@ -216,7 +216,7 @@ async def test_worker_processes_do_not_skip(emulate, embed_model_of, shelf_of, p
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # core warns on a machine with one processor
-        with pytest.raises(ConfigError, match='worker process.*on_error="raise".*num_workers'):
+        with pytest.raises(ConfigError, match=r'worker process.*on_error="raise".*num_workers'):
             await pipeline.arun(nodes=nodes, num_workers=2) if awaited else pipeline.run(
                 nodes=nodes, num_workers=2
             )
