@@ -130,7 +130,9 @@ def test_one_thing_is_refused_before_anything_is_sent(inside, entry, name, given
 
 @pytest.mark.parametrize("name", TEXTS)
 @pytest.mark.parametrize(
-    "item", [None, 3, float("nan"), b"abc", Document("abc"), TextNode(text="abc")], ids=repr
+    "item",
+    [None, 3, float("nan"), b"abc", Document("abc"), TextNode(text="abc")],
+    ids=lambda item: type(item).__name__,
 )
 def test_a_member_that_is_no_text_is_named_before_anything_is_sent(inside, entry, name, item):
     for call in entry(name):
