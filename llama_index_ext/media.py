@@ -176,17 +176,32 @@ class QueryWords(str):
     def __format__(self, spec: str) -> str:
         return super().__format__(spec) if self else _no_words()
 
+    # Equal to its text, yet another key: core's fusion keeps the hits of each query in a dictionary by its words,
+    # and an LLM that repeats the question would replace the hits of the picture by those of the text.
+    def __hash__(self) -> int:
+        return hash((str.__hash__(self), QueryWords, self.embedded))
+
 
 def embedded_words(query: str) -> str:
-    """Return the text of a query that belongs into its vector."""
+    """
+    Return the text of a query that belongs into its vector.
+
+    Raises:
+        InputError: It has none; a question is for LLMs and stays out of vectors.
+    """
     if not isinstance(query, QueryWords):
         return query
-    return query.embedded or _no_words()
+    if not query.embedded:
+        raise InputError(
+            "this query is a picture or video without text, and something wants to embed its words (an embedding "
+            "selector, a query transform, a retriever that embeds again); a question is not embedded, give it "
+            'text: query_bundle(text="...", image=...)'
+        )
+    return query.embedded
 
 
 def _no_words() -> str:
     raise InputError(
         "this query is a picture or video without words, and something wants to read it (a query engine, a router, "
-        "a fusion of several queries, a retriever that embeds again); give it some: "
-        'query_bundle(image=..., question="...")'
+        'a fusion of several queries); give it some: query_bundle(image=..., question="...")'
     )

@@ -20,8 +20,8 @@ from llama_index.core.llms import MockLLM
 from llama_index.core.query_engine import RetrieverQueryEngine
 from llama_index.core.retrievers import QueryFusionRetriever, RouterRetriever
 from llama_index.core.schema import TextNode
-from llama_index.core.selectors import LLMSingleSelector
-from llama_index.core.tools import RetrieverTool
+from llama_index.core.selectors import EmbeddingSingleSelector, LLMSingleSelector
+from llama_index.core.tools import RetrieverTool, ToolMetadata
 from llama_index.vector_stores.qdrant import QdrantVectorStore
 from paintings import data_uri, painted
 from pydantic import Field
@@ -347,6 +347,52 @@ async def test_a_question_is_read_by_the_llm_and_not_embedded(
     assert RED in [hit.node.node_id for hit in found]
     assert ["Which chair is this?" in prompt for prompt in llm.asked] == [True]
     assert "Which chair is this?" not in inside.emulator.ledger.texts
+
+
+@EACH_MODE
+async def test_an_llm_that_repeats_the_question_does_not_hide_the_picture(
+    inside, embed_model_of, pictures, awaited
+):
+    """Core keeps the hits of each query under its words."""
+    embed_model = embed_model_of(ArkMultiModalEmbedding, inside)
+    retriever = pictures_index(embed_model, pictures).as_retriever(similarity_top_k=1)
+    reader = QueryFusionRetriever([retriever], llm=Fixed("a lamp"), num_queries=2, use_async=False)
+    query = await asked(awaited, embed_model, image=pictures["red"], question="a lamp")
+
+    found = await put(reader, query, awaited)
+
+    assert RED in [hit.node.node_id for hit in found]
+    assert "a lamp" == query.query_str
+
+
+@EACH_MODE
+@pytest.mark.parametrize("question", [None, "Which chair is this?"])
+async def test_a_reader_that_embeds_the_words_of_a_picture_asks_for_text(
+    inside, embed_model_of, pictures, question, awaited
+):
+    """A question is for LLMs: with one, the error must not ask for it."""
+    embed_model = embed_model_of(ArkMultiModalEmbedding, inside)
+    selector = EmbeddingSingleSelector(embed_model)
+    choices = [ToolMetadata(description=words, name=words) for words in ("red chairs", "blue notes")]
+    query = await asked(awaited, embed_model, image=pictures["red"], question=question)
+
+    with pytest.raises(InputError, match="text=") as caught:
+        await selector.aselect(choices, query) if awaited else selector.select(choices, query)
+    assert "question=..." not in str(caught.value)
+
+
+@EACH_MODE
+async def test_an_embedding_selector_chooses_by_the_text_beside_a_picture(
+    inside, embed_model_of, pictures, awaited
+):
+    embed_model = embed_model_of(ArkMultiModalEmbedding, inside)
+    selector = EmbeddingSingleSelector(embed_model)
+    choices = [ToolMetadata(description=words, name=words) for words in ("blue notes", "red chairs")]
+    query = await asked(awaited, embed_model, "red chairs", image=pictures["red"], question="Which?")
+
+    chosen = await selector.aselect(choices, query) if awaited else selector.select(choices, query)
+
+    assert 1 == chosen.ind
 
 
 @EACH_MODE
