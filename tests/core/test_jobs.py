@@ -407,6 +407,16 @@ LINES = {
     "unknown keys": ({"position": 0, "embedding": [1.0]}, "its keys: embedding, position"),
     "not JSON": (b"{\n", "is not JSON"),
     "a list": (b"[]\n", "not a JSON object"),
+    "null": (b"null\n", "not a JSON object"),
+    "a text": (b'""\n', "not a JSON object"),
+    "an empty object": (b"{}\n", "no line number"),
+    "cut in a key": (b'{"text_in', "is not JSON"),
+    "cut in a vector": (b'{"text_index": 0, "embedding": [0.6, 0.', "is not JSON"),
+    "two values": (b"{}{}\n", "is not JSON"),
+    "a line number twice": (
+        b'{"text_index": 0, "text_index": 9, "embedding": [0.6, 0.8]}\n',
+        "no line has the number 0",
+    ),
     "a wild number": (row(10**6), "no line number"),
 }
 
@@ -942,6 +952,29 @@ def test_a_line_with_a_vector_and_an_error_is_worth_nothing(inside, tmp_path, ve
 
     assert [1] == list(result.errors)
     assert BadReplyError is type(result.errors[1])
+
+
+BATCH_LINES = {
+    "null": b"null",
+    "a list": b"[]",
+    "a text": b'""',
+    "an empty object": b"{}",
+    "cut in a key": b'{"custom_',
+    "cut in a vector": orjson.dumps(line_of(1))[:-200],
+    "two values": b"{}{}",
+    "a name twice": orjson.dumps(line_of(1))[:-1] + b',"custom_id":"9"}',
+}
+
+
+@pytest.mark.parametrize("broken", BATCH_LINES.values(), ids=BATCH_LINES)
+def test_a_batch_line_that_cannot_be_read_is_a_bad_reply(inside, tmp_path, broken):
+    jobs = Twin(BatchJobs, inside)
+    job = jobs.submit(written(jobs, tmp_path, ["a", "b"]))
+    data = orjson.dumps(line_of(0)) + b"\n" + broken + b"\n"
+    inside.emulator.reply_with(lambda request, _: data if request.path.endswith("/content") else None)
+
+    with pytest.raises(BadReplyError):
+        jobs.collect(job.id)
 
 
 @pytest.mark.parametrize("name", ["x", "2", "-1", "99999", None])
