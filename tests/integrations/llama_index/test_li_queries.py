@@ -260,6 +260,24 @@ async def test_the_usage_counter_counts_what_was_billed(inside, embed_model_of, 
     assert [0, 0, 0] == [event.total_token_count for event in counter.embedding_token_counts[3:]]
 
 
+@EACH_MODE
+@pytest.mark.parametrize("kind", [ArkSparseEmbedding, DashScopeSparseEmbedding])
+async def test_the_usage_counter_counts_sparse_vectors(inside, embed_model_of, watch, kind, awaited):
+    sparse = embed_model_of(kind, inside)
+    counter = UsageCountingHandler(sparse, tokenizer=str.split)
+    Settings.callback_manager = CallbackManager([counter])
+
+    if awaited:
+        await sparse.aget_query_embedding("chair")
+        await sparse.aget_text_embedding_batch(["lamp", "boat"])
+    else:
+        sparse.get_query_embedding("chair")
+        sparse.get_text_embedding_batch(["lamp", "boat"])
+
+    assert sparse.usage.total_tokens == counter.total_embedding_token_count > 0
+    assert 2 == len(counter.embedding_token_counts)
+
+
 class Fixed(MockLLM):
     """Answers the same whatever it is asked, and remembers what it was asked."""
 
