@@ -705,3 +705,31 @@ def test_other_hosts_are_reached_through_the_proxy_unless_no_proxy_names_them(
     assert PROXY == find_proxy(f"https://{host}/v1")
     monkeypatch.setenv("NO_PROXY", host)
     assert find_proxy(f"https://{host}/v1") is None
+
+
+@pytest.mark.parametrize(
+    ("exceptions", "url", "direct"),
+    [
+        ("8.8.8.0/24", "https://8.8.8.8", True),
+        ("8.8.8.8/24", "https://8.8.8.8", True),
+        ("other.example, 8.8.0.0/16 ", "https://8.8.8.8:8443/v1", True),
+        ("8.8.4.0/24", "https://8.8.8.8", False),
+        ("8.8.8.0/99,8.8.8.0/,/24", "https://8.8.8.8", False),
+        ("8.8.8.0/24", "https://gateway.example", False),
+        ("2001:db8::/32", "https://[2001:db8::7]:8443", True),
+        ("2001:db8::7", "https://[2001:db8::7]:8443", True),
+        ("[2001:db8::7]:8443", "https://[2001:db8::7]:8443", True),
+        ("0.0.0.0/0", "https://[2001:db8::7]", False),
+        ("8.8.8.8:8443", "https://8.8.8.8:8443", True),
+        ("8.8.8.8:8443", "https://8.8.8.8", False),
+        ("gateway.example:443", "https://gateway.example/v1", True),
+        ("gateway.example:443", "https://gateway.example:8443/v1", False),
+    ],
+)
+def test_no_proxy_may_name_ports_and_networks(
+    monkeypatch: pytest.MonkeyPatch, exceptions: str, url: str, direct: bool
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", PROXY)
+    monkeypatch.setenv("NO_PROXY", exceptions)
+
+    assert (None if direct else PROXY) == find_proxy(url)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from volc_dashscope._config.hosts import is_near
+from volc_dashscope._config.hosts import in_networks, is_near
 
 KEY_VARIABLE = {"ark": "ARK_API_KEY", "dashscope": "DASHSCOPE_API_KEY"}
 URL_VARIABLES = {
@@ -37,14 +37,21 @@ def find_proxy(url: str) -> str | None:
     """
     Return the proxy the environment names for a URL, by the usual variables.
 
+    The exceptions in NO_PROXY are names, names with ports, and networks (`203.0.113.0/24`), as for curl.
+
     Never one for this machine or a private network: those servers are reached directly, and a proxy outside would
     read along or not find them. Who does have a proxy for them hands in a client of their own.
     """
     parts = urlsplit(url)
     host = parts.hostname or ""
-    if is_near(host) or proxy_bypass(host):
-        return None
     proxies: dict[str, str] = getproxies()
+    # The standard library compares names with and without a port, but knows no networks.
+    port = parts.port or (80 if parts.scheme == "http" else 443)
+    named = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    if is_near(host) or proxy_bypass(host) or proxy_bypass(named):
+        return None
+    if in_networks(host, proxies.get("no", "").split(",")):
+        return None
     found = (proxies.get(parts.scheme) or proxies.get("all") or "").strip()
     # As for curl, a proxy without a scheme is an http one.
     return (found if "://" in found else f"http://{found}") if found else None

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from collections.abc import Iterable
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 from volc_dashscope.models import Provider
 
@@ -88,6 +89,21 @@ def is_near(host: str) -> bool:
     return address.is_loopback or any(
         address.version == network.version and address in network for network in _PRIVATE
     )
+
+
+def in_networks(host: str, networks: Iterable[str]) -> bool:
+    """Whether a host is an address in one of the networks, as in `203.0.113.0/24`; what is no network is ignored."""
+    address = _address(host)
+    if address is None:
+        return False
+    for text in networks:
+        try:
+            network = ip_network(text.strip(), strict=False)
+        except ValueError:
+            continue
+        if address.version == network.version and address in network:
+            return True
+    return False
 
 
 def host_fault(host: str) -> str | None:
