@@ -9,6 +9,7 @@ import ssl
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -166,11 +167,23 @@ def _garbage(folder: Path) -> str:
     return str(folder / "garbage.pem")
 
 
+def _folder(folder: Path) -> str:
+    """Return a folder with a certificate whose name is not its hash, under which alone it is looked up."""
+    trustme.CA().cert_pem.write_to_path(str(folder / "authority.pem"))
+    return str(folder)
+
+
 FILES: dict[str, tuple[dict[str, Callable[[Path], str]], str]] = {
     "missing": ({"SSL_CERT_FILE": lambda it: f"{it}/none.pem"}, "none.pem: no such file or directory"),
     "garbage": ({"SSL_CERT_FILE": _garbage}, "garbage.pem: it holds no certificates in PEM form"),
     "missing bundle": ({"REQUESTS_CA_BUNDLE": lambda it: f"{it}/none.pem"}, "none.pem: no such file"),
     "missing bundle of curl": ({"CURL_CA_BUNDLE": lambda it: f"{it}/none.pem"}, "none.pem: no such file"),
+    "folder": ({"SSL_CERT_FILE": _folder}, "it is a folder with no certificate under its hash"),
+    "folder as bundle": (
+        {"REQUESTS_CA_BUNDLE": _folder},
+        "it is a folder with no certificate under its hash",
+    ),
+    "folder not hashed": ({"SSL_CERT_DIR": _folder}, "it is a folder with no certificate under its hash"),
     "missing folder": ({"SSL_CERT_DIR": lambda it: f"{it}/none"}, "none: no such file or directory"),
     "key log": ({"SSLKEYLOGFILE": lambda it: f"{it}/none/keys"}, "keys: no such file or directory"),
 }
@@ -186,6 +199,39 @@ def test_a_file_of_certificates_that_cannot_be_used_names_its_variable(tmp_path,
         assert words in told
 
 
+def test_an_empty_variable_of_certificates_is_as_if_it_were_not_set(authority, tmp_path) -> None:
+    known = tmp_path / "authority.pem"
+    authority.cert_pem.write_to_path(str(known))
+    with _server(_tls(authority, "127.0.0.1")) as port:
+        url = f"https://127.0.0.1:{port}"
+        unknown = _tried(tmp_path, url, {"SSL_CERT_FILE": ""})
+        trusted = _tried(tmp_path, url, {"SSL_CERT_FILE": "", "CURL_CA_BUNDLE": str(known)})
+
+    assert ["AuthError"] * 2 == [kind for kind, *_ in trusted]
+    for kind, words, seconds in unknown:
+        assert "TransportError" == kind
+        assert f"the certificate of 127.0.0.1:{port} is not accepted (" in words
+        assert seconds < 4
+
+
+def test_folders_of_certificates_under_their_hashes_are_used(authority, tmp_path) -> None:
+    empty, folder = tmp_path / "empty", tmp_path / "folder"
+    empty.mkdir()
+    folder.mkdir()
+    known = folder / "authority.pem"
+    authority.cert_pem.write_to_path(str(known))
+    subprocess.run(["openssl", "rehash", str(folder)], check=True, capture_output=True)
+    environments = [
+        {"SSL_CERT_FILE": str(folder)},
+        {"SSL_CERT_DIR": str(folder)},
+        {"SSL_CERT_DIR": f"{empty}{os.pathsep}{folder}"},
+    ]
+    with _server(_tls(authority, "127.0.0.1")) as port:
+        found = [_tried(tmp_path, f"https://127.0.0.1:{port}", environment) for environment in environments]
+
+    assert [["AuthError"] * 2] * 3 == [[kind for kind, *_ in tried] for tried in found]
+
+
 def test_http_where_tls_is_due_is_final(tmp_path) -> None:
     with _server(_says(b"400 Bad Request")) as port:
         found = _tried(tmp_path, f"https://127.0.0.1:{port}", {}, number=30)
@@ -199,6 +245,7 @@ def test_http_where_tls_is_due_is_final(tmp_path) -> None:
 ANSWERS = {
     b"407 Proxy Authentication Required": "refuses to connect to example.test (407 Proxy Authentication Required)",
     b"403 Forbidden": "refuses to connect to example.test (403 Forbidden)",
+    b"503 Service Unavailable": "cannot connect to the proxy 127.0.0.1:{} (503 Service Unavailable)",
     b"502 Bad Gateway": "cannot connect to the proxy 127.0.0.1:{} (502 Bad Gateway)",
     b"999 " + PASSWORD.encode(): "cannot connect to the proxy 127.0.0.1:{} (999)",
 }
@@ -215,6 +262,128 @@ def test_what_a_proxy_answers_is_named(tmp_path, answer, words) -> None:
         assert words.format(port) in told
         assert f"the proxy 127.0.0.1:{port}" in told
         assert seconds < 8
+
+
+PAGE = b"<html><body>Please log in, user:" + PASSWORD.encode() + b"</body></html>"
+
+
+@pytest.mark.parametrize("pause", [0, 0.2], ids=["at once", "later"])
+@pytest.mark.parametrize("status", [b"200 OK", b"403 Forbidden"])
+def test_a_proxy_that_answers_with_a_page_is_named(tmp_path, status, pause) -> None:
+    asked = []
+
+    def serve(connection: socket.socket) -> None:
+        asked.append(connection.recv(65536).split()[0])
+        head = b"HTTP/1.1 %b\r\ncontent-type: text/html\r\ncontent-length: %d\r\n\r\n" % (status, len(PAGE))
+        connection.sendall(head if pause else head + PAGE)
+        if pause:
+            time.sleep(pause)
+            connection.sendall(PAGE)
+
+    with _server(serve) as port:
+        environment = {"HTTPS_PROXY": f"http://user:{PASSWORD}@127.0.0.1:{port}"}
+        found = _tried(tmp_path, "https://example.test", environment)
+
+    assert {b"CONNECT"} == set(asked)
+    assert len(asked) <= 6  # three by the client, three by the async one
+    for kind, told, seconds in found:
+        assert "TransportError" == kind
+        assert f"the proxy 127.0.0.1:{port}" in told
+        assert "exec format" not in told  # the system's word for the TLS library's number
+        assert seconds < 8
+
+
+@pytest.mark.parametrize("status", [502, 503])
+def test_a_proxy_that_cannot_connect_is_asked_three_times(tmp_path, status) -> None:
+    asked = []
+
+    def serve(connection: socket.socket) -> None:
+        asked.append(connection.recv(65536).split()[0])
+        connection.sendall(b"HTTP/1.1 %d x\r\ncontent-length: 0\r\n\r\n" % status)
+
+    with _server(serve) as port:
+        _tried(tmp_path, "https://example.test", {"HTTPS_PROXY": f"127.0.0.1:{port}"})
+
+    assert [b"CONNECT"] * 6 == asked  # three by the client, three by the async one
+
+
+@pytest.mark.parametrize("variable", ["ALL_PROXY", "all_proxy"])
+@pytest.mark.parametrize("secured", [True, False], ids=["https", "http"])
+def test_the_proxy_for_all_schemes_is_used_and_named(tmp_path, variable, secured) -> None:
+    asked = []
+
+    def serve(connection: socket.socket) -> None:
+        asked.append(connection.recv(65536).split(b"\r\n")[0])
+        connection.sendall(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n")
+
+    with _server(serve) as port:
+        environment = {variable: f"http://user:{PASSWORD}@127.0.0.1:{port}"}
+        scheme = "https" if secured else "http"
+        found = _tried(tmp_path, f"{scheme}://example.test", environment)
+
+    if secured:
+        assert [b"CONNECT example.test:443 HTTP/1.1"] * 2 == asked
+    else:
+        assert [] == asked  # a key over http is refused before anything is sent
+    for kind, told, seconds in found:
+        assert ("TransportError" if secured else "ConfigError") == kind
+        assert f"the proxy 127.0.0.1:{port} refuses" in told if secured else "https://" in told
+        assert seconds < 4
+
+
+@pytest.mark.parametrize(
+    ("exceptions", "through"),
+    [
+        ("example.test:8443", False),
+        (".test:8443", False),
+        ("example.test:443", True),
+        ("other.test, example.test", False),
+        ("*", False),
+        ("203.0.113.0/24", True),
+    ],
+)
+def test_the_exceptions_of_a_proxy_may_name_ports(tmp_path, exceptions, through) -> None:
+    asked = []
+
+    def serve(connection: socket.socket) -> None:
+        asked.append(connection.recv(65536).split(b"\r\n")[0])
+        connection.sendall(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n")
+
+    with _server(serve) as port:
+        environment = {"HTTPS_PROXY": f"127.0.0.1:{port}", "NO_PROXY": exceptions}
+        found = _tried(tmp_path, "https://example.test:8443", environment)
+
+    assert through is bool(asked)
+    for kind, told, _ in found:
+        assert "TransportError" == kind
+        assert through is ("the proxy" in told)
+
+
+def test_a_proxy_that_is_meant_to_be_encrypted_and_is_not_is_named(tmp_path) -> None:
+    with _server(_says(b"400 Bad Request")) as port:
+        environment = {"HTTPS_PROXY": f"https://user:{PASSWORD}@127.0.0.1:{port}"}
+        found = _tried(tmp_path, "https://example.test", environment)
+
+    for kind, told, seconds in found:
+        assert "TransportError" == kind
+        assert f"through the proxy 127.0.0.1:{port}" in told
+        assert seconds < 4
+
+
+def test_the_certificate_of_a_proxy_is_judged_by_the_bundle_of_the_environment(authority, tmp_path) -> None:
+    known = tmp_path / "authority.pem"
+    authority.cert_pem.write_to_path(str(known))
+    with _server(_tls(authority, "127.0.0.1")) as port:
+        proxy = {"HTTPS_PROXY": f"https://127.0.0.1:{port}"}
+        unknown = _tried(tmp_path, "https://example.test", proxy)
+        trusted = _tried(tmp_path, "https://example.test", {**proxy, "SSL_CERT_FILE": str(known)})
+
+    for kind, told, _ in unknown:
+        assert "TransportError" == kind
+        assert f"through the proxy 127.0.0.1:{port} is not accepted (" in told
+    for kind, told, _ in trusted:
+        assert "TransportError" == kind
+        assert f"the proxy 127.0.0.1:{port} refuses to connect to example.test (401 Unauthorized)" in told
 
 
 @pytest.mark.parametrize(

@@ -99,11 +99,12 @@ def _of_proxy(error: Exception, proxy: str) -> Fault:
 def _unconnected(error: Exception, *, late: bool, proxy: str | None) -> Fault:
     for cause in _causes(error):
         if isinstance(cause, ssl.SSLCertVerificationError):
-            return Fault("certificate", cause.verify_message.rstrip("."), cause=error)
+            return Fault("certificate", cause.verify_message.rstrip("."), cause=error, place=proxy)
         if isinstance(cause, ssl.SSLError) and not isinstance(
             cause, ssl.SSLEOFError | ssl.SSLZeroReturnError
         ):
-            return Fault("tls", (cause.reason or "failed").replace("_", " ").lower(), cause=error)
+            reason = (cause.reason or "failed").replace("_", " ").lower()
+            return Fault("tls", reason, cause=error, place=proxy)
     return Fault("connect", "timed out" if late else _reason(error), cause=error, place=proxy)
 
 
@@ -117,6 +118,9 @@ def _cut(error: Exception, progress: Progress) -> bool:
 def _reason(error: Exception) -> str:
     """Return the operating system's own words, as in "connection refused"."""
     for cause in _causes(error):
+        if isinstance(cause, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+            # Its number is the TLS library's, not the system's.
+            return "closed by the other side"
         if isinstance(cause, OSError) and cause.errno is not None:
             words = cause.strerror if cause.errno < 0 else os.strerror(cause.errno)
             return (words or "").lower()

@@ -30,6 +30,8 @@ _LONGEST_CONNECT = 10.0
 _SYSTEM_BUFFER = 4 * 1024 * 1024
 _SLOW_LINE = 1.0
 _LONGEST_LABEL, _LONGEST_HOST = 63, 253  # RFC 1035, 2.3.4
+# The names under which OpenSSL looks for certificates in a folder.
+_HASHED = re.compile(r"[0-9a-f]{8}\.\d+")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
 
 
@@ -163,16 +165,26 @@ def ssl_context() -> ssl.SSLContext:
     found = _config.find_certificates()
     variable, path = found or ("", "")
     try:
-        if found is None:
-            context = httpx.create_ssl_context()
-        elif os.path.isdir(path):
-            context = ssl.create_default_context(capath=path)
-        else:
-            context = ssl.create_default_context(cafile=path)
+        context = httpx.create_ssl_context() if found is None else _named_context(variable, path)
     except OSError as error:  # also all of ssl's own
         raise ConfigError(_unusable(variable, path, error)) from error
     context.set_alpn_protocols(["http/1.1"])
     return context
+
+
+def _named_context(variable: str, path: str) -> ssl.SSLContext:
+    # OpenSSL's own variable may name several folders.
+    named = path.split(os.pathsep) if variable == "SSL_CERT_DIR" else [path]
+    folders = [folder for folder in named if os.path.isdir(folder)]
+    if not folders:
+        return ssl.create_default_context(cafile=path)
+    if not any(_HASHED.fullmatch(name) for folder in folders for name in os.listdir(folder)):
+        # OpenSSL takes such a folder without a word, and trusts nobody.
+        raise ConfigError(
+            f"{variable} cannot be used: {path}: it is a folder with no certificate under its hash; name a file, or "
+            "run openssl rehash on the folder"
+        )
+    return ssl.create_default_context(capath=os.pathsep.join(folders))
 
 
 def _unusable(variable: str, path: str, error: OSError) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import ssl
 import time
 import weakref
 from collections import deque
@@ -156,15 +157,25 @@ class OwnTransport:
             if time.monotonic() > until:
                 response.close()
                 raise Late
-            return read(request, response, until)
+            reply = read(request, response, until)
         except Exception as error:
+            self._discard(transport)
             if not is_known(error):
                 raise
             return _timely(fault_of(error, progress, self._proxy), until)
-        finally:
-            old = self._pool.release(transport)
-            if old is not None:
-                old.close()
+        except BaseException:
+            self._discard(transport)
+            raise
+        old = self._pool.release(transport)
+        if old is not None:
+            old.close()
+        return reply
+
+    def _discard(self, transport: httpx.HTTPTransport) -> None:
+        # After TLS failed in a proxy's tunnel, a transport keeps its one connection busy for ever: the next request
+        # would wait for it in vain.
+        self._pool.forget(transport)
+        transport.close()
 
     def close(self) -> None:
         _close(self._pool)
@@ -198,17 +209,21 @@ class AsyncOwnTransport:
             happened = await self._sent(request, built, transport)
         except BaseException:
             # Cancelled while it closed a reply, a transport keeps its one connection busy for ever.
-            self._pool.forget(transport)
-            await transport.aclose()
+            await self._discard(transport)
             raise
-        old = self._pool.release(transport)
-        if old is not None:
-            await old.aclose()
         if isinstance(happened, Reply):
+            old = self._pool.release(transport)
+            if old is not None:
+                await old.aclose()
             return happened
+        await self._discard(transport)
         if self._pool.closed:
             return Fault("closed", cause=happened)
         return _timely(fault_of(happened, progress, self._proxy), until)
+
+    async def _discard(self, transport: httpx.AsyncHTTPTransport) -> None:
+        self._pool.forget(transport)
+        await transport.aclose()
 
     async def _sent(
         self, request: Request, built: httpx.Request, transport: httpx.AsyncHTTPTransport
@@ -248,12 +263,20 @@ def _check_proxy(proxy: Secret | None) -> None:
             raise ValueError
 
 
+def _httpx_proxy(proxy: Secret | None, context: ssl.SSLContext) -> httpx.Proxy | None:
+    if proxy is None:
+        return None
+    url = httpx.URL(proxy.reveal())
+    # The proxy's own certificate is judged as the service's is; httpx takes a context for no other scheme.
+    return httpx.Proxy(url, ssl_context=context if url.scheme == "https" else None)
+
+
 def _maker(kind: type[A], proxy: Secret | None) -> Callable[[], A]:
     def make() -> A:
         context = ssl_context()
         try:
             _check_proxy(proxy)
-            return kind(verify=context, limits=_ONE, proxy=None if proxy is None else proxy.reveal())
+            return kind(verify=context, limits=_ONE, proxy=_httpx_proxy(proxy, context))
         except (ImportError, ValueError, httpx.InvalidURL):
             # The cause would quote the URL, which may hold a password.
             raise ConfigError(

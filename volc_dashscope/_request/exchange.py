@@ -145,6 +145,7 @@ def _failure(fault: Fault, request: Request, context: RetryContext) -> Embedding
     words = _FAULTS[fault.kind].format(
         host=host,
         place=fault.place or host,
+        way=f" through {fault.place}" if fault.place else "",
         provider=context.provider,
         reason=f" ({fault.reason})" if fault.reason else "",
         size=f"{fault.size / 1e6:.1f} MB",
@@ -181,9 +182,10 @@ def _retry_pause(
 
 _FAULTS = {
     "connect": "cannot connect to {place}{reason}; run volc-dashscope doctor",
-    "certificate": "the certificate of {host} is not accepted{reason}; if the host is right, name a file with the "
-    "authority that signed it in SSL_CERT_FILE",
-    "tls": "no encrypted connection to {host}{reason}; check base_url and the proxy, or run volc-dashscope doctor",
+    "certificate": "the certificate of {host}{way} is not accepted{reason}; if the host is right, name a file with "
+    "the authority that signed it in SSL_CERT_FILE",
+    "tls": "no encrypted connection to {host}{way}{reason}; check base_url and the proxy, or run volc-dashscope "
+    "doctor",
     "proxy": "{place} refuses to connect to {host}{reason}; check HTTPS_PROXY and NO_PROXY",
     "timeout": "{provider}: no complete reply from {host} (timed out){reason}",
     "late": "{provider}: no complete reply from {host} within the deadline of {deadline} (timed out)",
