@@ -31,10 +31,10 @@ from volc_dashscope.integrations.hybrid import (
     SubCall,
     dense_pieces,
     dense_rows,
-    joined,
     partial_result,
     raise_refused,
     sparse_rows,
+    whole_piece,
 )
 from volc_dashscope.integrations.settings import ClientFields, each, is_url
 from volc_dashscope.models import Provider
@@ -158,9 +158,9 @@ class _MultimodalEmbeddings(ClientFields, Embeddings):
         role = self._role("document") if text_type == "auto" else text_type
         pieces = dense_pieces(self._items(items), hybrid=self._hybrid)
         if len(pieces) == 1:
-            return dense_rows(pieces, [self._call(pieces[0], role)])
+            return self._lists(pieces[0], role)
         results = [self._settled(piece, role) for piece in pieces]
-        return _lists(joined(pieces, results, on_error="raise"))
+        return dense_rows(pieces, results)
 
     async def aembed_contents(
         self, items: Sequence[Embeddable], *, text_type: Role = "auto"
@@ -169,9 +169,9 @@ class _MultimodalEmbeddings(ClientFields, Embeddings):
         role = self._role("document") if text_type == "auto" else text_type
         pieces = dense_pieces(self._items(items), hybrid=self._hybrid)
         if len(pieces) == 1:
-            return dense_rows(pieces, [await self._acall(pieces[0], role)])
+            return await self._alists(pieces[0], role)
         results = [await self._asettled(piece, role) for piece in pieces]
-        return _lists(joined(pieces, results, on_error="raise"))
+        return dense_rows(pieces, results)
 
     def qdrant_sparse(self) -> SparseEmbeddings:
         """
@@ -196,17 +196,13 @@ class _MultimodalEmbeddings(ClientFields, Embeddings):
             uris: `http(s):`, `data:` and `oss:` are URLs; anything else is a path or a `file:` URI, inside
                 `media_root` if set.
         """
-        return _lists(
-            self._client.embed(each(uris, self._image, name="uris"), text_type=self._role("document"))
-        )
+        items = each(uris, self._image, name="uris")
+        return self._lists(whole_piece(items), self._role("document"))
 
     async def aembed_image(self, uris: Sequence[str]) -> list[list[float]]:
         """As `embed_image`, awaited."""
-        return _lists(
-            await self._client.aio.embed(
-                each(uris, self._image, name="uris"), text_type=self._role("document")
-            )
-        )
+        items = each(uris, self._image, name="uris")
+        return await self._alists(whole_piece(items), self._role("document"))
 
     def embed_images(self, uris: Sequence[str]) -> list[list[float]]:
         """The other name stores call `embed_image` by."""
@@ -218,17 +214,13 @@ class _MultimodalEmbeddings(ClientFields, Embeddings):
 
     def embed_video(self, uris: Sequence[str]) -> list[list[float]]:
         """Embed videos to be searched; `uris` as in `embed_image`."""
-        return _lists(
-            self._client.embed(each(uris, self._video, name="uris"), text_type=self._role("document"))
-        )
+        items = each(uris, self._video, name="uris")
+        return self._lists(whole_piece(items), self._role("document"))
 
     async def aembed_video(self, uris: Sequence[str]) -> list[list[float]]:
         """As `embed_video`, awaited."""
-        return _lists(
-            await self._client.aio.embed(
-                each(uris, self._video, name="uris"), text_type=self._role("document")
-            )
-        )
+        items = each(uris, self._video, name="uris")
+        return await self._alists(whole_piece(items), self._role("document"))
 
     def _items(self, given: Sequence[Embeddable]) -> list[Item]:
         return each(given, self._item, name="texts")
@@ -250,13 +242,27 @@ class _MultimodalEmbeddings(ClientFields, Embeddings):
             return key
         return orjson.dumps({**orjson.loads(key), "text_type": role or "none"}).decode()
 
-    def _call(self, piece: SubCall, role: TextType | None) -> EmbeddingResult:
-        with piece.placed():
-            return piece.run(self._client, role, progress=self.show_progress_bar)
+    def _lists(self, piece: SubCall, role: TextType | None) -> list[list[float]]:
+        rows: list[list[float]] = []
+        self._call(piece, role, into=rows)
+        return rows
 
-    async def _acall(self, piece: SubCall, role: TextType | None) -> EmbeddingResult:
+    async def _alists(self, piece: SubCall, role: TextType | None) -> list[list[float]]:
+        rows: list[list[float]] = []
+        await self._acall(piece, role, into=rows)
+        return rows
+
+    def _call(
+        self, piece: SubCall, role: TextType | None, into: list[list[float]] | None = None
+    ) -> EmbeddingResult:
         with piece.placed():
-            return await piece.arun(self._client.aio, role, progress=self.show_progress_bar)
+            return piece.run(self._client, role, progress=self.show_progress_bar, into=into)
+
+    async def _acall(
+        self, piece: SubCall, role: TextType | None, into: list[list[float]] | None = None
+    ) -> EmbeddingResult:
+        with piece.placed():
+            return await piece.arun(self._client.aio, role, progress=self.show_progress_bar, into=into)
 
     def _settled(self, piece: SubCall, role: TextType | None) -> EmbeddingResult:
         """As `_call`, but what fails does not keep the other piece from being embedded."""
@@ -382,8 +388,3 @@ class DashScopeEmbeddings(_MultimodalEmbeddings):
     dashscope_api_key: SecretStr | None = Field(
         alias="api_key", default_factory=secret_from_env("DASHSCOPE_API_KEY", default=None), exclude=True
     )
-
-
-def _lists(result: EmbeddingResult) -> list[list[float]]:
-    vectors: list[list[float]] = result.vectors.tolist()
-    return vectors

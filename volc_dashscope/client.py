@@ -239,12 +239,15 @@ class Client(_ClientBase, SyncLifecycle):
         on_error: OnError,
         progress: bool,
         keep: bool,
+        into: list[list[float]] | None = None,
     ) -> EmbeddingResult:
         """
-        Do what `embed` promises; `keep` is for hybrid stores.
+        Do what `embed` promises; `keep` and `into` are for the integrations.
 
-        They ask for the dense and the sparse half of a text apart. One request brings both: with `keep`, rows are
-        kept in memory (`partial_results_bytes`) and served to one more call for the same.
+        With `into`, rows are appended to it as lists, and the result holds none, unless items failed.
+
+        Hybrid stores ask for the dense and the sparse half of a text apart. One request brings both: with `keep`,
+        rows are kept in memory (`partial_results_bytes`) and served to one more call for the same.
         """
         call, spec = self._call(items, text_type, output_type, on_error, keep)
         told = self._telemetry(spec)
@@ -263,7 +266,7 @@ class Client(_ClientBase, SyncLifecycle):
         finally:
             call.write()
         self._usage_counter.add(call.usage)
-        return call.result()
+        return call.result(into)
 
     def stream(
         self, items: Iterable[Item], *, text_type: TextType | None = "document", ordered: bool = True
@@ -345,6 +348,7 @@ class AsyncClient(_ClientBase, AsyncLifecycle):
         on_error: OnError,
         progress: bool,
         keep: bool,
+        into: list[list[float]] | None = None,
     ) -> EmbeddingResult:
         """As `Client._embed`, awaited."""
         call, spec = self._call(items, text_type, output_type, on_error, keep)
@@ -367,7 +371,7 @@ class AsyncClient(_ClientBase, AsyncLifecycle):
         finally:
             call.write()
         self._usage_counter.add(call.usage)
-        return call.result()
+        return call.result(into)
 
     async def stream(
         self, items: Iterable[Item], *, text_type: TextType | None = "document", ordered: bool = True

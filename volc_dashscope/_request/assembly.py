@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import TypeVar
 
 import numpy as np
@@ -15,6 +16,8 @@ from volc_dashscope.results import EmbeddingResult, FloatArray, SparseVector, Us
 T = TypeVar("T")
 # Added up so many at a time, which is quicker than one by one.
 _USAGES = 256
+# Rows that exist twice while they become lists: few megabytes, and enough that resizing costs nothing beside it.
+_ROWS_AT_ONCE = 256
 
 
 class Assembly:
@@ -119,6 +122,24 @@ class Assembly:
             errors=dict(sorted(failures.items())),
             truncated=truncated,
         )
+
+    def move_rows(self, into: list[list[float]]) -> None:
+        """
+        Fill an empty list with the rows as lists of numbers, and keep none.
+
+        A list is ten times as large as its row. The array shrinks from its end as the lists are made, so that the
+        two never exist whole at once.
+        """
+        table, self._vectors = self._sized(0 if self._vectors is None else self._vectors.shape[1]), None
+        count, width = table.shape
+        into.extend([[]] * count)
+        for stop in range(count, 0, -_ROWS_AT_ONCE):
+            start = max(0, stop - _ROWS_AT_ONCE)
+            into[start:stop] = table[start:stop].tolist()
+            # NumPy refuses while anyone else looks at the array; then its memory is freed a little later.
+            with suppress(ValueError):
+                table.resize((start, width))
+        self._vectors = np.empty((0, width), dtype=np.float32)
 
     def _sized(self, width: int) -> FloatArray:
         if self._vectors is None:

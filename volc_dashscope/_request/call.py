@@ -110,9 +110,12 @@ class Call:
         """Write to the user's cache what waits; the owner calls this before it returns or raises."""
         self._lookup.write()
 
-    def result(self) -> EmbeddingResult:
+    def result(self, into: list[list[float]] | None = None) -> EmbeddingResult:
         """
         Return the finished call.
+
+        Args:
+            into: Where the rows go, as lists, if all items have one; the result then holds none.
 
         Raises:
             EmbeddingError: The only item failed, or the group was all-or-nothing.
@@ -121,6 +124,8 @@ class Call:
         for position in range(self.count):
             if not self._is_answered(position):
                 self._failures[position] = self._unsent(position)
+        if into is not None and not self._failures:
+            self._assembly.move_rows(into)
         result = self._assembly.result(self._failures, self._truncated)
         if not self._failures or self._on_error == "skip":
             return result

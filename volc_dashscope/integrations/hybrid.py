@@ -30,6 +30,7 @@ __all__ = [
     "raise_refused",
     "sparse_pieces",
     "sparse_rows",
+    "whole_piece",
 ]
 
 _NOTHING = SparseVector(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32))
@@ -50,15 +51,22 @@ class SubCall:
         *,
         on_error: OnError = "raise",
         progress: bool = False,
+        into: list[list[float]] | None = None,
     ) -> EmbeddingResult:
-        """Make the call. A text that brings both halves is kept for the call that asks for the other one."""
-        return client._embed(  # noqa: SLF001 - the private twin of `embed` that keeps both halves
+        """
+        Make the call. A text that brings both halves is kept for the call that asks for the other one.
+
+        Args:
+            into: An empty list that takes the rows as lists; the result then holds none, unless items failed.
+        """
+        return client._embed(  # noqa: SLF001 - the private twin of `embed` that keeps both halves and gives lists
             self.items,
             text_type=text_type,
             output_type="dense&sparse" if self.both else "dense",
             on_error=on_error,
             progress=progress,
             keep=self.both,
+            into=into,
         )
 
     async def arun(
@@ -68,15 +76,17 @@ class SubCall:
         *,
         on_error: OnError = "raise",
         progress: bool = False,
+        into: list[list[float]] | None = None,
     ) -> EmbeddingResult:
         """As `run`, awaited."""
-        return await client._embed(  # noqa: SLF001 - the private twin of `embed` that keeps both halves
+        return await client._embed(  # noqa: SLF001 - the private twin of `embed` that keeps both halves and gives lists
             self.items,
             text_type=text_type,
             output_type="dense&sparse" if self.both else "dense",
             on_error=on_error,
             progress=progress,
             keep=self.both,
+            into=into,
         )
 
     @contextmanager
@@ -107,10 +117,15 @@ class SubCall:
             error.args = (f"item {error.index}: {str(error).removeprefix(f'item {here}: ')}",)
 
 
+def whole_piece(items: Sequence[Item]) -> SubCall:
+    """Return the one call for dense rows of all items."""
+    return SubCall(tuple(range(len(items))), list(items), both=False)
+
+
 def dense_pieces(items: Sequence[Item], *, hybrid: bool) -> list[SubCall]:
     """Return the calls for dense rows. In hybrid use, texts bring their sparse half along."""
     if not hybrid:
-        return [SubCall(tuple(range(len(items))), list(items), both=False)]
+        return [whole_piece(items)]
     # A refused item belongs to both: a call that fails keeps its rows, so that the retry pays for neither.
     texts = _pick(items, lambda item: isinstance(item, str | Refused), both=True)
     media = _pick(items, lambda item: not isinstance(item, str), both=False)
@@ -125,7 +140,14 @@ def sparse_pieces(words: Sequence[str]) -> list[SubCall]:
 
 
 def dense_rows(pieces: Sequence[SubCall], results: Sequence[EmbeddingResult]) -> list[list[float]]:
-    """Put dense rows together in the order of the items."""
+    """
+    Put the dense rows of several calls together as lists, in the order of the items.
+
+    Raises:
+        BulkError: Some items failed.
+    """
+    if any(result.errors for result in results):
+        joined(pieces, results, on_error="raise")
     rows: list[list[float]] = [[]] * sum(len(piece.positions) for piece in pieces)
     for piece, result in zip(pieces, results, strict=True):
         for position, row in zip(piece.positions, result.vectors.tolist(), strict=True):
