@@ -78,7 +78,7 @@ SPOILT = {
     "an unset variable": ("${ARK_KEY_VARIABLE}", "a variable that was not replaced"),
     "half of it": ("sk-0123", "copy it again"),
     "a scheme": (f"Bearer {KEY}", "begins with Bearer"),
-    "another alphabet": (f"{KEY}密钥", "copy the key again"),
+    "another alphabet": (f"{KEY}密钥", "holds a Chinese character"),
 }
 
 

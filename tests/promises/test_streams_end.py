@@ -83,7 +83,7 @@ STREAMS = {
 }
 # Each is refused once, which is the end of the call; three other requests are never answered.
 CALLS = {
-    "Client.embed": "Client(model, **reach).embed(items, on_error='abort')",
+    "Client.embed": "with Client(model, **reach) as client: client.embed(items, on_error='abort')",
     "AsyncClient.embed": "asyncio.run(AsyncClient(model, **reach).embed(items, on_error='abort'))",
 }
 

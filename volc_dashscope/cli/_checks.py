@@ -54,6 +54,7 @@ EXTRAS: dict[str, tuple[Package, ...]] = {
     ),
     "fast": (Package("pybase64", "1.4"),),
     "ray": (Package("ray", "2.30"),),
+    "otel": (Package("opentelemetry-api", "1.27", "2"),),
 }
 
 

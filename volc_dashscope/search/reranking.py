@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from volc_dashscope.inputs import Image, Item
 from volc_dashscope.rerank import Reranker, RerankResult
 from volc_dashscope.results import Usage
-from volc_dashscope.search.index import Album, Found
+from volc_dashscope.search.index import Album, Entry, Found  # noqa: F401 - type hints of `Found` are read here
 
 # Enough for what a vector puts a little too low; a request is billed by the tokens of each.
 _CANDIDATES = 50
