@@ -7,7 +7,7 @@ Those made for each request are not frozen, which would take three times as long
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from typing import IO, Literal, NamedTuple, Protocol, TypeAlias, TypeVar
 
@@ -140,6 +140,7 @@ class RequestSpec:
     max_video_frames: int | None = None
     upload: bool = False
     truncate: bool = False
+    max_image_pixels: int | None = None
     extra_body: Mapping[str, object] | None = None
     learned: int | None = None
     host: str = ""
@@ -231,4 +232,15 @@ class Wait(NamedTuple):
     why: str = ""
 
 
-Flow: TypeAlias = Generator["Send | Wait", "Reply | Fault | None", T]
+class Compute(NamedTuple):
+    """
+    Run this, which takes long and needs a processor, where an event loop does not wait for it.
+
+    Attributes:
+        work: Stores what it finds; what it raises ends the flow.
+    """
+
+    work: Callable[[], None]
+
+
+Flow: TypeAlias = Generator["Send | Wait | Compute", "Reply | Fault | None", T]

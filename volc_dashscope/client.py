@@ -17,6 +17,7 @@ from volc_dashscope._request.exchange import exchange
 from volc_dashscope._request.items import items_of
 from volc_dashscope._request.progress import Progress
 from volc_dashscope._request.row_cache import BatchCache, RowCache
+from volc_dashscope._request.shrinking import shrunk
 from volc_dashscope._request.stream import NOTHING, Stream
 from volc_dashscope._request.telemetry import RequestTelemetry, observed, telemetry
 from volc_dashscope._request.temporary_storage import Storage
@@ -71,6 +72,7 @@ class _ClientBase(ServiceClient):
         cache: MutableMapping[str, bytes] | BatchCache | None = None,
         partial_results_bytes: int = 0,
         truncate: bool = False,
+        max_image_pixels: int | None = None,
         insecure_http: bool = False,
         default_headers: Mapping[str, str] | None = None,
         http_client: HttpClient | None = None,
@@ -172,6 +174,7 @@ class _ClientBase(ServiceClient):
     def _flow(self, batch: Batch, spec: RequestSpec, telemetry: RequestTelemetry | None) -> Flow[Rows]:
         if not batch.items:
             return NOTHING
+        batch = yield from shrunk(batch, spec)
         if spec.upload:
             batch = yield from stored(batch, spec, self._storage)
         flow = exchange(BatchOperation(batch, spec, self._codec, self._length), self._context)

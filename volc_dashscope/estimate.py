@@ -10,7 +10,7 @@ from volc_dashscope._config import find_rerank_model
 from volc_dashscope._request.batching import plan
 from volc_dashscope._request.items import as_sent, items_of
 from volc_dashscope._request.ranking import check_rerank_settings, checked_pairs, estimated_tokens
-from volc_dashscope._request.validation import check_items, check_settings
+from volc_dashscope._request.validation import check_items, check_settings, is_shrunk, sent_pixels
 from volc_dashscope._types import RequestSpec, TextType
 from volc_dashscope.inputs import Frames, Image, Item, Part, Video, modalities, parts
 from volc_dashscope.models import Modality, ModelInfo
@@ -241,6 +241,7 @@ class _Count:
     media: tuple[int, int] = (0, 0)
     unknown: int = 0
     endless: bool = False
+    shrunk: int = 0
     kinds: set[Modality] = field(default_factory=set)
 
     def over(self, items: Iterable[Item], spec: RequestSpec) -> Iterator[tuple[int, Item]]:
@@ -258,19 +259,20 @@ class _Count:
         for part in _single(item):
             if isinstance(part, str):
                 self.text += _text(part, spec)
-            elif not self._add_medium(part, spec.model_info, spec.res_level):
+            elif not self._add_medium(part, spec):
                 known = False
         self.kinds.update(modalities(item))
         self.unknown += not known
 
-    def _add_medium(self, medium: Image | Video, model_info: ModelInfo, res_level: int | None) -> bool:
+    def _add_medium(self, medium: Image | Video, spec: RequestSpec) -> bool:
         """Count one image or video and say whether its tokens are known, or at least their range."""
         if isinstance(medium, Video):
-            bounds = _video(medium, model_info)
+            bounds = _video(medium, spec.model_info)
             known = bounds is not None
             self.videos = _sum(self.videos, bounds or (0, 0))
         else:
-            bounds = _image(medium, model_info, res_level)
+            bounds = _image(medium, spec)
+            self.shrunk += is_shrunk(medium, spec)
             known = bounds is not None and bounds[0] == bounds[1]
             self.images += bounds[0] if bounds and known else 0
         self.media = _sum(self.media, bounds or (0, 0))
@@ -295,11 +297,13 @@ def _text(text: str, spec: RequestSpec) -> int:
     return tokens + (text_tokens(spec.instruct) if prefixed and spec.instruct else 0)
 
 
-def _image(image: Image, model_info: ModelInfo, res_level: int | None) -> tuple[int, int] | None:
-    if model_info.res_level is not None:
-        exact = level_image_tokens(res_level)
+def _image(image: Image, spec: RequestSpec) -> tuple[int, int] | None:
+    if spec.model_info.res_level is not None:
+        exact = level_image_tokens(spec.res_level)
         return None if exact is None else (exact, exact)
-    return ark_image_bounds(image.width, image.height) if model_info.provider == "ark" else None
+    if spec.model_info.provider != "ark":
+        return None
+    return ark_image_bounds(*(sent_pixels(image, spec) or (None, None)))
 
 
 def _video(video: Video, model_info: ModelInfo) -> tuple[int, int] | None:
@@ -358,6 +362,9 @@ def _rule(count: _Count, spec: RequestSpec, *, priced: bool) -> str:
         )
     if count.kinds & {"image", "frames"}:
         said.append(_image_rule(spec))
+    if count.shrunk:
+        most = f"{spec.max_image_pixels:,} pixels"
+        said.append(f"images of more than {most} are shrunk to that before they are sent: {count.shrunk:,}")
     if "video" in count.kinds:
         said.append(_video_rule(model_info))
     if priced and model_info.price is not None:

@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping, MutableMapping
 from dataclasses import KW_ONLY, dataclass, field, fields, replace
 from hashlib import sha256
+from importlib.util import find_spec
 from typing import TypedDict, TypeVar, cast
 from urllib.parse import urlsplit
 
@@ -96,6 +97,8 @@ class ClientSettings(_config.NamesOurs):
         partial_results_bytes: Rows of a failed call kept for its retry, in bytes; 0 keeps none.
         truncate: Cut texts that are longer than the model takes, by our estimate of tokens, and list them in
             `EmbeddingResult.truncated`. Otherwise such a text is an error.
+        max_image_pixels: Shrink images that are files or bytes and have more pixels, just before they are sent; needs
+            the extra `images`. The model's limits then hold for the shrunk image. Default: sent as they are.
         insecure_http: Allow `http://` where others could read the key on the way.
         default_headers: Sent with every request.
         http_client: Your own `httpx.Client` (or httpx2's), used as it is, timeouts included, and never closed.
@@ -132,6 +135,7 @@ class ClientSettings(_config.NamesOurs):
     cache: MutableMapping[str, bytes] | BatchCache | None = field(default=None, repr=False)
     partial_results_bytes: int = 0
     truncate: bool = False
+    max_image_pixels: int | None = None
     insecure_http: bool = False
     default_headers: Mapping[str, str] | None = field(default=None, repr=False)
     http_client: HttpClient | None = field(default=None, repr=False)
@@ -174,6 +178,7 @@ class ClientSettings(_config.NamesOurs):
                 "res_level": self.res_level,
                 "max_video_frames": self.max_video_frames,
                 "truncate": self.truncate or None,
+                "max_image_pixels": self.max_image_pixels,
                 "extra_body": dict(self.extra_body) if self.extra_body else None,
             }
         )
@@ -185,7 +190,7 @@ class ClientSettings(_config.NamesOurs):
         Looks into the environment for the key and the address that were not given.
 
         Raises:
-            ConfigError: No key, an unknown model, or a setting the model does not have.
+            ConfigError: No key, an unknown model, a setting the model does not have, or no Pillow where it is needed.
             InputError: An instruction for a model that takes none.
         """
         row = self.row()
@@ -197,6 +202,8 @@ class ClientSettings(_config.NamesOurs):
             {"deadline": self.deadline, "timeout": self.timeout},
             {"requests_per_minute": self.requests_per_minute, "tokens_per_minute": self.tokens_per_minute},
         )
+        if self.max_image_pixels is not None and find_spec("PIL") is None:
+            raise ConfigError('max_image_pixels= shrinks with Pillow: pip install "volc-dashscope[images]"')
         headers = find_headers(row.provider, self.workspace, self.default_headers, foreign=address.foreign)
         return replace(
             self.offline_spec(),
@@ -235,6 +242,7 @@ class ClientSettings(_config.NamesOurs):
             max_video_frames=self.max_video_frames,
             upload=self.upload,
             truncate=self.truncate,
+            max_image_pixels=self.max_image_pixels,
             extra_body=dict(self.extra_body) if self.extra_body else None,
         )
         check_settings(spec)
@@ -308,6 +316,7 @@ class ClientOptions(TypedDict, total=False):
     cache: MutableMapping[str, bytes] | BatchCache | None
     partial_results_bytes: int
     truncate: bool
+    max_image_pixels: int | None
     insecure_http: bool
     default_headers: Mapping[str, str] | None
     http_client: HttpClient | None

@@ -189,6 +189,7 @@ SHAPES = {
     "res level": ({"model": PLUS}, {"model": PLUS, "res_level": 2}),
     "video frames": ({"model": PLUS}, {"model": PLUS, "max_video_frames": 16}),
     "truncate": ({"model": TEXT}, {"model": TEXT, "truncate": True}),
+    "image pixels": ({"model": PLUS}, {"model": PLUS, "max_image_pixels": 1_000_000}),
     "extra body": ({"model": TEXT}, {"model": TEXT, "extra_body": {"parameters": {"new": 1}}}),
 }
 

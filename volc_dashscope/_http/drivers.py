@@ -1,5 +1,5 @@
 """
-The two drivers. Each carries out the steps of one flow: it sends, and it lets time pass.
+The two drivers. Each carries out the steps of one flow: it sends, computes, and lets time pass.
 
 A flow's deadline bounds its requests on every path. A task is cancelled at it. A thread cannot be interrupted while
 it waits for a name, a connection or the first bytes of a reply, so the thread that wants the result waits for it no
@@ -18,7 +18,7 @@ from typing import TypeVar
 from urllib.parse import urlsplit
 
 from volc_dashscope._http.pool import AsyncTransport, Transport
-from volc_dashscope._types import Fault, Flow, Reply, Request, Send, Wait
+from volc_dashscope._types import Compute, Fault, Flow, Reply, Request, Send, Wait
 from volc_dashscope.errors import ConfigError, EmbeddingError, TransportError
 
 T = TypeVar("T")
@@ -97,6 +97,8 @@ def _run(flow: Flow[T], transport: Transport, watch: Watch) -> T:
         happened = None
         if isinstance(step, Send):
             happened = _send(flow, step, transport, watch)
+        elif isinstance(step, Compute):
+            _compute(flow, step, watch)
         else:
             _note(step)
             watch.begin(math.inf, lambda fault: _ended(flow, fault))
@@ -128,9 +130,23 @@ async def _arun(flow: Flow[T], transport: AsyncTransport) -> T:
         happened = None
         if isinstance(step, Send):
             happened = await _asend(step, transport)
+        elif isinstance(step, Compute):
+            await asyncio.to_thread(step.work)
         else:
             _note(step)
             await asyncio.sleep(step.seconds)
+
+
+def _compute(flow: Flow[T], step: Compute, watch: Watch) -> None:
+    """Do the work in this thread; a client that is closed meanwhile waits for it no longer."""
+    watch.begin(math.inf, lambda fault: _ended(flow, fault))
+    mine = False
+    try:
+        step.work()
+    finally:
+        mine = watch.end()
+    if not mine or watch.stop.is_set():
+        raise Interrupted
 
 
 def _send(flow: Flow[T], step: Send, transport: Transport, watch: Watch) -> Reply | Fault:

@@ -1,5 +1,5 @@
 """
-What can be known of an image or a video without decoding it.
+What can be known of an image or a video without decoding it, and smaller pictures where they are asked for.
 
 Formats and MIME types by content, width, height and length from headers, data URIs, safe labels for URLs, and files
 opened inside a fence. Nothing here fetches a URL.
@@ -10,6 +10,7 @@ from __future__ import annotations
 from volc_dashscope._media._files import open_fenced
 from volc_dashscope._media._formats import HEAD_BYTES, Kind, MediaType, agrees, recognise, sniff
 from volc_dashscope._media._measure import duration, measure
+from volc_dashscope._media._shrink import shrink, shrunk_size
 from volc_dashscope._media._sources import Inline, LocalFile, Remote, Source, source_of_url
 from volc_dashscope._media._urls import b64decode, b64encode, data_uri, label_url, local_path, parse_data_uri
 from volc_dashscope._media._value import Media, json_value, mixed_digest
@@ -36,6 +37,8 @@ __all__ = [
     "open_fenced",
     "parse_data_uri",
     "recognise",
+    "shrink",
+    "shrunk_size",
     "sniff",
     "source_of_url",
 ]

@@ -14,7 +14,7 @@ from contextlib import closing
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
-from volc_dashscope._types import Flow, RequestSpec, Send
+from volc_dashscope._types import Flow, RequestSpec, Send, Wait
 from volc_dashscope._version import __version__
 from volc_dashscope.errors import EmbeddingError
 from volc_dashscope.results import Usage
@@ -85,7 +85,7 @@ class RequestTelemetry:
                 while True:
                     if isinstance(step, Send):
                         attempts += 1
-                    else:
+                    elif isinstance(step, Wait):
                         waited += step.seconds
                     step = flow.send((yield step))
         except StopIteration as done:

@@ -18,7 +18,7 @@ import orjson
 from volc_dashscope._media import source_of_url
 from volc_dashscope._request.exchange import Step, exchange
 from volc_dashscope._request.temporary_storage import Policy, Storage, multipart
-from volc_dashscope._types import Batch, Fault, Flow, Reply, Request, RequestSpec, Send, Wait
+from volc_dashscope._types import Batch, Compute, Fault, Flow, Reply, Request, RequestSpec, Send, Wait
 from volc_dashscope.errors import ContentError, EmbeddingError, InputError, RequestError
 from volc_dashscope.inputs import Frames, Fused, Image, Item, Part, Video, parts
 from volc_dashscope.providers import dashscope
@@ -27,7 +27,7 @@ from volc_dashscope.providers.parsing import Malformed, bad_reply
 
 M = TypeVar("M", Image, Video)
 R = TypeVar("R")
-Steps = Generator["Send | Wait", "Reply | Fault | None", R]
+Steps = Generator["Send | Wait | Compute", "Reply | Fault | None", R]
 
 _EXTENSIONS = {"jpeg": "jpg", "jpeg2000": "jp2"}
 # Object storage is not the model service: what it refuses says nothing of the key or the account.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from volc_dashscope._media import shrunk_size
 from volc_dashscope._request.items import Refused
 from volc_dashscope._types import RequestSpec
 from volc_dashscope.errors import ConfigError, InputError
@@ -51,6 +52,7 @@ def check_settings(spec: RequestSpec) -> None:
     _check_dimension(spec)
     _check_role(spec)
     _check_outputs(spec)
+    _check_max_pixels(spec)
     _check_level("res_level", spec.res_level, 0, model_info.res_level, model_info)
     _check_level("max_video_frames", spec.max_video_frames, 1, model_info.max_video_frames, model_info)
 
@@ -152,7 +154,26 @@ def _check_media(media: Image | Video, rule: MediaRule | None, spec: RequestSpec
         raise InputError(
             f"{kind} format {media.format}; {model_info.name} accepts {_listed(sorted(rule.formats))}"
         )
-    size = media.size_bytes or 0
+    if not is_shrunk(media, spec):
+        _check_bytes(media, kind, rule, spec)
+    if isinstance(media, Image) and (pixels := sent_pixels(media, spec)) is not None:
+        _check_pixels(pixels, rule, model_info)
+
+
+def sent_pixels(image: Image, spec: RequestSpec) -> tuple[int, int] | None:
+    """Return width and height as they are sent, or None where they are unknown."""
+    if image.width is None or image.height is None:
+        return None
+    return shrunk_size((image.width, image.height), spec.max_image_pixels)
+
+
+def is_shrunk(media: Image | Video, spec: RequestSpec) -> bool:
+    """Return whether this is made smaller before it is sent; its bytes are known only then, and checked then."""
+    return isinstance(media, Image) and sent_pixels(media, spec) not in (None, (media.width, media.height))
+
+
+def _check_bytes(media: Image | Video, kind: str, rule: MediaRule, spec: RequestSpec) -> None:
+    model_info, size = spec.model_info, media.size_bytes or 0
     if size > rule.max_bytes:
         raise InputError(f"{kind} of {size:,} bytes; {model_info.name} accepts at most {rule.max_bytes:,}")
     if (
@@ -164,19 +185,16 @@ def _check_media(media: Image | Video, rule: MediaRule | None, spec: RequestSpec
             f"{kind} of {size:,} bytes is {_encoded(size):,} as a data URI; "
             f"{model_info.name} accepts at most {model_info.max_data_uri_bytes:,}"
         )
-    if isinstance(media, Image):
-        _check_pixels(media, rule, model_info)
 
 
 # Unsourced A27: Ark's aspect ratio of 1 to 100, printed on one page only, is not enforced. Settled by one
 # call at 1:101.
-def _check_pixels(image: Image, rule: MediaRule, model_info: ModelInfo) -> None:
-    if image.width is None or image.height is None:
-        return
-    seen = f"image is {image.width}x{image.height}"
-    if min(image.width, image.height) < rule.min_side:
+def _check_pixels(size: tuple[int, int], rule: MediaRule, model_info: ModelInfo) -> None:
+    width, height = size
+    seen = f"image is {width}x{height}"
+    if min(size) < rule.min_side:
         raise InputError(f"{seen}; {model_info.name} needs at least {rule.min_side} pixels on each side")
-    if rule.max_pixels and image.width * image.height > rule.max_pixels:
+    if rule.max_pixels and width * height > rule.max_pixels:
         raise InputError(f"{seen}; {model_info.name} accepts at most {rule.max_pixels:,} pixels")
 
 
@@ -236,7 +254,7 @@ def _check_body(whole: Iterable[Part], spec: RequestSpec) -> None:
         for media in part.images if isinstance(part, Frames) else (part,):
             if isinstance(media, str):
                 sizes.append(len(media.encode()))
-            elif media.inline:
+            elif media.inline and not is_shrunk(media, spec):
                 sizes.append(_encoded(media.size_bytes or 0))
     # What goes into storage goes there one by one.
     size = max(sizes, default=0) if spec.upload else sum(sizes)
@@ -292,6 +310,16 @@ def _check_outputs(spec: RequestSpec) -> None:
         raise InputError(f"{model_info.name} gives no sparse vectors")
     if spec.output_type == "multi" and not model_info.multi_vector:
         raise InputError(f"{model_info.name} gives no multi-vectors")
+
+
+def _check_max_pixels(spec: RequestSpec) -> None:
+    model_info, most = spec.model_info, spec.max_image_pixels
+    if most is None:
+        return
+    if isinstance(most, bool) or not isinstance(most, int) or most < 1:
+        raise ConfigError(f"max_image_pixels must be a whole number from 1, got {most!r}")
+    if "image" not in model_info.modalities:
+        raise ConfigError(f"{model_info.name} takes no images; leave out max_image_pixels")
 
 
 def _check_level(name: str, value: int | None, low: int, high: int | None, model_info: ModelInfo) -> None:

@@ -81,6 +81,7 @@ class ClientFields(SettingsModel):
     )
     partial_results_bytes: int = 64 * 1024 * 1024
     truncate: bool = False
+    max_image_pixels: int | None = None
     insecure_http: bool = False
     default_headers: Mapping[str, str] | None = Field(default=None, exclude=True, repr=False)
     http_client: HttpClient | None = Field(default=None, exclude=True, repr=False)
