@@ -58,19 +58,20 @@ def _skip_line(file: IO[bytes]) -> None:
         pass
 
 
-def media_files(folder: Path) -> Iterator[tuple[Path, Kind | InputError]]:
-    """Yield the images and videos in a folder and below, sorted, and which they are; or why there is no telling."""
-    for path, problem in files(folder):
-        kind = problem or kind_of(path)
+def media_files(folder: Path) -> Iterator[tuple[str, Kind | InputError]]:
+    """Yield the images and videos in a folder and below, as `files`, and which they are; or why there is no telling."""
+    for name, problem in files(folder):
+        kind = problem or kind_of(name)
         if kind is not None:
-            yield path, kind
+            yield name, kind
 
 
-def files(folder: Path) -> Iterator[tuple[Path, InputError | None]]:
+def files(folder: Path) -> Iterator[tuple[str, InputError | None]]:
     """
-    Yield the files in a folder and below, sorted; no hidden ones, and no links to folders.
+    Yield the files in a folder and below, sorted, by their names inside it; no hidden ones, no links to folders.
 
-    A folder below that cannot be listed is one entry with its problem, and the others go on.
+    Names are text with "/", since a `Path` for each would take most of the time. A folder below that cannot be
+    listed is one entry with its problem, and the others go on.
 
     Raises:
         InputError: The folder itself cannot be listed.
@@ -79,24 +80,24 @@ def files(folder: Path) -> Iterator[tuple[Path, InputError | None]]:
         entries = _entries(folder)
     except OSError as error:
         raise unreadable(folder, error) from error
-    yield from _below(entries)
+    yield from _below(entries, "")
 
 
-def _below(entries: list[os.DirEntry[str]]) -> Iterator[tuple[Path, InputError | None]]:
+def _below(entries: list[os.DirEntry[str]], inside: str) -> Iterator[tuple[str, InputError | None]]:
     for entry in entries:
-        path = Path(entry.path)
+        name = inside + entry.name
         if entry.is_dir(follow_symlinks=False):
             try:
-                below = _entries(path)
+                below = _entries(entry.path)
             except OSError as error:
-                yield path, InputError(f"the folder cannot be listed: {error.strerror}")
+                yield name, InputError(f"the folder cannot be listed: {error.strerror}")
             else:
-                yield from _below(below)
+                yield from _below(below, f"{name}/")
         elif not _is_folder(entry):
-            yield path, None
+            yield name, None
 
 
-def _entries(folder: Path) -> list[os.DirEntry[str]]:
+def _entries(folder: str | Path) -> list[os.DirEntry[str]]:
     with os.scandir(folder) as found:
         return sorted(
             (entry for entry in found if not entry.name.startswith(".")), key=lambda each: each.name
@@ -110,9 +111,9 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def kind_of(path: Path) -> Kind | None:
+def kind_of(path: str | Path) -> Kind | None:
     """Return what a file is by its name."""
-    suffix = path.suffix.lower()
+    suffix = os.path.splitext(path)[1].lower()
     return "image" if suffix in _IMAGES else "video" if suffix in _VIDEOS else None
 
 

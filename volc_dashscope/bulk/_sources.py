@@ -94,7 +94,7 @@ class Source:
         sizes, times = self._begun(), sha256()
         for number, (path, name) in enumerate(self._files(), start=1):
             try:
-                status = path.stat()
+                status = os.stat(path)
             except OSError:
                 sizes.update(b"%b\0?\n" % name)
                 continue
@@ -113,7 +113,7 @@ class Source:
         for number, (path, name) in enumerate(self._files(), start=1):
             found.update(name)
             try:
-                read = self.format != "folder" or path.is_file()
+                read = self.format != "folder" or os.path.isfile(path)
                 found.update(digest_of(path).encode() if read else b"?")
             except OSError as error:
                 if self.format != "folder":
@@ -135,7 +135,7 @@ class Source:
         """Count files of a folder that are neither images nor videos by their names."""
         if self.format != "folder":
             return 0
-        return sum(1 for path, problem in files(self.path) if problem is None and kind_of(path) is None)
+        return sum(1 for name, problem in files(self.path) if problem is None and kind_of(name) is None)
 
     def check(self, spec: RequestSpec) -> None:
         """
@@ -171,12 +171,14 @@ class Source:
     def _begun(self) -> Any:
         return sha256(orjson.dumps([self.format, self.columns.given, self.columns.id, self.encoding]))
 
-    def _files(self) -> Iterator[tuple[Path, bytes]]:
+    def _files(self) -> Iterator[tuple[str, bytes]]:
+        """Yield the path of each file, and its name inside the folder."""
         if self.format != "folder":
-            yield self.path, b""
+            yield str(self.path), b""
             return
-        for path, _ in media_files(self.path):
-            yield path, os.fsencode(path.relative_to(self.path))
+        home = str(self.path)
+        for name, _ in media_files(self.path):
+            yield os.path.join(home, name), os.fsencode(name)
 
     def _scanned(self, what: Literal["found", "read"], number: int) -> None:
         if self.watch is not None and self.format == "folder" and number % 100 == 0:
@@ -331,15 +333,15 @@ def _parquet(source: Source) -> Iterator[Record]:
 
 
 def _folder(source: Source) -> Iterator[Record]:
-    for row, (path, kind) in enumerate(media_files(source.path)):
-        name = path.relative_to(source.path).as_posix()
+    home = str(source.path.absolute())
+    for row, (name, kind) in enumerate(media_files(source.path)):
         if not encodes(name):
             words = "the name of the file is not UTF-8"
             yield Record(row, name.encode(errors="replace").decode(), (), words)
         elif isinstance(kind, InputError):
             yield Record(row, name, (), str(kind))
         else:
-            yield Record(row, name, ((kind, str(path.absolute())),))
+            yield Record(row, name, ((kind, os.path.join(home, name)),))
 
 
 def _csv_kinds(source: Source) -> Iterator[Kind]:

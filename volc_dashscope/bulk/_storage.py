@@ -95,10 +95,11 @@ def checksum(value: object) -> int:
     return crc32(orjson.dumps(value))
 
 
-def digest_of(path: Path) -> str:
+def digest_of(path: str | Path) -> str:
     """Return the SHA-256 of a file's content."""
     found = sha256()
-    with path.open("rb") as file:
+    # Unbuffered, since each read is a large one already.
+    with open(path, "rb", buffering=0) as file:
         while piece := file.read(_PIECE):
             found.update(piece)
     return found.hexdigest()

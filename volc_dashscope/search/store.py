@@ -120,5 +120,5 @@ def _read(output: Path, folder: Path) -> Album:
 
 
 def _entry(name: str) -> Entry:
-    kind = kind_of(Path(name))
+    kind = kind_of(name)
     return Entry(name, "video" if kind == "video" else "image")
