@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import struct
+from base64 import b64decode
+from io import BytesIO
 
 import pytest
 from paintings import painted
+from PIL import Image
 
 MODEL = "text-embedding-v4"
 
@@ -35,6 +38,29 @@ def test_a_folder_of_pictures_is_counted_by_their_sizes(cli, tmp_path):
         told["requests"],
         told["tokens"],
     )
+
+
+def test_a_folder_of_pictures_is_counted_as_shrunk(cli, tmp_path):
+    (tmp_path / "a.png").write_bytes(painted("blue", (560, 560)))
+
+    told = cli("estimate", ".", "-m", "doubao-embedding-vision-251215", "--max-pixels", 78_400, "--json").told
+
+    assert [100, 100] == told["tokens"]
+
+
+@pytest.mark.parametrize("command", ["embed", "search"])
+def test_pictures_are_sent_shrunk(cli, services, tmp_path, command):
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    (pictures / "a.png").write_bytes(painted("blue", (560, 560)))
+    what = ("-o", "out.parquet") if command == "embed" else ("blue",)
+
+    done = cli(command, "pictures", *what, "-m", "doubao-embedding-vision-251215", "--max-pixels", 78_400)
+
+    assert 0 == done.code, done.err
+    sent = [part for request in services.ledger.requests for part in request.body["input"]]
+    (picture,) = [part["image_url"]["url"] for part in sent if part["type"] == "image_url"]
+    assert (280, 280) == Image.open(BytesIO(b64decode(picture.partition(",")[2]))).size
 
 
 def _mp4(seconds: int) -> bytes:

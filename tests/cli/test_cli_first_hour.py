@@ -107,6 +107,7 @@ SPELLINGS = {
     "flag": ("upload=True sends it", "--upload sends it"),
     "number": ("dimensions=1024.", "--dimensions 1024."),
     "another name": ("max_concurrency=4", "--concurrency 4"),
+    "a shorter name": ("max_image_pixels=900", "--max-pixels 900"),
     "part of a URL": ("https://h/x?model=a&region=b", "https://h/x?model=a&region=b"),
     "part of a name": ("my_model='a'", "my_model='a'"),
 }

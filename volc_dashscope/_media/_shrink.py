@@ -23,7 +23,7 @@ _SHORTEST_SIDE = 32
 # Pillow's documentation calls 95 the most that makes sense, and the default of 75 leaves visible blocks.
 _QUALITY = 90
 # A JPEG is decoded at a half, a quarter or an eighth of its size, as long as that is this much larger than the result:
-# a third of the time, and the filter still has pixels to average.
+# that is faster, and the filter still has pixels to average.
 _DRAFT = 1.5
 # By our names for formats. What is not listed (HEIC, ...) is sent as it is, since Pillow alone cannot read it.
 _DECODERS = {

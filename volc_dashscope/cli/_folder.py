@@ -47,6 +47,7 @@ class FolderOptions:
     workspace: str | None
     upload: bool
     truncate: bool
+    max_image_pixels: int | None
     max_concurrency: int
     requests_per_minute: float | None
     tokens_per_minute: float | None

@@ -55,6 +55,7 @@ class SourceOptions:
     base_model: str | None
     upload: bool
     truncate: bool
+    max_image_pixels: int | None
     res_level: int | None
     requests_per_minute: float | None
     tokens_per_minute: float | None
@@ -203,6 +204,13 @@ _TABLE: list[tuple[tuple[str, ...], dict[str, Any]]] = [
     (("--insecure-http",), {**_FLAG, "help": "Allow plain http:// beyond your own network."}),
     (("--workspace",), {"help": "DashScope workspace id."}),
     (("--truncate",), {**_FLAG, "help": "Cut texts that are longer than the model takes."}),
+    (
+        ("--max-pixels", "max_image_pixels"),
+        {
+            "type": click.IntRange(1),
+            "help": "Shrink local images above this many pixels before sending them.",
+        },
+    ),
     (("--upload",), {**_FLAG, "help": "Upload local media to DashScope's temporary storage."}),
     (("--res-level",), {"type": int, "help": "Image resolution level, for models that have one."}),
     (
@@ -249,13 +257,13 @@ _TABLE: list[tuple[tuple[str, ...], dict[str, Any]]] = [
 _PRICED = (
     "--model", "--format", "--text-column", "--image-column", "--video-column", "--id-column", "--media-root",
     "--encoding", "--role", "--instruct", "--route", "--provider", "--base-model", "--upload",
-    "--truncate", "--res-level", "--requests-per-minute", "--tokens-per-minute", "--json",
+    "--truncate", "--max-pixels", "--res-level", "--requests-per-minute", "--tokens-per-minute", "--json",
 )  # fmt: skip
 
 _CLIENT = (
     "--dimensions", "--instruct", "--provider", "--base-model", "--region", "--base-url", "--insecure-http",
-    "--workspace", "--upload", "--truncate", "--concurrency", "--requests-per-minute", "--tokens-per-minute",
-    "--quiet", "--json",
+    "--workspace", "--upload", "--truncate", "--max-pixels", "--concurrency", "--requests-per-minute",
+    "--tokens-per-minute", "--quiet", "--json",
 )  # fmt: skip
 
 

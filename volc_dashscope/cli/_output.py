@@ -42,9 +42,11 @@ class ExitCode(IntEnum):
 # Settings that messages of the library name as Python writes them, and the shell otherwise.
 _ROW = re.compile(r"^rows? \d+(?: to \d+)?: |\brow \d+\b: ?")
 _VARIABLE = re.compile(r"'[^']*'|\"[^\"]*\"|\b[0-9a-f]{8}[0-9a-f-]*\b|\d[\d,.]*")
+# Settings whose option has a shorter name.
+_OPTION_NAMES = {"max_concurrency": "concurrency", "max_image_pixels": "max_pixels"}
 _OPTION = re.compile(
     r"(?<![\w?&.-])(base_model|provider|region|workspace|base_url|dimensions|instruct|res_level|upload|truncate"
-    r"|route|insecure_http|requests_per_minute|tokens_per_minute|max_concurrency|model)="
+    r"|max_image_pixels|route|insecure_http|requests_per_minute|tokens_per_minute|max_concurrency|model)="
     r"(?:\"(?P<double>[^\"]*)\"|'(?P<single>[^']*)'|(?P<true>True\b)|(?P<number>\d[\d.]*\b)|(?=[\s,;.:)]|$))"
 )
 
@@ -102,7 +104,7 @@ def shell_spelling(message: str) -> str:
 
 
 def _as_option(found: re.Match[str]) -> str:
-    option = "--" + found[1].removeprefix("max_").replace("_", "-")
+    option = "--" + _OPTION_NAMES.get(found[1], found[1]).replace("_", "-")
     text = found["double"] if found["double"] is not None else found["single"]
     value = found["number"] if text is None else shlex.quote(text)
     return option if value is None else f"{option} {value}"
