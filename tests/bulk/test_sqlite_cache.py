@@ -99,20 +99,20 @@ def test_four_processes_write_and_read_at_the_same_time(tmp_path):
     path = tmp_path / "vectors.sqlite"
     command = [sys.executable, "-c", WRITER, str(path)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    crew = [
+    processes = [
         subprocess.Popen([*command, name], env=environment, stdin=-1, stdout=-1, stderr=-1, text=True)
         for name in "wxyz"
     ]
-    for process in crew:
+    for process in processes:
         assert process.stdout is not None
         process.stdout.readline()
-    for process in crew:
+    for process in processes:
         assert process.stdin is not None
         process.stdin.write("x")
         process.stdin.flush()
 
-    assert [""] * 4 == [process.communicate(timeout=60)[1] for process in crew]
-    assert [0] * 4 == [process.returncode for process in crew]
+    assert [""] * 4 == [process.communicate(timeout=60)[1] for process in processes]
+    assert [0] * 4 == [process.returncode for process in processes]
     with SQLiteCache(path) as cache:
         assert 4 * 600 + 600 == len(cache)
         assert b"x:7" == cache["x:7"]

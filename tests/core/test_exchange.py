@@ -298,18 +298,21 @@ def test_a_wait_says_what_failed_where_and_how_often() -> None:
 
 
 def test_a_wait_for_the_rate_limit_says_which_attempt_waits_and_for_which_host() -> None:
-    pace = RateLimiter(60, None)
-    pace.reserve(RequestCost(60), 0.0)
+    rate_limiter = RateLimiter(60, None)
+    rate_limiter.reserve(RequestCost(60), 0.0)
 
-    wait = next(exchange(Embedding([]), _context(Clock(), rate_limiter=pace)))
+    wait = next(exchange(Embedding([]), _context(Clock(), rate_limiter=rate_limiter)))
 
     assert isinstance(wait, Wait)
     assert "attempt 1 at service waits, the rate limit comes first" == wait.why
 
 
 def test_a_wait_for_a_pause_names_who_asked_and_the_last_failure() -> None:
-    pace, throttled = RateLimiter(None, None), RateLimitError("slowly", retryable=True, retry_after=30.0)
-    flow = exchange(Embedding([throttled]), _context(Clock(), rate_limiter=pace))
+    rate_limiter, throttled = (
+        RateLimiter(None, None),
+        RateLimitError("slowly", retryable=True, retry_after=30.0),
+    )
+    flow = exchange(Embedding([throttled]), _context(Clock(), rate_limiter=rate_limiter))
     flow.send(None)
     flow.send(Reply(429, {}, b""))
 

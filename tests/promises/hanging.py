@@ -168,8 +168,8 @@ def held(phase: str) -> Iterator[Place]:
                 emulator.fail(*[Fault("503", retry_after=60)] * 9)
                 yield Place(settings, reached=lambda: len(emulator.ledger) > 0)
             elif phase == "waiting for the rate limit":
-                pace = {"requests_per_minute": 1, "max_concurrency": 1}
-                yield Place({**settings, **pace}, many % 30, lambda: len(emulator.ledger) > 0)
+                rate = {"requests_per_minute": 1, "max_concurrency": 1}
+                yield Place({**settings, **rate}, many % 30, lambda: len(emulator.ledger) > 0)
             else:
                 yield Place(settings, many % 200_000, lambda: len(emulator.ledger) > 20)
         else:

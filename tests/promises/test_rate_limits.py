@@ -12,8 +12,8 @@ import pytest
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
-from pace_world import World
 from promise import ARK, CHAOS, Breakage, sized, texts
+from rate_world import World
 from stray_world import Run
 
 from volc_dashscope import RateLimitError

@@ -172,7 +172,7 @@ def test_the_hint_is_heeded(headers, seconds) -> None:
     earliest, latest = (_waits(Asked(refusal), random=random)[0] for random in (0.0, 1.0))
 
     if seconds is None:
-        assert 1.0 == earliest  # the pace's own second; ours is shorter
+        assert 1.0 == earliest  # the rate limiter's own second; ours is shorter
     else:
         assert pytest.approx([seconds, seconds + min(1.0, 0.1 * seconds)]) == [earliest, latest]
 
