@@ -1,10 +1,10 @@
 """
-Content blocks, in the spellings LangChain users have, as items: v1 and before, OpenAI's and Ark's, and DashScope's.
+Turns content blocks into items. Formats: LangChain v1 and older, OpenAI's and Ark's, and DashScope's.
 
-Every key of a block is either carried into the item or refused. What a block may hold beside its content:
+Every key of a block is either used for the item or refused. Beside its content, a block may hold:
 
-    id, index, annotations, metadata, cache_control   how a framework or a chat model keeps books; shapes no vector
-    detail                                            OpenAI's advice to a chat model; neither service has it
+    id, index, annotations, metadata, cache_control   bookkeeping of a framework or chat model; shapes no vector
+    detail                                            OpenAI's hint to a chat model; neither service has it
     fps, max_video_tokens, ...                        how a video is sampled, beside its URL or in `extras`; in the
                                                       `metadata` of a video they are refused, not ignored
 """
@@ -54,7 +54,7 @@ def as_item(given: object, unknown: UnknownMedia = "raise", *, root: str | Path 
         return given
     if isinstance(given, Mapping):
         return _block(given, root)
-    # Bytes are a sequence of numbers, and a named tuple is one record.
+    # Bytes are a sequence of numbers, and a named tuple is one record: neither is a list of blocks.
     record = isinstance(given, bytes | bytearray | memoryview) or hasattr(given, "_fields")
     if isinstance(given, Sequence) and not record:
         return _fused(given, unknown, root)
@@ -146,7 +146,7 @@ def _given(block: Mapping[str, Any], key: str) -> bool:
 def _require_known(
     block: Mapping[str, Any], content: set[str], medium: type[Image] | type[Video] | None = None
 ) -> None:
-    """Refuse a key that would be dropped. One without a value says nothing."""
+    """Refuse a key that would be ignored, unless it has no value."""
     knobs = _KNOBS if medium is Video else ()
     allowed = {*content, *knobs}
     if medium is Video:
@@ -177,7 +177,7 @@ def _require_no_knob_in_metadata(holder: Mapping[str, Any]) -> None:
 
 
 def _knobs(*blocks: Mapping[str, Any]) -> dict[str, Any]:
-    """Return how a video is sampled, said beside its URL, in `extras`, or beside the block's kind."""
+    """Return the sampling options of a video: beside its URL, in `extras`, or beside the block's type."""
     found: dict[str, Any] = {}
     for block in blocks:
         for source in (block, _extras(block)):
@@ -213,7 +213,7 @@ def _url(value: object, kind: type[M], root: str | Path | None, knobs: Mapping[s
         raise InputError(f"the URL of a content block must be str, got {type(value).__name__}")
     if value[:5].lower() == "file:":
         if root is None:
-            # Blocks come from chats and stores: without a fence any of them could name any file.
+            # Blocks come from chats and stores: without media_root, any of them could name any file.
             raise InputError(
                 "a URL with scheme 'file' in a content block is opened inside media_root only; set media_root"
             )

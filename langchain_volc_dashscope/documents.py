@@ -1,9 +1,9 @@
 """
-Media where a store only takes text: `MediaStr` and `MediaDocument`.
+Media for stores that only take text: `MediaStr` and `MediaDocument`.
 
 A text that ends in a whole token `⟦media:sha256:<64 hex>⟧` stands for an item this process made with `media`
-or `MediaDocument`. Stores may copy, flatten and hand back such texts as they like; a registry resolves them.
-A text with a token elsewhere, or with a piece of one, is refused: its letters are not what anybody meant.
+or `MediaDocument`. Stores may copy, flatten and return such texts; a registry resolves them. A text
+with a token elsewhere, or with a piece of one, is refused: nobody meant to embed the token's letters.
 Tokens depend on content only, and nothing here stores the content in text or metadata.
 """
 
@@ -35,7 +35,7 @@ class MediaTokenError(InputError):
 
 class MediaStr(str):
     """
-    A short text that stands for an item, and carries it.
+    A short text that stands for an item, and holds it.
 
     ```python
     shoe = media(Image.from_path("pictures/red_chair.png"), "a red chair")
@@ -85,8 +85,8 @@ def media(item: Item, caption: str = "", *, media_uri: str | None = None) -> Med
 
     Args:
         item: `Image`, `Video`, `Frames` or `Fused`.
-        caption: What people and text searches read; else the texts of a `Fused`, else a short label.
-        media_uri: Address of the (first) medium; else its own URL or file.
+        caption: For people and text search. Default: the texts of a `Fused`, or a short label.
+        media_uri: Address of the (first) medium. Default: its own URL or file.
     """
     return MediaStr(item, caption, media_uri=media_uri)
 
@@ -110,7 +110,7 @@ class MediaDocument(Document):
     Args:
         item: `Image`, `Video`, `Frames` or `Fused`.
         caption, media_uri: As for `media`.
-        metadata: Your own; not changed, and it wins.
+        metadata: Your own, not changed; on equal keys yours is used.
     """
 
     _item: Item | None = PrivateAttr(default=None)
@@ -132,7 +132,7 @@ class MediaDocument(Document):
             known = {**text.metadata, **known}
         elif page_content is None:
             raise InputError("MediaDocument needs an item")
-        # Frameworks copy documents by their fields; page_content then holds the token already.
+        # A framework that copies documents by their fields passes page_content with the token in it.
         super().__init__(page_content, metadata=known, **fields)
         self._item = item
 
@@ -143,19 +143,19 @@ class MediaDocument(Document):
 
     @classmethod
     def lc_id(cls) -> list[str]:
-        """As of a plain `Document`, which is what serialized documents are read back as."""
+        """Serialise as a plain `Document`, which is how serialised documents are read again."""
         return Document.lc_id()
 
     def __setstate__(self, state: dict[Any, Any]) -> None:
         super().__setstate__(state)
-        # Made in one worker process, embedded in another: the token has to be known here as well.
+        # It may be made in one worker process and embedded in another, so the token is registered here too.
         if self._item is not None:
             _registry.add(digest(self._item), self._item)
 
 
 def resolve(text: str, unknown: UnknownMedia) -> Item:
     """
-    Return what a text stands for: itself, or the item of the token it ends in.
+    Return the item of the token a text ends in, or the text itself.
 
     Raises:
         MediaTokenError: A whole token that this process did not make (or has forgotten), or a token that was
@@ -182,13 +182,13 @@ def resolve(text: str, unknown: UnknownMedia) -> Item:
 
 def uuid5_key(document: Document) -> str:
     """
-    Return an id by content and metadata, for `index(..., key_encoder=uuid5_key)`.
+    Return an id made of content and metadata, for `index(..., key_encoder=uuid5_key)`.
 
     Qdrant takes UUIDs and whole numbers only. Of the encoders of `index`, "sha256", "sha512" and "blake2b" give
     neither; the default, "sha1", gives UUIDs under a warning that it is weak.
     """
     whole = json.dumps([document.page_content, document.metadata], sort_keys=True, default=str)
-    # uuid5 alone is SHA-1, for which two contents of one id can be made.
+    # uuid5 alone uses SHA-1, for which collisions can be made.
     return str(uuid5(_KEY_SPACE, sha256(whole.encode()).hexdigest()))
 
 

@@ -85,7 +85,7 @@ class _MultimodalEmbeddings(ClientFields, Embeddings):
 
         def __getstate__(self):
             state = super().__getstate__()
-            # An explicit key travels; one from the environment is looked up where the object arrives.
+            # An explicit key is pickled; one from the environment is looked up again where the object is loaded.
             if self._key_field not in self.model_fields_set:
                 state["__dict__"] = {**state["__dict__"], self._key_field: None}
             return state
@@ -175,9 +175,9 @@ class _MultimodalEmbeddings(ClientFields, Embeddings):
 
     def qdrant_sparse(self) -> SparseEmbeddings:
         """
-        Return the sparse half for `QdrantVectorStore(sparse_embedding=..., retrieval_mode=HYBRID)`.
+        Return sparse vectors for `QdrantVectorStore(sparse_embedding=..., retrieval_mode=HYBRID)`.
 
-        From here on one request brings both halves of a text; the half asked for second costs nothing.
+        From here on one request gets the dense and the sparse vector of a text; the second call costs nothing.
 
         Raises:
             InputError: The model gives no sparse vectors.
@@ -185,7 +185,7 @@ class _MultimodalEmbeddings(ClientFields, Embeddings):
         return sparse.qdrant(*self._sparse_halves())
 
     def milvus_sparse(self) -> BaseSparseEmbedding:
-        """Return the sparse half for `Milvus(embedding_function=[dense, sparse])`, as `qdrant_sparse`."""
+        """Return sparse vectors for `Milvus(embedding_function=[dense, sparse])`, as `qdrant_sparse`."""
         return sparse.milvus(*self._sparse_halves())
 
     def embed_image(self, uris: Sequence[str]) -> list[list[float]]:
@@ -205,11 +205,11 @@ class _MultimodalEmbeddings(ClientFields, Embeddings):
         return await self._alists(whole_piece(items), self._role("document"))
 
     def embed_images(self, uris: Sequence[str]) -> list[list[float]]:
-        """The other name stores call `embed_image` by."""
+        """The same as `embed_image`, which some stores call by this name."""
         return self.embed_image(uris)
 
     async def aembed_images(self, uris: Sequence[str]) -> list[list[float]]:
-        """The other name stores call `aembed_image` by."""
+        """The same as `aembed_image`, which some stores call by this name."""
         return await self.aembed_image(uris)
 
     def embed_video(self, uris: Sequence[str]) -> list[list[float]]:
@@ -229,7 +229,7 @@ class _MultimodalEmbeddings(ClientFields, Embeddings):
         try:
             return as_item(given, self.unknown_media, root=self.media_root)
         except MediaTokenError as error:
-            # Strangers can write such a text: it must not cost the others of its call.
+            # Anybody can write such a text; it must not fail the other items of its call.
             return Refused(error).as_item()
 
     def _role(self, of_method: TextType) -> TextType | None:
@@ -255,17 +255,21 @@ class _MultimodalEmbeddings(ClientFields, Embeddings):
     def _call(
         self, piece: SubCall, role: TextType | None, into: list[list[float]] | None = None
     ) -> EmbeddingResult:
-        with piece.placed():
+        try:
             return piece.run(self._client, role, progress=self.show_progress_bar, into=into)
+        except EmbeddingError as error:
+            raise piece.placed(error) from error.__cause__
 
     async def _acall(
         self, piece: SubCall, role: TextType | None, into: list[list[float]] | None = None
     ) -> EmbeddingResult:
-        with piece.placed():
+        try:
             return await piece.arun(self._client.aio, role, progress=self.show_progress_bar, into=into)
+        except EmbeddingError as error:
+            raise piece.placed(error) from error.__cause__
 
     def _settled(self, piece: SubCall, role: TextType | None) -> EmbeddingResult:
-        """As `_call`, but what fails does not keep the other piece from being embedded."""
+        """As `_call`, but a failure does not stop the other call."""
         try:
             return piece.run(self._client, role)
         except EmbeddingError as error:
@@ -340,7 +344,7 @@ class ArkEmbeddings(_MultimodalEmbeddings):
 
     Args:
         model: Model id, or an endpoint id `ep-…` together with `base_model=`.
-        api_key: Else the environment variable `ARK_API_KEY`.
+        api_key: Default: the environment variable `ARK_API_KEY`.
         text_type: The role: "auto" is by method. Fix "query", "document" or None (one role for all) for stores
             that embed queries by `embed_documents` or documents by `embed_query`, as LangGraph's and mem0's do.
 
@@ -373,7 +377,7 @@ class DashScopeEmbeddings(_MultimodalEmbeddings):
 
     Args:
         model: "text-embedding-v4" for text, "qwen3-vl-embedding" for text, images and videos, and others.
-        api_key: Else the environment variable `DASHSCOPE_API_KEY`.
+        api_key: Default: the environment variable `DASHSCOPE_API_KEY`.
         text_type: The role: "auto" is by method. Fix "query", "document" or None (one role for all) for stores
             that embed queries by `embed_documents` or documents by `embed_query`, as LangGraph's and mem0's do.
 

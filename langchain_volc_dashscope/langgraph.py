@@ -1,4 +1,4 @@
-"""What LangGraph's stores want to know of an embedding class."""
+"""The `index=` settings of LangGraph's stores for an embedding class."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Literal
 from langchain_volc_dashscope.embeddings import ArkEmbeddings, DashScopeEmbeddings
 from volc_dashscope import ConfigError
 
-# pgvector's README: an HNSW index takes so many dimensions.
+# Most dimensions of an HNSW index, by column type (pgvector's README).
 _MOST = {"vector": 2_000, "halfvec": 4_000}
 
 
@@ -19,10 +19,10 @@ def langgraph_index(
     postgres: Literal["vector", "halfvec"] | None = None,
 ) -> dict[str, Any]:
     """
-    Return the `index=` of a LangGraph store: `SqliteStore`, `PostgresStore`, their async twins, `InMemoryStore`.
+    Return the `index=` of a LangGraph store: `SqliteStore`, `PostgresStore`, their async classes, `InMemoryStore`.
 
-    The database stores embed questions by `embed_documents`, as they do memories. So where `text_type` was left at
-    "auto", all are embedded in one role (None): a question and its answer are then alike in role.
+    The database stores embed queries by `embed_documents`, like memories. So where `text_type` is "auto", all are
+    embedded in one role (None), which suits queries and memories alike.
 
     Example:
         >>> from langchain_volc_dashscope import DashScopeEmbeddings, langgraph_index
@@ -30,7 +30,7 @@ def langgraph_index(
         >>> SqliteStore(connection, index=langgraph_index(embeddings))  # doctest: +SKIP
 
     Args:
-        embeddings: Of a model in the table, or with `dimensions=`.
+        embeddings: An embedding object of a known model, or with `dimensions=`.
         fields: Paths in a memory's value that are embedded; the whole value if None.
         postgres: The type of `PostgresStore`'s column: "vector" is indexed up to 2,000 dimensions, "halfvec" up to
             4,000. None for other stores.

@@ -1,8 +1,8 @@
 """
-Where a document's medium comes from, written into its metadata, and the way back from there.
+Writes the address of a document's medium into its metadata, and restores the item from there.
 
     media_uri    address of the item's first image or video
-    media_kind   "image", "video" or "frames": what that one is
+    media_kind   "image", "video" or "frames": the kind of that one
     media_parts  JSON, only where the item is more than one plain medium: its parts in order; the medium
                  without an address of its own is the one at media_uri
 """
@@ -37,10 +37,10 @@ _KNOBS = tuple(field.name for field in fields(Video) if field.name not in ("sour
 
 def metadata_of(item: Item, media_uri: str | None) -> dict[str, str]:
     """
-    Return what a document's metadata has to hold, so that `media_of` restores the item in another process.
+    Return the metadata from which `media_of` restores the item in another process.
 
     Args:
-        item: What the document stands for.
+        item: The item of the document.
         media_uri: Address of its first medium, or None where it has none.
     """
     whole = parts(item)
@@ -65,7 +65,7 @@ def uri_of(item: Item) -> str | None:
 
 def media_of(document: Document, *, root: str | Path | None = None) -> Item:
     """
-    Restore the item a document stands for from its metadata; works in a new process.
+    Restore a document's item from its metadata; works in a new process.
 
     Args:
         document: From a store, with `media_uri` in its metadata.
@@ -89,7 +89,7 @@ def media_of(document: Document, *, root: str | Path | None = None) -> Item:
 
 def content_blocks(documents: Iterable[Document], *, root: str | Path | None = None) -> list[ContentBlock]:
     """
-    Return v1 content blocks of documents for a vision chat model: each one's text, then its pictures or video.
+    Return documents as v1 content blocks for a vision chat model: the text of each, then its pictures or video.
 
     URLs stay URLs; files are read and sent as base64, and have to be inside `root` if it is given.
     """
@@ -109,7 +109,7 @@ def _blocks(document: Document, root: str | Path | None) -> Iterator[ContentBloc
 
 
 def _block(medium: Image | Video) -> ImageContentBlock | VideoContentBlock:
-    # Plain dicts: the factories add an id, which would differ from run to run.
+    # Plain dicts: LangChain's factory functions add an id, which would differ from run to run.
     if medium.url is not None:
         if isinstance(medium, Video):
             return VideoContentBlock(type="video", url=medium.url)

@@ -3,8 +3,8 @@ The token that stands for a medium at the end of a text, and which item it stand
 
     a red square ⟦media:sha256:<64 hex digits>⟧
 
-A text that holds one whole token, at its end, is resolved. What else holds one, or a recognisable piece of one,
-was changed by somebody (a prompt template, JSON, a text splitter) and is told apart from plain text.
+A text with one whole token at its end is resolved. A text with a token elsewhere, or with a recognisable piece of
+one, was changed on the way (by a prompt template, JSON, a text splitter), which is detected.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def key_of(text: str) -> str | None:
 
 def is_touched(text: str) -> bool:
     """Whether a text holds a token or a recognisable piece of one, and not exactly one whole token at its end."""
-    return key_of(text) is None and _PIECE.search(text) is not None
+    return _PIECE.search(text) is not None and key_of(text) is None
 
 
 def caption_of(text: str) -> str:

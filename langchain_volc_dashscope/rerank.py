@@ -1,4 +1,4 @@
-"""`DashScopeRerank`: the second half of retrieval, for texts, pictures, videos and lists of all three."""
+"""`DashScopeRerank`: reorders retrieved documents of texts, pictures and videos."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from volc_dashscope.integrations.rerank import RerankFields
 # A document, or anything `embed_documents` takes.
 Rerankable: TypeAlias = "Document | Item | Mapping[str, Any] | Sequence[Any]"
 
-# langchain-cohere's sign for "as the object says"; None means all.
+# langchain-cohere's value for "the object's own setting"; None means all.
 _AS_SET = -1
 
 
@@ -38,8 +38,8 @@ class DashScopeRerank(RerankFields, BaseDocumentCompressor):
     best = retriever.invoke("a red shoe")
     ```
 
-    A document made by `MediaDocument` is ranked by its picture or video, any other by its text. All of a call go
-    into one request: scores of two requests cannot be compared, so a list over the model's limit is an error.
+    A document made by `MediaDocument` is ranked by its picture or video, any other by its text. All documents of a
+    call go into one request: scores of two requests cannot be compared, so a list over the model's limit is an error.
 
     Args:
         model: qwen3-vl-rerank ranks texts, images and videos; the other models texts.
@@ -144,13 +144,13 @@ class DashScopeRerank(RerankFields, BaseDocumentCompressor):
         if isinstance(given, MediaDocument) and given.item is not None:
             return given.item
         if "media_uri" in given.metadata:
-            # The token in its text belongs to the process that made it; the address is good in any.
+            # The token in its text resolves only in the process that made it; the address works in any.
             return media_of(given, root=self.media_root)
         return as_item(given.page_content, self.unknown_media)
 
 
 def _documents(given: Iterable[Document]) -> list[Document]:
-    """Return the documents; refuse before anything is sent what could not be returned with a score."""
+    """Return the documents; refuse, before anything is sent, an object that cannot carry a score."""
     documents = list(as_iterable(given, name="documents"))
     for index, document in enumerate(documents):
         if not isinstance(document, Document):

@@ -1,4 +1,4 @@
-"""The sparse half for hybrid stores: one request brings both halves, the second is served from memory."""
+"""Sparse vectors for hybrid stores: one request gets dense and sparse, and the second call is served from memory."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ AsyncHalves: TypeAlias = "Callable[[Sequence[Any], TextType], Awaitable[list[Spa
 
 
 def qdrant(halves: Halves, ahalves: AsyncHalves) -> SparseEmbeddings:
-    """Return what `QdrantVectorStore(sparse_embedding=...)` takes."""
+    """Return the object for `QdrantVectorStore(sparse_embedding=...)`."""
     from langchain_qdrant import SparseEmbeddings
     from langchain_qdrant import SparseVector as QdrantSparse
 
@@ -28,7 +28,7 @@ def qdrant(halves: Halves, ahalves: AsyncHalves) -> SparseEmbeddings:
         return QdrantSparse(indices=vector.indices.tolist(), values=vector.values.tolist())
 
     class QdrantSparseEmbeddings(SparseEmbeddings):
-        """The sparse half of a dense embedder."""
+        """The sparse vectors of a dense embedder."""
 
         def embed_documents(self, texts: list[str]) -> list[QdrantSparse]:
             return [shaped(vector) for vector in halves(texts, "document")]
@@ -46,11 +46,11 @@ def qdrant(halves: Halves, ahalves: AsyncHalves) -> SparseEmbeddings:
 
 
 def milvus(halves: Halves, ahalves: AsyncHalves) -> BaseSparseEmbedding:
-    """Return what `Milvus(embedding_function=[dense, sparse])` takes."""
+    """Return the sparse object for `Milvus(embedding_function=[dense, sparse])`."""
     from langchain_milvus.utils.sparse import BaseSparseEmbedding
 
     class MilvusSparseEmbedding(BaseSparseEmbedding):
-        """The sparse half of a dense embedder."""
+        """The sparse vectors of a dense embedder."""
 
         def embed_documents(self, texts: list[str]) -> list[dict[int, float]]:
             return [vector.as_dict() for vector in halves(texts, "document")]
@@ -69,11 +69,11 @@ def milvus(halves: Halves, ahalves: AsyncHalves) -> BaseSparseEmbedding:
 
 def sparse_pieces(given: Sequence[object], items: Sequence[Item]) -> list[SubCall]:
     """
-    Return the calls for sparse vectors: texts, and of media their own words.
+    Return the calls for sparse vectors: of texts, and of the captions of media.
 
     Args:
         given: What the caller passed, for captions.
-        items: What it stands for.
+        items: The same as items.
     """
     return pieces_of_words([_words(original, item) for original, item in zip(given, items, strict=True)])
 

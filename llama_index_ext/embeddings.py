@@ -97,7 +97,7 @@ class ClientEmbedding(ListArguments, Portable, ClientFields, MediaCalls):
         return self._client.model_info.fusion is not None
 
     def share_halves(self) -> bool:
-        """Let requests for texts bring their sparse half along from now on; False if the model has none."""
+        """Request dense and sparse vectors of texts together from now on; False if the model has no sparse ones."""
         self._hybrid = self._client.model_info.sparse
         return self._hybrid
 
@@ -105,7 +105,7 @@ class ClientEmbedding(ListArguments, Portable, ClientFields, MediaCalls):
         """
         Embed nodes as a transform of a pipeline: their text, or with media as `MultiModalNodeEmbedder` does.
 
-        Core's own way embeds the text or metadata around a picture in the place of the picture.
+        Core itself would embed the text or metadata beside a picture instead of the picture.
         """
         nodes = nodes_of(nodes)
         if not any(has_media(node) or left_out(node) for node in nodes):
@@ -132,21 +132,21 @@ class ClientEmbedding(ListArguments, Portable, ClientFields, MediaCalls):
         Return the settings without the key, and with a nonce where the model takes media.
 
         Core's pipeline cache hashes this and the nodes' texts before the transform runs: without the nonce two
-        pictures would share one entry. For a text model it serves as for any other; else use `cache=`.
+        pictures would share one entry. The pipeline cache works with text models; for others use `cache=`.
         """
         settings: dict[str, Any] = super().to_dict(**kwargs)
         return {**settings, "nonce": uuid4().hex} if self._client.model_info.multimodal else settings
 
     @classmethod
     def from_dict(cls, data: dict[str, Any], **kwargs: Any) -> Self:
-        """Make one of what `to_dict` gave; the key comes from the environment, or as `api_key=`."""
+        """Return an object with the settings that `to_dict` gave; the key comes from the environment or `api_key=`."""
         return super().from_dict({name: value for name, value in data.items() if name != "nonce"}, **kwargs)
 
     def embed_items(
         self, items: Sequence[Item], *, text_type: TextType | None = "document", on_error: OnError = "raise"
     ) -> EmbeddingResult:
         """
-        Embed what core's hooks have no words for: videos, and several parts fused into one vector.
+        Embed what core has no method for: videos, and several parts fused into one vector.
 
         Args:
             items: `str` (text), `Image`, `Video`, `Frames`, `Fused`.
@@ -232,7 +232,7 @@ class ClientEmbedding(ListArguments, Portable, ClientFields, MediaCalls):
     def embed_piece(
         self, piece: SubCall, role: TextType | None, on_error: OnError = "raise"
     ) -> EmbeddingResult:
-        """Make one call of the core; the sparse functions ask for their half with it."""
+        """Make one call of the client; the sparse functions use it too."""
         return piece.run(self._client, role, on_error=on_error)
 
     async def aembed_piece(
@@ -274,8 +274,8 @@ class ArkMultiModalEmbedding(ClientEmbedding):
 
     Args:
         model_name: Model id, or an endpoint id `ep-…` together with `base_model=`. `model` is the same.
-        api_key: Else the environment variable `ARK_API_KEY`.
-        embed_batch_size: Items core hands over at once; 0 for 4 x batch x max_concurrency.
+        api_key: Default: the environment variable `ARK_API_KEY`.
+        embed_batch_size: Items core passes at once; 0 for 4 x batch x max_concurrency.
 
     Raises:
         ConfigError: No key, or a setting the model does not have.
@@ -308,8 +308,8 @@ class DashScopeMultiModalEmbedding(ClientEmbedding):
 
     Args:
         model_name: "text-embedding-v4", "qwen3-vl-embedding", ... `model` is the same.
-        api_key: Else the environment variable `DASHSCOPE_API_KEY`.
-        embed_batch_size: Items core hands over at once; 0 for 4 x batch x max_concurrency.
+        api_key: Default: the environment variable `DASHSCOPE_API_KEY`.
+        embed_batch_size: Items core passes at once; 0 for 4 x batch x max_concurrency.
 
     Raises:
         ConfigError: No key, or a setting the model does not have.
@@ -360,7 +360,7 @@ def _refuse_marks(texts: Sequence[str]) -> None:
 
 
 def _with_vectors(nodes: Sequence[BaseNode], done: Sequence[BaseNode]) -> Sequence[BaseNode]:
-    """Give the nodes handed in their vectors, as core does."""
+    """Set the vectors on the nodes that were passed in, as core does."""
     for node, embedded in zip(nodes, done, strict=True):
         node.embedding = embedded.embedding
     return done

@@ -1,4 +1,4 @@
-"""What core's callbacks, dispatcher and spans are told of an embedding call: labels, never bytes."""
+"""Events and spans of embedding calls for core's callbacks and dispatcher: they hold labels, never bytes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _dispatcher = get_dispatcher(__name__)
 
 
 class Billed(Protocol):
-    """Whatever knows what it was billed: the embedding classes."""
+    """An object that counts what it was billed: the embedding classes."""
 
     @property
     def usage(self) -> Usage: ...
@@ -41,7 +41,7 @@ def announced(model: BaseEmbedding, chunks: Sequence[str]) -> Iterator[list[Embe
     Announce one embedding call as core announces its own for texts.
 
     Args:
-        model: Who embeds; its `to_payload` holds no secrets.
+        model: The embedding model; its `to_payload` holds no secrets.
         chunks: What is embedded: a text, or the label of a medium. A list may be changed in the block.
 
     Yields:
@@ -58,7 +58,7 @@ def announced(model: BaseEmbedding, chunks: Sequence[str]) -> Iterator[list[Embe
 
 @contextmanager
 def announced_sparse(model: BaseEmbedding, chunks: Sequence[str]) -> Iterator[list[SparseEmbedding]]:
-    """As `announced`, of the sparse half."""
+    """As `announced`, for sparse vectors."""
     payload = model.to_payload()
     vectors: list[SparseEmbedding] = []
     with _span(model, "embed_sparse", chunks):
@@ -102,7 +102,7 @@ def _chunks_only(chunks: list[str]) -> None: ...
 
 class UsageCountingHandler(TokenCountingHandler):
     """
-    Core's token counter, with the tokens the service billed in the place of a tokenizer's guess.
+    Core's token counter, with the tokens the service billed instead of a tokenizer's estimate.
 
     ```python
     counter = UsageCountingHandler(embed_model)
@@ -114,12 +114,12 @@ class UsageCountingHandler(TokenCountingHandler):
     True
     ```
 
-    Core counts the words of a label as the tokens of a picture, and a text that `cache=` answered as paid.
-    The total is what `embed_model.usage` grew by. Where several calls run at once, an event may hold tokens of
-    another. LLM tokens are counted as core counts them.
+    Core counts the words of a picture's label as its tokens, and counts texts that `cache=` answered.
+    The total here is what `embed_model.usage` grew by. Where several calls run at once, an event may hold tokens
+    of another call. LLM tokens are counted as core counts them.
 
     Args:
-        embed_model: Whose bill counts.
+        embed_model: The model whose usage is counted.
         tokenizer: For LLM events, as in core.
     """
 
@@ -148,7 +148,7 @@ class UsageCountingHandler(TokenCountingHandler):
     def _billed(self) -> int:
         with self._lock:
             total = self._embed_model.usage.total_tokens
-            # A setting changed later makes a new client, whose bill begins at nothing.
+            # A setting changed later makes a new client, whose usage begins at 0.
             new = total - self._counted if total >= self._counted else total
             self._counted = total
             return new

@@ -1,4 +1,4 @@
-"""Nodes whose hash notices that a file was replaced, and that no store takes for empty."""
+"""Nodes whose hash changes with the bytes of their media, and that core does not drop as empty."""
 
 from __future__ import annotations
 
@@ -45,11 +45,11 @@ def fingerprint(nodes: Iterable[BaseNode], *, media_root: str | Path | None = No
     Core hashes a path, not the file: a replaced picture would be skipped as unchanged. Each copy becomes its
     own source document: core looks an upsert's hash up by the source's id, so a node of another source is new to
     it on every run, and stores could not delete the vector it replaces. The source it had becomes its parent,
-    unless it has one. Give nodes ids of your own that stay the same from run to run. URLs are not fetched: of
-    those the URL counts.
+    unless it has one. Give nodes ids of your own that stay the same from run to run. URLs are not fetched: the
+    hash depends on the URL itself.
 
     Args:
-        nodes: Any nodes; of text nodes nothing but the source changes.
+        nodes: Any nodes; in text nodes only the source changes.
         media_root: Local files must be inside this folder.
 
     Raises:
@@ -70,7 +70,7 @@ def marked(node: BaseNode, parts: Sequence[Part]) -> BaseNode:
 
 
 def annotated(node: BaseNode, **notes: str) -> BaseNode:
-    """Return a copy with more metadata that neither a model nor an LLM reads."""
+    """Return a copy with more metadata that neither the embedding model nor an LLM reads."""
     keys = list(notes)
     return node.model_copy(
         update={
@@ -82,12 +82,12 @@ def annotated(node: BaseNode, **notes: str) -> BaseNode:
 
 
 def is_marked(text: object) -> bool:
-    """Return whether a text is what `fingerprint` gave a picture or video in the place of content."""
+    """Return whether a text is the digest that `fingerprint` gave a picture or video instead of content."""
     return isinstance(text, str) and MEDIA_KEY in text and _MARK.search(text) is not None
 
 
 def with_hash(node: BaseNode, kept: str) -> BaseNode:
-    """Return a copy whose `hash` is `kept`, so that a docstore takes it for the node it was made from."""
+    """Return a copy whose `hash` is `kept`, so that a docstore sees the node it was made from."""
     copy = node.model_copy()
     _give_hash(copy, kept)
     return copy
@@ -95,10 +95,10 @@ def with_hash(node: BaseNode, kept: str) -> BaseNode:
 
 def stay_changed(node: BaseNode) -> None:
     """
-    Let every docstore take this node for changed, whatever it compares it with.
+    Make every docstore see this node as changed, whatever hash it has stored.
 
-    Core notes the hash of each node that went into a run, also of one the embedder left out. The class of the
-    node itself is changed because core asks this very object for its hash after the run; no field is touched.
+    Core stores the hash of each node of a run, also of one the embedder left out. The class of the node itself is
+    changed because core reads the hash of this same object after the run; no field is changed.
     """
     _give_hash(node, None)
 
@@ -122,7 +122,7 @@ def _give_hash(node: BaseNode, kept: str | None) -> None:
 
 @cache
 def _hashed(kind: type[BaseNode]) -> type[BaseNode]:
-    """Return a subclass that is told its hash. It is stored under the name of `kind`, and comes back as that."""
+    """Return a subclass whose hash is set from outside. It is stored, and loaded again, under the name of `kind`."""
 
     class Hashed(kind):  # type: ignore[misc, valid-type]
         plain_class: ClassVar[type[BaseNode]] = kind
@@ -135,7 +135,7 @@ def _hashed(kind: type[BaseNode]) -> type[BaseNode]:
                 return self._own_hash or uuid4().hex
 
             def __reduce__(self):
-                # Made at run time, so that no other process finds it by its name.
+                # The class is made at run time: another process could not import it by name.
                 return _unpickled, (kind, self._own_hash, self.__getstate__())
 
     Hashed.__name__, Hashed.__qualname__ = kind.__name__, kind.__qualname__
@@ -194,7 +194,7 @@ def _marks(node: BaseNode, parts: Sequence[Part]) -> dict[str, Any]:
     if own_text(node):
         update["excluded_embed_metadata_keys"] = _with(node.excluded_embed_metadata_keys, [MEDIA_KEY])
     elif isinstance(node, Node) and node.text_resource is None:
-        # Core shows a node's metadata only beside a text, be it empty.
+        # Core returns a node's metadata only where there is a text, even an empty one.
         update["text_resource"] = MediaResource(text="")
     return update
 

@@ -1,4 +1,4 @@
-"""Images and videos in every form core passes them, and what a node or a query holds, as values of our core."""
+"""Turns images and videos in every form core passes them, and the content of nodes and queries, into items."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ M = TypeVar("M", Image, Video)
 
 def medium(given: object, kind: type[M], *, root: str | Path | None) -> M:
     """
-    Return what is meant by a path, URL, data URI, stream, bytes, Pillow image or value of ours.
+    Return the `Image` or `Video` for a path, URL, data URI, stream, bytes, Pillow image or such a value itself.
 
     Args:
         given: A `str` is a URL if it has the scheme of one, else a path or a `file:` URI.
@@ -28,7 +28,7 @@ def medium(given: object, kind: type[M], *, root: str | Path | None) -> M:
         root: Refuse a path outside this folder.
 
     Raises:
-        InputError: Anything else, and bytes that are no image or video, such as the page of a 404.
+        InputError: Anything else, and bytes that are no image or video, such as the HTML page of a 404.
     """
     if isinstance(given, kind):
         return given
@@ -50,9 +50,9 @@ def medium(given: object, kind: type[M], *, root: str | Path | None) -> M:
 
 def parts_of(node: BaseNode, *, root: str | Path | None) -> list[Part]:
     """
-    Return what a node holds to embed: its text with the metadata core embeds, its image, its video.
+    Return the parts of a node to embed: its text with the metadata core embeds, its image, its video.
 
-    Metadata alone is no text: a picture with a file name is embedded as the picture it is.
+    Metadata alone is no text: a picture with a file name in its metadata is embedded as a picture only.
 
     Raises:
         InputError: Nothing to embed, or a medium that cannot be read.
@@ -154,13 +154,13 @@ def _decoded(data: str | bytes) -> bytes:
 
 class QueryWords(str):
     """
-    The words of a query as an LLM reads them, with those that were embedded beside them.
+    The text of a query for an LLM, and in `embedded` the text that was embedded.
 
-    Core puts `query_str` into prompts: of routers, of fusion over several queries, of query engines. A picture
-    has no words, and an LLM asked about an empty text invents some; so reading none is an error.
+    Core puts `query_str` into prompts: of routers, of fusion over several queries, of query engines. A picture has
+    no text, and an LLM given an empty question invents one; so formatting an empty one is an error.
 
     Raises:
-        InputError: It is put into a text though it has no words.
+        InputError: It is formatted into a prompt and is empty.
     """
 
     embedded: str
@@ -176,18 +176,18 @@ class QueryWords(str):
     def __format__(self, spec: str) -> str:
         return super().__format__(spec) if self else _no_words()
 
-    # Equal to its text, yet another key: core's fusion keeps the hits of each query in a dictionary by its words,
-    # and an LLM that repeats the question would replace the hits of the picture by those of the text.
+    # Equal to its text, but with another hash: core's fusion keeps the hits of each query in a dictionary by its
+    # text, and an LLM that repeats the question would replace the picture's hits by those of the text.
     def __hash__(self) -> int:
         return hash((str.__hash__(self), QueryWords, self.embedded))
 
 
 def embedded_words(query: str) -> str:
     """
-    Return the text of a query that belongs into its vector.
+    Return the text of a query that is embedded.
 
     Raises:
-        InputError: It has none; a question is for LLMs and stays out of vectors.
+        InputError: It has none; a question is for LLMs and is not embedded.
     """
     if not isinstance(query, QueryWords):
         return query

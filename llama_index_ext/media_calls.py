@@ -16,7 +16,7 @@ from volc_dashscope.integrations.settings import each, require_event_loop
 
 
 class MediaCalls(MultiModalEmbedding):
-    """Images as core hands them over, and videos, which core has no calls for."""
+    """Embeds images as core passes them, and videos, for which core has no methods."""
 
     if TYPE_CHECKING:
         _client: Client
@@ -74,7 +74,7 @@ class MediaCalls(MultiModalEmbedding):
     def get_image_embedding_batch(
         self, img_file_paths: list[ImageType], show_progress: bool = False
     ) -> list[Embedding]:
-        """Embed images in order, `embed_batch_size` to an event."""
+        """Embed images in order, `embed_batch_size` per event."""
         rows: list[Embedding] = []
         for images in self._image_batches(img_file_paths):
             with announced(self, [image.label() for image in images]) as vectors:
@@ -124,6 +124,6 @@ class MediaCalls(MultiModalEmbedding):
 
 
 def rows_of(result: EmbeddingResult) -> list[Embedding]:
-    """Return the vectors as core wants them."""
+    """Return the vectors as lists, as core expects them."""
     vectors: list[Embedding] = result.vectors.tolist()
     return vectors

@@ -1,4 +1,4 @@
-"""`MultiModalNodeEmbedder`: one vector for any node."""
+"""`MultiModalNodeEmbedder`: gives each node one vector of its text, image and video."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ from volc_dashscope.inputs import label
 from volc_dashscope.integrations.construction import own_names
 
 _log = logging.getLogger("llama_index_ext")
-# No node's hash: a docstore that holds it takes the document for changed.
+# Not the hash of any node: a docstore that holds it sees the document as changed.
 _NOT_DONE = "not embedded"
 _KINDS = {kind.__name__: kind for kind in (ArkMultiModalEmbedding, DashScopeMultiModalEmbedding)}
 
 
 class MultiModalNodeEmbedder(Portable, TransformComponent):
     """
-    Give each node one vector of its text, image and video, in a pipeline or by itself.
+    Gives each node one vector of its text, image and video, in a pipeline or on its own.
 
     ```python
     from llama_index.core.schema import ImageNode, TextNode
@@ -59,15 +59,15 @@ class MultiModalNodeEmbedder(Portable, TransformComponent):
     [2560, 2560]
     ```
 
-    Nodes handed in are not changed; what comes back are copies, with the vector in `embedding`. An image-only
+    Nodes passed in are not changed; copies are returned, with the vector in `embedding`. An image-only
     node gets the digest of its media as metadata, because core drops nodes without content.
 
     Args:
         embed_model: `ArkMultiModalEmbedding` or `DashScopeMultiModalEmbedding`.
-        fuse: What becomes of several parts. "auto": the model fuses them if it can; else each part gets its
+        fuse: How several parts become one vector. "auto": the model fuses them if it can; else each part gets its
             vector, and the unit mean of the unit vectors is kept, as `metadata["embedding_is"]` then says.
             "always" needs a model that can. "never" always takes the mean.
-        on_error: "raise", or "skip": a failed node is left out of what comes back (core would embed it as text),
+        on_error: "raise", or "skip": a failed node is left out of the result (core would embed it as text),
             listed in `skipped`, logged as a warning, and embedded by the next run of a pipeline with a docstore.
             A pipeline with `num_workers=` needs "raise".
 
@@ -98,15 +98,15 @@ class MultiModalNodeEmbedder(Portable, TransformComponent):
 
     @property
     def skipped(self) -> Mapping[str, EmbeddingError]:
-        """Why a node has no vector, by node id, until a later call gives it one. Not filled by other processes."""
+        """The error of each node without a vector, by node id, until a later call embeds it. This process only."""
         return dict(self._skipped)
 
     def forget_skipped(self, docstore: BaseDocumentStore) -> None:
         """
-        Let the next run of a pipeline embed the documents again that skipped nodes were cut from.
+        Make the next run of a pipeline embed again the documents that skipped nodes were cut from.
 
-        Needed only where an earlier transform makes nodes of documents: the docstore has noted the document, and
-        a chunk does not know it. Nodes that go into the pipeline themselves are embedded by the next run anyway.
+        Needed only where an earlier transform cuts documents into nodes: the docstore has stored the document's
+        hash, which a chunk cannot change. Nodes that are passed to the pipeline are embedded by the next run anyway.
         """
         for name in self._skipped_sources():
             docstore.set_document_hash(name, _NOT_DONE)
@@ -124,7 +124,7 @@ class MultiModalNodeEmbedder(Portable, TransformComponent):
             ConfigError: `on_error="skip"` in a worker process of a pipeline. Nothing was sent.
             InputError: A node holds nothing that can be embedded. Nothing was sent.
             EmbeddingError: The only node failed; the message has its id, the service's code and request id.
-            BulkError: Some of many nodes failed, by their position; what is done is not paid again on a retry.
+            BulkError: Some of many nodes failed, by their position; a retry does not pay again for the others.
         """
         self._require_that_skipping_is_seen()
         work = _Work(nodes, self)
@@ -173,7 +173,7 @@ class MultiModalNodeEmbedder(Portable, TransformComponent):
 
     @classmethod
     def from_dict(cls, data: dict[str, Any], **kwargs: Any) -> MultiModalNodeEmbedder:
-        """Make one of what `to_dict` gave; the key comes from the environment, or in `embed_model=`."""
+        """Return an object with the settings of `to_dict`; the key comes from the environment or `embed_model=`."""
         settings = {
             name: value for name, value in {**data, **kwargs}.items() if name not in ("class_name", "nonce")
         }
@@ -233,11 +233,11 @@ class Answers:
 
 class _Work:
     """
-    One call's nodes: what is asked for them, and what each gets.
+    The nodes of one call, the items to embed for them, and their vectors or errors.
 
     Attributes:
-        happened: What came of the items asked for last; whoever embeds them sets it.
-        answers: What each node gets, once nothing more is asked for.
+        happened: The outcome of the items that `asking` yielded last; the caller sets it.
+        answers: The vector or error of each node, complete when `asking` is exhausted.
 
     Raises:
         InputError: The first node that holds nothing to embed, unless failures are skipped.
@@ -262,14 +262,14 @@ class _Work:
 
     @property
     def labels(self) -> list[str]:
-        """What events call each node: its text, or the label of its media."""
+        """The name of each node in events: its text, or the label of its media."""
         return [
             " + ".join(part if isinstance(part, str) else label(part) for part in parts)
             for parts in self._parts.values()
         ]
 
     def asking(self) -> Iterator[Sequence[Item]]:
-        """Ask for the items of all nodes; one that does not fit the model costs only its own node."""
+        """Yield the items to embed; an item that does not fit the model fails only its own node."""
         rest = list(self._mixes)
         while rest:
             yield self._items(rest)
@@ -288,7 +288,7 @@ class _Work:
                 rest = []
 
     def result(self, position: int) -> BaseNode:
-        """Return the copy of a node that goes on; to a docstore it is the node it was made from."""
+        """Return a node's copy with its vector; it keeps the node's hash, so that a docstore sees the same node."""
         given = node = self.nodes[position]
         averaged, missed = self._mixes[position].averaged, left_out(node)
         if averaged is not None:
@@ -340,22 +340,22 @@ def _rows(happened: EmbeddingResult | EmbeddingError) -> Vector:
 
 def named(node: BaseNode, error: EmbeddingError) -> EmbeddingError:
     """Return the same error with the node's id, the service's code and its request id in the message."""
-    # A refusal of the account is no node's fault, and its message begins with what happened.
+    # An error of the account is not about this node.
     text = str(error) if error.account else f"node {node.node_id}: {error}"
     if error.code and error.code not in text:
         text += f" (code {error.code})"
     if error.request_id and error.request_id not in text:
         text += f" [request id {error.request_id}]"
-    twin = copy(error)
-    twin.args = (text,)
-    twin.__cause__ = error
-    return twin
+    renamed = copy(error)
+    renamed.args = (text,)
+    renamed.__cause__ = error
+    return renamed
 
 
 def bulk(
     nodes: Sequence[BaseNode], rows: Mapping[int, Vector], errors: Mapping[int, EmbeddingError]
 ) -> EmbeddingError:
-    """Return what to raise: the only node's own error, or one that holds what is done."""
+    """Return the error to raise: the only node's own, or a `BulkError` that holds the vectors of the others."""
     first = errors[min(errors)]
     if len(nodes) == 1:
         return first

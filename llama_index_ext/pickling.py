@@ -1,4 +1,4 @@
-"""Copies of components: pickled for another process, or deep-copied in this one."""
+"""Pickling and deep-copying of components."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from pydantic import BaseModel
 
 from volc_dashscope.integrations.settings import warn_of_copied_cache
 
-# Copies in one process count and remember together.
+# Copies in one process share these.
 _SHARED = frozenset({"rate_limiter", "limiter", "cache"})
 
 
 class Portable:
     """
-    A component that is remade from its settings wherever a copy arrives.
+    A component that is copied and unpickled by making a new one from its settings.
 
-    Core's own way deletes from the live object what cannot be pickled, then embeds without it. Here the live
-    object is only read; what cannot be pickled raises. The callback manager stays behind.
+    Core deletes from the live object what cannot be pickled, and the object then works without it. Here the live
+    object is only read; what cannot be pickled raises. The callback manager is not copied.
     """
 
     def __getstate__(self) -> dict[str, Any]:
@@ -50,18 +50,18 @@ class Portable:
 
 @dataclass(frozen=True)
 class Packed:
-    """A limiter of core's on its way to another process: its settings, without the lock it counts under."""
+    """The settings of one of core's limiters, for pickling without its lock."""
 
     kind: type[BaseModel]
     settings: dict[str, Any]
 
     def made(self) -> BaseModel:
-        """Return a limiter with the same limits, which counts for itself."""
+        """Return a new limiter with the same limits."""
         return self.kind(**self.settings)
 
 
 def packed(value: Any) -> Any:
-    """Return what travels in the place of a limiter of core's, and anything else as it is."""
+    """Return what is pickled instead of one of core's limiters; anything else is returned as it is."""
     if isinstance(value, BaseModel) and isinstance(value, BaseRateLimiter):
         return Packed(type(value), {name: getattr(value, name) for name in type(value).model_fields})
     return value

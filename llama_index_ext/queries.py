@@ -1,4 +1,4 @@
-"""Queries that are not text alone, for any retriever of core."""
+"""Queries of text, image and video for any of core's retrievers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from volc_dashscope.inputs import label
 @dataclass
 class MediaQueryBundle(QueryBundle):
     """
-    A query with its vector inside, and what it was made of.
+    A query with its vector and the parts it was made of.
 
     Attributes:
         parts: The text, image and video of the query; `DashScopeRerank` ranks by them.
@@ -36,18 +36,18 @@ def query_bundle(
     embed_model: ClientEmbedding | None = None,
 ) -> MediaQueryBundle:
     """
-    Return a query with its vector inside, for `retriever.retrieve(...)` of a plain `VectorStoreIndex`.
+    Return a query with its vector, for `retriever.retrieve(...)` of a plain `VectorStoreIndex`.
 
     Args:
         text, image, video: One of them, or several that are fused (where the model can; else averaged).
-            Images and videos as path, URL, data URI, stream, bytes, or `Image` and `Video` of ours.
-        question: What an LLM reads in the place of `text`: a query engine, a router, a fusion of several queries.
-            It is not embedded. Without it and without text, whoever puts the query into a prompt gets an
+            Images and videos as path, URL, data URI, stream, bytes, or `volc_dashscope.Image` and `Video`.
+        question: What an LLM reads instead of `text`: in a query engine, a router, a fusion of several queries.
+            It is not embedded. Without it and without text, putting the query into a prompt raises an
             `InputError`.
-        embed_model: Else `Settings.embed_model`.
+        embed_model: Default: `Settings.embed_model`.
 
     Raises:
-        InputError: Nothing to ask, or something the model cannot embed.
+        InputError: An empty query, or a part the model cannot embed.
     """
     model = _model(embed_model)
     mix = _mix(model, text, image, video)

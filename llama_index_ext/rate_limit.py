@@ -1,4 +1,4 @@
-"""Core's rate limiter, asked once for every request."""
+"""Core's rate limiter, called once for every request."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Any
 
 class RateLimiterAdapter:
     """
-    LlamaIndex's rate limiter in the words of our client, which asks before each request.
+    Adapts LlamaIndex's rate limiter to the client, which calls it before each request.
 
-    Core asks the same limiter by itself: once for a batch of texts, however many requests that takes, and
-    never for images. What core has asked for within `prepaid` is not asked for again.
+    Core calls the same limiter too: once for a batch of texts, however many requests that takes, and never for
+    images. Within `prepaid`, core's call counts for the first request.
 
     Args:
         limiter: Core's `BaseRateLimiter`, or None.
-        other: A limiter in our client's own words, asked as well.
+        other: A limiter with the client's own protocol, called as well.
     """
 
     def __init__(self, limiter: Any, other: Any) -> None:
@@ -29,7 +29,7 @@ class RateLimiterAdapter:
 
     @contextmanager
     def prepaid(self) -> Iterator[None]:
-        """Run one of core's hooks, for which core has asked once."""
+        """Run one of core's hooks, for which core has called the limiter once."""
         with self._lock:
             self._calls += 1
             self._credit += 1
@@ -38,7 +38,7 @@ class RateLimiterAdapter:
         finally:
             with self._lock:
                 self._calls -= 1
-                # A call served from memory sends nothing; what it leaves must not pile up.
+                # A call served from memory sends nothing; unused credit must not add up.
                 self._credit = min(self._credit, self._calls)
 
     def acquire(self) -> None:

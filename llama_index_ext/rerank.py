@@ -1,4 +1,4 @@
-"""`DashScopeRerank`: reorders what a retriever found, pictures and videos included."""
+"""`DashScopeRerank`: reorders retrieved nodes, pictures and videos included."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ class DashScopeRerank(RerankFields, BaseNodePostprocessor):
     def _announced(
         self, query: Item, items: Sequence[Item], nodes: Sequence[NodeWithScore]
     ) -> Iterator[list[NodeWithScore]]:
-        """Tell both event systems of the call, with labels in place of media."""
+        """Raise the events of both of core's event systems, with labels instead of media."""
         asked, found = _shown(query), list[NodeWithScore]()
         most = len(nodes) if self.top_n is None else self.top_n
         seen = [

@@ -1,4 +1,4 @@
-"""Sparse vectors: by themselves, and as the second half for hybrid stores."""
+"""Sparse vectors: on their own, and beside dense ones for hybrid stores."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ else:
     # The store's package is optional, and `typing.get_type_hints` must work without it.
     BaseSparseEmbeddingFunction = object
 
-# Milvus refuses a sparse vector without entries. No vocabulary reaches these, and the two never meet.
+# Milvus refuses a sparse vector without entries. No vocabulary has ids this large, and the two ids differ, so
+# that a query without words matches no document without words.
 _NO_WORDS: dict[TextType, dict[int, float]] = {"document": {2**32 - 3: 1e-6}, "query": {2**32 - 2: 1e-6}}
 # What Qdrant calls a sparse encoder: indices and weights of each text.
 Encoder: TypeAlias = "Callable[[list[str]], tuple[list[list[int]], list[list[float]]]]"
@@ -90,11 +91,11 @@ class ArkSparseEmbedding(_Sparse):
     3
     ```
 
-    For a hybrid store, `qdrant_sparse_fns` and `milvus_sparse_function` bring both halves in one request.
+    For a hybrid store, `qdrant_sparse_fns` and `milvus_sparse_function` get dense and sparse in one request.
 
     Args:
         model_name: Model id, or an endpoint id `ep-…` together with `base_model=`. `model` is the same.
-        api_key: Else the environment variable `ARK_API_KEY`.
+        api_key: Default: the environment variable `ARK_API_KEY`.
     """
 
     provider_name: ClassVar[Provider] = "ark"
@@ -105,7 +106,7 @@ class ArkSparseEmbedding(_Sparse):
 
     @classmethod
     def class_name(cls) -> str:
-        """Name of the class where it is written down."""
+        """Return the name of this class in serialised settings."""
         return "ArkSparseEmbedding"
 
 
@@ -123,7 +124,7 @@ class DashScopeSparseEmbedding(_Sparse):
 
     Args:
         model_name: "text-embedding-v4" or "text-embedding-v3". `model` is the same.
-        api_key: Else the environment variable `DASHSCOPE_API_KEY`.
+        api_key: Default: the environment variable `DASHSCOPE_API_KEY`.
     """
 
     provider_name: ClassVar[Provider] = "dashscope"
@@ -132,7 +133,7 @@ class DashScopeSparseEmbedding(_Sparse):
 
     @classmethod
     def class_name(cls) -> str:
-        """Name of the class where it is written down."""
+        """Return the name of this class in serialised settings."""
         return "DashScopeSparseEmbedding"
 
 
@@ -140,8 +141,8 @@ def qdrant_sparse_fns(embed_model: ClientEmbedding) -> tuple[Encoder, Encoder]:
     """
     Return `sparse_doc_fn` and `sparse_query_fn` for `QdrantVectorStore(enable_hybrid=True, ...)`.
 
-    From here on one request of `embed_model` brings both halves of a text; the half asked for second costs
-    nothing. Media without text get an empty sparse vector.
+    From here on `embed_model` gets the dense and the sparse vector of a text in one request; the second call for
+    the same text costs nothing. Media without text get an empty sparse vector.
 
     Raises:
         InputError: The model gives no sparse vectors.
@@ -161,8 +162,8 @@ def milvus_sparse_function(embed_model: ClientEmbedding) -> BaseSparseEmbeddingF
     """
     Return the `sparse_embedding_function` for `MilvusVectorStore(enable_sparse=True, ...)`.
 
-    One request brings both halves, as with `qdrant_sparse_fns`, if both are of the same text: this store hands
-    over texts without metadata, so list the metadata keys in `excluded_embed_metadata_keys`.
+    As with `qdrant_sparse_fns`, one request is enough if both calls are for the same text: this store passes texts
+    without metadata, so list the metadata keys in `excluded_embed_metadata_keys`.
 
     Raises:
         InputError: The model gives no sparse vectors.
@@ -172,7 +173,7 @@ def milvus_sparse_function(embed_model: ClientEmbedding) -> BaseSparseEmbeddingF
     _share(embed_model)
 
     class MilvusSparse(BaseSparseEmbeddingFunction):
-        """The sparse half of a dense embedder."""
+        """The sparse vectors of a dense embedder."""
 
         def encode_queries(self, queries: list[str]) -> list[dict[int, float]]:
             return _filled(_halves(embed_model, queries, "query"), "query")
@@ -197,18 +198,18 @@ def _share(embed_model: ClientEmbedding) -> None:
 def _halves(model: ClientEmbedding, texts: Sequence[str], role: TextType) -> list[SparseVector]:
     words = each(texts, _words, name="texts")
     pieces = sparse_pieces(words)
-    with announced_sparse(model, words) as told:
+    with announced_sparse(model, words) as vectors:
         rows = sparse_rows(len(words), pieces, [model.embed_piece(piece, role) for piece in pieces])
-        told.extend(row.as_dict() for row in rows)
+        vectors.extend(row.as_dict() for row in rows)
     return rows
 
 
 async def _ahalves(model: ClientEmbedding, texts: Sequence[str], role: TextType) -> list[SparseVector]:
     words = each(texts, _words, name="texts")
     pieces = sparse_pieces(words)
-    with announced_sparse(model, words) as told:
+    with announced_sparse(model, words) as vectors:
         rows = sparse_rows(len(words), pieces, [await model.aembed_piece(piece, role) for piece in pieces])
-        told.extend(row.as_dict() for row in rows)
+        vectors.extend(row.as_dict() for row in rows)
     return rows
 
 

@@ -120,6 +120,8 @@ class RequestSpec:
         vector_key: What `ClientSettings.vector_key` said of the settings; "" where no row is remembered.
         key: What a refusal must not repeat; only the transport writes it. None for a server that wants none.
         key_name: What the key was called where it was given, for messages; empty without a key.
+        expected: Length of a finished row, or None until a reply tells.
+        dense, sparse: Whether dense, or sparse, vectors are asked for.
     """
 
     model_info: ModelInfo
@@ -148,24 +150,20 @@ class RequestSpec:
     vector_key: str = field(default="", repr=False)
     key: Secret | None = field(default=None, repr=False, compare=False)
     key_name: str = ""
+    expected: int | None = field(init=False, repr=False, compare=False)
+    dense: bool = field(init=False, repr=False, compare=False)
+    sparse: bool = field(init=False, repr=False, compare=False)
 
-    @property
-    def expected(self) -> int | None:
-        """Length of a finished row, or None until a reply tells."""
-        return self.dimension or self.model_info.default_dimension or self.learned
+    def __post_init__(self) -> None:
+        expected = self.dimension or self.model_info.default_dimension or self.learned
+        object.__setattr__(self, "expected", expected)
+        object.__setattr__(self, "dense", self.output_type != "sparse")
+        object.__setattr__(self, "sparse", self.output_type in ("sparse", "dense&sparse"))
 
     @property
     def service(self) -> str:
         """Who answers, for messages: the vendor, or the host of a server that is not the vendor's."""
         return self.host if self.foreign else self.model_info.provider
-
-    @property
-    def dense(self) -> bool:
-        return self.output_type != "sparse"
-
-    @property
-    def sparse(self) -> bool:
-        return self.output_type in ("sparse", "dense&sparse")
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +210,7 @@ class ProviderCodec(Protocol):
 
 
 class Send(NamedTuple):
-    """Put this on the wire, for at most `within` seconds, and come back with a `Reply` or a `Fault`."""
+    """Send this, for at most `within` seconds, and come back with a `Reply` or a `Fault`."""
 
     request: Request
     within: float = math.inf

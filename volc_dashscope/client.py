@@ -15,11 +15,11 @@ from volc_dashscope._request.batching import BatchOperation, LearnedLength
 from volc_dashscope._request.call import Call
 from volc_dashscope._request.exchange import exchange
 from volc_dashscope._request.items import items_of
-from volc_dashscope._request.progress import Progress
+from volc_dashscope._request.progress import progress_bar
 from volc_dashscope._request.row_cache import BatchCache, RowCache
 from volc_dashscope._request.shrinking import shrunk
 from volc_dashscope._request.stream import NOTHING, Stream
-from volc_dashscope._request.telemetry import RequestTelemetry, observed, telemetry
+from volc_dashscope._request.telemetry import RequestTelemetry, telemetry
 from volc_dashscope._request.temporary_storage import Storage
 from volc_dashscope._request.upload import stored
 from volc_dashscope._request.workers import afan_out, fan_out
@@ -178,7 +178,7 @@ class _ClientBase(ServiceClient):
         if spec.upload:
             batch = yield from stored(batch, spec, self._storage)
         flow = exchange(BatchOperation(batch, spec, self._codec, self._length), self._context)
-        return (yield from observed(telemetry, flow, len(batch)))
+        return (yield from (flow if telemetry is None else telemetry.observed(flow, len(batch))))
 
     def _telemetry(self, spec: RequestSpec) -> RequestTelemetry | None:
         return telemetry("embeddings", spec, self._context.clock)
@@ -255,18 +255,21 @@ class Client(_ClientBase, SyncLifecycle):
         call, spec = self._call(items, text_type, output_type, on_error, keep)
         told = self._telemetry(spec)
         transport = self._pool.sync_transport()
+        bar = progress_bar(call.count) if progress else None
         try:
-            with Progress(call.count, shown=progress) as bar:
-                for number, batch, outcome in fan_out(
-                    call.scheduler,
-                    lambda batch, watch: run(self._flow(batch, spec, told), transport, watch),
-                    while_waiting=call.write_old,
-                ):
-                    call.handle(number, batch, outcome)
-                    bar.advance(call.finished)
-                    if call.aborted:
-                        break
+            for number, batch, outcome in fan_out(
+                call.scheduler,
+                lambda batch, watch: run(self._flow(batch, spec, told), transport, watch),
+                while_waiting=call.write_old,
+            ):
+                call.handle(number, batch, outcome)
+                if bar is not None:
+                    bar.update(call.finished - bar.n)
+                if call.aborted:
+                    break
         finally:
+            if bar is not None:
+                bar.close()
             call.write()
         self._usage_counter.add(call.usage)
         return call.result(into)
@@ -363,15 +366,18 @@ class AsyncClient(_ClientBase, AsyncLifecycle):
             inline=call.single,
             while_waiting=call.write_old,
         )
+        bar = progress_bar(call.count) if progress else None
         try:
-            with Progress(call.count, shown=progress) as bar:
-                async with aclosing(outcomes):
-                    async for number, batch, outcome in outcomes:
-                        call.handle(number, batch, outcome)
-                        bar.advance(call.finished)
-                        if call.aborted:
-                            break
+            async with aclosing(outcomes):
+                async for number, batch, outcome in outcomes:
+                    call.handle(number, batch, outcome)
+                    if bar is not None:
+                        bar.update(call.finished - bar.n)
+                    if call.aborted:
+                        break
         finally:
+            if bar is not None:
+                bar.close()
             call.write()
         self._usage_counter.add(call.usage)
         return call.result(into)

@@ -322,6 +322,8 @@ def as_iterable(given: Iterable[T], *, name: str) -> Iterable[T]:
     Raises:
         InputError: One thing where a list belongs.
     """
+    if type(given) in (list, tuple):
+        return given
     problem = list_problem(given, name=name)
     if problem is not None:
         raise InputError(problem)

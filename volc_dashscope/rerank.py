@@ -30,7 +30,7 @@ from volc_dashscope._request.ranking import (
 )
 from volc_dashscope._request.row_cache import BatchCache
 from volc_dashscope._request.score_cache import ScoreCache
-from volc_dashscope._request.telemetry import RequestTelemetry, observed, telemetry
+from volc_dashscope._request.telemetry import RequestTelemetry, telemetry
 from volc_dashscope._request.workers import afan_out, fan_out
 from volc_dashscope._types import Flow, RequestSpec, Secret
 from volc_dashscope.errors import EmbeddingError, InputError
@@ -175,7 +175,7 @@ class _RerankerBase(ServiceClient):
             cost=RequestCost(1, estimated_tokens(question.query, question.documents)),
         )
         flow = exchange(step, self._context)
-        scores = yield from observed(told, flow, len(question.documents))
+        scores = yield from (flow if told is None else told.observed(flow, len(question.documents)))
         self._usage_counter.add(scores.usage)
         self._scores.learn(keys, scores.ranking)
         return scores.ranking

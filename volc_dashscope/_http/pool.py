@@ -272,9 +272,11 @@ class ConnectionPool:
             raise ConfigError("this client is closed; make a new one")
         if given is None and other is not None:
             raise ConfigError(f"only the other kind of HTTP client was handed in; pass {name} for this call")
-        if self._pid != process_id() and given is not None:
-            raise ConfigError(f"{name} was handed in before a fork and cannot be shared; make a new one here")
-        if self._pid != process_id():
+        if self._pid != _CurrentPid.process:
+            if given is not None:
+                raise ConfigError(
+                    f"{name} was handed in before a fork and cannot be shared; make a new one here"
+                )
             self._begin()
 
     def close(self) -> None:

@@ -70,6 +70,7 @@ class RequestBuilder:
         self._longest = min(timeout, 86_400.0)
         self._extensions = _timeouts(self._longest, self._longest)
         self.heads = HeaderCache(self._head)
+        self.user_heads = HeaderCache(self._user_head)
 
     def named(self, request: Request) -> dict[str, str]:
         """Return a request's headers, but for its host and length."""
@@ -86,6 +87,10 @@ class RequestBuilder:
     def _head(self, request: Request) -> tuple[httpx.URL, httpx.Headers]:
         url = parsed_url(request)
         return url, httpx.Headers({"Host": url.netloc.decode("ascii"), **self.named(request)})
+
+    def _user_head(self, request: Request) -> dict[str, str]:
+        parsed_url(request)
+        return self.named(request)
 
     def __call__(self, request: Request, until: float) -> tuple[httpx.Request, Progress]:
         """Return the request as httpx's, not to be waited for after `until`, and how far its body has come."""

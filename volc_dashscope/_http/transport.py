@@ -22,7 +22,7 @@ import httpx
 
 from volc_dashscope._http.body import Response, aread, read
 from volc_dashscope._http.faults import Late, fault_of, is_known
-from volc_dashscope._http.request_builder import RequestBuilder, parsed_url, ssl_context
+from volc_dashscope._http.request_builder import RequestBuilder, ssl_context
 from volc_dashscope._types import Fault, Reply, Request, Secret
 from volc_dashscope.errors import ConfigError
 
@@ -330,9 +330,9 @@ def _fault_of_users(error: Exception, client: HttpClient | AsyncHttpClient, unti
 
 
 def _built(request: Request, client: HttpClient | AsyncHttpClient, builder: RequestBuilder) -> Any:
-    parsed_url(request)
-    headers = builder.named(request)
-    built = client.build_request(request.method, request.url, headers=headers, content=request.body)
+    headers = builder.user_heads(request)
+    # A copy: what a client does to its headers must not reach the next request.
+    built = client.build_request(request.method, request.url, headers={**headers}, content=request.body)
     if request.keyless:
         # The client's own headers and cookies are for the service, not for a host named in a reply.
         known = {"host", "content-length", *(name.lower() for name in headers)}

@@ -14,17 +14,15 @@ class ConcurrencyLimit:
 
     Args:
         width: The most there may be; None for no bound.
+
+    Attributes:
+        size: Requests that may be in flight now, at least one.
     """
 
     def __init__(self, width: int | None) -> None:
         self._width = float("inf") if width is None else float(width)
-        self._size = self._width
+        self.size = self._width
         self._served = self._unserved = 0
-
-    @property
-    def size(self) -> float:
-        """Requests that may be in flight now, at least one."""
-        return self._size
 
     def crowded(self) -> None:
         """Note a request that the service refused because too many are in flight: no chance, so one is enough."""
@@ -39,12 +37,12 @@ class ConcurrencyLimit:
     def served(self) -> None:
         """Note an answer."""
         self._served += 1
-        self._size = min(self._width, self._size + 1 / self._size)
+        self.size = min(self._width, self.size + 1 / self.size)
         self._end_round()
 
     def _end_round(self) -> None:
-        if self._served + self._unserved < self._size:
+        if self._served + self._unserved < self.size:
             return
         if self._unserved > self._served:
-            self._size = max(1.0, self._size / 2)
+            self.size = max(1.0, self.size / 2)
         self._served = self._unserved = 0

@@ -1,4 +1,4 @@
-"""The answer of one call while it comes in: rows at their positions, and what was billed for them. Pure."""
+"""The result of one call while replies arrive: rows at their positions, and the usage so far. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from volc_dashscope.errors import EmbeddingError
 from volc_dashscope.results import EmbeddingResult, FloatArray, SparseVector, Usage
 
 T = TypeVar("T")
-# Added up so many at a time, which is quicker than one by one.
+# Usages added up at a time, which is quicker than one by one.
 _USAGES = 256
 # Rows that exist twice while they become lists: few megabytes, and enough that resizing costs nothing beside it.
 _ROWS_AT_ONCE = 256
@@ -26,6 +26,7 @@ class Assembly:
 
     Attributes:
         rows: How many items have one.
+        done: For each item 1 if it has its row, else 0.
     """
 
     def __init__(self, count: int, spec: RequestSpec) -> None:
@@ -38,17 +39,13 @@ class Assembly:
         self._usages: list[Usage] = []
         self._request_ids: list[str] = []
         self._model: str | None = None
-        self._done = bytearray(count)
+        self.done = bytearray(count)
         self.rows = 0
 
     @property
     def usage(self) -> Usage:
         """What was billed so far."""
-        return Usage.total(self._usages)
-
-    def has(self, position: int) -> bool:
-        """Whether an item has its row."""
-        return bool(self._done[position])
+        return self._usages[0] if len(self._usages) == 1 else Usage.total(self._usages)
 
     def mismatch(self, rows: Rows) -> str | None:
         """Say how rows differ from those of the call's other replies; where they do not, note the model."""
@@ -57,7 +54,7 @@ class Assembly:
             if known != length:
                 return f"replies of one call have lengths {known} and {length}"
         if rows.model is not None:
-            # A server of one's own may answer under any of its names.
+            # A self-hosted server may answer under any of its names.
             if not self._spec.foreign and self._model not in (None, rows.model):
                 # Unsourced A9: two model names in the replies of one call are a fault: mixed vectors are
                 # worthless.
@@ -94,7 +91,7 @@ class Assembly:
     def finished_rows(
         self, where: Iterable[int] | None = None
     ) -> dict[int, tuple[FloatArray, SparseVector | None]]:
-        """Return the finished dense rows, with their sparse halves, by position; `where` narrows them."""
+        """Return the finished dense rows with their sparse vectors, by position; `where` narrows them."""
         if self._vectors is None or self._spec.output_type not in ("dense", "dense&sparse"):
             return {}
         sparse = self._sparse or [None] * self._count
@@ -102,11 +99,11 @@ class Assembly:
         return {
             position: (self._vectors[position], sparse[position])
             for position in chosen
-            if self._done[position]
+            if self.done[position]
         }
 
     def result(self, failures: Mapping[int, EmbeddingError], truncated: tuple[int, ...]) -> EmbeddingResult:
-        """Return what came in; rows of items that failed are NaN."""
+        """Return the result; rows of items that failed are NaN."""
         table = self._vectors
         if table is None:
             width = (self._spec.expected or 0) if self._spec.dense else 0
@@ -148,7 +145,7 @@ class Assembly:
 
     def _mark(self, where: Sequence[int]) -> None:
         for position in where:
-            self._done[position] = True
+            self.done[position] = True
         self.rows += len(where)
 
 

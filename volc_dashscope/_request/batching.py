@@ -1,4 +1,4 @@
-"""Items -> batches within a model's limits, lazy and in input order; and the request of a batch. Pure."""
+"""Groups items into batches within a model's limits, lazily and in input order; builds their requests. Pure."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _INLINE_BYTES = 32 * 1024 * 1024
 
 @dataclass(slots=True)
 class _Load:
-    """What a batch holds so far, in the units the row limits."""
+    """The size of a batch so far, in the units that the model's row limits."""
 
     elements: int = 0
     images: int = 0
@@ -65,7 +65,7 @@ def plan(items: Iterable[tuple[int, Item]], spec: RequestSpec) -> Iterator[Batch
 
 
 def request_key(item: Item, model_info: ModelInfo) -> tuple[object, ...] | None:
-    """Request-level parameters an item needs; None when it has to be alone."""
+    """Return the request-level parameters of an item; None if it has to be alone in its request."""
     if model_info.batch == 1 or (model_info.fusion == "always" and model_info.endpoint == "multimodal"):
         return None
     if isinstance(item, str):
@@ -77,7 +77,7 @@ def request_key(item: Item, model_info: ModelInfo) -> tuple[object, ...] | None:
 
 
 def tokens(item: Item, model_info: ModelInfo) -> int:
-    """Estimate of an item's tokens, for the rate limiter. Media of unknown size counts nothing."""
+    """Estimate an item's tokens for the rate limiter. Media of unknown size count as 0."""
     if isinstance(item, str):
         return text_tokens(item)
     total = 0
@@ -144,7 +144,10 @@ class BatchOperation:
 
     def __init__(self, batch: Batch, spec: RequestSpec, codec: ProviderCodec, length: LearnedLength) -> None:
         self._batch, self._spec, self._codec, self._length = batch, spec, codec, length
-        self.cost = RequestCost(1, sum(tokens(item, spec.model_info) for item in batch.items))
+        total = 0
+        for item in batch.items:
+            total += tokens(item, spec.model_info)
+        self.cost = RequestCost(1, total)
 
     def build(self) -> Request:
         return self._codec.build(self._batch, self._spec)
@@ -155,5 +158,5 @@ class BatchOperation:
             return outcome
         if self._length.agrees(outcome.vectors.shape[1]):
             return outcome
-        # The first reply came while this one was on its way: it is read again, against that one's length.
+        # Another thread's reply arrived first and set the length; read this one again with that length.
         return self._codec.read(reply, self._batch, replace(self._spec, learned=self._length.value))

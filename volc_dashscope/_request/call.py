@@ -1,8 +1,8 @@
 """
 One call of many items: which requests may still start, what each outcome means, and the result or error. Pure.
 
-`lookup` says which items need no request, `batching` and `scheduler` in which requests the others leave, and
-`assembly` keeps what comes back.
+`lookup` finds items that need no request, `batching` and `scheduler` group and order the requests of the others,
+and `assembly` collects the replies.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ class Call:
     """
     The state of one `embed`.
 
-    Bad settings and bad items raise here, before anything is sent. The owner gives `scheduler` to a fan-out, hands
-    every outcome to `handle`, and asks for the `result`.
+    Bad settings and bad items raise here, before anything is sent. The owner passes `scheduler` to a fan-out and
+    every outcome to `handle`, and then calls `result`.
 
     Args:
-        keep: Keep the rows for one more call, which asks for the other half of a hybrid pair.
-        max_in_flight: How many requests may be in flight just now.
+        keep: Keep the rows for one more call, for the other vector of a hybrid pair.
+        max_in_flight: Returns how many requests may be in flight now.
     """
 
     def __init__(
@@ -85,29 +85,29 @@ class Call:
 
     @property
     def aborted(self) -> bool:
-        """Whether the caller wants nothing more of this call, not even what is in flight."""
+        """Whether to stop the call now, without waiting for requests in flight."""
         return self._on_error == "abort" and bool(self._failures)
 
     def handle(self, number: int, batch: Batch, outcome: Rows | BaseException) -> None:
-        """Store rows, or note why there are none; decides what may still start."""
+        """Store rows or the error of a batch, and decide which requests may still start."""
         requeue: tuple[Batch, ...] = ()
         if isinstance(outcome, Rows):
             self._store(batch, outcome)
         elif not isinstance(outcome, EmbeddingError) or isinstance(outcome, ConfigError):
             raise outcome
         elif len(batch) > 1 and (outcome.splittable or isinstance(outcome, InputError)):
-            # An `InputError` this late is a file that changed; its neighbours are not to blame.
+            # An `InputError` this late is a file that changed; the other items of the batch are sent again.
             requeue = batch.halves()
         else:
             self._fail(batch, outcome)
         self.scheduler.finish(number, requeue)
 
     def write_old(self) -> None:
-        """Write to the user's cache what has waited long enough; the owner calls this while it waits."""
+        """Write rows to the user's cache that have waited long enough; the owner calls this while it waits."""
         self._lookup.write_old()
 
     def write(self) -> None:
-        """Write to the user's cache what waits; the owner calls this before it returns or raises."""
+        """Write all waiting rows to the user's cache; the owner calls this before it returns or raises."""
         self._lookup.write()
 
     def result(self, into: list[list[float]] | None = None) -> EmbeddingResult:
@@ -143,7 +143,7 @@ class Call:
         ) from first
 
     def _is_answered(self, position: int) -> bool:
-        return self._assembly.has(position) or position in self._failures
+        return bool(self._assembly.done[position]) or position in self._failures
 
     def _store(self, batch: Batch, rows: Rows) -> None:
         fault = self._assembly.mismatch(rows)
@@ -153,7 +153,7 @@ class Call:
         self._assembly.store(batch.positions, rows)
         if self._keep:
             self._lookup.keep(self._assembly.finished_rows(batch.positions))
-        if rows.vectors is not None:
+        if self._lookup.caches and rows.vectors is not None:
             self._lookup.remember(batch.positions, rows.vectors)
             for index, position in enumerate(batch.positions):
                 if others := self._lookup.duplicates(position):

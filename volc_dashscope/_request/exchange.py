@@ -21,7 +21,7 @@ from volc_dashscope.errors import ConfigError, EmbeddingError, RateLimitError, T
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
-# A large body that breaks each time is too large for somebody on the way, and costs minutes each time.
+# If the upload of a large body breaks each time, a proxy or gateway does not take it; each attempt costs minutes.
 _MOST_UPLOADS = 3
 
 
@@ -38,7 +38,7 @@ class Operation(Protocol[T_co]):
 
 @dataclass(frozen=True, slots=True)
 class Step(Generic[T]):
-    """An operation of two functions, for requests that are no batch of items: a policy, a file, a job."""
+    """An operation made of two functions, for requests without a batch of items: a policy, a file, a job."""
 
     build: Callable[[], Request]
     read: Callable[[Reply], T | EmbeddingError]
@@ -66,7 +66,7 @@ def exchange(op: Operation[T], context: RetryContext) -> Flow[T]:
         reservation, asked = yield from _wait_for_slot(
             op.cost, context, elapsed, error, f"attempt {attempt} at {host}"
         )
-        # Waiting for the rate limit is no part of the deadline; what the service asked for is.
+        # The deadline does not count waits for the rate limit, but counts pauses that the service asked for.
         began, elapsed = clock(), elapsed + (asked if error is not None else 0.0)
         reply = yield Send(request, max(0.0, context.retry.deadline - elapsed))
         outcome = _read(op, reply, request, context)
@@ -90,7 +90,7 @@ def _wait_for_slot(
     cost: RequestCost, context: RetryContext, elapsed: float, error: EmbeddingError | None, subject: str
 ) -> Generator[Wait, Reply | Fault | None, tuple[Reservation, float]]:
     """
-    Wait for this request's slot; take another when a throttle moved all slots meanwhile.
+    Wait for this request's slot; take another if a throttle moved all slots meanwhile.
 
     Returns the slot, and how many seconds of the wait the service had asked for.
 
@@ -98,7 +98,7 @@ def _wait_for_slot(
         subject: Which attempt waits, and for which host.
 
     Raises:
-        EmbeddingError: `error`, what became of the last attempt, when the next would start after the deadline;
+        EmbeddingError: `error`, of the last attempt, when the next would start after the deadline;
             before the first attempt, a `RateLimitError` when the service asked others for a longer wait.
     """
     rate_limiter, clock, total = context.rate_limiter, context.clock, 0.0

@@ -1,7 +1,7 @@
 """
-The caller's items: as a list that can be counted, and as they are sent. Pure.
+The caller's items, as a list, and as they are sent. Pure.
 
-Texts are sent with their surrogate pairs joined, and cut to the model's length where that is asked for.
+Texts are sent with their surrogate pairs joined, and cut to the model's length with `truncate`.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from volc_dashscope.models.tokens import cut_to_tokens
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """In the place of an item: its owner knows that it cannot be embedded. It fails alone."""
+    """Takes the place of an item that an integration has refused. It fails without the others."""
 
     error: InputError
 
     def as_item(self) -> Item:
-        """Return this for a list of items; only `Client.embed` understands it."""
+        """Return this typed as an item; only `Client.embed` accepts it."""
         return cast(Item, self)
 
 
@@ -86,13 +86,19 @@ def as_sent(item: Item, spec: RequestSpec) -> tuple[Item, bool]:
 
 def all_as_sent(items: Sequence[Item], spec: RequestSpec) -> tuple[list[Item], tuple[int, ...]]:
     """Return items as they are sent, and the positions of those that were cut."""
-    pairs = [as_sent(item, spec) for item in items]
-    return [item for item, _ in pairs], tuple(index for index, (_, cut) in enumerate(pairs) if cut)
+    sent: list[Item] = []
+    cut: list[int] = []
+    for index, item in enumerate(items):
+        whole, is_cut = as_sent(item, spec)
+        sent.append(whole)
+        if is_cut:
+            cut.append(index)
+    return sent, tuple(cut)
 
 
 def instruction(name: str, text: str | None) -> str | None:
     """
-    Return an instruction as it is sent; what is no text is left to `check_settings`.
+    Return an instruction as it is sent; `check_settings` refuses what is no text.
 
     Raises:
         InputError: It holds half of a surrogate pair.

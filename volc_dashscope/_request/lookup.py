@@ -1,4 +1,4 @@
-"""What of a call needs no request: rows that are known, and items that equal an earlier one. Pure."""
+"""Finds the items of a call that need no request: known rows, and items equal to an earlier one. Pure."""
 
 from __future__ import annotations
 
@@ -13,10 +13,13 @@ from volc_dashscope.results import FloatArray
 
 class Lookup:
     """
-    A call's items in the cache of its client.
+    Looks up a call's items in the cache of its client.
 
-    With a user's cache, equal items are asked for once, and their row is written to it. Without one, only rows kept
+    With a user's cache, equal items are requested once, and their row is written to it. Without one, only rows kept
     of an earlier call are found, and each is given once.
+
+    Attributes:
+        caches: Whether rows are written to the user's cache, and equal items wait for one row.
     """
 
     def __init__(self, items: Sequence[Item], spec: RequestSpec, row_cache: RowCache) -> None:
@@ -24,47 +27,48 @@ class Lookup:
         # A refused item has no content; no row is kept of the empty text in its place.
         self._keys = row_cache.keys(["" if isinstance(item, Refused) else item for item in items], spec)
         self._duplicates: dict[int, list[int]] = {}
-        self._writes = row_cache.buffer()
+        self._writes = row_cache.buffer() if row_cache.caches else None
+        self.caches = self._writes is not None and self._keys is not None and spec.output_type == "dense"
 
     def known_rows(self) -> dict[int, Row]:
         """Return the rows that are known, by position."""
         return {} if self._keys is None else self._row_cache.recall(self._keys, self._spec)
 
     def unknown_items(self, answered: Callable[[int], bool]) -> Iterator[tuple[int, Item]]:
-        """Yield the items to ask for, with their positions; those that equal an earlier one wait for its row."""
-        self._find_duplicates(answered)
-        waiting = {position for others in self._duplicates.values() for position in others}
+        """Yield the items to request, with their positions; those equal to an earlier one wait for its row."""
+        waiting = self._find_duplicates(answered) if self.caches else ()
         for position, item in enumerate(self._items):
             if not answered(position) and position not in waiting:
                 yield position, item
 
-    def _find_duplicates(self, answered: Callable[[int], bool]) -> None:
-        if self._keys is None or not self._row_cache.caches or self._spec.output_type != "dense":
-            return
+    def _find_duplicates(self, answered: Callable[[int], bool]) -> set[int]:
+        waiting: set[int] = set()
         first: dict[str, int] = {}
-        for position, key in enumerate(self._keys):
+        for position, key in enumerate(self._keys or ()):
             if not answered(position) and first.setdefault(key, position) != position:
                 self._duplicates.setdefault(first[key], []).append(position)
+                waiting.add(position)
+        return waiting
 
     def duplicates(self, position: int) -> Sequence[int]:
-        """Return the positions of the items that equal one that was asked for."""
+        """Return the positions of the items that wait for the row of this one."""
         return self._duplicates.get(position, ())
 
     def remember(self, where: Sequence[int], rows: FloatArray) -> None:
-        """Take rows that just arrived for the user's cache."""
-        if self._writes is not None and self._keys is not None and self._spec.output_type == "dense":
+        """Buffer rows that just arrived for the user's cache."""
+        if self.caches and self._writes is not None and self._keys is not None:
             self._writes.add([self._keys[position] for position in where], rows)
 
     def write_old(self) -> None:
-        """Write to the user's cache what has waited long enough."""
+        """Write rows to the user's cache that have waited long enough."""
         if self._writes is not None:
             self._writes.flush_old()
 
     def write(self) -> None:
-        """Write to the user's cache what waits."""
+        """Write all waiting rows to the user's cache."""
         if self._writes is not None:
             self._writes.flush()
 
     def keep(self, rows: Mapping[int, Row]) -> None:
-        """Keep finished rows for one more call that asks for the same."""
+        """Keep finished rows for one more call for the same items."""
         self._row_cache.keep([self._items[position] for position in rows], self._spec, list(rows.values()))

@@ -1,4 +1,4 @@
-"""A progress bar, when one is asked for."""
+"""The progress bar of a call."""
 
 from __future__ import annotations
 
@@ -7,35 +7,18 @@ from typing import Any
 from volc_dashscope.errors import ConfigError
 
 
-class Progress:
+def progress_bar(total: int) -> Any:
     """
-    Counts finished items on a terminal.
+    Return a tqdm bar that counts items on the terminal.
 
     Args:
         total: Items of the call.
-        shown: False makes every method do nothing.
 
     Raises:
-        ConfigError: A bar is wanted and tqdm is not installed.
+        ConfigError: tqdm is not installed.
     """
-
-    def __init__(self, total: int, *, shown: bool) -> None:
-        self._bar: Any = None
-        if shown:
-            try:
-                from tqdm.auto import tqdm
-            except ImportError as error:
-                raise ConfigError('a progress bar needs tqdm: pip install "volc-dashscope[bulk]"') from error
-            self._bar = tqdm(total=total, unit="item")
-
-    def __enter__(self) -> Progress:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        if self._bar is not None:
-            self._bar.close()
-
-    def advance(self, finished: int) -> None:
-        """Show that so many items are done."""
-        if self._bar is not None:
-            self._bar.update(finished - self._bar.n)
+    try:
+        from tqdm.auto import tqdm
+    except ImportError as error:
+        raise ConfigError('a progress bar needs tqdm: pip install "volc-dashscope[bulk]"') from error
+    return tqdm(total=total, unit="item")

@@ -23,13 +23,13 @@ R = TypeVar("R")
 
 class Questions(Generic[Q]):
     """
-    The state of one `stream`: each pair becomes a request, or the reason why it cannot.
+    The state of one `stream`: each pair becomes a request or an `InputError`.
 
     Args:
         pairs: (query, documents), read as they are needed.
         check: Returns what is sent for a pair, or raises `InputError`.
         width: Requests in flight at once.
-        max_in_flight: How many of `width` may start just now.
+        max_in_flight: Returns how many of `width` may be in flight now.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class Questions(Generic[Q]):
         self.scheduler: Scheduler[Q | InputError] = Scheduler(jobs, width=width, max_in_flight=max_in_flight)
 
     def handle(self, number: int, outcome: R | InputError | BaseException) -> R | EmbeddingError:
-        """Return a question's result or error; after an account error none starts any more."""
+        """Return a question's result or error; after an account error no other starts."""
         if isinstance(outcome, BaseException) and (
             not isinstance(outcome, EmbeddingError) or isinstance(outcome, ConfigError)
         ):
@@ -125,7 +125,7 @@ def checked_pairs(
 
 
 def fewest_tokens(item: Item) -> int:
-    """Tokens an item certainly has; 0 for media, whose formula no page prints."""
+    """Return the fewest tokens an item can have; 0 for media, whose formula no page states."""
     return sum(fewest_text_tokens(part) for part in parts(item) if isinstance(part, str))
 
 

@@ -1,4 +1,4 @@
-"""Rows that need not be asked for again: the user's cache, what a failed call had finished, parked halves."""
+"""Known rows: in the user's cache, finished by a failed call, or kept for the other call of a hybrid pair."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from volc_dashscope.providers.parsing import are_sound
 from volc_dashscope.results import FloatArray, SparseVector
 
 V = TypeVar("V")
-# Seconds for which a cache that failed is not asked again.
+# Seconds for which a cache that failed is not used.
 _PAUSE = 30.0
-# Rows of a call that are written to the cache together, and seconds the oldest of them waits: with the quarter of a
-# second between two looks at the clock, less than one.
+# Rows of a call that are written to the cache together, and seconds the oldest of them waits: less than one, also
+# with the quarter of a second between two looks at the clock.
 _MOST_WAITING = 256
 _LONGEST_WAIT = 0.7
 # Rows checked together: enough to share the cost of a check, few enough that a row which is kept keeps little else.
@@ -32,7 +32,7 @@ Row: TypeAlias = tuple[FloatArray, "SparseVector | None"]
 
 
 class BatchCache(Protocol):
-    """A cache that answers for many keys at once, as `SQLiteCache` does."""
+    """A cache that reads and writes many keys at once, as `SQLiteCache` does."""
 
     def get_many(self, keys: Sequence[str]) -> dict[str, bytes]: ...
 
@@ -88,12 +88,15 @@ class OneTimeRows(Generic[V]):
 
 class RowCache:
     """
-    What a client remembers of rows, by everything that shapes them: model, dimension, role, instruction, content.
+    A client's known rows, by everything that shapes them: model, dimension, role, instruction, content.
 
     Args:
         cache: A mapping of text keys to bytes, or a `BatchCache`; None for no cache. Holds dense rows.
-        kept_bytes: How much is kept of failed calls for their retry, and of hybrid calls for the other half.
-        warn: Told, once, that the cache fails or holds what is no row.
+        kept_bytes: Bytes kept of failed calls for their retry, and of hybrid calls for the other vectors.
+        warn: Called once when the cache fails or holds a value that is no row.
+
+    Attributes:
+        caches: Whether the user gave a cache.
     """
 
     def __init__(
@@ -107,19 +110,15 @@ class RowCache:
         self._cache = None if cache is None else UserCache(cache, clock, warn)
         self._kept: OneTimeRows[Row] = OneTimeRows(kept_bytes)
         self._clock = clock
-
-    @property
-    def caches(self) -> bool:
-        """Whether the user gave a cache."""
-        return self._cache is not None
+        self.caches = cache is not None
 
     def keys(self, items: Sequence[Item], spec: RequestSpec) -> list[str] | None:
-        """Return a key for each item, or None where nothing could be recalled or learnt."""
-        useful = len(self._kept) > 0 or (self.caches and spec.output_type == "dense")
+        """Return a key for each item, or None where no row is known or will be written."""
+        useful = (self.caches and spec.output_type == "dense") or len(self._kept) > 0
         return _keys(items, spec) if useful else None
 
     def recall(self, keys: Sequence[str], spec: RequestSpec) -> dict[int, Row]:
-        """Return the rows that are known, by position. What was kept is given once."""
+        """Return the rows that are known, by position. A kept row is returned once."""
         stored: dict[str, FloatArray] = {}
         if self._cache is not None and spec.output_type == "dense":
             stored = self._cache.rows(keys, spec.expected)
@@ -137,11 +136,11 @@ class RowCache:
             self._cache.write(_values(keys, rows))
 
     def buffer(self) -> WriteBuffer | None:
-        """Return what gathers the rows of one call before they are written; None without a cache."""
+        """Return a buffer for the rows of one call before they are written; None without a cache."""
         return None if self._cache is None else WriteBuffer(self._cache, self._clock)
 
     def keep(self, items: Sequence[Item], spec: RequestSpec, rows: Sequence[Row]) -> None:
-        """Keep rows for one more call that asks for the same."""
+        """Keep rows for one more call for the same items."""
         for key, (row, sparse) in zip(_keys(items, spec), rows, strict=True):
             weight = sparse.indices.nbytes + sparse.values.nbytes if sparse is not None else 0
             self._kept.put(key, (row.copy(), sparse), row.nbytes + weight)
@@ -151,7 +150,7 @@ class WriteBuffer:
     """
     Rows of one call on their way to the user's cache, written many at a time.
 
-    A cache in a file takes about as long to write 200 rows as to write one. What waits here is lost when the process
+    A cache in a file takes about as long to write 200 rows as to write one. Waiting rows are lost when the process
     is killed, so no row waits for a second: the owner calls `flush_old` at least every quarter of one, and `flush`
     before the call returns or raises.
     """
@@ -162,7 +161,7 @@ class WriteBuffer:
         self._since = 0.0
 
     def add(self, keys: Sequence[str], rows: Iterable[FloatArray]) -> None:
-        """Take rows, and write when there are 256 or the oldest has waited long enough."""
+        """Add rows, and write when there are 256 or the oldest has waited long enough."""
         if not self._entries:
             self._since = self._clock()
         self._entries.update(_values(keys, rows))
@@ -172,12 +171,12 @@ class WriteBuffer:
             self.flush_old()
 
     def flush_old(self) -> None:
-        """Write what waits if the oldest row has waited long enough."""
+        """Write all rows if the oldest has waited long enough."""
         if self._entries and self._clock() - self._since >= _LONGEST_WAIT:
             self.flush()
 
     def flush(self) -> None:
-        """Write what waits."""
+        """Write all rows."""
         if self._entries:
             entries, self._entries = self._entries, {}
             self._cache.write(entries)
@@ -185,11 +184,11 @@ class WriteBuffer:
 
 class UserCache:
     """
-    The user's cache, which is a help and never a reason to fail: the rows it cannot give or take are paid for.
+    The user's cache, whose failures never fail a call: rows it cannot return or store are requested and paid for.
 
-    It may be any mapping, on a disk that is full or damaged or behind a network, so that anything may come out of
-    it. After a failure it is left alone for a while: asking a cache that times out for each of a million rows would
-    cost more than the rows. Reading and writing fail apart, since a full disk can still be read.
+    It may be any mapping, on a disk that is full or damaged or behind a network, so it may raise anything. After a
+    failure it is not used for a while: to wait for a time-out for each of a million rows would cost more than the
+    rows. Reading and writing are counted apart, since a full disk can still be read.
     """
 
     def __init__(
@@ -209,7 +208,7 @@ class UserCache:
         self._resume = {"read": -math.inf, "written": -math.inf}
 
     def rows(self, keys: Sequence[str], expected: int | None) -> dict[str, FloatArray]:
-        """Return the rows of those keys it has, as far as they are rows of the right length."""
+        """Return the rows it has of these keys, if they are rows of the right length."""
         found = self.read(keys)
         rows = _sound_rows(found, expected)
         if len(rows) < len(found):
@@ -219,7 +218,7 @@ class UserCache:
         return rows
 
     def read(self, keys: Sequence[str]) -> dict[str, object]:
-        """Return what it has of those keys, whatever that is."""
+        """Return the values it has of these keys, unchecked."""
         found: dict[str, object] = {}
         with self._tolerating("read") as usable:
             if usable:
@@ -227,13 +226,13 @@ class UserCache:
         return found
 
     def write(self, entries: dict[str, bytes]) -> None:
-        """Write rows that were just paid for."""
+        """Write new rows."""
         with self._tolerating("written") as usable:
             if usable:
                 self._write(entries)
 
     def _read(self, keys: Sequence[str], found: dict[str, object]) -> None:
-        """Fill `found`, which keeps what came before a failure."""
+        """Fill `found`, which keeps the values read before a failure."""
         if (get_many := getattr(self._cache, "get_many", None)) is not None:
             found.update({key: data for key, data in get_many(keys).items() if data is not None})
             return
@@ -251,12 +250,12 @@ class UserCache:
 
     @contextmanager
     def _tolerating(self, done: str) -> Iterator[bool]:
-        """Lend whether the cache is to be used at all, and swallow what comes out of it."""
+        """Yield whether the cache may be used now, and catch and warn of what it raises."""
         try:
             yield self._clock() >= self._resume[done]
         except Exception as error:
             self._resume[done] = self._clock() + _PAUSE
-            # Other libraries' words may hold an address with its password.
+            # Messages of other libraries may hold an address with its password.
             ours = isinstance(error, EmbeddingError)
             reason = str(error) if ours else getattr(error, "strerror", None) or type(error).__name__
             self.warn_once("failure", f"the cache cannot be {done} ({reason}); the call goes on without it")
@@ -270,9 +269,9 @@ class UserCache:
 
 def _sound_rows(found: Mapping[str, object], expected: int | None) -> dict[str, FloatArray]:
     """
-    Return the rows that values of a cache hold, checked as those of a reply are; anything else is left out.
+    Return the rows in a cache's values, checked like those of a reply; anything else is left out.
 
-    Rows of one length are checked together: one at a time, the checks took half of a call that finds everything.
+    Rows of one length are checked together: one at a time, the checks took half the time of a fully cached call.
     """
     keys: dict[int, list[str]] = {}
     for key, data in found.items():

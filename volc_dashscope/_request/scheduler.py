@@ -1,4 +1,4 @@
-"""Which job to start next, shared by the sync and the async fan-out. Pure."""
+"""Decides which job starts next, for the sync and the async fan-out. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Scheduler(Generic[J]):
     Args:
         jobs: Read lazily, one at a time.
         width: Jobs under way at once.
-        max_in_flight: How many of `width` may start just now.
+        max_in_flight: Returns how many of `width` may be under way now.
         window: Distance that bounds what has to be remembered until the oldest job is done; None for no bound.
     """
 
@@ -36,10 +36,13 @@ class Scheduler(Generic[J]):
         self._started = 0
         self._running: dict[int, int] = {}
         self._active = 0
+        self._exhausted = False
         self.halted = False
 
     def next_jobs(self, *, ahead: int = 0) -> Iterator[tuple[int, J]]:
         """Yield jobs that may start now, numbered in their order, and `ahead` more to start as others end."""
+        if self._exhausted and not self._requeued:
+            return
         while not self.halted and self._active < self._most(ahead):
             if self._requeued:
                 number, job = self._requeued.popleft()
@@ -49,6 +52,7 @@ class Scheduler(Generic[J]):
                 try:
                     job = next(self._jobs)
                 except StopIteration:
+                    self._exhausted = True
                     return
                 number = self._started
                 self._started += 1
@@ -58,19 +62,21 @@ class Scheduler(Generic[J]):
 
     def _most(self, ahead: int) -> float:
         max_in_flight = self.width if self._max_in_flight is None else self._max_in_flight()
-        # What stands in line would start at once: where there is room for fewer, nothing does.
+        # Jobs in the queue start at once, so with fewer places than `width` none is queued.
         return self.width + ahead if max_in_flight >= self.width else max_in_flight
 
     def finish(self, number: int, requeue: Iterable[J] = ()) -> None:
         """Note that a job ended; `requeue` are jobs that take its place, with its number."""
-        self._requeued.extend((number, job) for job in requeue)
+        for job in requeue:
+            self._requeued.append((number, job))
         self._running[number] -= 1
         self._active -= 1
-        if not self._running[number] and not any(number == waiting for waiting, _ in self._requeued):
-            del self._running[number]
+        if self._running[number] or (self._requeued and any(number == other for other, _ in self._requeued)):
+            return
+        del self._running[number]
 
     def halt(self) -> None:
-        """Start nothing more; what runs may finish."""
+        """Start no more jobs; running ones may finish."""
         self.halted = True
 
     def _ahead(self) -> int:

@@ -16,14 +16,14 @@ _SCORE = struct.Struct("<16sd")
 
 class ScoreCache:
     """
-    Scores that need not be asked for again.
+    Known scores of a rerank model.
 
-    They are comparable within one request only, so each is kept with its request, and they answer only together:
-    all pairs of a call must have been scored by the same request.
+    Scores are comparable within one request only. So each is stored with an id of its request, and they are used
+    only if all pairs of a call were scored by the same request.
 
     Args:
         cache: A mapping of text keys to bytes, or a `BatchCache`; None for no cache.
-        warn: Told, once, that the cache fails or holds what is no score.
+        warn: Called once when the cache fails or holds a value that is no score.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class ScoreCache:
         return [f"rerank:{settings}:{asked}:{digest(document)}" for document in question.documents]
 
     def recall(self, keys: Sequence[str]) -> list[float] | None:
-        """Return the scores of all pairs, or None where one request has to ask for all of them."""
+        """Return the scores of all pairs, or None if a request is needed."""
         if self._cache is None:
             return None
         found = self._cache.read(list(dict.fromkeys(keys)))

@@ -1,4 +1,4 @@
-"""A call over items that are read as they are needed, in bounded memory. Pure."""
+"""A call whose items are read as they are needed, in bounded memory. Pure."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from volc_dashscope.inputs import Item, as_iterable
 from volc_dashscope.results import FloatArray, Usage
 
 _WINDOW_PER_WORKER = 4
-# Requests' worth of items after which what needed none (known or bad) is handed on, however many there are.
+# Items that need no request (known or bad) are passed on after so many requests' worth of items at the latest.
 _BLOCK = 32
-# What an empty batch brings.
+# The result of an empty batch.
 NOTHING = Rows(np.empty((0, 0), dtype=np.float32), Usage())
 
 
 class Stream:
     """
-    The state of one `stream`: as a `Call`, but over items that are read as they are needed.
+    The state of one `stream`: like a `Call`, but items are read as they are needed.
 
-    Holds what is finished out of order, at most a window of batches, until `drain` can hand it on in order.
+    Holds results that are finished out of order, at most a window of batches, until `drain` can yield them in order.
 
     Args:
-        ordered: False hands on what is finished at once, whatever its place.
+        ordered: False yields each result as soon as it is finished.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class Stream:
         self._fatal: EmbeddingError | None = None
         self._ordered = ordered
         self._row_cache = row_cache
-        # With a cache: the keys of what is asked for, who asks for each, and who else waits for the same.
+        # With a cache: the keys of requested items, the position that requested each, and positions that wait for it.
         self._keys: dict[int, str] = {}
         self._askers: dict[str, int] = {}
         self._duplicates: dict[int, list[int]] = {}
@@ -75,7 +75,7 @@ class Stream:
         elif not isinstance(outcome, EmbeddingError) or isinstance(outcome, ConfigError):
             raise outcome if isinstance(outcome, BaseException) else AssertionError("rows without vectors")
         elif len(batch) > 1 and (outcome.splittable or isinstance(outcome, InputError)):
-            # An `InputError` this late is a file that changed; its neighbours are not to blame.
+            # An `InputError` this late is a file that changed; the other items of the batch are sent again.
             requeue = batch.halves()
         else:
             self._finish(batch, [outcome] * len(batch))
@@ -85,7 +85,7 @@ class Stream:
         self.scheduler.finish(number, requeue)
 
     def drain(self) -> Iterator[tuple[int, FloatArray | EmbeddingError]]:
-        """Yield what is finished, in input order where that is asked for."""
+        """Yield finished results, in input order if `ordered`."""
         while self._ended and not self._ordered:
             index = next(iter(self._ended))
             yield index, self._ended.pop(index)
@@ -94,7 +94,7 @@ class Stream:
             self._next += 1
 
     def billed(self) -> Usage:
-        """Return what was billed since this was last asked."""
+        """Return what was billed since the last call of this."""
         usage, self._unbooked = self._unbooked, Usage()
         return usage
 
@@ -138,7 +138,7 @@ class Stream:
                     self._ended[twin] = outcome if isinstance(outcome, EmbeddingError) else outcome.copy()
 
     def _unknown(self, items: Iterator[tuple[int, Item]]) -> list[tuple[int, Item]]:
-        """Leave out what the cache knows and what is asked for already; remember the keys of the others."""
+        """Leave out items that are cached or already requested; remember the keys of the others."""
         asked: list[tuple[int, Item]] = []
         block = list(self._keyed(list(items)))
         known = self._row_cache.recall([key for _, _, key in block], self._spec)

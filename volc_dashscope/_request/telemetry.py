@@ -28,7 +28,7 @@ _NAME = "volc_dashscope"
 
 
 class Answer(Protocol):
-    """What a request brings, as far as it is told."""
+    """The parts of a request's result that are recorded."""
 
     @property
     def usage(self) -> Usage: ...
@@ -56,7 +56,7 @@ class RequestTelemetry:
         from opentelemetry import context
 
         self._clock = clock
-        # Requests leave from threads of their own, where another span would be current or none.
+        # Requests run in worker threads, where another span would be current, or none.
         self._parent: Context = context.get_current()
         self._title = f"{operation} {spec.model}"
         host, _, port = spec.host.partition(":")
@@ -71,7 +71,7 @@ class RequestTelemetry:
         self._asked = {} if length is None else {"gen_ai.embeddings.dimension.count": length}
 
     def observed(self, flow: Flow[A], items: int) -> Flow[A]:
-        """Carry a flow out step by step, and write down how it went."""
+        """Run a flow step by step and record a span and metrics of it."""
         from opentelemetry import trace
 
         tracer = trace.get_tracer(_NAME, __version__)
@@ -112,27 +112,27 @@ class RequestTelemetry:
             if value is not None:
                 span.set_attribute(f"gen_ai.response.{name}", value)
         for modality, tokens in _by_modality(usage).items():
-            told = {"volc_dashscope.modality": modality} if modality else {}
-            _histograms()[1].record(tokens, {**self._common, "gen_ai.token.type": "input", **told})
+            kind = {"volc_dashscope.modality": modality} if modality else {}
+            _histograms()[1].record(tokens, {**self._common, "gen_ai.token.type": "input", **kind})
 
     def _end(self, span: Span, failure: str | None, seconds: float) -> None:
         from opentelemetry.trace import StatusCode
 
-        told = dict(self._common)
+        attributes = dict(self._common)
         if failure is not None:
-            told["error.type"] = failure
+            attributes["error.type"] = failure
             span.set_attribute("error.type", failure)
             # Without a description: the message of an error can name an item.
             span.set_status(StatusCode.ERROR)
-        _histograms()[0].record(seconds, told)
+        _histograms()[0].record(seconds, attributes)
         span.end()
 
 
 def telemetry(
     operation: Literal["embeddings", "rerank"], spec: RequestSpec, clock: Callable[[], float]
 ) -> RequestTelemetry | None:
-    """Return what observes a call's requests, or None in a program that has set no provider."""
-    trace, metrics = (sys.modules.get(f"opentelemetry.{signal}") for signal in ("trace", "metrics"))
+    """Return the telemetry of a call's requests, or None in a program that has set no provider."""
+    trace, metrics = sys.modules.get("opentelemetry.trace"), sys.modules.get("opentelemetry.metrics")
     if (trace is None or not _is_set(trace.get_tracer_provider())) and (
         metrics is None or not _is_set(metrics.get_meter_provider())
     ):
@@ -143,11 +143,6 @@ def telemetry(
 def _is_set(provider: object) -> bool:
     # Until a program sets one, the API answers with a provider of its own that does nothing.
     return not type(provider).__module__.startswith(("opentelemetry.trace", "opentelemetry.metrics"))
-
-
-def observed(telemetry: RequestTelemetry | None, flow: Flow[A], items: int) -> Flow[A]:
-    """Return the flow, observed if anything observes it."""
-    return flow if telemetry is None else telemetry.observed(flow, items)
 
 
 @cache

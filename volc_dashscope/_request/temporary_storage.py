@@ -1,4 +1,4 @@
-"""What a client knows of DashScope's temporary storage: leave to put files there, and where they are. Pure."""
+"""A client's state of DashScope's temporary storage: upload policies, and URLs of stored files. Pure."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _LONGEST_CLAIM = 600.0
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Leave to put files into one folder of the storage, for a while."""
+    """A permission to put files into one folder of the storage, for a limited time."""
 
     host: str
     folder: str
@@ -62,24 +62,24 @@ class Policy:
 
 
 class Storage:
-    """What one client knows of its temporary storage: URLs by content, and a policy while it lasts."""
+    """One client's state of the temporary storage: URLs by content, and a policy while it is valid."""
 
     def __init__(self, context: RetryContext) -> None:
         self.context = replace(context, rate_limiter=RateLimiter(_POLICIES_PER_MINUTE, None))
-        # Reentrant, because a flow that is collected as garbage releases its claim in whatever thread that is.
+        # Reentrant: a flow that is garbage-collected releases its claim in whatever thread that happens.
         self._lock = RLock()
         self._known: OrderedDict[str, tuple[float, str]] = OrderedDict()
         self._claims: dict[str, float] = {}
         self._policy: tuple[float, Policy] | None = None
 
     def find(self, name: str) -> str | None:
-        """Return the URL of a file that was stored and still lives."""
+        """Return the URL of a file that was stored and has not expired."""
         with self._lock:
             at, url = self._known.get(name, (float("-inf"), ""))
             return url if self.context.clock() - at < _REMEMBERED else None
 
     def claim(self, name: str) -> bool:
-        """Whether the caller is the one to store a file: it is not there and nobody is at it."""
+        """Claim the upload of a file; False if it is stored or another flow uploads it."""
         with self._lock:
             now = self.context.clock()
             if self.find(name) is not None or now - self._claims.get(name, float("-inf")) < _LONGEST_CLAIM:
@@ -88,12 +88,12 @@ class Storage:
             return True
 
     def release(self, name: str) -> None:
-        """Give a claim back."""
+        """Release a claim."""
         with self._lock:
             self._claims.pop(name, None)
 
     def keep(self, name: str, url: str) -> None:
-        """Remember where a file is."""
+        """Remember the URL of a file."""
         with self._lock:
             self._known[name] = (self.context.clock(), url)
             self._known.move_to_end(name)
@@ -101,13 +101,13 @@ class Storage:
                 self._known.popitem(last=False)
 
     def policy(self) -> Policy | None:
-        """Return the policy if an upload that starts now should end in time."""
+        """Return the policy if an upload that starts now should end before it expires."""
         with self._lock:
             until, policy = self._policy or (float("-inf"), None)
             return policy if self.context.clock() < until else None
 
     def hold(self, policy: Policy) -> None:
-        """Remember a policy for as long as it lasts."""
+        """Remember a policy until it expires."""
         with self._lock:
             self._policy = (self.context.clock() + policy.seconds - _POLICY_MARGIN, policy)
 
@@ -115,7 +115,7 @@ class Storage:
 def _word(data: Mapping[str, Any], name: str) -> str:
     value = data.get(name)
     text = str(value).lower() if isinstance(value, bool) else value
-    # Written into a form and a URL: nothing in it may end a line or a quote there.
+    # These go into a form and a URL, so they must not hold line ends or quotes.
     if not isinstance(text, str) or not re.fullmatch(r"[!#-~]+", text):
         raise Malformed(f"{name} is missing or unusable")
     return text
@@ -133,7 +133,7 @@ def multipart(
     fields: Mapping[str, str], *, name: str, mime: str, data: bytes, digest: str
 ) -> tuple[str, bytes]:
     """
-    Return the content type and the body: the fields in their order, then the file, as object storage wants it.
+    Return the content type and the body: the fields in their order, then the file, as object storage requires.
 
     Args:
         fields: Printable ASCII without quotes.

@@ -1,5 +1,5 @@
 """
-Local media in DashScope's temporary storage, so that a request names `oss://` URLs instead of carrying bytes.
+Puts local media into DashScope's temporary storage, so that requests hold `oss://` URLs instead of bytes.
 
 Page: help.aliyun.com/zh/model-studio/get-temporary-file-url, as of 2026-11-21. A file lives 48 hours, is bound to
 the model and the account, and cannot be listed or read back. Done only for a client with `upload=True`.
@@ -30,7 +30,7 @@ R = TypeVar("R")
 Steps = Generator["Send | Wait | Compute", "Reply | Fault | None", R]
 
 _EXTENSIONS = {"jpeg": "jpg", "jpeg2000": "jp2"}
-# Object storage is not the model service: what it refuses says nothing of the key or the account.
+# Object storage is not the model service: its refusals say nothing about the key or the account.
 _STORAGE_RULES = (
     Rule(400, "EntityTooLarge", ErrorMeaning(ContentError, splittable=True)),
     Rule(400, "", BAD_REQUEST),
@@ -87,7 +87,7 @@ def _part(part: Part, spec: RequestSpec, storage: Storage) -> Steps[Part]:
 def _medium(medium: M, spec: RequestSpec, storage: Storage) -> Steps[M]:
     if not medium.inline:
         return medium
-    # The digest of the bytes alone: a video's own also counts how it is sampled. Never the local name.
+    # The digest of the bytes alone: a video's own digest also depends on its sampling. Never the local name.
     kind = medium.format or ""
     name = f"{medium.source.digest}.{_EXTENSIONS.get(kind, kind)}"
     pause = 0.05
@@ -149,7 +149,7 @@ def _policy(reply: Reply, spec: RequestSpec) -> Policy | EmbeddingError:
 
 
 def _form(medium: Image | Video, name: str, policy: Policy) -> Request:
-    """Write the form; the file is read just now."""
+    """Write the form; the file is read now."""
     data = medium.read()
     if len(data) > policy.largest:
         raise InputError(
@@ -166,7 +166,7 @@ def _receipt(reply: Reply, medium: Image | Video, spec: RequestSpec, url: str) -
     if reply.status in (200, 201, 204):
         return url
     code, message = _complaint(reply.body)
-    # A retry after a lost reply meets its own file; the name is the content, so what is there is right.
+    # After a lost reply the file may be there already; its name is its digest, so the stored file is right.
     if reply.status == 409 and code == "FileAlreadyExists":
         return url
     return judge(

@@ -14,8 +14,8 @@ from volc_dashscope.models import MediaRule, ModelInfo
 from volc_dashscope.models.tokens import fewest_text_tokens
 
 _DATA_URI_OVERHEAD = 40
-# Where no page states a bound, so that one item never fills the memory: no known model takes texts a tenth as
-# long, and the one service that names a bound for bodies takes half as much.
+# Bounds where no page states one, so that one item cannot fill the memory: no known model takes texts a tenth as
+# long, and the one service that states a bound for bodies takes half as much.
 # Unsourced A21: a text of 16 MiB or an item of 128 MiB is too large where no page says; the bounds are ours.
 _LARGEST_TEXT = 16 * 1024 * 1024
 _LARGEST_ITEM = 128 * 1024 * 1024
@@ -77,7 +77,7 @@ def check_items(items: Sequence[Item], spec: RequestSpec, *, first: int = 0) -> 
 
 
 def check_item(item: Item, spec: RequestSpec) -> None:
-    """Refuse one item that does not fit the model; the error does not know its position yet."""
+    """Refuse one item that does not fit the model; the error has no position yet."""
     if isinstance(item, str):
         _check_text(item, spec.model_info)
         return
@@ -234,7 +234,7 @@ def _check_fusion(whole: Iterable[Part], model_info: ModelInfo) -> None:
                 f"(several images go in as Frames)"
             )
     limits = {"text": model_info.max_texts, "image": model_info.max_images, "video": model_info.max_videos}
-    # Frames are images to the service, so that a picture beside them counts with them.
+    # To the service frames are images, so they count together with pictures.
     inside = {"image": sum(len(part.images) for part in whole if isinstance(part, Frames))}
     for kind, limit in limits.items():
         number = count[kind] + inside.get(kind, 0)
@@ -267,7 +267,7 @@ def _check_body(whole: Iterable[Part], spec: RequestSpec) -> None:
 
 
 def _taker(limit: int | None, model_info: ModelInfo) -> str:
-    """Say whose limit it is: the model's, or ours where no page states one."""
+    """Name the owner of a limit in a message: the model, or this library where no page states one."""
     return f"{model_info.name} accepts" if limit is not None else "this library sends"
 
 

@@ -1,4 +1,4 @@
-"""Runs several flows at once: by daemon threads, or by tasks. `scheduler` says what starts next."""
+"""Runs several flows at once, in daemon threads or in tasks. `scheduler` decides which job starts next."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ from volc_dashscope._types import Fault
 T = TypeVar("T")
 J = TypeVar("J")
 Outcome = tuple[int, J, T | BaseException]
-# Seconds over which the workers of one call begin. Requests that leave together are answered together, and then
-# each reply waits while the others are read; and DashScope refuses rates that rise too quickly (its error table).
+# The workers of one call start spread over so many seconds. Requests that are sent together are answered together,
+# and each reply then waits while the others are read; and DashScope refuses rates that rise too quickly (its error
+# table).
 _RAMP = 0.032
-# Seconds between two looks at what the workers do: a client that is closed wakes its callers so late.
+# Longest time, in seconds, between two looks at the workers: so late do callers notice a closed client.
 _LONGEST_LOOK = 0.25
 
 
@@ -33,18 +34,18 @@ def fan_out(
     while_waiting: Callable[[], None] | None = None,
 ) -> Iterator[Outcome[J, T]]:
     """
-    Do jobs in daemon threads and yield (number, job, result or error) as they end.
+    Run jobs in daemon threads and yield (number, job, result or error) as they end.
 
     The caller's thread only waits, also for a single job, so Ctrl-C raises there at once and a deadline holds
     whatever a worker waits for; leaving the loop early tells the workers to stop and does not wait for replies
     in flight.
 
-    So that no worker waits for the caller's thread, as many jobs wait in line as run. After an error none of them
-    starts until the caller has seen it; if that halts the feed, none starts at all.
+    As many jobs are queued as run, so that no worker waits for the caller's thread. After an error no queued job
+    starts until the caller has seen the error; if the caller halts the scheduler, none starts at all.
 
     Args:
         prefetch: False queues nothing: the next job starts only when the caller has dealt with an outcome and
-            come back for more. A caller that is killed loses no more jobs than run at once.
+            resumed the iterator. A caller that is killed loses no more jobs than run at once.
         while_waiting: Called in the caller's thread at least every quarter of a second without an outcome.
     """
     ahead = scheduler.width if prefetch else 0
@@ -67,7 +68,7 @@ def fan_out(
 
 
 class _Worker(Generic[J]):
-    """A daemon thread of a pool, what it does just now, and for which job."""
+    """A daemon thread of a pool, with its current step and job."""
 
     def __init__(self, stop: threading.Event) -> None:
         self.watch = Watch(stop)
@@ -79,8 +80,8 @@ class _ThreadPool(Generic[J, T]):
     """
     Daemon threads, at most `width`, one for each job that runs at the same time.
 
-    A thread cannot be interrupted while it waits for the network. Where a job's step is over its time, this thread
-    takes the job away from its worker, which then ends by itself, and another worker takes its place.
+    A thread cannot be interrupted while it waits for the network. When a step is over its time, the caller's thread
+    ends the job itself and starts another worker; the old worker ends when its own time-out fires.
     """
 
     def __init__(
@@ -108,7 +109,7 @@ class _ThreadPool(Generic[J, T]):
         worker.thread.start()
 
     def next(self) -> Outcome[J, T]:
-        # A bounded wait keeps Ctrl-C alive where an unbounded one would not notice signals (Windows).
+        # A bounded wait, since on Windows an unbounded one does not notice Ctrl-C.
         while True:
             now = time.monotonic()
             due = min((worker.watch.due for worker in self._workers), default=math.inf)
@@ -159,11 +160,11 @@ class _ThreadPool(Generic[J, T]):
             try:
                 self._done.put((number, job, self._work(job, worker.watch)))
             except Interrupted:
-                return  # told to stop, or given up: then another thread has ended the job
+                return  # stopped, or given up: then another thread has ended the job
             except BaseException as error:
                 self._clear.clear()
                 if self._stop.is_set():
-                    self._clear.set()  # nobody is there any more to do it
+                    self._clear.set()  # the caller has left and will not set it
                 self._done.put((number, job, error))
 
     def _next_task(self) -> tuple[int, J] | None:
@@ -200,7 +201,7 @@ async def afan_out(
 
 
 class _Tasks(Generic[J, T]):
-    """As `_ThreadPool`, of tasks; with a width of 0 the job is done by who asks for its outcome."""
+    """As `_ThreadPool`, with tasks; with a width of 0, `next` runs the job in the caller's task."""
 
     def __init__(
         self, work: Callable[[J], Awaitable[T]], width: int, while_waiting: Callable[[], None] | None

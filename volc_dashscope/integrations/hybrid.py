@@ -7,8 +7,7 @@ halves and keeps them, so that the half asked for second is served from memory. 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -24,7 +23,6 @@ __all__ = [
     "Refused",
     "SubCall",
     "dense_pieces",
-    "dense_rows",
     "joined",
     "partial_result",
     "raise_refused",
@@ -89,18 +87,14 @@ class SubCall:
             into=into,
         )
 
-    @contextmanager
-    def placed(self) -> Iterator[None]:
-        """Name items in errors by their place in the whole list."""
-        try:
-            yield
-        except BulkError as error:
-            self.move_all(error)
-            failures = {self.positions[index]: failure for index, failure in error.failures.items()}
-            raise BulkError(str(error), result=error.result, failures=failures) from error.__cause__
-        except EmbeddingError as error:
+    def placed(self, error: EmbeddingError) -> EmbeddingError:
+        """Return an error of this call, with items named by their place in the whole list."""
+        if not isinstance(error, BulkError):
             self.move(error)
-            raise
+            return error
+        self.move_all(error)
+        failures = {self.positions[index]: failure for index, failure in error.failures.items()}
+        return BulkError(str(error), result=error.result, failures=failures)
 
     def move_all(self, error: BulkError) -> None:
         """Do the same for each failure that names its own item."""

@@ -157,12 +157,12 @@ def model_of(body: Mapping[str, Any]) -> str | None:
 # Unsourced A12: the type of an embedding (vl, fusion, fused) carries no meaning for a client.
 def _rows(body: dict[str, Any], request_id: str | None, batch: Batch, spec: RequestSpec) -> Rows:
     if spec.route == "openai":
-        entries = parsing.in_order(body.get("data"), len(batch), "index")
+        entries = parsing.in_order(body.get("data"), len(batch.items), "index")
     else:
         output = body.get("output")
         found = output.get("embeddings") if isinstance(output, dict) else None
         entries = parsing.in_order(
-            found, len(batch), "text_index" if spec.model_info.endpoint == "text" else "index"
+            found, len(batch.items), "text_index" if spec.model_info.endpoint == "text" else "index"
         )
     return Rows(
         # Unsourced A6: a reply to output_type sparse has no embedding, or an empty one. Settled by one call.

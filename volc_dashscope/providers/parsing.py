@@ -78,7 +78,9 @@ def in_order(entries: Any, count: int, key: str) -> list[dict[str, Any]]:
         seen = len(entries) if isinstance(entries, list) else "no list"
         raise Malformed(f"{seen} vectors for {count} items")
     ordered: list[dict[str, Any] | None] = [None] * count
-    for entry in objects(entries):
+    for entry in entries:
+        if not isinstance(entry, dict):
+            raise Malformed("an entry is not a JSON object")
         position = entry.get(key)
         if not isinstance(position, int) or isinstance(position, bool) or not 0 <= position < count:
             raise Malformed(f"{key} is not a position from 0 to {count - 1}")
