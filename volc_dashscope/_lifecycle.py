@@ -1,5 +1,5 @@
 """
-The life of whatever talks to a service: its connections, its end, and what a fork renews and a pickle carries.
+What clients, rerankers and job classes share: connections, closing, forking and pickling.
 
 Clients and rerankers are `ServiceClient`s; these and the job classes are closed by `SyncLifecycle` and
 `AsyncLifecycle`.
@@ -28,7 +28,7 @@ C = TypeVar("C", bound="ServiceClient")
 
 
 def connection_pool(settings: ClientSettings, spec: RequestSpec) -> ConnectionPool:
-    """Return the connections that settings ask for; none is made yet."""
+    """Return the connection pool for these settings; it has no connection yet."""
     return ConnectionPool(
         key=spec.key,
         timeout=settings.timeout,
@@ -51,7 +51,7 @@ def retry_context(settings: ClientSettings, service: str) -> RetryContext:
 
 
 class UsageCounter:
-    """What a client has been billed, added up by many threads."""
+    """The usage a client has been billed, added up by many threads."""
 
     def __init__(self) -> None:
         self.usage = Usage()
@@ -65,11 +65,11 @@ class UsageCounter:
 
 class ServiceClient(_config.NamesOurs):
     """
-    What clients and rerankers have in common.
+    The base of clients and rerankers.
 
     A subclass takes its settings in `_start`, whose arguments `_start_arguments` returns, and calls `_open` there.
-    What its calls share beside the connections it makes in `_begin`: a forked child calls that again, so that it has
-    locks of its own and counts its own usage.
+    In `_begin` it makes what its calls share beside the connections. A forked child calls `_begin` again, so that it
+    has locks of its own and counts its own usage.
     """
 
     _noun: ClassVar[str]
@@ -88,7 +88,7 @@ class ServiceClient(_config.NamesOurs):
         self._pool = connection_pool(settings, spec)
 
     def _begin(self) -> None:
-        """Make what calls share. A forked child makes its own, with its own locks."""
+        """Make what calls share; called again in a forked child."""
         self._process = process_id()
         self._usage_counter = UsageCounter()
         self._context = retry_context(self._settings, self._spec.service)
@@ -102,25 +102,25 @@ class ServiceClient(_config.NamesOurs):
         """What this object has been billed so far."""
         return self._usage_counter.usage
 
-    def _twin(self, kind: type[C]) -> C:
+    def _shared_as(self, kind: type[C]) -> C:
         """Return an object of another class that shares everything with this one."""
-        twin = kind.__new__(kind)
-        twin.__dict__.update(self.__dict__)
-        return twin
+        other = kind.__new__(kind)
+        other.__dict__.update(self.__dict__)
+        return other
 
     def _described(self) -> str:
         return f"{self._spec.model!r}, {self._spec.place}"
 
     def __repr__(self) -> str:
         if not hasattr(self, "_pool"):
-            # Its constructor failed, and a report of that shows `self`.
+            # The constructor failed, and a crash report shows `self`.
             return f"{type(self).__name__}(unfinished)"
         return f"{type(self).__name__}({self._described()})"
 
     def __reduce__(self) -> tuple[object, ...]:
         if self._settings.http_client is not None or self._settings.http_async_client is not None:
             raise ConfigError(f"a {self._noun} with an http_client handed in cannot be pickled or copied")
-        # An explicit key travels with the object; one from the environment is looked up where it arrives.
+        # An explicit key is pickled; one from the environment is looked up again where the object is loaded.
         return (_remake, (type(self), *self._start_arguments()))
 
 

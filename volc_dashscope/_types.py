@@ -1,7 +1,7 @@
 """
 Values that pass between the client, the providers and the HTTP transports.
 
-Those made for each request are not frozen, which would take three times as long; nobody changes them.
+Values made for each request are not frozen, because making them would take three times as long; nothing changes them.
 """
 
 from __future__ import annotations
@@ -59,9 +59,9 @@ class Request:
     One HTTP request without its key: the transport adds the `Authorization` header.
 
     Attributes:
-        keyless: Goes to another host than the service's: no key, and nothing of what the HTTP client adds.
+        keyless: For another host than the service's: sent without the key and without the HTTP client's own headers.
         into: File that takes the body of a reply under status 200, for replies too large for memory.
-        largest: Bytes a reply may have, where the usual bound is not meant.
+        largest: Most bytes of the reply; None for the usual bound.
     """
 
     method: str
@@ -94,10 +94,10 @@ class Fault:
     No complete reply arrived.
 
     Attributes:
-        kind: "late" is the deadline of the call, "timeout" a silence; "upload" broke while a large body was sent.
+        kind: "late" is past the deadline of the call, "timeout" a silence; "upload" a broken upload of a large body.
         reason: The operating system's or the TLS library's own words.
         cause: What the HTTP library raised.
-        place: What could not be reached, where that is not the request's host.
+        place: The host that could not be reached, if it is not the request's.
         size: Bytes of the body that was being sent.
     """
 
@@ -114,14 +114,14 @@ class RequestSpec:
     Everything that shapes a request besides the items: the client's settings and the call's arguments.
 
     Attributes:
-        learned: Length of an unknown model's first reply, which binds the others.
+        learned: Length of an unknown model's first reply, which later ones must have too.
         host: Where requests go, for messages.
         foreign: The server is not the vendor's.
-        vector_key: What `ClientSettings.vector_key` said of the settings; "" where no row is remembered.
-        key: What a refusal must not repeat; only the transport writes it. None for a server that wants none.
-        key_name: What the key was called where it was given, for messages; empty without a key.
-        expected: Length of a finished row, or None until a reply tells.
-        dense, sparse: Whether dense, or sparse, vectors are asked for.
+        vector_key: `ClientSettings.vector_key()` of the settings; "" where no row is cached.
+        key: The key, so that messages never repeat it; only the transport sends it. None for a server without keys.
+        key_name: The name of the argument or variable the key came from, for messages; empty without a key.
+        expected: Length of a finished row; None until the first reply of an unknown model.
+        dense, sparse: Whether dense and sparse vectors are requested.
     """
 
     model_info: ModelInfo
@@ -162,7 +162,7 @@ class RequestSpec:
 
     @property
     def service(self) -> str:
-        """Who answers, for messages: the vendor, or the host of a server that is not the vendor's."""
+        """The service's name in messages: the vendor, or the host of a server that is not the vendor's."""
         return self.host if self.foreign else self.model_info.provider
 
 
@@ -187,7 +187,7 @@ class Batch:
 
 @dataclass(slots=True)
 class Rows:
-    """What one reply held for a batch, in the batch's order, checked."""
+    """The checked content of one reply, in the order of its batch."""
 
     vectors: FloatArray | None
     usage: Usage
@@ -201,7 +201,7 @@ class ProviderCodec(Protocol):
     """One service: how a batch becomes a request and a reply becomes rows. Modules in `providers` are these."""
 
     def build(self, batch: Batch, spec: RequestSpec) -> Request:
-        """Write the request; reads files just now."""
+        """Write the request; files are read now."""
         ...
 
     def read(self, reply: Reply, batch: Batch, spec: RequestSpec) -> Rows | EmbeddingError:
@@ -210,7 +210,7 @@ class ProviderCodec(Protocol):
 
 
 class Send(NamedTuple):
-    """Send this, for at most `within` seconds, and come back with a `Reply` or a `Fault`."""
+    """Send this, for at most `within` seconds, and return a `Reply` or a `Fault`."""
 
     request: Request
     within: float = math.inf
@@ -221,8 +221,8 @@ class Wait(NamedTuple):
     Let this many seconds pass.
 
     Attributes:
-        expected: Nothing to warn of, such as between two looks at a job.
-        why: What is waited for, to be logged.
+        expected: The wait is normal, such as between two polls of a job, and is not logged as a warning.
+        why: The reason of the wait, for the log.
     """
 
     seconds: float

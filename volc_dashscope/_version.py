@@ -1,4 +1,4 @@
-"""The version, told to the services as part of the user agent."""
+"""The version, which is part of the user agent."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 Vectors kept on disk: `Client(model, cache=SQLiteCache("vectors.sqlite"))`.
 
 A client makes the keys, from the model, dimension, role, instruction and content, and the values, float32 in
-little-endian order. What is here keeps bytes under texts, for any number of threads and processes at a time.
+little-endian order. The cache stores bytes under text keys, for any number of threads and processes at a time.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _MARK = 0x766F6C63  # "volc", in the file's header: another program's database i
 _WAIT = 60.0
 # Keys looked up in one statement, where SQLite allows so many variables: by default 32,766, before 3.32 but 999.
 _AT_ONCE = 10_000
-# An entry that is read says so at most once a day: reading a million must not write a million.
+# The time an entry was used is written at most once a day, so that reading a million does not write a million.
 _FRESH = 24 * 3600
 _DROPPED_AT_ONCE = 10_000
 
@@ -36,7 +36,7 @@ _DROPPED_AT_ONCE = 10_000
 @dataclass(frozen=True, slots=True)
 class CacheStats:
     """
-    What a cache holds.
+    The content of a cache, in numbers.
 
     ```python
     with SQLiteCache("vectors.db") as cache:
@@ -51,8 +51,8 @@ class CacheStats:
         entries: Vectors.
         value_bytes: Their bytes together.
         file_bytes: Size of the file on disk, with its journal.
-        oldest: When the entry unused for longest was used, in seconds since 1970, exact to a day; None when empty.
-        newest: The same of the last used one.
+        oldest: When the least recently used entry was used, in seconds since 1970, exact to a day; None when empty.
+        newest: The same for the most recently used one.
     """
 
     entries: int
@@ -94,7 +94,7 @@ class SQLiteCache(MutableMapping[str, bytes]):
             pass
 
     def get_many(self, keys: Sequence[str]) -> dict[str, bytes]:
-        """Return what is known of many keys, in one statement for each 10,000."""
+        """Return the entries of many keys, with one statement for each 10,000."""
         found: dict[str, bytes] = {}
         stale: list[str] = []
         now = int(time.time())
@@ -103,13 +103,13 @@ class SQLiteCache(MutableMapping[str, bytes]):
             for start in range(0, len(keys), size):
                 some = keys[start : start + size]
                 marks = ",".join("?" * len(some))
-                asked = f"SELECT key, value, used FROM vectors WHERE key IN ({marks})"  # noqa: S608 - only marks
-                for key, value, used in db.execute(asked, some):
+                statement = f"SELECT key, value, used FROM vectors WHERE key IN ({marks})"  # noqa: S608 - only marks
+                for key, value, used in db.execute(statement, some):
                     found[key] = value
                     if now - used > _FRESH:
                         stale.append(key)
             if stale:
-                # On a full disk what was found is still worth more than when it was used.
+                # On a full disk the time of use is not written, and the entries are returned all the same.
                 with suppress(sqlite3.OperationalError), _writing(db):
                     update = "UPDATE vectors SET used = ? WHERE key = ?"
                     db.executemany(update, [(now, key) for key in stale])
@@ -123,19 +123,19 @@ class SQLiteCache(MutableMapping[str, bytes]):
             db.executemany("INSERT OR REPLACE INTO vectors VALUES (?, ?, ?)", rows)
 
     def stats(self) -> CacheStats:
-        """Count what is there."""
-        asked = "SELECT count(*), coalesce(sum(length(value)), 0), min(used), max(used) FROM vectors"
+        """Count the entries and their bytes."""
+        statement = "SELECT count(*), coalesce(sum(length(value)), 0), min(used), max(used) FROM vectors"
         with self._connected() as db:
-            entries, size, oldest, newest = db.execute(asked).fetchone()
+            entries, size, oldest, newest = db.execute(statement).fetchone()
         return CacheStats(entries, size, self._file_bytes(), oldest, newest)
 
     def prune(self, *, max_age: float | None = None, max_bytes: int | None = None) -> int:
         """
-        Drop entries, give their room back to the disk, and return how many were dropped.
+        Delete entries, free their space on disk, and return how many were deleted.
 
         Args:
-            max_age: Seconds; what was not used for longer goes.
-            max_bytes: Of values in all; what was not used for longest goes until they fit.
+            max_age: Seconds; entries that were not used for longer are deleted.
+            max_bytes: Bytes of all values; the least recently used entries are deleted until they fit.
         """
         if max_age is None and max_bytes is None:
             raise InputError("prune needs max_age or max_bytes")
@@ -202,9 +202,9 @@ class SQLiteCache(MutableMapping[str, bytes]):
         return (_unopened, (self.path,))
 
     def _keys_after(self, last: str) -> list[str]:
-        asked = "SELECT key FROM vectors WHERE key > ? ORDER BY key LIMIT 10000"
+        statement = "SELECT key FROM vectors WHERE key > ? ORDER BY key LIMIT 10000"
         with self._connected() as db:
-            return [key for (key,) in db.execute(asked, (last,))]
+            return [key for (key,) in db.execute(statement, (last,))]
 
     def _file_bytes(self) -> int:
         files = (self.path, self.path.with_name(f"{self.path.name}-wal"))
@@ -236,7 +236,7 @@ _INHERITED: list[sqlite3.Connection | None] = []
 
 
 def _unopened(path: Path) -> SQLiteCache:
-    """Return a cache as it comes out of a pickle: where its file fails, the first use says so, not the pickle."""
+    """Unpickle a cache: an error of its file is raised at its first use, not here."""
     cache = SQLiteCache.__new__(SQLiteCache)
     cache.path = path
     cache._forget()  # noqa: SLF001 - an object of this class
@@ -270,7 +270,7 @@ def _opened(path: Path) -> sqlite3.Connection:
 
 
 def _patiently(db: sqlite3.Connection, statement: str) -> None:
-    """Carry out a statement for which SQLite does not wait itself while another process opens the file."""
+    """Execute a statement, and wait while another process opens the file, which SQLite does not do here."""
     deadline = time.monotonic() + _WAIT
     while True:
         try:
@@ -285,7 +285,7 @@ def _patiently(db: sqlite3.Connection, statement: str) -> None:
 
 @contextmanager
 def _writing(db: sqlite3.Connection) -> Iterator[None]:
-    # IMMEDIATE waits for its turn at the start; a transaction that reads first could not wait later.
+    # IMMEDIATE waits for the lock at the start; a transaction that reads first could not wait for it later.
     db.execute("BEGIN IMMEDIATE")
     try:
         yield
@@ -298,13 +298,13 @@ def _writing(db: sqlite3.Connection) -> Iterator[None]:
 
 
 def _shrink(db: sqlite3.Connection, max_bytes: int) -> None:
-    """Drop what was not used for longest until the values fit."""
+    """Delete the least recently used entries until the values fit."""
     size = int(db.execute("SELECT coalesce(sum(length(value)), 0) FROM vectors").fetchone()[0])
     while size > max_bytes:
-        asked = "SELECT rowid, length(value) FROM vectors ORDER BY used, rowid LIMIT ?"
+        statement = "SELECT rowid, length(value) FROM vectors ORDER BY used, rowid LIMIT ?"
         with _writing(db):
             dropped = []
-            for row, length in db.execute(asked, (_DROPPED_AT_ONCE,)).fetchall():
+            for row, length in db.execute(statement, (_DROPPED_AT_ONCE,)).fetchall():
                 if size <= max_bytes:
                     break
                 dropped.append((row,))

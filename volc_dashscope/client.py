@@ -1,4 +1,4 @@
-"""`Client` and `AsyncClient`: the same settings and decisions, carried out by threads or by tasks."""
+"""`Client` and `AsyncClient`: the same settings and decisions, in threads or in tasks."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _log = logging.getLogger("volc_dashscope")
 
 
 class _ClientBase(ServiceClient):
-    """What both clients have in common: the signature, and what calls share."""
+    """The base of both clients: the signature, and what calls share."""
 
     _noun = "client"
 
@@ -79,7 +79,7 @@ class _ClientBase(ServiceClient):
         http_async_client: AsyncHttpClient | None = None,
         extra_body: Mapping[str, object] | None = None,
     ) -> None:
-        # Reports of crashes show local variables; from here on none holds the key as text.
+        # Crash reports show local variables; from here on none holds the key as text.
         api_key = _config.sealed(api_key)
         given = locals()
         self._start(ClientSettings(**{each.name: given[each.name] for each in fields(ClientSettings)}))
@@ -127,7 +127,7 @@ class _ClientBase(ServiceClient):
         A name for a collection, table or namespace, known before any request: `[a-z0-9_]`, at most 63 characters.
 
         It begins with the model's name and ends in a digest of `ClientSettings.vector_key`: vectors of two
-        fingerprints must not share a store. `describe` says the same to read.
+        fingerprints must not share a store. `describe` returns the same in readable form.
         """
         return fingerprint(self._spec.vector_key)
 
@@ -245,21 +245,21 @@ class Client(_ClientBase, SyncLifecycle):
         into: list[list[float]] | None = None,
     ) -> EmbeddingResult:
         """
-        Do what `embed` promises; `keep` and `into` are for the integrations.
+        As `embed`, with `keep` and `into` for the integrations.
 
         With `into`, rows are appended to it as lists, and the result holds none, unless items failed.
 
-        Hybrid stores ask for the dense and the sparse half of a text apart. One request brings both: with `keep`,
-        rows are kept in memory (`partial_results_bytes`) and served to one more call for the same.
+        Hybrid stores get the dense and the sparse vector of a text in two calls. One request returns both: with
+        `keep`, rows are kept in memory (`partial_results_bytes`) and served to one more call for the same item.
         """
         call, spec = self._call(items, text_type, output_type, on_error, keep)
-        told = self._telemetry(spec)
+        observer = self._telemetry(spec)
         transport = self._pool.sync_transport()
         bar = progress_bar(call.count) if progress else None
         try:
             for number, batch, outcome in fan_out(
                 call.scheduler,
-                lambda batch, watch: run(self._flow(batch, spec, told), transport, watch),
+                lambda batch, watch: run(self._flow(batch, spec, observer), transport, watch),
                 while_waiting=call.write_old,
             ):
                 call.handle(number, batch, outcome)
@@ -282,19 +282,19 @@ class Client(_ClientBase, SyncLifecycle):
 
         Args:
             items, text_type: As for `embed`.
-            ordered: False yields each as soon as it is finished, for those who save it right away.
+            ordered: False yields each as soon as it is finished, for callers that save it at once.
 
         Raises:
             AuthError, QuotaError: The account cannot go on; what was finished has been yielded.
         """
         spec = self._spec_for(text_type)
-        told = self._telemetry(spec)
+        observer = self._telemetry(spec)
         stream, transport = self._stream(items, spec, ordered), self._pool.sync_transport()
         try:
-            # Who saves each row at once loses, when killed, no more than the requests in flight.
+            # A caller that saves each row at once loses no more than the requests in flight when it is killed.
             for number, batch, outcome in fan_out(
                 stream.scheduler,
-                lambda batch, watch: run(self._flow(batch, spec, told), transport, watch),
+                lambda batch, watch: run(self._flow(batch, spec, observer), transport, watch),
                 prefetch=False,
             ):
                 stream.handle(number, batch, outcome)
@@ -307,8 +307,8 @@ class Client(_ClientBase, SyncLifecycle):
 
     @property
     def aio(self) -> AsyncClient:
-        """The asynchronous twin: the same settings, usage and limits."""
-        return self._twin(AsyncClient)
+        """The asynchronous client: the same settings, usage and limits."""
+        return self._shared_as(AsyncClient)
 
 
 @documented
@@ -358,11 +358,11 @@ class AsyncClient(_ClientBase, AsyncLifecycle):
     ) -> EmbeddingResult:
         """As `Client._embed`, awaited."""
         call, spec = self._call(items, text_type, output_type, on_error, keep)
-        told = self._telemetry(spec)
+        observer = self._telemetry(spec)
         transport = await self._pool.async_transport()
         outcomes = afan_out(
             call.scheduler,
-            lambda batch: arun(self._flow(batch, spec, told), transport),
+            lambda batch: arun(self._flow(batch, spec, observer), transport),
             inline=call.single,
             while_waiting=call.write_old,
         )
@@ -387,10 +387,10 @@ class AsyncClient(_ClientBase, AsyncLifecycle):
     ) -> AsyncGenerator[tuple[int, FloatArray | EmbeddingError], None]:
         """As `Client.stream`, awaited."""
         spec = self._spec_for(text_type)
-        told = self._telemetry(spec)
+        observer = self._telemetry(spec)
         stream, transport = self._stream(items, spec, ordered), await self._pool.async_transport()
         outcomes = afan_out(
-            stream.scheduler, lambda batch: arun(self._flow(batch, spec, told), transport), prefetch=False
+            stream.scheduler, lambda batch: arun(self._flow(batch, spec, observer), transport), prefetch=False
         )
         try:
             async with aclosing(outcomes):

@@ -15,8 +15,8 @@ Everything this library raises on purpose.
     ├── BadReplyError               a reply arrived that breaks the service's own format
     └── BulkError              some items of many failed; holds what succeeded
 
-`InputError` and `ConfigError` are also `ValueError`, so that code which knows nothing of this library
-catches bad arguments as it is used to.
+`InputError` and `ConfigError` are also `ValueError`, so that code without knowledge of this library can catch bad
+arguments.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ __all__ = [
 
 class EmbeddingError(Exception):
     """
-    Root of the tree.
+    The base class of all errors of this library.
 
     ```python
     try:
@@ -66,14 +66,14 @@ class EmbeddingError(Exception):
         status: HTTP status, or None when no reply arrived.
         code: The service's own error code.
         request_id: The id to quote to the service's support.
-        index: Position of the item in the caller's list, when one item is to blame.
+        index: Position of the item in the caller's list, when one item caused the error.
         retryable: Whether the same request may succeed later.
         retry_after: Seconds the service asked to wait, or None.
         limit: Which allowance a throttle says is used up, "requests" or "tokens"; "concurrency" where it says
             that too much is under way at once; or None.
-        account: The error holds for every further request: the account is refused, or the service cannot be
+        account: Every further request would fail too: the account is refused, or the service cannot be
             reached.
-        splittable: The refusal names the content; a smaller batch may isolate the culprit.
+        splittable: The content was refused; smaller batches may find the item.
     """
 
     def __init__(
@@ -104,7 +104,7 @@ class EmbeddingError(Exception):
         self.splittable = splittable
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # BaseException pickles args only; the attributes have to travel too (worker processes, Ray).
+        # BaseException pickles args only; worker processes and Ray need the attributes too.
         return (type(self), self.args, self.__dict__)
 
 

@@ -1,4 +1,4 @@
-"""Requests, tokens and price of a call before anything is sent. Needs no key, reads no file, asks nobody. Pure."""
+"""Estimates requests, tokens and price of a call. Needs no key, reads no file and sends nothing. Pure."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def usual_spec(
     """
     given = settings_of(model, settings, owner=owner)
     routes = given.row().routes
-    # Models that have file jobs only are asked by those, without being told so.
+    # Models that have file jobs only use them, also without `route=`.
     usual = routes[0] if given.route in (None, "native") else given.route
     return replace(given, route=usual).offline_spec()
 
@@ -147,7 +147,7 @@ def estimate_rerank_cost(
 
 def rerank_spec(model: str, row: RerankModelInfo, *, instruct: str | None, truncate: bool) -> RequestSpec:
     """
-    Return how a reranker would ask, without a key.
+    Return the spec of a reranker's requests, without a key.
 
     Raises:
         InputError: An instruction for a model that takes none.
@@ -232,7 +232,7 @@ def estimate_spec(items: Iterable[Item], spec: RequestSpec) -> Estimate:
 
 @dataclass(slots=True)
 class _Count:
-    """Tokens so far. `media` bounds images and videos together; `endless` says its upper end means nothing."""
+    """Tokens so far. `media` bounds images and videos together; with `endless` it has no upper bound."""
 
     items: int = 0
     text: int = 0

@@ -110,7 +110,7 @@ class Image(Media):
 @dataclass(frozen=True, slots=True, repr=False)
 class Video(Media):
     """
-    One video. How it is sampled is up to the model unless said here; the model's model_info has the ranges.
+    One video. The model samples it by its defaults where nothing is given here; `model_info` has the ranges.
 
     ```python
     clip = Video.from_url("https://example.com/clip.mp4", fps=0.5)
@@ -309,18 +309,18 @@ Item = str | Image | Video | Frames | Fused
 
 def as_iterable(given: Iterable[T], *, name: str) -> Iterable[T]:
     """
-    Return the members of a list argument; refuse one thing that Python would take apart.
+    Return the members of a list argument; refuse a single value that Python would iterate over.
 
     Lists, tuples, iterators, one-dimensional arrays (numpy, pandas, Arrow, polars) and any other ordered
     iterable pass. Iterating over a `str` gives letters, over a `dict` its keys, over a `DataFrame` its column
-    names, over a pydantic model or a named tuple its fields, and over a `set` an order nobody chose: each of
-    these would become vectors that nobody asked for.
+    names, over a pydantic model or a named tuple its fields, and over a `set` an arbitrary order: each of these
+    would give vectors that the caller did not mean.
 
     Args:
-        name: What the caller's argument is called.
+        name: The name of the argument, for the message.
 
     Raises:
-        InputError: One thing where a list belongs.
+        InputError: A single value instead of a list.
     """
     if type(given) in (list, tuple):
         return given
@@ -331,14 +331,14 @@ def as_iterable(given: Iterable[T], *, name: str) -> Iterable[T]:
     if callable(getattr(array, "to_pylist", None)):
         return map(methodcaller("as_py"), array)
     if getattr(array, "ndim", None) == 1 and callable(getattr(array, "tolist", None)):
-        # Python's own values: numpy's str is one, but not every library knows.
+        # As Python's own values: not every library accepts numpy's str as str.
         members: list[T] = array.tolist()
         return members
     return given
 
 
 def list_problem(given: object, *, name: str) -> str | None:
-    """Return what `as_iterable` says of an argument that is no list, or None."""
+    """Return the message of `as_iterable` for an argument that is no list, or None."""
     one = f"{name} must be a list, got one {type(given).__name__}; pass [one]"
     if _is_table(given):
         return f"{one}, or one column of a table"
@@ -370,7 +370,7 @@ def _is_single(given: object) -> bool:
 
 
 def check_text(text: str) -> str:
-    """Return a text that can be sent: not empty, and nothing in it that UTF-8 cannot carry."""
+    """Return a text that can be sent: not empty, and valid UTF-8."""
     if not text:
         raise InputError("a text is empty; expected at least one character")
     text = mend_surrogates(text)
@@ -382,7 +382,7 @@ def check_text(text: str) -> str:
 
 
 def mend_surrogates(text: str) -> str:
-    """Return a text with the pairs joined that JSON writes as two escapes; a lone half stays where it is."""
+    """Return a text with its surrogate pairs (from JSON escapes) joined; a lone surrogate is kept."""
     if text.isascii():
         return text
     try:
@@ -393,7 +393,7 @@ def mend_surrogates(text: str) -> str:
 
 
 def lone_surrogate(position: int) -> str:
-    """Say what is wrong with half of a pair, and the way out."""
+    """Return the message for a lone surrogate."""
     return (
         f"the text holds a lone surrogate at position {position}, half of a character that UTF-8 cannot carry; "
         'replace it: text.encode("utf-8", "replace").decode()'

@@ -77,7 +77,7 @@ class RerankResult:
 
 
 class _RerankerBase(ServiceClient):
-    """What both rerankers have in common: the signature, the checks, and the request as a flow."""
+    """The base of both rerankers: the signature, the checks, and the request as a flow."""
 
     _noun = "reranker"
 
@@ -108,7 +108,7 @@ class _RerankerBase(ServiceClient):
         http_async_client: AsyncHttpClient | None = None,
         extra_body: Mapping[str, object] | None = None,
     ) -> None:
-        # Reports of crashes show local variables; from here on none holds the key as text.
+        # Crash reports show local variables; from here on none holds the key as text.
         api_key = _config.sealed(api_key)
         given = locals()
         row = _config.find_rerank_model(model, base_model=base_model, model_info=model_info)
@@ -153,7 +153,7 @@ class _RerankerBase(ServiceClient):
         query, _ = as_sent(query, spec)
         if listed:
             check_rerank(query, listed, self._row, spec)
-        # A cache needs every score: a document that is not among the best now may be asked for later.
+        # A cache needs every score: a document that is not among the best now may be among them in a later call.
         sent_top_n = top_n if self._settings.cache is None else None
         return RerankQuestion(query, listed, sent_top_n), spec, given
 
@@ -161,7 +161,7 @@ class _RerankerBase(ServiceClient):
         return telemetry("rerank", self._spec, self._context.clock)
 
     def _rank(
-        self, question: RerankQuestion, spec: RequestSpec, told: RequestTelemetry | None
+        self, question: RerankQuestion, spec: RequestSpec, observer: RequestTelemetry | None
     ) -> Flow[Sequence[tuple[int, float]]]:
         """Return (position, score), best first: from the cache, or by one request."""
         if not question.documents:
@@ -175,7 +175,7 @@ class _RerankerBase(ServiceClient):
             cost=RequestCost(1, estimated_tokens(question.query, question.documents)),
         )
         flow = exchange(step, self._context)
-        scores = yield from (flow if told is None else told.observed(flow, len(question.documents)))
+        scores = yield from (flow if observer is None else observer.observed(flow, len(question.documents)))
         self._usage_counter.add(scores.usage)
         self._scores.learn(keys, scores.ranking)
         return scores.ranking
@@ -183,7 +183,7 @@ class _RerankerBase(ServiceClient):
     def _questions(
         self, pairs: Iterable[tuple[Item, Iterable[Item]]], top_n: int | None, instruct: str | None
     ) -> Questions[_Question]:
-        """Check the settings now, and each question when its turn comes."""
+        """Check the settings now, and each question just before it is sent."""
         self._question("", (), top_n, instruct)
         return Questions(
             pairs,
@@ -193,12 +193,12 @@ class _RerankerBase(ServiceClient):
         )
 
     def _answer(
-        self, question: _Question | InputError, top_n: int | None, told: RequestTelemetry | None
+        self, question: _Question | InputError, top_n: int | None, observer: RequestTelemetry | None
     ) -> Flow[list[RerankResult] | InputError]:
         if isinstance(question, InputError):
             return question
-        asked, spec, documents = question
-        return self._results((yield from self._rank(asked, spec, told)), documents, top_n)
+        sent, spec, documents = question
+        return self._results((yield from self._rank(sent, spec, observer)), documents, top_n)
 
     @staticmethod
     def _results(
@@ -233,13 +233,13 @@ class Reranker(_RerankerBase, SyncLifecycle):
         max_concurrency: Requests in flight at once.
         requests_per_minute: The account's limit; None adapts when rate-limited.
         tokens_per_minute: The account's limit; None adapts when rate-limited.
-        limiter: A rate limiter of your own, asked before each request is sent.
+        limiter: A rate limiter of your own, called before each request is sent.
         max_retries: Retries of one request at most.
         deadline: Seconds one call may take.
         timeout: Seconds of silence while connecting, sending or reading.
         truncate: Cut a query or document that is longer than the model takes, by our estimate of tokens. Otherwise
             it is an error: the service cuts without saying so.
-        cache: Scores by pair. They answer a later call only if one request scored all its pairs, because scores
+        cache: Scores by pair. They are used in a later call only if one request scored all its pairs, because scores
             of two requests cannot be compared. With a cache, `top_n` is cut here and not by the service.
         default_headers: Sent with every request.
         http_client: Your own HTTP client, used as it is and never closed.
@@ -298,12 +298,12 @@ class Reranker(_RerankerBase, SyncLifecycle):
             InputError: A setting that the model does not have.
             AuthError, QuotaError: The account cannot go on; what was finished has been yielded.
         """
-        told = self._telemetry()
+        observer = self._telemetry()
         questions, transport = self._questions(pairs, top_n, instruct), self._pool.sync_transport()
-        # Who saves each result at once loses, when killed, no more than the requests in flight.
+        # A caller that saves each result at once loses no more than the requests in flight when it is killed.
         for number, _, outcome in fan_out(
             questions.scheduler,
-            lambda question, watch: run(self._answer(question, top_n, told), transport, watch),
+            lambda question, watch: run(self._answer(question, top_n, observer), transport, watch),
             prefetch=False,
         ):
             yield number, questions.handle(number, outcome)
@@ -311,8 +311,8 @@ class Reranker(_RerankerBase, SyncLifecycle):
 
     @property
     def aio(self) -> AsyncReranker:
-        """The asynchronous twin: the same settings, limits and usage."""
-        return self._twin(AsyncReranker)
+        """The asynchronous reranker: the same settings, limits and usage."""
+        return self._shared_as(AsyncReranker)
 
 
 class AsyncReranker(_RerankerBase, AsyncLifecycle):
@@ -345,11 +345,11 @@ class AsyncReranker(_RerankerBase, AsyncLifecycle):
         instruct: str | None = None,
     ) -> AsyncGenerator[tuple[int, list[RerankResult] | EmbeddingError], None]:
         """As `Reranker.stream`, awaited."""
-        told = self._telemetry()
+        observer = self._telemetry()
         questions, transport = self._questions(pairs, top_n, instruct), await self._pool.async_transport()
         outcomes = afan_out(
             questions.scheduler,
-            lambda question: arun(self._answer(question, top_n, told), transport),
+            lambda question: arun(self._answer(question, top_n, observer), transport),
             prefetch=False,
         )
         async with aclosing(outcomes):

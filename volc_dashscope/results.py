@@ -1,4 +1,4 @@
-"""What comes back: vectors in input order, what they cost, and what failed."""
+"""Results: vectors in input order, what they cost, and the errors."""
 
 from __future__ import annotations
 
@@ -105,13 +105,13 @@ class EmbeddingResult:
     ```
 
     Attributes:
-        vectors: float32, shape (n, dimension), row i for item i; (n, 0) for a call that asked for sparse only.
+        vectors: float32, shape (n, dimension), row i for item i; (n, 0) for sparse output only.
             NaN rows only with `on_error="skip"` or inside a `BulkError`.
-        sparse: One per item, or None when no sparse output was asked. None inside where the item failed.
-        multi: float16 arrays of shape (tokens, dimension), one per item, or None when not asked.
+        sparse: One per item, or None without sparse output. None inside where the item failed.
+        multi: float16 arrays of shape (tokens, dimension), one per item, or None without "multi".
         usage: What the call cost.
-        request_ids: Ids of the requests that brought rows, in the order they finished.
-        model: The model as the replies name it, else as it was asked for.
+        request_ids: Ids of the requests that returned rows, in the order they finished.
+        model: The model's name in the replies, else in the request.
         errors: Error by item index; empty unless `on_error="skip"` or inside a `BulkError`.
         truncated: Positions of the items whose text was cut to the model's length (`truncate=True`).
     """

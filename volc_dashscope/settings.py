@@ -3,7 +3,7 @@ The settings of a client, written once.
 
 `ClientSettings` has every setting with its type, its default and its documentation. `Client` and `AsyncClient` spell
 the same names out in their signature, the integrations as pydantic fields; jobs, estimates, bulk, Ray and the command
-line take `ClientSettings` as a value. A test compares them all.
+line take `ClientSettings` as a value. A test compares all of them.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ __all__ = ["ClientSettings"]
 
 T = TypeVar("T")
 
-# PostgreSQL cuts identifiers at 63 bytes, without a word.
+# PostgreSQL cuts identifiers at 63 bytes without an error.
 _LONGEST_NAME = 63
 _DIGEST = 16
 _INSTRUCTIONS = ("instruct", "target_modality", "query_instructions", "document_instructions")
-# What of a model's row decides what is asked of the service and how a reply is finished. Limits, prices and notes
-# do not: correcting one must not make every cached row unknown.
+# The fields of a model's row that shape its requests and rows. Limits, prices and notes do not: correcting one must
+# not invalidate cached rows.
 _SHAPING_FACTS = (
     "endpoint",
     "default_dimension",
@@ -67,7 +67,7 @@ class ClientSettings(_config.NamesOurs):
         base_model: Name of the row to use for an endpoint id or a snapshot.
         model_info: A row of your own instead.
         route: "native", or "openai" for the OpenAI form (text, no roles): DashScope's compatible mode, or with
-            `base_url` any server that speaks it, under any model name.
+            `base_url` any server that has it, under any model name.
         api_key: Default: `ARK_API_KEY` or `DASHSCOPE_API_KEY`, but none for a `base_url` that is not the vendor's.
         base_url: Default: `ARK_BASE_URL` or `DASHSCOPE_BASE_URL`, then by `workspace` and `region`.
         region: "cn-beijing", "ap-southeast-1", ...; keys are bound to one. Default: `DASHSCOPE_REGION`.
@@ -81,12 +81,12 @@ class ClientSettings(_config.NamesOurs):
         res_level: Image resolution level, for the DashScope models that have one.
         max_video_frames: Frames taken from a video, for the DashScope models that have this parameter.
         upload: Put files and bytes into DashScope's temporary storage (48 hours, Beijing) and send `oss://`
-            URLs. Some models take local video only so. Never done unless asked.
+            URLs. Some models take local video only so. Off by default.
         max_concurrency: Requests in flight at once, over all threads and calls of a client; fewer while the
             service is overloaded.
         requests_per_minute: The account's limit; None adapts when rate-limited.
         tokens_per_minute: The account's limit; None adapts when rate-limited.
-        limiter: A rate limiter of your own, asked before each request is sent.
+        limiter: A rate limiter of your own, called before each request is sent.
         max_retries: Retries of one request at most.
         deadline: Seconds one request may take with all its retries, from its first connection to the last byte;
             waiting for the rate limit does not count, a wait the service asks for does.
@@ -143,7 +143,7 @@ class ClientSettings(_config.NamesOurs):
     extra_body: Mapping[str, object] | None = None
 
     def __post_init__(self) -> None:
-        # Nothing may raise here: a report of a crash shows the arguments of `__init__`, and one is the key.
+        # Nothing may raise here: crash reports show the arguments of `__init__`, and one is the key.
         object.__setattr__(self, "api_key", _config.sealed(self.api_key))
 
     def vector_key(self) -> str:
@@ -151,7 +151,7 @@ class ClientSettings(_config.NamesOurs):
         Return everything that shapes a vector but the item and its role, as JSON that is the same everywhere.
 
         The cache, the rows kept for a retry, the identity of bulk outputs and `fingerprint` are made from it, so
-        that what one maker embedded is never served for another. A host or path is a maker of its own.
+        that a vector of one model or server is never used for another's. Each host and path counts as its own server.
 
         Raises:
             ConfigError: A model, region or URL that does not exist.
@@ -185,9 +185,9 @@ class ClientSettings(_config.NamesOurs):
 
     def resolved_spec(self) -> RequestSpec:
         """
-        Return what shapes requests, with the key, the address and the headers they are sent with.
+        Return the spec of requests, with the key, the address and the headers they are sent with.
 
-        Looks into the environment for the key and the address that were not given.
+        The key and the address come from the environment where they are not given.
 
         Raises:
             ConfigError: No key, an unknown model, a setting the model does not have, or no Pillow where it is needed.
@@ -219,7 +219,7 @@ class ClientSettings(_config.NamesOurs):
 
     def offline_spec(self) -> RequestSpec:
         """
-        Return what shapes requests, without key and address: for estimates.
+        Return the spec of requests without key and address, for estimates.
 
         Raises:
             ConfigError: An unknown model, or a setting it does not have.
@@ -253,7 +253,7 @@ class ClientSettings(_config.NamesOurs):
         Return the row that says what the model can do.
 
         Raises:
-            ConfigError: The name is unknown and nothing says what it is.
+            ConfigError: The name is unknown, and neither `base_model`, `model_info` nor `provider` is given.
         """
         return _config.find_model_info(
             self.model,
@@ -265,11 +265,11 @@ class ClientSettings(_config.NamesOurs):
         )
 
     def _instructions(self) -> dict[str, str | None]:
-        """Return the settings that are texts of the user's as they are sent."""
+        """Return the instructions as they are sent."""
         return {name: instruction(name, getattr(self, name)) for name in _INSTRUCTIONS}
 
     def _row_name(self) -> str:
-        """Return the name of the row before it was given the model's: two rows may differ in nothing else."""
+        """Return the row's own name, before it was replaced by the model's: rows may differ in nothing else."""
         if self.model_info is not None:
             return self.model_info.name
         found = get_model_info(self.base_model or self.model)
@@ -344,7 +344,7 @@ def settings_of(model: str | ClientSettings, options: ClientOptions, *, owner: s
 
 
 def _seal_keys(options: ClientOptions) -> None:
-    """Hide the key in place, whatever it is called: reports of crashes show the variables of every caller."""
+    """Replace the key in place by a hidden one, under any of its names: crash reports show variables of callers."""
     given = cast("dict[str, object]", options)
     for name, value in given.items():
         if name.endswith("api_key") and isinstance(value, str):
@@ -366,7 +366,7 @@ def documentation() -> dict[str, str]:
 
 
 def documented(kind: type[T]) -> type[T]:
-    """Give a class that has the settings as arguments their documentation, before what it raises."""
+    """Insert the documentation of the settings into a class's docstring, before `Raises`."""
     head, raises, tail = (kind.__doc__ or "").partition("    Raises:")
     arguments = (ClientSettings.__doc__ or "").partition("    Args:")[2].rstrip()
     kind.__doc__ = f"{head}    Args:{arguments}\n\n{raises}{tail}"

@@ -78,8 +78,8 @@ BREAKAGES = [
     ),
     Breakage(
         "volc_dashscope/_lifecycle.py",
-        "twin.__dict__.update(self.__dict__)",
-        "twin.__dict__.update(self.__dict__); twin._begin()",
+        "other.__dict__.update(self.__dict__)",
+        "other.__dict__.update(self.__dict__); twin._begin()",
         "test_threads_and_tasks_share_one_pace",
     ),
     Breakage(

@@ -24,8 +24,8 @@ INTEGRATIONS = {
 BREAKAGES = [
     Breakage(
         "volc_dashscope/_lifecycle.py",
-        "twin.__dict__.update(self.__dict__)",
-        "twin.__dict__ |= {**self.__dict__, '_spec': __import__('dataclasses').replace(self._spec, normalize=False)}",
+        "other.__dict__.update(self.__dict__)",
+        "other.__dict__ |= {**self.__dict__, '_spec': __import__('dataclasses').replace(self._spec, normalize=False)}",
         "test_every_way_gives_the_same_bytes",
     ),
     Breakage(

@@ -1,4 +1,4 @@
-"""Reads a reply, and no more of it than a reply may hold."""
+"""Reads the body of a reply, up to a bound."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import Any, Protocol
 from volc_dashscope._http.faults import Late, TooLarge, Undecodable
 from volc_dashscope._types import Reply, Request
 
-# The largest honest reply is a batch of 25 vectors of 4096 floats in text, under 3 MB. What may be larger says so.
+# The largest regular reply is a batch of 25 vectors of 4096 floats in text, under 3 MB. Requests for more say so.
 _LARGEST_REPLY = 32 * 1024 * 1024
 _PIECE = 1024 * 1024
 _WINDOW_BITS = {"gzip": 31, "x-gzip": 31, "deflate": 47}
 
 
 class Response(Protocol):
-    """What is used of the responses of httpx and of the libraries of its API."""
+    """The part of httpx's response, and of libraries with the same API, that is used here."""
 
     @property
     def status_code(self) -> int: ...
@@ -109,7 +109,7 @@ class Body:
 
         Raises:
             Undecodable: The compressed bytes end before their checksum. All of the text may be there already, but
-                nothing vouches for it, so the request is sent again.
+                it is not verified, so the request is sent again.
         """
         # A refusal may name a coding and have no body at all.
         if self._begun and self._unpack is not None and not self._unpack.eof:
@@ -121,7 +121,7 @@ def read(request: Request, response: Response, until: float) -> Reply:
     """
     Read the whole body and close the response, at the deadline `until` at the latest.
 
-    A response that is closed before its end takes its connection along.
+    Closing a response before its end closes its connection.
 
     Raises:
         Late, TooLarge, Undecodable: The body is not what a reply may be.
@@ -168,7 +168,7 @@ async def _closed(response: Response) -> None:
 def _let_go(task: asyncio.Task[None]) -> None:
     _closing.discard(task)
     if not task.cancelled():
-        task.exception()  # looked at, so that the event loop does not complain of it
+        task.exception()  # read, so that the event loop does not log it
 
 
 def _body(request: Request, response: Response) -> Body:

@@ -1,9 +1,9 @@
 """
-The two drivers. Each carries out the steps of one flow: it sends, computes, and lets time pass.
+The two drivers. Each carries out the steps of one flow: it sends requests, computes and waits.
 
 A flow's deadline bounds its requests on every path. A task is cancelled at it. A thread cannot be interrupted while
-it waits for a name, a connection or the first bytes of a reply, so the thread that wants the result waits for it no
-longer: it ends the flow itself, and the worker, when its own timeout lets it go, finds that nobody wants its reply.
+it waits for a name, a connection or the first bytes of a reply. So at the deadline the caller's thread ends the flow
+itself, and the worker discards its reply when its own timeout fires.
 """
 
 from __future__ import annotations
@@ -25,20 +25,21 @@ T = TypeVar("T")
 
 _log = logging.getLogger("volc_dashscope")
 _LONG_WAIT = 10.0
-_LONGEST_ID = 120  # what a server names is not ours to let fill a log
+_LONGEST_ID = 120  # an id comes from the server and must not fill the log
 # Seconds after a deadline at which a worker that does not notice it by itself is given up.
 _GRACE = 0.1
 
 
 class Interrupted(Exception):
-    """A worker was told to stop while it waited, or was given up. Never leaves the client."""
+    """A worker was stopped while it waited, or was given up. Never leaves the client."""
 
 
 class Watch:
     """
-    What one worker does just now, for the thread that waits for its result.
+    The current step of one worker, for the thread that waits for its result.
 
-    Either the worker ends its step or the waiting thread gives it up, never both: whoever takes `_give_up` first.
+    Either the worker ends its step or the waiting thread gives it up, never both: the one that takes `_give_up` first
+    does it.
 
     Args:
         stop: Set to end the waits of the worker.
@@ -56,7 +57,7 @@ class Watch:
     @property
     def due(self) -> float:
         """The monotonic second at which the step is over its time; long ago, once the client was closed."""
-        # The closing is a flag of its own: the worker may note its next step at the same moment.
+        # Closing is a flag of its own, because the worker may begin its next step at the same time.
         return -math.inf if self.closed else self._due
 
     def close(self) -> None:
@@ -64,7 +65,7 @@ class Watch:
         self.closed = True
 
     def begin(self, due: float, give_up: Callable[[Fault], BaseException]) -> None:
-        """Note a step that ends at `due`; `give_up` ends its flow and returns what became of it."""
+        """Begin a step that ends at `due`; `give_up` ends its flow and returns the flow's error."""
         self._give_up, self._due = give_up, due
 
     def end(self) -> bool:
@@ -171,7 +172,7 @@ def _send(flow: Flow[T], step: Send, transport: Transport, watch: Watch) -> Repl
 
 
 def _take_turn(flow: Flow[T], transport: Transport, watch: Watch) -> None:
-    """Wait for the user's limiter and for a place; the deadline does not count that, but a closed client ends it."""
+    """Wait for the user's limiter and the gate; the deadline does not count this, but closing the client ends it."""
     watch.begin(math.inf, lambda fault: _ended(flow, fault))
     if transport.limiter is not None:
         transport.limiter.acquire()
@@ -186,7 +187,7 @@ def _closed() -> ConfigError:
 
 
 def _ended(flow: Flow[T], fault: Fault) -> BaseException:
-    """Tell a flow of its last fault and return the error it ends with."""
+    """Send a flow its last fault and return the error it ends with."""
     if fault.kind == "closed":
         flow.close()
         return _closed()

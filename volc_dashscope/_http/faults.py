@@ -1,9 +1,9 @@
 """
-What an HTTP library's exception means: why no complete reply arrived.
+Turns an HTTP library's exception into a `Fault`: why no complete reply arrived.
 
 Exceptions are recognised by the names of their classes, which httpx and the libraries of its API share, so that a
 client handed in may come from any of them. Their texts are not repeated: those of proxies and URLs may hold a
-password. What is shown are the operating system's and the TLS library's own reasons.
+password. Messages show only the reasons of the operating system and the TLS library.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ OUR_OWN = (Undecodable, TooLarge, Late)
 
 
 class Progress:
-    """How much of a request's body its transport has asked for."""
+    """How much of a request's body its transport has read."""
 
     __slots__ = ("begun", "ended", "size")
 
@@ -48,13 +48,13 @@ class Progress:
 
 
 def is_known(error: Exception) -> bool:
-    """Whether an exception tells of a failed exchange, and is no mistake of a program."""
+    """Whether an exception is a failed exchange and not a programming error."""
     return isinstance(error, (*OUR_OWN, OSError)) or not _KNOWN.isdisjoint(_names(error))
 
 
 def fault_of(error: Exception, progress: Progress | None = None, proxy: str | None = None) -> Fault:
     """
-    Return what kept the reply from us.
+    Return why there is no reply.
 
     Args:
         progress: How far the request's body had come, where that is known.
@@ -116,7 +116,7 @@ def _cut(error: Exception, progress: Progress) -> bool:
 
 
 def _reason(error: Exception) -> str:
-    """Return the operating system's own words, as in "connection refused"."""
+    """Return the operating system's reason, as in "connection refused"."""
     for cause in _causes(error):
         if isinstance(cause, ssl.SSLEOFError | ssl.SSLZeroReturnError):
             # Its number is the TLS library's, not the system's.

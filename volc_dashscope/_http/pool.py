@@ -36,7 +36,7 @@ V = TypeVar("V")
 
 
 class Limiter(Protocol):
-    """A user's own limiter, asked before each request is sent."""
+    """A user's own limiter, called before each request is sent."""
 
     def acquire(self) -> object: ...
 
@@ -44,7 +44,7 @@ class Limiter(Protocol):
 
 
 class Channel(Protocol):
-    """Sends one request and returns its whole reply, or what stood in its way, `until` a monotonic second."""
+    """Sends one request and returns its whole reply or a fault, `until` a monotonic second."""
 
     def send(self, request: Request, until: float) -> Reply | Fault: ...
 
@@ -74,7 +74,7 @@ class OpenCalls(Generic[C]):
 
     @contextmanager
     def entered(self, call: C) -> Iterator[None]:
-        """Hold a call that is under way; one that comes after the end is ended at once."""
+        """Register a running call; one that starts after `close` is ended at once."""
         self._calls.add(call)
         if self._closed:
             self._end(call)
@@ -92,7 +92,7 @@ class OpenCalls(Generic[C]):
 
 
 class Transport(NamedTuple):
-    """How the requests of a call leave: connections, the gate that bounds them, and the user's own limiter."""
+    """What sends the requests of a call: connections, the gate that bounds them, and the user's own limiter."""
 
     channel: Channel
     gate: threading.BoundedSemaphore
@@ -119,7 +119,7 @@ class Closable(Protocol):
 
 
 class Place(Protocol):
-    """Where the connections of one event loop are found."""
+    """Holds the connections of one event loop."""
 
     @property
     def channel(self) -> Closable: ...
@@ -142,7 +142,7 @@ class LoopCleanup:
             await asyncio.gather(*self._closing, return_exceptions=True)
 
     async def begin(self) -> None:
-        """Let the event loop know of the generator."""
+        """Start the generator, so that the event loop closes it at its end."""
         await self._watch.__anext__()
 
     def keep(self, channel: Closable) -> None:
@@ -173,7 +173,7 @@ async def loop_cleanup() -> LoopCleanup:
 
 
 def forget_closed(kept: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, V]) -> None:
-    """Let go of closed loops: what is kept knows its loop, so a weak reference alone would keep both for ever."""
+    """Drop closed loops: the values refer to their loop, so weak keys alone would keep both for ever."""
     for known in kept.keyrefs():  # a list made at once, since other threads have loops of their own
         loop = known()
         if loop is not None and loop.is_closed():
@@ -181,7 +181,7 @@ def forget_closed(kept: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, V])
 
 
 def close_dropped(places: Mapping[asyncio.AbstractEventLoop, Place], process: int) -> None:
-    """Close the connections of a client that nobody has any more; in any thread, at any time."""
+    """Close the connections of a garbage-collected client; may run in any thread at any time."""
     if os.getpid() != process:
         return  # a forked child has neither the loops nor the connections
     for loop, place in list(places.items()):
@@ -329,12 +329,12 @@ def running_loop() -> asyncio.AbstractEventLoop:
 
 
 def process_id() -> int:
-    """Return the process this runs in, for what must not be shared with a forked child."""
+    """Return the id of this process, for objects that must not be shared with a forked child."""
     return _CurrentPid.process
 
 
 class _CurrentPid:
-    """Asked for at every request, where a call of the system each time would be felt."""
+    """The process id, kept because every request reads it and a system call each time is slow."""
 
     process = os.getpid()
 

@@ -1,4 +1,4 @@
-"""A request as it goes on the wire: its headers, and the key among them unless it is for another host."""
+"""Builds HTTP requests: headers, with the key unless the request is for another host, and body."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
 
 
 class HeaderCache(Generic[T]):
-    """What is the same for thousands of requests, which differ in their bodies: made once, and a few are kept."""
+    """Caches what requests with the same URL and headers share; a client has few of these."""
 
     def __init__(self, make: Callable[[Request], T]) -> None:
         self._make = make
@@ -57,7 +57,7 @@ class HeaderCache(Generic[T]):
 
 class RequestBuilder:
     """
-    Makes httpx's requests of ours.
+    Turns a `Request` into httpx's.
 
     Args:
         key: For requests to the service; None for a server that wants none.
@@ -66,14 +66,14 @@ class RequestBuilder:
 
     def __init__(self, key: Secret | None, timeout: float) -> None:
         self._key = key
-        # A day stands for "no end": sockets do not take infinity.
+        # At most a day: sockets do not take infinity.
         self._longest = min(timeout, 86_400.0)
         self._extensions = _timeouts(self._longest, self._longest)
         self.heads = HeaderCache(self._head)
         self.user_heads = HeaderCache(self._user_head)
 
     def named(self, request: Request) -> dict[str, str]:
-        """Return a request's headers, but for its host and length."""
+        """Return a request's headers, without host and length."""
         headers = {
             "Content-Type": "application/json",
             "Accept": "application/json",
@@ -93,11 +93,11 @@ class RequestBuilder:
         return self.named(request)
 
     def __call__(self, request: Request, until: float) -> tuple[httpx.Request, Progress]:
-        """Return the request as httpx's, not to be waited for after `until`, and how far its body has come."""
+        """Return the request as httpx's, with timeouts that end at `until`, and the progress of its body."""
         url, headers = self.heads(request)
         body = _Pieces(request.body)
         left = until - time.monotonic()
-        # What the system has taken of a large body leaves while we wait for the reply already.
+        # The system still sends its buffer of a large body while the reply is awaited.
         read = self._longest + min(len(request.body), _SYSTEM_BUFFER) // PIECE / _SLOW_LINE
         extensions = self._extensions
         if read > self._longest or left < self._longest:
@@ -160,7 +160,7 @@ class _Pieces(httpx.SyncByteStream, httpx.AsyncByteStream):
 @cache
 def ssl_context() -> ssl.SSLContext:
     """
-    Return whom to trust: httpx's choice, or the file or folder that the environment names.
+    Return the shared SSL context: httpx's certificates, or the file or folder that the environment names.
 
     Reading the certificates takes 20 ms, so once a process.
 
@@ -215,7 +215,7 @@ def find_headers(
     Return the headers of every request, without the key.
 
     Args:
-        foreign: The server is not the vendor's: what the environment says of a workspace is not for it.
+        foreign: The server is not the vendor's: a workspace from the environment is not sent to it.
 
     Raises:
         ConfigError: A header that would replace the key, or a value that cannot stand in a header.

@@ -1,5 +1,5 @@
 """
-How one request goes out and its reply comes in: over connections of our own, or by a client handed in.
+Sends one request and reads its reply: over the library's own connections, or by the user's client.
 
 Our own are httpx's transports without its client, which costs as much again per request. Each has one connection:
 a pool of many looks at all of them for every request it sends; here the transport that was free last is taken, and
@@ -35,7 +35,7 @@ _ONE = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_ex
 
 @runtime_checkable
 class HttpClient(Protocol):
-    """What is used of a client handed in: that of `httpx.Client` and of `httpx2.Client`."""
+    """The methods that are used of a user's client; `httpx.Client` and `httpx2.Client` have them."""
 
     @property
     def is_closed(self) -> bool: ...
@@ -61,7 +61,7 @@ class AsyncHttpClient(Protocol):
 def check_clients(sync: object, asynchronous: object) -> None:
     """
     Raises:
-        ConfigError: What was handed in is no HTTP client, or one of the other kind.
+        ConfigError: The object is no HTTP client, or one of the other kind.
     """
     for name, given, kind, awaited in (
         ("http_client", sync, HttpClient, False),
@@ -241,7 +241,7 @@ class AsyncOwnTransport:
 
 
 def _timely(fault: Fault, until: float) -> Fault:
-    """A silence that ended with the deadline was cut short by it."""
+    """Return a timeout or failed connection at the deadline as "late"."""
     late = fault.kind in ("timeout", "connect") and time.monotonic() >= until
     return Fault("late", fault.reason, cause=fault.cause, place=fault.place) if late else fault
 
@@ -288,7 +288,7 @@ def _maker(kind: type[A], proxy: Secret | None) -> Callable[[], A]:
 
 
 class UserTransport:
-    """A client handed in by the user, for threads: used as it is, timeouts and hooks too, but for redirects."""
+    """The user's own client, for threads; used as it is, with its timeouts and hooks, but without redirects."""
 
     def __init__(self, client: HttpClient, builder: RequestBuilder) -> None:
         self._client, self._builder = client, builder

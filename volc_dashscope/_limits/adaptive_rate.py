@@ -1,11 +1,11 @@
-"""How fast one kind of limit lets requests go, and what requests really cost. Pure."""
+"""The learnt rate of one limit, and the tokens that requests really cost. Pure."""
 
 from __future__ import annotations
 
 from collections import deque
 
-# What may go at once. Services count a second's worth as no burst, but requests that left apart arrive together
-# when anything on the way holds them up; the other half is for those.
+# Seconds' worth of requests that may be sent at once. Services accept one second's worth, but requests that were sent
+# apart may be delayed and arrive together; the other half second is for those.
 _AT_ONCE_SECONDS = 0.5
 # A rate is judged by its latest requests: all of the last seconds, and at least so many where the rate is low.
 _WINDOW_SECONDS = 5.0
@@ -14,11 +14,11 @@ _WINDOW_REQUESTS = 16
 _WINDOW_SHORTEST = 0.1
 # One throttle lowers the rate by half at most, as in TCP: the replies that make up a share are few.
 _LARGEST_DECREASE = 0.5
-# CUBIC's scale: one window after a rate is back at the one that was too much, it is so much above it.
+# CUBIC's scale: one window after the rate has reached the last throttled one, it is above it by this share.
 _GROWTH = 0.15
-# Requests per second that a long outage leaves.
+# The lowest rate, in requests per second, after a long outage.
 _SLOWEST = 1 / 60
-# A service that throttles what it was configured to allow counts a little differently; so much is left to it.
+# A service that throttles at the configured rate counts a little differently; the rate is lowered to this share.
 _CONFIGURED_MARGIN = 0.95
 
 
@@ -30,7 +30,7 @@ class RateWindow:
     its own. A throttle lowers the rate by the share of the latest requests that were throttled (DCTCP, RFC 8257):
     one throttle among hundreds of answers is chance and costs next to nothing, while a real limit refuses the
     whole excess and is reached in a few steps. Requests that are not throttled raise it along a cubic curve (CUBIC,
-    RFC 9438): level at the rate that was too much, and steeper the longer nothing objects to more.
+    RFC 9438): flat near the rate that was too much, and steeper the longer no throttle follows.
     """
 
     __slots__ = (
@@ -87,7 +87,7 @@ class RateWindow:
         self._passed = True
         if self._too_much is None:
             return
-        # Time in which nothing was sent proves nothing.
+        # Time without requests does not count.
         self._grown += min(max(0.0, active - self._raised) / self._window, 0.5)
         self._raised = max(active, self._raised)
         self.limit = self._too_much * (1 + _GROWTH * (self._grown - self._level_at) ** 3)
@@ -101,15 +101,14 @@ class RateWindow:
         Args:
             amount: What one request takes.
             active: The time without the pauses.
-            again: Whether the throttled request was under way together with the last one: that is one lesson, and
-                this reply only tells more about it.
+            again: Whether the throttled request was in flight together with the last throttled one: both count as
+                one throttle, and this one only makes its rate more exact.
         """
         if not again:
             self._throttle_count += 1
             if self.configured is not None and self._throttle_count == 2:  # once may be chance
                 self.configured = self.limit = self.configured * _CONFIGURED_MARGIN
-            # Where nothing passed since the last throttle it is an outage, and says nothing about the rate from
-            # which it began.
+            # If nothing passed since the last throttle, it is an outage, which says nothing about the rate before.
             self._tried = self._passed or self._too_much is None
             self._before, self._passed = self.limit, False
         if len(self._ended) < _WINDOW_REQUESTS:
@@ -137,7 +136,7 @@ class RateWindow:
 
 
 class TokenEstimator:
-    """What requests cost beside what was estimated: services do not publish how they count tokens."""
+    """Corrects token estimates by billed tokens: services do not publish how they count."""
 
     __slots__ = ("_estimated", "_spent", "_unknown")
 
@@ -147,7 +146,7 @@ class TokenEstimator:
         self._unknown = 0.0
 
     def expected(self, estimate: int) -> float:
-        """Return the tokens to take for a request; for media of unknown size what the last ones cost."""
+        """Return the tokens to reserve for a request; for media of unknown size what the last ones cost."""
         if not estimate:
             return self._unknown
         return estimate * self._spent / self._estimated if self._estimated else float(estimate)

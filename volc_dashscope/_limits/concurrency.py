@@ -1,4 +1,4 @@
-"""How many requests may be in flight: as many as asked for, and fewer while most come back unserved. Pure."""
+"""Limits the requests in flight: `max_concurrency`, and fewer while most of them fail. Pure."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ class ConcurrencyLimit:
     Requests in flight at once.
 
     A service that is overloaded answers 503, hangs up or lets requests time out; more of them at once make it
-    worse. Outcomes are counted in rounds of as many requests as may be in flight. A round of which more than half
-    came back unserved halves the limit; every answer raises it by one place per round (AIMD, as TCP does). Fewer
-    failures than that are chance: retries deal with them, and giving up places would only make the call slow.
+    worse. Outcomes are counted in rounds of as many requests as may be in flight. A round with more than half failed
+    halves the limit; every answer raises it, by one per round (AIMD, as TCP does). Fewer failures are chance: retries
+    deal with them, and a lower limit would only make the call slow.
 
     Args:
         width: The most there may be; None for no bound.
@@ -25,7 +25,7 @@ class ConcurrencyLimit:
         self._served = self._unserved = 0
 
     def crowded(self) -> None:
-        """Note a request that the service refused because too many are in flight: no chance, so one is enough."""
+        """Note a request that the service refused because too many are in flight; one is enough."""
         self._unserved += max(1, self._served)
         self.unserved()
 

@@ -1,8 +1,8 @@
 """
-How fast to send: requests and tokens per minute, shared by every thread and task of a client.
+Limits requests and tokens per minute, for all threads and tasks of a client.
 
 Each request reserves a slot on a time line and waits for it. One throttle reply moves every slot behind the
-pause the service asked for and lowers the rate of the allowance it names; replies without a throttle raise it
+pause in the reply and lowers the rate of the limit it names; replies without a throttle raise it
 again, slowly near the rate that was last too much. Pure: the time comes in as an argument.
 """
 
@@ -22,7 +22,7 @@ _LONGEST_PAUSE = 16.0
 
 
 class RequestCost(NamedTuple):
-    """What one request takes from the allowance. Tokens are an estimate."""
+    """Requests and estimated tokens that one request takes from the limits."""
 
     requests: int = 1
     tokens: int = 0
@@ -39,7 +39,7 @@ class Reservation(NamedTuple):
 # Unsourced A50: limits of two models are independent, and texts and media share one limit of tokens.
 class RateLimiter:
     """
-    A client's allowance.
+    A client's rate limits.
 
     Args:
         requests_per_minute, tokens_per_minute: The account's limits, or None to learn them from throttles.
@@ -58,14 +58,14 @@ class RateLimiter:
         self._resume = float("-inf")
         self._paused = 0.0
         self._pause = _PAUSE
-        # Slots that are still to come, each with where both lines stood before it.
+        # Future slots, each with the state of both lines before it.
         self._future_slots: deque[tuple[float, float, float]] = deque()
         self._lock = Lock()
 
     def reserve(self, cost: RequestCost, now: float) -> Reservation:
         """Take the next free slot."""
         with self._lock:
-            # Both allowances are taken at the same moment: requests that waited for tokens must not bunch up.
+            # Both limits are taken at the same time, so that requests that waited for tokens are not sent in a bunch.
             at = max(now, self._requests.next, self._tokens.next)
             while self._future_slots and self._future_slots[0][0] <= now:
                 self._future_slots.popleft()
@@ -77,7 +77,7 @@ class RateLimiter:
             return Reservation(at - now, self._epoch, tokens)
 
     def confirms(self, reservation: Reservation) -> bool:
-        """Whether a slot still stands: a throttle since it was made cancels it."""
+        """Whether a slot is still valid: a throttle since then cancels it."""
         return reservation.epoch == self._epoch
 
     def max_in_flight(self) -> float:
@@ -85,7 +85,7 @@ class RateLimiter:
         return self._concurrency.size
 
     def pause(self, now: float) -> float:
-        """Seconds for which nothing may be sent, because the service asked for it."""
+        """Seconds in which nothing may be sent, by the service's last throttle."""
         return max(0.0, self._resume - now)
 
     def report(
@@ -101,17 +101,17 @@ class RateLimiter:
         Learn from how a request ended.
 
         Args:
-            reservation: The slot it was sent in; a throttle of one sent before the last throttle teaches nothing new.
-            spent: Tokens it was billed, where the reply says so.
+            reservation: Its slot; a throttle of a request sent before the last throttle does not lower the rate again.
+            spent: Billed tokens, if the reply has them.
         """
         with self._lock:
-            # At least one token, so that a share of the latest can be told.
+            # At least one token, so that the share of throttled ones can be computed.
             tokens = max(1.0, reservation.tokens if reservation is not None else float(cost.tokens))
             if isinstance(error, RateLimitError) and error.retryable:
                 late = reservation is not None and reservation.epoch < self._epoch
                 self._slow_down(error, cost._replace(tokens=round(tokens)), now, late=late)
             elif isinstance(error, ServiceUnavailableError | TransportError):
-                # No throttle: it took its place in the rate as an answer does.
+                # No throttle: it counts towards the rate as an answer does.
                 self._concurrency.unserved()
                 self._requests.passed(cost.requests, self._active(now))
                 self._tokens.passed(tokens, self._active(now))
@@ -120,24 +120,24 @@ class RateLimiter:
                 self._answered(cost, tokens, spent, now)
 
     def _slow_down(self, error: RateLimitError, cost: RequestCost, now: float, *, late: bool) -> None:
-        # More than a day ends that request alone: one odd reply must not stop a client for good.
+        # A hint of more than a day only ends this request: one odd reply must not stop a client for good.
         hint = error.retry_after if (error.retry_after or 0.0) <= LONGEST_HINT else None
         active = self._active(now)
         self._requests.throttled(cost.requests, active)
         self._tokens.throttled(cost.tokens, active)
-        # Requests in flight together are throttled together; that is one lesson, not many.
-        lesson = now - self._lowered >= _PAUSE and not late
+        # Requests in flight together are throttled together; that counts as one throttle.
+        new_throttle = now - self._lowered >= _PAUSE and not late
         if error.limit == "concurrency":
-            # Fewer at once, not fewer a minute, is what a crowded service needs.
+            # The service has too many requests at once; the rate per minute stays.
             self._concurrency.crowded()
-            lesson = False
+            new_throttle = False
         elif error.limit == "tokens":
-            self._tokens.lower(cost.tokens, active, again=not lesson)
+            self._tokens.lower(cost.tokens, active, again=not new_throttle)
         else:
-            self._requests.lower(cost.requests, active, again=not lesson)
-        if lesson:
+            self._requests.lower(cost.requests, active, again=not new_throttle)
+        if new_throttle:
             self._lowered = now
-            # Longer from throttle to throttle while nothing is answered between: a service that is overloaded.
+            # The pause doubles from throttle to throttle while nothing is answered in between.
             pause, self._pause = self._pause, min(2 * self._pause, _LONGEST_PAUSE)
         elif hint is None:
             return
@@ -150,7 +150,7 @@ class RateLimiter:
             window.next = max(window.next, self._resume)
 
     def _cancel(self, now: float) -> None:
-        """Take back the slots that are still to come; a line that kept them would stand still that long."""
+        """Release all future slots; otherwise the line would stay blocked until the last of them."""
         self._epoch += 1
         while self._future_slots and self._future_slots[0][0] <= now:
             self._future_slots.popleft()
@@ -167,5 +167,5 @@ class RateLimiter:
         self._tokens.passed(taken if spent is None else spent, active)
 
     def _active(self, now: float) -> float:
-        """The time without the pauses: a clock that stands still in them."""
+        """The time without the pauses."""
         return max(now, self._resume) - self._paused

@@ -1,4 +1,4 @@
-"""How long to wait before the next attempt, and whether there is one. Pure: clock and random come from outside."""
+"""Decides whether and when a request is sent again. Pure: clock and random numbers are arguments."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from volc_dashscope.errors import EmbeddingError
 
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 20.0
-# A service that asks for more than this will not serve the request, however patient the caller is.
+# A longer hint than this means that the request will not be served.
 LONGEST_HINT = 24 * 3600.0
 DEFAULT_RETRIES = 7
 _FIRST_CONNECTS, _FIRST_SECONDS = 3, 10.0
@@ -46,7 +46,7 @@ class Retry:
         """
         if not error.retryable or attempt > self.max_retries:
             return None
-        # Jitter upwards on a hint (never earlier than asked), downwards on our own guess.
+        # Jitter makes a hint longer, never shorter, and our own pause shorter.
         if error.retry_after is not None and error.retry_after > LONGEST_HINT:
             return None
         if error.retry_after is not None:
@@ -59,12 +59,12 @@ class Retry:
 
 class Reachability:
     """
-    Whether a service can be reached at all, as the exchanges of one client find out together.
+    Whether a service can be reached, learnt from all exchanges of one client.
 
-    A service that never answered is asked three times within ten seconds: a refused port or an unknown host does not
-    get better. One that has answered may be away for a while, and gets all retries; a request that has used them,
-    while no other got a reply either, ends the calls of the client as an account error does. What was given up
-    without an answer is then tried once a request: a job would wait out all attempts for each of its batches.
+    A service that has never answered is tried three times within ten seconds: a refused port or an unknown host does
+    not recover. One that has answered before may be down for a while, and gets all retries; a request that has used
+    them, while no other got a reply either, ends the calls of the client as an account error does. From then on each
+    request is tried once, so that a job does not wait out all attempts for each of its batches.
     """
 
     def __init__(self) -> None:
@@ -84,7 +84,7 @@ class Reachability:
         return not self._reached and retry.max_retries == DEFAULT_RETRIES and hopeless
 
     def lost(self, replies: int) -> bool:
-        """Note that a request could not connect; whether none was answered since there were `replies`."""
+        """Note a failed connection; return whether no request was answered since there were `replies`."""
         if replies != self.replies:
             return False
         self._reached, self._given_up = False, not self._reached
