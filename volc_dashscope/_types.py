@@ -121,7 +121,8 @@ class RequestSpec:
         key: The key, so that messages never repeat it; only the transport sends it. None for a server without keys.
         key_name: The name of the argument or variable the key came from, for messages; empty without a key.
         expected: Length of a finished row; None until the first reply of an unknown model.
-        dense, sparse: Whether dense and sparse vectors are requested.
+        dense: Whether dense vectors are requested.
+        sparse: Whether sparse vectors are requested.
     """
 
     model_info: ModelInfo
