@@ -19,6 +19,7 @@ from pathlib import Path
 from types import FunctionType
 
 import pytest
+from llama_index.core import Settings
 from test_readme import blocks
 
 from volc_dashscope import Client
@@ -131,6 +132,9 @@ def namespace(ark_dashscope_emulator_env, reader, tmp_path, monkeypatch):
     """What is around an example, by the name of what it is about."""
     shutil.copytree(reader, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
+    # Some examples set LlamaIndex's defaults, which are the process's; both are put back afterwards.
+    for name in ("_callback_manager", "_llm"):
+        monkeypatch.setattr(Settings, name, getattr(Settings, name))
     emulator = ark_dashscope_emulator_env
     clients = []
 

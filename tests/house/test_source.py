@@ -14,6 +14,7 @@ from source import PACKAGES, ROOT, Module, modules
 MODULES = modules()
 LONGEST_MODULE, LONGEST_FUNCTION = 400, 40
 LONG_MODULES = {
+    "volc_dashscope.client": "the settings as arguments, and the two clients with what their methods promise",
     "volc_dashscope.inputs": "each of the four values has its constructors, their checks and an example",
     "volc_dashscope.emulator.lexicon": "a table of words in two languages",
 }
