@@ -107,13 +107,24 @@ def authority() -> trustme.CA:
     return trustme.CA()
 
 
+def _read_request(connection: socket.socket) -> None:
+    """Read head and body: a connection closed with unread bytes is reset, and its reply may be lost."""
+    head, _, body = connection.recv(65536).partition(b"\r\n\r\n")
+    length = next(
+        (line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")), b":0"
+    )
+    left = int(length.partition(b":")[2]) - len(body)
+    while left > 0 and (piece := connection.recv(65536)):
+        left -= len(piece)
+
+
 def _tls(authority: trustme.CA, *names: str, **settings: Any) -> Callable[[socket.socket], object]:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert(*names, **settings).configure_cert(context)
 
     def serve(connection: socket.socket) -> None:
         with context.wrap_socket(connection, server_side=True) as secured:
-            secured.recv(65536)
+            _read_request(secured)
             secured.sendall(b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\n\r\n")
 
     return serve
