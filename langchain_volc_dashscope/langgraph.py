@@ -24,10 +24,13 @@ def langgraph_index(
     The database stores embed queries by `embed_documents`, like memories. So where `text_type` is "auto", all are
     embedded in one role (None), which suits queries and memories alike.
 
-    Example:
-        >>> from langchain_volc_dashscope import DashScopeEmbeddings, langgraph_index
-        >>> embeddings = DashScopeEmbeddings(model="text-embedding-v4", api_key="...")  # doctest: +SKIP
-        >>> SqliteStore(connection, index=langgraph_index(embeddings))  # doctest: +SKIP
+    ```python
+    embeddings = DashScopeEmbeddings(model="text-embedding-v4")
+    print(langgraph_index(embeddings, fields=["text"])["dims"])
+    ```
+    ```text
+    1024
+    ```
 
     Args:
         embeddings: An embedding object of a known model, or with `dimensions=`.

@@ -8,7 +8,7 @@ The distributions of `packaging/`, which are further names for the same package,
 in the same way.
 
 When all is well, the archives are in `dist/`, and the commands that publish them are printed. `make chaos` runs the
-same as its step `package` and keeps nothing.
+same as its step `package` and keeps nothing. Long because the program that tries each extra stands here too.
 """
 
 from __future__ import annotations

@@ -1,4 +1,8 @@
-"""`Client` and `AsyncClient`: the same settings and decisions, in threads or in tasks."""
+"""
+`Client` and `AsyncClient`: the same settings and decisions, in threads or in tasks.
+
+Long because the settings stand here once more as arguments, where type checkers read them.
+"""
 
 from __future__ import annotations
 

@@ -3,6 +3,8 @@ What can be embedded: text, images, videos, frames, and several of them fused in
 
 A `str` is text, always. Everything else is one of the values here, made by a constructor that says where its
 bytes come from, and checked then. Nothing here fetches a URL.
+
+Long because each value has its constructors, their checks and an example.
 """
 
 from __future__ import annotations

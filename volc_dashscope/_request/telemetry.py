@@ -78,7 +78,7 @@ class RequestTelemetry:
         attributes = {**self._common, **self._asked, "volc_dashscope.items": items}
         span = tracer.start_span(self._title, self._parent, kind=trace.SpanKind.CLIENT, attributes=attributes)
         began, attempts, waited = self._clock(), 0, 0.0
-        failure: str | None = "cancelled"
+        failure: str | None = None
         try:
             with closing(flow):
                 step = next(flow)
@@ -90,7 +90,6 @@ class RequestTelemetry:
                     step = flow.send((yield step))
         except StopIteration as done:
             answer: A = done.value
-            failure = None
             self._answered(span, answer)
             return answer
         except BaseException as error:
