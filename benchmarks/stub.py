@@ -1,8 +1,8 @@
 """
 A loopback server that answers embedding requests with canned vectors as fast as Python can.
 
-python -m benchmarks.stub --latency 0.05 prints its port. It is no emulator: it looks at nothing but the route and
-the number of texts, so that what is measured is the client.
+python -m benchmarks.stub --latency 0.05 [--dimension 1024] prints its port. It is no emulator: it looks at nothing
+but the route and the number of texts, so that what is measured is the client.
 """
 
 from __future__ import annotations
@@ -88,8 +88,9 @@ class Stub(asyncio.Protocol):
         return self.texts[len(orjson.loads(body)["input"]["texts"])]
 
 
-async def _serve(latency: float) -> None:
+async def _serve(latency: float, dimension: int) -> None:
     Stub.latency = latency
+    Stub.texts = {count: _text(count, dimension) for count in Stub.texts}
     server = await asyncio.get_running_loop().create_server(Stub, "127.0.0.1", 0, backlog=512)
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
@@ -98,4 +99,6 @@ async def _serve(latency: float) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--latency", type=float, default=0.0)
-    asyncio.run(_serve(parser.parse_args().latency))
+    parser.add_argument("--dimension", type=int, default=1024)
+    given = parser.parse_args()
+    asyncio.run(_serve(given.latency, given.dimension))

@@ -1,109 +1,283 @@
 """
-python -m benchmarks.waits --before ROOT [--rounds 5]: CPU of what users wait for, before and after, in one run.
+python -m benchmarks.waits --before CHECKOUT [--rounds 3] [--runs 1] [--only TEXT]: what users wait for, in one table.
 
-ROOT is another checkout of this repository, such as a `git worktree` of an older commit. Each measurement is a program
-in a process of its own, on one core; the two trees take turns, and the medians are printed. Byte code is written to a
-folder of its own first, whatever the environment says.
+CHECKOUT is another checkout of this repository, such as a `git worktree` of an older commit. Each measurement is a
+program of `benchmarks/programs`, or a command, in a process of its own on the first core; servers are on the second
+one and come from this checkout. Both trees take turns in each round, and medians are printed. Byte code is written
+to a folder of its own in a round that does not count. With two runs all of it is done twice.
 """
 
 from __future__ import annotations
 
 import argparse
+import io
+import json
 import os
 import statistics
 import subprocess
 import sys
+import time
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 ROOT = Path(__file__).resolve().parents[1]
-CORE = 0
-# Programs that print a number have measured themselves; of the others the whole process counts, in seconds.
-CACHE = """
-import time, tempfile
-from volc_dashscope import Client
-from volc_dashscope.cache import SQLiteCache
-from volc_dashscope.emulator import Emulator
-texts = [f"a text that is number {number}" for number in range(2000)]
-with tempfile.TemporaryDirectory() as folder, SQLiteCache(folder + "/cache.sqlite") as cache:
-    http = Emulator().http_client()
-    client = Client("text-embedding-v4", api_key="k", dimensions=64, cache=cache, http_client=http)
-    client.embed(texts)
-    start = time.process_time()
-    for _ in range(5):
-        client.embed(texts)
-    print(1e6 * (time.process_time() - start) / 5 / len(texts))
-"""
-EMULATOR = """
-import random, time, orjson
-from volc_dashscope.emulator import Emulator
-letters = [chr(code) for code in range(0x4E00, 0x4E00 + 2000)]
-words = ["".join(random.Random(number).choices(letters, k=2)) for number in range(3000)]
-draw = random.Random(1)
-bodies = [
-    orjson.dumps({"model": "text-embedding-v4", "input": {"texts": texts}})
-    for texts in ([["".join(draw.choices(words, k=90)) for _ in range(10)] for _ in range(60)])
-]
-app = Emulator().app
-headers = {"authorization": "Bearer k", "content-type": "application/json"}
-path = "/api/v1/services/embeddings/text-embedding/text-embedding"
-for number, body in enumerate(bodies):
-    if number == 20:
-        start = time.process_time()
-    assert app.handle("POST", path, "", headers, body).status == 200
-print(1e3 * (time.process_time() - start) / 40)
-"""
-PROGRAMS = {
-    "pytest alone, s": "import pytest",
-    "pytest and the plugin, s": "import pytest, volc_dashscope.emulator.pytest_plugin",
-    "httpx, numpy, orjson, s": "import httpx, numpy, orjson",
-    "import volc_dashscope, s": "import volc_dashscope",
-    "import Client, s": "from volc_dashscope import Client",
-    "--help, s": "import sys; sys.argv = ['volc-dashscope', '--help']\nfrom volc_dashscope.cli import main; main()",
-    "cached item, us": CACHE,
-    "emulator, ten Chinese texts, ms": EMULATOR,
+PROGRAMS = Path(__file__).parent / "programs"
+FILES, PICTURES = 50_000, 2_000
+Figures = dict[str, float]
+# Program or command by name. `{files}` and `{pictures}` are folders; commands are measured as whole processes.
+MEASURED: dict[str, list[str]] = {
+    "cache": ["cache.py"],
+    "bulk": ["bulk.py"],
+    "listing": ["listing.py", "{files}"],
+    "langchain": ["lists.py", "langchain"],
+    "llama_index": ["lists.py", "llama_index"],
+    "search": ["search.py", "{pictures}"],
+    "emulator": ["emulator.py"],
+    "ledger": ["ledger.py"],
+    "plugin": ["plugin.py"],
+    "dependencies": ["-c", "import httpx, numpy, orjson"],
+    "client": ["-c", "from volc_dashscope import Client"],
+    "help": ["-m", "volc_dashscope", "--help"],
+    "first vector": ["first_vector.py"],
 }
+# These have imported everything when they begin to measure, so they need no round that writes byte code.
+IMPORTED_BEFORE = ("cache", "bulk", "langchain", "llama_index", "emulator", "ledger")
 
 
-def measure(root: Path, program: str, byte_code: str) -> float:
-    """Run a program against a checkout and return what it measured, or its CPU seconds."""
-    environment = {**os.environ, "PYTHONPATH": str(root), "PYTHONPYCACHEPREFIX": f"{byte_code}/{root.name}"}
-    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+@dataclass(frozen=True)
+class Goal:
+    """
+    What a row should reach.
+
+    Attributes:
+        words: As it is printed.
+        reached: Called with the medians before and after.
+    """
+
+    words: str
+    reached: Callable[[float, float], bool]
+
+
+def at_most(limit: float) -> Goal:
+    """Return the goal of a number that should be small."""
+    return Goal(f"≤ {limit:g}", lambda _, after: after <= limit)
+
+
+def at_least(limit: float) -> Goal:
+    """Return the goal of a number that should be large."""
+    return Goal(f"≥ {limit:g}", lambda _, after: after >= limit)
+
+
+def at_most_times(share: float) -> Goal:
+    """Return the goal of a number that should be a share of what it was."""
+    return Goal(f"≤ {share:g} × before", lambda before, after: after <= share * before)
+
+
+@dataclass(frozen=True)
+class Row:
+    """
+    A row of the table.
+
+    Attributes:
+        line: Which group it belongs to.
+        words: What is measured, with its unit.
+        value: Takes the number from the figures of one tree in one round, by measurement.
+        needs: The measurements it is made from.
+        goal: None where the number is shown for its own sake.
+    """
+
+    line: int
+    words: str
+    value: Callable[[dict[str, Figures]], float]
+    needs: tuple[str, ...]
+    goal: Goal | None = None
+
+
+def row(line: int, words: str, measured: str, figure: str, goal: Goal | None = None) -> Row:
+    """Return a row that shows one figure of one measurement."""
+    return Row(line, words, lambda seen: seen[measured][figure], (measured,), goal)
+
+
+ROWS = (
+    row(1, "5,000 new texts in a call: SELECTs", "cache", "selects", at_most(2)),
+    row(1, "5,000 new texts in a call: transactions", "cache", "transactions", at_most(500)),
+    row(1, "call whose rows are all in the cache, µs an item", "cache", "hit_us", at_most(10)),
+    row(2, "bulk, d=64, ten texts a request: CPU µs a row", "bulk", "row_us", at_most_times(0.6)),
+    row(2, "bulk, 50,000 rows: memory above start, MB", "bulk", "mb", at_most(200)),
+    row(2, "folder of 50,000 files: CPU s to the first request", "listing", "cpu"),
+    row(2, "folder of 50,000 files: s to the first request", "listing", "seconds", at_most(3)),
+    row(3, "LangChain, 100,000 × 64: CPU µs a row", "langchain", "row_us"),
+    row(3, "LangChain: peak above start / bytes of the lists", "langchain", "times_lists", at_most(1.3)),
+    row(3, "LlamaIndex, 100,000 × 64: CPU µs a row", "llama_index", "row_us"),
+    row(3, "LlamaIndex: peak above start / bytes of the lists", "llama_index", "times_lists", at_most(1.3)),
+    row(4, "search, 2,000 pictures, first time: s", "search", "first_seconds"),
+    row(4, "search, first time: peak MB", "search", "first_mb", at_most(200)),
+    row(4, "search, again: s", "search", "again_seconds", at_most(0.7)),
+    row(4, "search, again: CPU s", "search", "again_cpu"),
+    row(4, "search, again: peak MB", "search", "again_mb", at_most(200)),
+    row(5, "emulator, ten texts of 180 characters: requests/s", "emulator", "per_second", at_least(400)),
+    row(5, "emulator, 100 pictures of 1 MB: MB kept", "ledger", "mb"),
+    row(6, "pytest plugin: CPU ms", "plugin", "ms", at_most(10)),
+    row(6, "pytest plugin: modules", "plugin", "modules"),
+    row(6, "pytest plugin: MB", "plugin", "mb"),
+    Row(
+        7,
+        "import of Client / import of httpx, numpy, orjson",
+        lambda seen: seen["client"]["cpu"] / seen["dependencies"]["cpu"],
+        ("client", "dependencies"),
+        at_most(1.2),
+    ),
+    row(7, "volc-dashscope --help: CPU s", "help", "cpu", at_most(0.25)),
+    row(7, "first vector after the import: CPU s", "first vector", "cpu"),
+    row(7, "first vector after the import: s", "first vector", "seconds", at_most(0.15)),
+)
+
+
+def on_core(number: int) -> Callable[[], None]:
+    """Return what a child process calls to stay on one core."""
+    return lambda: os.sched_setaffinity(0, {number % (os.cpu_count() or 1)})
+
+
+def measure(root: Path, arguments: list[str], environment: dict[str, str]) -> Figures:
+    """Run a program, or a command, against a checkout and return its figures."""
+    program = arguments[0].endswith(".py")
+    command = [sys.executable, *([] if program else ["-P"]), *arguments]
+    byte_code = {"PYTHONPATH": str(root), "PYTHONPYCACHEPREFIX": f"{environment['BYTE_CODE']}/{root.name}"}
+    clock = time.perf_counter()
     process = subprocess.Popen(
-        [sys.executable, "-P", "-c", program],
-        env=environment,
-        stdout=subprocess.PIPE,
-        preexec_fn=lambda: os.sched_setaffinity(0, {CORE}),
+        command, env=environment | byte_code, cwd=PROGRAMS, stdout=subprocess.PIPE, preexec_fn=on_core(0)
     )
     assert process.stdout is not None
     with process.stdout as stream:
-        told = stream.read().decode()
+        printed = stream.read().decode()
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
-    assert process.returncode == 0, program
-    return float(told) if program in (CACHE, EMULATOR) else usage.ru_utime + usage.ru_stime
+    if process.returncode:
+        raise SystemExit(f"{' '.join(arguments)} failed against {root.name}")
+    if program:
+        figures: Figures = json.loads(printed.splitlines()[-1])
+        return figures
+    seconds = time.perf_counter() - clock
+    return {
+        "cpu": usage.ru_utime + usage.ru_stime,
+        "seconds": seconds,
+        "mb": usage.ru_maxrss * 1024 / 1e6,
+    }
 
 
-def main(before: Path, rounds: int) -> None:
-    """Measure everything in turns and print a table."""
-    trees = {"before": before.resolve(), "after": ROOT}
-    seen: dict[tuple[str, str], list[float]] = {(name, tree): [] for name in PROGRAMS for tree in trees}
-    with TemporaryDirectory() as byte_code:
+@contextmanager
+def served(command: list[str], start: str) -> Iterator[str]:
+    """Start a server of this checkout on the second core, and yield what follows `start` on a line it prints."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", *command],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=on_core(1),
+    )
+    try:
+        assert process.stdout is not None
+        yield next(line.removeprefix(start).strip() for line in process.stdout if line.startswith(start))
+    finally:
+        process.kill()
+        process.wait()
+
+
+@contextmanager
+def prepared(arguments: Collection[str]) -> Iterator[tuple[dict[str, str], dict[str, str]]]:
+    """Yield the environment of the programs, and those folders that are among their arguments."""
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        pictures = {"{files}": (FILES, (4, 3)), "{pictures}": (PICTURES, (640, 480))}
+        folders = {place: folder / place.strip("{}") for place in pictures if place in arguments}
+        for place, each in folders.items():
+            each.mkdir()
+            paint(each, *pictures[place])
+        stub = ["benchmarks.stub", "--dimension", "64"]
+        emulator = ["volc_dashscope.emulator", "--port", "0"]
+        with served(stub, "") as port, served(emulator, "ARK_BASE_URL=") as url:
+            environment = os.environ | {
+                "BYTE_CODE": f"{folder}/byte-code",
+                "STUB": f"http://127.0.0.1:{port}",
+                "EMULATOR": url.removesuffix("/api/v3"),
+            }
+            environment.pop("PYTHONDONTWRITEBYTECODE", None)
+            yield environment, {name: str(each) for name, each in folders.items()}
+
+
+def paint(folder: Path, count: int, size: tuple[int, int]) -> None:
+    """Write so many pictures of noise, which differ by a comment in the file."""
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.effect_noise(size, 60).convert("RGB").save(file, "JPEG")
+    start, rest = file.getvalue()[:2], file.getvalue()[2:]
+    for number in range(count):
+        (folder / f"{number:05}.jpg").write_bytes(start + b"\xff\xfe\x00\x07%05d" % number + rest)
+
+
+def run(trees: dict[str, Path], rows: list[Row], rounds: int) -> dict[tuple[str, str], float]:
+    """Measure everything in turns; return the medians by row and tree."""
+    names = [name for name in MEASURED if any(name in row.needs for row in rows)]
+    seen: dict[str, list[dict[str, Figures]]] = {tree: [] for tree in trees}
+    with prepared([argument for name in names for argument in MEASURED[name]]) as (environment, folders):
         for number in range(rounds + 1):
-            for name, program in PROGRAMS.items():
+            figures: dict[str, dict[str, Figures]] = {tree: {} for tree in trees}
+            for name in names:
+                if not number and name in IMPORTED_BEFORE:
+                    continue
+                arguments = [folders.get(argument, argument) for argument in MEASURED[name]]
                 for tree, root in trees.items():
-                    value = measure(root, program, byte_code)
-                    if number:  # the first round writes byte code
-                        seen[name, tree].append(value)
-    print(f"medians of {rounds} rounds, one core")
-    for name in PROGRAMS:
-        old, new = (statistics.median(seen[name, tree]) for tree in trees)
-        print(f"{name:34} {old:9.3f} {new:9.3f}  x {new / old:.2f}")
+                    figures[tree][name] = measure(root, arguments, environment)
+                    print(f"round {number}, {name}, {tree}: {figures[tree][name]}", file=sys.stderr)
+            for tree in trees:
+                if number:
+                    seen[tree].append(figures[tree])
+    return {
+        (row.words, tree): statistics.median(row.value(each) for each in seen[tree])
+        for row in rows
+        for tree in trees
+    }
+
+
+def table(rows: list[Row], runs: list[dict[tuple[str, str], float]]) -> Iterator[str]:
+    """Return the lines of a Markdown table: before and after of each run, and the goal."""
+    yield "| line | | before | after | goal | reached |"
+    yield "|--:|---|--:|--:|--:|---|"
+    for each in rows:
+        before, after = ([medians[each.words, tree] for medians in runs] for tree in ("before", "after"))
+        reached = ""
+        if each.goal is not None:
+            reached = "yes" if all(map(each.goal.reached, before, after)) else "no"
+        words = each.goal.words if each.goal is not None else ""
+        numbers = [" · ".join(map(_number, values)) for values in (before, after)]
+        yield f"| {each.line} | {each.words} | {numbers[0]} | {numbers[1]} | {words} | {reached} |"
+
+
+def _number(value: float) -> str:
+    if value >= 100 or value.is_integer():
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if value >= 10 else f"{value:.3g}"
+
+
+def main() -> None:
+    """Measure what was asked for and print the table."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.waits")
+    parser.add_argument("--before", type=Path, required=True, metavar="CHECKOUT")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--runs", type=int, default=1)
+    parser.add_argument("--only", default="", metavar="TEXT", help="rows whose words hold this")
+    given = parser.parse_args()
+    rows = [row for row in ROWS if given.only.lower() in row.words.lower()]
+    trees = {"before": given.before.resolve(), "after": ROOT}
+    runs = [run(trees, rows, given.rounds) for _ in range(given.runs)]
+    print(f"Medians of {given.rounds} rounds in turns, of {given.runs} runs (run 1 · run 2); one core.\n")
+    print("\n".join(table(rows, runs)))
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.waits")
-    parser.add_argument("--before", type=Path, required=True)
-    parser.add_argument("--rounds", type=int, default=5)
-    given = parser.parse_args()
-    main(given.before, given.rounds)
+    main()

@@ -1,0 +1,1 @@
+"""Programs that measure one thing in a process of its own; `benchmarks.waits` runs them against two checkouts."""

@@ -1,0 +1,69 @@
+"""Line 5: requests a second of the emulator on a core of its own: ten texts of 180 Chinese characters each."""
+
+from __future__ import annotations
+
+import http.client
+import random
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlsplit
+
+import orjson
+from figures import on_core, say
+
+CONNECTIONS = 4
+WARM, COUNTED = 40, 120
+PATH = "/api/v1/services/embeddings/text-embedding/text-embedding"
+
+
+def _bodies() -> list[bytes]:
+    letters = [chr(code) for code in range(0x4E00, 0x4E00 + 2000)]
+    words = ["".join(random.Random(number).choices(letters, k=2)) for number in range(3000)]
+    draw = random.Random(1)
+    return [
+        orjson.dumps({"model": "text-embedding-v4", "input": {"texts": texts}})
+        for texts in (
+            [["".join(draw.choices(words, k=90)) for _ in range(10)] for _ in range(WARM + COUNTED)]
+        )
+    ]
+
+
+def _post(host: str, bodies: list[bytes]) -> None:
+    connection = http.client.HTTPConnection(host)
+    for body in bodies:
+        headers = {"authorization": "Bearer k", "content-type": "application/json"}
+        connection.request("POST", PATH, body, headers)
+        reply = connection.getresponse()
+        reply.read()
+        assert reply.status == 200
+    connection.close()
+
+
+def main() -> None:
+    """Start an emulator on the other core and keep it busy."""
+    command = [sys.executable, "-P", "-m", "volc_dashscope.emulator", "--port", "0"]
+    emulator = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, preexec_fn=on_core(1))
+    try:
+        assert emulator.stdout is not None
+        lines = (line.partition("=") for line in emulator.stdout)
+        host = next(urlsplit(url.strip()).netloc for name, _, url in lines if name == "DASHSCOPE_BASE_URL")
+        bodies = _bodies()
+        with ThreadPoolExecutor(CONNECTIONS) as threads:
+            for some in (bodies[:WARM], bodies[WARM:]):
+                clock = time.perf_counter()
+                list(
+                    threads.map(
+                        _post, [host] * CONNECTIONS, [some[at::CONNECTIONS] for at in range(CONNECTIONS)]
+                    )
+                )
+                seconds = time.perf_counter() - clock
+    finally:
+        emulator.kill()
+        emulator.wait()
+    say(per_second=COUNTED / seconds)
+
+
+if __name__ == "__main__":
+    main()
