@@ -1,7 +1,7 @@
 """
-Write the table of READMEs that compares, from a run of the benchmarks: python scripts/comparison.py [--check].
+Write the tables that compare clients, in READMEs and the speed guide: python scripts/comparison.py [--check].
 
-    python -m benchmarks --workloads W1,W2 --latency 0 > benchmarks/results/clients.log
+    python -m benchmarks --latency 0 > benchmarks/results/clients.log
 
 Numbers come from that file; what the cells in words say is proved by tests/parity/test_beside_others.py.
 """
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from marked import ROOT, write_blocks
 
 RESULTS = ROOT / "benchmarks" / "results" / "clients.log"
-TEXTS, ITEMS = "W1", "W2"
+TEXTS, ITEMS, PICTURES = "W1", "W2", "W3"
 OURS = ("ours_sync", "ours_langchain", "ours_llama_index")
 
 
@@ -111,6 +111,22 @@ OWN = (
     ("**本库**：核心 · LangChain · LlamaIndex", "3 个请求，同时发送", "按要求等待，只重发失败的", "支持"),
 )
 PAGES = ("README.md", "README.zh-CN.md")
+# The client with its own connections, and with clients that are handed in.
+HANDED_IN = (
+    ("ours_sync", "`Client`", "`Client`"),
+    ("ours_httpx2", "`Client`, `http_client`: `httpx2.Client`", "`Client`，`http_client`：`httpx2.Client`"),
+    ("ours_async", "`AsyncClient`", "`AsyncClient`"),
+    (
+        "ours_aiohttp",
+        "`AsyncClient`, `http_async_client` with `AiohttpTransport`",
+        "`AsyncClient`，`http_async_client` 用 `AiohttpTransport`",
+    ),
+)
+HANDED_IN_HEADS = (
+    "| CPU seconds | 1,000 texts, ten a request | 1,000 Doubao texts | 1,000 pictures of 1 MB |\n",
+    "| CPU 秒 | 1,000 条文本，每个请求十条 | 1,000 条豆包文本 | 1,000 张 1 MB 的图片 |\n",
+)
+GUIDES = ("docs/en/speed.md", "docs/zh/speed.md")
 
 
 def measured(log: str) -> dict[tuple[str, str], float]:
@@ -128,6 +144,17 @@ def measured(log: str) -> dict[tuple[str, str], float]:
 def table(language: int, numbers: dict[tuple[str, str], float]) -> str:
     """Return the table in one language, 0 for English and 1 for Chinese."""
     return "".join(_lines(language, numbers))
+
+
+def handed_in_table(language: int, numbers: dict[tuple[str, str], float]) -> str:
+    """Return the table of clients that are handed in, in one language."""
+    rows = [
+        _line(
+            names[language], *(_number(numbers[workload, contender]) for workload in (TEXTS, ITEMS, PICTURES))
+        )
+        for contender, *names in HANDED_IN
+    ]
+    return "".join([HANDED_IN_HEADS[language], "|---|--:|--:|--:|\n", *rows])
 
 
 def _lines(language: int, numbers: dict[tuple[str, str], float]) -> Iterator[str]:
@@ -157,9 +184,14 @@ def _line(*cells: str) -> str:
 
 
 def main() -> int:
-    """Rewrite both pages, or with --check say which are stale."""
+    """Rewrite the pages, or with --check say which are stale."""
     numbers = measured(RESULTS.read_text(encoding="utf-8"))
-    return write_blocks((page, "comparison", table(language, numbers)) for language, page in enumerate(PAGES))
+    blocks = [
+        (pages[language], name, make(language, numbers))
+        for pages, name, make in ((PAGES, "comparison", table), (GUIDES, "clients", handed_in_table))
+        for language in range(2)
+    ]
+    return write_blocks(blocks)
 
 
 if __name__ == "__main__":

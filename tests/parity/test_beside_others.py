@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from canary import KEY
-from comparison import measured, table
+from comparison import RESULTS, measured, table
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # what they import is not ours
@@ -124,12 +124,22 @@ def test_the_ark_sdk_gives_up_after_two_retries(service):
     assert [429, 429, 429] == service.ledger.statuses
 
 
-def test_the_tables_of_both_readmes_are_those_of_the_last_run():
+def test_the_tables_of_readmes_and_speed_guides_are_those_of_the_last_run():
     done = subprocess.run(
         [sys.executable, str(SCRIPT), "--check"], capture_output=True, text=True, check=False, cwd=ROOT
     )
 
     assert ("up to date\n", 0) == (done.stdout, done.returncode)
+
+
+def test_what_the_speed_guide_says_of_clients_that_are_handed_in_was_measured():
+    seconds = measured(RESULTS.read_text(encoding="utf-8"))
+
+    assert all(
+        seconds[workload, "ours_aiohttp"] < seconds[workload, "ours_async"] for workload in ("W1", "W2", "W3")
+    )
+    assert all(seconds[workload, "ours_httpx2"] > seconds[workload, "ours_sync"] for workload in ("W1", "W2"))
+    assert seconds["W3", "ours_httpx2"] < seconds["W3", "ours_sync"]
 
 
 def test_only_runs_without_latency_are_read():
