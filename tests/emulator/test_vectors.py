@@ -19,7 +19,6 @@ from PIL import Image as Pillow
 from PIL import ImageDraw
 
 from volc_dashscope.emulator import lexicon
-from volc_dashscope.emulator import vectors as vector_module
 from volc_dashscope.emulator.vectors import (
     ImagePart,
     LinkPart,
@@ -700,13 +699,3 @@ def test_the_words_that_start_no_known_thing_are_told_by_their_beginnings():
         for word in known
         if lexicon._mentions(lexicon._UNIT.findall(word))[0][:2] != (0, len(lexicon._UNIT.findall(word)))
     ]
-
-
-def test_grams_that_are_looked_up_take_bounded_memory(monkeypatch):
-    places = vector_module._Places()
-    monkeypatch.setattr(vector_module, "_MOST_PLACES", 10)
-
-    for letter in range(0x4E00, 0x4E40):
-        places[chr(letter)]
-
-    assert len(places) <= 10

@@ -12,7 +12,7 @@ from typing import Any
 
 from volc_dashscope.emulator import tokens
 from volc_dashscope.emulator.ark_input import Content, invalid, missing, read
-from volc_dashscope.emulator.encoding import embedded, encoded, multi
+from volc_dashscope.emulator.encoding import embedded, embedded_all, encoded, multi
 from volc_dashscope.emulator.exchange import Refusal, Request, Response, reply
 from volc_dashscope.emulator.vectors import TextPart, sparse
 from volc_dashscope.models import ModelInfo, get_model_info
@@ -122,13 +122,11 @@ class Ark:
         _check_options(row, body)
         texts = _texts(row, body.get("input"))
         size = int(body.get("dimensions") or row.default_dimension or 0)
+        dense = embedded_all([[TextPart(text)] for text in texts], row, size)
+        form = body.get("encoding_format")
         data = [
-            {
-                "object": "embedding",
-                "index": index,
-                "embedding": encoded(embedded([TextPart(text)], row, size), body.get("encoding_format")),
-            }
-            for index, text in enumerate(texts)
+            {"object": "embedding", "index": index, "embedding": encoded(vector, form)}
+            for index, vector in enumerate(dense)
         ]
         total = sum(map(tokens.text, texts))
         return self._list(request, row, data, {"prompt_tokens": total, "total_tokens": total})
@@ -245,7 +243,7 @@ def _texts(row: ModelInfo, value: Any) -> list[str]:
             raise missing(field)
         if row.max_text_bytes is not None and len(text.encode()) > row.max_text_bytes:
             raise invalid(field, f"text is longer than {row.max_text_bytes} bytes")
-        if row.max_tokens is not None and tokens.text(text) > row.max_tokens:
+        if row.max_tokens is not None and tokens.exceeds(text, row.max_tokens):
             raise invalid(field, f"text is longer than {row.max_tokens} tokens")
     return texts
 

@@ -217,7 +217,7 @@ def _texts(row: ModelInfo, value: Any) -> list[str]:
     if len(texts) > row.batch:
         raise invalid(_LIVE_BATCH.format(row.batch))
     for text in texts:
-        if not text or (row.max_tokens is not None and tokens.text(text) > row.max_tokens):
+        if not text or (row.max_tokens is not None and tokens.exceeds(text, row.max_tokens)):
             raise invalid(_LIVE_LENGTH.format(row.max_tokens))
     return texts
 

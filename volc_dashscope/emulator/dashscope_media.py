@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from volc_dashscope.emulator import media, tokens
 from volc_dashscope.emulator.dashscope import DashScope, body_of, invalid, parameters
-from volc_dashscope.emulator.encoding import embedded
+from volc_dashscope.emulator.encoding import embedded_all
 from volc_dashscope.emulator.exchange import Refusal, Request, Response, reply
 from volc_dashscope.emulator.uploads import Uploads
 from volc_dashscope.emulator.vectors import ImagePart, LinkPart, Part, TextPart
@@ -68,9 +68,11 @@ class Multimodal:
         _check_counts(row, elements)
         size = _dimension(row, options.get("dimension"))
         task = (options.get("instruct") or "") if row.instruct else ""
+        groups = _groups(row, elements, options)
+        dense = embedded_all([parts for parts, _ in groups], row, size, instruction=task)
         entries = [
-            {"index": index, "embedding": embedded(parts, row, size, instruction=task), "type": kind}
-            for index, (parts, kind) in enumerate(_groups(row, elements, options))
+            {"index": index, "embedding": dense[index], "type": kind}
+            for index, (_, kind) in enumerate(groups)
         ]
         usage, total = _usage(row, elements, len(entries))
         payload = {"output": {"embeddings": entries}, "usage": usage, "request_id": request.id}
@@ -249,7 +251,7 @@ def _text(row: ModelInfo, value: Any) -> str:
     """Return a text within the limit; multimodal-embedding-v1 cuts what is longer (seed of 2025)."""
     if not isinstance(value, str) or not value:
         raise invalid(_ALGO + f"Range of input length should be [1, {row.max_tokens}]")
-    if row.max_tokens is None or tokens.text(value) <= row.max_tokens:
+    if row.max_tokens is None or not tokens.exceeds(value, row.max_tokens):
         return value
     if not row.truncates:
         raise invalid(_ALGO + f"Range of input length should be [1, {row.max_tokens}]")

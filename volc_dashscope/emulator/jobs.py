@@ -155,7 +155,7 @@ class Jobs:
             return replace(
                 job, code="InvalidFile.TooLarge", message=f"File exceeds {row.batch} lines or 200 MB."
             )
-        long = any(row.max_tokens is not None and tokens.text(line) > row.max_tokens for line in lines)
+        long = any(row.max_tokens is not None and tokens.exceeds(line, row.max_tokens) for line in lines)
         if long:
             return replace(job, code="InvalidParameter", message=f"A line exceeds {row.max_tokens} tokens.")
         size = row.default_dimension or 0

@@ -489,9 +489,18 @@ def _lexicon() -> dict[str, tuple[str, str]]:
 
 
 @lru_cache(maxsize=1)
+def _known() -> dict[str, tuple[str, str]]:
+    """Return kind and first word for every word; "both" is a colour and a thing."""
+    known = {word: ("colour", word) for word in colour_words()}
+    for word, (kind, name) in _lexicon().items():
+        known[word] = ("both" if kind == "thing" and word in known else kind, name or word)
+    return known
+
+
+@lru_cache(maxsize=1)
 def _beginnings() -> frozenset[str]:
     """Return the first character, and the first two, of every Chinese word that is known."""
-    known = [word for word in (*colour_words(), *_lexicon()) if not word[0].isascii()]
+    known = [word for word in _known() if not word[0].isascii()]
     return frozenset(word[:size] for word in known for size in (1, 2))
 
 
@@ -502,27 +511,23 @@ def _singular(word: str) -> tuple[str, ...]:
 
 
 def _mentions(units: list[str]) -> list[tuple[int, int, str, str]]:
-    """Return (start, end, kind, word) of the longest matches; "both" is a colour and a thing."""
-    shades, lexicon, beginnings, found, at = colour_words(), _lexicon(), _beginnings(), [], 0
-    while at < len(units):
-        end = at + 1
+    """Return (start, end, kind, first word) of the longest matches."""
+    known, beginnings, found, end = _known(), _beginnings(), [], 0
+    # Most Chinese characters begin no word.
+    for at in [at for at, unit in enumerate(units) if unit < "\u3400" or unit in beginnings]:
+        if at < end:
+            continue
         longest = min(5, len(units) - at)
-        if units[at] >= "\u3400":
-            if units[at] not in beginnings:  # most characters begin no word
-                at = end
-                continue
-            if longest > 1 and units[at] + units[at + 1][0] not in beginnings:
-                longest = 1
+        if longest > 1 and units[at] >= "\u3400" and units[at] + units[at + 1][0] not in beginnings:
+            longest = 1
+        space = " " if units[at].isascii() else ""
         for size in range(longest, 0, -1):
-            span = units[at : at + size]
-            joined = (" " if units[at].isascii() else "").join(span)
-            word = next((w for w in _singular(joined) if w in shades or w in lexicon), None)
-            if word is not None:
-                kind, name = lexicon.get(word, ("colour", ""))
+            word = space.join(units[at : at + size])
+            match = next((known[form] for form in _singular(word) if form in known), None)
+            if match is not None:
                 end = at + size
-                found.append((at, end, "both" if kind == "thing" and word in shades else kind, name or word))
+                found.append((at, end, *match))
                 break
-        at = end
     return found
 
 

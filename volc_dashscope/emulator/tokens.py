@@ -12,11 +12,11 @@ from __future__ import annotations
 import math
 import re
 
-_TOKEN = re.compile(
-    r"[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff]"
-    r"|(?:(?![\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff])\w){1,4}"
-    r"|[^\w\s]"
-)
+_CHARACTER = r"[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff]"
+_LETTERS = r"(?:(?![\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff])\w){1,4}"
+_TOKEN = re.compile(rf"{_CHARACTER}|{_LETTERS}|[^\w\s]")
+# To count only: a group of characters that are a token each, or letters that are one together.
+_COUNTED = re.compile(rf"({_CHARACTER}+|[^\w\s]+)|{_LETTERS}")
 _IMAGE_CAP = 1312
 _PIXELS_PER_TOKEN = 784
 _RES_LEVEL = (127, 402, 578, 1026)
@@ -34,7 +34,12 @@ LINK_SECONDS = 30.0
 
 def text(value: str) -> int:
     """Tokens of a text; spaces cost nothing."""
-    return len(words(value))
+    return sum(len(characters) or 1 for characters in _COUNTED.findall(value))
+
+
+def exceeds(value: str, most: int) -> bool:
+    """Return whether a text has more tokens than `most`. Most texts need no count: a token has a character at least."""
+    return len(value) > most and text(value) > most
 
 
 def words(value: str) -> list[str]:

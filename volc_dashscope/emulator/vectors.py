@@ -17,17 +17,15 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from hashlib import blake2b
-from operator import add
-from typing import Any
 from urllib.parse import unquote
 
 import numpy as np
 from numpy.typing import NDArray
 
-from volc_dashscope.emulator import lexicon, visual_features
+from volc_dashscope.emulator import lexicon, visual_features, word_features
 from volc_dashscope.emulator.shapes import Row, unit
 from volc_dashscope.emulator.visual_features import Look
+from volc_dashscope.emulator.word_features import COMMON, FEATURES, digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,30 +60,13 @@ class VideoPart:
 Part = TextPart | ImagePart | LinkPart | VideoPart
 
 _BLOCK = 4096  # components made at once; a longer vector takes several matrices
-_LEXICAL = 512
 _ROLE = 32
 _BIAS = 0.3  # every vector of a model leans the same way a little, as real ones do
 _VOCABULARY = 2**17
 _ONE_THREAD = 2**18  # multiplications that OpenBLAS does in the calling thread
-_MOST_PLACES = 2**17  # some 20 MB
 _SEEN = 2000  # characters of a text that are searched for colours and things
 
 _RUN = re.compile(r"[a-z]+|[0-9]+|[\u3400-\u9fff]+|[^\W\d_a-z\u3400-\u9fff]+")
-_COMMON_WORDS = """
-a an the of to in on at by for and or is are was be it its this that these those i you we they he she my
-your our do does did how what when where which who why can could should with from as but than then into if
-not no some any 的 了 是 在 和 与 吗 呢 吧 我 你 他 它 们 这 那 个 有 如 何 怎 么 样 请 把 被 就 都 也 一
-什 为 可 以 能 com www https http jpg jpeg png gif webp mp4 mov avi oss
-"""
-_COMMON = frozenset(_COMMON_WORDS.split())
-
-
-def _digest(*parts: str | bytes) -> int:
-    told = b""
-    for part in parts:
-        data = part.encode("utf-8", "replace") if isinstance(part, str) else part
-        told += len(data).to_bytes(8, "little") + data
-    return int.from_bytes(blake2b(told, digest_size=8).digest(), "little")
 
 
 def _signs(seed: int, count: int) -> NDArray[np.int8]:
@@ -96,7 +77,7 @@ def _signs(seed: int, count: int) -> NDArray[np.int8]:
 
 @lru_cache(maxsize=4)
 def _matrix(model: str, block: int, features: int) -> NDArray[np.int8]:
-    return _signs(_digest(model, str(block)), features * _BLOCK).reshape(features, _BLOCK)
+    return _signs(digest(model, str(block)), features * _BLOCK).reshape(features, _BLOCK)
 
 
 @lru_cache(maxsize=3)
@@ -111,57 +92,6 @@ def _concepts() -> dict[str, int]:
     table = lexicon.things()
     groups = sorted({f"group {thing.group}" for thing in table.values()})
     return {name: at for at, name in enumerate([*table, *groups])}
-
-
-class _Places(dict[Any, tuple[int, float]]):
-    """
-    Feature and signed weight of a gram: a Chinese character or pair, or a piece of a word with its weight.
-
-    A dictionary that fills itself, since a request of ten texts looks up thousands of grams. It starts afresh when it
-    is full, so that no stream of texts makes it grow.
-    """
-
-    def __missing__(self, gram: str | tuple[str, float]) -> tuple[int, float]:
-        text, weight = (gram, _weight(gram)) if isinstance(gram, str) else gram
-        number = _digest(text)
-        if len(self) >= _MOST_PLACES:
-            self.clear()
-        self[gram] = place = (number % _LEXICAL, weight if number & 1 << 40 else -weight)
-        return place
-
-
-_PLACES = _Places()
-
-
-def _weight(gram: str) -> float:
-    """Return the weight of a Chinese character or of a pair of them."""
-    if len(gram) == 1:
-        return 0.08 if gram in _COMMON else 0.35
-    return 0.2 if gram[0] in _COMMON or gram[1] in _COMMON else 1.0
-
-
-def _grams(text: str) -> Counter[str | tuple[str, float]]:
-    """Count the pieces of a text that it may share with another; those that are not Chinese come with a weight."""
-    counts: Counter[str | tuple[str, float]] = Counter()
-    for run in _RUN.findall(text.lower()):
-        if "\u3400" <= run[0] <= "\u9fff":
-            counts.update(run)
-            counts.update(map(add, run, run[1:]))
-        elif run in _COMMON:
-            counts[run, 0.1] += 1
-        else:
-            counts[re.sub(r"(?<=...)(ing|ed|es|s)$", "", run), 1.0] += 1
-            framed = f"^{run}$"
-            counts.update((framed[at : at + 3], 0.2) for at in range(len(framed) - 2))
-    return counts
-
-
-def _lexical(text: str) -> Row:
-    row = [0.0] * _LEXICAL
-    for gram, times in _grams(text).items():
-        at, weight = _PLACES[gram]
-        row[at] += weight if times == 1 else weight * times**0.5
-    return unit(np.array(row, np.float32))
 
 
 def _named(reading: lexicon.Reading) -> Row:
@@ -202,31 +132,44 @@ def _merge(pictures: list[Look], said: Look) -> Look:
     )
 
 
-def _features(parts: Sequence[Part]) -> Row:
-    text = _wording(parts)
+def _features(items: Sequence[Sequence[Part]]) -> NDArray[np.float32]:
+    """Return a row of features for each item, of unit length."""
+    texts = [_wording(parts) for parts in items]
+    worded = word_features.rows(texts)
+    return np.stack([_whole(*each) for each in zip(items, texts, worded, strict=True)])
+
+
+def _whole(parts: Sequence[Part], text: str, words: Row) -> Row:
+    """Return the features of an item, given those of its words."""
     reading = lexicon.read(text[:_SEEN])
     seen = np.float32(min(2.5 * reading.coverage, 1) ** 0.5)
     said = visual_features.described(reading)
     pictures = [visual_features.picture(part.data) for part in parts if isinstance(part, ImagePart)]
     look = _merge(pictures, said)
     weight = np.float32(1) if pictures else seen
-    lexical = np.float32(1 - 0.35 * seen) * _lexical(text)
+    lexical = np.float32(1 - 0.35 * seen) * words
     for part in parts:
         if isinstance(part, VideoPart):
-            lexical += unit(_signs(_digest(part.data), _LEXICAL).astype(np.float32))
+            lexical += unit(_signs(digest(part.data), FEATURES).astype(np.float32))
     if not (pictures or lexical.any()):  # only signs and spaces, or nothing
-        lexical = unit(_signs(_digest(text), _LEXICAL).astype(np.float32))
+        lexical = unit(_signs(digest(text), FEATURES).astype(np.float32))
     visual = weight * np.concatenate([look.colour, look.layout, look.shape])
     return unit(np.concatenate([lexical, np.float32(0.7) * seen * _named(reading), visual]))
 
 
-def _stance(role: str, instruction: str) -> Row:
-    """A small push that depends on the role and the instruction only."""
-    row = np.zeros(_ROLE, np.float32)
+def _start(role: str, instruction: str) -> Row:
+    """Return what a row of features begins with: the bias, and a small push by the role and the instruction."""
+    row = np.zeros(1 + _ROLE, np.float32)
+    row[0] = _BIAS
     for kind, word in (("role", role), ("instruction", instruction)):
         if word:
-            row += np.float32(0.1) * unit(_signs(_digest(kind, word), _ROLE).astype(np.float32))
+            row[1:] += np.float32(0.1) * _push(digest(kind, word))
     return row
+
+
+@lru_cache(maxsize=256)
+def _push(seed: int) -> Row:
+    return unit(_signs(seed, _ROLE).astype(np.float32))
 
 
 def _products(matrix: NDArray[np.float32], rows: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -262,12 +205,12 @@ def vectors(
     Raises:
         ValueError: A picture cannot be decoded.
     """
-    start = np.concatenate([np.array([_BIAS], np.float32), _stance(role, instruction)])
-    features = np.stack([_features(parts) for parts in items])
+    start = _start(role, instruction)
+    features = _features(items)
     row = np.concatenate([np.broadcast_to(start, (len(items), len(start))), features], axis=1)
     exact = np.rint(row * 4096) / np.float32(4096)
     # The features of looks, two thirds of a row, are zero for most texts.
-    worded = len(start) + _LEXICAL
+    worded = len(start) + FEATURES
     looks = np.flatnonzero(exact[:, worded:].any(axis=1))
     blocks = []
     for at in range(0, dimension, _BLOCK):
@@ -276,7 +219,7 @@ def vectors(
         if len(looks):
             sums[:, looks] += _products(matrix[:, worded:], exact[looks, worded:].T)
         blocks.append(sums.T)
-    jitter = [_digest(*(getattr(part, part.__slots__[0]) for part in parts)) % 1024 / 1024 for parts in items]
+    jitter = [digest(*(getattr(part, part.__slots__[0]) for part in parts)) % 1024 / 1024 for parts in items]
     lengths = np.array([0.4 + 0.18 * share for share in jitter], np.float32)
     return np.ascontiguousarray(np.concatenate(blocks, axis=1) * lengths[:, None], np.float32)
 
@@ -289,9 +232,9 @@ def sparse(text: str) -> list[tuple[int, float, str]]:
         counts.update(run if chinese else [run])
     taken: dict[int, tuple[int, float, str]] = {}
     for token, times in counts.items():
-        index = _digest("token", token) % _VOCABULARY
+        index = digest("token", token) % _VOCABULARY
         while index in taken:
             index = (index + 1) % _VOCABULARY
-        rarity = 0.1 if token in _COMMON else 0.4 + 0.1 * min(len(token), 6)
+        rarity = 0.1 if token in COMMON else 0.4 + 0.1 * min(len(token), 6)
         taken[index] = (index, round(rarity * times / (times + 0.5), 6), token)
     return [taken[index] for index in sorted(taken)]

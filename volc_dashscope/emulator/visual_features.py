@@ -201,34 +201,39 @@ def picture(data: bytes) -> Look:
 
 
 def described(reading: lexicon.Reading) -> Look:
-    """Return the look of what a text names."""
+    """Return the look of what a text names; its arrays are shared, and not to be changed in place."""
+    return _look(reading.colours, reading.unwanted, reading.things)
+
+
+@lru_cache(maxsize=1024)  # of 2 kB each
+def _look(
+    colours: tuple[str, ...], unwanted: tuple[str, ...], things: tuple[tuple[str, tuple[str, ...]], ...]
+) -> Look:
     colour, layout, shape = (np.zeros(size, np.float32) for size in sizes())
-    if not (reading.colours or reading.unwanted or reading.things):
+    if not (colours or unwanted or things):
         return Look(colour, layout, shape)
-    stated = bool(reading.colours) or any(own for _, own in reading.things)
-    for name, own in reading.things:
+    stated = bool(colours) or any(own for _, own in things)
+    for name, own in things:
         thing = lexicon.things()[name]
         usual = tuple(word for band in zip_longest(*thing.colours) for word in band if word)
-        if own or not reading.colours:
+        if own or not colours:
             colour += _blend(own or usual) * np.float32(0.3 if stated and not own else 1)
         else:
             colour += np.float32(0.15) * _blend(usual)
         if len(thing.colours) == 3:
-            said = np.float32(0.8) * _blend(own or reading.colours)
+            said = np.float32(0.8) * _blend(own or colours)
             bands = [unit(_blend(band) + said) if band else 0 * said for band in thing.colours]
             layout += np.append(np.concatenate(bands), np.float32(1.3))
             colour += np.float32(0.5 if own else 0) * _blend(usual)
         if thing.outline != "-":
             shape += np.float32(0.35 if len(thing.colours) == 3 else 1) * outline(thing.outline)
-    colour += np.float32(1.2) * _blend(reading.colours)
-    colour -= np.float32(0.6) * _blend(reading.unwanted)
+    colour += np.float32(1.2) * _blend(colours)
+    colour -= np.float32(0.6) * _blend(unwanted)
     # A scene is known by where its colours are, more than by which.
-    scene = bool(reading.things) and all(
-        len(lexicon.things()[name].colours) == 3 for name, _ in reading.things
-    )
+    scene = bool(things) and all(len(lexicon.things()[name].colours) == 3 for name, _ in things)
     return Look(
         np.float32(0.55 if scene else 1) * unit(colour),
         np.float32(0.9) * unit(layout),
         unit(shape),
-        stated or bool(reading.unwanted),
+        stated or bool(unwanted),
     )
