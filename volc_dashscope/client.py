@@ -121,6 +121,11 @@ class _ClientBase(ServiceClient):
         return self._spec.model_info
 
     @property
+    def max_image_pixels(self) -> int | None:
+        """The setting: local images above it are shrunk before they are sent. None: images are sent as they are."""
+        return self._settings.max_image_pixels
+
+    @property
     def dimension(self) -> int | None:
         """Length of the rows; None for an unknown model until its first reply."""
         return self._spec.expected or self._length.value

@@ -319,6 +319,19 @@ def test_a_picture_of_too_many_bytes_passes_when_it_is_shrunk(inside, asynchrono
     assert 1 == len(result.vectors)
 
 
+@pytest.mark.parametrize(("most", "requests"), [(None, 2), (MOST, 1)], ids=["as they are", "shrunk"])
+def test_requests_are_planned_by_the_bytes_that_are_sent(inside, most, requests):
+    """Five pictures of 7.2 MB: a request carries at most 32 MiB of media."""
+    items = [
+        Image.from_bytes(saved(quadrants((2000, 1200 + number)), "PNG", compress_level=0))
+        for number in range(5)
+    ]
+
+    embed(inside, QWEN, items, max_image_pixels=most)
+
+    assert requests == len(inside.emulator.ledger)
+
+
 def test_a_picture_of_too_many_pixels_passes_when_it_is_shrunk(inside):
     given = Image.from_bytes(painted(size=(6001, 6001)))
     with pytest.raises(InputError, match="image is 6001x6001"):
@@ -449,6 +462,24 @@ async def test_the_event_loop_goes_on_meanwhile(inside, monkeypatch):
         await client.embed([Image.from_bytes(saved(quadrants(), "PNG"))])
 
     assert threads[0] is not threading.main_thread()
+
+
+@WAYS
+def test_other_requests_are_answered_meanwhile(inside, monkeypatch, asynchronous):
+    """A picture that takes long to decode keeps no other request waiting."""
+    answered, seen = threading.Event(), []
+    opens = Pillow.open
+
+    def slow(*given, **options):
+        seen.append(answered.wait(20))
+        return opens(*given, **options)
+
+    monkeypatch.setattr(Pillow, "open", slow)
+    inside.emulator.reply_with(lambda request, response: answered.set())
+
+    embed(inside, ARK, [Image.from_bytes(saved(quadrants(), "PNG")), "a text"], asynchronous=asynchronous)
+
+    assert seen[0]
 
 
 def test_settings_say_it_to_every_client():

@@ -41,9 +41,11 @@ def own_page(tmp_path: Path) -> Iterator[Callable[..., tuple[TestClient, Path]]]
     """A maker of pages over folders of their own."""
     opened: list[TestClient] = []
 
-    def make(model: str = "doubao-embedding-vision-251215") -> tuple[TestClient, Path]:
+    def make(
+        model: str = "doubao-embedding-vision-251215", max_image_pixels: int | None = None
+    ) -> tuple[TestClient, Path]:
         folder = fill(tmp_path / "photos")
-        album, client = embedded(folder, tmp_path / "store", Emulator(), model)
+        album, client = embedded(folder, tmp_path / "store", Emulator(), model, max_image_pixels)
         opened.append(TestClient(create_app(album, client), base_url=BASE).__enter__())
         return opened[-1], folder
 

@@ -14,7 +14,9 @@ from volc_dashscope.search import Album, open_album
 MODEL = "doubao-embedding-vision-251215"
 
 
-def embedded(folder: Path, store: Path, emulator: Emulator, model: str = MODEL) -> tuple[Album, Client]:
+def embedded(
+    folder: Path, store: Path, emulator: Emulator, model: str = MODEL, max_image_pixels: int | None = None
+) -> tuple[Album, Client]:
     """Return the album of a folder and the client that made it."""
     store.mkdir(parents=True, exist_ok=True)
     client = Client(
@@ -24,5 +26,6 @@ def embedded(folder: Path, store: Path, emulator: Emulator, model: str = MODEL) 
         http_async_client=emulator.http_async_client(),
         cache=SQLiteCache(store / "vectors.sqlite"),
         max_retries=0,
+        max_image_pixels=max_image_pixels,
     )
     return open_album(folder, client, store), client

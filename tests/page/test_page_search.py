@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from io import BytesIO
 
 import numpy as np
 import pytest
 from canary import KEY
 from paintings import shaped
+from PIL import Image as Pillow
 from shelf_samples import MODEL
 
 from volc_dashscope.models import get_model_info
@@ -120,6 +122,29 @@ def test_an_upload_is_bounded_whatever_it_says_of_itself(page, gallery):
     assert (413, 413) == (told.status_code, untold.status_code)
     assert "larger than 10 MB" in untold.json()["error"]
     assert 0 == len(gallery[0].ledger)
+
+
+def test_a_picture_that_will_be_shrunk_may_be_larger_than_the_model_takes(own_page):
+    """A PNG of 12 MB, where the model takes 10."""
+    buffer = BytesIO()
+    shade = Pillow.new("RGB", (2000, 2000), (214, 32, 36))
+    shade.save(buffer, "PNG", compress_level=0)
+    page, _ = own_page(max_image_pixels=100_000)
+
+    reply = ask(page, buffer.getvalue())
+
+    assert len(buffer.getvalue()) > get_model_info(MODEL).image.max_bytes
+    assert (200, True) == (reply.status_code, "red" in names(page, reply)[0])
+    assert page.get("/api/album").json()["max_bytes"] > len(buffer.getvalue())
+
+
+def test_a_large_picture_that_cannot_be_shrunk_is_refused_by_the_model_s_rule(own_page):
+    page, _ = own_page(max_image_pixels=100_000)
+
+    reply = ask(page, shaped("red", "square", 100) + bytes(11 * 2**20))
+
+    assert 400 == reply.status_code
+    assert "accepts at most 10,485,7" in reply.json()["error"]
 
 
 @pytest.mark.parametrize(("fault", "status"), [("401", 502), ("429", 429), ("500", 502), ("reset", 502)])

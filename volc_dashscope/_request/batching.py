@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from threading import Lock
 
 from volc_dashscope._limits.rate_limiter import RequestCost
+from volc_dashscope._request.validation import is_shrunk, sent_pixels
 from volc_dashscope._types import Batch, ProviderCodec, Reply, Request, RequestSpec, Rows
 from volc_dashscope.errors import EmbeddingError
 from volc_dashscope.inputs import Frames, Image, Item, Video, parts
@@ -16,6 +17,9 @@ from volc_dashscope.models.tokens import ark_image_tokens, text_tokens
 # No page of DashScope states a largest body; this bounds the memory of one request.
 # Unsourced A20: a request carries at most 32 MiB of media; the bound is ours, for memory.
 _INLINE_BYTES = 32 * 1024 * 1024
+# A picture is shrunk only once its request is planned. Until then it counts as its pixels with transparency, of which
+# PNG needs no more. One that then cannot be shrunk is sent as it is, and its request may have more bytes.
+_BYTES_PER_PIXEL = 4
 
 
 @dataclass(slots=True)
@@ -52,7 +56,7 @@ def plan(items: Iterable[tuple[int, Item]], spec: RequestSpec) -> Iterator[Batch
     members: list[Item] = []
     load, key = _Load(), None
     for position, item in items:
-        weight, own_key = _weigh(item), request_key(item, model_info)
+        weight, own_key = _weigh(item, spec), request_key(item, model_info)
         if members and (own_key != key or own_key is None or not _fits(load, weight, model_info)):
             yield Batch(tuple(positions), tuple(members))
             positions, members, load = [], [], _Load()
@@ -89,7 +93,7 @@ def tokens(item: Item, model_info: ModelInfo) -> int:
     return total
 
 
-def _weigh(item: Item) -> _Load:
+def _weigh(item: Item, spec: RequestSpec) -> _Load:
     if isinstance(item, str):
         return _Load(elements=1, tokens=text_tokens(item))
     load = _Load(elements=len(parts(item)))
@@ -102,8 +106,15 @@ def _weigh(item: Item) -> _Load:
         else:
             images = part.images if isinstance(part, Frames) else (part,)
             load.images += len(images)
-            load.inline += sum(image.size_bytes or 0 for image in images)
+            load.inline += sum(_sent_bytes(image, spec) for image in images)
     return load
+
+
+def _sent_bytes(image: Image, spec: RequestSpec) -> int:
+    """Return the bytes of an image, or the most that it will have after it is shrunk."""
+    size = image.size_bytes or 0
+    pixels = sent_pixels(image, spec) if is_shrunk(image, spec) else None
+    return size if pixels is None else min(size, _BYTES_PER_PIXEL * pixels[0] * pixels[1])
 
 
 def _fits(load: _Load, more: _Load, model_info: ModelInfo) -> bool:

@@ -114,6 +114,7 @@ class _Page:
         self._group_names = group_names([entry.name for entry in album.entries], drawn.groups)
         self._uploads = Uploads(upload_seconds)
         self.twin = client.aio
+        self._most_bytes = largest(self.twin)
 
     def index(self, request: Request) -> Response:
         language = language_of(request.headers.get("accept-language", ""), request.query_params.get("lang"))
@@ -136,7 +137,7 @@ class _Page:
                 "dimension": self._album.vectors.shape[1],
                 "stand_in": self._stand_in,
                 "fuses": self._model_info.fusion is not None,
-                "max_bytes": largest(self._model_info),
+                "max_bytes": self._most_bytes,
                 "max_text": LONGEST_TEXT,
                 "left_out": {name: _reason(error) for name, error in self._album.left_out.items()},
                 "groups": self._group_names,
@@ -146,7 +147,7 @@ class _Page:
 
     async def search(self, request: Request) -> Response:
         with self._uploads.slot(request):
-            question = await read_question(request, self._album, self._model_info, self._uploads.seconds)
+            question = await read_question(request, self._album, self._most_bytes, self._uploads.seconds)
             return JSONResponse(await answer(question, self._album, self.twin, self._reranker))
 
     def thumbnail(self, request: Request) -> Response:

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from volc_dashscope.client import AsyncClient
 from volc_dashscope.errors import InputError
 from volc_dashscope.inputs import Fused, Image, Item
-from volc_dashscope.models import MIB, ModelInfo
+from volc_dashscope.models import MIB
 from volc_dashscope.results import FloatArray
 from volc_dashscope.search import Album, Found, PictureReranker, Reranked
 from volc_dashscope.search.index import unit
@@ -25,6 +25,8 @@ UPLOAD_SECONDS = 30.0
 _MOST_UPLOADS = 4
 _MOST_RESULTS = 500
 _USUAL_LIMIT = 10 * MIB
+# With `max_image_pixels` a picture may have more bytes than the model takes; a photograph of 100 megapixels has these.
+_LARGEST_SHRUNK = 50 * MIB
 
 
 class Uploads:
@@ -83,9 +85,13 @@ class Question:
     top: int
 
 
-async def read_question(request: Request, album: Album, model_info: ModelInfo, seconds: float) -> Question:
+async def read_question(request: Request, album: Album, most: int, seconds: float) -> Question:
     """
     Read a request: the picture is its body, all else is in the URL.
+
+    Args:
+        most: Bytes that a picture may have.
+        seconds: How long it may take to come.
 
     Raises:
         HTTPException: Something in it is impossible.
@@ -97,7 +103,7 @@ async def read_question(request: Request, album: Album, model_info: ModelInfo, s
     question = Question(
         text=text[:LONGEST_TEXT],
         shortened=len(text) > LONGEST_TEXT,
-        picture=await _body(request, largest(model_info), seconds),
+        picture=await _body(request, most, seconds),
         like=_number(given, "like", len(album) - 1),
         kind=cast("Literal['image', 'video'] | None", kind),
         top=_number(given, "top", _MOST_RESULTS) or 60,
@@ -170,9 +176,11 @@ async def _reranked(
     return [*best, *numbered], len(best)
 
 
-def largest(model_info: ModelInfo) -> int:
-    """Return how many bytes a picture may have."""
-    return model_info.image.max_bytes if model_info.image is not None else _USUAL_LIMIT
+def largest(client: AsyncClient) -> int:
+    """Return how many bytes a picture may have: what the model takes, or more where the client shrinks it first."""
+    rule = client.model_info.image
+    most = rule.max_bytes if rule is not None else _USUAL_LIMIT
+    return most if client.max_image_pixels is None else max(most, _LARGEST_SHRUNK)
 
 
 async def _vector(question: Question, album: Album, client: AsyncClient) -> tuple[FloatArray, int, bool]:
@@ -197,7 +205,7 @@ def _image(data: bytes) -> Image:
 
 
 async def _body(request: Request, most: int, seconds: float) -> bytes:
-    words = f"the picture is larger than {most / 1e6:.0f} MB, the most that the model takes"
+    words = f"the picture is larger than {most / 1e6:.0f} MB, the most that can be searched with"
     said = request.headers.get("content-length", "0")
     if not said.isdigit() or len(said) > 15 or int(said) > most:
         raise HTTPException(413, words)
