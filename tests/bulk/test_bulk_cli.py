@@ -256,6 +256,33 @@ def test_anything_else_gets_plain_lines():
     assert "500 of 1,000 rows, 10 rows/s, CNY 1.0000, 3 failed\n" == _shown(StringIO(), 40.0)
 
 
+def _scanned(to: StringIO) -> str:
+    """Return what is written of a scan, and of the first row after it."""
+    row = get_model_info(VL)
+    assert row is not None
+    times = iter((0.0, 0.01, 20.0, 20.01, 20.02, 60.0))
+    bar = Progress(row, 30_000, unit="file", to=to, clock=lambda: next(times))
+    for number in (100, 12_300, 12_400):
+        bar.scanned("read", number)
+    bar.show(100, 0, Usage())
+    bar.scanned("found", 500)
+    bar.close()
+    return to.getvalue()
+
+
+def test_a_bar_shows_a_scan_until_the_first_row():
+    _, begun, scanned, *_, first = _scanned(_Terminal()).split("\r")
+
+    assert begun.startswith("  0%|")
+    assert scanned.startswith("read 12,300 files:   0%|")
+    assert first.startswith("  0%|")
+    assert "100/30000" in first
+
+
+def test_a_log_has_lines_of_a_scan_until_the_first_row():
+    assert "read 12,300 files …\n" == _scanned(StringIO())
+
+
 def test_the_module_is_the_command(command):
     write_lines(command.folder / "t.txt", texts(3))
 

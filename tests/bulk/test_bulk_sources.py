@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from bulk_runs import ARK, TEXT, VL, D, errors, rows, texts, vectors, write_line
 from paintings import MP4, painted
 
 from volc_dashscope import ConfigError, Fused, Image, InputError, Video
-from volc_dashscope.bulk import Columns, Report, count_rows, embed_file, open_source
+from volc_dashscope.bulk import Columns, Report, count_rows, embed_file, open_source, preview
 from volc_dashscope.emulator import Request, Response
 from volc_dashscope.inputs import lone_surrogate
 
@@ -351,6 +352,35 @@ def test_rows_are_counted_where_that_is_cheap(tmp_path, make):
     assert 2 == count_rows(open_source(make(tmp_path)))
     assert 3 == count_rows(open_source(write_lines(tmp_path / "t.txt", texts(3))))
     assert None is count_rows(open_source(_csv(tmp_path)))
+
+
+def test_whoever_watches_a_scan_is_told_what_is_done_and_how_far_it_is(tmp_path):
+    for number in range(250):
+        folder = tmp_path / str(number % 3)
+        folder.mkdir(exist_ok=True)
+        (folder / f"{number}.png").touch()
+    told: list[tuple[str, int]] = []
+    source = open_source(tmp_path, watch=lambda step, number: told.append((step, number)))
+
+    def steps(scan: Callable[[], object]) -> list[tuple[str, int]]:
+        told.clear()
+        scan()
+        return sorted(told)
+
+    found = [("found", 100), ("found", 200)]
+    assert found == steps(lambda: count_rows(source))
+    assert [("checked", 100), ("checked", 200)] == steps(source.layout)
+    assert [("read", 100), ("read", 200)] == steps(source.content)
+    assert {*found, ("counted", 100), ("counted", 200)} == {*steps(lambda: preview(source, model=VL))}
+
+
+def test_rows_of_a_table_are_counted_for_a_preview(tmp_path):
+    told: list[tuple[str, int]] = []
+    lines = write_lines(tmp_path / "t.txt", texts(250))
+
+    preview(open_source(lines, watch=lambda step, number: told.append((step, number))), model=TEXT)
+
+    assert [("counted", 100), ("counted", 200)] == told
 
 
 def test_media_root_may_be_another_folder_than_that_of_the_table(inside, tmp_path):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import count
 from pathlib import Path
 from typing import IO
@@ -14,6 +14,8 @@ from volc_dashscope.errors import InputError
 
 # A line longer than this is no text that a model takes, and not worth the memory.
 LONGEST_LINE = 16 * 1024 * 1024
+# Whoever watches a scan is called for each of so many files: a call for each would cost more than the listing.
+SCAN_STEP = 100
 # fmt: off
 _IMAGES = frozenset((
     ".jpg", ".jpeg", ".png", ".apng", ".gif", ".webp", ".bmp", ".dib", ".tif", ".tiff", ".ico", ".icns", ".sgi",
@@ -58,50 +60,78 @@ def _skip_line(file: IO[bytes]) -> None:
         pass
 
 
-def media_files(folder: Path) -> Iterator[tuple[str, Kind | InputError]]:
+def media_files(
+    folder: Path, listed: Callable[[int], object] | None = None
+) -> Iterator[tuple[str, Kind | InputError]]:
     """Yield the images and videos in a folder and below, as `files`, and which they are; or why there is no telling."""
-    for name, problem in files(folder):
+    for name, problem in files(folder, listed):
         kind = problem or kind_of(name)
         if kind is not None:
             yield name, kind
 
 
-def files(folder: Path) -> Iterator[tuple[str, InputError | None]]:
+def files(
+    folder: Path, listed: Callable[[int], object] | None = None
+) -> Iterator[tuple[str, InputError | None]]:
     """
     Yield the files in a folder and below, sorted, by their names inside it; no hidden ones, no links to folders.
 
     Names are text with "/", since a `Path` for each would take most of the time. A folder below that cannot be
     listed is one entry with its problem, and the others go on.
 
+    Args:
+        listed: Called with the number of names read so far, every hundred names. A folder is read to its end before
+            its first file is yielded, which takes long where it has many files or is on another machine.
+
     Raises:
         InputError: The folder itself cannot be listed.
     """
+    read = _Names(listed)
     try:
-        entries = _entries(folder)
+        entries = read(folder)
     except OSError as error:
         raise unreadable(folder, error) from error
-    yield from _below(entries, "")
+    yield from _below(entries, "", read)
 
 
-def _below(entries: list[os.DirEntry[str]], inside: str) -> Iterator[tuple[str, InputError | None]]:
+def _below(
+    entries: list[os.DirEntry[str]], inside: str, read: _Names
+) -> Iterator[tuple[str, InputError | None]]:
     for entry in entries:
         name = inside + entry.name
         if entry.is_dir(follow_symlinks=False):
             try:
-                below = _entries(entry.path)
+                below = read(entry.path)
             except OSError as error:
                 yield name, InputError(f"the folder cannot be listed: {error.strerror}")
             else:
-                yield from _below(below, f"{name}/")
+                yield from _below(below, f"{name}/", read)
         elif not _is_folder(entry):
             yield name, None
 
 
-def _entries(folder: str | Path) -> list[os.DirEntry[str]]:
-    with os.scandir(folder) as found:
-        return sorted(
-            (entry for entry in found if not entry.name.startswith(".")), key=lambda each: each.name
-        )
+class _Names:
+    """Reads folders, and counts the names in them."""
+
+    def __init__(self, listed: Callable[[int], object] | None) -> None:
+        self._listed = listed
+        self._number = 0
+
+    def __call__(self, folder: str | Path) -> list[os.DirEntry[str]]:
+        """Return the entries of a folder, sorted, without hidden ones."""
+        with os.scandir(folder) as found:
+            entries = found if self._listed is None else self._counted(found)
+            return sorted(
+                (entry for entry in entries if not entry.name.startswith(".")), key=lambda each: each.name
+            )
+
+    def _counted(self, entries: Iterable[os.DirEntry[str]]) -> Iterator[os.DirEntry[str]]:
+        assert self._listed is not None
+        for entry in entries:
+            self._number += 1
+            if self._number % SCAN_STEP == 0:
+                self._listed(self._number)
+            yield entry
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

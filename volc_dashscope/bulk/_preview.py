@@ -155,6 +155,7 @@ class _Count:
         finished = finished_rows(partial_folder(self.output)) if self.output is not None else None
         for record in self.source.records():
             self.rows += 1
+            self.source.scanned("counted", self.rows)
             if finished is not None and finished(record.row):
                 self.finished += 1
                 continue

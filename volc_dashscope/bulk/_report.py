@@ -15,6 +15,7 @@ from volc_dashscope.results import Usage
 
 _MILLION = 1_000_000
 _LINE_SECONDS = 10.0
+_BAR_SECONDS = 0.2
 
 State = Literal["done", "interrupted", "waiting"]
 # Rows finished, rows failed, and what they cost.
@@ -176,6 +177,21 @@ class Progress:
                 raise ConfigError('a progress bar needs tqdm: pip install "volc-dashscope[bulk]"') from error
             self._bar = tqdm(total=total, unit=unit, file=self._to, dynamic_ncols=True, smoothing=0.05)
 
+    def scanned(self, step: str, number: int) -> None:
+        """Say how far the scan of a source is, until the first row is finished; the `watch` of `open_source`."""
+        now = self._clock()
+        if self._before is not None or now - self._said < (
+            _LINE_SECONDS if self._bar is None else _BAR_SECONDS
+        ):
+            return
+        self._said = now
+        words = f"{step} {number:,} {self._unit}s"
+        if self._bar is not None:
+            self._bar.set_description_str(words)
+        else:
+            self._to.write(f"{words} …\n")
+            self._to.flush()
+
     def show(self, rows: int, failed: int, usage: Usage) -> None:
         """Say how far it is."""
         now = self._clock()
@@ -183,6 +199,7 @@ class Progress:
             # What earlier runs have finished says nothing of today's rate.
             self._before = rows
             if self._bar is not None:
+                self._bar.set_description_str(refresh=False)
                 self._bar.reset(self._total)
                 self._bar.n = self._bar.initial = rows
         if self._bar is not None:

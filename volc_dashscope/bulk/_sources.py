@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import csv
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -18,6 +18,7 @@ import orjson
 from volc_dashscope._types import RequestSpec
 from volc_dashscope.bulk._listing import (
     LONGEST_LINE,
+    SCAN_STEP,
     detect_encoding,
     encodes,
     files,
@@ -31,7 +32,8 @@ from volc_dashscope.bulk._records import KINDS, Columns, Kind, Record
 from volc_dashscope.bulk._storage import digest_of
 from volc_dashscope.errors import ConfigError, InputError
 
-ScanCallback = Callable[[Literal["found", "read"], int], object]
+ScanStep = Literal["found", "checked", "read", "counted"]
+ScanCallback = Callable[[ScanStep, int], object]
 Format = Literal["text", "jsonl", "csv", "parquet", "folder"]
 
 FORMATS: tuple[Format, ...] = ("text", "jsonl", "csv", "parquet", "folder")
@@ -66,7 +68,7 @@ class Source:
         columns: What of a table is embedded.
         root: The folder that local images and videos must be in; relative paths start there.
         encoding: How the letters of a text, JSONL or CSV file are written; None means UTF-8.
-        watch: Called with "found" or "read" and the number of files while a folder is scanned.
+        watch: As for `open_source`.
     """
 
     path: Path
@@ -100,7 +102,7 @@ class Source:
                 continue
             sizes.update(b"%b\0%d\n" % (name, status.st_size))
             times.update(b"%d\n" % status.st_mtime_ns)
-            self._scanned("found", number)
+            self.scanned("checked", number)
         return {"sizes": sizes.hexdigest()[:32], "times": times.hexdigest()[:32]}
 
     def content(self) -> str:
@@ -119,7 +121,7 @@ class Source:
                 if self.format != "folder":
                     raise unreadable(self.path, error) from error
                 found.update(b"?")
-            self._scanned("read", number)
+            self.scanned("read", number)
         return str(found.hexdigest()[:32])
 
     def kinds(self) -> Iterable[Kind]:
@@ -148,17 +150,15 @@ class Source:
         kinds = self.kinds()
         if self.format == "folder":
             # The first file that fits is enough; a folder of a million is not walked to its end.
-            seen: set[Kind] = set()
+            wrong: set[Kind] = set()
             for kind in kinds:
                 if kind in accepted:
                     return
-                seen.add(kind)
-            wrong = seen
+                wrong.add(kind)
         else:
             found = set(kinds)
-            usual = self.columns.usual
             wrong = {kind for kind in found if kind not in accepted}
-            if usual and wrong != found:
+            if self.columns.usual and wrong != found:
                 wrong = set()
         if wrong:
             what = " and ".join(f"{kind}s" for kind in KINDS if kind in wrong)
@@ -180,9 +180,15 @@ class Source:
         for name, _ in media_files(self.path):
             yield os.path.join(home, name), os.fsencode(name)
 
-    def _scanned(self, what: Literal["found", "read"], number: int) -> None:
-        if self.watch is not None and self.format == "folder" and number % 100 == 0:
-            self.watch(what, number)
+    def media(self) -> Iterator[tuple[str, Kind | InputError]]:
+        """Yield the images and videos of a folder, as `media_files`, and say how many names were found."""
+        watch = self.watch
+        return media_files(self.path, None if watch is None else lambda number: watch("found", number))
+
+    def scanned(self, step: ScanStep, number: int) -> None:
+        """Say how many files or rows have been scanned, every hundred of them."""
+        if self.watch is not None and number % SCAN_STEP == 0:
+            self.watch(step, number)
 
 
 def open_source(
@@ -204,7 +210,8 @@ def open_source(
         media_root: The folder that local images and videos must be in; None for the one the source is in, or is.
         encoding: How the letters of a text, JSONL or CSV file are written; None for UTF-8, or for GB18030 (GBK)
             where the file is Chinese in that, as Excel in China writes it.
-        watch: Called with "found" or "read" and the number of files while a folder is scanned.
+        watch: Called while it is scanned with what was done and to how many files so far: "found" in a folder,
+            "checked" by size and time, "read", "counted" by `preview` (rows, in a table).
 
     Raises:
         InputError: There is nothing at the path.
@@ -259,10 +266,7 @@ def count_rows(source: Source) -> int | None:
     if source.format == "parquet":
         return parquet_rows(source.path)
     if source.format == "folder":
-        number = 0
-        for number, _ in enumerate(media_files(source.path), start=1):
-            source._scanned("found", number)  # noqa: SLF001 - an object of this class
-        return number
+        return sum(1 for _ in source.media())
     with source.path.open("rb") as file:
         rows, last = 0, b"\n"
         while piece := file.read(_SAMPLE):
@@ -334,7 +338,7 @@ def _parquet(source: Source) -> Iterator[Record]:
 
 def _folder(source: Source) -> Iterator[Record]:
     home = str(source.path.absolute())
-    for row, (name, kind) in enumerate(media_files(source.path)):
+    for row, (name, kind) in enumerate(source.media()):
         if not encodes(name):
             words = "the name of the file is not UTF-8"
             yield Record(row, name.encode(errors="replace").decode(), (), words)
@@ -351,12 +355,10 @@ def _csv_kinds(source: Source) -> Iterator[Kind]:
             names = next(csv.reader(file, delimiter=delimiter), [])
         except csv.Error as error:
             raise InputError(f"the header of {source.path.name!r} cannot be read: {error}") from error
-    source.columns.check(names, source.path.name)
-    return (kind for kind, name in source.columns.given if name in names)
+    return _column_kinds(source, names)
 
 
-def _parquet_kinds(source: Source) -> Iterator[Kind]:
-    names = parquet_names(source.path)
+def _column_kinds(source: Source, names: Sequence[str]) -> Iterator[Kind]:
     source.columns.check(names, source.path.name)
     return (kind for kind, name in source.columns.given if name in names)
 
@@ -379,14 +381,14 @@ def _jsonl_kinds(source: Source) -> Iterator[Kind]:
 
 
 def _folder_kinds(source: Source) -> Iterator[Kind]:
-    return (kind for _, kind in media_files(source.path) if not isinstance(kind, InputError))
+    return (kind for _, kind in source.media() if not isinstance(kind, InputError))
 
 
 _KINDS_OF: dict[Format, Callable[[Source], Iterable[Kind]]] = {
     "text": lambda source: ("text",),
     "jsonl": _jsonl_kinds,
     "csv": _csv_kinds,
-    "parquet": _parquet_kinds,
+    "parquet": lambda source: _column_kinds(source, parquet_names(source.path)),
     "folder": _folder_kinds,
 }
 _READERS: dict[Format, Callable[[Source], Iterator[Record]]] = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -15,12 +14,7 @@ from volc_dashscope.cache import SQLiteCache
 from volc_dashscope.cli._estimate import tell_preview
 from volc_dashscope.cli._job import how_to_resume, stopped_by_signals, tell_report
 from volc_dashscope.cli._options import EmbedOptions, options
-from volc_dashscope.cli._output import (
-    errors_told,
-    leave,
-    note,
-    scanning,
-)
+from volc_dashscope.cli._output import ExitCode, errors_told, leave, note, scanning
 from volc_dashscope.client import Client
 from volc_dashscope.errors import ConfigError
 from volc_dashscope.jobs import BatchJobs, FileJobs
@@ -42,16 +36,15 @@ def embed(dry_run: bool, **options: Any) -> None:
     if given.output is None and not dry_run:
         raise click.UsageError("say where the vectors go: -o out.parquet")
     with errors_told(as_json=given.as_json, hint=how_to_resume()):
-        with scanning(quiet=given.quiet) as watch:
-            opened = given.opened(watch)
         if dry_run:
-            tell_preview(opened, given, given.output)
+            tell_preview(given, given.output, quiet=given.quiet)
             return
+        opened = given.opened()
         try:
             report = _embedded(opened, given)
         except KeyboardInterrupt:
             note(how_to_resume())
-            leave(128 + signal.SIGINT)
+            leave(ExitCode.INTERRUPTED)
     tell_report(report, "files" if opened.format == "folder" else "rows", as_json=given.as_json)
 
 
@@ -62,6 +55,8 @@ def _embedded(source: Source, given: EmbedOptions) -> Report:
         cache = stack.enter_context(SQLiteCache(given.cache)) if given.cache is not None else None
         client = stack.enter_context(_client(given, cache))
         bar = _bar(source, given, client.model_info, stack)
+        if bar is not None:
+            source = replace(source, watch=bar.scanned)
         stop = stack.enter_context(stopped_by_signals())
         return embed_file(
             source,
@@ -85,6 +80,10 @@ def _by_jobs(source: Source, given: EmbedOptions, stack: ExitStack) -> Report:
     kind: type[BatchJobs] | type[FileJobs] = FileJobs if given.by_file_jobs else BatchJobs
     jobs = kind.from_settings(given.settings())
     stack.callback(jobs.close)
+    if given.wait and not given.quiet:
+        note(
+            "jobs of the service may take hours; after Ctrl-C they go on, and the same command collects them"
+        )
     return embed_batch(
         source,
         _output(given),
@@ -104,6 +103,8 @@ def _output(given: EmbedOptions) -> Path:
 def _bar(source: Source, given: EmbedOptions, model_info: ModelInfo, stack: ExitStack) -> Progress | None:
     if given.quiet:
         return None
-    bar = Progress(model_info, count_rows(source), unit="file" if source.format == "folder" else "row")
+    with scanning(source.path, quiet=given.quiet) as watch:
+        total = count_rows(replace(source, watch=watch))
+    bar = Progress(model_info, total, unit="file" if source.format == "folder" else "row")
     stack.callback(bar.close)
     return bar

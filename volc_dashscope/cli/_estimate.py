@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from volc_dashscope.bulk import Preview, Source, preview
+from volc_dashscope.bulk import Preview, preview
 from volc_dashscope.bulk._report import amount
 from volc_dashscope.cli._options import SourceOptions, priced_options
 from volc_dashscope.cli._output import duration, errors_told, note, say_json, scanning
@@ -28,13 +28,15 @@ def estimate(**options: Any) -> None:
       volc-dashscope estimate photos/ --model qwen3-vl-embedding
     """
     given = SourceOptions(**options)
-    with errors_told(as_json=given.as_json), scanning(quiet=given.as_json) as watch:
-        tell_preview(given.opened(watch), given, None)
+    with errors_told(as_json=given.as_json):
+        tell_preview(given, None, quiet=given.as_json)
 
 
-def tell_preview(source: Source, given: SourceOptions, output: Path | None) -> None:
+def tell_preview(given: SourceOptions, output: Path | None, *, quiet: bool) -> None:
     """Say what a job would still send and cost; `output` is where rows may be finished already."""
-    found = preview(source, output, model=given.settings(), text_type=given.text_type)
+    with scanning(given.source, quiet=quiet) as watch:
+        source = given.opened(watch)
+        found = preview(source, output, model=given.settings(), text_type=given.text_type)
     tell_counted(found, given.model, "files" if source.format == "folder" else "rows", as_json=given.as_json)
 
 

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import click
 
 from volc_dashscope import _config
-from volc_dashscope.bulk import Progress, count_rows, open_source, preview
+from volc_dashscope.bulk import Progress, Source, count_rows, open_source, preview
 from volc_dashscope.bulk._report import amount
 from volc_dashscope.cache import SQLiteCache
 from volc_dashscope.cli._options import MODEL_NAME, client_options, options_as_settings
-from volc_dashscope.cli._output import leave, note, note_reasons, scanning
+from volc_dashscope.cli._output import ExitCode, leave, note, note_reasons, scanning
 from volc_dashscope.client import Client
 from volc_dashscope.emulator import Emulator
 from volc_dashscope.errors import ConfigError
@@ -143,22 +141,20 @@ def _client(options: FolderOptions, cache: SQLiteCache) -> Client:
 
 
 def _album(folder: Path, client: Client, store: Path, options: FolderOptions) -> Album:
-    watch: Any = None
-    bar: Progress | None = None
-    if not options.quiet and not is_current(folder, client, store):
-        with scanning(quiet=options.quiet) as scan:
-            files = count_rows(open_source(folder, format="folder", watch=scan)) or 0
-        if files and not options.emulator:
-            note(
-                f"embedding what is new of {files:,} files with {client.model_info.name}: {_price(folder, options)}"
-            )
-        bar = Progress(client.model_info, files, unit="file")
-        watch = bar.show
+    bar = None if options.quiet else _bar(folder, client, store, options)
     try:
-        album = open_album(folder, client, store, watch=watch, refresh=options.refresh)
+        with scanning(folder, quiet=options.quiet) as scan:
+            album = open_album(
+                folder,
+                client,
+                store,
+                watch=None if bar is None else bar.show,
+                scan=scan if bar is None else bar.scanned,
+                refresh=options.refresh,
+            )
     except KeyboardInterrupt:
         note("what is finished is saved; the same command goes on with it")
-        leave(128 + signal.SIGINT)
+        leave(ExitCode.INTERRUPTED)
     finally:
         if bar is not None:
             bar.close()
@@ -169,10 +165,23 @@ def _album(folder: Path, client: Client, store: Path, options: FolderOptions) ->
     return album
 
 
-def _price(folder: Path, options: FolderOptions) -> str:
+def _bar(folder: Path, client: Client, store: Path, options: FolderOptions) -> Progress | None:
+    """Return the bar for embedding a folder, after a line that says how much that is; None if nothing has changed."""
+    with scanning(folder, quiet=options.quiet) as scan:
+        if is_current(folder, client, store, scan=scan):
+            return None
+        source = open_source(folder, format="folder", watch=scan)
+        files = count_rows(source) or 0
+        price = _price(source, options) if files and not options.emulator else None
+    if price is not None:
+        note(f"embedding what is new of {files:,} files with {client.model_info.name}: {price}")
+    return Progress(client.model_info, files, unit="file")
+
+
+def _price(source: Source, options: FolderOptions) -> str:
     """Return what the whole folder would cost, without the text that a service adds and bills: no page prints it."""
     assert options.model is not None
-    found = preview(folder, model=options_as_settings(options, options.model))
+    found = preview(source, model=options_as_settings(options, options.model))
     if found.price is None or found.price[1] is None:
         return "the price is unknown"
     words = amount(found.price[1], found.currency)

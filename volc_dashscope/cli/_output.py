@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import signal
 import sys
 import time
 from collections import Counter
@@ -18,27 +19,35 @@ import orjson
 from volc_dashscope.errors import ConfigError, EmbeddingError, InputError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from volc_dashscope.bulk import ScanCallback
     from volc_dashscope.models import ModelInfo
 
 
 class ExitCode(IntEnum):
     """
-    Every exit code of the command; a signal ends it with 128 and the signal's number (Ctrl-C 130, SIGTERM 143).
+    Every exit code of the command.
 
     Attributes:
         DONE: Everything worked.
         FAILED_ROWS: Some rows or files failed, or `doctor` found something to fix.
         WRONG: The command, its input or a setting is wrong; nothing was sent.
         STOPPED: The service or the account stopped the job; the same command goes on with it.
+        INTERRUPTED: By Ctrl-C: 128 and the number of the signal, as shells say it.
+        TERMINATED: By SIGTERM.
     """
 
     DONE = 0
     FAILED_ROWS = 1
     WRONG = 2
     STOPPED = 3
+    INTERRUPTED = 128 + signal.SIGINT
+    TERMINATED = 128 + signal.SIGTERM
 
 
+# A terminal shows a line that changes, a log one line after the other.
+_TERMINAL_SECONDS, _LINE_SECONDS = 0.2, 5.0
 # Settings that messages of the library name as Python writes them, and the shell otherwise.
 _ROW = re.compile(r"^rows? \d+(?: to \d+)?: |\brow \d+\b: ?")
 _VARIABLE = re.compile(r"'[^']*'|\"[^\"]*\"|\b[0-9a-f]{8}[0-9a-f-]*\b|\d[\d,.]*")
@@ -133,24 +142,34 @@ def note_reasons(errors: Iterable[str]) -> None:
 
 
 @contextmanager
-def scanning(*, quiet: bool) -> Iterator[ScanCallback | None]:
-    """Lend what shows how far the scan of a folder is: a line that changes on a terminal, else one every 5 s."""
+def scanning(source: Path, *, quiet: bool) -> Iterator[ScanCallback | None]:
+    """Lend what shows how far the scan of a source is: a line that changes on a terminal, else one every 5 s."""
     if quiet:
         yield None
         return
+    unit = "files" if source.is_dir() else "rows"
     terminal = sys.stderr.isatty()
-    said, shown = time.monotonic(), False
+    said, width = time.monotonic(), 0
 
-    def show(what: str, number: int) -> None:
-        nonlocal said, shown
+    def show(step: str, number: int) -> None:
+        nonlocal said, width
         now = time.monotonic()
-        if now - said >= (0.2 if terminal else 5.0):
-            said, shown = now, True
-            click.echo(f"{chr(13) if terminal else ''}{what} {number:,} files …", err=True, nl=not terminal)
+        if now - said < (_TERMINAL_SECONDS if terminal else _LINE_SECONDS):
+            return
+        said = now
+        line = f"{step} {number:,} {unit} …"
+        if terminal:
+            click.echo(f"\r{line.ljust(width)}", err=True, nl=False)
+            width = len(line)
+        else:
+            note(line)
 
-    yield show
-    if terminal and shown:
-        click.echo(err=True)
+    try:
+        yield show
+    finally:
+        # What comes next stands in a line of its own.
+        if width:
+            click.echo(f"\r{' ' * width}\r", err=True, nl=False)
 
 
 def megabytes(size: int) -> str:

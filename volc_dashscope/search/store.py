@@ -17,7 +17,15 @@ from pathlib import Path
 
 import numpy as np
 
-from volc_dashscope.bulk import ProgressCallback, Source, count_rows, embed_file, is_up_to_date, open_source
+from volc_dashscope.bulk import (
+    ProgressCallback,
+    ScanCallback,
+    Source,
+    count_rows,
+    embed_file,
+    is_up_to_date,
+    open_source,
+)
 from volc_dashscope.bulk._listing import kind_of
 from volc_dashscope.bulk._vectors import DamagedOutputError, read_output
 from volc_dashscope.client import Client
@@ -50,10 +58,15 @@ def store_folder(folder: Path, host: str, *, root: Path | None = None) -> Path:
     return place
 
 
-def is_current(folder: Path, client: Client, store: Path) -> bool:
-    """Return whether nothing has changed since the vectors were made."""
+def is_current(folder: Path, client: Client, store: Path, *, scan: ScanCallback | None = None) -> bool:
+    """
+    Return whether nothing has changed since the vectors were made.
+
+    Args:
+        scan: Called while the folder is scanned, as the `watch` of `open_source`.
+    """
     output = _output(client, store)
-    return output.exists() and is_up_to_date(_source(folder), output, client)
+    return output.exists() and is_up_to_date(_source(folder, scan), output, client)
 
 
 def open_album(
@@ -62,6 +75,7 @@ def open_album(
     store: Path,
     *,
     watch: ProgressCallback | None = None,
+    scan: ScanCallback | None = None,
     stop: threading.Event | None = None,
     refresh: bool = False,
 ) -> Album:
@@ -72,13 +86,14 @@ def open_album(
         client: Should have a cache in `store`, so that what is known is not paid again.
         store: As `store_folder` returns it.
         watch, stop: As for `embed_file`.
+        scan: Called while the folder is scanned, as the `watch` of `open_source`.
         refresh: Try files again that could not be embedded.
 
     Raises:
         InputError: There is nothing in the folder that could be searched.
         EmbeddingError: The service or the account stopped it. What is finished is kept.
     """
-    source = _source(folder)
+    source = _source(folder, scan)
     if not count_rows(source):
         raise InputError(f"folder {folder.name!r} holds no images and no videos")
     output = _output(client, store)
@@ -97,8 +112,8 @@ def open_album(
         raise
 
 
-def _source(folder: Path) -> Source:
-    return open_source(folder, format="folder")
+def _source(folder: Path, scan: ScanCallback | None) -> Source:
+    return open_source(folder, format="folder", watch=scan)
 
 
 def _output(client: Client, store: Path) -> Path:
