@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from importlib import import_module
 from typing import Any
 
@@ -50,7 +49,7 @@ class _App(click.Group):
             note(f"error: {error.format_message()}")
             leave(ExitCode.WRONG)
         except click.Abort:
-            leave(128 + signal.SIGINT)
+            leave(ExitCode.INTERRUPTED)
         leave(code if isinstance(code, int) else ExitCode.DONE)
 
     def list_commands(self, ctx: click.Context) -> list[str]:

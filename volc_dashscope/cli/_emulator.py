@@ -9,8 +9,9 @@ from typing import Any
 import click
 
 from volc_dashscope.cli._options import json_option
-from volc_dashscope.cli._output import say_json
+from volc_dashscope.cli._output import errors_told, say_json
 from volc_dashscope.emulator import __main__ as console
+from volc_dashscope.errors import ConfigError
 
 
 def _read(read: Callable[[str], Any]) -> Callable[..., Any]:
@@ -42,4 +43,9 @@ def emulator(as_json: bool, **options: Any) -> None:
     An emulator of the protocols of Volcengine Ark and Alibaba DashScope on 127.0.0.1: same limits, same errors,
     vectors that are stand-ins. It prints the variables that point a program at it; any key will do.
     """
-    console.serve(argparse.Namespace(**options), tell=say_json if as_json else None)
+    with errors_told(as_json=as_json):
+        try:
+            server = console.started(argparse.Namespace(**options))
+        except console.PortError as error:
+            raise ConfigError(str(error)) from error
+    console.serve(server, tell=say_json if as_json else None)

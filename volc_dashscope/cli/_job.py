@@ -77,10 +77,10 @@ def tell_report(report: Report, unit: str, *, as_json: bool) -> None:
         )
     if report.state == "waiting":
         note(_waiting(report))
-        leave(0)
+        leave(ExitCode.DONE)
     if report.state == "interrupted":
         note(how_to_resume())
-        leave(128 + (_STOPPED[0] if _STOPPED else signal.SIGINT))
+        leave(ExitCode.TERMINATED if _STOPPED == [signal.SIGTERM] else ExitCode.INTERRUPTED)
     note(f"written to {report.output}")
     if report.failed_file is not None:
         note(f"the failed {unit} are in {report.failed_file}, which can be the source of another run")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -13,7 +13,8 @@ from click.shell_completion import CompletionItem
 from volc_dashscope.bulk import Columns, ScanCallback, Source, open_source
 from volc_dashscope.bulk._sources import FORMATS, Format
 from volc_dashscope.cli._output import note, summary
-from volc_dashscope.models import Provider, get_model_info, list_models
+from volc_dashscope.models import ModelInfo, Provider, get_model_info, list_models
+from volc_dashscope.models.rerank import list_rerank_models
 from volc_dashscope.settings import ClientSettings
 
 _ROLES = {"document": "document", "query": "query", "none": None}
@@ -28,11 +29,32 @@ class _ModelName(click.types.StringParamType):
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
         """Return the names that begin as what is typed."""
-        fitting = (row for row in list_models() if row.ready and row.name.startswith(incomplete))
+        fitting = (row for row in self._rows() if row.name.startswith(incomplete))
         return [CompletionItem(row.name, help=summary(row)) for row in fitting]
+
+    def _rows(self) -> Iterable[ModelInfo]:
+        return (row for row in list_models() if row.ready)
+
+
+class _RerankModelName(_ModelName):
+    """
+    The name of a rerank model.
+
+    Args:
+        pictures: Whether only those are wanted that rank pictures.
+    """
+
+    def __init__(self, *, pictures: bool = False) -> None:
+        self._pictures = pictures
+
+    def _rows(self) -> Iterable[ModelInfo]:
+        rows = (row for row in list_rerank_models() if not row.successor)
+        return (row.as_model_info(row.name) for row in rows if row.multimodal or not self._pictures)
 
 
 MODEL_NAME = _ModelName()
+RERANK_MODEL_NAME = _RerankModelName()
+PICTURE_RERANK_MODEL_NAME = _RerankModelName(pictures=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -274,7 +296,14 @@ _RERANK_SHARED = (
 )  # fmt: skip
 
 _RERANK: list[tuple[tuple[str, ...], dict[str, Any]]] = [
-    (("-m", "--model"), {"required": True, "help": "Rerank model: qwen3-rerank, qwen3-vl-rerank, ..."}),
+    (
+        ("-m", "--model"),
+        {
+            "required": True,
+            "type": RERANK_MODEL_NAME,
+            "help": "Rerank model: qwen3-rerank, qwen3-vl-rerank, ...",
+        },
+    ),
     (
         ("-o", "--output"),
         {
@@ -300,7 +329,7 @@ _RERANK: list[tuple[tuple[str, ...], dict[str, Any]]] = [
             "help": "API route. openai: the flat form, for texts.",
         },
     ),
-    (("--base-model",), {"help": "The listed rerank model behind another name."}),
+    (("--base-model",), {"type": RERANK_MODEL_NAME, "help": "The listed rerank model behind another name."}),
     (
         ("--cache",),
         {"type": _PATH, "help": "SQLite cache file: queries whose scores are in it are not requested."},

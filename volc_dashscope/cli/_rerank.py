@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +24,7 @@ from volc_dashscope.cache import SQLiteCache
 from volc_dashscope.cli._estimate import tell_counted
 from volc_dashscope.cli._job import how_to_resume, stopped_by_signals, tell_report
 from volc_dashscope.cli._options import rerank_options
-from volc_dashscope.cli._output import errors_told, leave, note
+from volc_dashscope.cli._output import ExitCode, errors_told, leave, note
 from volc_dashscope.models.rerank import RerankRoute
 from volc_dashscope.rerank import Reranker
 
@@ -134,7 +133,7 @@ def rerank(**options: Any) -> None:
             report = _reranked(source, given)
         except KeyboardInterrupt:
             note(how_to_resume())
-            leave(128 + signal.SIGINT)
+            leave(ExitCode.INTERRUPTED)
     tell_report(report, "queries", as_json=given.as_json)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from volc_dashscope.cli._folder import FolderOptions, folder_options, opened
+from volc_dashscope.cli._options import PICTURE_RERANK_MODEL_NAME
 from volc_dashscope.cli._output import errors_told, note, say_json
 from volc_dashscope.cli._picture_reranker import reranking, told, vector_rank_of, vector_told
 from volc_dashscope.client import Client
@@ -53,7 +54,9 @@ class _Question:
     "--kind", type=click.Choice(["image", "video"]), help="Show only images or only videos. Default: both."
 )
 @click.option(
-    "--rerank", metavar="MODEL", help="Rerank the nearest pictures with this model, such as qwen3-vl-rerank."
+    "--rerank",
+    type=PICTURE_RERANK_MODEL_NAME,
+    help="Rerank the nearest pictures with this model, such as qwen3-vl-rerank.",
 )
 @click.option(
     "--html", type=click.Path(path_type=Path, dir_okay=False), help="Also write the results as an HTML page."

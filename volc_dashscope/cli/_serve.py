@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from volc_dashscope.cli._folder import FolderOptions, folder_options, opened
+from volc_dashscope.cli._options import PICTURE_RERANK_MODEL_NAME
 from volc_dashscope.cli._output import errors_told, note, say_json
 from volc_dashscope.cli._picture_reranker import reranking
 from volc_dashscope.errors import ConfigError
@@ -23,7 +24,9 @@ _HOST = "127.0.0.1"
 )
 @click.option("--open", "show", is_flag=True, help="Open the page in the browser.")
 @click.option(
-    "--rerank", metavar="MODEL", help="Rerank the nearest pictures with this model, such as qwen3-vl-rerank."
+    "--rerank",
+    type=PICTURE_RERANK_MODEL_NAME,
+    help="Rerank the nearest pictures with this model, such as qwen3-vl-rerank.",
 )
 @folder_options
 def serve(folder: Path, port: int, show: bool, rerank: str | None, **options: Any) -> None:
@@ -58,13 +61,13 @@ def serve(folder: Path, port: int, show: bool, rerank: str | None, **options: An
         ):
             app = create_app(album, client, reranker=reranker, stand_in=chosen.emulator)
             url = f"http://{_HOST}:{listener.getsockname()[1]}/"
-            if chosen.as_json:
-                say_json({"url": url, "files": len(album), "model": client.model_info.name})
-            else:
-                click.echo(f"{len(album):,} pictures and videos of {folder} at {url} (Ctrl-C ends it)")
-            if show:
-                click.launch(url)
             try:
+                if chosen.as_json:
+                    say_json({"url": url, "files": len(album), "model": client.model_info.name})
+                else:
+                    click.echo(f"{len(album):,} pictures and videos of {folder} at {url} (Ctrl-C ends it)")
+                if show:
+                    click.launch(url)
                 uvicorn.Server(server_config(app)).run(sockets=[listener])
             except KeyboardInterrupt:
                 note("ended")

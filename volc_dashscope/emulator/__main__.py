@@ -48,25 +48,43 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Serve until interrupted."""
-    serve(arguments(argv))
+    try:
+        emulator = started(arguments(argv))
+    except PortError as error:
+        sys.exit(str(error))
+    serve(emulator)
 
 
-def serve(options: argparse.Namespace, *, tell: Callable[[dict[str, str]], None] | None = None) -> None:
+class PortError(Exception):
+    """The port cannot be used."""
+
+
+def started(options: argparse.Namespace) -> Emulator:
     """
-    Serve until interrupted.
+    Return an emulator that listens.
 
-    Args:
-        tell: Takes the base URLs once it listens; None prints them.
+    Raises:
+        PortError: It cannot listen on the port, with what to do.
     """
     emulator = Emulator(
         options.faults, options.latency, options.rpm, options.tpm, options.seed, job_seconds=2.0
     )
     try:
-        emulator.start(options.port)
+        return emulator.start(options.port)
     except OSError as error:
-        sys.exit(
+        raise PortError(
             f"port {options.port} cannot be used ({error.strerror}); take another with --port, or 0 for any"
-        )
+        ) from error
+
+
+def serve(emulator: Emulator, *, tell: Callable[[dict[str, str]], None] | None = None) -> None:
+    """
+    Serve until interrupted.
+
+    Args:
+        emulator: One that listens.
+        tell: Takes the base URLs; None prints them.
+    """
     if tell is not None:
         urls = {"ark": emulator.ark_url, "dashscope": emulator.dashscope_url}
         tell({**urls, "compatible": emulator.compatible_url})
