@@ -117,7 +117,16 @@ def test_a_silent_host_is_given_up_in_time(cli, monkeypatch):
 
     state, words = seen(done, "ark connection")
     assert (1, "fix") == (done.code, state)
-    assert "did not answer within 0.3 s" in words
+    assert "did not answer within 0.3 s: look at the firewall, or correct HTTPS_PROXY" in words
+
+
+def test_a_proxy_that_does_not_speak_http_is_named_by_its_variable(cli, monkeypatch):
+    monkeypatch.setenv("ARK_API_KEY", KEY)
+    with proxy(b"SSH-2.0-x\r\n") as (place, _):
+        monkeypatch.setenv("ALL_PROXY", f"http://{place}")
+        done = cli("doctor", "--provider", "ark", "--json")
+
+    assert "correct ALL_PROXY" in seen(done, "ark connection")[1]
 
 
 @contextmanager
@@ -148,7 +157,7 @@ def test_a_proxy_is_used_and_shown_without_its_password(cli, monkeypatch):
 
     assert heard[0].startswith(b"CONNECT ark.cn-beijing.volces.com:443 ")
     assert KEY.encode() not in heard[0]
-    assert ("ok", f"http://{place}, from the environment") == seen(done, "ark proxy")
+    assert ("ok", f"http://{place}, from HTTPS_PROXY") == seen(done, "ark proxy")
     assert "through the proxy" in seen(done, "ark connection")[1]
     assert "secret" not in done.out + done.err
 
@@ -162,7 +171,25 @@ WRONG_PLACES: dict[str, tuple[dict[str, str], tuple[str, ...], str, str]] = {
         "a user name or a password",
     ),
     "region": ({}, ("--region", "mars"), "ark host", "known: "),
-    "proxy": ({"HTTPS_PROXY": "ftp://x"}, (), "ark proxy", "write http://host:port"),
+    "proxy": (
+        {"HTTPS_PROXY": "ftp://x"},
+        (),
+        "ark proxy",
+        "HTTPS_PROXY names no proxy: write http://host:port or socks5://host:port",
+    ),
+    "proxy for all schemes": (
+        {"ALL_PROXY": "socks://u:secret@127.0.0.1:1080"},
+        (),
+        "ark proxy",
+        "ALL_PROXY names no proxy: write http://host:port or socks5://host:port",
+    ),
+    "proxy in small letters": ({"all_proxy": "http://[::1"}, (), "ark proxy", "all_proxy names no proxy"),
+    "a proxy beside one for all schemes": (
+        {"ALL_PROXY": "http://127.0.0.1:1", "https_proxy": "http://:0"},
+        (),
+        "ark proxy",
+        "https_proxy names no proxy",
+    ),
 }
 
 

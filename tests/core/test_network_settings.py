@@ -339,6 +339,7 @@ def test_the_proxy_for_all_schemes_is_used_and_named(tmp_path, variable, secured
     for kind, told, seconds in found:
         assert ("TransportError" if secured else "ConfigError") == kind
         assert f"the proxy 127.0.0.1:{port} refuses" in told if secured else "https://" in told
+        assert not secured or "check HTTPS_PROXY, ALL_PROXY and NO_PROXY" in told
         assert seconds < 4
 
 
@@ -437,6 +438,18 @@ def test_a_proxy_that_cannot_be_one_is_refused(tmp_path, proxy) -> None:
     for kind, told, _ in _tried(tmp_path, "https://example.test", {"HTTPS_PROXY": proxy}):
         assert "ConfigError" == kind
         assert "HTTPS_PROXY" in told
+
+
+@pytest.mark.parametrize(
+    "proxy",
+    [f"socks://user:{PASSWORD}@127.0.0.1:1080", f"socks5://user:{PASSWORD}@127.0.0.1:1080"],
+    ids=["another name for it", "without its package"],
+)
+def test_a_socks_proxy_for_all_schemes_that_cannot_be_used_is_told_what_works(tmp_path, proxy) -> None:
+    for kind, told, _ in _tried(tmp_path, "https://example.test", {"ALL_PROXY": proxy}):
+        assert "ConfigError" == kind
+        assert "ALL_PROXY" in told
+        assert "socks5://host:port with httpx[socks]" in told
 
 
 def test_no_view_of_a_client_shows_the_password_of_a_proxy(monkeypatch) -> None:

@@ -9,7 +9,13 @@ from volc_dashscope._config.arguments import (
     refuse_foreign_names,
     refuse_unknown_names,
 )
-from volc_dashscope._config.environment import KEY_VARIABLE, find_certificates, find_proxy, key_log
+from volc_dashscope._config.environment import (
+    KEY_VARIABLE,
+    find_certificates,
+    find_proxy,
+    key_log,
+    proxy_variable,
+)
 from volc_dashscope._config.keys import find_key, has_key, key_fault, key_name, sealed
 from volc_dashscope._config.model_names import find_model_info, find_rerank_model
 
@@ -29,6 +35,7 @@ __all__ = [
     "key_fault",
     "key_log",
     "key_name",
+    "proxy_variable",
     "refuse_foreign_names",
     "refuse_unknown_names",
     "sealed",

@@ -57,6 +57,16 @@ def find_proxy(url: str) -> str | None:
     return (found if "://" in found else f"http://{found}") if found else None
 
 
+def proxy_variable(url: str) -> str:
+    """Return the variable, as it is spelled, from which `find_proxy` takes a proxy; HTTPS_PROXY where none is set."""
+    for name in (urlsplit(url).scheme, "all"):
+        proxy = getproxies().get(name)
+        for variable in (f"{name}_proxy", f"{name}_PROXY".upper()):
+            if proxy and read(variable, None) == proxy:
+                return variable
+    return "HTTPS_PROXY"
+
+
 def find_certificates(environ: Mapping[str, str] | None = None) -> tuple[str, str] | None:
     """Return the first variable that names a file or folder of authorities to trust, and its value."""
     given = os.environ if environ is None else environ

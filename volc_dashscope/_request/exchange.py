@@ -186,7 +186,7 @@ _FAULTS = {
     "the authority that signed it in SSL_CERT_FILE",
     "tls": "no encrypted connection to {host}{way}{reason}; check base_url and the proxy, or run volc-dashscope "
     "doctor",
-    "proxy": "{place} refuses to connect to {host}{reason}; check HTTPS_PROXY and NO_PROXY",
+    "proxy": "{place} refuses to connect to {host}{reason}; check HTTPS_PROXY, ALL_PROXY and NO_PROXY",
     "timeout": "{provider}: no complete reply from {host} (timed out){reason}",
     "late": "{provider}: no complete reply from {host} within the deadline of {deadline} (timed out)",
     "broken": "{provider}: no complete reply from {host} (the connection broke){reason}",

@@ -191,16 +191,18 @@ def _proxy(who: str, url: str) -> Finding:
     about, proxy = f"{who} proxy", _config.find_proxy(url)
     if proxy is None:
         return Finding(about, "ok", "none")
+    variable = _config.proxy_variable(url)
     try:
-        parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
+        parts = urlsplit(proxy)
         place = f"{parts.scheme}://{parts.hostname}" + (f":{parts.port}" if parts.port else "")
     except ValueError:
-        return Finding(about, "fix", "HTTPS_PROXY is not a URL: write http://host:port, or unset it")
+        parts, place = urlsplit(""), ""
     if parts.scheme not in ("http", "https", "socks5", "socks5h") or not parts.hostname:
-        return Finding(about, "fix", "HTTPS_PROXY is not a URL: write http://host:port, or unset it")
+        words = f"{variable} names no proxy: write http://host:port or socks5://host:port, or unset it"
+        return Finding(about, "fix", words)
     if parts.scheme.startswith("socks") and find_spec("socksio") is None:
-        return Finding(about, "fix", f'{place} speaks SOCKS: pip install "httpx[socks]"')
-    return Finding(about, "ok", f"{place}, from the environment")
+        return Finding(about, "fix", f'{variable} is a SOCKS proxy, {place}: pip install "httpx[socks]"')
+    return Finding(about, "ok", f"{place}, from {variable}")
 
 
 def _answer(place: Place) -> Finding:

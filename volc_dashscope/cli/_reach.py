@@ -11,6 +11,7 @@ from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Literal
 from urllib.parse import SplitResult, unquote, urlsplit
 
+from volc_dashscope._config import proxy_variable
 from volc_dashscope._http import ssl_context
 
 Verdict = tuple[Literal["ok", "note", "fix"], str]
@@ -30,13 +31,12 @@ def reach(url: str, *, proxy: str | None, seconds: float) -> Verdict:
     worker = threading.Thread(target=lambda: verdicts.append(_tried(place, proxy, seconds)), daemon=True)
     worker.start()
     worker.join(seconds)
-    return verdicts[0] if verdicts else _silent(place, seconds)
+    return verdicts[0] if verdicts else _silent(place, proxy, seconds)
 
 
-def _silent(place: SplitResult, seconds: float) -> Verdict:
-    return "fix", (
-        f"{place.hostname} did not answer within {seconds:g} s: look at the firewall, or set HTTPS_PROXY"
-    )
+def _silent(place: SplitResult, proxy: str | None, seconds: float) -> Verdict:
+    ways = "set HTTPS_PROXY" if proxy is None else f"correct {proxy_variable(place.geturl())}"
+    return "fix", f"{place.hostname} did not answer within {seconds:g} s: look at the firewall, or {ways}"
 
 
 def _tried(place: SplitResult, proxy: str | None, seconds: float) -> Verdict:
@@ -50,7 +50,7 @@ def _tried(place: SplitResult, proxy: str | None, seconds: float) -> Verdict:
             "has one of its own, point SSL_CERT_FILE to it"
         )
     except TimeoutError:
-        return _silent(place, seconds)
+        return _silent(place, proxy, seconds)
     except socket.gaierror:
         host = _address(urlsplit(proxy)) if proxy else place.hostname
         return (
@@ -61,7 +61,8 @@ def _tried(place: SplitResult, proxy: str | None, seconds: float) -> Verdict:
         what = f"the proxy {_address(urlsplit(proxy))}" if proxy else _address(place)
         return "fix", f"nothing listens at {what}: start it, or correct the proxy or the base URL"
     except HTTPException as error:
-        return "fix", f"the proxy does not speak HTTP ({type(error).__name__}): correct HTTPS_PROXY"
+        variable = proxy_variable(place.geturl())
+        return "fix", f"the proxy does not speak HTTP ({type(error).__name__}): correct {variable}"
     except OSError as error:
         way = "through the proxy " if proxy else ""
         return "fix", f"no connection {way}to {_address(place)}: {error.strerror or error}"
