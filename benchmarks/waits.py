@@ -44,7 +44,7 @@ MEASURED: dict[str, list[str]] = {
     "first vector": ["first_vector.py"],
 }
 # These have imported everything when they begin to measure, so they need no round that writes byte code.
-IMPORTED_BEFORE = ("cache", "bulk", "langchain", "llama_index", "emulator", "ledger")
+IMPORTED_BEFORE = ("cache", "bulk", "listing", "langchain", "llama_index", "emulator", "ledger")
 
 
 @dataclass(frozen=True)
@@ -109,6 +109,8 @@ ROWS = (
     row(2, "bulk, 50,000 rows: memory above start, MB", "bulk", "mb", at_most(200)),
     row(2, "folder of 50,000 files: CPU s to the first request", "listing", "cpu"),
     row(2, "folder of 50,000 files: s to the first request", "listing", "seconds", at_most(3)),
+    row(2, "folder of 50,000 files: CPU s of its preview", "listing", "preview_cpu"),
+    row(2, "folder of 50,000 files: s of its preview", "listing", "preview_seconds", at_most(3)),
     row(3, "LangChain, 100,000 × 64: CPU µs a row", "langchain", "row_us"),
     row(3, "LangChain: peak above start / bytes of the lists", "langchain", "times_lists", at_most(1.3)),
     row(3, "LlamaIndex, 100,000 × 64: CPU µs a row", "llama_index", "row_us"),
@@ -192,7 +194,7 @@ def prepared(arguments: Collection[str]) -> Iterator[tuple[dict[str, str], dict[
     """Yield the environment of the programs, and those folders that are among their arguments."""
     with TemporaryDirectory() as name:
         folder = Path(name)
-        pictures = {"{files}": (FILES, (4, 3)), "{pictures}": (PICTURES, (640, 480))}
+        pictures = {"{files}": (FILES, (32, 24)), "{pictures}": (PICTURES, (640, 480))}
         folders = {place: folder / place.strip("{}") for place in pictures if place in arguments}
         for place, each in folders.items():
             each.mkdir()
