@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
+import orjson
 import pytest
-from files import clip, picture, png
+from files import clip, mp4, picture, png
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from volc_dashscope import (
+    BadReplyError,
     Frames,
     Fused,
     Image,
@@ -21,11 +24,13 @@ from volc_dashscope import (
     get_model_info,
     list_models,
 )
-from volc_dashscope._request.batching import plan, request_key, tokens
+from volc_dashscope._limits.rate_limiter import RequestCost
+from volc_dashscope._request.batching import BatchOperation, LearnedLength, plan, request_key, tokens
 from volc_dashscope._request.validation import check_item
-from volc_dashscope._types import Batch, RequestSpec
+from volc_dashscope._types import Batch, Reply, RequestSpec, Rows
 from volc_dashscope.inputs import parts
 from volc_dashscope.models.tokens import text_tokens
+from volc_dashscope.providers import CODECS
 
 ROWS = [row for row in list_models() if row.ready and row.endpoint != "async"]
 every_row = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
@@ -99,6 +104,86 @@ def test_a_request_ends_where_its_tokens_do() -> None:
     assert [3, 3, 1] == _sizes(["word" * 1024] * 7, _row("doubao-embedding-large-text-250515"))
 
 
+MIB = 1024 * 1024
+# One element of a request is one image, video or text of any size.
+WIDE = replace(
+    _row("tongyi-embedding-vision-plus-2026-03-06"),
+    batch=50,
+    max_images=None,
+    max_videos=None,
+    batch_images=None,
+)
+
+
+def test_tokens_may_fill_a_request_to_the_last_one() -> None:
+    # 1 + 4092 / 4 = 1024 tokens each.
+    assert [4, 1] == _sizes(["word" * 1023] * 5, _row("doubao-embedding-large-text-250515"))
+
+
+def test_every_text_of_a_fused_item_counts_its_tokens() -> None:
+    row = replace(WIDE, request_tokens=4096)
+    item = Fused("word" * 511, "word" * 511)
+
+    assert [4, 1] == _sizes([item] * 5, row)
+
+
+@pytest.mark.parametrize(
+    ("item", "sizes"),
+    [
+        pytest.param(Image.from_bytes(png(size=8 * MIB)), [4, 1], id="images"),
+        pytest.param(Video.from_bytes(mp4(size=8 * MIB)), [4, 1], id="videos"),
+        pytest.param(Frames([Image.from_bytes(png(size=4 * MIB))] * 2), [4, 1], id="frames"),
+        pytest.param(
+            Fused(Image.from_bytes(png(size=4 * MIB)), Image.from_bytes(png(size=4 * MIB))),
+            [4, 1],
+            id="two images",
+        ),
+        pytest.param(
+            Fused(Video.from_bytes(mp4(size=4 * MIB)), Video.from_bytes(mp4(size=4 * MIB))),
+            [4, 1],
+            id="two videos",
+        ),
+        pytest.param(
+            Fused(Image.from_bytes(png(size=8 * MIB)), picture(), clip()), [4, 1], id="and media by URL"
+        ),
+    ],
+)
+def test_files_may_fill_a_request_to_its_last_byte(item: Item, sizes: list[int]) -> None:
+    """A request holds 32 MiB of files; what is behind a URL has no bytes in it."""
+    assert sizes == _sizes([item] * 5, WIDE)
+
+
+@pytest.mark.parametrize(
+    ("item", "limits"),
+    [
+        pytest.param(Fused(picture(), picture()), {"max_images": 4}, id="images"),
+        pytest.param(Fused(clip(), clip()), {"max_videos": 4}, id="videos"),
+        pytest.param(Fused("a", picture()), {"max_images": 20, "batch_images": 2}, id="images of a batch"),
+        pytest.param(Fused("a", picture()), {"batch": 4}, id="elements"),
+    ],
+)
+def test_all_parts_of_an_item_count(item: Item, limits: dict[str, int]) -> None:
+    assert [2, 2, 1] == _sizes([item] * 5, replace(WIDE, **limits))
+
+
+@pytest.mark.parametrize(
+    ("changes", "sizes"),
+    [
+        pytest.param({"fusion": "always"}, [1, 1], id="one vector a request"),
+        pytest.param({"fusion": "always", "endpoint": "text"}, [2], id="texts are not fused"),
+        pytest.param({}, [2], id="fused in one element"),
+    ],
+)
+def test_where_a_request_is_one_vector_every_item_is_alone(changes: dict[str, str], sizes: list[int]) -> None:
+    assert sizes == _sizes(["a", "b"], replace(WIDE, **changes))  # type: ignore[arg-type]
+
+
+def test_an_item_of_a_model_with_one_item_a_request_shares_it_with_none() -> None:
+    assert None is request_key("a", _row("doubao-embedding-vision-251215"))
+    assert None is request_key("a", replace(WIDE, batch=1))
+    assert () == request_key("a", replace(WIDE, batch=2))
+
+
 def test_a_text_longer_than_the_advice_goes_alone() -> None:
     long = "word" * 5000
 
@@ -140,6 +225,25 @@ def test_items_are_read_only_as_far_as_the_next_request_needs() -> None:
     assert list(range(11)) == read
 
 
+def test_where_a_request_is_one_vector_no_item_is_read_ahead() -> None:
+    read: list[int] = []
+
+    def items() -> Iterator[tuple[int, Item]]:
+        for index in range(100):
+            read.append(index)
+            yield index, "a"
+
+    next(plan(items(), _spec(_row("doubao-embedding-vision-251215"))))
+
+    assert [0] == read
+
+
+def test_every_request_holds_its_own_items() -> None:
+    batches = _planned(["a", "b", "c", "d", "e"], replace(_row("text-embedding-v4"), batch=2))
+
+    assert [Batch((0, 1), ("a", "b")), Batch((2, 3), ("c", "d")), Batch((4,), ("e",))] == batches
+
+
 @pytest.mark.parametrize(
     ("name", "batches"),
     [
@@ -175,6 +279,13 @@ def test_the_halves_of_a_batch_are_the_batch(size: int, halves: tuple[int, int])
         pytest.param(
             Fused("word", Image.from_bytes(png(28, 28))), "doubao-embedding-vision-251215", 2 + 1, id="fused"
         ),
+        pytest.param(
+            Fused(Image.from_bytes(png(28, 56)), "word", Image.from_bytes(png(28, 28)), "wordword"),
+            "doubao-embedding-vision-251215",
+            2 + 2 + 1 + 3,
+            id="several of each",
+        ),
+        pytest.param(Fused("word", clip()), "doubao-embedding-vision-251215", 2, id="video"),
     ],
 )
 def test_the_cost_of_an_item_is_estimated_by_the_documented_formulas(
@@ -255,3 +366,90 @@ def test_a_card_of_ones_own_is_obeyed() -> None:
     row = replace(_row("text-embedding-v4"), batch=3)
 
     assert [3, 3, 1] == _sizes(["a"] * 7, row)
+
+
+# A batch as an operation.
+
+UNKNOWN = _row("doubao-embedding-vision-251215").renamed("ep-1")
+UNKNOWN = replace(UNKNOWN, known=False, dimensions=(), default_dimension=None)
+
+
+def _answered(length: int, value: object = None) -> Reply:
+    vector = [0.5] * length if value is None else value
+    return Reply(200, {}, orjson.dumps({"data": {"embedding": vector}}))
+
+
+def _operation(length: LearnedLength, **settings: Any) -> BatchOperation:
+    spec = replace(_spec(UNKNOWN), **settings)
+    return BatchOperation(Batch((0,), ("a",)), spec, CODECS["ark"], length)
+
+
+def test_a_batch_costs_one_request_and_the_tokens_of_all_its_items() -> None:
+    row = _row("text-embedding-v4")
+    batch = Batch((0, 1, 2), ("word", "wordword", "a"))
+
+    operation = BatchOperation(batch, _spec(row), CODECS["dashscope"], LearnedLength())
+
+    assert RequestCost(1, 2 + 3 + 1) == operation.cost
+
+
+def test_a_picture_costs_the_tokens_of_its_models_formula() -> None:
+    batch = Batch((0,), (Image.from_bytes(png(1280, 720)),))
+
+    operation = BatchOperation(
+        batch, _spec(_row("doubao-embedding-vision-251215")), CODECS["ark"], LearnedLength()
+    )
+
+    assert RequestCost(1, 1176) == operation.cost
+
+
+def test_a_batch_is_written_by_its_service() -> None:
+    operation = _operation(LearnedLength())
+
+    assert CODECS["ark"].build(Batch((0,), ("a",)), _spec(UNKNOWN)) == operation.build()
+
+
+def test_the_first_reply_of_an_unknown_model_sets_the_length() -> None:
+    learned = LearnedLength()
+
+    rows = _operation(learned).read(_answered(8))
+
+    assert isinstance(rows, Rows)
+    assert 8 == learned.value
+
+
+@pytest.mark.parametrize(("length", "kind"), [(8, Rows), (4, BadReplyError)])
+def test_a_reply_is_held_to_the_length_that_another_thread_has_learnt(length: int, kind: type) -> None:
+    """The request was written before any reply had come."""
+    outcome = _operation(LearnedLength(8)).read(_answered(length))
+
+    assert kind is type(outcome)
+
+
+@pytest.mark.parametrize("settings", [{"learned": 4}, {"dimension": 4}], ids=["learnt", "asked for"])
+def test_a_length_that_is_known_already_decides(settings: dict[str, int]) -> None:
+    learned = LearnedLength(8)
+
+    outcome = _operation(learned, **settings).read(_answered(4))
+
+    assert isinstance(outcome, Rows)
+    assert 8 == learned.value
+
+
+def test_a_reply_without_dense_vectors_sets_no_length() -> None:
+    learned = LearnedLength()
+    sparse = {"data": {"embedding": [0.5], "sparse_embedding": [{"index": 1, "value": 0.5}]}}
+
+    outcome = _operation(learned, output_type="sparse").read(Reply(200, {}, orjson.dumps(sparse)))
+
+    assert isinstance(outcome, Rows)
+    assert None is learned.value
+
+
+def test_a_bad_reply_sets_no_length() -> None:
+    learned = LearnedLength()
+
+    outcome = _operation(learned).read(_answered(0, value="?"))
+
+    assert isinstance(outcome, BadReplyError)
+    assert None is learned.value

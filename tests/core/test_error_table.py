@@ -492,3 +492,242 @@ def test_a_404_names_the_known_model_that_an_unknown_one_looks_like(model: str, 
 
     assert ("Did you mean" in str(caught.value)) is bool(meant)
     assert meant in str(caught.value)
+
+
+# Which limit a throttle names, and what a status decides.
+
+LIMITS = [
+    ("ModelAccountRpmRateLimitExceeded", "requests"),
+    ("APIAccountRpmRateLimitExceeded", "requests"),
+    ("RateLimitExceeded.EndpointRPMExceeded", "requests"),
+    ("ModelAccountTpmRateLimitExceeded", "tokens"),
+    ("RateLimitExceeded.EndpointTPMExceeded", "tokens"),
+    ("ServerOverloaded", "concurrency"),
+    ("InflightBatchsizeExceeded", "concurrency"),
+    ("AccountRateLimitExceeded", None),
+]
+
+
+@pytest.mark.parametrize(("code", "limit"), LIMITS, ids=[code for code, _ in LIMITS])
+def test_a_throttle_of_ark_names_its_limit(code: str, limit: str | None) -> None:
+    assert limit == _error(_refused_by_ark(429, code)).limit
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "meaning"),
+    [
+        pytest.param(500, "Arrearage", DOWN, id="a code of another status"),
+        pytest.param(400, "ArrearageX", REQUEST, id="a longer code"),
+        pytest.param(400, "Arrearage.X", QUOTA, id="a child of a code"),
+        pytest.param(299, "Arrearage", QUOTA, id="the last success"),
+        pytest.param(300, "Arrearage", REQUEST, id="the first redirect"),
+        pytest.param(499, "Brand.New", REQUEST, id="the last fault of the caller"),
+    ],
+)
+def test_a_rule_needs_its_status_and_its_code(status: int, code: str, meaning: Meaning) -> None:
+    assert meaning == _meaning(_refused(status, code))
+
+
+@pytest.mark.parametrize(("status", "meaning"), [(300, REQUEST), (299, DOWN), (200, DOWN)])
+def test_a_code_alone_decides_under_a_status_of_success(status: int, meaning: Meaning) -> None:
+    assert meaning == _meaning(_refused_by_ark(status, "InternalServiceError"))
+
+
+def test_a_message_without_a_code_under_status_200_is_a_refusal() -> None:
+    outcome = read({"error": {"message": "no such model"}}, ARK, batch_of("a"))
+
+    assert REQUEST == _meaning(outcome)
+    assert "ark refused item 0 with 200 (no code): no such model" == str(outcome)
+
+
+# Messages, word for word.
+
+HOSTED = replace(TEXT, host="dashscope.example.com")
+PATH = "/services/embeddings/text-embedding/text-embedding"
+ASKED = f". Asked: dashscope.example.com{PATH}"
+CORRECT = "; redirects are not followed, so correct base_url [request id r-1]"
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "message", "words"),
+    [
+        (400, "Odd", "No.", "with 400 Odd: No. [request id r-1]"),
+        (400, "Odd", "", "with 400 Odd [request id r-1]"),
+        (400, None, "", "with 400 (no code) [request id r-1]"),
+        (
+            400,
+            "Arrearage",
+            "No.",
+            "with 400 Arrearage: No.. Waiting does not help; look at the account's balance and limits "
+            "[request id r-1]",
+        ),
+        (404, "Odd", "No.", f"with 404 Odd: No.{ASKED}; look at the model and at base_url [request id r-1]"),
+        (299, "Odd", "No.", "with 299 Odd: No. [request id r-1]"),
+        (300, "Odd", "No.", f"with 300 Odd: No.{ASKED}{CORRECT}"),
+        (399, "Odd", "No.", f"with 399 Odd: No.{ASKED}{CORRECT}"),
+    ],
+    ids=["all", "no message", "nothing", "money", "404", "299", "300", "399"],
+)
+def test_a_refusal_says_what_was_refused_why_and_where(
+    status: int, code: str | None, message: str, words: str
+) -> None:
+    error = _refused(status, code, message, spec=HOSTED)
+
+    assert f"dashscope refused item 0 {words}" == str(error)
+
+
+def test_a_refusal_without_a_request_id_names_none() -> None:
+    outcome = read({"code": "Odd", "message": "No."}, TEXT, batch_of("a"), status=400)
+
+    assert "dashscope refused item 0 with 400 Odd: No." == str(outcome)
+
+
+@pytest.mark.parametrize(
+    ("location", "leads"),
+    [
+        ("https://login.corp/sso?key=1", ", which leads to login.corp/sso"),
+        ("https://user@corp:pass@login.corp/sso", ", which leads to login.corp/sso"),
+        ("https://login.corp/" + "x" * 500, ", which leads to login.corp/" + "x" * 109),
+        ("https://[login.corp/sso", ""),
+        ("", ""),
+        (None, ""),
+    ],
+    ids=["a host", "a password", "a long path", "no URL", "empty", "none"],
+)
+def test_a_redirect_says_where_it_leads(location: str | None, leads: str) -> None:
+    headers = {} if location is None else {"location": location}
+
+    error = _refused(302, "Odd", spec=HOSTED, headers=headers)
+
+    assert f"dashscope refused item 0 with 302 Odd: No.{ASKED}{leads}{CORRECT}" == str(error)
+
+
+def test_the_url_that_was_asked_has_the_path_of_the_base_url() -> None:
+    error = _refused(404, "Odd", spec=replace(TEXT, base_url="https://proxy.example/a/b"))
+
+    assert f"Asked: proxy.example/a/b{PATH};" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (
+            {},
+            "DASHSCOPE_API_KEY was rejected by region cn-beijing (Odd): No. Keys are bound to one region: this one "
+            "was used on region cn-beijing",
+        ),
+        (
+            {"host": "api.example.com"},
+            "DASHSCOPE_API_KEY was rejected by api.example.com (Odd): No. Keys are bound to one region: this one "
+            "was used on region cn-beijing",
+        ),
+        (
+            {"key_name": ""},
+            "api_key was rejected by region cn-beijing (Odd): No. Keys are bound to one region: this one was used "
+            "on region cn-beijing",
+        ),
+        (
+            {"host": "gw.corp", "foreign": True, "key": None},
+            "no API key was sent to gw.corp, and it wants one (Odd): No. DASHSCOPE_API_KEY is not sent to a host "
+            "that is not the vendor's; pass api_key",
+        ),
+    ],
+    ids=["its variable", "its host", "as an argument", "none"],
+)
+def test_a_refused_key_says_which_key_where_and_why(changes: dict[str, Any], words: str) -> None:
+    error = _refused(401, "Odd", "No. ", spec=replace(TEXT, **changes))
+
+    assert f"authentication failed (401): {words} [request id r-1]" == str(error)
+
+
+def test_a_refused_key_without_words_of_the_service_says_what_is_known() -> None:
+    outcome = read({}, TEXT, batch_of("a"), status=401)
+
+    assert (
+        "authentication failed (401): DASHSCOPE_API_KEY was rejected by region cn-beijing. Keys are bound to one "
+        "region: this one was used on region cn-beijing" == str(outcome)
+    )
+
+
+@pytest.mark.parametrize(
+    ("key", "message", "seen"),
+    [
+        ("sk-canary-0123456789", "bad sk-canary-0123456789", "bad ***"),
+        ("sk-canary-0123456789", "bad xcanary-0x", "bad ***"),
+        ("sk-canary-0123456789", "bad canary-", "bad canary-"),
+        ("sk-canary-0123456789", "bad sk-c****", "bad ***"),
+        ("sk-canary-0123456789", "bad ****6789", "bad ***"),
+        ("sk-canary-0123456789", "bad ****0123", "bad ****0123"),
+        ("sk-canary-0123456789", "bad sk-c and 6789", "bad sk-c and 6789"),
+        ("abcd", "bad abcd", "bad ***"),
+        ("abc", "bad abc", "bad abc"),
+        (None, "bad XXXX", "bad XXXX"),
+    ],
+    ids=[
+        "all",
+        "eight letters",
+        "seven",
+        "its first four and stars",
+        "its last four and stars",
+        "others and stars",
+        "its ends without stars",
+        "four letters in all",
+        "three in all",
+        "no key",
+    ],
+)
+def test_what_a_refusal_shows_of_the_key_is_struck_out(key: str | None, message: str, seen: str) -> None:
+    spec = replace(TEXT, key=Secret(key) if key else None)
+
+    assert f"(Odd): {seen}." in str(_refused(401, "Odd", message, spec=spec))
+
+
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [("canary-x", False), ("canary", True)],
+    ids=["eight letters", "a word"],
+)
+def test_a_key_of_eight_letters_or_more_is_never_repeated(key: str, said: bool) -> None:
+    error = _refused(400, "Odd", "the canary-x sings", spec=replace(TEXT, key=Secret(key)))
+
+    assert ("canary" in str(error)) is said
+
+
+@pytest.mark.parametrize(
+    ("sent", "message", "said"),
+    [
+        (CANARY, "it begins: " + CANARY[:16], False),
+        (CANARY, "it begins: " + CANARY[:15], True),
+        (CANARY, CANARY[:16] + "...", False),
+        (CANARY, "(" + CANARY[2:17] + ")", True),
+        ("mine", "not mine, no", False),
+        ("min", "not min, no", True),
+        ("the mine at noon", "not the mine at noon", False),
+    ],
+    ids=["16 letters at the end", "15", "16 at the start", "15 within", "4 in all", "3 in all", "16 in all"],
+)
+def test_sixteen_letters_on_end_are_a_repetition(sent: str, message: str, said: bool) -> None:
+    error = _refused(400, "Odd", message, batch=batch_of(sent))
+
+    assert (message in str(error)) is said
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "meant"),
+    [
+        ("text-embedding-v5", {}, ". Did you mean 'text-embedding-v4'?"),
+        ("text-embedding-v5", {"foreign": True}, ""),
+        ("qwertz", {}, ""),
+    ],
+    ids=["near a known one", "of another server", "near none"],
+)
+def test_an_unknown_model_is_told_what_it_looks_like(name: str, changes: dict[str, Any], meant: str) -> None:
+    row = replace(TEXT.model_info.renamed(name), known=False)
+    spec = replace(HOSTED, model_info=row, model=name, **changes)
+
+    error = _refused(404, "ModelNotFound", "No.", spec=spec)
+
+    assert (
+        f"dashscope refused item 0 with 404 ModelNotFound: No.{ASKED}; look at the model and at base_url{meant} "
+        "[request id r-1]" == str(error)
+    )

@@ -7,18 +7,20 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from volc_dashscope._limits.rate_limiter import RateLimiter, RequestCost
+from volc_dashscope._limits.rate_limiter import RateLimiter, RequestCost, Reservation
 from volc_dashscope._limits.retry import DEFAULT_RETRIES, Retry
 from volc_dashscope._request.exchange import RetryContext, exchange
-from volc_dashscope._types import Fault, Flow, Reply, Request, Send, Wait
+from volc_dashscope._types import Fault, Flow, Reply, Request, Rows, Send, Wait
 from volc_dashscope.errors import (
     AuthError,
     BadReplyError,
+    ConfigError,
     EmbeddingError,
     RateLimitError,
     ServiceUnavailableError,
     TransportError,
 )
+from volc_dashscope.results import Usage
 
 GOOD = Reply(200, {}, b"rows")
 DOWN = ServiceUnavailableError("down", retryable=True)
@@ -37,15 +39,16 @@ class Clock:
 class Embedding:
     """An operation whose replies are judged by a list, one entry for each."""
 
-    verdicts: list[bytes | EmbeddingError]
+    verdicts: list[bytes | Rows | EmbeddingError]
     cost: RequestCost = field(default_factory=RequestCost)
     built: int = 0
+    url: str = "https://service/embed"
 
     def build(self) -> Request:
         self.built += 1
-        return Request("POST", "https://service/embed", {}, b"{}")
+        return Request("POST", self.url, {}, b"{}")
 
-    def read(self, reply: Reply) -> bytes | EmbeddingError:
+    def read(self, reply: Reply) -> bytes | Rows | EmbeddingError:
         return self.verdicts.pop(0)
 
 
@@ -54,6 +57,8 @@ class Log:
     sent: int = 0
     waits: list[float] = field(default_factory=list)
     starts: list[float] = field(default_factory=list)
+    within: list[float] = field(default_factory=list)
+    requests: list[Request] = field(default_factory=list)
     rows: bytes | None = None
     error: EmbeddingError | None = None
 
@@ -87,6 +92,8 @@ def _drive(
         happened = None
         if isinstance(step, Send):
             log.starts.append(clock.now)
+            log.within.append(step.within)
+            log.requests.append(step.request)
             happened = answer(log.sent)
             log.sent += 1
             clock.now += takes
@@ -243,17 +250,19 @@ def test_what_was_never_reached_is_tried_three_times_unless_more_was_asked_for(
     assert (sent, True) == (log.sent, log.error and log.error.account)
 
 
-def test_what_was_never_reached_is_not_tried_again_after_ten_seconds() -> None:
-    clock = Clock()
+@pytest.mark.parametrize(("takes", "sent"), [(9.4, 2), (9.5, 1), (10.0, 1)])
+def test_what_was_never_reached_is_not_tried_again_after_ten_seconds(takes: float, sent: int) -> None:
+    """The pause of half a second before the next attempt is a part of the ten."""
+    clock = Clock(50.0)
 
     log = _drive(
         exchange(Embedding([]), _context(clock, retries=7)),
         clock,
         answer=lambda _: Fault("connect"),
-        takes=10.0,
+        takes=takes,
     )
 
-    assert 1 == log.sent
+    assert sent == log.sent
 
 
 def test_a_service_that_was_reached_may_be_away_for_a_while() -> None:
@@ -337,3 +346,266 @@ def test_a_service_that_was_given_up_is_tried_once_until_it_answers() -> None:
 
 def _nobody(number: int) -> Fault:
     return Fault("connect", "connection refused")
+
+
+# What the rate limiter is told, and what time is left.
+
+
+class Notebook(RateLimiter):
+    """A rate limiter that keeps what it is told."""
+
+    def __init__(self) -> None:
+        super().__init__(None, None)
+        self.reports: list[tuple[object, ...]] = []
+
+    def report(
+        self,
+        error: EmbeddingError | None,
+        cost: RequestCost,
+        now: float,
+        *,
+        reservation: Reservation | None = None,
+        spent: int | None = None,
+    ) -> None:
+        self.reports.append((error, cost, now, reservation, spent))
+        super().report(error, cost, now, reservation=reservation, spent=spent)
+
+
+@pytest.mark.parametrize(
+    ("result", "spent"),
+    [(Rows(None, Usage(total_tokens=27)), 27), (b"rows", None)],
+    ids=["rows and their tokens", "no rows"],
+)
+def test_the_rate_limiter_learns_how_each_attempt_ended(result: bytes | Rows, spent: int | None) -> None:
+    clock, notebook, cost = Clock(50.0), Notebook(), RequestCost(1, 40)
+
+    _drive(
+        exchange(Embedding([DOWN, result], cost), _context(clock, rate_limiter=notebook)), clock, takes=2.0
+    )
+
+    slot = Reservation(0.0, 0, 40.0)
+    assert [(DOWN, cost, 52.0, slot, None), (None, cost, 54.5, slot, spent)] == notebook.reports
+
+
+def test_each_attempt_sends_the_same_request_and_may_take_the_time_that_is_left() -> None:
+    clock = Clock(50.0)
+
+    log = _drive(exchange(Embedding([DOWN, DOWN, b"rows"]), _context(clock)), clock, takes=8.0)
+
+    assert [100.0, 91.5, 82.5] == log.within
+    assert [Request("POST", "https://service/embed", {}, b"{}")] * 3 == log.requests
+
+
+def test_an_attempt_that_starts_after_the_deadline_has_no_time() -> None:
+    """A thread that was not woken in time."""
+    clock = Clock(50.0)
+    flow = exchange(Embedding([DOWN]), _context(clock))
+    flow.send(None)
+    assert isinstance(flow.send(GOOD), Wait)
+    clock.now += 500.0
+
+    step = flow.send(None)
+
+    assert isinstance(step, Send)
+    assert 0.0 == step.within
+
+
+def _throttled(hint: float) -> RateLimitError:
+    return RateLimitError("slowly", retryable=True, retry_after=hint)
+
+
+def _wait(flow: Flow[bytes], clock: Clock) -> float:
+    """Let the flow wait once; return for how long."""
+    step = flow.send(None)
+    assert isinstance(step, Wait)
+    clock.now += step.seconds
+    return step.seconds
+
+
+def test_a_pause_before_the_first_attempt_is_no_part_of_the_deadline() -> None:
+    clock, rate_limiter = Clock(50.0), RateLimiter(None, None)
+    rate_limiter.report(_throttled(30.0), RequestCost(), clock.now)
+
+    log = _drive(exchange(Embedding([b"rows"]), _context(clock, rate_limiter=rate_limiter)), clock)
+
+    assert ([30.0], [100.0]) == (log.waits, log.within)
+
+
+def _paused(*hints: float) -> tuple[Flow[bytes], Clock]:
+    """Return a flow whose first attempt failed, and that has waited for each of these pauses since."""
+    clock, rate_limiter = Clock(50.0), RateLimiter(None, None)
+    flow = exchange(Embedding([DOWN]), _context(clock, rate_limiter=rate_limiter))
+    flow.send(None)
+    step = flow.send(GOOD)
+    assert isinstance(step, Wait)
+    clock.now += step.seconds
+    for hint in hints:
+        rate_limiter.report(_throttled(hint), RequestCost(), clock.now)
+        assert hint == _wait(flow, clock)
+    return flow, clock
+
+
+def test_pauses_between_attempts_are_a_part_of_the_deadline() -> None:
+    flow, _ = _paused(30.0, 31.0)
+
+    step = flow.send(None)
+
+    assert isinstance(step, Send)
+    assert 100.0 - 0.5 - 30.0 - 31.0 == step.within
+
+
+@pytest.mark.parametrize(("last", "raised"), [(38.5, True), (38.25, False)], ids=["no time left", "some"])
+def test_pauses_up_to_the_deadline_raise_the_last_attempts_error(last: float, raised: bool) -> None:
+    clock, rate_limiter = Clock(50.0), RateLimiter(None, None)
+    flow = exchange(Embedding([DOWN]), _context(clock, rate_limiter=rate_limiter))
+    flow.send(None)
+    flow.send(GOOD)
+    clock.now += 0.5
+    for hint in (30.0, 31.0):
+        rate_limiter.report(_throttled(hint), RequestCost(), clock.now)
+        _wait(flow, clock)
+    rate_limiter.report(_throttled(last), RequestCost(), clock.now)
+
+    if not raised:
+        assert last == _wait(flow, clock)
+        return
+    with pytest.raises(ServiceUnavailableError) as caught:
+        flow.send(None)
+
+    assert DOWN is caught.value
+
+
+def test_a_pause_longer_than_the_deadline_is_not_waited_for() -> None:
+    clock, rate_limiter = Clock(50.0), RateLimiter(None, None)
+    rate_limiter.report(_throttled(100.0), RequestCost(), clock.now)
+
+    log = _drive(exchange(Embedding([b"rows"]), _context(clock, rate_limiter=rate_limiter)), clock)
+
+    error = log.error
+    assert isinstance(error, RateLimitError)
+    assert (0, []) == (log.sent, log.waits)
+    assert ("ark", 429, True, 100.0) == (error.provider, error.status, error.retryable, error.retry_after)
+    assert str(error).startswith(
+        "not sent: ark asked another request to wait, for 100 s more, which is longer than the deadline of 100 s"
+    )
+
+
+# What is said of a request without a reply.
+
+FAULTS: dict[str, tuple[Fault, str]] = {
+    "connect": (
+        Fault("connect", "refused"),
+        "cannot connect to service:8443 (refused); run volc-dashscope doctor",
+    ),
+    "connect to a proxy": (
+        Fault("connect", place="proxy:80"),
+        "cannot connect to proxy:80; run volc-dashscope doctor",
+    ),
+    "certificate": (
+        Fault("certificate", "expired"),
+        "the certificate of service:8443 is not accepted (expired); if the host is right, name a file with the "
+        "authority that signed it in SSL_CERT_FILE",
+    ),
+    "certificate through a proxy": (
+        Fault("certificate", place="proxy:80"),
+        "the certificate of service:8443 through proxy:80 is not accepted; if the host is right, name a file with "
+        "the authority that signed it in SSL_CERT_FILE",
+    ),
+    "tls": (
+        Fault("tls", "no cipher", place="proxy:80"),
+        "no encrypted connection to service:8443 through proxy:80 (no cipher); check base_url and the proxy, or run "
+        "volc-dashscope doctor",
+    ),
+    "proxy": (
+        Fault("proxy", "403", place="proxy:80"),
+        "proxy:80 refuses to connect to service:8443 (403); check HTTPS_PROXY and NO_PROXY",
+    ),
+    "timeout": (Fault("timeout", "read"), "ark: no complete reply from service:8443 (timed out) (read)"),
+    "late": (
+        Fault("late"),
+        "ark: no complete reply from service:8443 within the deadline of 100 s (timed out)",
+    ),
+    "broken": (
+        Fault("broken", "reset"),
+        "ark: no complete reply from service:8443 (the connection broke) (reset)",
+    ),
+    "upload": (
+        Fault("upload", "reset", size=10**12),
+        "ark: closed while 1000000.0 MB were being sent to service:8443 (reset); a gateway in between may limit "
+        "bodies",
+    ),
+    "too large": (
+        Fault("too large"),
+        "ark: no complete reply from service:8443 (the reply is larger than any reply of this service)",
+    ),
+}
+
+
+@pytest.mark.parametrize(("fault", "words"), FAULTS.values(), ids=FAULTS)
+def test_a_fault_names_the_place_and_the_reason_and_keeps_its_cause(fault: Fault, words: str) -> None:
+    clock, cause = Clock(), OSError("reset")
+    operation = Embedding([], url="https://user@corp:pass@service:8443/embed")
+    context = _context(clock, retries=0)
+    _drive(
+        exchange(Embedding([b"rows"]), context), clock
+    )  # once reached, a failed connection is no account's
+    fault = Fault(fault.kind, fault.reason, cause, fault.place, fault.size)
+
+    error = _drive(exchange(operation, context), clock, answer=lambda _: fault).error
+
+    assert isinstance(error, TransportError)
+    assert words == str(error)
+    assert cause is error.__cause__
+    assert "ark" == error.provider
+
+
+@pytest.mark.parametrize(
+    ("kind", "retryable", "account"),
+    [
+        ("connect", True, True),
+        ("certificate", False, True),
+        ("tls", False, True),
+        ("proxy", False, True),
+        ("timeout", True, False),
+        ("late", False, False),
+        ("broken", True, False),
+        ("upload", True, False),
+        ("too large", False, False),
+    ],
+)
+def test_a_fault_that_every_request_meets_ends_the_call(kind: str, retryable: bool, account: bool) -> None:
+    clock = Clock()
+
+    error = _drive(
+        exchange(Embedding([]), _context(clock, retries=0)),
+        clock,
+        answer=lambda _: Fault(kind),  # type: ignore[arg-type]
+    ).error
+
+    assert error is not None
+    assert (retryable, account) == (error.retryable, error.account)
+
+
+def test_a_client_that_was_closed_meanwhile_is_said_to_be() -> None:
+    clock = Clock()
+
+    log = _drive(exchange(Embedding([]), _context(clock)), clock, answer=lambda _: Fault("closed"))
+
+    assert (ConfigError, 1) == (type(log.error), log.sent)
+    assert "this client was closed during the call" == str(log.error)
+
+
+def test_nothing_for_a_reply_is_a_broken_connection() -> None:
+    flow = exchange(Embedding([]), _context(Clock(), retries=0))
+    flow.send(None)
+
+    with pytest.raises(TransportError, match="the connection broke"):
+        flow.send(None)
+
+
+def test_a_large_body_is_sent_three_times_at_most() -> None:
+    clock = Clock()
+
+    log = _drive(exchange(Embedding([]), _context(clock, retries=5)), clock, answer=lambda _: Fault("upload"))
+
+    assert 3 == log.sent

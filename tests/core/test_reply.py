@@ -17,6 +17,7 @@ from replies import ark, ask_for, batch_of, dashscope, listed, read, row_of
 
 from volc_dashscope import BadReplyError, EmbeddingError, Image
 from volc_dashscope._types import Batch, RequestSpec, Rows
+from volc_dashscope.providers.parsing import LEAST_NORM, are_sound, is_other_layout, is_sound
 
 WIDTH = 256
 ASKS: dict[str, tuple[RequestSpec, Callable[..., dict[str, Any]], Batch]] = {
@@ -285,6 +286,147 @@ def test_an_unknown_model_may_have_any_length() -> None:
     assert [3] == _directions(read(dashscope(_vector(3, 64)), spec, batch_of("a")))
 
 
+@pytest.mark.parametrize(
+    ("name", "coded"),
+    [
+        pytest.param("doubao-embedding-vision-250328", False, id="numbers"),
+        pytest.param("tongyi-embedding-vision-plus", True, id="base64, asked for"),
+    ],
+)
+def test_a_vector_that_was_shortened_already_is_right_too(name: str, coded: bool) -> None:
+    spec = ask_for(name, dimension=1024)
+    row = _vendors_row(1024, "full")
+    value = _coded(row) if coded else row.tolist()
+
+    outcome = read(ark(value) if "doubao" in name else _media(value), spec, batch_of("a"))
+
+    assert (1, 1024) == _rows(outcome).vectors.shape  # type: ignore[union-attr]
+
+
+def test_a_base64_vector_that_the_client_was_to_shorten_has_its_full_length() -> None:
+    spec = ask_for("doubao-embedding-vision-250328", dimension=1024)
+
+    outcome = read(ark(_coded(_vendors_row(1024, "full"))), spec, batch_of("a"))
+
+    assert "a vector of length 1024 instead of 2048" in str(outcome)
+
+
+def test_a_wrong_length_names_every_right_one() -> None:
+    spec = ask_for("tongyi-embedding-vision-plus", dimension=512)
+
+    outcome = read(_media([0.5] * 7), spec, batch_of("a"))
+
+    assert "a vector of length 7 instead of 1152 or 512" in str(outcome)
+
+
+def test_vectors_of_an_unknown_model_have_one_length() -> None:
+    row = replace(row_of("text-embedding-v4"), known=False, dimensions=(), default_dimension=None)
+    spec = replace(ask_for("text-embedding-v4"), model_info=row)
+
+    outcome = read(dashscope([0.5] * 4, [0.5] * 5), spec, batch_of("a", "b"))
+
+    assert "vectors of different lengths" in str(outcome)
+
+
+SMALL_ROWS: dict[str, tuple[list[float], bool]] = {
+    "a unit vector": ([0.0, 1.0], True),
+    "the shortest": ([LEAST_NORM, 0.0], True),
+    "a shorter one": ([LEAST_NORM / 2, 0.0], False),
+    "the shortest by its sum": ([LEAST_NORM * 0.75, LEAST_NORM * 0.75], True),
+    "zeros": ([0.0, 0.0], False),
+    "the longest": ([3e38, -3e38], True),
+    "not a number": ([1.0, float("nan")], False),
+    "infinite": ([float("-inf"), 1.0], False),
+}
+
+
+@pytest.mark.parametrize(("row", "sound"), SMALL_ROWS.values(), ids=SMALL_ROWS)
+def test_a_row_is_sound_if_it_is_finite_and_has_a_direction(row: list[float], sound: bool) -> None:
+    assert sound is is_sound(np.array(row, "<f4"))
+
+
+def test_rows_of_a_table_are_judged_one_by_one() -> None:
+    table = np.array([row for row, _ in SMALL_ROWS.values()], "<f4")
+
+    found = are_sound(table)
+
+    assert np.bool_ == found.dtype
+    assert [sound for _, sound in SMALL_ROWS.values()] == found.tolist()
+
+
+@pytest.mark.parametrize("size", [LEAST_NORM, LEAST_NORM / 2])
+def test_the_shortest_row_of_a_reply_has_a_direction(size: float) -> None:
+    outcome = read(dashscope([size] + [0.0] * (WIDTH - 1)), ASKS["dashscope"][0], batch_of("a"))
+
+    assert (size >= LEAST_NORM) is isinstance(outcome, Rows)
+
+
+def test_base64_has_no_other_letters_in_it() -> None:
+    coded = _coded(_vendors_row(1024, "full"))
+
+    for odd in (coded[:9] + "!" + coded[9:], coded[:9] + "\n" + coded[9:], coded + "!"):
+        assert "not valid base64" in str(read(ark(odd), VISION, batch_of("a")))
+
+
+def test_a_list_that_was_read_as_base64_is_named_whatever_its_length() -> None:
+    row = replace(row_of("doubao-embedding-vision-251215"), dimensions=(), default_dimension=6)
+    spec = replace(VISION, model_info=row, dimension=None)
+
+    outcomes = [str(read(ark(_b64(bytes(size))), spec, batch_of("a"))) for size in (6, 7)]
+
+    assert "6 bytes is not a row of float32; a quarter of the length" in outcomes[0]
+    assert outcomes[1].endswith("7 bytes is not a row of float32")
+
+
+# What tells another layout from float32: rows by the bits of their numbers.
+
+
+def _bits(exponents: list[int], lower: list[int] | None = None) -> np.ndarray[Any, Any]:
+    """Return a row of numbers with these exponents, and these bits at the lower end of the mantissa."""
+    found = np.array(exponents, "<u4") << 23
+    found[: len(lower or ())] |= np.array(lower or [], "<u4")
+    return found.view("<f4")
+
+
+@pytest.mark.parametrize(("widest", "other"), [(20, False), (21, True)])
+def test_components_span_twenty_powers_of_two_without_the_outermost_twentieths(
+    widest: int, other: bool
+) -> None:
+    exponents = [1] * 5 + [100] * 45 + [100 + widest] * 45 + [250] * 5
+
+    assert other is is_other_layout(_bits(exponents))
+    assert other is is_other_layout(_bits(exponents[::-1]))
+
+
+@pytest.mark.parametrize(("number", "other"), [(32, True), (31, False)])
+@pytest.mark.parametrize("first", [0, 1], ids=["even", "odd"])
+def test_every_other_number_is_zero_in_pairs_of_float64(number: int, other: bool, first: int) -> None:
+    row = np.zeros(2 * number, "<f4")
+    row[first::2] = 0.5
+
+    assert other is is_other_layout(row)
+
+
+@pytest.mark.parametrize(("number", "other"), [(32, True), (31, False)])
+def test_a_few_numbers_prove_nothing(number: int, other: bool) -> None:
+    row = _bits([100, 140] * 16)[:number]
+
+    assert other is is_other_layout(np.concatenate([row, np.zeros(100, "<f4")]))
+
+
+@pytest.mark.parametrize(
+    ("noisy", "widest", "other"),
+    [(90, 20, True), (89, 20, False), (90, 21, False)],
+    ids=["a number in each half", "too few of them", "noise"],
+)
+def test_a_lower_half_that_is_a_number_itself_is_a_pair_of_bfloat16(
+    noisy: int, widest: int, other: bool
+) -> None:
+    lower = [100 << 7, (100 + widest) << 7] * 45
+
+    assert other is is_other_layout(_bits([100] * 100, lower[:noisy]))
+
+
 # Bad ones. Each is written into an otherwise good reply for three items.
 
 GOOD = [_vector(0), _vector(1), _vector(2)]
@@ -312,6 +454,7 @@ BROKEN_LISTS: dict[str, tuple[list[Any], list[Any]]] = {
     "null in a vector": ([GOOD[0], GOOD[1], [None, *GOOD[2][1:]]], [0, 1, 2]),
     "text in a vector": ([GOOD[0], GOOD[1], ["0.5", *GOOD[2][1:]]], [0, 1, 2]),
     "truths": ([GOOD[0], GOOD[1], [True] * WIDTH], [0, 1, 2]),
+    "a truth among others than zero": ([GOOD[0], GOOD[1], [0.5] * (WIDTH - 1) + [True]], [0, 1, 2]),
     "a truth among numbers": ([GOOD[0], GOOD[1], [True, *GOOD[2][1:]]], [0, 1, 2]),
     "a falsehood among numbers": ([GOOD[0], GOOD[1], [*GOOD[2][1:], False]], [0, 1, 2]),
     "object as a vector": ([GOOD[0], GOOD[1], {"0": 1.0}], [0, 1, 2]),
@@ -456,6 +599,18 @@ def test_a_bad_reply_says_which_items_and_what_is_wrong_without_content() -> Non
     assert "canary" not in str(outcome)
 
 
+@pytest.mark.parametrize(
+    ("indices", "reason"),
+    [([0, 1, 3], "text_index is not a position from 0 to 2"), ([0, 1, 1], "text_index 1 appears twice")],
+)
+def test_a_bad_reply_says_which_position_is_wrong(indices: list[int], reason: str) -> None:
+    outcome = read(
+        dashscope(*GOOD, indices=indices, request_id=None), ASKS["dashscope"][0], batch_of("a", "b", "c")
+    )
+
+    assert f"dashscope answered items 0 to 2 with a reply that breaks its format: {reason}" == str(outcome)
+
+
 @pytest.mark.parametrize(("positions", "index"), [((7,), 7), ((7, 8), None)], ids=["one", "two"])
 def test_a_bad_reply_blames_an_item_only_if_it_was_alone(
     positions: tuple[int, ...], index: int | None
@@ -492,6 +647,30 @@ def test_a_sparse_vector_may_be_empty() -> None:
     (vector,) = _rows(read(_with_sparse([]), SPARSE, batch_of("a"))).sparse or ()
 
     assert {} == vector.as_dict()
+
+
+def test_a_sparse_vector_has_arrays_of_its_own_types_even_when_empty() -> None:
+    for entries in ([], [{"index": 1, "value": 1}]):
+        (vector,) = _rows(read(_with_sparse(entries), SPARSE, batch_of("a"))).sparse or ()
+
+        assert (np.int64, np.float32) == (vector.indices.dtype, vector.values.dtype)
+
+
+@pytest.mark.parametrize("index", [0, 2**63 - 1])
+def test_a_sparse_index_may_be_any_that_fits(index: int) -> None:
+    (vector,) = (
+        _rows(read(_with_sparse([{"index": index, "value": 0.5}]), SPARSE, batch_of("a"))).sparse or ()
+    )
+
+    assert {index: 0.5} == vector.as_dict()
+
+
+def test_tokens_are_given_only_where_every_entry_has_one() -> None:
+    given = [{"index": 1, "value": 0.5, "token": "风"}, {"index": 2, "value": 0.25}]
+
+    (vector,) = _rows(read(_with_sparse(given), SPARSE, batch_of("a"))).sparse or ()
+
+    assert () == vector.tokens
 
 
 def test_sparse_only_needs_no_dense_vector() -> None:
@@ -557,6 +736,19 @@ def test_a_sparse_vector_that_breaks_its_format_is_a_bad_reply(value: Any) -> No
         pytest.param({"total_tokens": True}, (0, 0, 0), id="truth"),
         pytest.param({"total_tokens": None, "input_tokens": 5}, (5, 5, 0), id="null total"),
         pytest.param({"total_tokens": 1e300}, (0, 0, 0), id="beyond counting"),
+        pytest.param({"total_tokens": 0, "input_tokens": 5}, (0, 5, 0), id="a total of nothing"),
+        pytest.param({"total_tokens": 2**53 - 1}, (2**53 - 1, 2**53 - 1, 0), id="the last that is exact"),
+        pytest.param({"total_tokens": 2**53}, (0, 0, 0), id="the first that may not be"),
+        pytest.param(
+            {"input_tokens_details": {"text_tokens": 0, "image_tokens": 2**53 - 1}, "input_tokens": 5},
+            (2**53 - 1, 0, 2**53 - 1),
+            id="details of nothing and of much",
+        ),
+        pytest.param(
+            {"input_tokens_details": {"text_tokens": -1, "image_tokens": 2**53}, "input_tokens": 5},
+            (5, 5, 0),
+            id="details that are none",
+        ),
     ],
 )
 def test_usage_is_read_whatever_keys_are_there(usage: Any, expected: tuple[int, int, int]) -> None:

@@ -23,10 +23,12 @@ from volc_dashscope import (
     list_models,
 )
 from volc_dashscope._config import find_model_info
+from volc_dashscope._request.items import Refused
 from volc_dashscope._request.validation import check_item, check_items, check_settings
 from volc_dashscope._types import RequestSpec
 from volc_dashscope.models import TEXT
 
+MIB = 1024 * 1024
 ROWS = [row for row in list_models() if row.ready]
 
 
@@ -260,6 +262,35 @@ def test_a_local_video_is_refused_where_only_urls_are_taken(row: ModelInfo) -> N
         check_item(Video.from_bytes(mp4()), _spec(row))
 
 
+def test_a_local_video_may_go_into_storage_where_there_is_one() -> None:
+    qwen = _row("qwen3-vl-embedding")
+    assert qwen.video is not None
+    ark = replace(VISION, video=replace(qwen.video, inline=False))
+    for row in (replace(qwen, video=replace(qwen.video, inline=False)), ark):
+        with pytest.raises(InputError, match="by public URL only") as caught:
+            check_item(Video.from_bytes(mp4()), _spec(row))
+
+        assert ("upload=True" in str(caught.value)) is (row.provider == "dashscope")
+
+    check_item(Video.from_bytes(mp4()), _spec(qwen, upload=True))
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        pytest.param(Fused("a" * 400_000, picture()), id="a long text"),
+        pytest.param(Fused("a", Image.from_bytes(gif())), id="an odd picture"),
+        pytest.param(Frames([picture(), Image.from_bytes(gif())]), id="an odd frame"),
+        pytest.param(Fused("a", clip(fps=2)), id="an odd rate"),
+    ],
+)
+def test_every_part_of_an_item_is_checked(item: Item) -> None:
+    row = replace(SNAPSHOT, image=replace(SNAPSHOT.image, formats=frozenset({"png"})), max_tokens=32_000)
+
+    assert _taken(Fused("a", picture(), clip(fps=1)), _spec(row))
+    assert not _taken(item, _spec(row))
+
+
 @rows(lambda row: row.multimodal)
 def test_parts_are_fused_where_the_model_can(row: ModelInfo) -> None:
     item = Fused("red", picture())
@@ -306,6 +337,88 @@ def _unknown(**settings: Any) -> RequestSpec:
 def test_a_text_without_a_printed_limit_has_one_of_ours(spec: RequestSpec) -> None:
     with pytest.raises(InputError, match="this library sends at most 16,777,216"):
         check_item("a" * (16 * 1024 * 1024 + 1), spec)
+
+
+@pytest.mark.parametrize("text", ["a" * (16 * MIB), "天" * (16 * MIB // 3)], ids=["letters", "characters"])
+def test_a_text_of_exactly_our_limit_is_taken(text: str) -> None:
+    assert _taken(text, _unknown())
+    assert not _taken(text + "天", _unknown())
+
+
+def test_the_length_of_a_text_is_counted_in_bytes() -> None:
+    row = replace(_row("text-embedding-v4"), max_text_bytes=6)
+    check_item("天" * 2, _spec(row))
+
+    with pytest.raises(InputError, match=r"text of 9 bytes; text-embedding-v4 accepts at most 6"):
+        check_item("天" * 3, _spec(row))
+
+
+# What a request holds, to the byte.
+
+VISION = _row("doubao-embedding-vision-251215")
+SNAPSHOT = _row("tongyi-embedding-vision-plus-2026-03-06")
+
+
+@pytest.mark.parametrize(("size", "encoded"), [(3000, 4040), (3001, 4044), (3002, 4044), (3003, 4044)])
+@pytest.mark.parametrize("limit", ["max_request_bytes", "max_data_uri_bytes"])
+@pytest.mark.parametrize("make", [_image, _video], ids=["image", "video"])
+def test_a_file_counts_as_its_data_uri(
+    make: Callable[[int], Item], limit: str, size: int, encoded: int
+) -> None:
+    """Four letters for three bytes, begun or not, and forty for what stands before them."""
+    assert _taken(make(size), _spec(replace(VISION, **{limit: encoded})))
+    assert not _taken(make(size), _spec(replace(VISION, **{limit: encoded - 1})))
+
+
+@pytest.mark.parametrize(
+    ("item", "upload", "size"),
+    [
+        pytest.param(
+            Fused("天a", _image(3000), _image(6000)), False, 4 + 4040 + 8040, id="all in the request"
+        ),
+        pytest.param(Fused("天a", _image(3000), _image(6000)), True, 8040, id="all but the text in storage"),
+        pytest.param(Fused(_image(6000), picture(), clip()), False, 8040, id="beside URLs"),
+        pytest.param(Frames([_image(3000)] * 3), False, 3 * 4040, id="frames"),
+    ],
+)
+def test_an_item_is_as_large_as_what_is_sent_at_once(item: Item, upload: bool, size: int) -> None:
+    row = replace(SNAPSHOT, fusion="flag")
+
+    assert _taken(item, _spec(replace(row, max_request_bytes=size), upload=upload))
+    assert not _taken(item, _spec(replace(row, max_request_bytes=size - 1), upload=upload))
+
+
+@pytest.mark.parametrize("upload", [False, True])
+def test_what_is_behind_a_url_has_no_bytes_in_the_request(upload: bool) -> None:
+    assert _taken(picture(), _spec(replace(SNAPSHOT, max_request_bytes=1), upload=upload))
+
+
+def test_a_data_uri_that_is_too_long_may_go_into_storage() -> None:
+    row = replace(SNAPSHOT, max_data_uri_bytes=4000)
+
+    assert not _taken(_image(3000), _spec(row))
+    assert _taken(_image(3000), _spec(row, upload=True))
+
+
+SHRUNK = {
+    "bytes": replace(SNAPSHOT, image=replace(SNAPSHOT.image, max_bytes=100)),
+    "data URI": replace(SNAPSHOT, max_data_uri_bytes=100),
+    "request": replace(SNAPSHOT, max_request_bytes=100),
+}
+
+
+@pytest.mark.parametrize("row", SHRUNK.values(), ids=SHRUNK)
+def test_the_bytes_of_a_picture_that_will_be_smaller_are_not_known_yet(row: ModelInfo) -> None:
+    """It has 4,096 pixels."""
+    assert _taken(_image(3000), _spec(row, max_image_pixels=4095))
+    assert not _taken(_image(3000), _spec(row, max_image_pixels=4096))
+
+
+def test_a_picture_is_measured_as_it_will_be_sent() -> None:
+    row = replace(SNAPSHOT, image=replace(SNAPSHOT.image, max_pixels=4000))
+
+    assert not _taken(_image(0), _spec(row))
+    assert _taken(_image(0), _spec(row, max_image_pixels=4000))
 
 
 def test_an_item_without_a_printed_limit_has_one_of_ours() -> None:
@@ -401,6 +514,21 @@ def test_the_lowest_index_is_raised() -> None:
         check_items(["a", "b", "", "c", ""], _spec("text-embedding-v4"))
 
     assert 2 == caught.value.index
+
+
+def test_an_index_counts_from_the_first_of_a_longer_list() -> None:
+    with pytest.raises(InputError, match=r"^item 8: empty text") as caught:
+        check_items(["a", ""], _spec("text-embedding-v4"), first=7)
+
+    assert 8 == caught.value.index
+
+
+def test_an_item_that_an_integration_has_refused_is_passed_over() -> None:
+    refused = Refused(InputError("a picture that is gone")).as_item()
+    check_items([refused, "a"], _spec("text-embedding-v4"))
+
+    with pytest.raises(InputError, match=r"^item 1: empty text"):
+        check_items([refused, ""], _spec("text-embedding-v4"))
 
 
 def test_the_message_does_not_hold_the_text() -> None:
@@ -515,8 +643,16 @@ def test_sparse_vectors_of_ark_are_for_text_only() -> None:
     spec = _spec("doubao-embedding-vision-251215", output_type="dense&sparse")
     check_item("a", spec)
 
+    check_item(Fused("a", "b"), spec)
+
     with pytest.raises(InputError, match="sparse vectors for text only"):
         check_item(picture(), spec)
+
+
+def test_sparse_vectors_of_media_are_dashscopes_to_judge() -> None:
+    row = replace(_row("qwen3-vl-embedding"), sparse=True)
+
+    assert _taken(picture(), _spec(row, output_type="dense&sparse"))
 
 
 LEVELS = {"res_level": (0, 3), "max_video_frames": (1, 64)}
@@ -534,6 +670,32 @@ def test_a_level_is_within_the_range_of_the_row(name: str, bounds: tuple[int, in
             check_settings(_spec(row, **{name: value}))
 
 
+@pytest.mark.parametrize("name", LEVELS)
+@pytest.mark.parametrize("value", [True, 2.0, "2"], ids=repr)
+def test_a_level_is_a_whole_number(name: str, value: Any) -> None:
+    with pytest.raises(ConfigError, match=f"{name}={value!r}; "):
+        check_settings(_spec("tongyi-embedding-vision-plus-2026-03-06", **{name: value}))
+
+
+@pytest.mark.parametrize("value", [True, 2.0, "2", 0, -1], ids=repr)
+def test_the_most_pixels_are_a_whole_number_from_one(value: Any) -> None:
+    check_settings(_spec(VISION, max_image_pixels=1))
+
+    with pytest.raises(ConfigError, match=f"max_image_pixels must be a whole number from 1, got {value!r}"):
+        check_settings(_spec(VISION, max_image_pixels=value))
+
+
+@every_row
+def test_the_most_pixels_are_for_models_that_take_images(row: ModelInfo) -> None:
+    spec = _spec(row, max_image_pixels=1000)
+    if "image" in row.modalities:
+        check_settings(spec)
+        return
+
+    with pytest.raises(ConfigError, match=f"{row.name} takes no images; leave out max_image_pixels"):
+        check_settings(spec)
+
+
 @rows(lambda row: row.res_level is None and row.max_video_frames is None)
 @pytest.mark.parametrize("name", LEVELS)
 def test_a_level_is_refused_where_it_does_not_exist(row: ModelInfo, name: str) -> None:
@@ -548,7 +710,10 @@ def test_uploads_are_for_media_of_dashscope(row: ModelInfo) -> None:
         check_settings(spec)
         return
 
-    with pytest.raises(ConfigError, match="upload=True is for media of DashScope"):
+    reason = "embeds text only" if row.provider == "dashscope" else "is served by ark"
+    with pytest.raises(
+        ConfigError, match=f"upload=True is for media of DashScope's models; {row.name} {reason}"
+    ):
         check_settings(spec)
 
 
@@ -558,4 +723,5 @@ def test_a_name_outside_the_table_is_allowed_everything() -> None:
     )
 
     assert _allowed(_spec(free, dimension=77, res_level=9, max_video_frames=999))
+    assert _allowed(_spec(free, dimension=1))
     assert _taken(clip(fps=99), _spec(free))

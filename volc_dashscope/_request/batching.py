@@ -88,8 +88,8 @@ def tokens(item: Item, model_info: ModelInfo) -> int:
     for part in parts(item):
         if isinstance(part, str):
             total += text_tokens(part)
-        elif isinstance(part, Image) and model_info.provider == "ark" and part.width and part.height:
-            total += ark_image_tokens(part.width, part.height)
+        elif isinstance(part, Image) and model_info.provider == "ark" and part.source.pixels is not None:
+            total += ark_image_tokens(*part.source.pixels)
     return total
 
 

@@ -171,11 +171,11 @@ def _retry_pause(
 ) -> float | None:
     """Seconds until the next attempt, or None to give up; marks an error that ends all further requests."""
     pause = context.retry.after(error, attempt, elapsed)
-    if not isinstance(fault, Fault):
+    if pause is None or not isinstance(fault, Fault):
         return pause
     if fault.kind == "upload" and attempt >= _MOST_UPLOADS:
         return None
-    if fault.kind == "connect" and context.reach.gives_up(context.retry, attempt, elapsed + (pause or 0.0)):
+    if fault.kind == "connect" and context.reach.gives_up(context.retry, attempt, elapsed + pause):
         return None
     return pause
 

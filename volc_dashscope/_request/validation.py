@@ -162,14 +162,13 @@ def _check_media(media: Image | Video, rule: MediaRule | None, spec: RequestSpec
 
 def sent_pixels(image: Image, spec: RequestSpec) -> tuple[int, int] | None:
     """Return width and height as they are sent, or None where they are unknown."""
-    if image.width is None or image.height is None:
-        return None
-    return shrunk_size((image.width, image.height), spec.max_image_pixels)
+    pixels = image.source.pixels
+    return None if pixels is None else shrunk_size(pixels, spec.max_image_pixels)
 
 
 def is_shrunk(media: Image | Video, spec: RequestSpec) -> bool:
     """Return whether this is made smaller before it is sent; its bytes are known only then, and checked then."""
-    return isinstance(media, Image) and sent_pixels(media, spec) not in (None, (media.width, media.height))
+    return isinstance(media, Image) and sent_pixels(media, spec) != media.source.pixels
 
 
 def _check_bytes(media: Image | Video, kind: str, rule: MediaRule, spec: RequestSpec) -> None:
@@ -215,10 +214,6 @@ def _check_sampling(video: Video, model_info: ModelInfo) -> None:
             raise InputError(f"{model_info.name} has no {name} for a video")
         if not low <= value <= high:
             raise InputError(f"{name} {value}; {model_info.name} accepts {low:,} to {high:,}")
-    if video.min_frame_tokens and video.max_frame_tokens and video.max_frame_tokens < video.min_frame_tokens:
-        raise InputError(
-            f"max_frame_tokens {video.max_frame_tokens} is below min_frame_tokens {video.min_frame_tokens}"
-        )
 
 
 def _check_fusion(whole: Iterable[Part], model_info: ModelInfo) -> None:
