@@ -30,10 +30,9 @@ chaos:  ## Prove every promise in full size, and that each proof can fail; STEPS
 	@scripts/environment .venv all demo test lint
 	@$(DEV) scripts/chaos.py $(STEPS)
 
-mutants:  ## Change the core one operator at a time and list what no test notices (hours); NAMES="*exchange*" chooses
+mutants:  ## Change the core one operator at a time and list what no test notices (an hour); NAMES="batching ark" chooses
 	@scripts/environment .venv-mutants all demo test mutants
-	@.venv-mutants/bin/mutmut run $(NAMES)
-	@.venv-mutants/bin/mutmut results
+	@.venv-mutants/bin/python scripts/mutants.py $(NAMES)
 
 ray:  ## Run 20,000 rows through a Ray cluster on this machine, a worker killed in the middle (10 minutes)
 	@scripts/environment .venv-ray ray,emulator ray

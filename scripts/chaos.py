@@ -119,7 +119,7 @@ def _unnoticed(changes: list[tuple[str, tuple[str, str, str, str], dict[str, str
     with tempfile.TemporaryDirectory(prefix="volc-dashscope-chaos-") as folder:
         copies: SimpleQueue[Path] = SimpleQueue()
         for number in range(WORKERS):
-            copies.put(_copied(Path(folder) / f"copy-{number}"))
+            copies.put(copied(Path(folder) / f"copy-{number}"))
 
         def tried(change: tuple[str, tuple[str, str, str, str], dict[str, str]]) -> str:
             copy = copies.get()
@@ -139,7 +139,8 @@ def _unnoticed(changes: list[tuple[str, tuple[str, str, str, str], dict[str, str
     return unnoticed
 
 
-def _copied(copy: Path) -> Path:
+def copied(copy: Path) -> Path:
+    """Copy the repository without what is built, and return the copy."""
     ignored = shutil.ignore_patterns(
         ".git",
         ".venv*",
