@@ -43,12 +43,14 @@ class Embedding:
     cost: RequestCost = field(default_factory=RequestCost)
     built: int = 0
     url: str = "https://service/embed"
+    replies: list[Reply] = field(default_factory=list)
 
     def build(self) -> Request:
         self.built += 1
         return Request("POST", self.url, {}, b"{}")
 
     def read(self, reply: Reply) -> bytes | Rows | EmbeddingError:
+        self.replies.append(reply)
         return self.verdicts.pop(0)
 
 
@@ -103,11 +105,12 @@ def _drive(
 
 
 def test_a_good_reply_ends_the_exchange() -> None:
-    clock = Clock()
+    clock, operation = Clock(), Embedding([b"rows"])
 
-    log = _drive(exchange(Embedding([b"rows"]), _context(clock)), clock)
+    log = _drive(exchange(operation, _context(clock)), clock)
 
     assert (b"rows", 1, []) == (log.rows, log.sent, log.waits)
+    assert [GOOD] == operation.replies
 
 
 def test_a_passing_fault_is_tried_again() -> None:
@@ -518,7 +521,7 @@ FAULTS: dict[str, tuple[Fault, str]] = {
     ),
     "proxy": (
         Fault("proxy", "403", place="proxy:80"),
-        "proxy:80 refuses to connect to service:8443 (403); check HTTPS_PROXY and NO_PROXY",
+        "proxy:80 refuses to connect to service:8443 (403); check HTTPS_PROXY, ALL_PROXY and NO_PROXY",
     ),
     "timeout": (Fault("timeout", "read"), "ark: no complete reply from service:8443 (timed out) (read)"),
     "late": (
