@@ -14,29 +14,18 @@ from pydantic import AliasChoices, Field, PrivateAttr, SecretStr
 from langchain_volc_dashscope import sparse
 from langchain_volc_dashscope.content_blocks import as_item
 from langchain_volc_dashscope.documents import MediaTokenError, UnknownMedia
-from volc_dashscope import (
-    EmbeddingError,
-    EmbeddingResult,
-    Image,
-    InputError,
-    Item,
-    SparseVector,
-    TextType,
-    Usage,
-    Video,
-)
+from langchain_volc_dashscope.media_calls import MediaCalls
+from volc_dashscope import InputError, Item, SparseVector, TextType, Usage
 from volc_dashscope.inputs import as_iterable
 from volc_dashscope.integrations.hybrid import (
     Refused,
     SubCall,
     dense_pieces,
     dense_rows,
-    partial_result,
     raise_refused,
     sparse_rows,
-    whole_piece,
 )
-from volc_dashscope.integrations.settings import ClientFields, each, is_url
+from volc_dashscope.integrations.settings import each
 from volc_dashscope.models import Provider
 from volc_dashscope.settings import describe, fingerprint
 
@@ -48,7 +37,7 @@ else:
     BaseSparseEmbedding = SparseEmbeddings = object
 
 # A text or media token, an input value, a content block, or a list of blocks.
-Embeddable: TypeAlias = "Item | Mapping[str, Any] | Sequence[Any]"
+Embeddable: TypeAlias = Item | Mapping[str, Any] | Sequence[Any]
 # The role of everything that is embedded; "auto" is by method.
 Role: TypeAlias = Literal["auto", "query", "document"] | None
 
@@ -66,12 +55,11 @@ class RateLimiterAdapter:
         return await self._limiter.aacquire(blocking=True)
 
 
-class _MultimodalEmbeddings(ClientFields, Embeddings):
+class _MultimodalEmbeddings(MediaCalls, Embeddings):
     """What both classes do; they differ in the service, its key and the default model."""
 
     model: str = Field(validation_alias=AliasChoices("model", "model_name"))
     rate_limiter: BaseRateLimiter | None = Field(default=None, exclude=True, repr=False)
-    show_progress_bar: bool = False
     unknown_media: UnknownMedia = "raise"
     text_type: Role = Field(
         default="auto",
@@ -158,9 +146,8 @@ class _MultimodalEmbeddings(ClientFields, Embeddings):
         role = self._role("document") if text_type == "auto" else text_type
         pieces = dense_pieces(self._items(items), hybrid=self._hybrid)
         if len(pieces) == 1:
-            return self._lists(pieces[0], role)
-        results = [self._settled(piece, role) for piece in pieces]
-        return dense_rows(pieces, results)
+            return pieces[0].lists(self._client, role, progress=self.show_progress_bar)
+        return dense_rows(pieces, [piece.settle(self._client, role) for piece in pieces])
 
     async def aembed_contents(
         self, items: Sequence[Embeddable], *, text_type: Role = "auto"
@@ -169,9 +156,8 @@ class _MultimodalEmbeddings(ClientFields, Embeddings):
         role = self._role("document") if text_type == "auto" else text_type
         pieces = dense_pieces(self._items(items), hybrid=self._hybrid)
         if len(pieces) == 1:
-            return await self._alists(pieces[0], role)
-        results = [await self._asettled(piece, role) for piece in pieces]
-        return dense_rows(pieces, results)
+            return await pieces[0].alists(self._client.aio, role, progress=self.show_progress_bar)
+        return dense_rows(pieces, [await piece.asettle(self._client.aio, role) for piece in pieces])
 
     def qdrant_sparse(self) -> SparseEmbeddings:
         """
@@ -187,40 +173,6 @@ class _MultimodalEmbeddings(ClientFields, Embeddings):
     def milvus_sparse(self) -> BaseSparseEmbedding:
         """Return sparse vectors for `Milvus(embedding_function=[dense, sparse])`, as `qdrant_sparse`."""
         return sparse.milvus(*self._sparse_halves())
-
-    def embed_image(self, uris: Sequence[str]) -> list[list[float]]:
-        """
-        Embed images to be searched.
-
-        Args:
-            uris: `http(s):`, `data:` and `oss:` are URLs; anything else is a path or a `file:` URI, inside
-                `media_root` if set.
-        """
-        items = each(uris, self._image, name="uris")
-        return self._lists(whole_piece(items), self._role("document"))
-
-    async def aembed_image(self, uris: Sequence[str]) -> list[list[float]]:
-        """As `embed_image`, awaited."""
-        items = each(uris, self._image, name="uris")
-        return await self._alists(whole_piece(items), self._role("document"))
-
-    def embed_images(self, uris: Sequence[str]) -> list[list[float]]:
-        """The same as `embed_image`, which some stores call by this name."""
-        return self.embed_image(uris)
-
-    async def aembed_images(self, uris: Sequence[str]) -> list[list[float]]:
-        """The same as `aembed_image`, which some stores call by this name."""
-        return await self.aembed_image(uris)
-
-    def embed_video(self, uris: Sequence[str]) -> list[list[float]]:
-        """Embed videos to be searched; `uris` as in `embed_image`."""
-        items = each(uris, self._video, name="uris")
-        return self._lists(whole_piece(items), self._role("document"))
-
-    async def aembed_video(self, uris: Sequence[str]) -> list[list[float]]:
-        """As `embed_video`, awaited."""
-        items = each(uris, self._video, name="uris")
-        return await self._alists(whole_piece(items), self._role("document"))
 
     def _items(self, given: Sequence[Embeddable]) -> list[Item]:
         return each(given, self._item, name="texts")
@@ -242,77 +194,32 @@ class _MultimodalEmbeddings(ClientFields, Embeddings):
             return key
         return orjson.dumps({**orjson.loads(key), "text_type": role or "none"}).decode()
 
-    def _lists(self, piece: SubCall, role: TextType | None) -> list[list[float]]:
-        rows: list[list[float]] = []
-        self._call(piece, role, into=rows)
-        return rows
-
-    async def _alists(self, piece: SubCall, role: TextType | None) -> list[list[float]]:
-        rows: list[list[float]] = []
-        await self._acall(piece, role, into=rows)
-        return rows
-
-    def _call(
-        self, piece: SubCall, role: TextType | None, into: list[list[float]] | None = None
-    ) -> EmbeddingResult:
-        try:
-            return piece.run(self._client, role, progress=self.show_progress_bar, into=into)
-        except EmbeddingError as error:
-            raise piece.placed(error) from error.__cause__
-
-    async def _acall(
-        self, piece: SubCall, role: TextType | None, into: list[list[float]] | None = None
-    ) -> EmbeddingResult:
-        try:
-            return await piece.arun(self._client.aio, role, progress=self.show_progress_bar, into=into)
-        except EmbeddingError as error:
-            raise piece.placed(error) from error.__cause__
-
-    def _settled(self, piece: SubCall, role: TextType | None) -> EmbeddingResult:
-        """As `_call`, but a failure does not stop the other call."""
-        try:
-            return piece.run(self._client, role)
-        except EmbeddingError as error:
-            return partial_result(piece, error)
-
-    async def _asettled(self, piece: SubCall, role: TextType | None) -> EmbeddingResult:
-        try:
-            return await piece.arun(self._client.aio, role)
-        except EmbeddingError as error:
-            return partial_result(piece, error)
-
     def _sparse_halves(self) -> tuple[sparse.Halves, sparse.AsyncHalves]:
         if not self._client.model_info.sparse:
             raise InputError(f"{self.model} gives no sparse vectors")
         self._hybrid = True
 
         def halves(given: Sequence[Embeddable], role: TextType) -> list[SparseVector]:
-            given = list(as_iterable(given, name="texts"))
-            items = self._items(given)
-            pieces = sparse.sparse_pieces(given, items)
-            results = [self._call(piece, self._role(role)) for piece in pieces]
+            items, pieces = self._words(given)
+            sent_role, bar = self._role(role), self.show_progress_bar
+            results = [piece.run(self._client, sent_role, progress=bar) for piece in pieces]
             raise_refused(items)
-            return sparse_rows(len(given), pieces, results)
+            return sparse_rows(len(items), pieces, results)
 
         async def ahalves(given: Sequence[Embeddable], role: TextType) -> list[SparseVector]:
-            given = list(as_iterable(given, name="texts"))
-            items = self._items(given)
-            pieces = sparse.sparse_pieces(given, items)
-            results = [await self._acall(piece, self._role(role)) for piece in pieces]
+            items, pieces = self._words(given)
+            sent_role, bar = self._role(role), self.show_progress_bar
+            results = [await piece.arun(self._client.aio, sent_role, progress=bar) for piece in pieces]
             raise_refused(items)
-            return sparse_rows(len(given), pieces, results)
+            return sparse_rows(len(items), pieces, results)
 
         return halves, ahalves
 
-    def _image(self, uri: str) -> Image:
-        if is_url(uri):
-            return Image.from_url(uri)
-        return Image.from_path(uri, root=self.media_root)
-
-    def _video(self, uri: str) -> Video:
-        if is_url(uri):
-            return Video.from_url(uri)
-        return Video.from_path(uri, root=self.media_root)
+    def _words(self, given: Sequence[Embeddable]) -> tuple[list[Item], list[SubCall]]:
+        """Return what has a sparse vector as items, and the calls for the words among them."""
+        given = list(as_iterable(given, name="texts"))
+        items = self._items(given)
+        return items, sparse.sparse_pieces(given, items)
 
     def _model_and_key(self) -> tuple[str, SecretStr | None]:
         # A key that was not given is left to the client, which then knows that it is the environment's.

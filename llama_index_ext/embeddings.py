@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from uuid import uuid4
 
 from llama_index.core.base.embeddings.base import Embedding
-from llama_index.core.schema import BaseNode, TransformComponent
+from llama_index.core.schema import BaseNode
 from pydantic import AliasChoices, Field, PrivateAttr, SecretStr
 
 from llama_index_ext.events import announced
 from llama_index_ext.fingerprints import MEDIA_KEY, is_marked
 from llama_index_ext.media import embedded_words, has_media, left_out, medium, nodes_of
 from llama_index_ext.media_calls import MediaCalls, rows_of
+from llama_index_ext.node_batch import NodeBatch, aembed_nodes, embed_nodes
 from llama_index_ext.pickling import Portable
 from llama_index_ext.rate_limit import RateLimiterAdapter
 from volc_dashscope import (
     ConfigError,
-    EmbeddingError,
     EmbeddingResult,
     Image,
     InputError,
@@ -30,7 +30,7 @@ from volc_dashscope import (
 )
 from volc_dashscope.inputs import as_iterable, label
 from volc_dashscope.integrations.construction import hide_key
-from volc_dashscope.integrations.hybrid import SubCall, dense_pieces, joined, partial_result
+from volc_dashscope.integrations.hybrid import SubCall, dense_pieces, joined
 from volc_dashscope.integrations.settings import ClientFields, each, require_event_loop
 from volc_dashscope.models import Provider
 
@@ -110,22 +110,14 @@ class ClientEmbedding(ListArguments, Portable, ClientFields, MediaCalls):
         nodes = nodes_of(nodes)
         if not any(has_media(node) or left_out(node) for node in nodes):
             return super().__call__(nodes, **kwargs)
-        done = self._node_embedder()(nodes)
-        return _with_vectors(nodes, done)
+        return _with_vectors(embed_nodes(self, nodes))
 
     async def acall(self, nodes: Sequence[BaseNode], **kwargs: Any) -> Sequence[BaseNode]:
         """As calling it, awaited."""
         nodes = nodes_of(nodes)
         if not any(has_media(node) or left_out(node) for node in nodes):
             return await super().acall(nodes, **kwargs)
-        done = await self._node_embedder().acall(nodes)
-        return _with_vectors(nodes, done)
-
-    def _node_embedder(self) -> TransformComponent:
-        # The module of the node embedder needs this one.
-        from llama_index_ext.nodes import MultiModalNodeEmbedder
-
-        return MultiModalNodeEmbedder(embed_model=self)
+        return _with_vectors(await aembed_nodes(self, nodes))
 
     def to_dict(self, **kwargs: Any) -> dict[str, Any]:
         """
@@ -177,8 +169,8 @@ class ClientEmbedding(ListArguments, Portable, ClientFields, MediaCalls):
         """As `embed_items` for a caller that raises core's events itself."""
         pieces = dense_pieces(items, hybrid=self._hybrid)
         if len(pieces) == 1:
-            return self.embed_piece(pieces[0], text_type, on_error)
-        results = [self._settled(piece, text_type, on_error) for piece in pieces]
+            return pieces[0].run(self._client, text_type, on_error=on_error)
+        results = [piece.settle(self._client, text_type, on_error=on_error) for piece in pieces]
         return joined(pieces, results, on_error=on_error)
 
     async def aembed_unannounced(
@@ -187,8 +179,8 @@ class ClientEmbedding(ListArguments, Portable, ClientFields, MediaCalls):
         """As `embed_unannounced`, awaited."""
         pieces = dense_pieces(items, hybrid=self._hybrid)
         if len(pieces) == 1:
-            return await self.aembed_piece(pieces[0], text_type, on_error)
-        results = [await self._asettled(piece, text_type, on_error) for piece in pieces]
+            return await pieces[0].arun(self._client.aio, text_type, on_error=on_error)
+        results = [await piece.asettle(self._client.aio, text_type, on_error=on_error) for piece in pieces]
         return joined(pieces, results, on_error=on_error)
 
     def _model_and_key(self) -> tuple[str, SecretStr | None]:
@@ -229,29 +221,13 @@ class ClientEmbedding(ListArguments, Portable, ClientFields, MediaCalls):
         with self._rate_limit.prepaid():
             return rows_of(await self.aembed_unannounced(texts))
 
-    def embed_piece(
-        self, piece: SubCall, role: TextType | None, on_error: OnError = "raise"
-    ) -> EmbeddingResult:
-        """Make one call of the client; the sparse functions use it too."""
-        return piece.run(self._client, role, on_error=on_error)
+    def embed_piece(self, piece: SubCall, role: TextType | None) -> EmbeddingResult:
+        """Make one call of the client, for the sparse functions."""
+        return piece.run(self._client, role)
 
-    async def aembed_piece(
-        self, piece: SubCall, role: TextType | None, on_error: OnError = "raise"
-    ) -> EmbeddingResult:
+    async def aembed_piece(self, piece: SubCall, role: TextType | None) -> EmbeddingResult:
         """As `embed_piece`, awaited."""
-        return await piece.arun(self._client.aio, role, on_error=on_error)
-
-    def _settled(self, piece: SubCall, role: TextType | None, on_error: OnError) -> EmbeddingResult:
-        try:
-            return self.embed_piece(piece, role, on_error)
-        except EmbeddingError as error:
-            return partial_result(piece, error)
-
-    async def _asettled(self, piece: SubCall, role: TextType | None, on_error: OnError) -> EmbeddingResult:
-        try:
-            return await self.aembed_piece(piece, role, on_error)
-        except EmbeddingError as error:
-            return partial_result(piece, error)
+        return await piece.arun(self._client.aio, role)
 
     def _image(self, given: object) -> Image:
         return medium(given, Image, root=self.media_root)
@@ -359,11 +335,11 @@ def _refuse_marks(texts: Sequence[str]) -> None:
             )
 
 
-def _with_vectors(nodes: Sequence[BaseNode], done: Sequence[BaseNode]) -> Sequence[BaseNode]:
-    """Set the vectors on the nodes that were passed in, as core does."""
-    for node, embedded in zip(nodes, done, strict=True):
+def _with_vectors(batch: NodeBatch) -> list[BaseNode]:
+    """Set the vectors on the nodes that were passed in, as core does, and return the copies."""
+    for node, embedded in zip(batch.nodes, batch.embedded, strict=True):
         node.embedding = embedded.embedding
-    return done
+    return batch.embedded
 
 
 def _listed(given: Iterable[Any], name: str) -> list[Any]:

@@ -9,7 +9,7 @@ from threading import Lock
 from typing import Any, Protocol
 from uuid import uuid4
 
-from llama_index.core.base.embeddings.base import BaseEmbedding, Embedding
+from llama_index.core.base.embeddings.base import Embedding
 from llama_index.core.base.embeddings.base_sparse import SparseEmbedding
 from llama_index.core.callbacks import CallbackManager, TokenCountingHandler
 from llama_index.core.callbacks.schema import CBEventType, EventPayload
@@ -28,6 +28,15 @@ from volc_dashscope import Usage
 _dispatcher = get_dispatcher(__name__)
 
 
+class Announced(Protocol):
+    """An embedding model, as core's events name it; its `to_payload` holds no secrets."""
+
+    @property
+    def callback_manager(self) -> CallbackManager: ...
+
+    def to_payload(self) -> dict[str, Any]: ...
+
+
 class Billed(Protocol):
     """An object that counts what it was billed: the embedding classes."""
 
@@ -36,12 +45,12 @@ class Billed(Protocol):
 
 
 @contextmanager
-def announced(model: BaseEmbedding, chunks: Sequence[str]) -> Iterator[list[Embedding]]:
+def announced(model: Announced, chunks: Sequence[str]) -> Iterator[list[Embedding]]:
     """
     Announce one embedding call as core announces its own for texts.
 
     Args:
-        model: The embedding model; its `to_payload` holds no secrets.
+        model: The embedding model.
         chunks: What is embedded: a text, or the label of a medium. A list may be changed in the block.
 
     Yields:
@@ -57,7 +66,7 @@ def announced(model: BaseEmbedding, chunks: Sequence[str]) -> Iterator[list[Embe
 
 
 @contextmanager
-def announced_sparse(model: BaseEmbedding, chunks: Sequence[str]) -> Iterator[list[SparseEmbedding]]:
+def announced_sparse(model: Announced, chunks: Sequence[str]) -> Iterator[list[SparseEmbedding]]:
     """As `announced`, for sparse vectors."""
     payload = model.to_payload()
     vectors: list[SparseEmbedding] = []
@@ -79,7 +88,7 @@ def callback(
 
 
 @contextmanager
-def _span(model: BaseEmbedding, name: str, chunks: Sequence[str]) -> Iterator[None]:
+def _span(model: Announced, name: str, chunks: Sequence[str]) -> Iterator[None]:
     # Not core's decorator: it hands every argument to the span handlers, the bytes of pictures included.
     bound = inspect.signature(_chunks_only).bind(chunks=list(chunks))
     id_ = f"{type(model).__name__}.{name}-{uuid4()}"

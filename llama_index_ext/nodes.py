@@ -3,39 +3,25 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
-from copy import copy
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from multiprocessing import parent_process
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-import numpy as np
 from llama_index.core.schema import BaseNode, TransformComponent
 from llama_index.core.storage.docstore import BaseDocumentStore
 from pydantic import ConfigDict, PrivateAttr
 
-from llama_index_ext.averaging import Fuse, Mix, Vector, spans
+from llama_index_ext.averaging import Fuse
 from llama_index_ext.embeddings import (
     ArkMultiModalEmbedding,
     ClientEmbedding,
     DashScopeMultiModalEmbedding,
 )
-from llama_index_ext.events import announced
-from llama_index_ext.fingerprints import annotated, be_itself, marked, stay_changed, with_hash
-from llama_index_ext.media import left_out, nodes_of, parts_of
+from llama_index_ext.fingerprints import stay_changed
+from llama_index_ext.node_batch import NodeBatch, SkipOrRaise, aembed_nodes, embed_nodes
 from llama_index_ext.pickling import Portable
-from volc_dashscope import (
-    BulkError,
-    ConfigError,
-    EmbeddingError,
-    EmbeddingResult,
-    InputError,
-    Item,
-    Part,
-    Usage,
-)
-from volc_dashscope.inputs import label
+from volc_dashscope import ConfigError, EmbeddingError
 from volc_dashscope.integrations.construction import own_names
 
 _log = logging.getLogger("llama_index_ext")
@@ -79,7 +65,7 @@ class MultiModalNodeEmbedder(Portable, TransformComponent):
 
     embed_model: ClientEmbedding
     fuse: Fuse = "auto"
-    on_error: Literal["raise", "skip"] = "raise"
+    on_error: SkipOrRaise = "raise"
 
     _skipped: dict[str, EmbeddingError] = PrivateAttr(default_factory=dict)
     _sources: dict[str, str] = PrivateAttr(default_factory=dict)
@@ -127,30 +113,13 @@ class MultiModalNodeEmbedder(Portable, TransformComponent):
             BulkError: Some of many nodes failed, by their position; a retry does not pay again for the others.
         """
         self._require_that_skipping_is_seen()
-        work = _Work(nodes, self)
-        with announced(self.embed_model, work.labels) as vectors:
-            for items in work.asking():
-                try:
-                    work.happened = self.embed_model.embed_unannounced(items, on_error=self.on_error)
-                except EmbeddingError as error:
-                    work.happened = error
-            embedded = self._finish(work)
-            vectors.extend(node.embedding for node in embedded if node.embedding is not None)
-        return embedded
+        return self._noted(embed_nodes(self.embed_model, nodes, fuse=self.fuse, on_error=self.on_error))
 
     async def acall(self, nodes: Sequence[BaseNode], **kwargs: Any) -> Sequence[BaseNode]:
         """As calling it, awaited."""
         self._require_that_skipping_is_seen()
-        work = _Work(nodes, self)
-        with announced(self.embed_model, work.labels) as vectors:
-            for items in work.asking():
-                try:
-                    work.happened = await self.embed_model.aembed_unannounced(items, on_error=self.on_error)
-                except EmbeddingError as error:
-                    work.happened = error
-            embedded = self._finish(work)
-            vectors.extend(node.embedding for node in embedded if node.embedding is not None)
-        return embedded
+        batch = await aembed_nodes(self.embed_model, nodes, fuse=self.fuse, on_error=self.on_error)
+        return self._noted(batch)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
@@ -196,17 +165,14 @@ class MultiModalNodeEmbedder(Portable, TransformComponent):
                 'use on_error="raise", or a pipeline without num_workers='
             )
 
-    def _finish(self, work: _Work) -> list[BaseNode]:
-        answers = work.answers
-        if answers.errors and self.on_error == "raise":
-            raise bulk(work.nodes, answers.rows, answers.errors)
-        for position, node in enumerate(work.nodes):
-            be_itself(node)
+    def _noted(self, batch: NodeBatch) -> list[BaseNode]:
+        """Note which nodes were skipped, and return the others."""
+        for position, node in enumerate(batch.nodes):
             self._skipped.pop(node.node_id, None)
             self._sources.pop(node.node_id, None)
-            if position in answers.errors:
-                self._skip(node, answers.errors[position])
-        return [work.result(position) for position in answers.rows_in_order]
+            if position in batch.errors:
+                self._skip(node, batch.errors[position])
+        return batch.embedded
 
     def _skip(self, node: BaseNode, error: EmbeddingError) -> None:
         stay_changed(node)
@@ -216,156 +182,3 @@ class MultiModalNodeEmbedder(Portable, TransformComponent):
 
     def _skipped_sources(self) -> list[str]:
         return list(dict.fromkeys(self._sources.values()))
-
-
-@dataclass
-class Answers:
-    """The vector or the error of each node, by its position."""
-
-    rows: dict[int, Vector]
-    errors: dict[int, EmbeddingError]
-
-    @property
-    def rows_in_order(self) -> list[int]:
-        """Positions of the nodes that have a vector."""
-        return sorted(self.rows)
-
-
-class _Work:
-    """
-    The nodes of one call, the items to embed for them, and their vectors or errors.
-
-    Attributes:
-        happened: The outcome of the items that `asking` yielded last; the caller sets it.
-        answers: The vector or error of each node, complete when `asking` is exhausted.
-
-    Raises:
-        InputError: The first node that holds nothing to embed, unless failures are skipped.
-    """
-
-    def __init__(self, nodes: Sequence[BaseNode], embedder: MultiModalNodeEmbedder) -> None:
-        self.nodes = nodes_of(nodes)
-        self.happened: EmbeddingResult | EmbeddingError
-        self.answers = Answers({}, {})
-        self._skips = embedder.on_error == "skip"
-        self._parts: dict[int, list[Part]] = {}
-        self._mixes: dict[int, Mix] = {}
-        model = embedder.embed_model
-        for position, node in enumerate(self.nodes):
-            try:
-                parts = parts_of(node, root=model.media_root)
-            except InputError as error:
-                self._refuse(position, error)
-                continue
-            self._parts[position] = parts
-            self._mixes[position] = Mix(parts, fuse=embedder.fuse, fuses=model.fuses)
-
-    @property
-    def labels(self) -> list[str]:
-        """The name of each node in events: its text, or the label of its media."""
-        return [
-            " + ".join(part if isinstance(part, str) else label(part) for part in parts)
-            for parts in self._parts.values()
-        ]
-
-    def asking(self) -> Iterator[Sequence[Item]]:
-        """Yield the items to embed; an item that does not fit the model fails only its own node."""
-        rest = list(self._mixes)
-        while rest:
-            yield self._items(rest)
-            happened = self.happened
-            if isinstance(happened, ConfigError):
-                raise happened
-            if isinstance(happened, InputError) and happened.index is not None:
-                wrong = self._owner(rest, happened.index)
-                self._refuse(rest[wrong], happened)
-                fit, rest = rest[:wrong], rest[wrong + 1 :]
-                if fit:
-                    yield self._items(fit)
-                    self._take(fit)
-            else:
-                self._take(rest)
-                rest = []
-
-    def result(self, position: int) -> BaseNode:
-        """Return a node's copy with its vector; it keeps the node's hash, so that a docstore sees the same node."""
-        given = node = self.nodes[position]
-        averaged, missed = self._mixes[position].averaged, left_out(node)
-        if averaged is not None:
-            node = annotated(node, embedding_is=averaged)
-        if missed:
-            node = annotated(node, not_embedded=", ".join(missed))
-            _log.warning("node %s: %s not embedded", given.node_id, " and ".join(missed))
-        node = marked(node, self._parts[position])
-        node = node.model_copy(update={"embedding": self.answers.rows[position].tolist()})
-        return node if node.hash == given.hash else with_hash(node, given.hash)
-
-    def _items(self, positions: Sequence[int]) -> list[Item]:
-        return [item for position in positions for item in self._mixes[position].items]
-
-    def _owner(self, positions: Sequence[int], index: int) -> int:
-        owners = [number for number, position in enumerate(positions) for _ in self._mixes[position].items]
-        return owners[index]
-
-    def _refuse(self, position: int, error: InputError) -> None:
-        answer = named(self.nodes[position], error)
-        if not self._skips:
-            raise answer from error
-        self.answers.errors[position] = answer
-
-    def _take(self, positions: Sequence[int]) -> None:
-        failures = _failures(self.happened, sum(len(self._mixes[position].items) for position in positions))
-        for position, span in zip(
-            positions, spans([self._mixes[position] for position in positions]), strict=True
-        ):
-            failed = [failures[index] for index in range(span.start, span.stop) if index in failures]
-            if failed:
-                self.answers.errors[position] = named(self.nodes[position], failed[0])
-            else:
-                self.answers.rows[position] = self._mixes[position].vector(_rows(self.happened)[span])
-
-
-def _failures(happened: EmbeddingResult | EmbeddingError, count: int) -> Mapping[int, EmbeddingError]:
-    if isinstance(happened, EmbeddingResult):
-        return happened.errors
-    if isinstance(happened, BulkError):
-        return happened.failures
-    return dict.fromkeys(range(count), happened)
-
-
-def _rows(happened: EmbeddingResult | EmbeddingError) -> Vector:
-    result = happened.result if isinstance(happened, BulkError) else happened
-    return result.vectors if isinstance(result, EmbeddingResult) else np.zeros((0, 0), dtype=np.float32)
-
-
-def named(node: BaseNode, error: EmbeddingError) -> EmbeddingError:
-    """Return the same error with the node's id, the service's code and its request id in the message."""
-    # An error of the account is not about this node.
-    text = str(error) if error.account else f"node {node.node_id}: {error}"
-    if error.code and error.code not in text:
-        text += f" (code {error.code})"
-    if error.request_id and error.request_id not in text:
-        text += f" [request id {error.request_id}]"
-    renamed = copy(error)
-    renamed.args = (text,)
-    renamed.__cause__ = error
-    return renamed
-
-
-def bulk(
-    nodes: Sequence[BaseNode], rows: Mapping[int, Vector], errors: Mapping[int, EmbeddingError]
-) -> EmbeddingError:
-    """Return the error to raise: the only node's own, or a `BulkError` that holds the vectors of the others."""
-    first = errors[min(errors)]
-    if len(nodes) == 1:
-        return first
-    width = len(next(iter(rows.values()))) if rows else 0
-    vectors = np.full((len(nodes), width), np.nan, dtype=np.float32)
-    for position, row in rows.items():
-        vectors[position] = row
-    result = EmbeddingResult(vectors=vectors, usage=Usage(), request_ids=(), model="", errors=dict(errors))
-    error = BulkError(
-        f"{len(errors)} of {len(nodes)} nodes failed; the first: {first}", result=result, failures=errors
-    )
-    error.__cause__ = first
-    return error

@@ -22,13 +22,10 @@ arguments.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any
 
-if TYPE_CHECKING:
-    from volc_dashscope.results import EmbeddingResult
-else:
-    # That module imports this one; `typing.get_type_hints` needs the name all the same.
-    EmbeddingResult = object
+from volc_dashscope._error import EmbeddingError
+from volc_dashscope.results import EmbeddingResult
 
 __all__ = [
     "AuthError",
@@ -45,67 +42,6 @@ __all__ = [
     "ServiceUnavailableError",
     "TransportError",
 ]
-
-
-class EmbeddingError(Exception):
-    """
-    The base class of all errors of this library.
-
-    ```python
-    try:
-        client.embed(["a red shoe"])
-    except EmbeddingError as error:
-        print(error.provider, error.status, error.code, error.retryable)
-    ```
-    ```text
-    dashscope 429 Throttling.RateQuota True
-    ```
-
-    Attributes:
-        provider: "ark" or "dashscope", or None when no service was involved.
-        status: HTTP status, or None when no reply arrived.
-        code: The service's own error code.
-        request_id: The id to quote to the service's support.
-        index: Position of the item in the caller's list, when one item caused the error.
-        retryable: Whether the same request may succeed later.
-        retry_after: Seconds the service asked to wait, or None.
-        limit: Which allowance a throttle says is used up, "requests" or "tokens"; "concurrency" where it says
-            that too much is under way at once; or None.
-        account: Every further request would fail too: the account is refused, or the service cannot be
-            reached.
-        splittable: The content was refused; smaller batches may find the item.
-    """
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        provider: str | None = None,
-        status: int | None = None,
-        code: str | None = None,
-        request_id: str | None = None,
-        index: int | None = None,
-        retryable: bool = False,
-        retry_after: float | None = None,
-        limit: Literal["requests", "tokens", "concurrency"] | None = None,
-        account: bool = False,
-        splittable: bool = False,
-    ) -> None:
-        super().__init__(message)
-        self.provider = provider
-        self.status = status
-        self.code = code
-        self.request_id = request_id
-        self.index = index
-        self.retryable = retryable
-        self.retry_after = retry_after
-        self.limit = limit
-        self.account = account
-        self.splittable = splittable
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        # BaseException pickles args only; worker processes and Ray need the attributes too.
-        return (type(self), self.args, self.__dict__)
 
 
 class ConfigError(EmbeddingError, ValueError):

@@ -9,7 +9,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from volc_dashscope.errors import EmbeddingError
+from volc_dashscope._error import EmbeddingError
 
 __all__ = ["EmbeddingResult", "FloatArray", "SparseVector", "Usage"]
 

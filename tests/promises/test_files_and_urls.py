@@ -116,7 +116,7 @@ BREAKAGES = [
         "test_nothing_outside_the_fence_is_opened",
     ),
     Breakage(
-        "langchain_volc_dashscope/embeddings.py",
+        "langchain_volc_dashscope/media_calls.py",
         "        return Video.from_path(uri, root=self.media_root)",
         "        return Video.from_path(uri)",
         "test_videos_and_documents_have_the_same_fence",

@@ -13,7 +13,7 @@ import threading
 import weakref
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeAlias, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from volc_dashscope._http.request_builder import RequestBuilder
 from volc_dashscope._http.transport import (
@@ -27,9 +27,6 @@ from volc_dashscope._http.transport import (
 )
 from volc_dashscope._types import Fault, Reply, Request, Secret
 from volc_dashscope.errors import ConfigError
-
-if TYPE_CHECKING:
-    from volc_dashscope._http.drivers import Watch
 
 C = TypeVar("C")
 V = TypeVar("V")
@@ -57,6 +54,12 @@ class AsyncChannel(Protocol):
     async def send(self, request: Request, until: float) -> Reply | Fault: ...
 
     async def close(self) -> None: ...
+
+
+class ThreadCall(Protocol):
+    """A call under way in a thread. Closing it ends the wait of its caller."""
+
+    def close(self) -> None: ...
 
 
 class OpenCalls(Generic[C]):
@@ -97,7 +100,7 @@ class Transport(NamedTuple):
     channel: Channel
     gate: threading.BoundedSemaphore
     limiter: Limiter | None
-    calls: OpenCalls[Watch]
+    calls: OpenCalls[ThreadCall]
 
 
 class AsyncTransport(NamedTuple):
@@ -191,7 +194,7 @@ def close_dropped(places: Mapping[asyncio.AbstractEventLoop, Place], process: in
                 loop.call_soon_threadsafe(found.close_soon, place.channel)
 
 
-_Places: TypeAlias = "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncTransport]"
+_Places: TypeAlias = weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncTransport]
 
 
 class ConnectionPool:
@@ -229,7 +232,7 @@ class ConnectionPool:
         self._own: Channel | None = None
         self._gate = threading.BoundedSemaphore(self.width)
         self._places: _Places = weakref.WeakKeyDictionary()
-        self._calls: OpenCalls[Watch] = OpenCalls(lambda watch: watch.close())
+        self._calls: OpenCalls[ThreadCall] = OpenCalls(lambda call: call.close())
         weakref.finalize(self, close_dropped, self._places, self._pid).atexit = False
 
     def sync_transport(self) -> Transport:

@@ -7,7 +7,7 @@ halves and keeps them, so that the half asked for second is served from memory. 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -24,7 +24,6 @@ __all__ = [
     "SubCall",
     "dense_pieces",
     "joined",
-    "partial_result",
     "raise_refused",
     "sparse_pieces",
     "sparse_rows",
@@ -36,7 +35,11 @@ _NOTHING = SparseVector(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float3
 
 @dataclass(frozen=True)
 class SubCall:
-    """One call of the core: some of the items, what it asks for, and where its rows belong."""
+    """
+    One call of the core: some of the items of a list, and what it asks for.
+
+    What it returns and raises names items by their place in the whole list.
+    """
 
     positions: tuple[int, ...]
     items: list[Item] = field(repr=False)
@@ -56,16 +59,23 @@ class SubCall:
 
         Args:
             into: An empty list that takes the rows as lists; the result then holds none, unless items failed.
+
+        Raises:
+            EmbeddingError: As `Client.embed`.
         """
-        return client._embed(  # noqa: SLF001 - the private twin of `embed` that keeps both halves and gives lists
-            self.items,
-            text_type=text_type,
-            output_type="dense&sparse" if self.both else "dense",
-            on_error=on_error,
-            progress=progress,
-            keep=self.both,
-            into=into,
-        )
+        try:
+            result = client._embed(  # noqa: SLF001 - the private twin of `embed` that keeps both halves and gives lists
+                self.items,
+                text_type=text_type,
+                output_type="dense&sparse" if self.both else "dense",
+                on_error=on_error,
+                progress=progress,
+                keep=self.both,
+                into=into,
+            )
+        except EmbeddingError as error:
+            raise self._placed(error) from error.__cause__
+        return replace(result, errors=self._moved(result.errors)) if result.errors else result
 
     async def arun(
         self,
@@ -77,38 +87,89 @@ class SubCall:
         into: list[list[float]] | None = None,
     ) -> EmbeddingResult:
         """As `run`, awaited."""
-        return await client._embed(  # noqa: SLF001 - the private twin of `embed` that keeps both halves and gives lists
-            self.items,
-            text_type=text_type,
-            output_type="dense&sparse" if self.both else "dense",
-            on_error=on_error,
-            progress=progress,
-            keep=self.both,
-            into=into,
-        )
+        try:
+            result = await client._embed(  # noqa: SLF001 - as in `run`
+                self.items,
+                text_type=text_type,
+                output_type="dense&sparse" if self.both else "dense",
+                on_error=on_error,
+                progress=progress,
+                keep=self.both,
+                into=into,
+            )
+        except EmbeddingError as error:
+            raise self._placed(error) from error.__cause__
+        return replace(result, errors=self._moved(result.errors)) if result.errors else result
 
-    def placed(self, error: EmbeddingError) -> EmbeddingError:
-        """Return an error of this call, with items named by their place in the whole list."""
+    def lists(self, client: Client, text_type: TextType | None, *, progress: bool) -> list[list[float]]:
+        """As `run`; return the rows as lists."""
+        rows: list[list[float]] = []
+        self.run(client, text_type, progress=progress, into=rows)
+        return rows
+
+    async def alists(
+        self, client: AsyncClient, text_type: TextType | None, *, progress: bool
+    ) -> list[list[float]]:
+        """As `lists`, awaited."""
+        rows: list[list[float]] = []
+        await self.arun(client, text_type, progress=progress, into=rows)
+        return rows
+
+    def settle(
+        self, client: Client, text_type: TextType | None, *, on_error: OnError = "raise"
+    ) -> EmbeddingResult:
+        """
+        As `run`, but what fails does not stop the other calls: its errors are in the result, for `joined`.
+
+        Raises:
+            InputError, ConfigError: Nothing was sent.
+        """
+        try:
+            return self.run(client, text_type, on_error=on_error)
+        except EmbeddingError as error:
+            return self._partial_result(error)
+
+    async def asettle(
+        self, client: AsyncClient, text_type: TextType | None, *, on_error: OnError = "raise"
+    ) -> EmbeddingResult:
+        """As `settle`, awaited."""
+        try:
+            return await self.arun(client, text_type, on_error=on_error)
+        except EmbeddingError as error:
+            return self._partial_result(error)
+
+    def _placed(self, error: EmbeddingError) -> EmbeddingError:
         if not isinstance(error, BulkError):
-            self.move(error)
+            self._move(error)
             return error
-        self.move_all(error)
-        failures = {self.positions[index]: failure for index, failure in error.failures.items()}
-        return BulkError(str(error), result=error.result, failures=failures)
+        return BulkError(str(error), result=error.result, failures=self._moved(error.failures))
 
-    def move_all(self, error: BulkError) -> None:
-        """Do the same for each failure that names its own item."""
-        for index, failure in error.failures.items():
+    def _moved(self, failures: Mapping[int, EmbeddingError]) -> dict[int, EmbeddingError]:
+        for index, failure in failures.items():
             if failure.index == index:
-                self.move(failure)
+                self._move(failure)
+        return {self.positions[index]: failure for index, failure in failures.items()}
 
-    def move(self, error: EmbeddingError) -> None:
-        """Name the item of an error by its place in the whole list."""
+    def _move(self, error: EmbeddingError) -> None:
         if error.index is None:
             return
         here, error.index = error.index, self.positions[error.index]
         if str(error).startswith(f"item {here}: "):
             error.args = (f"item {error.index}: {str(error).removeprefix(f'item {here}: ')}",)
+
+    def _partial_result(self, error: EmbeddingError) -> EmbeddingResult:
+        """Return what a failed call leaves behind: its rows that are done, and the errors."""
+        if isinstance(error, BulkError):
+            return replace(error.result, errors=error.failures)
+        if isinstance(error, InputError | ConfigError):
+            raise error
+        return EmbeddingResult(
+            vectors=np.full((len(self.items), 0), np.nan, dtype=np.float32),
+            usage=Usage(),
+            request_ids=(),
+            model="",
+            errors=dict.fromkeys(self.positions, error),
+        )
 
 
 def whole_piece(items: Sequence[Item]) -> SubCall:
@@ -160,29 +221,6 @@ def sparse_rows(
     return rows
 
 
-def partial_result(piece: SubCall, error: EmbeddingError) -> EmbeddingResult:
-    """
-    Return what a failed call leaves behind, for `joined`: its rows that are done, and its errors.
-
-    Raises:
-        InputError, ConfigError: The error itself, if nothing was sent.
-    """
-    if isinstance(error, BulkError):
-        piece.move_all(error)
-        return replace(error.result, errors=error.failures)
-    if isinstance(error, InputError | ConfigError):
-        piece.move(error)
-        raise error
-    count = len(piece.items)
-    return EmbeddingResult(
-        vectors=np.full((count, 0), np.nan, dtype=np.float32),
-        usage=Usage(),
-        request_ids=(),
-        model="",
-        errors=dict.fromkeys(range(count), error),
-    )
-
-
 def joined(
     pieces: Sequence[SubCall], results: Sequence[EmbeddingResult], *, on_error: OnError
 ) -> EmbeddingResult:
@@ -199,7 +237,7 @@ def joined(
     for piece, result in zip(pieces, results, strict=True):
         if result.vectors.shape[1] == width:
             vectors[list(piece.positions)] = result.vectors
-        errors.update({piece.positions[index]: error for index, error in result.errors.items()})
+        errors.update(result.errors)
     whole = EmbeddingResult(
         vectors=vectors,
         usage=Usage.total(result.usage for result in results),

@@ -146,6 +146,24 @@ async def test_milvus_takes_the_sparse_half_of_another_text_if_metadata_is_embed
     assert 3 + 3 + 1 == len(inside.emulator.ledger)
 
 
+@EACH_MODE
+async def test_an_error_names_a_text_by_its_place_among_all_of_them(inside, embed_model_of, mode):
+    """A text without words needs no request, but it counts."""
+    embed_model = embed_model_of(DashScopeMultiModalEmbedding, inside, model=V4)
+    milvus_function = milvus_sparse_function(embed_model)
+    texts = ["", "rent", "word " * 40_000]
+
+    async def encode():
+        if mode == "async":
+            return await milvus_function.async_encode_documents(texts)
+        return milvus_function.encode_documents(texts)
+
+    with pytest.raises(InputError, match=r"item 2: ") as caught:
+        await encode()
+
+    assert 2 == caught.value.index
+
+
 @pytest.mark.parametrize("make", [qdrant_sparse_fns, milvus_sparse_function])
 def test_a_model_without_sparse_vectors_is_refused(inside, embed_model_of, make):
     with pytest.raises(InputError, match="no sparse vectors"):
