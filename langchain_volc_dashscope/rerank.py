@@ -18,7 +18,7 @@ from volc_dashscope.inputs import as_iterable
 from volc_dashscope.integrations.rerank import RerankFields
 
 # A document, or anything `embed_documents` takes.
-Rerankable: TypeAlias = "Document | Item | Mapping[str, Any] | Sequence[Any]"
+Rerankable: TypeAlias = Document | Item | Mapping[str, Any] | Sequence[Any]
 
 # langchain-cohere's value for "the object's own setting"; None means all.
 _AS_SET = -1

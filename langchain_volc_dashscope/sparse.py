@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from langchain_milvus.utils.sparse import BaseSparseEmbedding
     from langchain_qdrant import SparseEmbeddings
 
-Halves: TypeAlias = "Callable[[Sequence[Any], TextType], list[SparseVector]]"
-AsyncHalves: TypeAlias = "Callable[[Sequence[Any], TextType], Awaitable[list[SparseVector]]]"
+Halves: TypeAlias = Callable[[Sequence[Any], TextType], list[SparseVector]]
+AsyncHalves: TypeAlias = Callable[[Sequence[Any], TextType], Awaitable[list[SparseVector]]]
 
 
 def qdrant(halves: Halves, ahalves: AsyncHalves) -> SparseEmbeddings:

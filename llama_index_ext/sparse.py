@@ -28,7 +28,7 @@ else:
 # that a query without words matches no document without words.
 _NO_WORDS: dict[TextType, dict[int, float]] = {"document": {2**32 - 3: 1e-6}, "query": {2**32 - 2: 1e-6}}
 # What Qdrant calls a sparse encoder: indices and weights of each text.
-Encoder: TypeAlias = "Callable[[list[str]], tuple[list[list[int]], list[list[float]]]]"
+Encoder: TypeAlias = Callable[[list[str]], tuple[list[list[int]], list[list[float]]]]
 
 
 class _Sparse(ListArguments, ClientFields, BaseSparseEmbedding):

@@ -242,4 +242,4 @@ class Compute(NamedTuple):
     work: Callable[[], None]
 
 
-Flow: TypeAlias = Generator["Send | Wait | Compute", "Reply | Fault | None", T]
+Flow: TypeAlias = Generator[Send | Wait | Compute, Reply | Fault | None, T]

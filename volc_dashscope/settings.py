@@ -360,16 +360,12 @@ def _json(shape: Mapping[str, object]) -> str:
 
 def documentation() -> dict[str, str]:
     """Return the documentation of each setting by name, from the docstring of `ClientSettings`."""
-    arguments = (ClientSettings.__doc__ or "").partition("Args:\n")[2]
-    entries = re.findall(r"^ {8}(\w+): (.*(?:\n {12}.*)*)", arguments, re.M)
-    return {name: " ".join(text.split()) for name, text in entries}
+    return {name: " ".join(text.split()) for name, text in _config.argument_docs(ClientSettings).items()}
 
 
 def documented(kind: type[T]) -> type[T]:
-    """Insert the documentation of the settings into a class's docstring, before `Raises`."""
-    head, raises, tail = (kind.__doc__ or "").partition("    Raises:")
-    arguments = (ClientSettings.__doc__ or "").partition("    Args:")[2].rstrip()
-    kind.__doc__ = f"{head}    Args:{arguments}\n\n{raises}{tail}"
+    """Document the arguments of a class that are settings, but those of which it says more itself."""
+    _config.document_arguments(kind, _config.argument_docs(ClientSettings))
     return kind
 
 

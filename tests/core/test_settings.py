@@ -11,8 +11,9 @@ import sys
 import traceback
 from dataclasses import MISSING, fields, replace
 from pathlib import Path
-from typing import get_type_hints
+from typing import Unpack, get_type_hints
 
+import click
 import pytest
 
 import langchain_volc_dashscope
@@ -20,6 +21,9 @@ import llama_index_ext
 import volc_dashscope
 import volc_dashscope.bulk
 import volc_dashscope.cache
+import volc_dashscope.emulator
+import volc_dashscope.errors
+import volc_dashscope.inputs
 import volc_dashscope.jobs
 import volc_dashscope.models
 import volc_dashscope.ray
@@ -32,9 +36,22 @@ from llama_index_ext import (
     DashScopeSparseEmbedding,
     MultiModalNodeEmbedder,
 )
-from volc_dashscope import AsyncClient, Client, ClientSettings, ConfigError, estimate_cost, get_model_info
-from volc_dashscope.bulk import preview
+from volc_dashscope import (
+    AsyncClient,
+    Client,
+    ClientSettings,
+    ConfigError,
+    estimate_cost,
+    estimate_rerank_cost,
+    get_model_info,
+)
+from volc_dashscope._config import argument_docs
+from volc_dashscope.bulk import preview, preview_rerank
+from volc_dashscope.cli._app import app
+from volc_dashscope.cli._folder import FolderOptions
 from volc_dashscope.cli._options import EmbedOptions
+from volc_dashscope.cli._rerank import RerankOptions
+from volc_dashscope.integrations.rerank import RerankFields
 from volc_dashscope.integrations.settings import ClientFields
 from volc_dashscope.jobs import AsyncBatchJobs, AsyncFileJobs, BatchJobs, FileJobs
 from volc_dashscope.ray import Embedder, RateBudget
@@ -51,6 +68,9 @@ OURS = ("volc_dashscope", "langchain_volc_dashscope", "llama_index_ext")
 ROOMS = (
     volc_dashscope.bulk,
     volc_dashscope.cache,
+    volc_dashscope.emulator,
+    volc_dashscope.errors,
+    volc_dashscope.inputs,
     volc_dashscope.jobs,
     volc_dashscope.models,
     volc_dashscope.ray,
@@ -70,6 +90,7 @@ INTEGRATIONS = (
     ArkSparseEmbedding,
     DashScopeSparseEmbedding,
 )
+RERANKERS = (langchain_volc_dashscope.DashScopeRerank, llama_index_ext.DashScopeRerank)
 JOBS = (BatchJobs, AsyncBatchJobs, FileJobs, AsyncFileJobs)
 
 
@@ -111,15 +132,159 @@ def test_the_fields_of_an_integration_are_the_settings(kind):
     }
 
 
+# What each leaves out, so that a new setting is decided on everywhere. Vectors are not what a reranker returns; a job's
+# limits are the service's own, and its file is written before it is sent; an estimate and a preview send nothing.
+VECTORS = {
+    "provider", "dimensions", "normalize", "target_modality", "query_instructions", "document_instructions",
+    "res_level", "max_video_frames", "upload", "partial_results_bytes", "max_image_pixels",
+}  # fmt: skip
+LIMITS = {"max_concurrency", "requests_per_minute", "tokens_per_minute", "limiter"}
+NOT_FOR_JOBS = VECTORS - {"dimensions", "normalize"} | LIMITS | {"route", "instruct", "cache", "extra_body"}
+# Python's own: the key is in the environment, and objects have no text. The others are for programs.
+NOT_FOR_A_SHELL = {
+    "api_key", "model_info", "target_modality", "query_instructions", "document_instructions", "max_video_frames",
+    "limiter", "max_retries", "deadline", "timeout", "partial_results_bytes", "default_headers", "http_client",
+    "http_async_client", "extra_body",
+}  # fmt: skip
+# What means something else for a reranker, or for jobs, and is documented there.
+RERANK_WORDS = {"model", "base_model", "route", "api_key", "base_url", "instruct", "cache", "truncate"}
+JOB_WORDS = {"model", "api_key", "base_url", "region", "truncate"}
+
+
+def _as_settings(function, *, but=()):
+    """The parameters of a function that are settings: (default, type) by name, `self` and `but` left out."""
+    types = get_type_hints(function)
+    signature = inspect.signature(function).parameters
+    return {
+        name: (each.default, types[name])
+        for name, each in signature.items()
+        if name in DEFAULTS and name not in but
+    }
+
+
+def _expected(names):
+    return {name: (DEFAULTS[name], TYPES[name]) for name in DEFAULTS if name in names}
+
+
+def _documented(kind, name):
+    return " ".join(argument_docs(kind)[name].split())
+
+
 @pytest.mark.parametrize("kind", JOBS)
 def test_the_settings_of_jobs_are_a_client_s(kind):
-    signature = inspect.signature(kind).parameters
-    types = get_type_hints(kind.__init__)
-    names = set(signature) - {"model"}
+    found = _as_settings(kind.__init__, but={"model"})
 
-    assert {name: DEFAULTS[name] for name in names} == {name: signature[name].default for name in names}
-    assert {name: TYPES[name] for name in names} == {name: types[name] for name in names}
-    assert {name: documentation()[name] for name in names}.items() <= documentation().items()
+    assert _expected(DEFAULTS.keys() - NOT_FOR_JOBS - {"model"}) == found
+    assert list(inspect.signature(kind).parameters) == list(argument_docs(kind))
+    assert {name: documentation()[name] for name in found.keys() - JOB_WORDS} == {
+        name: _documented(kind, name) for name in found.keys() - JOB_WORDS
+    }
+
+
+@pytest.mark.parametrize("kind", [Reranker, AsyncReranker])
+def test_the_settings_of_a_reranker_are_a_client_s(kind):
+    """But the model, its row and its route, which are rerank's own."""
+    own = {"model", "model_info", "route"}
+    found = _as_settings(kind.__init__, but=own)
+
+    assert _expected(DEFAULTS.keys() - VECTORS - own) == found
+    assert list(inspect.signature(kind).parameters) == list(argument_docs(Reranker))
+    assert {name: documentation()[name] for name in found.keys() - RERANK_WORDS} == {
+        name: _documented(Reranker, name) for name in found.keys() - RERANK_WORDS
+    }
+
+
+@pytest.mark.parametrize("kind", RERANKERS)
+def test_the_fields_of_an_integration_s_reranker_are_a_reranker_s(kind):
+    signature, types = inspect.signature(Reranker).parameters, get_type_hints(Reranker.__init__)
+    fields_, hints = kind.model_fields, get_type_hints(RerankFields)
+    names = set(signature) - {"api_key"}
+
+    assert {name: signature[name].default for name in names} == {
+        name: fields_[name].default for name in names
+    }
+    assert {name: types[name] for name in names} == {name: hints[name] for name in names}
+    assert {name: _documented(Reranker, name) for name in names - {"model"}} == {
+        name: fields_[name].description for name in names - {"model"}
+    }
+
+
+@pytest.mark.parametrize("kind", [*INTEGRATIONS, *RERANKERS])
+def test_the_folder_of_local_files_is_a_path_everywhere(kind, tmp_path):
+    assert str(tmp_path) == kind(api_key="k", media_root=tmp_path).media_root
+    assert kind.model_fields["media_root"].description
+
+
+@pytest.mark.parametrize("function", [estimate_rerank_cost, preview_rerank])
+def test_a_count_of_a_reranker_takes_its_settings(function):
+    signature, types = inspect.signature(Reranker).parameters, get_type_hints(Reranker.__init__)
+    names = (set(inspect.signature(function).parameters) & set(signature)) - {"model"}
+
+    assert {"instruct", "truncate"} <= names
+    assert {name: (signature[name].default, types[name]) for name in names} == {
+        name: (each.default, get_type_hints(function)[name])
+        for name, each in inspect.signature(function).parameters.items()
+        if name in names
+    }
+
+
+@pytest.mark.parametrize(
+    "function", [estimate_cost, preview, Embedder.__init__], ids=["estimate", "preview", "ray"]
+)
+def test_what_takes_settings_by_keyword_takes_all_of_them(function):
+    """The names of `ClientSettings`, not one that is only here; the model may be a `ClientSettings`."""
+    types = get_type_hints(function)
+
+    assert Unpack[ClientOptions] == types["settings"]
+    assert str | ClientSettings == types["model"]
+    assert {} == _as_settings(function, but={"model"})
+
+
+def test_a_budget_of_ray_has_the_limits_of_a_client():
+    assert _expected(LIMITS & _as_settings(RateBudget.__init__).keys()) == _as_settings(RateBudget.__init__)
+
+
+@pytest.mark.parametrize(
+    ("kind", "left_out"),
+    [
+        (EmbedOptions, set()),
+        (RerankOptions, VECTORS),
+        # A folder of pictures has a cache of its own, and is embedded by the native route, at full resolution.
+        (FolderOptions, {"cache", "route", "res_level", "normalize"}),
+    ],
+)
+def test_the_command_line_has_the_settings_of_a_client(kind, left_out):
+    """With their types, but the cache, which is a path, and the route and model, which may be left to the command."""
+    types = {name: hint for name, hint in get_type_hints(kind).items() if name in DEFAULTS}
+    same = types.keys() - {"cache", "route", "model"}
+
+    assert DEFAULTS.keys() - NOT_FOR_A_SHELL - left_out == types.keys()
+    assert {name: TYPES[name] for name in same} == {name: types[name] for name in same}
+
+
+COMMANDS = {
+    "embed": ["texts.txt", "-m", TEXT],
+    "estimate": ["texts.txt", "-m", TEXT],
+    "rerank": ["pairs.csv", "-m", "qwen3-rerank"],
+    "search": ["."],
+    "serve": ["."],
+}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_an_option_of_a_setting_is_explained_and_has_its_default(name):
+    """One that is left out is None or False, and then the setting's default is not replaced."""
+    command = app.get_command(click.Context(app), name)
+    given = command.make_context(name, [*COMMANDS[name]]).params
+    settings = given.keys() & DEFAULTS.keys() - {"model"}
+
+    assert settings
+    assert [] == [
+        each.name for each in command.params if each.name in settings and not getattr(each, "help", None)
+    ]
+    assert {name: DEFAULTS[name] for name in settings} == {
+        name: DEFAULTS[name] if given[name] is None else given[name] for name in settings
+    }
 
 
 def test_settings_are_a_value_that_copies_and_pickles():
@@ -352,34 +517,63 @@ def test_the_options_of_the_command_line_are_settings():
 
 
 WRONG = """
-from volc_dashscope import AsyncClient, Client, ClientSettings, estimate_cost
-from volc_dashscope.bulk import preview
-from volc_dashscope.jobs import BatchJobs
-from volc_dashscope.ray import Embedder
+from volc_dashscope import AsyncClient, Client, ClientSettings, estimate_cost, estimate_rerank_cost
+from volc_dashscope.bulk import preview, preview_rerank
+from volc_dashscope.jobs import AsyncFileJobs, BatchJobs
+from volc_dashscope.ray import Embedder, RateBudget
 from volc_dashscope.rerank import AsyncReranker, Reranker
-from langchain_volc_dashscope import ArkEmbeddings
-from llama_index_ext import DashScopeMultiModalEmbedding
+from langchain_volc_dashscope import ArkEmbeddings, DashScopeEmbeddings, DashScopeRerank
+from llama_index_ext import ArkSparseEmbedding, DashScopeMultiModalEmbedding, MultiModalNodeEmbedder
+from llama_index_ext import DashScopeRerank as NodeRerank
 
 Client("m", dimensions="64")
+Client("m").embed(["a"], text_type="passage")
 AsyncClient("m", normalise=True)
+AsyncClient("m", http_client="https://example.com")
 ClientSettings("m", max_retries="7")
+Client.from_settings("m")
 estimate_cost(["a"], "m", route="fast")
+estimate_rerank_cost([("a", ["b"])], truncate="yes")
 preview("a.txt", model="m", dimensions="64")
+preview_rerank("a.csv", model="m", requests_per_minute="60")
 BatchJobs("m", region=7)
+AsyncFileJobs("m", route="batch")
+Reranker("m", route="batch")
+Reranker("m", dimensions=64)
+AsyncReranker("m", max_concurrency="8")
 Embedder("m", text_column="a", timeout="1")
+RateBudget(requests_per_minute="600")
 ArkEmbeddings(dimensions="64")
+DashScopeEmbeddings(cache="rows")
+DashScopeRerank(top_n="5")
+NodeRerank(timeout="1")
 DashScopeMultiModalEmbedding(instruct=7)
+ArkSparseEmbedding(max_retries="7")
+MultiModalNodeEmbedder(embed_model="m")
 """
 RIGHT = """
-from volc_dashscope import AsyncClient, Client, ClientSettings, estimate_cost
-from volc_dashscope.bulk import preview
-from volc_dashscope.jobs import BatchJobs
-from volc_dashscope.ray import Embedder
+from pathlib import Path
+from volc_dashscope import AsyncClient, Client, ClientSettings, estimate_cost, estimate_rerank_cost
+from volc_dashscope.bulk import preview, preview_rerank
+from volc_dashscope.jobs import AsyncFileJobs, BatchJobs
+from volc_dashscope.ray import Embedder, RateBudget
 from volc_dashscope.rerank import AsyncReranker, Reranker
-from langchain_volc_dashscope import ArkEmbeddings
-from llama_index_ext import DashScopeMultiModalEmbedding
+from langchain_volc_dashscope import ArkEmbeddings, DashScopeRerank
+from llama_index_ext import ArkSparseEmbedding, DashScopeMultiModalEmbedding, MultiModalNodeEmbedder
+from llama_index_ext import DashScopeRerank as NodeRerank
 
 settings = ClientSettings("m", dimensions=64, cache={}, api_key="k")
+Client("m").embed(["a"], text_type=None)
+Reranker("m", route="openai", cache={}).rerank("a", ["b"], top_n=1)
+AsyncReranker("m", extra_body={"user": "u"})
+estimate_rerank_cost([("a", ["b"])], truncate=True)
+preview_rerank("a.csv", model="m", requests_per_minute=60)
+AsyncFileJobs("m", max_retries=2)
+RateBudget(requests_per_minute=600)
+DashScopeRerank(top_n=5, media_root=Path("pictures"))
+NodeRerank(timeout=1, extra_body={"user": "u"})
+ArkSparseEmbedding(max_retries=2)
+MultiModalNodeEmbedder(embed_model=DashScopeMultiModalEmbedding())
 Client("m", dimensions=64, cache={}, extra_body={"user": "u"}, default_headers={"A": "b"})
 AsyncClient.from_settings(settings)
 estimate_cost(["a"], settings)
@@ -414,18 +608,23 @@ def test_a_type_checker_finds_every_wrong_setting(tmp_path):
 
 
 def _public():
-    """Every public function of the three packages, and every public method of their classes, inherited ones too."""
+    """
+    Every public class and function of the packages, and every method of the classes, inherited ones too.
+
+    The special methods are public: `with`, `for`, pipelines and Ray call them.
+    """
     for package in (volc_dashscope, langchain_volc_dashscope, llama_index_ext, *ROOMS):
         for name in package.__all__:
             thing = getattr(package, name)
             named = {name: thing}
             if inspect.isclass(thing):
-                named = {f"{name}.{method}": getattr(thing, method) for method in dir(thing)}
+                # `dir` also lists what pydantic takes out of a class.
+                named |= {f"{name}.{method}": getattr(thing, method, None) for method in dir(thing)}
             for spelled, member in named.items():
                 function = getattr(member, "__func__", getattr(member, "fget", member))
                 ours = str(getattr(function, "__module__", "")).split(".")[0] in OURS
-                private = spelled.rpartition(".")[2].startswith("_") and not spelled.endswith("__init__")
-                if ours and inspect.isfunction(function) and not private:
+                private = re.match(r"_(?!_\w+__$)", spelled.rpartition(".")[2])
+                if ours and inspect.isroutine(function) | inspect.isclass(function) and not private:
                     yield f"{package.__name__}.{spelled}", function
 
 

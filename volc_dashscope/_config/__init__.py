@@ -5,7 +5,9 @@ from __future__ import annotations
 from volc_dashscope._config.addresses import Address, find_url, is_private
 from volc_dashscope._config.arguments import (
     NamesOurs,
+    argument_docs,
     check_patience,
+    document_arguments,
     refuse_foreign_names,
     refuse_unknown_names,
 )
@@ -23,7 +25,9 @@ __all__ = [
     "KEY_VARIABLE",
     "Address",
     "NamesOurs",
+    "argument_docs",
     "check_patience",
+    "document_arguments",
     "find_certificates",
     "find_key",
     "find_model_info",

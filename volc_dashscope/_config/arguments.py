@@ -1,10 +1,11 @@
-"""Arguments: names of other packages, and numbers that bound nothing, are refused."""
+"""Arguments: what is refused among their names and numbers, and how they are documented."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping
 from difflib import get_close_matches
-from inspect import Parameter, signature
+from inspect import Parameter, cleandoc, signature
 from typing import Self
 
 from volc_dashscope.errors import ConfigError
@@ -168,6 +169,31 @@ def check_patience(
     for name, number in seconds.items():
         if not _positive(number):
             raise ConfigError(f"{name} must be positive seconds, got {number!r}")
+
+
+def argument_docs(kind: type) -> dict[str, str]:
+    """Return what the docstring of a class says of each argument by name, as it stands there or in a base's."""
+    found: dict[str, str] = {}
+    for each in kind.__mro__:
+        section = cleandoc(vars(each).get("__doc__") or "").partition("\nArgs:\n")[2].partition("\n\n")[0]
+        for name, text in re.findall(r"^ {4}(\w+): (.*(?:\n {8}.*)*)", section, re.M):
+            found.setdefault(name, text)
+    return found
+
+
+def document_arguments(kind: type, shared: Mapping[str, str]) -> None:
+    """
+    Complete a class's docstring: every argument is documented, in the order of the signature.
+
+    Args:
+        kind: The class. What it or a base says of an argument stands.
+        shared: What is said of the other arguments, by name, as `argument_docs` returns it.
+    """
+    docs = {**shared, **argument_docs(kind)}
+    entries = [f"    {name}: {docs[name]}" for name in signature(kind).parameters if name in docs]
+    sections = [each for each in cleandoc(kind.__doc__ or "").split("\n\n") if not each.startswith("Args:")]
+    place = next((index for index, each in enumerate(sections) if each.startswith("Raises:")), len(sections))
+    kind.__doc__ = "\n\n".join([*sections[:place], "\n".join(["Args:", *entries]), *sections[place:]])
 
 
 def _positive(number: object) -> bool:

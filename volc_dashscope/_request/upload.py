@@ -8,7 +8,6 @@ the model and the account, and cannot be listed or read back. Done only for a cl
 from __future__ import annotations
 
 import re
-from collections.abc import Generator
 from dataclasses import replace
 from typing import TypeVar
 from urllib.parse import urlencode
@@ -18,7 +17,7 @@ import orjson
 from volc_dashscope._media import source_of_url
 from volc_dashscope._request.exchange import Step, exchange
 from volc_dashscope._request.temporary_storage import Policy, Storage, multipart
-from volc_dashscope._types import Batch, Compute, Fault, Flow, Reply, Request, RequestSpec, Send, Wait
+from volc_dashscope._types import Batch, Flow, Reply, Request, RequestSpec, Wait
 from volc_dashscope.errors import ContentError, EmbeddingError, InputError, RequestError
 from volc_dashscope.inputs import Frames, Fused, Image, Item, Part, Video, parts
 from volc_dashscope.providers import dashscope
@@ -26,8 +25,6 @@ from volc_dashscope.providers.error_table import BAD_REQUEST, ErrorMeaning, Rule
 from volc_dashscope.providers.parsing import Malformed, bad_reply
 
 M = TypeVar("M", Image, Video)
-R = TypeVar("R")
-Steps = Generator["Send | Wait | Compute", "Reply | Fault | None", R]
 
 _EXTENSIONS = {"jpeg": "jpg", "jpeg2000": "jp2"}
 # Object storage is not the model service: its refusals say nothing about the key or the account.
@@ -61,7 +58,7 @@ def stored(batch: Batch, spec: RequestSpec, storage: Storage) -> Flow[Batch]:
     return Batch(batch.positions, tuple(items))
 
 
-def _item(item: Item, spec: RequestSpec, storage: Storage) -> Steps[Item]:
+def _item(item: Item, spec: RequestSpec, storage: Storage) -> Flow[Item]:
     if not isinstance(item, Fused):
         return (yield from _part(item, spec, storage))
     members: list[Part] = []
@@ -70,7 +67,7 @@ def _item(item: Item, spec: RequestSpec, storage: Storage) -> Steps[Item]:
     return Fused(*members)
 
 
-def _part(part: Part, spec: RequestSpec, storage: Storage) -> Steps[Part]:
+def _part(part: Part, spec: RequestSpec, storage: Storage) -> Flow[Part]:
     if isinstance(part, str):
         return part
     if not isinstance(part, Frames):
@@ -84,7 +81,7 @@ def _part(part: Part, spec: RequestSpec, storage: Storage) -> Steps[Part]:
     return Frames(images)
 
 
-def _medium(medium: M, spec: RequestSpec, storage: Storage) -> Steps[M]:
+def _medium(medium: M, spec: RequestSpec, storage: Storage) -> Flow[M]:
     if not medium.inline:
         return medium
     # The digest of the bytes alone: a video's own digest also depends on its sampling. Never the local name.
@@ -105,7 +102,7 @@ def _medium(medium: M, spec: RequestSpec, storage: Storage) -> Steps[M]:
     return replace(medium, source=source_of_url(url, medium.kind))
 
 
-def _put(medium: Image | Video, name: str, spec: RequestSpec, storage: Storage) -> Steps[str]:
+def _put(medium: Image | Video, name: str, spec: RequestSpec, storage: Storage) -> Flow[str]:
     policy = storage.policy()
     if policy is not None:
         try:
@@ -121,9 +118,7 @@ def _put(medium: Image | Video, name: str, spec: RequestSpec, storage: Storage) 
     return (yield from _send(medium, name, policy, spec, storage))
 
 
-def _send(
-    medium: Image | Video, name: str, policy: Policy, spec: RequestSpec, storage: Storage
-) -> Steps[str]:
+def _send(medium: Image | Video, name: str, policy: Policy, spec: RequestSpec, storage: Storage) -> Flow[str]:
     key = f"{policy.folder}/{name}"
     step = Step(
         lambda: _form(medium, name, policy), lambda reply: _receipt(reply, medium, spec, f"oss://{key}")

@@ -30,7 +30,7 @@ from volc_dashscope.rerank import Reranker
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Options:
+class RerankOptions:
     """The options of `rerank`, as they were given."""
 
     pairs: Path
@@ -121,7 +121,7 @@ def rerank(**options: Any) -> None:
       volc-dashscope rerank pairs.csv -m qwen3-rerank -o ranked.parquet --top-n 10
       volc-dashscope rerank pairs.jsonl -m qwen3-vl-rerank --image-column photo -o ranked.parquet
     """
-    given = _Options(**options)
+    given = RerankOptions(**options)
     if given.output is None and not given.dry_run:
         raise click.UsageError("say where the scores go: -o out.parquet")
     with errors_told(as_json=given.as_json, hint=how_to_resume()):
@@ -137,7 +137,7 @@ def rerank(**options: Any) -> None:
     tell_report(report, "queries", as_json=given.as_json)
 
 
-def _reranked(source: Source, given: _Options) -> Report:
+def _reranked(source: Source, given: RerankOptions) -> Report:
     assert given.output is not None
     with ExitStack() as stack:
         cache = stack.enter_context(SQLiteCache(given.cache)) if given.cache is not None else None
@@ -160,7 +160,7 @@ def _reranked(source: Source, given: _Options) -> Report:
         )
 
 
-def _tell_preview(source: Source, given: _Options) -> None:
+def _tell_preview(source: Source, given: RerankOptions) -> None:
     found = preview_rerank(
         source,
         given.output,

@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, SecretStr, ValidationError
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    SecretStr,
+    ValidationError,
+)
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from volc_dashscope._config import refuse_foreign_names
 from volc_dashscope.errors import ConfigError
+
+
+def _as_str(path: object) -> object:
+    # What is written down as JSON has no `Path`.
+    return os.fspath(path) if isinstance(path, os.PathLike) else path
+
+
+MediaRoot: TypeAlias = Annotated[str | Path | None, BeforeValidator(_as_str)]
 
 
 class SettingsModel(BaseModel):
@@ -60,6 +78,13 @@ class SettingsModel(BaseModel):
         if any(getattr(self, name) is not None for name in ("http_client", "http_async_client")):
             name = type(self).__name__
             raise ConfigError(f"{name} with an http_client handed in cannot be pickled or copied")
+
+
+def describe_fields(kind: type[BaseModel], docs: Mapping[str, str]) -> None:
+    """Give each field the description of the setting of its name."""
+    for name, text in docs.items():
+        if name in kind.model_fields:
+            kind.model_fields[name].description = " ".join(text.split())
 
 
 def own_names(kind: type[BaseModel], data: dict[str, Any]) -> dict[str, Any]:

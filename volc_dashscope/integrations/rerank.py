@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, MutableMapping
-from typing import Any
 
 from pydantic import Field, PrivateAttr, SecretStr, SkipValidation
 
+from volc_dashscope._config import argument_docs
 from volc_dashscope._http import AsyncHttpClient, HttpClient, Limiter
 from volc_dashscope._request.row_cache import BatchCache
 from volc_dashscope._types import Secret
-from volc_dashscope.integrations.construction import SettingsModel
+from volc_dashscope.integrations.construction import MediaRoot, SettingsModel, describe_fields
 from volc_dashscope.models.rerank import RerankModelInfo, RerankRoute
 from volc_dashscope.rerank import Reranker
 from volc_dashscope.results import Usage
@@ -19,17 +19,11 @@ _OWN = frozenset({"model", "api_key", "top_n", "media_root"})
 
 
 class RerankFields(SettingsModel):
-    """
-    Every setting of `Reranker`, with the same names and defaults, and what a framework's class adds.
-
-    Attributes:
-        top_n: How many of the best to return; None for all.
-        media_root: Local files must be inside this folder.
-    """
+    """Every setting of `Reranker`, with the same names and defaults, and what a framework's class adds."""
 
     model: str = "qwen3-vl-rerank"
     api_key: SecretStr | None = Field(default=None, exclude=True, repr=False)
-    top_n: int | None = None
+    top_n: int | None = Field(default=None, description="How many of the best to return; None for all.")
     base_model: str | None = None
     model_info: RerankModelInfo | None = None
     route: RerankRoute = "native"
@@ -52,8 +46,8 @@ class RerankFields(SettingsModel):
     default_headers: Mapping[str, str] | None = Field(default=None, exclude=True, repr=False)
     http_client: SkipValidation[HttpClient | None] = Field(default=None, exclude=True, repr=False)
     http_async_client: SkipValidation[AsyncHttpClient | None] = Field(default=None, exclude=True, repr=False)
-    extra_body: Mapping[str, Any] | None = None
-    media_root: str | None = None
+    extra_body: Mapping[str, object] | None = None
+    media_root: MediaRoot = Field(default=None, description="Local files must be inside this folder.")
 
     _reranker: Reranker = PrivateAttr()
 
@@ -75,3 +69,6 @@ class RerankFields(SettingsModel):
     def close(self) -> None:
         """Close the connections of synchronous calls. A later call raises `ConfigError`."""
         self._reranker.close()
+
+
+describe_fields(RerankFields, argument_docs(Reranker))

@@ -6,19 +6,11 @@ Not imported by the core itself: pydantic comes with LangChain and with LlamaInd
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ClassVar, TypeVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
-from pydantic import (
-    BeforeValidator,
-    Field,
-    PrivateAttr,
-    SecretStr,
-    SkipValidation,
-)
+from pydantic import Field, PrivateAttr, SecretStr, SkipValidation
 
 from volc_dashscope._http import AsyncHttpClient, HttpClient, Limiter, running_loop
 from volc_dashscope._request.row_cache import BatchCache
@@ -26,7 +18,7 @@ from volc_dashscope._types import Secret
 from volc_dashscope.client import Client
 from volc_dashscope.errors import ConfigError, EmbeddingError, InputError
 from volc_dashscope.inputs import as_iterable
-from volc_dashscope.integrations.construction import SettingsModel
+from volc_dashscope.integrations.construction import MediaRoot, SettingsModel, describe_fields
 from volc_dashscope.models import ModelInfo, Provider, Route
 from volc_dashscope.settings import ClientSettings, documentation
 
@@ -36,11 +28,6 @@ M = TypeVar("M")
 # What is not a setting of the client, among the fields here.
 _OWN = frozenset({"media_root"})
 _URL_SCHEMES = ("http:", "https:", "data:", "oss:")
-
-
-def _as_str(path: object) -> object:
-    # What is written down as JSON has no `Path`.
-    return os.fspath(path) if isinstance(path, os.PathLike) else path
 
 
 class ClientFields(SettingsModel):
@@ -87,9 +74,7 @@ class ClientFields(SettingsModel):
     http_client: HttpClient | None = Field(default=None, exclude=True, repr=False)
     http_async_client: AsyncHttpClient | None = Field(default=None, exclude=True, repr=False)
     extra_body: Mapping[str, object] | None = None
-    media_root: Annotated[str | Path | None, BeforeValidator(_as_str)] = Field(
-        default=None, description="Local files must be inside this folder."
-    )
+    media_root: MediaRoot = Field(default=None, description="Local files must be inside this folder.")
 
     _client: Client = PrivateAttr()
 
@@ -170,9 +155,7 @@ class ClientFields(SettingsModel):
         return client
 
 
-for _name, _text in documentation().items():
-    if _name in ClientFields.model_fields:
-        ClientFields.model_fields[_name].description = _text
+describe_fields(ClientFields, documentation())
 
 _KEYS = frozenset({"api_key", "ark_api_key", "dashscope_api_key"})
 # What an integration's client is made from, by any name an integration has for it.

@@ -12,7 +12,8 @@ from volc_dashscope.jobs import _batch_file
 from volc_dashscope.jobs._batch_work import BatchWork, planned
 from volc_dashscope.jobs._job import Job, JobResult
 from volc_dashscope.jobs._results import ResultFiles
-from volc_dashscope.jobs._settings import Settings, documented
+from volc_dashscope.jobs._settings import Settings
+from volc_dashscope.settings import documented
 
 
 class _BatchSettings(Settings):

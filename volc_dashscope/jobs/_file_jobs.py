@@ -14,7 +14,8 @@ from volc_dashscope.jobs import _file_work
 from volc_dashscope.jobs._file_work import FileWork
 from volc_dashscope.jobs._job import Job, JobResult
 from volc_dashscope.jobs._results import ResultFiles
-from volc_dashscope.jobs._settings import Settings, documented
+from volc_dashscope.jobs._settings import Settings
+from volc_dashscope.settings import documented
 
 _DAY = 24 * 3600.0
 FirstLine = Literal[0, 1]

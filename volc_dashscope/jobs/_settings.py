@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Self, TypeVar
+from typing import Self
 
 from volc_dashscope import _config
 from volc_dashscope._http import AsyncHttpClient, HttpClient
@@ -15,37 +15,21 @@ from volc_dashscope.errors import ConfigError
 from volc_dashscope.models import ModelInfo, Route
 from volc_dashscope.settings import ClientSettings
 
-S = TypeVar("S", bound="Settings")
-
 _WIDTH = 8
-
-
-def documented(kind: type[S]) -> type[S]:
-    """Add the arguments that all job classes have to a class's documentation."""
-    arguments = (Settings.__doc__ or "").partition("    Args:")[2]
-    kind.__doc__ = f"{(kind.__doc__ or '').rstrip()}\n\n    Args:{arguments}"
-    return kind
 
 
 class Settings(_config.NamesOurs):
     """
-    Where the jobs are, as whom, and with how much patience; the names are those of `volc_dashscope.Client`.
+    The settings of a client that jobs have too, with the same names, defaults and meaning.
 
     Args:
         model: Model id. The row of that name says which kind of job it has. None for the usual one.
-        base_model: Name of the row to use for a name the table does not have.
-        model_info: A row of your own instead.
-        api_key: Else `DASHSCOPE_API_KEY`.
-        base_url: Else `DASHSCOPE_BASE_URL`, else by `region`.
-        region, workspace: As for a client. Batch of embeddings exists in cn-beijing only.
-        dimensions: Length of a vector; None for the model's default.
-        normalize: Divide rows by their L2 norm.
-        max_retries: Retries of one step at most.
-        deadline: Seconds one step may take with all its retries.
-        timeout: Seconds of silence allowed while connecting (10 at most), sending or reading.
-        default_headers: Sent with every request to the service.
-        http_client, http_async_client: Your own clients of httpx (with any transport) or httpx2, used as they
-            are, timeouts included, and never closed.
+        api_key: Default: `DASHSCOPE_API_KEY`.
+        base_url: Default: `DASHSCOPE_BASE_URL`, then by `workspace` and `region`.
+        region: "cn-beijing", "ap-southeast-1", ...; keys are bound to one. Default: `DASHSCOPE_REGION`. Batch of
+            embeddings exists in cn-beijing only.
+        truncate: Cut texts that are longer than the model takes, by our estimate of tokens. Otherwise such a text is
+            an error.
 
     Raises:
         ConfigError: No key, an unknown model, or one that has no jobs of this kind.

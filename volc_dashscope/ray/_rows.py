@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from volc_dashscope.errors import ConfigError, InputError
 from volc_dashscope.inputs import Fused, Image, Item, Part, Video, as_iterable
 
-Column: TypeAlias = "NDArray[np.generic]"
+Column: TypeAlias = NDArray[np.generic]
 _URL = ("http://", "https://", "data:", "oss://")
 
 
