@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 
+from benchmarks.times_to_error import black_hole
 from volc_dashscope.emulator import Emulator
 from volc_dashscope.emulator.faults import Fault
 
@@ -98,28 +99,6 @@ def _whole_request(connection: socket.socket) -> bool:
     while left > 0:
         left -= len(connection.recv(65536))
     return True
-
-
-@contextmanager
-def black_hole() -> Iterator[str]:
-    """A port whose queue of connections is full: the system drops whoever else knocks, as a firewall does."""
-    with closing(socket.socket()) as listener, ExitStack() as waiting:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(0)
-        for _ in range(8):
-            knock = waiting.enter_context(closing(socket.socket()))
-            knock.setblocking(False)
-            knock.connect_ex(listener.getsockname())
-        time.sleep(0.05)  # until the system has answered those it has room for
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-
-
-def refused_port() -> int:
-    """Return a port on which nobody listens."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port
 
 
 def noise(size: int) -> bytes:

@@ -8,9 +8,10 @@ import threading
 import time
 
 import pytest
-from hanging import HANGS, HEAD, PHASES, Place, black_hole, drip, held, noise, refused_port, server
+from hanging import HANGS, HEAD, PHASES, Place, drip, held, noise, server
 from promise import ARK, TEXT, Breakage, texts
 
+from benchmarks.times_to_error import black_hole, free_port
 from volc_dashscope import (
     AsyncClient,
     BulkError,
@@ -117,6 +118,18 @@ BREAKAGES = [
         '    if fault.kind == "upload" and attempt >= _MOST_UPLOADS:',
         "    if False:",
         "test_a_large_body_that_is_refused_is_not_sent_again_and_again",
+    ),
+    Breakage(
+        "volc_dashscope/_http/transport.py",
+        "        self._pool.forget(transport)\n        transport.close()",
+        "        self._pool.release(transport)",
+        "test_an_attempt_does_not_wait_for_a_connection_whose_tunnel_failed",
+    ),
+    Breakage(
+        "volc_dashscope/_http/transport.py",
+        "        self._pool.forget(transport)\n        await transport.aclose()",
+        "        self._pool.release(transport)",
+        "test_an_attempt_does_not_wait_for_a_connection_whose_tunnel_failed",
     ),
 ]
 both_kinds = pytest.mark.parametrize("kind", ["sync", "async"])
@@ -306,7 +319,7 @@ def test_a_slow_line_is_not_cut_by_the_timeout(kind) -> None:
 @both_kinds
 @pytest.mark.parametrize("number", [1, 16, 1000])
 def test_nobody_there_is_said_within_seconds(measured, kind, number) -> None:
-    port = refused_port()
+    port = free_port()
     began = time.monotonic()
     words = rf"cannot connect to 127.0.0.1:{port} \(connection refused\); run volc-dashscope doctor"
     with pytest.raises(EmbeddingError, match=words) as caught:
@@ -316,6 +329,27 @@ def test_nobody_there_is_said_within_seconds(measured, kind, number) -> None:
     measured(f"{number} items: {took:.1f} s")
     assert took < 10.0
     assert caught.value.__cause__ is not None
+
+
+@both_kinds
+def test_an_attempt_does_not_wait_for_a_connection_whose_tunnel_failed(kind, monkeypatch) -> None:
+    """TLS fails behind a proxy's answer; the next attempt asks the proxy anew."""
+    asked: list[bytes] = []
+
+    def serve(connection: socket.socket, over: threading.Event) -> None:
+        asked.append(connection.recv(65536).split(b"\r\n")[0])
+        connection.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        connection.recv(65536)
+
+    for name in ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    with server(serve) as url:
+        monkeypatch.setenv("HTTPS_PROXY", url)
+        words = rf"cannot connect to the proxy {url.removeprefix('http://')} \(closed by the other side\)"
+        with pytest.raises(TransportError, match=words):
+            _embed(kind, ["a"], base_url="https://example.test", timeout=3.0)
+
+    assert [b"CONNECT example.test:443 HTTP/1.1"] * 3 == asked
 
 
 @pytest.mark.parametrize("phase", PHASES)
