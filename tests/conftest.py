@@ -101,6 +101,20 @@ def mount(request: pytest.FixtureRequest, emulate: Callable[..., Mount]) -> Moun
     return emulate(socket=request.param == "socket")
 
 
+@pytest.fixture
+def embed_model_of() -> Iterator[Callable[..., Any]]:
+    """Return a maker of integrations with the settings of a mount, closed after the test."""
+    made: list[Any] = []
+
+    def make(kind: Any, mount: Mount, **settings: Any) -> Any:
+        made.append(kind(**{**mount.settings(kind.provider_name), **settings}))
+        return made[-1]
+
+    yield make
+    for embed_model in made:
+        embed_model.close()
+
+
 @pytest.fixture(scope="module")
 def drawings(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which the command of the guides has drawn `pictures`."""

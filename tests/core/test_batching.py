@@ -11,6 +11,7 @@ import pytest
 from files import clip, mp4, picture, png
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+from specs import row_named, spec_of
 
 from volc_dashscope import (
     BadReplyError,
@@ -21,13 +22,12 @@ from volc_dashscope import (
     Item,
     ModelInfo,
     Video,
-    get_model_info,
     list_models,
 )
 from volc_dashscope._limits.rate_limiter import RequestCost
 from volc_dashscope._request.batching import BatchOperation, LearnedLength, plan, request_key, tokens
 from volc_dashscope._request.validation import check_item
-from volc_dashscope._types import Batch, Reply, RequestSpec, Rows
+from volc_dashscope._types import Batch, Reply, Rows
 from volc_dashscope.inputs import parts
 from volc_dashscope.models.tokens import text_tokens
 from volc_dashscope.providers import CODECS
@@ -36,18 +36,8 @@ ROWS = [row for row in list_models() if row.ready and row.endpoint != "async"]
 every_row = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 
 
-def _row(name: str) -> ModelInfo:
-    row = get_model_info(name)
-    assert row is not None
-    return row
-
-
-def _spec(row: ModelInfo) -> RequestSpec:
-    return RequestSpec(model_info=row, model=row.name, base_url="https://service", place="here")
-
-
 def _planned(items: list[Item], row: ModelInfo) -> list[Batch]:
-    return list(plan(enumerate(items), _spec(row)))
+    return list(plan(enumerate(items), spec_of(row)))
 
 
 def _sizes(items: list[Item], row: ModelInfo) -> list[int]:
@@ -96,18 +86,18 @@ def test_nothing_makes_no_request(row: ModelInfo) -> None:
     ],
 )
 def test_a_request_ends_where_a_limit_of_the_model_is(name: str, items: list[Item], sizes: list[int]) -> None:
-    assert sizes == _sizes(items, _row(name))
+    assert sizes == _sizes(items, row_named(name))
 
 
 def test_a_request_ends_where_its_tokens_do() -> None:
     # 1 + 4096 / 4 tokens each; the page advises 4096 in one request.
-    assert [3, 3, 1] == _sizes(["word" * 1024] * 7, _row("doubao-embedding-large-text-250515"))
+    assert [3, 3, 1] == _sizes(["word" * 1024] * 7, row_named("doubao-embedding-large-text-250515"))
 
 
 MIB = 1024 * 1024
 # One element of a request is one image, video or text of any size.
 WIDE = replace(
-    _row("tongyi-embedding-vision-plus-2026-03-06"),
+    row_named("tongyi-embedding-vision-plus-2026-03-06"),
     batch=50,
     max_images=None,
     max_videos=None,
@@ -117,7 +107,7 @@ WIDE = replace(
 
 def test_tokens_may_fill_a_request_to_the_last_one() -> None:
     # 1 + 4092 / 4 = 1024 tokens each.
-    assert [4, 1] == _sizes(["word" * 1023] * 5, _row("doubao-embedding-large-text-250515"))
+    assert [4, 1] == _sizes(["word" * 1023] * 5, row_named("doubao-embedding-large-text-250515"))
 
 
 def test_every_text_of_a_fused_item_counts_its_tokens() -> None:
@@ -179,7 +169,7 @@ def test_where_a_request_is_one_vector_every_item_is_alone(changes: dict[str, st
 
 
 def test_an_item_of_a_model_with_one_item_a_request_shares_it_with_none() -> None:
-    assert None is request_key("a", _row("doubao-embedding-vision-251215"))
+    assert None is request_key("a", row_named("doubao-embedding-vision-251215"))
     assert None is request_key("a", replace(WIDE, batch=1))
     assert () == request_key("a", replace(WIDE, batch=2))
 
@@ -187,13 +177,13 @@ def test_an_item_of_a_model_with_one_item_a_request_shares_it_with_none() -> Non
 def test_a_text_longer_than_the_advice_goes_alone() -> None:
     long = "word" * 5000
 
-    assert [1, 1, 1] == _sizes(["a", long, "b"], _row("doubao-embedding-large-text-250515"))
+    assert [1, 1, 1] == _sizes(["a", long, "b"], row_named("doubao-embedding-large-text-250515"))
 
 
 def test_a_request_ends_before_its_files_fill_the_memory() -> None:
     large = Image.from_bytes(png(size=7 * 1024 * 1024))
 
-    assert [4, 4, 1] == _sizes([large] * 9, _row("tongyi-embedding-vision-plus-2026-03-06"))
+    assert [4, 4, 1] == _sizes([large] * 9, row_named("tongyi-embedding-vision-plus-2026-03-06"))
 
 
 @pytest.mark.parametrize(
@@ -209,7 +199,7 @@ def test_a_request_ends_before_its_files_fill_the_memory() -> None:
 def test_items_with_different_request_parameters_never_share_a_request(
     items: list[Item], sizes: list[int]
 ) -> None:
-    assert sizes == _sizes(items, _row("tongyi-embedding-vision-plus-2026-03-06"))
+    assert sizes == _sizes(items, row_named("tongyi-embedding-vision-plus-2026-03-06"))
 
 
 def test_items_are_read_only_as_far_as_the_next_request_needs() -> None:
@@ -220,7 +210,7 @@ def test_items_are_read_only_as_far_as_the_next_request_needs() -> None:
             read.append(index)
             yield index, "a"
 
-    next(plan(items(), _spec(_row("text-embedding-v4"))))
+    next(plan(items(), spec_of(row_named("text-embedding-v4"))))
 
     assert list(range(11)) == read
 
@@ -233,13 +223,13 @@ def test_where_a_request_is_one_vector_no_item_is_read_ahead() -> None:
             read.append(index)
             yield index, "a"
 
-    next(plan(items(), _spec(_row("doubao-embedding-vision-251215"))))
+    next(plan(items(), spec_of(row_named("doubao-embedding-vision-251215"))))
 
     assert [0] == read
 
 
 def test_every_request_holds_its_own_items() -> None:
-    batches = _planned(["a", "b", "c", "d", "e"], replace(_row("text-embedding-v4"), batch=2))
+    batches = _planned(["a", "b", "c", "d", "e"], replace(row_named("text-embedding-v4"), batch=2))
 
     assert [Batch((0, 1), ("a", "b")), Batch((2, 3), ("c", "d")), Batch((4,), ("e",))] == batches
 
@@ -254,12 +244,12 @@ def test_every_request_holds_its_own_items() -> None:
     ],
 )
 def test_positions_need_not_follow_each_other(name: str, batches: list[Batch]) -> None:
-    assert batches == list(plan([(3, "a"), (9, "b")], _spec(_row(name))))
+    assert batches == list(plan([(3, "a"), (9, "b")], spec_of(row_named(name))))
 
 
 @pytest.mark.parametrize(("size", "halves"), [(2, (1, 1)), (5, (2, 3)), (10, (5, 5))])
 def test_the_halves_of_a_batch_are_the_batch(size: int, halves: tuple[int, int]) -> None:
-    (batch,) = _planned([str(number) for number in range(size)], _row("text-embedding-v4"))
+    (batch,) = _planned([str(number) for number in range(size)], row_named("text-embedding-v4"))
 
     left, right = batch.halves()
 
@@ -291,7 +281,7 @@ def test_the_halves_of_a_batch_are_the_batch(size: int, halves: tuple[int, int])
 def test_the_cost_of_an_item_is_estimated_by_the_documented_formulas(
     item: Item, row: str, expected: int
 ) -> None:
-    assert expected == tokens(item, _row(row))
+    assert expected == tokens(item, row_named(row))
 
 
 # Any mix of items on any card.
@@ -310,7 +300,7 @@ def _accepted(items: list[Item], row: ModelInfo) -> list[Item]:
     kept = []
     for item in items:
         try:
-            check_item(item, _spec(row))
+            check_item(item, spec_of(row))
         except InputError:
             continue
         kept.append(item)
@@ -363,14 +353,14 @@ def test_any_mix_of_items_is_planned_within_every_limit(row: ModelInfo, items: l
 
 
 def test_a_card_of_ones_own_is_obeyed() -> None:
-    row = replace(_row("text-embedding-v4"), batch=3)
+    row = replace(row_named("text-embedding-v4"), batch=3)
 
     assert [3, 3, 1] == _sizes(["a"] * 7, row)
 
 
 # A batch as an operation.
 
-UNKNOWN = _row("doubao-embedding-vision-251215").renamed("ep-1")
+UNKNOWN = row_named("doubao-embedding-vision-251215").renamed("ep-1")
 UNKNOWN = replace(UNKNOWN, known=False, dimensions=(), default_dimension=None)
 
 
@@ -380,15 +370,15 @@ def _answered(length: int, value: object = None) -> Reply:
 
 
 def _operation(length: LearnedLength, **settings: Any) -> BatchOperation:
-    spec = replace(_spec(UNKNOWN), **settings)
+    spec = replace(spec_of(UNKNOWN), **settings)
     return BatchOperation(Batch((0,), ("a",)), spec, CODECS["ark"], length)
 
 
 def test_a_batch_costs_one_request_and_the_tokens_of_all_its_items() -> None:
-    row = _row("text-embedding-v4")
+    row = row_named("text-embedding-v4")
     batch = Batch((0, 1, 2), ("word", "wordword", "a"))
 
-    operation = BatchOperation(batch, _spec(row), CODECS["dashscope"], LearnedLength())
+    operation = BatchOperation(batch, spec_of(row), CODECS["dashscope"], LearnedLength())
 
     assert RequestCost(1, 2 + 3 + 1) == operation.cost
 
@@ -397,7 +387,7 @@ def test_a_picture_costs_the_tokens_of_its_models_formula() -> None:
     batch = Batch((0,), (Image.from_bytes(png(1280, 720)),))
 
     operation = BatchOperation(
-        batch, _spec(_row("doubao-embedding-vision-251215")), CODECS["ark"], LearnedLength()
+        batch, spec_of(row_named("doubao-embedding-vision-251215")), CODECS["ark"], LearnedLength()
     )
 
     assert RequestCost(1, 1176) == operation.cost
@@ -406,7 +396,7 @@ def test_a_picture_costs_the_tokens_of_its_models_formula() -> None:
 def test_a_batch_is_written_by_its_service() -> None:
     operation = _operation(LearnedLength())
 
-    assert CODECS["ark"].build(Batch((0,), ("a",)), _spec(UNKNOWN)) == operation.build()
+    assert CODECS["ark"].build(Batch((0,), ("a",)), spec_of(UNKNOWN)) == operation.build()
 
 
 def test_the_first_reply_of_an_unknown_model_sets_the_length() -> None:

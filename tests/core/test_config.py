@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 from canary import KEY
+from specs import row_named
 
-from volc_dashscope import AsyncClient, Client, ConfigError, ModelInfo, get_model_info
+from volc_dashscope import AsyncClient, Client, ConfigError, ModelInfo
 from volc_dashscope._config import find_key, find_model_info, find_proxy, find_url
 from volc_dashscope._http import find_headers
 from volc_dashscope._types import Secret
@@ -17,13 +18,7 @@ from volc_dashscope._types import Secret
 VARIABLES = {"ark": "ARK_API_KEY", "dashscope": "DASHSCOPE_API_KEY"}
 
 
-def _row(name: str) -> ModelInfo:
-    row = get_model_info(name)
-    assert row is not None
-    return row
-
-
-ARK, TEXT = _row("doubao-embedding-vision-251215"), _row("text-embedding-v4")
+ARK, TEXT = row_named("doubao-embedding-vision-251215"), row_named("text-embedding-v4")
 EVERYWHERE = replace(TEXT, regions=("cn-beijing", "eu-central-1", "us-east-1"))
 
 
@@ -135,14 +130,14 @@ def test_a_key_from_the_environment_does_not_travel(kind: Any, monkeypatch: pyte
     [
         pytest.param(ARK, {}, "https://ark.cn-beijing.volces.com/api/v3", "region cn-beijing", id="ark"),
         pytest.param(
-            _row("skylark-embedding-vision-251215"),
+            row_named("skylark-embedding-vision-251215"),
             {},
             "https://ark.ap-southeast.bytepluses.com/api/v3",
             "region ap-southeast-1",
             id="byteplus by its row",
         ),
         pytest.param(
-            _row("doubao-embedding-vision"),
+            row_named("doubao-embedding-vision"),
             {},
             "https://ark.cn-beijing.volces.com/api/plan/v3",
             "region cn-beijing",
@@ -445,7 +440,7 @@ def test_a_base_url_given_wins_over_the_region() -> None:
         pytest.param(TEXT, {"workspace": "a" * 64}, "at most 63", id="workspace too long"),
         pytest.param(ARK, {"workspace": "ws-1"}, "belongs to DashScope", id="a workspace of Ark"),
         pytest.param(
-            _row("qwen3-vl-embedding"),
+            row_named("qwen3-vl-embedding"),
             {"region": "ap-southeast-1"},
             "not offered in region 'ap-southeast-1'; it has: cn-beijing .*tongyi-embedding-vision-plus",
             id="not offered there",
@@ -457,13 +452,13 @@ def test_a_base_url_given_wins_over_the_region() -> None:
             id="ark abroad",
         ),
         pytest.param(
-            _row("qwen3-vl-embedding"),
+            row_named("qwen3-vl-embedding"),
             {"base_url": "https://dashscope-intl.aliyuncs.com"},
             "not offered in region 'ap-southeast-1'",
             id="not offered at that host",
         ),
         pytest.param(
-            _row("qwen3-vl-embedding"),
+            row_named("qwen3-vl-embedding"),
             {"environ": {"DASHSCOPE_REGION": "ap-southeast-1"}},
             "not offered in region 'ap-southeast-1'",
             id="not offered in the variable's region",

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from files import clip, gif, mp4, picture, png
+from specs import row_named, spec_of
 
 from volc_dashscope import (
     ConfigError,
@@ -19,7 +20,6 @@ from volc_dashscope import (
     Item,
     ModelInfo,
     Video,
-    get_model_info,
     list_models,
 )
 from volc_dashscope._config import find_model_info
@@ -37,22 +37,6 @@ def rows(which: Callable[[ModelInfo], bool]) -> pytest.MarkDecorator:
 
 
 every_row = rows(lambda row: True)
-
-
-def _row(name: str) -> ModelInfo:
-    row = get_model_info(name)
-    assert row is not None
-    return row
-
-
-def _spec(row: ModelInfo | str, **settings: Any) -> RequestSpec:
-    row = _row(row) if isinstance(row, str) else row
-    route = row.routes[0]
-    return RequestSpec(
-        model_info=row,
-        model=row.name,
-        **{"base_url": "https://service", "place": "here", "route": route, **settings},
-    )
 
 
 class Limit(NamedTuple):
@@ -214,7 +198,7 @@ every_limit = pytest.mark.parametrize("limit", LIMITS, ids=lambda limit: f"{limi
 
 @every_limit
 def test_an_item_at_the_limit_is_taken(limit: Limit) -> None:
-    assert _taken(limit.make(limit.most), _spec(limit.row))
+    assert _taken(limit.make(limit.most), spec_of(limit.row))
 
 
 @every_limit
@@ -222,7 +206,7 @@ def test_an_item_past_the_limit_is_refused_with_both_numbers(limit: Limit) -> No
     item = limit.make(limit.past)
 
     with pytest.raises(InputError) as caught:
-        check_item(item, _spec(limit.row))
+        check_item(item, spec_of(limit.row))
 
     said = str(caught.value)
     assert limit.seen in said
@@ -238,41 +222,41 @@ def test_an_item_past_the_limit_is_refused_with_both_numbers(limit: Limit) -> No
 )
 def test_a_kind_of_content_is_taken_where_the_row_has_it(row: ModelInfo, kind: str, item: Item) -> None:
     if kind in row.modalities:
-        check_item(item, _spec(row))
+        check_item(item, spec_of(row))
         return
 
     with pytest.raises(InputError, match=f"{row.name} embeds .*, not {kind}"):
-        check_item(item, _spec(row))
+        check_item(item, spec_of(row))
 
 
 @rows(lambda row: row.image is not None)
 def test_a_file_format_is_taken_where_the_row_has_it(row: ModelInfo) -> None:
     assert row.image is not None
     if "gif" in row.image.formats:
-        check_item(Image.from_bytes(gif()), _spec(row))
+        check_item(Image.from_bytes(gif()), spec_of(row))
         return
 
     with pytest.raises(InputError, match=r"image format gif; .* accepts .*jpeg.*png"):
-        check_item(Image.from_bytes(gif()), _spec(row))
+        check_item(Image.from_bytes(gif()), spec_of(row))
 
 
 @rows(lambda row: row.video is not None and not row.video.inline)
 def test_a_local_video_is_refused_where_only_urls_are_taken(row: ModelInfo) -> None:
     with pytest.raises(InputError, match="takes a video by public URL only"):
-        check_item(Video.from_bytes(mp4()), _spec(row))
+        check_item(Video.from_bytes(mp4()), spec_of(row))
 
 
 def test_a_local_video_may_go_into_storage_where_there_is_one() -> None:
-    qwen = _row("qwen3-vl-embedding")
+    qwen = row_named("qwen3-vl-embedding")
     assert qwen.video is not None
     ark = replace(VISION, video=replace(qwen.video, inline=False))
     for row in (replace(qwen, video=replace(qwen.video, inline=False)), ark):
         with pytest.raises(InputError, match="by public URL only") as caught:
-            check_item(Video.from_bytes(mp4()), _spec(row))
+            check_item(Video.from_bytes(mp4()), spec_of(row))
 
         assert ("upload=True" in str(caught.value)) is (row.provider == "dashscope")
 
-    check_item(Video.from_bytes(mp4()), _spec(qwen, upload=True))
+    check_item(Video.from_bytes(mp4()), spec_of(qwen, upload=True))
 
 
 @pytest.mark.parametrize(
@@ -287,31 +271,31 @@ def test_a_local_video_may_go_into_storage_where_there_is_one() -> None:
 def test_every_part_of_an_item_is_checked(item: Item) -> None:
     row = replace(SNAPSHOT, image=replace(SNAPSHOT.image, formats=frozenset({"png"})), max_tokens=32_000)
 
-    assert _taken(Fused("a", picture(), clip(fps=1)), _spec(row))
-    assert not _taken(item, _spec(row))
+    assert _taken(Fused("a", picture(), clip(fps=1)), spec_of(row))
+    assert not _taken(item, spec_of(row))
 
 
 @rows(lambda row: row.multimodal)
 def test_parts_are_fused_where_the_model_can(row: ModelInfo) -> None:
     item = Fused("red", picture())
     if row.fusion is not None:
-        check_item(item, _spec(row))
+        check_item(item, spec_of(row))
         return
 
     with pytest.raises(InputError, match="gives one vector per part"):
-        check_item(item, _spec(row))
+        check_item(item, spec_of(row))
 
 
 def test_frames_count_as_images_beside_an_image() -> None:
     row = "tongyi-embedding-vision-plus-2026-03-06"
-    check_item(Fused(picture(), Frames([picture()] * 63)), _spec(row))
+    check_item(Fused(picture(), Frames([picture()] * 63)), spec_of(row))
 
     with pytest.raises(InputError, match=r"65 parts of kind image; .* at most 64"):
-        check_item(Fused(picture(), Frames([picture()] * 64)), _spec(row))
+        check_item(Fused(picture(), Frames([picture()] * 64)), spec_of(row))
 
 
 def test_a_request_larger_than_the_service_takes_is_refused() -> None:
-    ark = _spec("doubao-embedding-vision-251215")
+    ark = spec_of("doubao-embedding-vision-251215")
     large = Image.from_bytes(png(64, 64, size=10 * 1024 * 1024 - 1))
     check_item(Fused(*[large] * 4), ark)
 
@@ -320,18 +304,18 @@ def test_a_request_larger_than_the_service_takes_is_refused() -> None:
 
 
 def test_a_text_that_the_service_cuts_may_be_far_too_long_for_the_model() -> None:
-    assert _taken("a" * 100_000, _spec("multimodal-embedding-v1"))
+    assert _taken("a" * 100_000, spec_of("multimodal-embedding-v1"))
 
 
 def _unknown(**settings: Any) -> RequestSpec:
-    return _spec(
+    return spec_of(
         find_model_info("tomorrow", provider="dashscope", base_model=None, model_info=None), **settings
     )
 
 
 @pytest.mark.parametrize(
     "spec",
-    [_spec("multimodal-embedding-v1"), _spec("skylark-embedding-vision-251215"), _unknown()],
+    [spec_of("multimodal-embedding-v1"), spec_of("skylark-embedding-vision-251215"), _unknown()],
     ids=["cut by the service", "no limit printed", "unknown model"],
 )
 def test_a_text_without_a_printed_limit_has_one_of_ours(spec: RequestSpec) -> None:
@@ -346,17 +330,17 @@ def test_a_text_of_exactly_our_limit_is_taken(text: str) -> None:
 
 
 def test_the_length_of_a_text_is_counted_in_bytes() -> None:
-    row = replace(_row("text-embedding-v4"), max_text_bytes=6)
-    check_item("天" * 2, _spec(row))
+    row = replace(row_named("text-embedding-v4"), max_text_bytes=6)
+    check_item("天" * 2, spec_of(row))
 
     with pytest.raises(InputError, match=r"text of 9 bytes; text-embedding-v4 accepts at most 6"):
-        check_item("天" * 3, _spec(row))
+        check_item("天" * 3, spec_of(row))
 
 
 # What a request holds, to the byte.
 
-VISION = _row("doubao-embedding-vision-251215")
-SNAPSHOT = _row("tongyi-embedding-vision-plus-2026-03-06")
+VISION = row_named("doubao-embedding-vision-251215")
+SNAPSHOT = row_named("tongyi-embedding-vision-plus-2026-03-06")
 
 
 @pytest.mark.parametrize(("size", "encoded"), [(3000, 4040), (3001, 4044), (3002, 4044), (3003, 4044)])
@@ -366,8 +350,8 @@ def test_a_file_counts_as_its_data_uri(
     make: Callable[[int], Item], limit: str, size: int, encoded: int
 ) -> None:
     """Four letters for three bytes, begun or not, and forty for what stands before them."""
-    assert _taken(make(size), _spec(replace(VISION, **{limit: encoded})))
-    assert not _taken(make(size), _spec(replace(VISION, **{limit: encoded - 1})))
+    assert _taken(make(size), spec_of(replace(VISION, **{limit: encoded})))
+    assert not _taken(make(size), spec_of(replace(VISION, **{limit: encoded - 1})))
 
 
 @pytest.mark.parametrize(
@@ -384,20 +368,20 @@ def test_a_file_counts_as_its_data_uri(
 def test_an_item_is_as_large_as_what_is_sent_at_once(item: Item, upload: bool, size: int) -> None:
     row = replace(SNAPSHOT, fusion="flag")
 
-    assert _taken(item, _spec(replace(row, max_request_bytes=size), upload=upload))
-    assert not _taken(item, _spec(replace(row, max_request_bytes=size - 1), upload=upload))
+    assert _taken(item, spec_of(replace(row, max_request_bytes=size), upload=upload))
+    assert not _taken(item, spec_of(replace(row, max_request_bytes=size - 1), upload=upload))
 
 
 @pytest.mark.parametrize("upload", [False, True])
 def test_what_is_behind_a_url_has_no_bytes_in_the_request(upload: bool) -> None:
-    assert _taken(picture(), _spec(replace(SNAPSHOT, max_request_bytes=1), upload=upload))
+    assert _taken(picture(), spec_of(replace(SNAPSHOT, max_request_bytes=1), upload=upload))
 
 
 def test_a_data_uri_that_is_too_long_may_go_into_storage() -> None:
     row = replace(SNAPSHOT, max_data_uri_bytes=4000)
 
-    assert not _taken(_image(3000), _spec(row))
-    assert _taken(_image(3000), _spec(row, upload=True))
+    assert not _taken(_image(3000), spec_of(row))
+    assert _taken(_image(3000), spec_of(row, upload=True))
 
 
 SHRUNK = {
@@ -410,15 +394,15 @@ SHRUNK = {
 @pytest.mark.parametrize("row", SHRUNK.values(), ids=SHRUNK)
 def test_the_bytes_of_a_picture_that_will_be_smaller_are_not_known_yet(row: ModelInfo) -> None:
     """It has 4,096 pixels."""
-    assert _taken(_image(3000), _spec(row, max_image_pixels=4095))
-    assert not _taken(_image(3000), _spec(row, max_image_pixels=4096))
+    assert _taken(_image(3000), spec_of(row, max_image_pixels=4095))
+    assert not _taken(_image(3000), spec_of(row, max_image_pixels=4096))
 
 
 def test_a_picture_is_measured_as_it_will_be_sent() -> None:
     row = replace(SNAPSHOT, image=replace(SNAPSHOT.image, max_pixels=4000))
 
-    assert not _taken(_image(0), _spec(row))
-    assert _taken(_image(0), _spec(row, max_image_pixels=4000))
+    assert not _taken(_image(0), spec_of(row))
+    assert _taken(_image(0), spec_of(row, max_image_pixels=4000))
 
 
 def test_an_item_without_a_printed_limit_has_one_of_ours() -> None:
@@ -431,7 +415,7 @@ def test_an_item_without_a_printed_limit_has_one_of_ours() -> None:
 
 
 def test_media_behind_a_url_are_the_services_to_judge() -> None:
-    assert _taken(Image.from_url("https://pictures.example/huge.gif"), _spec("multimodal-embedding-v1"))
+    assert _taken(Image.from_url("https://pictures.example/huge.gif"), spec_of("multimodal-embedding-v1"))
 
 
 @pytest.mark.parametrize(
@@ -449,15 +433,15 @@ def test_media_behind_a_url_are_the_services_to_judge() -> None:
 @every_row
 def test_what_is_no_item_is_no_item_for_any_model(row: ModelInfo, item: Any, reason: str) -> None:
     with pytest.raises(InputError, match=reason):
-        check_item(item, _spec(row))
+        check_item(item, spec_of(row))
 
 
 def test_an_oss_url_belongs_to_one_of_the_services() -> None:
     image = Image.from_url("oss://bucket/cat.png")
-    check_item(image, _spec("qwen3-vl-embedding"))
+    check_item(image, spec_of("qwen3-vl-embedding"))
 
     with pytest.raises(InputError, match="oss:// URLs are DashScope's"):
-        check_item(image, _spec("doubao-embedding-vision-251215"))
+        check_item(image, spec_of("doubao-embedding-vision-251215"))
 
 
 @pytest.mark.parametrize(
@@ -475,11 +459,11 @@ def test_an_oss_url_belongs_to_one_of_the_services() -> None:
 )
 def test_a_sampling_rate_is_within_the_range_of_the_row(row: str, fps: float, bounds: str | None) -> None:
     if bounds is None:
-        check_item(clip(fps=fps), _spec(row))
+        check_item(clip(fps=fps), spec_of(row))
         return
 
     with pytest.raises(InputError, match=bounds):
-        check_item(clip(fps=fps), _spec(row))
+        check_item(clip(fps=fps), spec_of(row))
 
 
 KNOBS = {
@@ -493,7 +477,7 @@ KNOBS = {
 @pytest.mark.parametrize(("knob", "bounds"), KNOBS.items(), ids=KNOBS)
 def test_a_sampling_field_is_within_the_range_of_the_page(knob: str, bounds: tuple[int, int]) -> None:
     low, high = bounds
-    ark = _spec("doubao-embedding-vision-251215")
+    ark = spec_of("doubao-embedding-vision-251215")
     for value in bounds:
         check_item(Video.from_url("https://v.example/a.mp4", **{knob: value}), ark)
 
@@ -506,34 +490,34 @@ def test_a_sampling_field_is_within_the_range_of_the_page(knob: str, bounds: tup
 @pytest.mark.parametrize("knob", KNOBS)
 def test_a_sampling_field_is_refused_where_it_does_not_exist(row: ModelInfo, knob: str) -> None:
     with pytest.raises(InputError, match=f"has no {knob}"):
-        check_item(Video.from_url("https://v.example/a.mp4", **{knob: 10}), _spec(row))
+        check_item(Video.from_url("https://v.example/a.mp4", **{knob: 10}), spec_of(row))
 
 
 def test_the_lowest_index_is_raised() -> None:
     with pytest.raises(InputError, match=r"^item 2: empty text") as caught:
-        check_items(["a", "b", "", "c", ""], _spec("text-embedding-v4"))
+        check_items(["a", "b", "", "c", ""], spec_of("text-embedding-v4"))
 
     assert 2 == caught.value.index
 
 
 def test_an_index_counts_from_the_first_of_a_longer_list() -> None:
     with pytest.raises(InputError, match=r"^item 8: empty text") as caught:
-        check_items(["a", ""], _spec("text-embedding-v4"), first=7)
+        check_items(["a", ""], spec_of("text-embedding-v4"), first=7)
 
     assert 8 == caught.value.index
 
 
 def test_an_item_that_an_integration_has_refused_is_passed_over() -> None:
     refused = Refused(InputError("a picture that is gone")).as_item()
-    check_items([refused, "a"], _spec("text-embedding-v4"))
+    check_items([refused, "a"], spec_of("text-embedding-v4"))
 
     with pytest.raises(InputError, match=r"^item 1: empty text"):
-        check_items([refused, ""], _spec("text-embedding-v4"))
+        check_items([refused, ""], spec_of("text-embedding-v4"))
 
 
 def test_the_message_does_not_hold_the_text() -> None:
     with pytest.raises(InputError) as caught:
-        check_items(["canary " * 100_000], _spec("text-embedding-v4"))
+        check_items(["canary " * 100_000], spec_of("text-embedding-v4"))
 
     assert "canary" not in str(caught.value)
 
@@ -543,7 +527,7 @@ def test_the_message_does_not_hold_the_text() -> None:
 
 @every_row
 def test_every_dimension_of_a_row_may_be_asked_for(row: ModelInfo) -> None:
-    allowed = [dimension for dimension in row.dimensions if _allowed(_spec(row, dimension=dimension))]
+    allowed = [dimension for dimension in row.dimensions if _allowed(spec_of(row, dimension=dimension))]
 
     assert list(row.dimensions) == allowed
 
@@ -551,7 +535,7 @@ def test_every_dimension_of_a_row_may_be_asked_for(row: ModelInfo) -> None:
 @every_row
 def test_another_dimension_is_refused_with_those_the_row_has(row: ModelInfo) -> None:
     with pytest.raises(ConfigError) as caught:
-        check_settings(_spec(row, dimension=3073))
+        check_settings(spec_of(row, dimension=3073))
 
     allowed = ", ".join(map(str, row.dimensions))
     assert f"dimensions=3073; {row.name} has {allowed}" == str(caught.value)
@@ -560,23 +544,23 @@ def test_another_dimension_is_refused_with_those_the_row_has(row: ModelInfo) -> 
 @pytest.mark.parametrize("dimension", [0, -1, 1024.0, "1024", True], ids=repr)
 def test_a_dimension_is_a_positive_whole_number(dimension: Any) -> None:
     with pytest.raises(ConfigError, match="positive integer"):
-        check_settings(_spec("text-embedding-v4", dimension=dimension))
+        check_settings(spec_of("text-embedding-v4", dimension=dimension))
 
 
 @every_row
 @pytest.mark.parametrize("route", ["native", "openai", "batch", "async"])
 def test_a_route_is_taken_where_the_row_has_it(row: ModelInfo, route: str) -> None:
     if route in row.routes:
-        check_settings(_spec(row, route=route))
+        check_settings(spec_of(row, route=route))
         return
 
     with pytest.raises(ConfigError, match=f"has no route '{route}'; it has: {row.routes[0]}"):
-        check_settings(_spec(row, route=route))
+        check_settings(spec_of(row, route=route))
 
 
 @every_row
 def test_an_instruction_is_taken_where_the_row_has_one(row: ModelInfo) -> None:
-    spec = _spec(row, instruct="Find shoes")
+    spec = spec_of(row, instruct="Find shoes")
     if row.instruct:
         check_settings(spec)
         return
@@ -588,7 +572,7 @@ def test_an_instruction_is_taken_where_the_row_has_one(row: ModelInfo) -> None:
 @every_row
 @pytest.mark.parametrize("name", ["target_modality", "query_instructions", "document_instructions"])
 def test_the_words_of_arks_instruction_belong_to_arks_vision_models(row: ModelInfo, name: str) -> None:
-    spec = _spec(row, **{name: "text"})
+    spec = spec_of(row, **{name: "text"})
     if row.provider == "ark" and row.endpoint == "multimodal" and row.instruct:
         check_settings(spec)
         return
@@ -600,12 +584,12 @@ def test_the_words_of_arks_instruction_belong_to_arks_vision_models(row: ModelIn
 @pytest.mark.parametrize("value", ["", "  ", 7], ids=["empty", "blank", "number"])
 def test_an_instruction_is_a_text(value: Any) -> None:
     with pytest.raises(InputError, match="non-empty text"):
-        check_settings(_spec("text-embedding-v4", instruct=value))
+        check_settings(spec_of("text-embedding-v4", instruct=value))
 
 
 @every_row
 def test_sparse_output_is_given_where_the_row_has_it(row: ModelInfo) -> None:
-    spec = _spec(row, output_type="dense&sparse")
+    spec = spec_of(row, output_type="dense&sparse")
     if row.sparse:
         check_settings(spec)
         return
@@ -616,7 +600,7 @@ def test_sparse_output_is_given_where_the_row_has_it(row: ModelInfo) -> None:
 
 @every_row
 def test_token_vectors_are_given_where_the_row_has_them(row: ModelInfo) -> None:
-    spec = _spec(row, output_type="multi")
+    spec = spec_of(row, output_type="multi")
     if row.multi_vector:
         check_settings(spec)
         return
@@ -636,11 +620,11 @@ def test_token_vectors_are_given_where_the_row_has_them(row: ModelInfo) -> None:
 )
 def test_a_call_asks_for_what_there_is(settings: dict[str, Any], reason: str) -> None:
     with pytest.raises(InputError, match=reason):
-        check_settings(_spec("text-embedding-v4", **settings))
+        check_settings(spec_of("text-embedding-v4", **settings))
 
 
 def test_sparse_vectors_of_ark_are_for_text_only() -> None:
-    spec = _spec("doubao-embedding-vision-251215", output_type="dense&sparse")
+    spec = spec_of("doubao-embedding-vision-251215", output_type="dense&sparse")
     check_item("a", spec)
 
     check_item(Fused("a", "b"), spec)
@@ -650,9 +634,9 @@ def test_sparse_vectors_of_ark_are_for_text_only() -> None:
 
 
 def test_sparse_vectors_of_media_are_dashscopes_to_judge() -> None:
-    row = replace(_row("qwen3-vl-embedding"), sparse=True)
+    row = replace(row_named("qwen3-vl-embedding"), sparse=True)
 
-    assert _taken(picture(), _spec(row, output_type="dense&sparse"))
+    assert _taken(picture(), spec_of(row, output_type="dense&sparse"))
 
 
 LEVELS = {"res_level": (0, 3), "max_video_frames": (1, 64)}
@@ -663,31 +647,31 @@ def test_a_level_is_within_the_range_of_the_row(name: str, bounds: tuple[int, in
     row = "tongyi-embedding-vision-plus-2026-03-06"
     low, high = bounds
     for value in bounds:
-        check_settings(_spec(row, **{name: value}))
+        check_settings(spec_of(row, **{name: value}))
 
     for value in (low - 1, high + 1):
         with pytest.raises(ConfigError, match=f"{name}={value}; .* accepts {low} to {high}"):
-            check_settings(_spec(row, **{name: value}))
+            check_settings(spec_of(row, **{name: value}))
 
 
 @pytest.mark.parametrize("name", LEVELS)
 @pytest.mark.parametrize("value", [True, 2.0, "2"], ids=repr)
 def test_a_level_is_a_whole_number(name: str, value: Any) -> None:
     with pytest.raises(ConfigError, match=f"{name}={value!r}; "):
-        check_settings(_spec("tongyi-embedding-vision-plus-2026-03-06", **{name: value}))
+        check_settings(spec_of("tongyi-embedding-vision-plus-2026-03-06", **{name: value}))
 
 
 @pytest.mark.parametrize("value", [True, 2.0, "2", 0, -1], ids=repr)
 def test_the_most_pixels_are_a_whole_number_from_one(value: Any) -> None:
-    check_settings(_spec(VISION, max_image_pixels=1))
+    check_settings(spec_of(VISION, max_image_pixels=1))
 
     with pytest.raises(ConfigError, match=f"max_image_pixels must be a whole number from 1, got {value!r}"):
-        check_settings(_spec(VISION, max_image_pixels=value))
+        check_settings(spec_of(VISION, max_image_pixels=value))
 
 
 @every_row
 def test_the_most_pixels_are_for_models_that_take_images(row: ModelInfo) -> None:
-    spec = _spec(row, max_image_pixels=1000)
+    spec = spec_of(row, max_image_pixels=1000)
     if "image" in row.modalities:
         check_settings(spec)
         return
@@ -700,12 +684,12 @@ def test_the_most_pixels_are_for_models_that_take_images(row: ModelInfo) -> None
 @pytest.mark.parametrize("name", LEVELS)
 def test_a_level_is_refused_where_it_does_not_exist(row: ModelInfo, name: str) -> None:
     with pytest.raises(ConfigError, match=f"has no {name}"):
-        check_settings(_spec(row, **{name: 2}))
+        check_settings(spec_of(row, **{name: 2}))
 
 
 @every_row
 def test_uploads_are_for_media_of_dashscope(row: ModelInfo) -> None:
-    spec = _spec(row, upload=True)
+    spec = spec_of(row, upload=True)
     if row.provider == "dashscope" and row.modalities != TEXT:
         check_settings(spec)
         return
@@ -719,9 +703,9 @@ def test_uploads_are_for_media_of_dashscope(row: ModelInfo) -> None:
 
 def test_a_name_outside_the_table_is_allowed_everything() -> None:
     free = replace(
-        _row("doubao-embedding-vision-251215"), known=False, dimensions=(), fps=None, video_knobs=False
+        row_named("doubao-embedding-vision-251215"), known=False, dimensions=(), fps=None, video_knobs=False
     )
 
-    assert _allowed(_spec(free, dimension=77, res_level=9, max_video_frames=999))
-    assert _allowed(_spec(free, dimension=1))
-    assert _taken(clip(fps=99), _spec(free))
+    assert _allowed(spec_of(free, dimension=77, res_level=9, max_video_frames=999))
+    assert _allowed(spec_of(free, dimension=1))
+    assert _taken(clip(fps=99), spec_of(free))

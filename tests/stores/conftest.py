@@ -1,31 +1,16 @@
-"""The emulator, integrations that are closed after the test, and a PostgreSQL with pgvector."""
+"""The modules that tests of the integrations share, and a PostgreSQL with pgvector."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import psycopg
 import pytest
 
 _INTEGRATIONS = Path(__file__).parents[1] / "integrations"
 sys.path[:0] = [str(_INTEGRATIONS / name) for name in (".", "langchain", "llama_index")]
-
-
-@pytest.fixture
-def embed_model_of() -> Iterator[Callable[..., Any]]:
-    """Return a maker of integrations that are closed after the test."""
-    made: list[Any] = []
-
-    def make(kind: type, mount: Any, **settings: Any) -> Any:
-        made.append(kind(**{**mount.settings(kind.provider_name), **settings}))
-        return made[-1]
-
-    yield make
-    for embed_model in made:
-        embed_model.close()
 
 
 @pytest.fixture

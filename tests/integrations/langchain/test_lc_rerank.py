@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import pickle
+from functools import partial
 
 import pytest
 from canary import KEY
@@ -15,28 +16,19 @@ from pydantic import ValidationError
 
 from langchain_volc_dashscope import DashScopeEmbeddings, DashScopeRerank, MediaDocument, media
 from volc_dashscope import ConfigError, Fused, Image, InputError, Reranker
-from volc_dashscope.emulator import Emulator
 from volc_dashscope.integrations.rerank import RerankFields
 
 TEXTS = ["a green forest", "a blue sea view", "red shoes"]
 
 
 @pytest.fixture
-def emulator():
-    return Emulator()
+def emulator(inside):
+    return inside.emulator
 
 
 @pytest.fixture
-def rerank(emulator):
-    def make(**settings):
-        return DashScopeRerank(
-            api_key=KEY,
-            http_client=emulator.http_client(),
-            http_async_client=emulator.http_async_client(),
-            **settings,
-        )
-
-    return make
+def rerank(inside):
+    return partial(DashScopeRerank, **inside.settings("dashscope"))
 
 
 @pytest.fixture

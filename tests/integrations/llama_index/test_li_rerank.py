@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+from functools import partial
 
 import pytest
 from canary import KEY
@@ -24,21 +25,13 @@ TEXTS = ["a green forest", "a blue sea view", "red shoes"]
 
 
 @pytest.fixture
-def emulator():
-    return Emulator()
+def emulator(inside):
+    return inside.emulator
 
 
 @pytest.fixture
-def rerank(emulator):
-    def make(**settings):
-        return DashScopeRerank(
-            api_key=KEY,
-            http_client=emulator.http_client(),
-            http_async_client=emulator.http_async_client(),
-            **settings,
-        )
-
-    return make
+def rerank(inside):
+    return partial(DashScopeRerank, **inside.settings("dashscope"))
 
 
 @pytest.fixture(params=["sync", "async"])
