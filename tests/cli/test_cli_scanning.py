@@ -6,6 +6,7 @@ import fcntl
 import os
 import pty
 import re
+import signal
 import struct
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from pathlib import Path
 import pytest
 from canary import KEY
 from cli_runs import ROOT, ended, started
+from paintings import painted
 
 FILES = 250
 VL = "qwen3-vl-embedding"
@@ -64,13 +66,20 @@ def _environment() -> dict[str, str]:
     return {"DASHSCOPE_API_KEY": KEY, "DASHSCOPE_BASE_URL": "http://127.0.0.1:9/api/v1"}
 
 
-def _on_terminal(folder: Path, *arguments: str) -> tuple[str, str]:
-    """Run the command with stderr on a terminal of 100 columns; return that, and stdout."""
+def _on_terminal(
+    folder: Path, *arguments: str, code: str = SLOW + START, stop_at: str = ""
+) -> tuple[str, str]:
+    """
+    Run the command with stderr on a terminal of 100 columns; return that, and stdout.
+
+    Args:
+        stop_at: What is on the terminal when Ctrl-C is pressed.
+    """
     terminal, other_end = pty.openpty()
     fcntl.ioctl(other_end, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))
     environment = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
     process = subprocess.Popen(
-        [sys.executable, "-c", SLOW + START, *arguments],
+        [sys.executable, "-c", code, *arguments],
         cwd=folder,
         env={**environment, "PYTHONPATH": str(ROOT), **_environment()},
         stdout=subprocess.PIPE,
@@ -81,6 +90,9 @@ def _on_terminal(folder: Path, *arguments: str) -> tuple[str, str]:
     try:
         while piece := _read(terminal):
             written += piece
+            if stop_at and stop_at in written.decode(errors="replace"):
+                process.send_signal(signal.SIGINT)
+                stop_at = ""
         out, _ = process.communicate(timeout=60)
     finally:
         process.kill()
@@ -137,3 +149,26 @@ def test_a_quiet_command_says_nothing_of_it(pics, line):
     done = ended(started(*line, folder=pics, code=SLOW + FAST_CLOCK + START, **_environment()))
 
     assert "found" not in done.err
+
+
+STOPS = {
+    "embed": (
+        ("embed", "pics", "-m", VL, "-o", "out.parquet"),
+        "stopping: finishing what is in flight; once more",
+    ),
+    "search": (("search", "pics", "sea", "-m", VL), "what is finished is saved; the same command"),
+}
+
+
+@pytest.mark.parametrize(("line", "words"), STOPS.values(), ids=STOPS)
+def test_what_ctrl_c_says_stands_in_a_line_of_its_own(emulate, tmp_path, line, words):
+    (tmp_path / "pics").mkdir()
+    for number in range(60):
+        (tmp_path / "pics" / f"{number}.png").write_bytes(painted(size=(16, 16 + number)))
+    url = emulate(socket=True, latency=0.2).emulator.dashscope_url
+
+    written, _ = _on_terminal(
+        tmp_path, *line, "--concurrency", "1", "--base-url", url, code=START, stop_at=" failed"
+    )
+
+    assert [words] == [text[: len(words)] for text in _screen(written) if words in text]

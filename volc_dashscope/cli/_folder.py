@@ -153,6 +153,8 @@ def _album(folder: Path, client: Client, store: Path, options: FolderOptions) ->
                 refresh=options.refresh,
             )
     except KeyboardInterrupt:
+        if bar is not None:
+            bar.close()  # else the message stands at the end of its line
         note("what is finished is saved; the same command goes on with it")
         leave(ExitCode.INTERRUPTED)
     finally:

@@ -29,7 +29,8 @@ def stopped_by_signals() -> Iterator[threading.Event]:
             signal.signal(each, handler)
         _STOPPED.append(number)
         stop.set()
-        note("stopping: finishing what is in flight; once more to stop at once")
+        line = "\n" if sys.stderr.isatty() else ""  # below the bar
+        note(f"{line}stopping: finishing what is in flight; once more to stop at once")
 
     for number in before:
         signal.signal(number, halt)
