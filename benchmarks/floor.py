@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import httpx
@@ -22,6 +24,9 @@ from benchmarks.contenders import ITEMS, TEXTS, V4, VISION
 
 _TEXT = "/api/v1/services/embeddings/text-embedding/text-embedding"
 _MEDIA = "/api/v3/embeddings/multimodal"
+# Seconds over which the lanes start, as the client's workers do. Lanes that start together stay in step: their replies
+# come together and are read in one turn of the event loop, which no service offers.
+_RAMP = 0.032
 
 
 def _body(workload: str, index: int, files: list[Path]) -> tuple[str, bytes]:
@@ -125,21 +130,28 @@ def _lane_request(workload: str, port: int, index: int, files: list[Path]) -> ht
     return httpx.Request("POST", url, content=body, headers=headers, extensions=timeout)
 
 
+@cache
+def _ssl_context() -> ssl.SSLContext:
+    """Return the certificates, read once a process as by the client, and not in each measured run."""
+    return httpx.create_ssl_context()
+
+
 def embed_by_lanes(workload: str, port: int, width: int, count: int, folder: str) -> np.ndarray:
     """Return the rows of one workload, by httpx's transports in threads, one connection each."""
     requests = count // 10 if workload == "W1" else count
     files = sorted(Path(folder).iterdir()) if workload == "W3" else []
     table = np.empty((count, 1024 if workload == "W1" else 2048), dtype=np.float32)
     todo = iter(range(requests))
-    context, one = httpx.create_ssl_context(), httpx.Limits(max_connections=1)
+    context, one = _ssl_context(), httpx.Limits(max_connections=1)
 
-    def lane() -> None:
+    def lane(number: int) -> None:
+        time.sleep(_RAMP * number / width)
         with httpx.HTTPTransport(verify=context, limits=one) as transport:
             for index in todo:
                 answer = transport.handle_request(_lane_request(workload, port, index, files))
                 _put(table, workload, index, answer.read(), base64.b64decode)
 
-    threads = [threading.Thread(target=lane) for _ in range(width)]
+    threads = [threading.Thread(target=lane, args=(number,)) for number in range(width)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -153,15 +165,16 @@ async def aembed_by_lanes(workload: str, port: int, width: int, count: int, fold
     files = sorted(Path(folder).iterdir()) if workload == "W3" else []
     table = np.empty((count, 1024 if workload == "W1" else 2048), dtype=np.float32)
     todo = iter(range(requests))
-    context, one = httpx.create_ssl_context(), httpx.Limits(max_connections=1)
+    context, one = _ssl_context(), httpx.Limits(max_connections=1)
 
-    async def lane() -> None:
+    async def lane(number: int) -> None:
+        await asyncio.sleep(_RAMP * number / width)
         async with httpx.AsyncHTTPTransport(verify=context, limits=one) as transport:
             for index in todo:
                 answer = await transport.handle_async_request(_lane_request(workload, port, index, files))
                 _put(table, workload, index, await answer.aread(), base64.b64decode)
 
-    await asyncio.gather(*(lane() for _ in range(width)))
+    await asyncio.gather(*(lane(number) for number in range(width)))
     return table
 
 

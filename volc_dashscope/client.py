@@ -269,7 +269,7 @@ class Client(_ClientBase, SyncLifecycle):
             for number, batch, outcome in fan_out(
                 call.scheduler,
                 lambda batch, watch: run(self._flow(batch, spec, observer), transport, watch),
-                while_waiting=call.write_old,
+                while_waiting=call.while_waiting,
             ):
                 call.handle(number, batch, outcome)
                 if bar is not None:
@@ -373,7 +373,7 @@ class AsyncClient(_ClientBase, AsyncLifecycle):
             call.scheduler,
             lambda batch: arun(self._flow(batch, spec, observer), transport),
             inline=call.single,
-            while_waiting=call.write_old,
+            while_waiting=call.while_waiting,
         )
         bar = progress_bar(call.count) if progress else None
         try:

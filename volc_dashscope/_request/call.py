@@ -102,9 +102,10 @@ class Call:
             self._fail(batch, outcome)
         self.scheduler.finish(number, requeue)
 
-    def write_old(self) -> None:
-        """Write rows to the user's cache that have waited long enough; the owner calls this while it waits."""
-        self._lookup.write_old()
+    @property
+    def while_waiting(self) -> Callable[[], None] | None:
+        """What the owner calls while it waits: it writes rows to the user's cache that have waited long enough."""
+        return self._lookup.write_old if self._lookup.caches else None
 
     def write(self) -> None:
         """Write all waiting rows to the user's cache; the owner calls this before it returns or raises."""

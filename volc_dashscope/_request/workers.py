@@ -110,9 +110,9 @@ class _ThreadPool(Generic[J, T]):
 
     def next(self) -> Outcome[J, T]:
         # A bounded wait, since on Windows an unbounded one does not notice Ctrl-C.
-        while True:
+        while self._done.empty():
             now = time.monotonic()
-            due = min((worker.watch.due for worker in self._workers), default=math.inf)
+            due = min([worker.watch.due for worker in self._workers], default=math.inf)
             with suppress(Empty):
                 return self._done.get(timeout=min(_LONGEST_LOOK, max(0.001, due - now)))
             if self._while_waiting is not None:
@@ -120,6 +120,7 @@ class _ThreadPool(Generic[J, T]):
             for worker in self._workers:
                 if worker.watch.due <= time.monotonic() and (ended := self._give_up(worker)) is not None:
                     return ended
+        return self._done.get()
 
     def _give_up(self, worker: _Worker[J]) -> Outcome[J, T] | None:
         job = worker.job

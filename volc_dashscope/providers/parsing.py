@@ -278,21 +278,23 @@ def is_other_layout(row: NDArray[np.float32]) -> bool:
     """
     # Everything is done on bits: a signalling NaN would warn in any calculation.
     bits = row.view("<u4") & 0x7FFFFFFF
-    if not (bits[::2].any() and bits[1::2].any()) and np.count_nonzero(bits) >= _FEWEST:
+    half_zero = not bits[:2].all() and not (bits[::2].any() and bits[1::2].any())
+    if half_zero and np.count_nonzero(bits) >= _FEWEST:
         return True
     bits = bits[:: max(1, len(bits) // _SAMPLE)]
     bits = bits[bits != 0]
     if len(bits) < _FEWEST:
         return False
-    if _spread(bits >> 23) > _WIDEST:
+    if _spread(bits, 23) > _WIDEST:
         return True
-    lower = bits & 0x7FFF
+    lower = (bits & 0x7FFF).astype(np.uint16)
     lower = lower[lower != 0]
-    return len(lower) >= 0.9 * len(bits) and _spread(lower >> 7) <= _WIDEST
+    return len(lower) >= 0.9 * len(bits) and _spread(lower, 7) <= _WIDEST
 
 
-def _spread(exponents: NDArray[np.uint32]) -> int:
-    """Return the distance of the 5 % smallest from the 5 % largest."""
-    edge = len(exponents) // 20
-    ordered = np.sort(exponents)
-    return int(ordered[-1 - edge]) - int(ordered[edge])
+def _spread(bits: NDArray[np.uint32] | NDArray[np.uint16], mantissa: int) -> int:
+    """Return the distance of the exponents of the 5 % smallest from those of the 5 % largest numbers."""
+    edge = len(bits) // 20
+    # Numbers above zero are in the order of their bits.
+    ordered = np.sort(bits)
+    return (int(ordered[-1 - edge]) >> mantissa) - (int(ordered[edge]) >> mantissa)
