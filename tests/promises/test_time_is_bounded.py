@@ -37,8 +37,8 @@ BREAKAGES = [
     ),
     Breakage(
         "volc_dashscope/_http/drivers.py",
-        "async with asyncio.timeout(None if step.within == math.inf else step.within) as scope:",
-        "async with asyncio.timeout(None) as scope:",
+        "_end_at(scope, transport, step.within)",
+        "_end_at(scope, transport, math.inf)",
         "test_the_deadline_ends_a_call_whatever_the_server_does",
     ),
     Breakage(

@@ -109,18 +109,18 @@ def _run(flow: Flow[T], transport: Transport, watch: Watch) -> T:
 
 
 async def arun(flow: Flow[T], transport: AsyncTransport) -> T:
-    """Carry out a flow in this task. Cancelling the task, or closing the client, ends it."""
+    """Carry out a flow in this task. Cancelling the task, closing the client or the deadline ends it."""
     try:
         async with asyncio.timeout(None) as scope:
             with transport.calls.entered(scope):
-                return await _arun(flow, transport)
+                return await _arun(flow, transport, scope)
     except TimeoutError as error:
         if not scope.expired():
             raise
-        raise _closed() from error
+        raise _ended(flow, Fault("closed" if transport.calls.closed else "late", cause=error)) from error
 
 
-async def _arun(flow: Flow[T], transport: AsyncTransport) -> T:
+async def _arun(flow: Flow[T], transport: AsyncTransport, scope: asyncio.Timeout) -> T:
     happened: Reply | Fault | None = None
     while True:
         try:
@@ -130,7 +130,7 @@ async def _arun(flow: Flow[T], transport: AsyncTransport) -> T:
             return result
         happened = None
         if isinstance(step, Send):
-            happened = await _asend(step, transport)
+            happened = await _asend(step, transport, scope)
         elif isinstance(step, Compute):
             await asyncio.to_thread(step.work)
         else:
@@ -201,21 +201,21 @@ def _ended(flow: Flow[T], fault: Fault) -> BaseException:
     return TransportError("no complete reply arrived before the deadline", retryable=False)
 
 
-async def _asend(step: Send, transport: AsyncTransport) -> Reply | Fault:
+async def _asend(step: Send, transport: AsyncTransport, scope: asyncio.Timeout) -> Reply | Fault:
     if transport.limiter is not None:
         await transport.limiter.aacquire()
     async with transport.gate:
         began = time.monotonic()
-        until = began + step.within
-        happened: Reply | Fault
-        try:
-            async with asyncio.timeout(None if step.within == math.inf else step.within) as scope:
-                happened = await transport.channel.send(step.request, until)
-        except TimeoutError as error:
-            if not scope.expired():
-                raise
-            happened = Fault("late", cause=error)
+        _end_at(scope, transport, step.within)
+        happened = await transport.channel.send(step.request, began + step.within)
+        _end_at(scope, transport, math.inf)
         return _noted(happened, step.request, began)
+
+
+def _end_at(scope: asyncio.Timeout, transport: AsyncTransport, within: float) -> None:
+    """Let a flow's scope end so many seconds from now, unless it is ending already."""
+    if not transport.calls.closed and not scope.expired():
+        scope.reschedule(None if within == math.inf else asyncio.get_running_loop().time() + within)
 
 
 def _noted(happened: Reply | Fault, request: Request, began: float) -> Reply | Fault:

@@ -68,18 +68,21 @@ class OpenCalls(Generic[C]):
 
     Args:
         end: Ends one of them.
+
+    Attributes:
+        closed: Whether they were ended.
     """
 
     def __init__(self, end: Callable[[C], object]) -> None:
         self._end = end
         self._calls: set[C] = set()
-        self._closed = False
+        self.closed = False
 
     @contextmanager
     def entered(self, call: C) -> Iterator[None]:
         """Register a running call; one that starts after `close` is ended at once."""
         self._calls.add(call)
-        if self._closed:
+        if self.closed:
             self._end(call)
         try:
             yield
@@ -88,7 +91,7 @@ class OpenCalls(Generic[C]):
 
     def close(self) -> None:
         """End the calls under way, and all that are still to come."""
-        self._closed = True
+        self.closed = True
         with suppress(KeyError):  # `pop` and not a loop: other threads come and go
             while True:
                 self._end(self._calls.pop())
@@ -313,7 +316,8 @@ class ConnectionPool:
 
 
 def _end_soon(call: asyncio.Timeout) -> None:
-    call.reschedule(asyncio.get_running_loop().time())
+    if not call.expired():  # its deadline may come first
+        call.reschedule(asyncio.get_running_loop().time())
 
 
 def running_loop() -> asyncio.AbstractEventLoop:
