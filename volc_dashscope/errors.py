@@ -22,10 +22,12 @@ arguments.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from volc_dashscope._error import EmbeddingError
-from volc_dashscope.results import EmbeddingResult
+
+if TYPE_CHECKING:
+    from volc_dashscope.results import EmbeddingResult  # numpy, which `volc-dashscope --help` does without
 
 __all__ = [
     "AuthError",
