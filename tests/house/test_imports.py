@@ -61,6 +61,21 @@ def test_the_core_costs_httpx_numpy_and_orjson():
     assert set() == imported & set(HEAVY)
 
 
+def test_a_client_of_threads_does_without_asyncio():
+    code = (
+        "import sys\n"
+        "from volc_dashscope import Client\n"
+        "from volc_dashscope.errors import TransportError\n"
+        "client = Client('text-embedding-v4', api_key='k', base_url='http://127.0.0.1:9', max_retries=0)\n"
+        "try: client.embed(['a'])\n"
+        "except TransportError: print('asyncio' in sys.modules)"
+    )
+
+    done = _python("-c", code)
+
+    assert "False\n" == done.stdout, done.stderr
+
+
 def test_importing_the_emulator_does_not_import_pillow():
     imported = _imported("from volc_dashscope.emulator import *")
 
@@ -82,7 +97,7 @@ def test_the_pytest_plugin_loads_nothing_before_a_fixture_is_used():
     assert [f"volc_dashscope{name}" for name in expected] == done.stdout.split(), done.stderr
 
 
-@pytest.mark.parametrize("package", ["volc_dashscope", "volc_dashscope.emulator"])
+@pytest.mark.parametrize("package", ["volc_dashscope", "volc_dashscope.bulk", "volc_dashscope.emulator"])
 def test_a_lazy_package_gives_every_name_that_type_checkers_see(package):
     tree = ast.parse(Path(importlib.import_module(package).__file__).read_text(encoding="utf-8"))
     imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from difflib import get_close_matches
 from inspect import Parameter, cleandoc, signature
 from typing import Self
 
@@ -119,6 +118,8 @@ def refuse_unknown_names(given: Iterable[str], *, ours: Collection[str], owner: 
     refuse_foreign_names(names, ours=ours, owner=owner)
     for name in names:
         if name not in ours:
+            from difflib import get_close_matches
+
             alike = get_close_matches(name, ours, n=1)
             hint = f"did you mean {alike[0]}=?" if alike else f"it has: {', '.join(sorted(ours))}"
             raise _UnknownArgumentError(f"{owner} has no {name}=; {hint}")

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 import zlib
 from collections.abc import AsyncIterator, Iterable, Iterator
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from volc_dashscope._http.faults import Late, TooLarge, Undecodable
 from volc_dashscope._types import Reply, Request
+
+if TYPE_CHECKING:
+    import asyncio
 
 # The largest regular reply is a batch of 25 vectors of 4096 floats in text, under 3 MB. Requests for more say so.
 _LARGEST_REPLY = 32 * 1024 * 1024
@@ -159,6 +161,8 @@ _closing: set[asyncio.Task[None]] = set()
 
 
 async def _closed(response: Response) -> None:
+    import asyncio  # a client of threads does without it
+
     task = asyncio.ensure_future(response.aclose())
     _closing.add(task)  # the event loop itself holds tasks weakly
     task.add_done_callback(_let_go)

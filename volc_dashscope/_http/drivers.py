@@ -8,18 +8,20 @@ itself, and the worker discards its reply when its own timeout fires.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import math
 import threading
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
-from volc_dashscope._http.pool import AsyncTransport, Transport
+from volc_dashscope._http.pool import AsyncTransport, Transport, running_loop
 from volc_dashscope._types import Compute, Fault, Flow, Reply, Request, Send, Wait
 from volc_dashscope.errors import ConfigError, EmbeddingError, TransportError
+
+if TYPE_CHECKING:
+    import asyncio  # a client of threads does without it
 
 T = TypeVar("T")
 
@@ -110,6 +112,8 @@ def _run(flow: Flow[T], transport: Transport, watch: Watch) -> T:
 
 async def arun(flow: Flow[T], transport: AsyncTransport) -> T:
     """Carry out a flow in this task. Cancelling the task, closing the client or the deadline ends it."""
+    import asyncio
+
     try:
         async with asyncio.timeout(None) as scope:
             with transport.calls.entered(scope):
@@ -121,6 +125,8 @@ async def arun(flow: Flow[T], transport: AsyncTransport) -> T:
 
 
 async def _arun(flow: Flow[T], transport: AsyncTransport, scope: asyncio.Timeout) -> T:
+    import asyncio
+
     happened: Reply | Fault | None = None
     while True:
         try:
@@ -215,7 +221,7 @@ async def _asend(step: Send, transport: AsyncTransport, scope: asyncio.Timeout) 
 def _end_at(scope: asyncio.Timeout, transport: AsyncTransport, within: float) -> None:
     """Let a flow's scope end so many seconds from now, unless it is ending already."""
     if not transport.calls.closed and not scope.expired():
-        scope.reschedule(None if within == math.inf else asyncio.get_running_loop().time() + within)
+        scope.reschedule(None if within == math.inf else running_loop().time() + within)
 
 
 def _noted(happened: Reply | Fault, request: Request, began: float) -> Reply | Fault:

@@ -7,13 +7,12 @@ one. A client that is dropped before that has its connections closed at once, or
 
 from __future__ import annotations
 
-import asyncio
 import os
 import threading
 import weakref
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import Generic, NamedTuple, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from volc_dashscope._http.request_builder import RequestBuilder
 from volc_dashscope._http.transport import (
@@ -27,6 +26,10 @@ from volc_dashscope._http.transport import (
 )
 from volc_dashscope._types import Fault, Reply, Request, Secret
 from volc_dashscope.errors import ConfigError
+
+if TYPE_CHECKING:
+    # Every import of `Client` would pay for it; the functions that use it import it themselves.
+    import asyncio
 
 C = TypeVar("C")
 V = TypeVar("V")
@@ -140,6 +143,8 @@ class LoopCleanup:
         self._watch = self._until_the_end()
 
     async def _until_the_end(self) -> AsyncGenerator[None, None]:
+        import asyncio
+
         try:
             yield
         finally:
@@ -162,6 +167,8 @@ class LoopCleanup:
 
     def close_soon(self, channel: Closable) -> None:
         """As `close`, for those who cannot wait; called in the loop's thread."""
+        import asyncio
+
         task = asyncio.get_running_loop().create_task(self.close(channel))
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
@@ -169,6 +176,8 @@ class LoopCleanup:
 
 async def loop_cleanup() -> LoopCleanup:
     """Return what closes the running event loop's connections."""
+    import asyncio
+
     loop = asyncio.get_running_loop()
     found = _cleanups.get(loop)
     if found is None:
@@ -197,7 +206,7 @@ def close_dropped(places: Mapping[asyncio.AbstractEventLoop, Place], process: in
                 loop.call_soon_threadsafe(found.close_soon, place.channel)
 
 
-_Places: TypeAlias = weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncTransport]
+_Places: TypeAlias = "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncTransport]"
 
 
 class ConnectionPool:
@@ -255,6 +264,8 @@ class ConnectionPool:
 
     async def async_transport(self) -> AsyncTransport:
         """Return this event loop's connections and gate."""
+        import asyncio
+
         loop = running_loop()
         closed = self._closed or loop in self._closed_loops
         self._check(self._given_async, self._given, "http_async_client", closed=closed)
@@ -317,7 +328,7 @@ class ConnectionPool:
 
 def _end_soon(call: asyncio.Timeout) -> None:
     if not call.expired():  # its deadline may come first
-        call.reschedule(asyncio.get_running_loop().time())
+        call.reschedule(running_loop().time())
 
 
 def running_loop() -> asyncio.AbstractEventLoop:
@@ -327,6 +338,8 @@ def running_loop() -> asyncio.AbstractEventLoop:
     Raises:
         ConfigError: There is none, or it is not asyncio's.
     """
+    import asyncio
+
     try:
         return asyncio.get_running_loop()
     except RuntimeError as error:

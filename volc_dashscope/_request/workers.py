@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 import threading
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import suppress
 from queue import Empty, SimpleQueue
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from volc_dashscope._http import Interrupted, Watch
 from volc_dashscope._request.scheduler import Scheduler
 from volc_dashscope._types import Fault
+
+if TYPE_CHECKING:
+    import asyncio  # a client of threads does without it
 
 T = TypeVar("T")
 J = TypeVar("J")
@@ -207,6 +209,8 @@ class _Tasks(Generic[J, T]):
     def __init__(
         self, work: Callable[[J], Awaitable[T]], width: int, while_waiting: Callable[[], None] | None
     ) -> None:
+        import asyncio
+
         self._work, self._width, self._while_waiting = work, width, while_waiting
         self._queue: asyncio.Queue[tuple[int, J]] = asyncio.Queue()
         self._done: asyncio.Queue[Outcome[J, T]] = asyncio.Queue()
@@ -216,16 +220,20 @@ class _Tasks(Generic[J, T]):
 
     def start(self, number: int, job: J, running: int) -> None:
         if len(self._tasks) < min(running, self._width):
+            from asyncio import create_task
+
             after = _RAMP * len(self._tasks) / self._width
-            self._tasks.append(asyncio.create_task(self._worker(after)))
+            self._tasks.append(create_task(self._worker(after)))
         self._queue.put_nowait((number, job))
 
     async def next(self) -> Outcome[J, T]:
+        from asyncio import timeout
+
         if not self._width:
             await self._do(*self._queue.get_nowait())
         while self._while_waiting is not None and self._done.empty():
             with suppress(TimeoutError):
-                async with asyncio.timeout(_LONGEST_LOOK):
+                async with timeout(_LONGEST_LOOK):
                     return await self._done.get()
             self._while_waiting()
         return await self._done.get()
@@ -239,12 +247,16 @@ class _Tasks(Generic[J, T]):
         return taken
 
     async def shut_down(self) -> None:
+        from asyncio import gather
+
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await gather(*self._tasks, return_exceptions=True)
 
     async def _worker(self, after: float) -> None:
-        await asyncio.sleep(after)
+        from asyncio import sleep
+
+        await sleep(after)
         while True:
             if not self._clear.is_set():
                 await self._clear.wait()
