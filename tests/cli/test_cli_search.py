@@ -75,6 +75,40 @@ def test_a_second_search_pays_for_its_question_only_and_the_same_question_is_fre
     assert (9 + 1, 10 + 1, 11) == (first, second, len(services.ledger))
 
 
+SLOW_TO_LOAD = [
+    "asyncio",
+    "pandas",
+    "pyarrow.dataset",
+    "volc_dashscope.emulator.emulator",
+    "volc_dashscope.jobs",
+]
+
+
+@pytest.mark.parametrize(
+    ("known", "unneeded"),
+    [
+        (False, SLOW_TO_LOAD),
+        (True, [*SLOW_TO_LOAD, "pyarrow.compute", "volc_dashscope.estimate", "wcwidth"]),
+    ],
+    ids=["first", "again"],
+)
+def test_a_search_loads_only_what_it_needs(cli, services, folder, known, unneeded):
+    """A search where nothing has changed takes less time than loading some of these."""
+    if known:
+        cli("search", folder, "a blue square")
+    code = (
+        "import sys\n"
+        "from volc_dashscope.cli import main\n"
+        "try: main()\n"
+        f"finally: print([name for name in {unneeded} if name in sys.modules])"
+    )
+
+    done = ended(started("search", folder, "a blue square", "-q", folder=folder, code=code))
+
+    assert "blue" in done.out
+    assert "[]" == done.out.splitlines()[-1], done.err
+
+
 def test_only_new_and_changed_files_are_paid_for_and_deleted_ones_vanish(cli, services, folder):
     cli("search", folder, "blue")
     before = len(services.ledger)

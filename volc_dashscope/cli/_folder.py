@@ -12,13 +12,12 @@ from urllib.parse import urlsplit
 import click
 
 from volc_dashscope import _config
-from volc_dashscope.bulk import Progress, Source, count_rows, open_source, preview
+from volc_dashscope.bulk import Progress, Source, count_rows, open_source
 from volc_dashscope.bulk._report import amount
 from volc_dashscope.cache import SQLiteCache
 from volc_dashscope.cli._options import MODEL_NAME, client_options, options_as_settings
 from volc_dashscope.cli._output import ExitCode, leave, note, note_reasons, scanning
 from volc_dashscope.client import Client
-from volc_dashscope.emulator import Emulator
 from volc_dashscope.errors import ConfigError
 from volc_dashscope.models import Provider
 from volc_dashscope.search import Album, is_current, open_album, store_folder
@@ -124,6 +123,8 @@ def _placed(options: FolderOptions, stack: ExitStack) -> FolderOptions:
         raise ConfigError("--emulator is a place of its own; leave out --base-url and --region")
     if find_spec("PIL") is None:
         raise ConfigError('--emulator looks at pictures with Pillow: pip install "volc-dashscope[emulator]"')
+    from volc_dashscope.emulator import Emulator  # only here: it would cost every search as much as numpy
+
     emulator = stack.enter_context(Emulator())
     note("emulator: vectors are stand-ins made on this machine, not a model's; nothing is sent or billed")
     model_info = _config.find_model_info(
@@ -182,6 +183,8 @@ def _bar(folder: Path, client: Client, store: Path, options: FolderOptions) -> P
 
 def _price(source: Source, options: FolderOptions) -> str:
     """Return what the whole folder would cost, without the text that a service adds and bills: no page prints it."""
+    from volc_dashscope.bulk import preview
+
     assert options.model is not None
     found = preview(source, model=options_as_settings(options, options.model))
     if found.price is None or found.price[1] is None:

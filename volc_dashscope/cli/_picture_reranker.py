@@ -10,7 +10,6 @@ from typing import Any
 from volc_dashscope._config import find_rerank_model
 from volc_dashscope.cache import SQLiteCache
 from volc_dashscope.cli._folder import FolderOptions
-from volc_dashscope.emulator import Emulator
 from volc_dashscope.errors import ConfigError
 from volc_dashscope.models import get_model_info
 from volc_dashscope.rerank import Reranker
@@ -49,6 +48,8 @@ def reranking(
 def _reranker(model: str, folder: Path, options: FolderOptions, stack: ExitStack) -> Reranker:
     find_rerank_model(model)
     if options.emulator:
+        from volc_dashscope.emulator import Emulator
+
         url = stack.enter_context(Emulator()).dashscope_url
         return Reranker(model, api_key="emulator", base_url=url, cache={})
     store = store_folder(folder, "rerank", root=options.store)

@@ -17,8 +17,6 @@ from io import BytesIO
 from pathlib import Path
 from string import Template
 
-from wcwidth import wcswidth, wcwidth
-
 from volc_dashscope.errors import ConfigError
 
 __all__ = ["Hit", "Ranking", "table", "words", "write_gallery"]
@@ -154,13 +152,13 @@ class Ranking:
 def table(rankings: Sequence[Ranking]) -> Iterator[str]:
     """Yield the lines of `query | rank | score | picture`; reranked, also of the rank by vector."""
     both = any(hit.vector_rank is not None for ranking in rankings for hit in ranking.hits)
-    width = max([len("query"), *(wcswidth(ranking.label) for ranking in rankings)])
+    width = max([len("query"), *(_width(ranking.label) for ranking in rankings)])
     yield f"{'query'.ljust(width)} | rank | {'vector | ' if both else ''}score  | picture"
     for ranking in rankings:
         yield f"{'-' * width}-+------+{'--------+' if both else ''}--------+{'-' * 24}"
         for hit in ranking.hits:
             shown = ranking.label if hit.rank == 1 else ""
-            space = " " * (width - wcswidth(shown))
+            space = " " * (width - _width(shown))
             before = f"{hit.vector_rank or '':>6} | " if both else ""
             yield f"{shown}{space} | {hit.rank:>4} | {before}{hit.score:>6.3f} | {hit.name or hit.picture.name}"
 
@@ -182,6 +180,15 @@ def write_gallery(path: Path, *, title: str, note: str, rankings: Sequence[Ranki
 def words(picture: Path) -> str:
     """Return the words of a picture's file name."""
     return picture.stem.replace("_", " ")
+
+
+def _width(text: str) -> int:
+    """Return how many columns of a terminal a text takes."""
+    if text.isascii() and text.isprintable():
+        return len(text)
+    from wcwidth import wcswidth  # its tables take a while to load
+
+    return wcswidth(text)
 
 
 def _section(number: int, ranking: Ranking) -> str:
@@ -249,4 +256,4 @@ def _thumbnail(picture: Path) -> tuple[str, int, int] | None:
 
 def _language(text: str) -> str:
     """Mark Chinese, so that it is spoken and set as Chinese on an English page."""
-    return ' lang="zh"' if any(wcwidth(letter) == 2 for letter in text) else ""
+    return ' lang="zh"' if any(_width(letter) == 2 for letter in text if not letter.isascii()) else ""

@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -30,6 +31,7 @@ from volc_dashscope.bulk._listing import kind_of
 from volc_dashscope.bulk._vectors import DamagedOutputError, read_output
 from volc_dashscope.client import Client
 from volc_dashscope.errors import ConfigError, InputError
+from volc_dashscope.results import FloatArray
 from volc_dashscope.search.index import Album, Entry, unit
 
 _NAME = ".volc-dashscope"
@@ -129,9 +131,24 @@ def _read(output: Path, folder: Path) -> Album:
         first = next(iter(left_out.values()))
         raise InputError(f"none of the {len(names)} files could be embedded; the first: {first}")
     entries = [_entry(name) for name, error in zip(names, errors, strict=True) if error is None]
-    flat = table["vector"].combine_chunks().drop_null().flatten().to_numpy()
-    vectors = unit(np.asarray(flat, dtype=np.float32).reshape(len(entries), -1))
-    return Album(folder, entries, vectors, left_out)
+    present = [place for place, error in enumerate(errors) if error is None]
+    return Album(folder, entries, unit(_rows(table["vector"].combine_chunks(), present)), left_out)
+
+
+def _rows(vectors: Any, present: list[int]) -> FloatArray:
+    """
+    Return the vectors of the rows that have one.
+
+    Arrow's own `to_numpy` imports pandas where it is installed, `drop_null` and `flatten` pyarrow.compute: a third of
+    the time of a search in a folder where nothing has changed.
+    """
+    values = vectors.values
+    floats = np.frombuffer(values.buffers()[1], dtype="<f4", count=len(values), offset=4 * values.offset)
+    # A row without a vector takes up space in lists of fixed size, and none in others; `merge` writes both kinds.
+    fixed = getattr(vectors.type, "list_size", None)
+    if fixed is None or len(present) == len(vectors):
+        return floats.reshape(len(present), -1)
+    return floats.reshape(-1, fixed)[present]
 
 
 def _entry(name: str) -> Entry:
