@@ -261,7 +261,7 @@ def table(rows: list[Row], runs: list[dict[tuple[str, str], float]]) -> Iterator
 
 
 def _number(value: float) -> str:
-    if value >= 100 or value.is_integer():
+    if value >= 100 or float(value).is_integer():
         return f"{value:,.0f}"
     return f"{value:.1f}" if value >= 10 else f"{value:.3g}"
 
