@@ -28,6 +28,23 @@ pytest_plugins = ["volc_dashscope.emulator.pytest_plugin"]
 ROOT = Path(__file__).resolve().parents[1]
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[object]:
+    """
+    Load the tests without the garbage collector, and keep what is loaded out of its later runs.
+
+    Frameworks and tests are a million objects that stay to the end. The collector would visit them all each time it
+    runs: 2 of 15 seconds while they are loaded, and 0.4 seconds in every test that collects.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.collect()
+        gc.freeze()
+        gc.enable()
+
+
 @dataclass
 class Mount:
     """An emulator and how to reach it: through a transport in this process, or through a socket."""

@@ -11,6 +11,7 @@ import time
 from base64 import b64encode
 from collections.abc import Callable
 from contextlib import suppress
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -147,6 +148,8 @@ FILES: dict[str, tuple[str, tuple[int, int], Callable[[], bytes]]] = {
     "jpeg2000-offset": ("jpeg2000", HERE, _siz_with_offset),
     "jpeg2000-jpx": ("jpeg2000", HERE, _jpx),
 }
+# Each file is written once, and not for each of the many examples that damage it.
+FILES = {name: (format, size, cache(make)) for name, (format, size, make) in FILES.items()}
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -24,9 +24,13 @@ MADE = [("ray.md", "price")]
 HOOK = ROOT / "scripts" / "docs_links.py"
 
 
-def _code(path: Path) -> list[tuple[str, str | None]]:
+def _code(path: Path) -> list[tuple[str, str | None, bool]]:
     found = blocks(path.read_text("utf-8"))
-    return [(block.code, block.output) for block in found if block.language in ("python", "py")]
+    return [
+        (block.code, block.output, block.reason is None)
+        for block in found
+        if block.language in ("python", "py")
+    ]
 
 
 def test_every_guide_is_there_in_both_languages():

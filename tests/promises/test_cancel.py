@@ -41,7 +41,6 @@ BREAKAGES = [
         "test_a_call_cancelled_at_any_step_blocks_no_later_one",
     ),
 ]
-BOMB = gzip.compress(b" " * 40_000_000)
 
 
 @pytest.mark.parametrize("socket", [False, True], ids=["in-process", "socket"])
@@ -119,8 +118,9 @@ def test_a_reply_that_is_cut_off_is_not_kept_open(emulate) -> None:
     """What is too large is hung up on; the connections are not held until the collector comes by."""
     mount = emulate(socket=True)
     reach = {"max_concurrency": 2, "max_retries": 0}
+    bomb = gzip.compress(b" " * 40_000_000)
     mount.emulator.reply_with(
-        lambda request, response: Response(headers={"content-encoding": "gzip"}, body=BOMB)
+        lambda request, response: Response(headers={"content-encoding": "gzip"}, body=bomb)
     )
 
     async def connections() -> int:
