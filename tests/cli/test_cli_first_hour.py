@@ -108,6 +108,11 @@ SPELLINGS = {
     "number": ("dimensions=1024.", "--dimensions 1024."),
     "another name": ("max_concurrency=4", "--concurrency 4"),
     "a shorter name": ("max_image_pixels=900", "--max-pixels 900"),
+    "a key": ("no API key: pass api_key or set the variable K", "no API key: set the variable K"),
+    "a command": (
+        "'m' reranks and does not embed; use Reranker",
+        "'m' reranks and does not embed; use `volc-dashscope rerank`",
+    ),
     "part of a URL": ("https://h/x?model=a&region=b", "https://h/x?model=a&region=b"),
     "part of a name": ("my_model='a'", "my_model='a'"),
 }
@@ -127,6 +132,15 @@ def test_an_unknown_model_is_answered_in_options(cli, services, tmp_path, name):
     assert (2, False) == (done.code, "base_model=" in done.err or "provider=" in done.err)
     assert "--base-model" in done.err
     assert "; Else" not in done.err
+    assert '"' not in done.err
+
+
+def test_a_time_too_short_to_be_seen_is_no_zero(cli, tmp_path):
+    (tmp_path / "t.txt").write_text("a\n", encoding="utf-8")
+
+    told = cli("estimate", "t.txt", "-m", "doubao-embedding-vision-251215")
+
+    assert "time at the limits: under 0.1 s" in told.out
 
 
 @pytest.mark.parametrize("group", [(), ("cache",)], ids=["app", "cache"])

@@ -83,5 +83,13 @@ def test_a_name_that_is_not_there_is_answered_with_near_ones(cli):
     done = cli("models", "v4")
 
     assert 2 == done.code
-    assert "do you mean text-embedding-v4?" in done.err
+    assert "did you mean text-embedding-v4?" in done.err
     assert {"error", "kind"} <= cli("models", "v4", "--json").told.keys()
+
+
+@pytest.mark.parametrize("name", ["text-embeding-v4", "text-embedding-v9"])
+def test_a_name_with_a_typing_error_is_answered_with_the_one_meant(cli, name):
+    done = cli("models", name)
+
+    assert (2, "") == (done.code, done.out)
+    assert "did you mean text-embedding-v" in done.err

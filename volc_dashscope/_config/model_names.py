@@ -96,7 +96,7 @@ def _unknown(model: str, provider: Provider | None) -> ModelInfo:
             vendor or ""
         )
         named = f'base_model="{example}"' if example else 'base_model="..."'
-        whose = f'provider="{vendor}"' if vendor else 'provider="ark" or "dashscope"'
+        whose = f'provider="{vendor}"' if vendor else 'provider="ark" or provider="dashscope"'
         raise ConfigError(
             f"{model!r} is not in the table of models{hint} which model it is like ({named}), "
             f"or whose it is ({whose})"

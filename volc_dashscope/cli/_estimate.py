@@ -53,7 +53,7 @@ def tell_counted(found: Preview, model: str, unit: str, *, items: str = "items",
 
 def _lines(found: Preview, unit: str, items: str) -> list[tuple[str, str]]:
     priced = _price(*found.price, found.currency) if found.price else "unknown"
-    seconds = "unknown" if found.seconds is None else "at least " + duration(found.seconds)
+    seconds = "unknown" if found.seconds is None else _least_time(found.seconds)
     return [
         (unit, f"{found.rows:,}"),
         ("finished already", f"{found.finished:,}" if found.finished else ""),
@@ -67,6 +67,12 @@ def _lines(found: Preview, unit: str, items: str) -> list[tuple[str, str]]:
         ("price", priced),
         ("time at the limits", seconds),
     ]
+
+
+def _least_time(seconds: float) -> str:
+    """Return a least time in words: one that is too short to be seen is no zero."""
+    least = 0.1
+    return f"under {least} s" if 0 < seconds < least else f"at least {duration(seconds)}"
 
 
 def _price(least: float, most: float | None, currency: str | None) -> str:

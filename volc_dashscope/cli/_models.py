@@ -13,6 +13,7 @@ from volc_dashscope.cli._options import MODEL_NAME, json_option
 from volc_dashscope.cli._output import errors_told, kinds, price, say_json, summary
 from volc_dashscope.errors import ConfigError
 from volc_dashscope.models import ModelInfo, Provider, get_model_info, list_models
+from volc_dashscope.models.names import near
 from volc_dashscope.models.rerank import get_rerank_model_info
 
 _KINDS = ("text", "image", "video", "frames", "fused")
@@ -76,8 +77,9 @@ def _named(name: str) -> ModelInfo:
     if found is None and get_rerank_model_info(name) is not None:
         raise ConfigError(f"{name!r} ranks documents; `volc-dashscope rerank --help` says how")
     if found is None:
-        near = [row.name for row in list_models() if name.lower() in row.name]
-        hint = f"; do you mean {', '.join(near[:3])}?" if near else "; `volc-dashscope models` lists them"
+        names = [row.name for row in list_models()]
+        meant = ", ".join([each for each in names if name.lower() in each][:3]) or near(name, names)
+        hint = f"; did you mean {meant}?" if meant else "; `volc-dashscope models` lists them"
         raise ConfigError(f"{name!r} is not in the table of models{hint}")
     return found
 

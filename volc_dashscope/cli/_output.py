@@ -60,6 +60,10 @@ _OPTION = re.compile(
 )
 
 
+# What else is said of Python, and how the shell has it.
+_PHRASES = {"pass api_key or set": "set", "; use Reranker": "; use `volc-dashscope rerank`"}
+
+
 def say_json(value: Mapping[str, Any]) -> None:
     """Write one line of JSON to stdout."""
     click.echo(orjson.dumps(value).decode())
@@ -109,6 +113,8 @@ def shell_spelling(message: str) -> str:
 
     `base_model=` becomes `--base-model`, `base_model="a"` becomes `--base-model a`, `upload=True` becomes `--upload`.
     """
+    for python, shell in _PHRASES.items():
+        message = message.replace(python, shell)
     return _OPTION.sub(_as_option, message)
 
 
