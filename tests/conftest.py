@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import gc
+import os
+import shutil
 import signal
 import subprocess
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -132,13 +136,38 @@ def embed_model_of() -> Iterator[Callable[..., Any]]:
         embed_model.close()
 
 
+@pytest.fixture(scope="session")
+def _drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The pictures of the guides, which take four seconds to draw: the first worker draws them for all."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    folder = shared / "drawn"
+    with (shared / "drawn.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            script = [sys.executable, str(ROOT / "examples" / "draw_pictures.py"), str(base / "pictures")]
+            subprocess.run(script, check=True, capture_output=True)
+            (base / "pictures").rename(folder)
+    return folder
+
+
 @pytest.fixture(scope="module")
-def drawings(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def drawings(_drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which the command of the guides has drawn `pictures`."""
     folder = tmp_path_factory.mktemp("reader")
-    script = [sys.executable, str(ROOT / "examples" / "draw_pictures.py"), "pictures"]
-    subprocess.run(script, cwd=folder, check=True, capture_output=True)
+    shutil.copytree(_drawn, folder / "pictures")
     return folder
+
+
+@pytest.fixture
+def workers() -> Callable[[], list[str]]:
+    """Return a function that names the package's threads begun since; what another test gave up may still wait."""
+    before = {*threading.enumerate()}
+    return lambda: [
+        thread.name
+        for thread in threading.enumerate()
+        if thread.name == "volc-dashscope" and thread not in before
+    ]
 
 
 @pytest.fixture

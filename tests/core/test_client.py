@@ -347,24 +347,20 @@ def test_the_first_requests_of_a_call_do_not_leave_together(emulate, embed) -> N
     assert max(arrived) - began > 0.015
 
 
-def _threads() -> list[str]:
-    return [thread.name for thread in threading.enumerate() if thread.name == "volc-dashscope"]
-
-
 @pytest.mark.parametrize("number", [1, 30], ids=["one item", "many"])
-def test_no_thread_outlives_a_call(mount, number) -> None:
+def test_no_thread_outlives_a_call(mount, workers, number) -> None:
     with mount.client(ARK) as client:
         client.embed(_texts(number))
 
-    assert [] == _threads()
+    assert [] == workers()
 
 
-def test_no_thread_outlives_a_failed_call(mount) -> None:
+def test_no_thread_outlives_a_failed_call(mount, workers) -> None:
     mount.emulator.fail(*[BAD_KEY[ARK]] * 9)
     with mount.client(ARK, max_concurrency=3) as client, pytest.raises(BulkError):
         client.embed(_texts(30))
 
-    assert [] == _threads()
+    assert [] == workers()
 
 
 def test_one_item_is_embedded_beside_the_callers_thread(inside) -> None:
@@ -841,16 +837,16 @@ def test_a_stream_reads_no_further_ahead_than_its_window(inside, embed) -> None:
     assert 2 < read_so_far[0] <= 2 * 4 + 2
 
 
-def test_a_stream_that_is_left_leaves_no_thread_and_is_billed(mount) -> None:
+def test_a_stream_that_is_left_leaves_no_thread_and_is_billed(mount, workers) -> None:
     with mount.client(ARK, max_concurrency=2) as client:
         stream = client.stream(f"text number {index}" for index in range(10_000))
         next(stream)
         stream.close()
         deadline = time.monotonic() + 2
-        while _threads() and time.monotonic() < deadline:
+        while workers() and time.monotonic() < deadline:
             time.sleep(0.01)
 
-    assert [] == _threads()
+    assert [] == workers()
     assert len(mount.emulator.ledger) < 30
     assert client.usage.total_tokens > 0
 

@@ -253,21 +253,17 @@ def test_an_upload_that_nobody_reads_is_silence(measured, kind) -> None:
 
 
 @pytest.mark.parametrize("where", ["connecting", "sending"])
-def test_no_thread_is_left_behind_by_a_black_hole(where) -> None:
+def test_no_thread_is_left_behind_by_a_black_hole(workers, where) -> None:
     """The worker that was given up ends at the deadline too, and not with its timeout a minute later."""
     place = black_hole() if where == "connecting" else server(HANGS["silence"], buffer=4096)
     with place as url:
         with pytest.raises(TransportError):
             _embed("sync", [Image.from_bytes(noise(6_000_000))], model=ARK, base_url=url, deadline=0.5)
         until = time.monotonic() + 3
-        while _workers() and time.monotonic() < until:
+        while workers() and time.monotonic() < until:
             time.sleep(0.02)
 
-        assert [] == _workers()
-
-
-def _workers() -> list[str]:
-    return [thread.name for thread in threading.enumerate() if thread.name == "volc-dashscope"]
+        assert [] == workers()
 
 
 @both_kinds
