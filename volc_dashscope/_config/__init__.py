@@ -1,4 +1,4 @@
-"""Where a client talks to, and as whom: model names, addresses, keys. The only reader of `os.environ`."""
+"""Finds the model row, the base URL and the key of a client. The only package that reads `os.environ`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Base URLs: from what a user gives or the environment holds to the one that paths are appended to."""
+"""Base URLs: checks the one given by the user or the environment, or chooses one by region."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ from volc_dashscope.models import ModelInfo, Provider, Route, list_models, list_
 _NATIVE_PATH: dict[Provider, str] = {"ark": "/api/v3", "dashscope": "/api/v1"}
 _OPENAI_PATH = "/compatible-mode/v1"
 _FOREIGN_PATH = "/v1"
-# What may stand behind a vendor's host; anything else would be a wrong path (reference, hosts and paths).
+# The paths that a vendor's host serves; any other is a mistake (reference, hosts and paths).
 _VENDOR_PATHS: dict[Provider, tuple[str, ...]] = {
     "ark": ("/api/v3", "/api/plan/v3", "/api/coding/v3", "/api/v3/batch"),
     # The last is that of the rerankers.
     "dashscope": ("/api/v1", _OPENAI_PATH, "/compatible-api/v1"),
 }
-# Ends of whole endpoints, as pages print them; what is before them is the base.
+# Endings of full endpoint URLs, as the pages print them; the base URL is what comes before.
 _ENDPOINTS = re.compile(
     r"(/services/.*|/embeddings(/multimodal)?|/(chat/)?completions|/responses|/models|/images/generations"
     r"|/files|/batches|/uploads|/tasks|/tokenization|/rerank|/reranks|/messages)\Z"
@@ -51,10 +51,10 @@ class Address:
 
     Attributes:
         url: Base URL, without a slash at its end.
-        place: What to call it where keys are spoken of: "region cn-beijing" or "host gw.corp".
+        place: Its name in messages about keys: "region cn-beijing" or "host gw.corp".
         host: Host, with its port if one was given.
-        foreign: No host of the vendor, and not named by the vendor's own variable: its key from the environment
-            is not sent there.
+        foreign: Neither a host of the vendor nor set by the vendor's own variable. The key of the environment is
+            not sent there.
     """
 
     url: str
@@ -74,11 +74,11 @@ def find_url(
     environ: Mapping[str, str] | None = None,
 ) -> Address:
     """
-    Return where `route` of a model is: by `base_url`, else the service's variable, else workspace and region.
+    Return the address of a model's `route`: `base_url`, else the service's variable, else by workspace and region.
 
     Raises:
-        ConfigError: A region that is unknown, that the model is not offered in or that needs a workspace; a URL
-            that is none, that others could read, or that leads to a path the service does not have.
+        ConfigError: The region is unknown, does not offer the model, or needs a workspace. The URL is invalid, sends
+            the key unencrypted, or has a path that the service does not serve.
     """
     provider = model_info.provider
     if not isinstance(insecure_http, bool):
@@ -100,7 +100,7 @@ def _address(
     parts: SplitResult, setting: str, model_info: ModelInfo, route: Route, *, theirs: bool
 ) -> Address:
     """Return the address a URL means; `theirs` says that it came from the service's own variable."""
-    # A dot at its end makes a name complete for DNS; certificates and the table of hosts have none.
+    # A fully qualified name may end in a dot; names in certificates and in the table of hosts do not.
     provider, host = model_info.provider, (parts.hostname or "").removesuffix(".")
     if is_page(host):
         raise ConfigError(
@@ -120,14 +120,14 @@ def _address(
         f"{parts.scheme}://{netloc}{path}",
         f"host {host}",
         netloc,
-        # An environment that names both key and URL means the one for the other; a process on this machine that
-        # speaks the vendor's form is an emulator or a proxy of the user's own.
+        # A key and a URL from the same environment belong together; a server on this machine with the vendor's paths
+        # is an emulator or the user's own proxy.
         foreign=not theirs and (compatible or not is_loopback(host)),
     )
 
 
 def is_private(url: str) -> bool:
-    """Whether nobody on the way can read what goes to a URL: https, or http to this machine."""
+    """Return whether requests to a URL cannot be read on the way: https, or http to this machine."""
     try:
         parts = urlsplit(url.strip())
     except ValueError:
@@ -173,7 +173,7 @@ def _by_region(
     workspace: str | None,
     environ: Mapping[str, str] | None,
 ) -> Address:
-    """As dashscope 2.0.2 chooses (v2/_config.py): the workspace's host, else the host all share."""
+    """Return the workspace's host, else the shared one, as dashscope 2.0.2 does (v2/_config.py)."""
     provider = model_info.provider
     named = first_of([REGION_VARIABLE[provider]] if provider in REGION_VARIABLE else [], environ)
     where = region or (named[1].strip() if named else None) or model_info.regions[0]
@@ -194,7 +194,7 @@ def _by_region(
 def _check_region(model_info: ModelInfo, region: str) -> None:
     if not model_info.known or region in model_info.regions:
         return
-    # A row made of a rerank model's has no length of vectors.
+    # A row made from a rerank model has no vector length.
     reranks = model_info.default_dimension is None
     # The page text-embedding-synchronous-api lists Beijing's finance cloud beside Beijing.
     if (
@@ -219,7 +219,7 @@ def _check_region(model_info: ModelInfo, region: str) -> None:
 
 
 def _split(url: str, setting: str) -> SplitResult:
-    """Take a URL apart, or say what is wrong with it without showing it: it may hold a key."""
+    """Split a URL. Errors do not show it, because it may hold a key."""
     if _PLACEHOLDER.search(url):
         raise ConfigError(f"{setting} holds a placeholder or a variable that was not replaced; write it out")
     if url[:1] in "\"'`“”‘’" or url[-1:] in "\"'`“”‘’":
@@ -248,7 +248,7 @@ def _check_scheme(parts: SplitResult, setting: str, route: Route, insecure_http:
     if parts.scheme == "https":
         return
     host = parts.hostname or ""
-    # Servers of one's own speak plain http inside a network; with a vendor's key only this machine is near enough.
+    # A private server may use plain http inside its network; a vendor's key is sent over http to this machine only.
     near = is_near(host) if route == "openai" else is_loopback(host)
     if parts.scheme != "http" or not (near or insecure_http):
         raise ConfigError(
@@ -263,10 +263,10 @@ def _path(
     given: str, model_info: ModelInfo, route: Route, setting: str, *, owner: Provider | None, compatible: bool
 ) -> str:
     """
-    Return the path of a base URL that was given, complete and without the end of an endpoint.
+    Return the full path of a given base URL, without the ending of an endpoint.
 
     Args:
-        compatible: The server is anybody's who speaks the OpenAI form; nothing is known of its paths.
+        compatible: Any server with an OpenAI-compatible API; its paths are not known.
     """
     path = re.sub("/{2,}", "/", given).rstrip("/")
     if re.search(r"/\.{1,2}(/|\Z)|%2e|%2f|%5c", path, re.IGNORECASE):
@@ -281,7 +281,7 @@ def _path(
             )
         return base if base and (owner == "ark" or base == usual) else usual
     if path and not base:
-        return ""  # a whole endpoint right behind the host is used as it is
+        return ""  # a full endpoint directly after the host is used as it is
     if compatible:
         return base or _FOREIGN_PATH
     if model_info.provider == "dashscope":

@@ -78,7 +78,7 @@ _NONE = {
 
 
 class _UnknownArgumentError(ConfigError, TypeError):
-    """Also what Python raises for an argument that a function does not have."""
+    """Also a `TypeError`, which Python raises for an unknown argument."""
 
 
 def refuse_foreign_names(given: Iterable[str], *, ours: Collection[str], owner: str) -> None:
@@ -87,11 +87,11 @@ def refuse_foreign_names(given: Iterable[str], *, ours: Collection[str], owner: 
 
     Args:
         given: The names of the arguments.
-        ours: The names that are taken. What no package has is left to whoever takes the arguments.
+        ours: The names that are accepted. A name that no package has is not refused here.
         owner: What they were given to.
 
     Raises:
-        ConfigError: With the first of them.
+        ConfigError: For the first such name.
     """
     names = list(given)
     for name in names:
@@ -109,10 +109,10 @@ def refuse_foreign_names(given: Iterable[str], *, ours: Collection[str], owner: 
 
 def refuse_unknown_names(given: Iterable[str], *, ours: Collection[str], owner: str) -> None:
     """
-    Refuse what `refuse_foreign_names` does, and every other argument that is not taken.
+    Refuse what `refuse_foreign_names` refuses, and every other name that is not accepted.
 
     Raises:
-        ConfigError: With the first of them, and the name it looks like or all there are.
+        ConfigError: For the first such name, with the name it resembles, or all names.
     """
     names = list(given)
     refuse_foreign_names(names, ours=ours, owner=owner)
@@ -126,7 +126,7 @@ def refuse_unknown_names(given: Iterable[str], *, ours: Collection[str], owner: 
 
 
 class NamesOurs:
-    """Refuses constructor arguments that are not taken, before Python does with an error of its own."""
+    """Refuses unknown constructor arguments before Python raises its own `TypeError`."""
 
     __slots__ = ()
 
@@ -153,7 +153,7 @@ def check_patience(
     counts: Mapping[str, object], seconds: Mapping[str, object], rates: Mapping[str, object] | None = None
 ) -> None:
     """
-    Refuse numbers that bound nothing.
+    Refuse limits that are not positive numbers.
 
     Args:
         counts: Settings that must be whole numbers from 1 (`max_retries` from 0), by name.
@@ -173,7 +173,7 @@ def check_patience(
 
 
 def argument_docs(kind: type) -> dict[str, str]:
-    """Return what the docstring of a class says of each argument by name, as it stands there or in a base's."""
+    """Return the documentation of each argument by name, from the docstrings of a class and its bases."""
     found: dict[str, str] = {}
     for each in kind.__mro__:
         section = cleandoc(vars(each).get("__doc__") or "").partition("\nArgs:\n")[2].partition("\n\n")[0]
@@ -184,11 +184,11 @@ def argument_docs(kind: type) -> dict[str, str]:
 
 def document_arguments(kind: type, shared: Mapping[str, str]) -> None:
     """
-    Complete a class's docstring: every argument is documented, in the order of the signature.
+    Complete a class's docstring, so that it documents every argument in the order of the signature.
 
     Args:
-        kind: The class. What it or a base says of an argument stands.
-        shared: What is said of the other arguments, by name, as `argument_docs` returns it.
+        kind: The class. Its own documentation of an argument, or a base's, takes precedence.
+        shared: The documentation of the other arguments, by name, as `argument_docs` returns it.
     """
     docs = {**shared, **argument_docs(kind)}
     entries = [f"    {name}: {docs[name]}" for name in signature(kind).parameters if name in docs]

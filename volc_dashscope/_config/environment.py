@@ -1,4 +1,4 @@
-"""What the environment says. The only reader of `os.environ`."""
+"""Environment variables. The only module that reads `os.environ`."""
 
 from __future__ import annotations
 
@@ -35,17 +35,17 @@ def first_of(variables: Iterable[str], environ: Mapping[str, str] | None) -> tup
 
 def find_proxy(url: str) -> str | None:
     """
-    Return the proxy the environment names for a URL, by the usual variables.
+    Return the proxy for a URL, from the usual environment variables.
 
     The exceptions in NO_PROXY are names, names with ports, and networks (`203.0.113.0/24`), as for curl.
 
-    Never one for this machine or a private network: those servers are reached directly, and a proxy outside would
-    read along or not find them. Who does have a proxy for them hands in a client of their own.
+    Servers on this machine or in a private network are reached without a proxy: an outside one would read the
+    requests, or not reach them. To use a proxy for them, pass your own HTTP client.
     """
     parts = urlsplit(url)
     host = parts.hostname or ""
     proxies: dict[str, str] = getproxies()
-    # The standard library compares names with and without a port, but knows no networks.
+    # The standard library compares names with and without a port, but not networks.
     port = parts.port or (80 if parts.scheme == "http" else 443)
     named = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     if is_near(host) or proxy_bypass(host) or proxy_bypass(named):
@@ -68,7 +68,7 @@ def proxy_variable(url: str) -> str:
 
 
 def find_certificates(environ: Mapping[str, str] | None = None) -> tuple[str, str] | None:
-    """Return the first variable that names a file or folder of authorities to trust, and its value."""
+    """Return the first variable that names a file or folder of trusted certificates, and its value."""
     given = os.environ if environ is None else environ
     for name in ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
         if path := given.get(name):
@@ -77,5 +77,5 @@ def find_certificates(environ: Mapping[str, str] | None = None) -> tuple[str, st
 
 
 def key_log(environ: Mapping[str, str] | None = None) -> str | None:
-    """Return the file into which the TLS library is told to write its keys."""
+    """Return the file to which the TLS library writes its session keys (SSLKEYLOGFILE)."""
     return (os.environ if environ is None else environ).get("SSLKEYLOGFILE")

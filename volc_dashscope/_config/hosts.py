@@ -1,4 +1,4 @@
-"""Hosts: whose they are, how near, and whether a name can be one at all. Pure."""
+"""Host names: which vendor owns one, whether it is private, and whether it is valid. Pure."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ WORKSPACE_REGIONS = (
     "ap-northeast-1",
 )
 _WORKSPACE_HOST = re.compile(r"[a-z0-9_-]+\.([a-z0-9-]+)\.maas\.aliyuncs\.com")
-# Not all of the domains: storage buckets and services of other customers live below them too.
+# Not whole domains: storage buckets and other customers' services have names below them too.
 _HOSTS: dict[Provider, re.Pattern[str]] = {
     "ark": re.compile(r"ark(-[a-z0-9-]+)?\.[a-z0-9-]+\.(volces|bytepluses)\.com"),
     "dashscope": re.compile(
         r"([a-z0-9-]+\.)?dashscope(-[a-z0-9-]+)?\.aliyuncs\.com|[a-z0-9_-]+\.[a-z0-9-]+\.maas\.aliyuncs\.com"
     ),
 }
-# Where people read about the services and make keys; no API answers there.
+# Consoles and documentation of the services; no API is served there.
 _PAGES = ("volcengine.com", "byteplus.com", "aliyun.com", "alibabacloud.com")
 # Reference compatible-servers.md, section 6. Not 169.254/16, where the metadata services of clouds live.
 _PRIVATE = (
@@ -53,7 +53,7 @@ _LONGEST_NAME = 253
 
 
 def owner_of(host: str) -> Provider | None:
-    """Return the service a host belongs to, or None for anybody else's."""
+    """Return the service that a host belongs to, or None."""
     for provider, hosts in _HOSTS.items():
         if hosts.fullmatch(host):
             return provider
@@ -61,12 +61,12 @@ def owner_of(host: str) -> Provider | None:
 
 
 def is_page(host: str) -> bool:
-    """Whether a host is a vendor's console, documentation or shop, and no API."""
+    """Return whether a host is a vendor's console, documentation or shop and not an API."""
     return f".{host}".endswith(tuple(f".{name}" for name in _PAGES))
 
 
 def region_of(host: str) -> str | None:
-    """Return the region of a service's host, or None where it tells none."""
+    """Return the region in the name of a service's host, or None."""
     for hosts in SHARED_HOSTS.values():
         for region, name in hosts.items():
             if host == name:
@@ -76,13 +76,13 @@ def region_of(host: str) -> str | None:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host is this machine."""
+    """Return whether a host is this machine."""
     address = _address(host)
     return host == "localhost" if address is None else address.is_loopback
 
 
 def is_near(host: str) -> bool:
-    """Whether a host is this machine, in a private network, or a name that only a private network knows."""
+    """Return whether a host is this machine, in a private network, or a name used only in private networks."""
     address = _address(host)
     if address is None:
         return "." not in host or host.endswith((".local", ".internal"))
@@ -92,7 +92,7 @@ def is_near(host: str) -> bool:
 
 
 def in_networks(host: str, networks: Iterable[str]) -> bool:
-    """Whether a host is an address in one of the networks, as in `203.0.113.0/24`; what is no network is ignored."""
+    """Return whether a host is an address in one of the networks (`203.0.113.0/24`); other entries are ignored."""
     address = _address(host)
     if address is None:
         return False
@@ -107,7 +107,7 @@ def in_networks(host: str, networks: Iterable[str]) -> bool:
 
 
 def host_fault(host: str) -> str | None:
-    """Return why a name cannot be a host, or None."""
+    """Return why a name is not a valid host, or None."""
     if not host:
         return "it has no host"
     if ":" in host:

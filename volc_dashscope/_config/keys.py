@@ -1,4 +1,4 @@
-"""API keys: from the argument or the environment, and what is wrong with one that is none."""
+"""API keys: found in the argument or the environment, and checked."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _URL = re.compile(r"https?://.*", re.IGNORECASE)
 _BEARER = re.compile(r"bearer([ :]|\Z)|authorization:", re.IGNORECASE)
 _BASIC = re.compile(r"basic ", re.IGNORECASE)
 _PATH = re.compile(r"(file:|\.{1,2}/|/[\w.-]+/|~/|[A-Za-z]:[\\/]|\\\\).*", re.IGNORECASE)
-# Pages in Chinese put words where the key belongs.
+# Placeholders for the key on Chinese pages.
 _CHINESE = re.compile("[\u4e00-\u9fff]")
 _INVISIBLE = re.compile("[\ufeff\u200b-\u200f\u2060\u202a-\u202e\u00ad]")
 
@@ -75,28 +75,28 @@ def find_key(
 
 
 def key_name(provider: Provider, given: Secret | None, key: Secret | None) -> str:
-    """Return what to call a key in messages: the argument or the variable it came from; empty without one."""
+    """Return the name of a key in messages: the argument or variable it came from; empty without a key."""
     if key is None:
         return ""
     return "api_key" if given is not None else KEY_VARIABLE[provider]
 
 
 def has_key(provider: Provider, environ: Mapping[str, str] | None = None) -> bool:
-    """Whether the environment holds a key for a service."""
+    """Return whether the environment holds a key for a service."""
     return bool((read(KEY_VARIABLE[provider], environ) or "").strip())
 
 
 def sealed(key: Secret | str | None) -> Secret | None:
-    """Return a key as one that no `repr` shows. Never raises; what it is worth is found out by `find_key`."""
+    """Return a key wrapped so that no `repr` shows it. Never raises; `find_key` checks it."""
     return key if key is None or isinstance(key, Secret) else Secret(key)
 
 
 def key_fault(key: Secret, *, foreign: bool = False) -> str | None:
     """
-    Say why a text is no key, without showing it; None where it may be one.
+    Return why a text cannot be a key, without showing it; None if it can.
 
     Args:
-        foreign: For a server that is not the vendor's. Those often want any word, such as "none" or "EMPTY".
+        foreign: For a server that is not the vendor's. Those often accept any word, such as "none" or "EMPTY".
     """
     text = key.reveal()
     fault = next(
@@ -111,7 +111,7 @@ class _Fault(NamedTuple):
     Attributes:
         found: Whether a text has the fault.
         reason: What is wrong, without the text.
-        everywhere: It is one for any server; some that are not the vendor's want words such as "none".
+        everywhere: A fault for any server, also for those that accept words such as "none".
     """
 
     found: Callable[[str], object]

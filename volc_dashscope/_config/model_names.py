@@ -1,4 +1,4 @@
-"""From a model's name, as people write it, to the row that says what it can do."""
+"""Finds the row of a model by its name, also in other spellings."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from volc_dashscope.models import ModelInfo, Provider, Route
 from volc_dashscope.models.names import misspelt, near, plain
 from volc_dashscope.models.rerank import RerankModelInfo, get_rerank_model_info, list_rerank_models
 
-# What the two vendors' names begin with.
+# Beginnings of the two vendors' model names.
 _BEGINNINGS: dict[Provider, tuple[str, ...]] = {
     "ark": ("doubao", "skylark", "ep-", "ep_"),
     "dashscope": ("qwen", "text-embedding", "tongyi", "multimodal-embedding", "gte-"),
@@ -67,7 +67,7 @@ def find_model_info(
 
 
 def suggestion(model: str, provider: Provider) -> str | None:
-    """Return a known name of the same vendor that an unknown one looks like, or None."""
+    """Return the known name of the same vendor that an unknown one resembles, or None."""
     return near(model, _names(provider))
 
 
@@ -114,7 +114,7 @@ def _unknown(model: str, provider: Provider | None) -> ModelInfo:
 
 
 def _is_foreign(base_url: str | None) -> bool:
-    """Whether a base URL that was given is not the vendor's; what it is worth is found out by `find_url`."""
+    """Return whether a given base URL is not the vendor's; `find_url` checks it."""
     if not isinstance(base_url, str) or not base_url.strip():
         return False
     host = re.sub(r"[:/?#].*", "", base_url.strip().lower().partition("://")[2].rpartition("@")[2])
@@ -122,7 +122,7 @@ def _is_foreign(base_url: str | None) -> bool:
 
 
 def _compatible(found: ModelInfo | None, model: str, provider: Provider | None) -> ModelInfo:
-    """Return a row for a server that speaks the OpenAI form: text, under the name its own list has."""
+    """Return a row for an OpenAI-compatible server: text only, under the name the server knows."""
     if found is not None and found.modalities == models.TEXT and found.endpoint == "text":
         # The limits of a known model hold behind a gateway too; what the form has no field for does not.
         return replace(
@@ -154,7 +154,7 @@ def _vendor_of(model: str) -> Provider | None:
 
 
 def _permissive(model: str, provider: Provider) -> ModelInfo:
-    """Return a row that allows what its service has, one item a request; the name says which endpoint."""
+    """Return a row that allows all its service has, one item a request; the name decides the endpoint."""
     words = set() if model.startswith("ep-") else set(re.split(r"[^a-z]+", plain(model)))
     text, ark = "text" in words and not words & _MEDIA_WORDS, provider == "ark"
     if text and not ark and "async" in words:

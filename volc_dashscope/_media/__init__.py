@@ -1,8 +1,8 @@
 """
-What can be known of an image or a video without decoding it, and smaller pictures where they are asked for.
+Images and videos as files, bytes and URLs: formats, sizes, data URIs, and shrinking.
 
-Formats and MIME types by content, width, height and length from headers, data URIs, safe labels for URLs, and files
-opened inside a fence. Nothing here fetches a URL.
+Format and MIME type come from the first bytes, width, height and length from the header; nothing is decoded but for
+shrinking. Local files are opened inside a given folder only. Nothing here fetches a URL.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Local files opened safely: regular ones only, and inside a fence when one is given."""
+"""Opens local files safely: regular files only, and inside a given folder."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ def open_fenced(path: Path, root: Path | None) -> BinaryIO:
 
     Args:
         path: The file; symlinks and `..` are followed.
-        root: The directory that must hold it once they are followed; None means anywhere.
+        root: The directory that must contain it once they are followed; None for anywhere.
 
     Raises:
         InputError: It is missing, unreadable, not a regular file, or outside `root`.
     """
     try:
-        # Looked at before it is opened, because opening a device can have effects of its own.
+        # Checked before it is opened, because opening a device can have side effects.
         real = os.path.realpath(path)
         fence = None if root is None else _fence(root)
         _require_inside(real, path, fence)
         _require_regular(os.stat(real), path)
         descriptor = os.open(real, _FLAGS)
         try:
-            # And again through the descriptor, because the path may have been replaced meanwhile.
+            # Checked again through the descriptor, because the path may have been replaced meanwhile.
             _require_regular(os.fstat(descriptor), path)
             _require_inside(_opened_path(descriptor, real), path, fence)
             return os.fdopen(descriptor, "rb")
@@ -57,7 +57,7 @@ def open_fenced(path: Path, root: Path | None) -> BinaryIO:
 
 
 def show_path(path: Path) -> str:
-    """Quote a path for a message, unless it is so long that it is no path (content passed by mistake)."""
+    """Quote a path for a message. One that is too long for a path (content passed by mistake) is not shown."""
     text = str(path)
     return repr(text) if len(text) <= 255 else f"(a path of {len(text)} characters)"
 
@@ -83,7 +83,7 @@ def _require_regular(status: os.stat_result, path: Path) -> None:
 
 
 def _opened_path(descriptor: int, real: str) -> str:
-    """Return where the open file really is: the kernel's word on Linux, a second look elsewhere."""
+    """Return the real path of the open file: from the kernel on Linux, by resolving it again elsewhere."""
     try:
         return os.readlink(f"/proc/self/fd/{descriptor}")
     except OSError:

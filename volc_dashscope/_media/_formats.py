@@ -1,4 +1,4 @@
-"""Which format some bytes are, by their first bytes, and the MIME type the services know it by."""
+"""Detects the format of media from the first bytes, and names its MIME type."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ _TYPES = {
     for name, mime in _MIMES.items()
 }
 
-# Other spellings in use, by the canonical MIME type they mean.
+# Other spellings in use, by canonical MIME type.
 _SPELLINGS = {
     "image/jpeg": ("image/jpg", "image/pjpeg"),
     "image/png": ("image/x-png", "image/apng", "image/vnd.mozilla.apng"),
@@ -120,7 +120,7 @@ _OLD_QUICKTIME = frozenset({b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"
 
 
 def sniff(head: bytes) -> MediaType | None:
-    """Name the format of a file from its first bytes (`HEAD_BYTES` are plenty), or None."""
+    """Return the format of a file by its first bytes (`HEAD_BYTES` are enough), or None."""
     name = next((name for signature, name in _SIGNATURES if head.startswith(signature)), None)
     name = name or _riff(head) or _matroska(head) or _bmp(head) or _boxes(head) or _loose(head)
     return _TYPES[name] if name else None
@@ -128,10 +128,10 @@ def sniff(head: bytes) -> MediaType | None:
 
 def recognise(head: bytes, kind: Kind, mime: str | None) -> MediaType:
     """
-    Name the format of bytes that ought to be an image or a video.
+    Return the format of an image or a video.
 
     Raises:
-        InputError: They are something else, or not what `mime` claims.
+        InputError: The bytes are something else, or not what `mime` says.
     """
     media = sniff(head)
     if media is None or media.kind != kind:
@@ -145,7 +145,7 @@ def recognise(head: bytes, kind: Kind, mime: str | None) -> MediaType:
 
 
 def agrees(mime: str, media: MediaType) -> bool:
-    """Whether a MIME type, in any usual spelling, claims this format or claims nothing."""
+    """Return whether a MIME type, in any usual spelling, means this format or says nothing."""
     plain = mime.partition(";")[0].strip().lower()
     return plain in _NO_CLAIM or _CANONICAL.get(plain, plain) == media.mime
 
@@ -187,12 +187,12 @@ def _boxes(head: bytes) -> str | None:
     size, name, brand = struct.unpack_from(">I4s4s", head)
     if name == b"ftyp" and size >= 16:
         return None if brand in _NOT_VIDEO else "mov" if brand == b"qt  " else "mp4"
-    # QuickTime files from before `ftyp`. Text that reads like one has a size of half a gigabyte and more.
+    # QuickTime files older than `ftyp`. ASCII text read as such a header has a size of half a gigabyte or more.
     return "mov" if name in _OLD_QUICKTIME and (size < 2 or 8 <= size < 1 << 29) else None
 
 
 def _loose(head: bytes) -> str | None:
-    """Formats whose signature is so short that the fields after it have to make sense too."""
+    """Return the format where the signature is so short that the fields after it are checked too."""
     if len(head) >= 22 and head.startswith(b"\0\0\x01\0"):
         (count,) = struct.unpack_from("<H", head, 4)
         (offset,) = struct.unpack_from("<I", head, 18)

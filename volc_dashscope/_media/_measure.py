@@ -192,7 +192,7 @@ def _jpeg2000(at: Reader) -> Size | None:
         if name == b"ihdr":
             height, width = _unpack(">II", at, offset + body)
             return width, height
-        # `jp2h` is the box around `ihdr`: step inside, past its header only.
+        # `jp2h` is the box around `ihdr`: skip its header only.
         offset += body if name == b"jp2h" else max(length, body)
         if length == 0 and name != b"jp2h":
             return None
@@ -200,13 +200,13 @@ def _jpeg2000(at: Reader) -> Size | None:
 
 
 class _Boxes:
-    """The boxes of an ISO base media file. All loops share one number of steps, so that nesting cannot multiply it."""
+    """The boxes of an ISO base media file. All loops share one budget of steps, which nesting cannot multiply."""
 
     def __init__(self, at: Reader) -> None:
         self.at, self._left = at, _MAX_STEPS
 
     def inside(self, start: int, end: float) -> Iterator[tuple[bytes, int, float]]:
-        """Yield name, start of the content, and end of each box; stop at one whose length is impossible."""
+        """Yield the name, the start of the content and the end of each box; stop at an impossible length."""
         while start + 8 <= end and self._left > 0:
             self._left -= 1
             head = self.at(start, 8)
@@ -227,11 +227,11 @@ class _Boxes:
             start += length
 
     def first(self, name: bytes, start: int, end: float) -> tuple[int, float] | None:
-        """Return start and end of the content of the first box of this name."""
+        """Return the start and end of the content of the first box with this name."""
         return next(((body, stop) for found, body, stop in self.inside(start, end) if found == name), None)
 
     def length(self, body: int, end: float) -> float | None:
-        """Return the seconds that the content of an `mvhd` or `mdhd` box says; 0 and all ones say nothing."""
+        """Return the seconds in the content of an `mvhd` or `mdhd` box; 0 and all ones mean unknown."""
         scale_and_duration = self._scale_and_duration(body, end)
         if scale_and_duration is None:
             return None
@@ -269,7 +269,7 @@ def _movie(at: Reader) -> float | None:
         elif name == b"trak":
             tracks.append((body, end))
     if extends is not None:
-        # A file in fragments: what its headers say is the first fragment, or nothing.
+        # A fragmented file: its headers describe the first fragment at most.
         return _fragmented(boxes, header, extends)
     said = boxes.length(*header) if header else None
     return said if said is not None else _longest(boxes, tracks)

@@ -1,5 +1,5 @@
 """
-A smaller picture of the same content, for a client that sets `max_image_pixels`.
+Shrinks a picture, for a client that sets `max_image_pixels`.
 
 The only module here that decodes a picture, so Pillow is imported inside the function that needs it.
 """
@@ -25,7 +25,7 @@ _QUALITY = 90
 # A JPEG is decoded at a half, a quarter or an eighth of its size, as long as that is this much larger than the result:
 # that is faster, and the filter still has pixels to average.
 _DRAFT = 1.5
-# By our names for formats. What is not listed (HEIC, ...) is sent as it is, since Pillow alone cannot read it.
+# By our format names. Others (HEIC, ...) are sent as they are, because Pillow alone cannot read them.
 _DECODERS = {
     "jpeg": "JPEG",
     "png": "PNG",
@@ -40,7 +40,7 @@ _DECODERS = {
     "jpeg2000": "JPEG2000",
 }
 _GREY = ("1", "L", "LA", "La")
-# What decoders raise for damaged files.
+# Errors that decoders raise for damaged files.
 _DAMAGED = (OSError, ValueError, SyntaxError, EOFError, LookupError, TypeError, OverflowError, struct.error)
 
 
@@ -60,12 +60,12 @@ def shrink(source: Source, max_pixels: int) -> Source:
     """
     Return a picture with at most `max_pixels`, as bytes; or the source itself.
 
-    Turned upright as its EXIF data says, which are left out then. Transparency and colour profile are kept. JPEG, PNG
-    and WebP keep their format; another becomes PNG where it is transparent, else JPEG. A picture by URL, one of
-    unknown size or few enough pixels, an animation, and what Pillow cannot read are returned as they are.
+    The result is upright and has no EXIF data. Transparency and colour profile are kept. JPEG, PNG and WebP keep their
+    format; other formats become PNG if transparent, else JPEG. URLs, pictures of unknown size or with few enough
+    pixels, animations, and files that Pillow cannot read are returned unchanged.
 
     Raises:
-        InputError: A file that changed since it was given.
+        InputError: The file changed since it was given.
     """
     if (
         source.media is None
@@ -98,7 +98,7 @@ def _smaller(data: bytes, kind: str, max_pixels: int) -> bytes | None:
 
 
 def _mode(picture: Image.Image, kind: str) -> str:
-    """Return the mode in which a picture can be averaged and written."""
+    """Return the Pillow mode in which a picture can be resized and saved."""
     if picture.mode.startswith("I"):  # 16 bits a pixel
         return "I"
     if picture.has_transparency_data:

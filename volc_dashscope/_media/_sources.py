@@ -1,4 +1,4 @@
-"""Where a medium comes from: a URL the service fetches, bytes in memory, or a local file."""
+"""Sources of media: a URL that the service fetches, bytes in memory, or a local file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from volc_dashscope.errors import InputError
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Remote:
-    """A URL that the service fetches; nothing is known of what is behind it."""
+    """A URL that the service fetches; its content is unknown."""
 
     url: str
     media: ClassVar[None] = None
@@ -45,7 +45,7 @@ class Remote:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Inline:
-    """Bytes in memory, under a private name: tracers write dataclasses out field by field."""
+    """Bytes in memory, in a private attribute: tracers write the fields of dataclasses to their spans."""
 
     _data: bytes
     media: MediaType = field(compare=False)
@@ -60,7 +60,7 @@ class Inline:
 
     @classmethod
     def of(cls, data: bytes, kind: Kind, mime: str | None = None) -> Inline:
-        """Recognise and measure some bytes."""
+        """Return a source of bytes, with their format and size."""
         if not isinstance(data, (bytes, bytearray, memoryview)):
             raise InputError(f"expected bytes, got {type(data).__name__}")
         data = bytes(data)
@@ -90,7 +90,7 @@ class Inline:
 @dataclass(frozen=True, slots=True, repr=False)
 class LocalFile:
     """
-    A file that was looked at once and is read just before it is sent.
+    A local file: checked when it is given, read just before it is sent.
 
     Attributes:
         path: Absolute, with its links not yet followed.
@@ -113,7 +113,7 @@ class LocalFile:
 
     @classmethod
     def of(cls, path: str | os.PathLike[str], kind: Kind, root: str | os.PathLike[str] | None) -> LocalFile:
-        """Check the fence, the kind of file and the header; read no more than that."""
+        """Check the path, the kind of file and the header, without reading the rest."""
         place = _absolute(path)
         fence = None if root is None else _absolute(root)
         with open_fenced(place, fence) as file:
@@ -137,16 +137,16 @@ class LocalFile:
 
     def read(self) -> bytes:
         """
-        Return the whole file, checked again: by its header, and by its digest if anyone has seen that.
+        Return the whole file, checked again: by its header, and by its digest if that was used.
 
         Raises:
-            InputError: It is gone, outside the fence, or not the file that was looked at.
+            InputError: It is gone, outside `root`, or not the file that was checked.
         """
         with open_fenced(self.path, self.root) as file:
             data = file.read(self.size_bytes + 1)
         if len(data) != self.size_bytes:
             raise InputError(f"file {show_path(self.path)} changed size since it was given; make a new value")
-        # What was checked against the model's limits is the header seen first.
+        # The model's limits were checked against the first header.
         header = sniff(data[:HEAD_BYTES]), measure(data, self.media.format)
         named = self._digest is not None
         if header != (self.media, self.pixels) or (named and self._digest != sha256(data).hexdigest()):

@@ -1,4 +1,4 @@
-"""URLs and data URIs: what is accepted, and how one is shown without its secrets."""
+"""URLs and data URIs: which are accepted, and how one is shown without its secrets."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def check_url(url: str) -> str:
 
 def local_path(text: str) -> str:
     """
-    Return the path that is meant where a path belongs: the text itself, or what a `file:` URI names.
+    Return a local path: the text itself, or the path of a `file:` URI.
 
     Raises:
         InputError: A URL, blank text, or a `file:` URI that is malformed.
@@ -76,7 +76,7 @@ def local_path(text: str) -> str:
         return _path_of_uri(text)
     if scheme in ("http", "https", "data", "oss") and text == bare:
         raise InputError(f"a {scheme}: URL is not a path; use from_url")
-    # One letter is a drive.
+    # A single letter is a Windows drive.
     if scheme in ("http", "https", "data", "oss", "file") or (len(scheme) > 1 and "://" in bare[:40]):
         raise InputError(_scheme_problem(text))
     return text
@@ -96,7 +96,7 @@ def _path_of_uri(uri: str) -> str:
 
 
 def _scheme_problem(url: str) -> str:
-    """Say why a text is no URL that can be used; of the text itself only the scheme."""
+    """Return why a text is not a usable URL; it shows only the scheme."""
     bare = url.strip()
     if not bare:
         return "the URL is empty"
@@ -129,7 +129,7 @@ def parse_data_uri(url: str) -> tuple[str, bytes]:
     Return the MIME type and the bytes of `data:<mime>;base64,<data>`.
 
     Raises:
-        InputError: The header is not that, or the base64 has a stray character or wrong padding.
+        InputError: The header has another form, or the base64 has an invalid character or wrong padding.
     """
     header, comma, payload = url.partition(",")
     mime, *parameters = header[len("data:") :].split(";")

@@ -1,4 +1,4 @@
-"""What an image and a video have in common, and how they stand in a JSON body."""
+"""The common base of `Image` and `Video`, and their JSON form."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from volc_dashscope.errors import InputError
 @dataclass(frozen=True, slots=True, repr=False)
 class Media:
     """
-    What `Image` and `Video` have in common; make one of those.
+    The common base of `Image` and `Video`, which users construct.
 
     ```python
     from volc_dashscope import Image
@@ -94,11 +94,11 @@ class Media:
         return self.source.digest
 
     def read(self) -> bytes:
-        """Return the bytes to send. A file is read here, and checked to be the one that was given."""
+        """Return the bytes to send. A file is read here, and must be the one that was given."""
         return self.source.read()
 
     def label(self) -> str:
-        """Name this in a message: no bytes, no query string."""
+        """Return a name for messages: no bytes, no query string."""
         return self.source.label()
 
 
@@ -115,10 +115,10 @@ def json_value(media: Media) -> object:
 
 
 def mixed_digest(tag: str, members: Iterable[str]) -> str:
-    """Return one digest for several strings in order; `tag` keeps kinds apart."""
+    """Return one digest of several strings in order; `tag` separates kinds."""
     mixed = sha256(tag.encode())
     for member in members:
         data = member.encode("utf-8", "surrogatepass")
-        # The length keeps ("ab", "c") and ("a", "bc") apart.
+        # The length separates ("ab", "c") from ("a", "bc").
         mixed.update(b"%d:" % len(data) + data)
     return mixed.hexdigest()

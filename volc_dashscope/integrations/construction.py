@@ -1,4 +1,4 @@
-"""A pydantic model of settings: how it is constructed, copied and pickled, for embedders and rerankers alike."""
+"""The pydantic base of embedders and rerankers: construction, copies and pickles."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from volc_dashscope.errors import ConfigError
 
 
 def _as_str(path: object) -> object:
-    # What is written down as JSON has no `Path`.
+    # JSON has no `Path`.
     return os.fspath(path) if isinstance(path, os.PathLike) else path
 
 
@@ -31,9 +31,9 @@ MediaRoot: TypeAlias = Annotated[str | Path | None, BeforeValidator(_as_str)]
 
 class SettingsModel(BaseModel):
     """
-    Settings as fields. What they configure is made with the object, by `_connect`, so that mistakes show at once.
+    Settings as fields. `_connect` makes the client together with the object, so that wrong settings raise at once.
 
-    A refusal shows no value, because one of them is the key. An object with the user's own HTTP client is not copied
+    Errors show no value, because one of them is the key. An object with the user's own HTTP client cannot be copied
     or pickled.
     """
 
@@ -56,7 +56,7 @@ class SettingsModel(BaseModel):
                 super().__init__(**data)
             except ValidationError as error:
                 refusal = without_inputs(error)
-            # It holds the key, and reports of crashes show local variables.
+            # It holds the key, and crash reports show local variables.
             data = None
             if refusal is not None:
                 raise refusal
@@ -74,7 +74,7 @@ class SettingsModel(BaseModel):
         raise NotImplementedError
 
     def _require_own_connections(self) -> None:
-        # LlamaIndex drops what it cannot pickle, and the copy would dial the service itself.
+        # LlamaIndex drops what it cannot pickle, and the copy would make its own connections.
         if any(getattr(self, name) is not None for name in ("http_client", "http_async_client")):
             name = type(self).__name__
             raise ConfigError(f"{name} with an http_client handed in cannot be pickled or copied")
@@ -89,7 +89,7 @@ def describe_fields(kind: type[BaseModel], docs: Mapping[str, str]) -> None:
 
 def own_names(kind: type[BaseModel], data: dict[str, Any]) -> dict[str, Any]:
     """
-    Return a constructor's arguments by our names, with the key hidden; reports of crashes show local variables.
+    Return a constructor's arguments under our names, with the key hidden, because crash reports show local variables.
 
     Raises:
         ConfigError: An argument under another package's name, or two names of one.
@@ -110,7 +110,7 @@ def own_names(kind: type[BaseModel], data: dict[str, Any]) -> dict[str, Any]:
 
 
 def hide_key(data: dict[str, Any]) -> None:
-    """Wrap the key among a constructor's arguments: reports of crashes show local variables."""
+    """Wrap the key among a constructor's arguments, because crash reports show local variables."""
     for name, value in data.items():
         if name.endswith("api_key") and isinstance(value, str):
             data[name] = SecretStr(data[name])

@@ -1,8 +1,8 @@
 """
-Dense and sparse vectors for hybrid stores, which ask for the two apart: one request brings both.
+Dense and sparse vectors for hybrid stores: stores ask for the two separately, and one request returns both.
 
-An integration splits what it is asked for into `SubCall`s, each one call of the client. One of texts asks for both
-halves and keeps them, so that the half asked for second is served from memory. Media have no sparse half.
+An integration splits a list of items into `SubCall`s, each one call of the client. A call of texts requests both
+vectors and keeps them, so that the store's second question is answered from memory. Media have no sparse vectors.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class SubCall:
         into: list[list[float]] | None = None,
     ) -> EmbeddingResult:
         """
-        Make the call. A text that brings both halves is kept for the call that asks for the other one.
+        Make the call. If it requests both vectors, they are kept for the call that asks for the other one.
 
         Args:
             into: An empty list that takes the rows as lists; the result then holds none, unless items failed.
@@ -158,7 +158,7 @@ class SubCall:
             error.args = (f"item {error.index}: {str(error).removeprefix(f'item {here}: ')}",)
 
     def _partial_result(self, error: EmbeddingError) -> EmbeddingResult:
-        """Return what a failed call leaves behind: its rows that are done, and the errors."""
+        """Return the result of a failed call: its finished rows and its errors."""
         if isinstance(error, BulkError):
             return replace(error.result, errors=error.failures)
         if isinstance(error, InputError | ConfigError):
@@ -178,10 +178,10 @@ def whole_piece(items: Sequence[Item]) -> SubCall:
 
 
 def dense_pieces(items: Sequence[Item], *, hybrid: bool) -> list[SubCall]:
-    """Return the calls for dense rows. In hybrid use, texts bring their sparse half along."""
+    """Return the calls for dense rows. In hybrid use, those of texts request sparse vectors too."""
     if not hybrid:
         return [whole_piece(items)]
-    # A refused item belongs to both: a call that fails keeps its rows, so that the retry pays for neither.
+    # A refused item is part of both calls: each then fails and keeps its rows, so that the retry pays for neither.
     texts = _pick(items, lambda item: isinstance(item, str | Refused), both=True)
     media = _pick(items, lambda item: not isinstance(item, str), both=False)
     sound = [piece for piece in (texts, media) if not all(isinstance(item, Refused) for item in piece.items)]
@@ -213,7 +213,7 @@ def dense_rows(pieces: Sequence[SubCall], results: Sequence[EmbeddingResult]) ->
 def sparse_rows(
     count: int, pieces: Sequence[SubCall], results: Sequence[EmbeddingResult]
 ) -> list[SparseVector]:
-    """Put sparse vectors together; what has no words gets an empty one."""
+    """Put sparse vectors together in the order of the items; an item without words gets an empty one."""
     rows = [_NOTHING] * count
     for piece, result in zip(pieces, results, strict=True):
         for position, vector in zip(piece.positions, result.sparse or (), strict=True):
@@ -225,7 +225,7 @@ def joined(
     pieces: Sequence[SubCall], results: Sequence[EmbeddingResult], *, on_error: OnError
 ) -> EmbeddingResult:
     """
-    Put the dense halves of several calls together, with NaN rows where an item failed.
+    Put the dense rows of several calls together, with NaN rows where an item failed.
 
     Raises:
         BulkError: Some items failed, unless `on_error` is "skip".

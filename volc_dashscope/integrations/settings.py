@@ -1,5 +1,5 @@
 """
-`ClientSettings` as pydantic fields, for the integrations: both frameworks configure by pydantic.
+`ClientSettings` as pydantic fields, for the classes of both frameworks.
 
 Not imported by the core itself: pydantic comes with LangChain and with LlamaIndex.
 """
@@ -25,7 +25,7 @@ from volc_dashscope.settings import ClientSettings, documentation
 G = TypeVar("G")
 M = TypeVar("M")
 
-# What is not a setting of the client, among the fields here.
+# The fields here that are not settings of the client.
 _OWN = frozenset({"media_root"})
 _URL_SCHEMES = ("http:", "https:", "data:", "oss:")
 
@@ -38,7 +38,7 @@ class ClientFields(SettingsModel):
     """
 
     provider_name: ClassVar[Provider]
-    # Names that a framework's users know for a setting of ours.
+    # A framework's own names for our settings.
     spellings: ClassVar[Mapping[str, str]] = {}
 
     base_model: str | None = None
@@ -158,7 +158,7 @@ class ClientFields(SettingsModel):
 describe_fields(ClientFields, documentation())
 
 _KEYS = frozenset({"api_key", "ark_api_key", "dashscope_api_key"})
-# What an integration's client is made from, by any name an integration has for it.
+# The fields that the client is made from, by any name that an integration has for them.
 _SHAPING = frozenset(ClientFields.model_fields) | {
     *_KEYS,
     "model",
@@ -168,7 +168,7 @@ _SHAPING = frozenset(ClientFields.model_fields) | {
 
 
 def warn_of_copied_cache(cache: object) -> None:
-    """Warn where settings are pickled: a dict arrives as a copy, and what is put into it there is lost."""
+    """Warn when settings are pickled: a dict arrives as a copy, and entries added there are lost."""
     if isinstance(cache, dict):
         warnings.warn(
             "cache= is a dict, and goes to another process as a copy: what is embedded there is not kept and is "
@@ -179,7 +179,7 @@ def warn_of_copied_cache(cache: object) -> None:
 
 
 def is_url(given: object) -> bool:
-    """Return whether a string is meant as a URL, where an integration takes URLs and paths alike."""
+    """Return whether a string is a URL, where an integration accepts both URLs and paths."""
     return isinstance(given, str) and given[:6].lower().startswith(_URL_SCHEMES)
 
 
@@ -188,7 +188,7 @@ def require_event_loop() -> None:
     Refuse an event loop that is not asyncio's, before a framework starts asyncio's tasks in it.
 
     Raises:
-        ConfigError: With the way out.
+        ConfigError: With what to do instead.
     """
     running_loop()
 
@@ -198,7 +198,7 @@ def each(given: Iterable[G], make: Callable[[G], M], *, name: str) -> list[M]:
     Return `make` of every member of a list.
 
     Raises:
-        InputError: One thing where a list belongs, or the first member refused, with its index.
+        InputError: It is not a list, or a member is refused; the index is that of the first one.
     """
     made: list[M] = []
     for index, one in enumerate(as_iterable(given, name=name)):

@@ -1,10 +1,10 @@
 """
-Many texts at half the price or in one file, when the vectors may take hours: DashScope's two kinds of job.
+DashScope's two kinds of job: many texts in one file or at half the price, if the vectors may take hours.
 
     FileJobs, AsyncFileJobs      `text-embedding-async-*`: a text file behind a URL, one text a line
     BatchJobs, AsyncBatchJobs    the OpenAI-compatible Batch: a JSONL file, half price, up to 14 days
 
-A job lives at the service. Its id is all that is needed to go on with it, also in another process.
+A job runs at the service. Its id is enough to continue with it, also in another process.
 """
 
 from __future__ import annotations

@@ -37,12 +37,12 @@ def parts(path: str | Path) -> list[Path]:
 
 def write(texts: Iterable[str], path: str | Path, spec: RequestSpec) -> int:
     """
-    Write texts as request lines and return their number; what one file cannot hold goes into further ones.
+    Write texts as request lines and return their number; further files take what one file cannot hold.
 
     Lines are numbered from 0 in each file.
 
     Raises:
-        InputError: A text is empty or too long, or a file exists. No file is left behind then.
+        InputError: A text is empty or too long, or a file exists. No file is left.
     """
     items, _ = all_as_sent(items_of(texts, name="texts"), spec)
     if not items:
@@ -56,7 +56,7 @@ def write(texts: Iterable[str], path: str | Path, spec: RequestSpec) -> int:
             with part.open("xb") as file:
                 made.append(part)
                 file.write(lines)
-        # A longer run's next file would pass for one of this run.
+        # The next file of an earlier, longer run would be taken for one of this run.
         if _part(place, len(made)).exists():
             raise FileExistsError(_part(place, len(made)))
     except BaseException as error:
@@ -83,7 +83,7 @@ def load(path: str | Path, spec: RequestSpec) -> bytes:
         data = place.read_bytes()
     except OSError as error:
         raise InputError(f"file {place.name!r} cannot be read: {error.strerror}") from error
-    # Split at line ends only: splitlines() would also split at characters JSON leaves inside a text.
+    # Split at line ends only: splitlines() also splits at characters that JSON allows inside a text.
     lines = data.removesuffix(b"\n").split(b"\n")
     if len(lines) > MAX_LINES:
         raise InputError(f"file {place.name!r} has {len(lines):,} lines; a Batch takes at most {MAX_LINES:,}")
@@ -98,7 +98,7 @@ def load(path: str | Path, spec: RequestSpec) -> bytes:
 
 
 def read(job: Job, spec: RequestSpec, harvest: ResultFiles) -> JobResult:
-    """Return the vectors of the fetched files; a failed line may be in either (live report, 2026-09)."""
+    """Return the vectors of the downloaded files; a failed line may be in either (live report, 2026-09)."""
     collector = ResultCollector(job, spec)
     try:
         for file in (harvest.output, harvest.errors):
@@ -121,7 +121,7 @@ def _part(path: Path, number: int) -> Path:
 
 
 def _files(texts: Iterable[str], spec: RequestSpec) -> Iterator[bytearray]:
-    """Yield the content of one file after the other."""
+    """Yield the content of each file."""
     content, number = bytearray(), 0
     for index, text in enumerate(texts):
         line = _line(text, number, spec)
@@ -181,7 +181,7 @@ def _collect_line(entry: dict[str, Any], collector: ResultCollector, spec: Reque
 def _refusal(
     number: int, reply: Reply, problem: Any, response: dict[str, Any], spec: RequestSpec
 ) -> EmbeddingError:
-    """Make the error of a line: its keys are `code` or, in the page's own script, `error_code`."""
+    """Return the error of a line, whose key is `code` or, in the page's own script, `error_code`."""
     body, request_id = response.get("body"), response.get("request_id")
     body = body if isinstance(body, dict) else {}
     answer = next(

@@ -1,4 +1,4 @@
-"""`BatchJobs` and `AsyncBatchJobs`: thin mirrors of the flows in `_batch_work`."""
+"""`BatchJobs` and `AsyncBatchJobs`, which run the flows of `_batch_work`."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ class _BatchSettings(Settings):
         """
         Write texts as the request lines of a new file and return their number.
 
-        50,000 lines or 500 MB fill a file; what is left goes into further ones beside it, and `files(path)`
-        lists them all. Lines are numbered from 0 in each file. No file is overwritten.
+        A file takes 50,000 lines or 500 MB; the rest goes into further files beside it, which `files(path)` lists.
+        Lines are numbered from 0 in each file. No file is overwritten.
 
         Raises:
-            InputError: A text is empty or too long, or a file exists. No file is left behind then.
+            InputError: A text is empty or too long, or a file exists. No file is left.
         """
         return _batch_file.write(texts, path, self._spec)
 
@@ -69,7 +69,7 @@ class BatchJobs(_BatchSettings, SyncLifecycle):
         Upload a file that `write` made, and start a job for it.
 
         Args:
-            completion_window: "24h" to "336h", or "1d" to "14d"; what is not done by then expires unpaid.
+            completion_window: "24h" to "336h", or "1d" to "14d"; lines not done by then expire and are not billed.
             metadata: `ds_name`, `ds_description`, `ds_batch_finish_callback` (a URL).
 
         Raises:
@@ -79,29 +79,29 @@ class BatchJobs(_BatchSettings, SyncLifecycle):
         return self._run(self._work.submit(_batch_file.load(path, self._spec), self._spec, plan))
 
     def get(self, job_id: str) -> Job:
-        """Ask how a job stands; the service wants to be asked once a minute at most."""
+        """Return the state of a job; the service allows one request a minute."""
         return self._run(self._work.look(job_id, self._spec))
 
     def cancel(self, job_id: str) -> Job:
-        """Cancel a job; lines that are done are billed."""
+        """Cancel a job; finished lines are billed."""
         return self._run(self._work.cancel(job_id, self._spec))
 
     def wait(self, job_id: str, *, timeout: float | None = None) -> Job:
         """
-        Look once a minute until the job has ended, well or not, and return it.
+        Poll once a minute until the job has ended, and return it, whether it succeeded or failed.
 
         Raises:
-            ServiceUnavailableError: It still runs when another look would come after `timeout` seconds.
+            ServiceUnavailableError: It is still running and the next poll would be after `timeout` seconds.
         """
         return self._run(self._work.wait(job_id, self._spec, timeout))
 
     def collect(self, job_id: str) -> JobResult:
         """
-        Fetch the vectors of a job that has ended, and the errors of its failed lines; also in another process
-        than the one that submitted it, within 30 days.
+        Download the vectors of a job that has ended, and the errors of its failed lines, within 30 days. Any process
+        can do so, not only the one that submitted it.
 
         Raises:
-            EmbeddingError: The whole job failed, with its code and message; or it still runs.
+            EmbeddingError: The whole job failed, with its code and message; or it is still running.
         """
         with ResultFiles() as harvest:
             job = self._run(self._work.fetch(job_id, self._spec, harvest))
@@ -131,7 +131,7 @@ class AsyncBatchJobs(_BatchSettings, AsyncLifecycle):
         completion_window: str = "24h",
         metadata: Mapping[str, str] | None = None,
     ) -> Job:
-        """As `BatchJobs.submit`, awaited; a large file is read beside the event loop."""
+        """As `BatchJobs.submit`, awaited; a large file is read in a thread."""
         plan = planned(completion_window, metadata)
         data = await asyncio.to_thread(_batch_file.load, path, self._spec)
         return await self._arun(self._work.submit(data, self._spec, plan))
@@ -149,7 +149,7 @@ class AsyncBatchJobs(_BatchSettings, AsyncLifecycle):
         return await self._arun(self._work.wait(job_id, self._spec, timeout))
 
     async def collect(self, job_id: str) -> JobResult:
-        """As `BatchJobs.collect`, awaited; large files are read beside the event loop."""
+        """As `BatchJobs.collect`, awaited; large files are read in a thread."""
         with ResultFiles() as harvest:
             job = await self._arun(self._work.fetch(job_id, self._spec, harvest))
             return await asyncio.to_thread(_batch_file.read, job, self._spec, harvest)

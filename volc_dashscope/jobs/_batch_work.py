@@ -1,5 +1,5 @@
 """
-Batch jobs as flows: upload and create, look, cancel, fetch.
+Batch jobs as flows: submit, poll, cancel, download.
 
 Page: alibabacloud.com/help/en/model-studio/batch-interfaces-compatible-with-openai, as of 2026-11-21.
 """
@@ -30,7 +30,7 @@ _METADATA = {"ds_name": 100, "ds_description": 200, "ds_batch_finish_callback": 
 
 
 class BatchWork:
-    """The flows of one object's Batch jobs."""
+    """The flows of Batch jobs."""
 
     def __init__(self, context: RetryContext) -> None:
         self._context = context
@@ -55,15 +55,15 @@ class BatchWork:
                 yield from exchange(Step(lambda: create, lambda reply: _read(reply, spec)), self._submitting)
             )
         except PERHAPS_DONE:
-            # The batch may be there although its reply was lost. Nobody else knows this file, so one that
-            # reads it is ours; a second one would be billed as well.
+            # The batch may exist although its reply was lost. Only this call knows the file, so a batch that
+            # reads it is this one; a second batch would be billed as well.
             found = yield from self._of_file(name, spec)
             if not found:
                 raise
             return found[0]
 
     def look(self, job_id: str, spec: RequestSpec) -> Flow[Job]:
-        """Ask how a job stands."""
+        """Return the state of a job."""
         request = Request("GET", f"{spec.base_url}/batches/{checked_id(job_id)}", spec.headers)
         return (
             yield from exchange(
@@ -72,7 +72,7 @@ class BatchWork:
         )
 
     def cancel(self, job_id: str, spec: RequestSpec) -> Flow[Job]:
-        """Cancel a job; lines that are done stay done."""
+        """Cancel a job; finished lines are kept."""
         request = Request("POST", f"{spec.base_url}/batches/{checked_id(job_id)}/cancel", spec.headers)
         return (
             yield from exchange(
@@ -81,7 +81,7 @@ class BatchWork:
         )
 
     def wait(self, job_id: str, spec: RequestSpec, timeout: float | None) -> Flow[Job]:
-        """Look once a minute until a job has ended."""
+        """Poll once a minute until a job has ended."""
         return (
             yield from wait(
                 lambda: self.look(job_id, spec), self._context, timeout=timeout, pauses=(_PAUSE, _PAUSE)
@@ -89,7 +89,7 @@ class BatchWork:
         )
 
     def fetch(self, job_id: str, spec: RequestSpec, harvest: ResultFiles) -> Flow[Job]:
-        """Put the files of a job that has ended into the harvest."""
+        """Download the files of a job that has ended."""
         job = yield from self.look(job_id, spec)
         if not job.ended:
             raise unfinished(job)
@@ -116,7 +116,7 @@ class BatchWork:
 
 def planned(completion_window: str, metadata: Mapping[str, str] | None) -> dict[str, object]:
     """
-    Return the arguments of a batch, checked.
+    Return the checked arguments of a batch.
 
     Raises:
         InputError: A window outside 24h..336h (1d..14d), or metadata the service does not take.
@@ -177,7 +177,7 @@ def _listed(reply: Reply, spec: RequestSpec, name: str) -> list[Job] | Embedding
     rows = body.get("data")
     rows = [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
     jobs = [_job(row, reply) for row in rows]
-    # Asked for this file only; a service that ignores the filter must not pass another's batch for ours.
+    # The filter asks for this file only; a service that ignores it may list batches of other files.
     return [job for job in jobs if job is not None and job.input_file_id == name]
 
 
@@ -207,7 +207,7 @@ def _job(body: dict[str, Any], reply: Reply, job_id: str | None = None) -> Job |
 
 
 def _id(body: dict[str, Any], name: str) -> str | None:
-    """Return an id of a reply that can stand in a path."""
+    """Return an id from a reply that is safe in a URL's path."""
     value = body.get(name)
     try:
         return checked_id(value) if isinstance(value, str) else None

@@ -1,4 +1,4 @@
-"""`FileJobs` and `AsyncFileJobs`: thin mirrors of the flows in `_file_work`."""
+"""`FileJobs` and `AsyncFileJobs`, which run the flows of `_file_work`."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class _FileSettings(Settings):
 
     def write(self, texts: Iterable[str], path: str | Path) -> int:
         """
-        Write texts as the lines of a new .txt file, to be put where the service can fetch it.
+        Write texts as the lines of a new .txt file, which you then put where the service can fetch it.
 
         Returns:
             The number of lines, for `collect(count=...)`.
@@ -45,7 +45,7 @@ class _FileSettings(Settings):
 @documented
 class FileJobs(_FileSettings, SyncLifecycle):
     """
-    Embeds a file of texts that the service fetches from your address, at the models `text-embedding-async-*`.
+    Embeds a file of texts that the service fetches from a URL, with the models `text-embedding-async-*`.
 
     ```python
     with FileJobs("text-embedding-async-v2") as jobs:
@@ -66,24 +66,24 @@ class FileJobs(_FileSettings, SyncLifecycle):
             url: Where the service fetches the file: a public https URL ending in .txt, one text a line.
 
         Raises:
-            EmbeddingError: It was refused; or the reply was lost, and then it is not sent a second time.
+            EmbeddingError: It was refused, or the reply was lost. A request whose reply was lost is not sent again.
         """
         return self._run(self._work.submit(url, self._spec_for(text_type=text_type)))
 
     def get(self, job_id: str) -> Job:
-        """Ask how a job stands. An id the service does not know is a `RequestError`."""
+        """Return the state of a job. An id that the service does not know is a `RequestError`."""
         return self._run(self._work.look(job_id, self._spec))
 
     def cancel(self, job_id: str) -> Job:
-        """Cancel a job; only one that is PENDING obeys."""
+        """Cancel a job; the service cancels PENDING jobs only."""
         return self._run(self._work.cancel(job_id, self._spec))
 
     def wait(self, job_id: str, *, timeout: float | None = _DAY) -> Job:
         """
-        Look until the job has ended, well or not, and return it.
+        Poll until the job has ended, and return it, whether it succeeded or failed.
 
         Raises:
-            ServiceUnavailableError: It still runs when another look would come after `timeout` seconds.
+            ServiceUnavailableError: It is still running and the next poll would be after `timeout` seconds.
         """
         return self._run(self._work.wait(job_id, self._spec, timeout))
 
@@ -91,15 +91,15 @@ class FileJobs(_FileSettings, SyncLifecycle):
         self, job_id: str, *, count: int | None = None, first_line: FirstLine | None = None
     ) -> JobResult:
         """
-        Fetch the vectors of a job that has succeeded, within 24 hours; also in another process than the one
-        that submitted it.
+        Download the vectors of a job that has succeeded, within 24 hours. Any process can do so, not only the one that
+        submitted it.
 
         Args:
-            count: Lines of the input file, so that missing ones at its end are noticed.
-            first_line: Number of the first line in the result; None to read it off the numbers.
+            count: Lines of the input file, to notice missing lines at its end.
+            first_line: Number of the first line in the result; None to infer it.
 
         Raises:
-            EmbeddingError: The job failed, with its code and message; or it still runs; or its result is gone.
+            EmbeddingError: The job failed, with its code and message; or it is still running; or its result is gone.
         """
         with ResultFiles() as harvest:
             job = self._run(self._work.fetch(job_id, self._spec, harvest))
@@ -140,7 +140,7 @@ class AsyncFileJobs(_FileSettings, AsyncLifecycle):
     async def collect(
         self, job_id: str, *, count: int | None = None, first_line: FirstLine | None = None
     ) -> JobResult:
-        """As `FileJobs.collect`, awaited; a large result is read beside the event loop."""
+        """As `FileJobs.collect`, awaited; a large result is read in a thread."""
         with ResultFiles() as harvest:
             job = await self._arun(self._work.fetch(job_id, self._spec, harvest))
             return await asyncio.to_thread(

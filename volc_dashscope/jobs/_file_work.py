@@ -1,5 +1,5 @@
 """
-File jobs of `text-embedding-async-*` as flows: submit, look, cancel, fetch; and how their result is read.
+File jobs of `text-embedding-async-*` as flows: submit, poll, cancel, download; and the reading of their result.
 
 Page: help.aliyun.com/zh/model-studio/text-embedding-batch-api, as of 2026-11-21. Jobs and results live 24 hours.
 """
@@ -29,9 +29,9 @@ from volc_dashscope.results import Usage
 # "1 submit per second."
 _SUBMITS_PER_MINUTE = 60
 _MAX_BYTES = 200 * MIB
-# No page names the keys of a result line, nor says whether they are at its top or in its "output", where public user
-# code reads them: both nestings and several spellings are understood (unsourced, verify live). The emulator's are
-# those of the synchronous reply. Of a line that has none of them nothing is guessed.
+# No page names the keys of a result line, nor says whether they are at its top level or in its "output", where public
+# user code reads them: both forms and several spellings are read (unsourced, verify live). The emulator writes
+# those of the synchronous reply. A line without any of them is an error.
 _NUMBER_KEYS = (
     "text_index",
     "index",
@@ -47,7 +47,7 @@ _EXPIRED = (403, 404)
 
 
 class FileWork:
-    """The flows of one object's file jobs."""
+    """The flows of file jobs."""
 
     # Unsourced A51: a line of an async result has the keys of the synchronous reply; other spellings are
     # tried. Settled by a job of three lines.
@@ -60,7 +60,7 @@ class FileWork:
         source = source_of_url(url, "image").url
         if source is None:
             raise InputError("a file job takes the URL of a file, not a data URI")
-        # "File type should be txt", says the service after a minute in its queue.
+        # The service refuses other names after a minute in its queue: "File type should be txt".
         if not source.partition("?")[0].endswith(".txt"):
             raise InputError("a file job takes the URL of a .txt file")
         step = Step(
@@ -75,7 +75,7 @@ class FileWork:
             raise
 
     def look(self, job_id: str, spec: RequestSpec) -> Flow[Job]:
-        """Ask how a job stands."""
+        """Return the state of a job."""
         url = f"{spec.base_url}/tasks/{checked_id(job_id)}"
         step = Step(lambda: Request("GET", url, spec.headers), lambda reply: _job(reply, spec, job_id))
         return (yield from exchange(step, self._context))
@@ -91,7 +91,7 @@ class FileWork:
         return (yield from self.look(job_id, spec))
 
     def wait(self, job_id: str, spec: RequestSpec, timeout: float | None) -> Flow[Job]:
-        """Look until a job has ended: after 1, 2, 4, then every 8 seconds, as the vendor's SDK does."""
+        """Poll until a job has ended: after 1, 2, 4, then every 8 seconds, as the vendor's SDK does."""
         return (
             yield from wait(
                 lambda: self.look(job_id, spec), self._context, timeout=timeout, pauses=(1.0, 8.0)
@@ -99,7 +99,7 @@ class FileWork:
         )
 
     def fetch(self, job_id: str, spec: RequestSpec, harvest: ResultFiles) -> Flow[Job]:
-        """Put the result of a job that has ended into the harvest."""
+        """Download the result of a job that has ended."""
         job = yield from self.look(job_id, spec)
         if not job.ended:
             raise unfinished(job)
@@ -112,7 +112,7 @@ class FileWork:
                 provider=dashscope.NAME,
                 request_id=job.request_id,
             )
-        # The link is signed itself; it leads to a storage host, which has no business with the key.
+        # The link is signed; it leads to a storage host, which must not get the key.
         request = Request(
             "GET", url, {"Accept": "*/*"}, keyless=True, into=harvest.output, largest=LARGEST_RESULT
         )
@@ -131,11 +131,11 @@ def read(
     first_line: int | None = None,
 ) -> JobResult:
     """
-    Return the vectors of a fetched result.
+    Return the vectors of a downloaded result.
 
     Args:
-        count: Lines of the input file, so that missing ones at its end are noticed.
-        first_line: Number of the file's first line in the result, 0 or 1; None to read it off the numbers.
+        count: Lines of the input file, to notice missing lines at its end.
+        first_line: Number of the file's first line in the result, 0 or 1; None to infer it.
     """
     if count is not None and (isinstance(count, bool) or not isinstance(count, int) or count < 1):
         raise InputError(f"count must be the number of lines of the file, got {count!r}")
@@ -171,7 +171,7 @@ def write(texts: Iterable[str], path: str | Path, spec: RequestSpec) -> int:
 
     Raises:
         InputError: A text is empty, too long, or not one line; there are too many; or the file exists. Nothing
-            is written then.
+            is written.
     """
     items, _ = all_as_sent(items_of(texts, name="texts"), spec)
     check_items(items, spec)
@@ -181,7 +181,7 @@ def write(texts: Iterable[str], path: str | Path, spec: RequestSpec) -> int:
         )
     lines = []
     for index, text in enumerate(map(str, items)):
-        # An empty line is skipped by the service, and a text of two lines would be two texts.
+        # The service skips an empty line, and reads a text of two lines as two texts.
         if not text.strip() or len(text.splitlines()) != 1:
             raise InputError(f"item {index}: the text is not one line with words on it", index=index)
         lines.append(text)
@@ -209,7 +209,7 @@ def _job(reply: Reply, spec: RequestSpec, job_id: str | None = None) -> Job | Em
     output = output if isinstance(output, dict) else {}
     found, status = output.get("task_id"), output.get("task_status")
     if status == "UNKNOWN" and job_id is not None:
-        # The service answers 200 for an id it does not have (the vendor's SDK 2.x treats it as missing).
+        # The service answers 200 for an unknown id (the vendor's SDK 2.x treats it as missing).
         return RequestError(
             f"{dashscope.NAME} knows no job {job_id}: it never existed, is older than 24 hours, or belongs to "
             f"another key or region [request id {request_id}]",
@@ -237,7 +237,7 @@ def _job(reply: Reply, spec: RequestSpec, job_id: str | None = None) -> Job | Em
 
 def _fetched(reply: Reply, job: Job, spec: RequestSpec, harvest: ResultFiles) -> EmbeddingError | None:
     if reply.status == 200:
-        # Every job that succeeded had a line.
+        # A job that succeeded has at least one line.
         empty = harvest.output.seek(0, os.SEEK_END) == 0
         subject = f"the result of job {job.id}"
         reason = "the body is empty"
@@ -254,10 +254,10 @@ def _fetched(reply: Reply, job: Job, spec: RequestSpec, harvest: ResultFiles) ->
 
 def _flat(entry: dict[str, Any]) -> dict[str, Any]:
     """
-    Return a result line with what its `output` holds at the top.
+    Return a result line with the fields of its `output` at the top level.
 
-    The output may be the vector's own object or, as in a synchronous reply, hold a list of one such object. A line
-    number at the top is that of the line; one further in may count within the line.
+    The output is the vector's object or, as in a synchronous reply, a list of one such object. A line number at the top
+    level is that of the line; a nested one may count within the line.
     """
     output = entry.get("output")
     inner = output if isinstance(output, dict) else {}
@@ -281,7 +281,7 @@ def _number(entry: dict[str, Any], most: int) -> int:
 
 
 def _first(numbers: set[int], count: int | None) -> int:
-    """Whether lines are counted from 0 or from 1, where the numbers themselves leave no doubt."""
+    """Return whether lines are counted from 0 or from 1, if the numbers leave no doubt."""
     if not numbers or 0 in numbers:
         return 0
     if count is not None and count in numbers:

@@ -1,4 +1,4 @@
-"""What a job is and what it brings."""
+"""A job and its result."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _ENDS = frozenset({"SUCCEEDED", "FAILED", "CANCELED", "completed", "failed", "ex
 @dataclass(frozen=True, slots=True)
 class Job:
     """
-    One job as the service last told of it.
+    The last known state of a job.
 
     ```python
     jobs = BatchJobs("text-embedding-v4")
@@ -27,18 +27,18 @@ class Job:
     ```
 
     Attributes:
-        id: All that is needed to go on with it, also in another process.
+        id: Enough to continue with the job, also in another process.
         status: As the service spells it: PENDING, RUNNING, SUCCEEDED, FAILED, CANCELED (file jobs), or validating,
             in_progress, finalizing, completed, failed, expired, cancelling, cancelled (Batch).
-        counts: Lines by outcome ("total", "completed", "failed"), as far as the service tells.
+        counts: Lines by outcome ("total", "completed", "failed"), as far as the service says.
         code: Why it failed, as the service spells it.
-        message: The same in words.
-        usage: What it cost, where the service tells before its result is read.
+        message: The same as a sentence.
+        usage: What was billed, if the service says so before the result is read.
         request_id: The id to quote to the service's support.
-        input_file_id: File of a Batch job: what was sent.
-        output_file_id: What came out.
-        error_file_id: The lines that failed.
-        result_url: Where a file job's result is; the link is signed and short-lived.
+        input_file_id: The file that was sent, of a Batch job.
+        output_file_id: The file of results.
+        error_file_id: The file of failed lines.
+        result_url: The result of a file job; the link is signed and short-lived.
     """
 
     id: str
@@ -55,14 +55,14 @@ class Job:
 
     @property
     def ended(self) -> bool:
-        """Whether nothing will change any more."""
+        """Whether the job has ended."""
         return self.status in _ENDS
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class JobResult:
     """
-    Vectors of one job.
+    The vectors of one job.
 
     ```python
     jobs = BatchJobs("text-embedding-v4")
@@ -77,9 +77,9 @@ class JobResult:
     Attributes:
         vectors: float32, shape (n, dimension), row i for line i of the file; NaN where the line failed.
         errors: Error by line, for each row that is NaN.
-        usage: What the job cost.
-        request_ids: Ids the service gave the job or its lines, each once.
-        job: The job as it was when its result was read.
+        usage: What the job was billed.
+        request_ids: Ids of the job and its lines at the service, each once.
+        job: The job when its result was read.
     """
 
     vectors: FloatArray

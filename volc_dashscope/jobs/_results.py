@@ -1,4 +1,4 @@
-"""The lines of a result file -> vectors by line number. Nothing in the file is trusted."""
+"""Reads the lines of a result file as vectors by line number, without trusting them."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ _LONGEST_LINE = 8 * 1024**2
 
 
 class ResultFiles:
-    """Where result files are put until they are read: on disk, because a full one does not belong in memory."""
+    """Temporary files for results: on disk, because a full one is too large for memory."""
 
     def __enter__(self) -> ResultFiles:
         self._stack = ExitStack()
         self.output: IO[bytes] = self._stack.enter_context(TemporaryFile())
         self.errors: IO[bytes] = self._stack.enter_context(TemporaryFile())
-        # Why there is no error file although the job names one.
+        # The reason why the error file that the job names is missing.
         self.refused: EmbeddingError | None = None
         return self
 
@@ -40,7 +40,7 @@ class ResultFiles:
 
 
 class ResultCollector:
-    """Rows and errors of a job by the number of their line."""
+    """Collects the rows and errors of a job by line number."""
 
     def __init__(self, job: Job, spec: RequestSpec) -> None:
         self._job = job
@@ -52,16 +52,16 @@ class ResultCollector:
 
     @property
     def numbers(self) -> set[int]:
-        """Lines of which anything was told."""
+        """The numbers of lines with a row or an error."""
         return self._rows.keys() | self._errors.keys()
 
     def note(self, request_id: Any) -> None:
-        """Remember a request id."""
+        """Store a request id."""
         if isinstance(request_id, str) and request_id:
             self._request_ids[request_id] = None
 
     def add(self, number: int, value: Any) -> None:
-        """Store the vector of a line; a second one for the same line makes both worthless."""
+        """Store the vector of a line; a second vector for the same line is an error, since either may be wrong."""
         try:
             if number in self._rows or number in self._errors:
                 raise Malformed("the line appears twice")
@@ -71,13 +71,13 @@ class ResultCollector:
             self._errors[number] = self.broken(f"line {number}: {reason}", number)
 
     def fail(self, number: int, error: EmbeddingError) -> None:
-        """Store the error of a line; a file of failures may repeat what the file of results says."""
+        """Store the error of a line; the error file may repeat an error of the result file."""
         if self._rows.pop(number, None) is not None:
             error = self.broken(f"line {number}: it has a vector and an error", number)
         self._errors.setdefault(number, error)
 
     def broken(self, reason: str, number: int | None = None) -> BadReplyError:
-        """Make the error for a result that breaks its format."""
+        """Return the error for a result that breaks its format."""
         return BadReplyError(
             f"{dashscope.NAME} gave job {self._job.id} a result that breaks its format: {reason}",
             provider=dashscope.NAME,
@@ -87,12 +87,12 @@ class ResultCollector:
 
     def result(self, count: int, missing: EmbeddingError, *, first: int = 0) -> JobResult:
         """
-        Return what was gathered.
+        Return what was collected.
 
         Args:
             count: Lines of the input.
-            missing: The error of lines of which nothing was told.
-            first: Number of the first line in the file of results.
+            missing: The error of lines with neither a row nor an error.
+            first: Number of the first line in the result file.
         """
         table = np.empty((count, self._spec.expected or 0), dtype=np.float32)
         errors: dict[int, EmbeddingError] = {}
@@ -113,10 +113,10 @@ def _numbered(error: EmbeddingError, number: int) -> EmbeddingError:
 
 def entries(file: IO[bytes], most: int) -> Iterator[dict[str, Any]]:
     """
-    Yield the JSON objects of a file of lines, which may be compressed.
+    Yield the JSON objects of a JSONL file, which may be compressed.
 
     Args:
-        most: Lines it may have.
+        most: The most lines it may have.
 
     Raises:
         Malformed: It is cut short, too large, or holds something else.

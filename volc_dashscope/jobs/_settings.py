@@ -1,4 +1,4 @@
-"""What the job classes have in common: settings, checked, and connections."""
+"""The base of the job classes: checked settings and connections."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class Settings(_config.NamesOurs):
     @classmethod
     def from_settings(cls, settings: ClientSettings) -> Self:
         """
-        Return the jobs of a client's settings; those that mean nothing to a job are not used.
+        Return an object with a client's settings; those that do not apply to jobs are ignored.
 
         Raises:
             ConfigError: As the constructor.
@@ -107,7 +107,7 @@ class Settings(_config.NamesOurs):
         self._spec = spec = settings.resolved_spec()
         if spec.expected is None:
             raise ConfigError("a job needs to know the length of its vectors; pass dimensions")
-        # The limits of an account are for embedding; jobs have their own, of the service's pages.
+        # The account's limits are for embedding requests; the service has separate limits for jobs.
         settings = replace(
             settings, requests_per_minute=None, tokens_per_minute=None, max_concurrency=_WIDTH, limiter=None
         )
@@ -128,7 +128,7 @@ class Settings(_config.NamesOurs):
         return f"{type(self).__name__}({self._spec.model!r}, {self._spec.place}, dimension={self.dimension})"
 
     def _spec_for(self, **changes: str | None) -> RequestSpec:
-        """Return the settings with arguments of a call, checked."""
+        """Return the checked spec with the arguments of a call."""
         spec = replace(self._spec, **changes)  # type: ignore[arg-type]
         check_settings(spec)
         return spec

@@ -1,4 +1,4 @@
-"""What both kinds of job do alike: wait for the end, judge how it ended, submit without paying twice. Pure."""
+"""Shared by both kinds of job: waiting for the end, and submitting without being billed twice. Pure."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ from volc_dashscope.errors import (
 from volc_dashscope.jobs._job import Job
 from volc_dashscope.providers import dashscope
 
-# Errors after which the service may have done what it was asked.
+# Errors after which the service may have carried out the request.
 PERHAPS_DONE = (TransportError, ServiceUnavailableError, BadReplyError)
 
 
 @dataclass(frozen=True, slots=True)
 class NonIdempotentRetry(Retry):
-    """Repeats only what the service certainly refused: a job submitted twice is billed twice."""
+    """Retries only what the service certainly refused: a job submitted twice is billed twice."""
 
     def after(self, error: EmbeddingError, attempt: int, elapsed: float) -> float | None:
-        """As for any request, but None where the request may have been carried out."""
-        # Not super(): a class with slots is made twice, and super() would mean the first.
+        """As `Retry.after`, but None if the request may have been carried out."""
+        # Not super(): dataclass creates a class with slots twice, and super() refers to the first.
         return None if isinstance(error, PERHAPS_DONE) else Retry.after(self, error, attempt, elapsed)
 
 
 def submitting(context: RetryContext, per_minute: float | None = None) -> RetryContext:
-    """Return the context of a request that makes a job."""
+    """Return the retry context of a request that creates a job."""
     once = NonIdempotentRetry(context.retry.max_retries, context.retry.deadline, context.retry.random)
     return RetryContext(once, RateLimiter(per_minute, None), context.clock, context.provider)
 
@@ -50,11 +50,11 @@ def wait(
     pauses: tuple[float, float],
 ) -> Flow[Job]:
     """
-    Look at a job until it has ended.
+    Poll a job until it has ended.
 
     Args:
-        timeout: Seconds after which no look is taken; None for as long as it takes.
-        pauses: Seconds between the first two looks, doubled each time up to the second number.
+        timeout: Seconds after which it is not polled again; None for no limit.
+        pauses: Seconds between the first two polls, doubled each time up to the second number.
     """
     if timeout is not None:
         check_patience({}, {"timeout": timeout})
@@ -64,7 +64,7 @@ def wait(
         job = yield from look()
         if job.ended:
             return job
-        # As for a retry: sleeping to the end without another look would only delay the same answer.
+        # As for a retry: sleeping until the timeout without another poll would only delay the same error.
         if timeout is not None and context.clock() - started + pause > timeout:
             raise unfinished(job, f" after {timeout:g} s")
         yield Wait(pause, expected=True)
@@ -72,7 +72,7 @@ def wait(
 
 
 def unfinished(job: Job, since: str = "") -> ServiceUnavailableError:
-    """Make the error for a job that still runs."""
+    """Return the error for a job that is still running."""
     return ServiceUnavailableError(
         f"job {job.id} is still {job.status}{since}; it goes on at the service: wait for the same id again",
         provider=dashscope.NAME,
@@ -82,7 +82,7 @@ def unfinished(job: Job, since: str = "") -> ServiceUnavailableError:
 
 
 def failure(job: Job, spec: RequestSpec) -> EmbeddingError:
-    """Make the error for a job that ended without a result."""
+    """Return the error for a job that ended without a result."""
     if job.code is None and job.message is None:
         words = f"job {job.id} is {job.status} and has no result"
         return RequestError(words, provider=dashscope.NAME, request_id=job.request_id)
@@ -91,7 +91,7 @@ def failure(job: Job, spec: RequestSpec) -> EmbeddingError:
 
 
 def checked_id(value: str, what: str = "job_id") -> str:
-    """Return an id that can stand in a path."""
+    """Return an id that is safe in a URL's path."""
     if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,255}", value):
         raise InputError(f"{what} must be an id as the service gave it: letters, digits, '.', '_' and '-'")
     return value

@@ -64,6 +64,6 @@ def get_model_info(name: str) -> ModelInfo | None:
     """
     Return the row of a model id, or None for a name the table does not have.
 
-    Capitals, white space, full-width letters and a vendor in front (`dashscope/text-embedding-v4`) are forgiven.
+    Capitals, white space, full-width letters and a vendor in front (`dashscope/text-embedding-v4`) are accepted.
     """
     return _ROWS.get(name) or _ROWS.get(plain(name))

@@ -1,4 +1,4 @@
-"""What one model can do: a row of facts that every other module asks instead of the model's name."""
+"""The row of one model: its limits, abilities and prices. Code asks the row, never the model's name."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class MediaRule:
     Attributes:
         formats: Canonical format names, as `volc_dashscope._media` sniffs them ("jpeg", "png", "mp4", ...).
         max_bytes: Largest file, inclusive.
-        inline: Bytes may travel as a data URI; False means a public URL only.
+        inline: Bytes can be sent as a data URI; False means a public URL only.
         min_side: Smallest width or height in pixels, inclusive; 0 means the page states none.
         max_pixels: Largest width x height, inclusive; 0 means the page states none.
     """
@@ -110,35 +110,35 @@ class ModelInfo:
 
     Attributes:
         name: Model id as the service spells it.
-        endpoint: Which wire format carries it: "multimodal", "text", or "async" (file jobs only).
+        endpoint: The form of its requests: "multimodal", "text", or "async" (file jobs only).
         routes: Ways to reach it: "native" requests, the "openai" compatible one, "batch" and "async" jobs.
-        dimensions: Every length a vector can be asked for; empty when not known.
-        default_dimension: Length when nothing is asked; None when not known.
+        dimensions: Every length of a vector that can be requested; empty if unknown.
+        default_dimension: Length if none is requested; None if unknown.
         reduces: Who shortens a vector: "server" (a request field), "client" (first d components),
-            "either" (the field is sent when asked; a full-length reply is cut), None (fixed length).
+            "either" (the field is sent on request; a full-length reply is cut), None (fixed length).
         batch: Items per request; 1 where one request is one vector.
-        modalities: Kinds of content one item may hold.
+        modalities: Kinds of content of one item.
         max_texts: Texts in one request; None means no stated limit.
         max_images: Images, likewise.
-        batch_images: Images up to which requests are filled, where that is fewer than `max_images`.
+        batch_images: Images up to which requests are filled, if fewer than `max_images`.
         max_videos: Videos, likewise.
         max_frames: Images in one `Frames` item.
         fusion: How several parts become one vector: "always" (any request is one vector), "flag"
             (`enable_fusion`), "object" (all keys in one element), None (the model cannot fuse).
         max_tokens: Longest text in tokens; `truncates` says the service cuts instead of refusing.
         text_type: Whether a request can name the role.
-        instruct: Whether it can hold an instruction.
-        sparse: Whether it can ask for sparse vectors.
-        multi_vector: Whether it can ask for a vector of each token.
+        instruct: Whether a request can have an instruction.
+        sparse: Whether it returns sparse vectors.
+        multi_vector: Whether it returns a vector of each token.
         fps: Allowed sampling range for a video; None where the parameter does not exist.
         video_knobs: The five per-video sampling fields of Ark exist.
         res_level: Highest value allowed; None where the parameter does not exist.
         max_video_frames: Likewise.
-        request_tokens: Text tokens that one request should not exceed in all.
+        request_tokens: Most text tokens in one request.
         max_request_bytes: Largest request body; None where no page says.
         max_data_uri_bytes: Longest single data URI; None where no page says.
         region_prices: Prices printed for regions other than that of `price`.
-        api_path: Path of the gateway that serves the model, where it is not the usual one.
+        api_path: Path of the gateway that serves the model, if not the usual one.
         ready: False for a row that is listed for completeness and cannot be used; `note` says why.
         known: False for a model_info made up for a name that is not in the table.
     """
@@ -195,7 +195,7 @@ class ModelInfo:
     known: bool = True
 
     def renamed(self, name: str) -> ModelInfo:
-        """Return the same abilities under another name (an endpoint id, a snapshot)."""
+        """Return the same row under another name (an endpoint id, a snapshot)."""
         return replace(self, name=name)
 
     def priced_in(self, region: str | None) -> ModelInfo:
@@ -208,5 +208,5 @@ class ModelInfo:
 
     @property
     def multimodal(self) -> bool:
-        """Whether anything but text can be embedded."""
+        """Whether images or videos can be embedded."""
         return self.modalities != TEXT

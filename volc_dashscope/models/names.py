@@ -1,4 +1,4 @@
-"""The ways a model's name is written, and which known name a misspelt one is near. Pure."""
+"""Spellings of model names, and the known name that a misspelt one resembles. Pure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterable
 from operator import itemgetter
 
-# Byte order mark, zero-width characters and direction marks: they come along when a name is copied from a page.
+# Byte order mark, zero-width characters and direction marks, which are copied from pages together with a name.
 _INVISIBLE = re.compile("[\ufeff\u200b-\u200f\u2060\u202a-\u202e]")
 _DASHES = re.compile("[\u2010-\u2015\u2212\ufe58\ufe63]")
 _VERSION = re.compile(r"\d+(\.\d+)*")
@@ -28,9 +28,9 @@ def plain(name: str) -> str:
 
 
 def near(name: str, known: Iterable[str]) -> str | None:
-    """Return the known name of which this one looks like another spelling or version, or None."""
+    """Return the known name of which this one may be another spelling or version, or None."""
     spelt = plain(name)
-    # Of several that are as near, the newest.
+    # The newest of several that are equally near.
     newest_first = sorted(known, reverse=True)
     ranked = sorted(
         ((_distance(spelt, each, _MOST_TYPOS + 1), each) for each in newest_first), key=itemgetter(0)
@@ -45,7 +45,7 @@ def near(name: str, known: Iterable[str]) -> str | None:
 
 
 def misspelt(name: str, known: Iterable[str]) -> str | None:
-    """Return the known name that a typing error turned into this one; another version is no typing error."""
+    """Return the known name of which this one is a typing error, or None; another version is not one."""
     spelt = plain(name)
     found = near(name, known)
     if found is None or spelt.startswith(f"{found}-"):

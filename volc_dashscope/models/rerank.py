@@ -37,11 +37,11 @@ class RerankModelInfo:
         routes: "native", and "openai" for the flat form under `/compatible-api/v1/reranks`.
         modalities: What the query and a document may be.
         max_documents: Documents in one request; None where no page says.
-        max_texts: Texts in one request, where a mixed list has a limit of its own.
+        max_texts: Texts in one request, if a mixed list has a limit of its own.
         max_images: Images in one request, likewise.
         max_videos: Videos in one request, likewise.
         max_item_tokens: Longest query or document in tokens. The service cuts longer ones without saying so.
-        max_item_characters: Longest document the service takes at all; None where no page says.
+        max_item_characters: Longest document that the service accepts; None where no page says.
         max_request_tokens: Most tokens in one request: query tokens x documents + document tokens.
         instruct: Whether a request can hold an instruction.
         fps: Allowed share of a video's frames; None where the parameter does not exist.
@@ -77,7 +77,7 @@ class RerankModelInfo:
     as_of: str = _AS_OF
 
     def as_model_info(self, name: str) -> ModelInfo:
-        """Return the row in the form that checks of single items and requests ask, under the name that is sent."""
+        """Return the row as a `ModelInfo`, for the checks of items and requests, under the name that is sent."""
         return ModelInfo(
             name=name,
             provider="dashscope",

@@ -1,4 +1,4 @@
-"""Token counts before the service tells: estimates for pacing and pricing, bounds for refusing. Pure."""
+"""Estimates of token counts: for rate limits and prices, and lower bounds to refuse too long texts. Pure."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _LEVEL_TOKENS = (127, 402, 578, 1026)
 # Unsourced A32: a text has one token for each Chinese character and one for four others. Settled by the usage
 # of 100 texts.
 def text_tokens(text: str) -> int:
-    """Estimate: one token per character outside ASCII, one per four ASCII characters. Tends to be high."""
+    """Return an estimate: one token per non-ASCII character, one per four ASCII characters. Tends to be high."""
     if text.isascii():
         return 1 + len(text) // 4
     wide = _wide(text)
@@ -35,7 +35,7 @@ def text_tokens(text: str) -> int:
 
 
 def cut_to_tokens(text: str, most: int) -> str:
-    """Return the longest beginning of a text that `text_tokens` counts as no more than `most`; all of a short one."""
+    """Return the longest beginning of a text that has at most `most` tokens by `text_tokens`."""
     if text_tokens(text) <= most:
         return text
     low, high = 0, len(text)
@@ -48,7 +48,7 @@ def cut_to_tokens(text: str, most: int) -> str:
 # Unsourced A26: no tokenizer makes fewer than one token of 12 ASCII or 3 Chinese characters. Settled by the
 # usage of long texts.
 def fewest_text_tokens(text: str) -> int:
-    """A count no tokenizer of these models goes below on prose: to refuse what is certainly too long."""
+    """Return a count that no tokenizer of these models goes below on prose, to refuse what is certainly too long."""
     if text.isascii():
         return len(text) // 12
     wide = _wide(text)
@@ -57,12 +57,12 @@ def fewest_text_tokens(text: str) -> int:
 
 # Unsourced A33: Ark rounds the tokens of an image up. Settled by an image of 1,000 x 1,000.
 def ark_image_tokens(width: int, height: int) -> int:
-    """Tokens of one image by Ark's formula; the page's examples fit rounding up."""
+    """Return the tokens of one image by Ark's formula; the page's examples are rounded up."""
     return min(math.ceil(width * height / _ARK_PIXELS_PER_TOKEN), _ARK_IMAGE_CAP)
 
 
 def ark_image_bounds(width: int | None, height: int | None) -> tuple[int, int]:
-    """Fewest and most tokens of one image on Ark: the same number where its size is known, else up to the cap."""
+    """Return the fewest and most tokens of one image on Ark: equal if its size is known, else up to the maximum."""
     if not width or not height:
         return 0, _ARK_IMAGE_CAP
     exact = ark_image_tokens(width, height)
@@ -79,15 +79,15 @@ def ark_video_bounds(
     min_frames: int | None = None,
 ) -> tuple[int, int]:
     """
-    Fewest and most tokens of one video on Ark.
+    Return the fewest and most tokens of one video on Ark.
 
-    The guide's window holds until one of the token and frame fields is set, and the length narrows it; then the
-    API page's rules do: never fewer than `min_frames`, never more than `max_video_tokens`, and for a field left
-    out the end of its range.
+    Without token and frame fields the range of the guide applies, narrowed by the length. With one of them the rules of
+    the API page apply: at least `min_frames`, at most `max_video_tokens`, and the end of its range for a field that is
+    left out.
 
     Args:
-        seconds: The video's length; None keeps the whole window.
-        fps: Frames a second; None means any that the page allows.
+        seconds: The video's length; None keeps the whole range.
+        fps: Frames per second; None for all that the page allows.
     """
     if (max_video_tokens, min_frame_tokens, max_frame_tokens, min_frames) == (None,) * 4:
         if seconds is None:
@@ -100,10 +100,10 @@ def ark_video_bounds(
 
 def _ark_frame_bounds(frames: float) -> tuple[int, int]:
     """
-    Fewest and most tokens of one video of so many frames, by the guide's rules.
+    Return the fewest and most tokens of one video of so many frames, by the guide's rules.
 
-    Fewer than 16 are taken as 16 of 640 tokens, more than 640 as 640 of 128. Between them a frame has 128 to 640
-    and the video stays in its window; the exact rule is not printed.
+    Fewer than 16 count as 16 of 640 tokens, more than 640 as 640 of 128. In between a frame has 128 to 640 tokens
+    and the video stays within its range; the exact rule is not printed.
     """
     fewest, most = _ARK_VIDEO_WINDOW
     if frames < _ARK_FRAMES[0]:
@@ -115,7 +115,7 @@ def _ark_frame_bounds(frames: float) -> tuple[int, int]:
 
 
 def level_image_tokens(res_level: int | None) -> int | None:
-    """Tokens of one image at a `res_level`, whatever its size; None for a level the page does not list."""
+    """Return the tokens of one image at a `res_level`, whatever its size; None for an unlisted level."""
     level = 1 if res_level is None else res_level
     return _LEVEL_TOKENS[level] if level < len(_LEVEL_TOKENS) else None
 

@@ -1,4 +1,4 @@
-"""The two services: one module each for a wire format and its error table."""
+"""Requests, replies and error tables of the two services, one module each."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ CODECS: dict[Provider, ProviderCodec] = {"ark": ark, "dashscope": dashscope}
 
 
 def codec(provider: Provider, *, foreign: bool) -> ProviderCodec:
-    """Return what writes requests and reads replies: the vendor's, or that of a server of anybody's own."""
+    """Return the module that writes requests and reads replies: the vendor's, or that of OpenAI-compatible servers."""
     return compatible if foreign else CODECS[provider]

@@ -37,7 +37,7 @@ from volc_dashscope.providers.error_table import (
 from volc_dashscope.providers.token_vectors import request_fields, token_vectors
 
 NAME = "ark"
-# Token vectors of the longest text: 128k tokens of 2048 numbers, compressed and in base64.
+# Token vectors of the longest text: 128k tokens of 2048 numbers, compressed, as base64.
 _LARGEST_MULTI = 512 * 1024 * 1024
 _ANY_TARGET = "text/image/video"
 _NAMED_ID = re.compile(r"Request id: (\w{8,80})\W*\Z", re.IGNORECASE)
@@ -94,7 +94,7 @@ def build(batch: Batch, spec: RequestSpec) -> Request:
         fields["input"] = [_part(part, spec) for part in parts(item)]
         fields.update(_instructions(item, spec))
     if spec.model_info.known:
-        # A third of the bytes of a list of numbers; a model outside the table is asked for nothing optional.
+        # Base64 takes a third of the bytes of a list of numbers. Unknown models are sent no optional field.
         fields["encoding_format"] = "base64"
     if spec.dimension is not None and spec.model_info.reduces == "server":
         fields["dimensions"] = spec.dimension
@@ -199,7 +199,7 @@ def _instructions(item: Item, spec: RequestSpec) -> dict[str, object]:
     """
     The `instructions` field, by role (BytePlus guide, section on instructions; only the braces may change).
 
-    A document says what it is; a query, or an item among equals, says what is searched and what for.
+    For a document it names the content; for a query, and in symmetric use, the target and the purpose.
     """
     asked = (spec.instruct, spec.target_modality, spec.query_instructions, spec.document_instructions)
     if not spec.model_info.instruct or (not spec.model_info.known and not any(asked)):

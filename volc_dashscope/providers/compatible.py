@@ -1,8 +1,8 @@
 """
-Servers that are neither vendor's and speak the OpenAI form of `POST {base_url}/embeddings`: texts only.
+OpenAI-compatible servers of other vendors: texts only, by `POST {base_url}/embeddings`.
 
 What differs between vLLM, TEI, Ollama, Xinference, LM Studio and the gateways was read from their sources on
-2026-11-29: one form is asked for that all of them take, and every form of reply and error they give is understood.
+2026-11-29: requests have the one form that all of them take, and all their forms of replies and errors are read.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _TAGS = re.compile(r"(?s)<(script|style|head)\b.*?</\1>|<[^>]*>")
 _LARGEST_BATCH = re.compile(r"maximum allowed batch size (\d+)")
 _MOST_MESSAGE = 2_000
 
-# Too long: one text is to blame, so its neighbours are sent without it. A batch that is too large is no item's fault.
+# One text is too long: the others are sent again without it. A batch that is too large is no single item's fault.
 RULES = (
     Rule(400, "", BAD_CONTENT, message_contains="context length"),
     Rule(400, "", BAD_CONTENT, message_contains="maximum context"),
@@ -38,12 +38,12 @@ RULES = (
     Rule(422, "", BAD_CONTENT, message_contains="must have less than"),
     Rule(422, "Tokenizer", BAD_CONTENT),
     Rule(413, "", BAD_REQUEST),
-    Rule(424, "", TRY_LATER),  # TEI: its backend failed
+    Rule(424, "", TRY_LATER),  # TEI: its backend failed.
 )
 
 
 def build(batch: Batch, spec: RequestSpec) -> Request:
-    """Write the request for a few texts. `encoding_format` is always there: its absence and `null` are refused."""
+    """Write the request for a few texts. It always has `encoding_format`: some servers refuse its absence or `null`."""
     body: dict[str, object] = {
         "model": spec.model,
         "input": [part for item in batch.items for part in parts(item)],
@@ -80,7 +80,7 @@ def read(reply: Reply, batch: Batch, spec: RequestSpec) -> Rows | EmbeddingError
 
 
 def _in_order(entries: Any, count: int) -> list[dict[str, Any]]:
-    """Return the entries by `index` where each has its own, by position where none has one."""
+    """Return the entries sorted by `index`, or as they are if none has an index."""
     if not isinstance(entries, list) or len(entries) != count:
         seen = len(entries) if isinstance(entries, list) else "no list"
         raise parsing.Malformed(f"{seen} vectors for {count} items")
@@ -96,20 +96,20 @@ def _in_order(entries: Any, count: int) -> list[dict[str, Any]]:
 
 
 def _vector(value: Any, spec: RequestSpec) -> Any:
-    """Cut a vector that was answered in full length although a shorter one was asked for."""
+    """Cut a vector that has the full length although a shorter one was requested."""
     asked, full = spec.dimension, spec.model_info.default_dimension
     if asked is None:
         return value
     if isinstance(value, str):
         value = parsing.from_base64(value, ()).tolist()
     if isinstance(value, list) and len(value) > asked and full in (None, len(value)):
-        # The first components of a longer vector are a valid shorter one where the user asks for it.
+        # The first components of a longer vector are a valid shorter one if the user asks for it.
         return value[:asked]
     return value
 
 
 def _told(body: dict[str, Any]) -> tuple[str | None, str]:
-    """Return code and message of the JSON forms of an error that these servers use."""
+    """Return code and message from any JSON form of an error that these servers use."""
     error = body.get("error")
     reported: dict[str, Any] = error if isinstance(error, dict) else body
     message: object = error if isinstance(error, str) else reported.get("message")
@@ -124,7 +124,7 @@ def _told(body: dict[str, Any]) -> tuple[str | None, str]:
 
 
 def _plain(reply: Reply) -> tuple[None, str]:
-    """Return the words of a body that is no JSON object: plain text, or HTML without its tags."""
+    """Return the text of a body that is not a JSON object: plain text, or HTML without its tags."""
     text = reply.body[: 16 * _MOST_MESSAGE].decode("utf-8", "replace")
     return None, " ".join(_TAGS.sub(" ", text).split())[:_MOST_MESSAGE]
 

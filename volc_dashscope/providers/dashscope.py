@@ -64,7 +64,7 @@ RULES = (
     Rule(429, "PrepaidBillOverdue", OUT_OF_QUOTA),
     Rule(429, "PostpaidBillOverdue", OUT_OF_QUOTA),
     Rule(429, "", OUT_OF_QUOTA, message_contains="Free allocated quota exceeded"),
-    # Page rate-limit: the message tells which; the codes of both spellings do too.
+    # Page rate-limit: the message says which limit; the codes of both spellings do too.
     Rule(429, "Throttling.AllocationQuota", FEWER_TOKENS),
     Rule(429, "insufficient_quota", FEWER_TOKENS),
     Rule(429, "", FEWER_TOKENS, message_contains="Allocated quota exceeded"),
@@ -129,7 +129,7 @@ def answer(
     Return the JSON object of a reply, or the error it stands for.
 
     Args:
-        subject: What the request was about, where that is no batch of items: a job, a file, a policy.
+        subject: What was requested, if not a batch of items: a job, a file, a policy.
     """
     try:
         body = parsing.load(reply)
@@ -150,7 +150,7 @@ def request_id_of(body: Mapping[str, Any], reply: Reply) -> str | None:
 
 
 def model_of(body: Mapping[str, Any]) -> str | None:
-    """Return the model as the reply names it."""
+    """Return the model's name in the reply."""
     return sanitize_id(body.get("model"))
 
 
@@ -185,7 +185,7 @@ def refusal(
     *,
     batch: Batch = NO_ITEMS,
 ) -> EmbeddingError:
-    """Return the error that a body's `code` and `message`, or those of its `error`, stand for."""
+    """Return the error for a body's `code` and `message`, or those of its `error`."""
     nested = body.get("error")
     reported = nested if isinstance(nested, dict) else body
     code, message = reported.get("code"), reported.get("message")
@@ -223,7 +223,7 @@ def request(
     """Write a JSON request to a path below the base URL, with the user's `extra_body` merged in."""
     for name, value in (spec.extra_body or {}).items():
         ours = body.get(name)
-        # `parameters` holds the role and the length; a field added to it must not drop them.
+        # `parameters` holds the role and the length; merging must not drop them.
         body[name] = {**ours, **value} if isinstance(ours, dict) and isinstance(value, Mapping) else value
     return Request("POST", spec.base_url + path, {**spec.headers, **(more or {})}, orjson.dumps(body))
 
@@ -232,7 +232,7 @@ def request(
 # comparison of two vectors.
 def _text_body(batch: Batch, spec: RequestSpec) -> dict[str, object]:
     parameters: dict[str, object] = {}
-    # "document" is the default of the service; a model outside the table is asked for nothing it does by itself.
+    # "document" is the default of the service, so unknown models are not sent it.
     if spec.model_info.text_type and (
         spec.text_type == "query" or (spec.text_type and spec.model_info.known)
     ):
@@ -254,7 +254,7 @@ def _openai_body(batch: Batch, spec: RequestSpec) -> dict[str, object]:
 
 
 def _texts(batch: Batch) -> list[Part]:
-    """The texts themselves: a `Fused` of one text is an item too."""
+    """Return the texts; a `Fused` of one text is one of them."""
     return [part for item in batch.items for part in parts(item)]
 
 
@@ -266,13 +266,13 @@ def _media_body(batch: Batch, spec: RequestSpec) -> dict[str, object]:
         whole = parts(item)
         if len(whole) > 1 and model_info.fusion == "flag":
             parameters["enable_fusion"] = True
-        # Keys of one object are fused by "object" cards; elsewhere each part is an element of its own.
+        # Models with fusion "object" fuse the keys of one object; for others each part is an element of its own.
         elements = [_element(part, spec) for part in whole]
         contents.extend([_merged(elements)] if model_info.fusion == "object" else elements)
         for part in whole:
             if isinstance(part, Video) and part.fps is not None:
                 parameters["fps"] = part.fps
-    # C8: only asked for where the user did; "either" cards may ignore it.
+    # C8: sent only if the user asks for it; models that reduce "either" may ignore it.
     if spec.dimension is not None and model_info.reduces in ("server", "either"):
         parameters["dimension"] = spec.dimension
     if spec.instruct is not None and spec.text_type != "document":
@@ -297,7 +297,7 @@ def _merged(elements: list[dict[str, object]]) -> dict[str, object]:
 
 
 def _resolves(batch: Batch) -> dict[str, str]:
-    """The header that makes the service look up `oss://` sources (page get-temporary-file-url)."""
+    """Return the header that makes the service resolve `oss://` URLs (page get-temporary-file-url)."""
     stored = any(_stored(item) for item in batch.items)
     return _RESOLVE if stored else {}
 

@@ -1,4 +1,4 @@
-"""From (status, code) to an error of our tree. The tables are the providers'; the rules are shared. Pure."""
+"""Turns a refusal into one of our errors by its status and code. Each provider has its own table. Pure."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _LONGEST_MESSAGE = 400
 _LONGEST_NAME = 120
 _ECHO = 16
 _ECHO_OF_KEY = 8
-# How services show a key that they do not show.
+# How services mask a key.
 _ELIDED = re.compile(r"\*{2,}|\.{3,}|…|•{2,}")
 # `InvalidParameter.X`, `insufficient_quota`, `NOT AUTHORIZED`.
 _CODE = re.compile(r"[\w.-]+( [\w.-]+)?", re.ASCII)
@@ -36,7 +36,7 @@ _CODE = re.compile(r"[\w.-]+( [\w.-]+)?", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class ErrorMeaning:
-    """What a refusal means: its class, and whether to retry, to stop the call, or to split the batch."""
+    """The meaning of a refusal: its class, and whether to retry, to stop the call, or to split the batch."""
 
     error: type[EmbeddingError]
     retryable: bool = False
@@ -57,13 +57,13 @@ BAD_REQUEST = ErrorMeaning(RequestError)
 BAD_CONTENT = ErrorMeaning(ContentError, splittable=True)
 BAD_MEDIA = ErrorMeaning(ContentError, splittable=True)
 TRY_LATER = ErrorMeaning(ServiceUnavailableError, retryable=True)
-# A success that brings nothing, such as 204.
+# A success without content, such as 204.
 NOTHING_THERE = ErrorMeaning(BadReplyError, retryable=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One line of a service's error table; `message_contains` narrows a code that is not enough alone."""
+    """One line of a service's error table; `message_contains` narrows a code that has several meanings."""
 
     status: int | None
     code: str
@@ -86,12 +86,12 @@ def judge(
     hint: str = "",
 ) -> EmbeddingError:
     """
-    Make the error a refusal stands for.
+    Return the error for a refusal.
 
     Args:
-        subject: What was refused where it was not a batch of items.
-        path: What followed the base URL, to show where nothing was found.
-        hint: What to do, where the service's words do not say so.
+        subject: What was refused, if not a batch of items.
+        path: The path after the base URL, shown if nothing was found there.
+        hint: What to do, if the service's message does not say so.
 
     The first rule that matches wins. A code matches itself and its dotted children
     (`InvalidParameter` matches `InvalidParameter.X`); unknown codes are judged by status.
@@ -120,7 +120,7 @@ def judge(
 
 def _matches(rule: Rule, status: int, code: str, message: str) -> bool:
     return (
-        # An error under a status of success has nothing but its code.
+        # An error with a status of success is known by its code only.
         (rule.status in (None, status) or (200 <= status < 300 and rule.code != ""))
         and (not rule.code or code == rule.code or code.startswith(rule.code + "."))
         and (not rule.message_contains or rule.message_contains in message)
@@ -171,7 +171,7 @@ def _sentence(
 
 
 def _rejected(status: int, code: str | None, message: str, batch: Batch, spec: RequestSpec) -> str:
-    """Say that the key was not accepted: what happened first, then the service's own words, then what may help."""
+    """Return the message for a rejected key: what happened, the service's own words, and what may help."""
     host = spec.host or spec.place
     if spec.key is None:
         text = f"authentication failed ({status}): no API key was sent to {host}, and it wants one"
@@ -187,7 +187,7 @@ def _rejected(status: int, code: str | None, message: str, batch: Batch, spec: R
 
 
 def _masked(words: str, spec: RequestSpec) -> str:
-    """Return a service's words with the key, or what a gateway shows of it, struck out."""
+    """Return a service's message with the key, or the part of it that a gateway shows, masked."""
     key = spec.key.reveal() if spec.key is not None else ""
     if len(key) < 4:
         return words
@@ -196,14 +196,14 @@ def _masked(words: str, spec: RequestSpec) -> str:
 
 
 def _shows_key(word: str, key: str) -> bool:
-    """Whether a word holds eight letters on end of the key, or its first or last four beside stars or dots."""
+    """Return whether a word shows eight consecutive letters of the key, or its first or last four beside a mask."""
     if _repeats(word, key, min(len(key), _ECHO_OF_KEY)):
         return True
     return bool(_ELIDED.search(word)) and (key[:4] in word or key[-4:] in word)
 
 
 def _where(reply: Reply, spec: RequestSpec, path: str) -> str:
-    """Say which host and path answered: a wrong base URL shows there."""
+    """Return which host and path answered, because a wrong base URL shows there."""
     base = urlsplit(spec.base_url)
     text = f". Asked: {spec.host or base.netloc}{base.path}{path}"
     if reply.status == 404:
@@ -218,33 +218,33 @@ def _where(reply: Reply, spec: RequestSpec, path: str) -> str:
 
 
 def named(batch: Batch) -> str:
-    """Say which items a batch holds."""
+    """Return the names of a batch's items."""
     first, last = batch.positions[0], batch.positions[-1]
     return f"item {first}" if first == last else f"items {first} to {last}"
 
 
 def sanitize_id(name: object) -> str | None:
-    """Return a name that a reply gives, such as an id, as a message may show it; None for what is no name."""
+    """Return an id or name of a reply as a message may show it; None if it is not a name."""
     line = _line(name, _LONGEST_NAME) if isinstance(name, str) else ""
     return line if line and " " not in line else None
 
 
 def _code(code: str | None, spec: RequestSpec) -> str | None:
-    """Return a service's code, unless it has not the form of one or repeats the key."""
+    """Return a service's code, unless it does not look like one or repeats the key."""
     line = _line(code or "", _LONGEST_NAME)
     return line if _CODE.fullmatch(line) and not _holds_key(line, spec) else None
 
 
 def _line(words: str, longest: int) -> str:
     if len(words) <= longest and words.isprintable() and " " not in words:
-        return words  # as every honest name is, in every reply
-    # Cut first: what a stranger sent may have megabytes.
+        return words  # every usual name, in every reply
+    # Cut first: an unknown server may send megabytes.
     words = " ".join(words[: 4 * longest].split())
     return "".join(letter for letter in words if letter.isprintable())[:longest]
 
 
 def _unechoed(words: str, batch: Batch, spec: RequestSpec) -> str:
-    """The service's own words, unless they repeat what was sent: neither content nor key belongs in errors."""
+    """Return the service's message, unless it repeats what was sent: errors hold neither content nor keys."""
     words = _line(words, _LONGEST_MESSAGE)
     if ";base64," in words:
         return ""
@@ -254,20 +254,20 @@ def _unechoed(words: str, batch: Batch, spec: RequestSpec) -> str:
 
 
 def _holds_key(words: str, spec: RequestSpec) -> bool:
-    # Keys of the services have dozens of letters; one of three, as tests have them, is in any sentence.
+    # Real keys have dozens of letters; a key of three letters, as in tests, occurs in any sentence.
     key = spec.key
     return key is not None and len(key) >= _ECHO_OF_KEY and _repeats(words, key.reveal(), _ECHO_OF_KEY)
 
 
 def _repeats(words: str, sent: str, length: int) -> bool:
-    """Whether so many letters on end, or all of a shorter text, are those of what was sent."""
+    """Return whether a message repeats that many consecutive letters of what was sent, or all of a shorter text."""
     if len(sent) < length:
         return len(sent) >= 4 and sent in words
     return any(words[at : at + length] in sent for at in range(len(words) - length + 1))
 
 
 def _sent(batch: Batch) -> Iterator[str]:
-    """Yield every text and URL of a batch, with white space as in the words it is compared to."""
+    """Yield every text and URL of a batch, with the same white space as the message they are compared to."""
     for part in (part for item in batch.items for part in parts(item)):
         for piece in part.images if isinstance(part, Frames) else (part,):
             yield " ".join((piece if isinstance(piece, str) else piece.url or "").split())

@@ -1,4 +1,4 @@
-"""Reading a JSON reply without trusting it: each function returns a checked value or raises `Malformed`. Pure."""
+"""Reads JSON replies without trusting them: each function returns a checked value or raises `Malformed`. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from volc_dashscope.errors import BadReplyError
 from volc_dashscope.providers.error_table import named, sanitize_id
 from volc_dashscope.results import FloatArray, SparseVector, Usage
 
-_NUMBERS = (int, float)  # as types of what JSON holds: true and false are neither
+_NUMBERS = (int, float)  # Exact types, since bool is a subclass of int.
 # Unsourced A2: base64 of DashScope's compatible route is little-endian float32, as OpenAI's and Ark's is.
 # Settled by one call with base64.
 _FLOAT32 = np.dtype("<f4")
@@ -29,9 +29,9 @@ _QUARTER = (
     "; a quarter of the length is what is left when a client or gateway on the way reads a list of numbers as base64: "
     "it asked the model server for encoding_format base64 and was answered numbers"
 )
-# Fewer numbers than this prove nothing.
+# Fewer numbers than this are not enough to judge.
 _FEWEST = 32
-# Numbers looked at: enough for a verdict, few enough to cost microseconds.
+# Numbers that are checked: enough to judge, few enough to take microseconds.
 _SAMPLE = 256
 # Powers of two between the 5 % smallest and the 5 % largest components. A normal distribution has 5, a pair of float16
 # 40, a big-endian float32 200.
@@ -39,7 +39,7 @@ _WIDEST = 20
 
 
 class Malformed(Exception):
-    """A reply breaks its format; the message says where, without content."""
+    """A reply breaks its format. The message says where, without content."""
 
 
 def load(reply: Reply) -> dict[str, Any]:
@@ -58,7 +58,7 @@ def load(reply: Reply) -> dict[str, Any]:
 def bad_reply(
     provider: str, reason: str, batch: Batch, reply: Reply, request_id: str | None, subject: str = ""
 ) -> BadReplyError:
-    """Make the error for a reply that breaks its format; `subject` as for `judge`."""
+    """Return the error for a reply that breaks its format; `subject` as for `judge`."""
     request_id = sanitize_id(request_id)
     return BadReplyError(
         f"{provider} answered {subject or named(batch)} with a reply that breaks its format: {reason}"
@@ -67,13 +67,13 @@ def bad_reply(
         status=reply.status,
         request_id=request_id,
         index=batch.positions[0] if len(batch) == 1 else None,
-        # A garbled reply is as often a passing fault of a gateway as a lasting one.
+        # A malformed reply is as often a temporary fault of a gateway as a permanent one.
         retryable=True,
     )
 
 
 def in_order(entries: Any, count: int, key: str) -> list[dict[str, Any]]:
-    """Return `count` entries sorted by their position `key`; all positions 0..count-1, each once."""
+    """Return `count` entries sorted by `key`, which must be the positions 0 to count - 1, each once."""
     if not isinstance(entries, list) or len(entries) != count:
         seen = len(entries) if isinstance(entries, list) else "no list"
         raise Malformed(f"{seen} vectors for {count} items")
@@ -99,10 +99,10 @@ def objects(entries: list[Any]) -> list[dict[str, Any]]:
 
 def stack(values: Sequence[Any], spec: RequestSpec) -> FloatArray:
     """
-    Decode a reply's vectors into float32 rows: checked, shortened where the client does that, normalised if asked.
+    Decode a reply's vectors into checked float32 rows, shortened if the client reduces them, normalised if requested.
 
-    Lists of numbers and base64 of little-endian float32 are accepted whatever was asked for; many servers answer
-    numbers to a base64 request.
+    Both lists of numbers and base64 of little-endian float32 are accepted: many servers answer a base64 request with
+    numbers.
     """
     rows = [_row(value, spec) for value in values]
     table = np.empty((len(rows), len(rows[0])), dtype=np.float32)
@@ -123,14 +123,14 @@ def stack(values: Sequence[Any], spec: RequestSpec) -> FloatArray:
 
 
 def is_sound(row: FloatArray) -> bool:
-    """Return whether a row is finite and has a direction: what every row of a reply is, and of a cache must be."""
+    """Return whether a row is finite and not zero, as every row of a reply and of a cache must be."""
     finite = np.isfinite(row)
     wide = np.where(finite, row, 0).astype(np.float64)
     return bool(finite.all()) and math.sqrt(wide.dot(wide)) >= LEAST_NORM
 
 
 def are_sound(table: FloatArray) -> NDArray[np.bool_]:
-    """Return for each row of a table what `is_sound` says of it."""
+    """Return `is_sound` for each row of a table."""
     finite = np.isfinite(table)
     wide = np.where(finite, table, 0).astype(np.float64)
     norms = np.sqrt(np.einsum("ij,ij->i", wide, wide))
@@ -138,7 +138,7 @@ def are_sound(table: FloatArray) -> NDArray[np.bool_]:
 
 
 def length_fault(seen: int, due: Sequence[int]) -> str:
-    """Say that a vector has the wrong length, and what the cause is where the length itself tells."""
+    """Return the message for a vector of the wrong length, with the cause if the length reveals it."""
     fault = f"a vector of length {seen} instead of {' or '.join(map(str, due))}"
     return fault + (_QUARTER if 4 * seen in due else "")
 
@@ -150,7 +150,7 @@ def _row(value: Any, spec: RequestSpec) -> NDArray[Any]:
         raise Malformed("a vector of length 0")
     if due and len(row) not in due:
         raise Malformed(length_fault(len(row), due))
-    # Looks at bits only: a signalling NaN would warn in any calculation.
+    # Compares bits only: a signalling NaN would warn in any calculation.
     if not np.isfinite(row).all():
         raise Malformed("a vector holds a number that is not finite")
     if isinstance(value, str) and is_other_layout(row):
@@ -159,13 +159,13 @@ def _row(value: Any, spec: RequestSpec) -> NDArray[Any]:
 
 
 def _lengths(spec: RequestSpec, *, coded: bool) -> tuple[int, ...]:
-    """Return the lengths a reply may have, before anything is cut off here; none where nothing is known."""
+    """Return the lengths a reply may have before it is cut here; none if unknown."""
     full, expected, reduces = spec.model_info.default_dimension, spec.expected, spec.model_info.reduces
     if expected is None:
         return ()
     if full is None or full == expected or reduces not in ("client", "either"):
         return (expected,)
-    # The service was not told to shorten it: half the bytes are a fault, or as many numbers of half the size.
+    # The service was not asked to shorten it: half the bytes are a fault, or as many numbers of half the size.
     return (full,) if coded and reduces == "client" else (full, expected)
 
 
@@ -196,10 +196,10 @@ def sparse(entries: Any) -> SparseVector:
 
 def usage(body: Any, text: Sequence[str], image: Sequence[str]) -> Usage:
     """
-    Sum a reply's usage. Every key is optional and unknown keys are kept in `detail`.
+    Sum a reply's usage. Every key is optional; unknown keys are kept in `detail`.
 
     Args:
-        text, image: Dotted keys that count a modality, the first present wins.
+        text, image: Dotted keys that count a modality; the first one present is used.
     """
     detail = _flatten(body) if isinstance(body, dict) else {}
     texts, images = _first(detail, text), _first(detail, image)
@@ -238,20 +238,20 @@ def _from_list(value: Any) -> FloatArray:
     if not isinstance(value, list):
         raise Malformed("a vector is missing")
     try:
-        # A third of the time numpy takes, and stricter: it takes no text and no lists for numbers.
+        # A third of numpy's time, and stricter: it accepts neither texts nor lists as numbers.
         row = np.frombuffer(struct.pack(f"{len(value)}f", *value), dtype=np.float32)
     except struct.error as error:
         raise Malformed("a vector is not a flat list of numbers") from error
     except OverflowError as error:
         raise Malformed("a vector holds a number that is not finite") from error
-    # True packs as 1 and false as 0: the list is looked at only if it may hold one.
+    # True packs as 1 and False as 0, so the list is searched for them only if it may hold one.
     if not (row.all() and (row != 1).all()) and bool in set(map(type, value)):
         raise Malformed("a vector is not a flat list of numbers")
     return row
 
 
 def from_base64(value: str, due: Sequence[int]) -> FloatArray:
-    """Decode little-endian float32; there is no other reading, since half the length is a wrong length."""
+    """Decode little-endian float32. No other layout is read: half the length is a wrong length."""
     try:
         data = b64decode(value, validate=True)
     except ValueError as error:

@@ -1,5 +1,5 @@
 """
-DashScope's rerank requests and replies, in both wire forms.
+DashScope's rerank requests and replies, in the native and the flat form.
 
 Source: help.aliyun.com/zh/model-studio/text-rerank-api, as of 2026-11-29. The native path takes every model; the
 flat form under `/compatible-api/v1/reranks` takes texts only.
@@ -31,7 +31,7 @@ _IMAGE_KEYS = ("input_tokens_details.image_tokens", "image_tokens")
 
 @dataclass(frozen=True, slots=True)
 class RerankQuestion:
-    """One request: what is asked, of which documents, and how many of the best are wanted."""
+    """One request: the query, the documents, and how many of the best to return."""
 
     query: Item
     documents: tuple[Item, ...]
@@ -39,18 +39,18 @@ class RerankQuestion:
 
     @property
     def expected_results(self) -> int:
-        """Results the reply must hold."""
+        """The number of results that the reply must have."""
         return len(self.documents) if self.top_n is None else min(self.top_n, len(self.documents))
 
     @property
     def batch(self) -> Batch:
-        """Everything that was sent, so that no message repeats it."""
+        """All that was sent, so that no message repeats it."""
         return Batch(tuple(range(1 + len(self.documents))), (self.query, *self.documents))
 
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """What a reply held, checked: (position, score) in the service's order, best first."""
+    """The checked content of a reply: (position, score), best first."""
 
     ranking: tuple[tuple[int, float], ...]
     usage: Usage
@@ -107,7 +107,7 @@ def read(reply: Reply, question: RerankQuestion, spec: RequestSpec) -> Scores | 
 
 
 def _value(item: Item, row: RerankModelInfo, spec: RequestSpec, *, asked: bool) -> object:
-    """A text model takes strings; a multimodal one takes an object for its query, and for media."""
+    """Return the JSON of an item: a text model takes strings, a multimodal one objects for the query and media."""
     (part,) = parts(item)
     if isinstance(part, str):
         return {"text": part} if asked and row.multimodal else part

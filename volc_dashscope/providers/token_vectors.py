@@ -23,9 +23,9 @@ _MOST_BYTES = 512 * 1024 * 1024
 
 def request_fields(spec: RequestSpec) -> dict[str, str]:
     """
-    Ask for token vectors, compressed where the extra `multi` is installed and the length is the full one.
+    Return the fields that request token vectors: compressed if the extra `multi` is installed and the length is full.
 
-    Compressed, they come without their width, and the sources disagree on it at a shorter length (contradiction C14:
+    Compressed vectors come without their width, and the sources disagree on it at a shorter length (contradiction C14:
     that length, or always the full one, which divides as well). Rows of numbers show their width.
     """
     plain = _zstandard() is None or not _is_full(spec)

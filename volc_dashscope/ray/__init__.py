@@ -1,8 +1,8 @@
 """
-Past one machine: embeddings as a stage of a Ray Data pipeline.
+Embeddings in a Ray Data pipeline, over several machines.
 
-`Embedder` is the class for `ds.map_batches`; `RateBudget` keeps all its actors together under one account's
-limits. Importing this does not import Ray.
+`Embedder` is the class for `ds.map_batches`; `RateBudget` shares one account's limits among all its actors. Importing
+this does not import Ray.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One account's limits, shared by every client of a Ray cluster through one named actor."""
+"""Shares one account's limits among the clients of a Ray cluster through one named actor."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from volc_dashscope.results import Usage
 
 _NAMESPACE = "volc-dashscope"
 _AGAIN = 0.2
-# A holder asks for as many moments as it used in so many seconds, so that one call serves many requests.
+# A client asks for as many moments as it used in that many seconds, so that one call serves many requests.
 _AHEAD_SECONDS = 0.25
 
 
 class BudgetActor:
-    """The allowance inside its actor. Made by `RateBudget`."""
+    """The Ray actor that holds the allowance. Created by `RateBudget`."""
 
     def __init__(self, requests_per_minute: float | None, tokens_per_minute: float | None) -> None:
         self._limits = (requests_per_minute, tokens_per_minute)
@@ -30,7 +30,7 @@ class BudgetActor:
         self._calls = 0
 
     def lease(self, want: int, guess: float, report: UsageReport) -> Lease:
-        """Hand out moments, see `Allowance.lease`."""
+        """Grant moments; see `Allowance.lease`."""
         self._calls += 1
         return self._allowance.lease(want, guess, report, time.monotonic())
 
@@ -39,7 +39,7 @@ class BudgetActor:
         return self._limits
 
     def spent(self) -> dict[str, int]:
-        """Return what was granted and billed so far."""
+        """Return what was granted and billed so far, as `RateBudget.spent`."""
         line = self._allowance
         return {
             "granted": line.granted,
@@ -51,24 +51,24 @@ class BudgetActor:
 
 class RateBudget(_config.NamesOurs):
     """
-    A limiter for `Client` and `Embedder` that keeps all those of its name together under one account's limits.
+    A limiter for `Client` and `Embedder`: all that share its name together stay within one account's limits.
 
     ```python
     budget = RateBudget(requests_per_minute=600, name="my-account")
     embedder = Embedder("text-embedding-v4", text_column="text", budget=budget)
     ```
 
-    Its state lives in one Ray actor that lasts as long as the budget that made it: this one, where Ray runs
-    already, else the first that is used. If it dies, the next request makes it anew. Every request, retries
-    included, waits for a moment of its own; moments are fetched a few at a time. Tokens are known only after the
-    fact: the budget sets aside what requests cost lately and corrects that by every bill.
+    Its state is in one Ray actor, which lasts as long as the budget that created it: this one if Ray runs already, else
+    the first that is used. If the actor dies, the next request creates it again. Every request, retries included, waits
+    for its own moment; moments are fetched a few at a time. Tokens are known only after a request: the budget
+    reserves the recent average and corrects it by each reported usage.
 
     Args:
         requests_per_minute, tokens_per_minute: The account's limits for the model, of which at least one.
         name: Budgets of one name are one. Give each account and model a name of its own.
 
     Raises:
-        ConfigError: Neither limit, one that is no positive number, or others than this name already has.
+        ConfigError: No limit, a limit that is not a positive number, or other limits than this name already has.
     """
 
     def __init__(
@@ -106,16 +106,16 @@ class RateBudget(_config.NamesOurs):
         return f"RateBudget(requests_per_minute={self._limits[0]}, tokens_per_minute={self._limits[1]})"
 
     def watch(self, usage: Callable[[], Usage]) -> None:
-        """Say where this process's bill can be read; without it the budget knows requests only."""
+        """Set what returns this process's usage; without it the budget counts requests only."""
         self._usage = usage
 
     def expect(self, tokens: float) -> None:
-        """Say what a request will cost by estimate, for as long as the budget has seen no bill at all."""
+        """Set the estimated tokens of a request, used until the first usage is reported."""
         self._guess = tokens
 
     def acquire(self) -> None:
         """Wait until one request may be sent."""
-        # An event nobody sets, so that the wait ends with the process.
+        # Nobody sets this event; unlike `time.sleep`, the wait ends with the process.
         threading.Event().wait(max(0.0, self._moment() - time.monotonic()))
 
     async def aacquire(self) -> None:
@@ -125,7 +125,7 @@ class RateBudget(_config.NamesOurs):
 
     def spent(self) -> dict[str, int]:
         """
-        Return what all holders together were granted and billed, as far as they have said so.
+        Return what all clients together were granted and billed, as far as they have reported it.
 
         Keys: `granted` and `answered` requests, `tokens` billed, and `calls` made to the budget.
         """
@@ -133,12 +133,12 @@ class RateBudget(_config.NamesOurs):
         return spent
 
     def _moment(self) -> float:
-        """Return the moment of this process's clock at which the caller may send."""
+        """Return the time by this process's clock at which the caller may send."""
         with self._lock:
             self._waiting += 1
             self._recent.append(time.monotonic())
         try:
-            # One thread fetches for all that wait.
+            # One thread fetches for all waiting threads.
             with self._fetching:
                 while True:
                     while self._moments:
@@ -153,7 +153,7 @@ class RateBudget(_config.NamesOurs):
                 self._waiting -= 1
 
     def _fetch(self) -> float:
-        """Take a lease; return how long to wait before the next try if there was none to take."""
+        """Fetch a lease; return 0, or the seconds to wait before the next try."""
         report = self._usage_report()
         lease: Lease = self._ask("lease", self._want(), self._guess, report)
         now = time.monotonic()
@@ -184,7 +184,7 @@ class RateBudget(_config.NamesOurs):
                     self._connect()
                 return ray.get(getattr(self._keeper, method).remote(*arguments))
             except ray.exceptions.RayActorError:
-                # The machine that held it is gone; another holder may already have made it anew.
+                # The actor's machine is gone; another client may already have created the actor again.
                 self._keeper = None
                 threading.Event().wait(_AGAIN)
 
@@ -204,7 +204,7 @@ class RateBudget(_config.NamesOurs):
 
 
 def _remake(requests: float | None, tokens: float | None, name: str, guess: float) -> RateBudget:
-    # Not by the constructor: unpickling must not wait for an actor.
+    # Not the constructor: unpickling must not wait for an actor.
     budget = RateBudget.__new__(RateBudget)
     budget._begin(requests, tokens, name)  # noqa: SLF001 - an object of this class
     budget.expect(guess)

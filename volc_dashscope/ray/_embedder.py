@@ -1,4 +1,4 @@
-"""`Embedder`: the class that Ray Data's `map_batches` makes one actor each of."""
+"""`Embedder`, the class for Ray Data's `map_batches`."""
 
 from __future__ import annotations
 
@@ -38,28 +38,28 @@ class Embedder(NamesOurs):
     (2, 1024)
     ```
 
-    All columns and rows stay. Beside them come float32 rows of one length, and a text that is null where the row
-    has its vector and says why where the row is NaN. A cell that is null or empty is left out; a row with several
-    parts becomes one fused vector. Throttles and outages are retried inside.
+    All columns and rows stay. Two columns are added: the vectors (float32, all of one length; NaN where a row failed)
+    and the errors (text; null where the row has its vector). Null or empty cells are ignored; a row with several
+    parts becomes one fused vector. Rate limits and outages are retried.
 
     Args:
         model: The model's name, or a `ClientSettings`.
         text_column: Column of str.
         image_column: Column of bytes, URLs (http, https, data, oss), paths (anything else), or arrays of pixels.
         video_column: Column of bytes, URLs or paths.
-        vector_column, error_column: What the new columns are called.
-        budget: The limits all actors keep together; None keeps none, and each learns from its own throttles.
-        stop_on_account_error: Fail the whole pipeline when the account cannot go on (key, money) or the service
-            cannot be reached. False notes it in each row, so that what is finished gets written and the others can be
+        vector_column, error_column: Names of the new columns.
+        budget: The limits that all actors share; with None each actor adapts to its own rate limit errors.
+        stop_on_account_error: Fail the whole pipeline when the account is refused (key, money) or the service cannot
+            be reached. False writes the error into each row, so that finished rows are saved and the others can be
             run again.
         media_root: Refuse paths that are not inside this directory.
-        fps: How videos are sampled, where the model can be told.
+        fps: Sampling rate of videos, for models that have this parameter.
         text_type: The role, as for `Client.embed`.
-        settings: By the names of `ClientSettings`, as for `Client`; or give a `ClientSettings` for `model`. The key is
-            best kept in the environment of the workers.
+        settings: By the names of `ClientSettings`, as for `Client`; or pass a `ClientSettings` as `model`. Keep the key
+            in the environment of the workers.
 
     Raises:
-        ConfigError: A setting is missing or impossible, or the length of the vectors is not known beforehand.
+        ConfigError: A setting is missing or invalid, or the length of the vectors is unknown.
     """
 
     def __init__(
@@ -104,10 +104,10 @@ class Embedder(NamesOurs):
         Embed one batch.
 
         Raises:
-            ConfigError: A column is missing, or one of the new columns is already there; a setting that shows only
-                when something is sent, such as a proxy or a file of certificates.
-            AuthError, QuotaError, TransportError: With `stop_on_account_error` only: the account cannot go on, or
-                the service cannot be reached. Without it they are each row's error, and while a service stays
+            ConfigError: A column is missing, or a new column already exists; or a setting that is used only when
+                something is sent is wrong, such as a proxy or a file of certificates.
+            AuthError, QuotaError, TransportError: Only with `stop_on_account_error`: the account is refused, or the
+                service cannot be reached. Without it they are the rows' errors, and while the service stays
                 unreachable, every further batch tries it once.
         """
         self._roles.check(batch)
@@ -137,7 +137,7 @@ class Embedder(NamesOurs):
     def _sound(
         self, batch: Mapping[str, Column], places: list[int], reasons: list[str | None]
     ) -> Iterator[Item]:
-        """Yield the items there are, and note of the others why there is none."""
+        """Yield the items, and note for rows without one the reason."""
         for row, item in enumerate(self._roles.items(batch)):
             if isinstance(item, InputError):
                 reasons[row] = _reason(item, None)
@@ -151,7 +151,7 @@ class Embedder(NamesOurs):
                 reasons[row] = f"{type(error).__name__}: not embedded, because: {error}"
 
     def _guess(self, batch: Mapping[str, Column]) -> None:
-        """Tell the budget what a request may cost, until bills say better."""
+        """Give the budget an estimate of a request's tokens, until usage is reported."""
         if self._guessed or self._budget is None:
             return
         self._guessed = True
@@ -174,13 +174,13 @@ class Embedder(NamesOurs):
 
 
 def _reason(error: EmbeddingError, index: int | None) -> str:
-    # The place in the stream is not the place in the batch, and neither is known to the reader of a table.
+    # Neither the position in the stream nor that in the batch means anything to the reader of a table.
     text = str(error).removeprefix(f"item {index}: ")
     return f"{type(error).__name__}: {text}"
 
 
 def _texts(reasons: Sequence[str | None]) -> Any:
-    """Return a column that is text also where all of it is null: files of one data set must agree on its type."""
+    """Return a column of texts, also if all are null: all files of a data set must have the same type."""
     import pyarrow
 
     return pyarrow.array(reasons, type=pyarrow.string())

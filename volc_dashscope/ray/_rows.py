@@ -1,4 +1,4 @@
-"""Rows of a batch as items: a column for each role, several of them fused, null cells left out."""
+"""Reads the rows of a batch as items: cells of several columns are fused, null cells left out."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _URL = ("http://", "https://", "data:", "oss://")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Roles:
     """
-    Which column holds what.
+    The columns that are embedded.
 
     Attributes:
-        text: Name of the column of texts; None where there is none.
-        image: Of images.
-        video: Of videos.
-        root: Paths must lie inside this directory.
-        fps: How videos are sampled.
+        text: Name of the column of texts, or None.
+        image: Name of the column of images, or None.
+        video: Name of the column of videos, or None.
+        root: Paths must be inside this directory.
+        fps: Sampling rate of videos.
     """
 
     text: str | None
@@ -48,7 +48,7 @@ class Roles:
         return tuple(name for name in (self.text, self.image, self.video) if name is not None)
 
     def check(self, batch: Mapping[str, Column]) -> None:
-        """Refuse a batch that does not have the columns, or has one of a kind that loses bytes."""
+        """Refuse a batch without the columns, or with one of a type that loses bytes."""
         if not isinstance(batch, Mapping):
             raise ConfigError(
                 f"a batch must be a dict of columns, got {type(batch).__name__}; use batch_format='numpy'"
@@ -66,7 +66,7 @@ class Roles:
                 as_iterable(batch[name], name=f"column {name!r}")
 
     def items(self, batch: Mapping[str, Column]) -> Iterator[Item | InputError]:
-        """Yield the item of every row in order, or why it has none."""
+        """Yield the item of every row in order, or the reason why it has none."""
         for row in range(len(batch[self.names[0]])):
             try:
                 yield self._item(batch, row)
@@ -109,7 +109,7 @@ class Roles:
 
 
 def _missing(cell: object) -> bool:
-    """Whether a cell is null (None, or NaN where a column of nulls became one of numbers) or empty."""
+    """Return whether a cell is null (None, or NaN where a column of nulls became one of numbers) or empty."""
     return cell is None or (isinstance(cell, float | np.floating) and bool(np.isnan(cell))) or _empty(cell)
 
 
@@ -119,12 +119,12 @@ def _empty(cell: object) -> bool:
 
 def _text(cell: object, column: str) -> str:
     if isinstance(cell, str):
-        return str(cell)  # numpy's own str is one, but not all libraries know
+        return str(cell)  # a `numpy.str_` is a str too, but not for all libraries
     raise _stranger(cell, column, "str")
 
 
 def _drawn(pixels: NDArray[np.generic], column: str) -> Image:
-    """Return pixels, as `ray.data.read_images` gives them, as a lossless PNG."""
+    """Return the pixels of `ray.data.read_images` as a PNG, which is lossless."""
     try:
         from PIL import Image as Pillow
     except ImportError as error:

@@ -1,20 +1,20 @@
 """
-An account's requests and tokens a minute as one time line, handed out in short leases. Pure.
+Divides an account's requests and tokens a minute among clients, in short leases of one timeline. Pure.
 
-A lease is a row of moments at which one request each may be sent. Leases follow each other without a gap and
-without a burst, and none is given further ahead than a second: a holder that dies takes little with it.
+A lease is a series of moments, at each of which one request may be sent. Leases follow each other without a gap and
+without a burst, and reach at most one second ahead, so that little is lost when a client dies.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-# Longest lease, and how far ahead of the clock the line may be when one is given.
+# Longest lease, and how far ahead of the clock the timeline may be when one is granted.
 _LEASE_SECONDS = 0.5
 _HORIZON = 1.0
-# How late a moment may still be used. Services count at least one second's worth as no burst.
+# How late a moment may still be used. Services do not count the requests of one second as a burst.
 GRACE = 0.5
-# Leases of a predecessor (an allowance that died with its machine) are used up or void after so long.
+# After this long, leases of an earlier actor (which died with its machine) are used up or expired.
 _HOLD = _HORIZON + _LEASE_SECONDS + GRACE
 _FORGET = 0.995
 
@@ -22,12 +22,12 @@ _FORGET = 0.995
 @dataclass(frozen=True, slots=True)
 class Lease:
     """
-    Moments to send at: the first after `delay` seconds, `count` of them, `gap` seconds apart.
+    Moments to send at: `count` of them, `gap` seconds apart, the first after `delay` seconds.
 
-    None of them (`count` 0) means: ask again after `delay`.
+    With `count` 0, ask again after `delay` seconds.
 
     Attributes:
-        tokens: What was set aside for each request; comes back in the next `UsageReport`.
+        tokens: Tokens reserved for each request; returned in the next `UsageReport`.
     """
 
     count: int
@@ -38,7 +38,7 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class UsageReport:
-    """What a holder was billed since it last said so: answered requests, their tokens, and what was set aside."""
+    """What a client was billed since its last report: answered requests, their tokens, and the tokens reserved."""
 
     requests: int = 0
     tokens: int = 0
@@ -47,11 +47,11 @@ class UsageReport:
 
 class Allowance:
     """
-    The time line.
+    The timeline of one account.
 
     Args:
-        requests_per_minute, tokens_per_minute: The account's limits; None for one that does not bind.
-        now: Seconds of any clock that does not go back; every later `now` is of the same clock.
+        requests_per_minute, tokens_per_minute: The account's limits; None for no limit.
+        now: Seconds of a monotonic clock; every later `now` is of the same clock.
     """
 
     def __init__(
@@ -65,11 +65,11 @@ class Allowance:
 
     def lease(self, most: int, estimate: float, report: UsageReport, now: float) -> Lease:
         """
-        Take the next moments of the line.
+        Grant the next moments of the timeline.
 
         Args:
-            most: Requests the holder could send at once.
-            estimate: Tokens one of them costs by the holder's estimate; used until the first report comes.
+            most: Requests that the client could send at once.
+            estimate: The client's estimate of the tokens of one request; used until the first report.
         """
         self._record(report)
         each = self._spent / self._seen if self._seen else estimate
@@ -78,7 +78,7 @@ class Allowance:
         if at - now > _HORIZON:
             return Lease(0, at - now - _HORIZON)
         count = max(1, min(most, int(_LEASE_SECONDS / gap) if gap else most))
-        # Both lines move behind the last moment: what waited for tokens must not send its requests in a bunch.
+        # Both timelines move past the last moment, so that requests that waited for tokens are not sent in a burst.
         self._requests_until = at + (count - 1) * gap + self._request
         self._tokens_until = at + (count - 1) * gap + each * self._token
         self.granted += count
