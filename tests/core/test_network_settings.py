@@ -23,56 +23,79 @@ ROOT = Path(__file__).resolve().parents[2]
 PASSWORD = "canary-pass"
 _VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
-# A process of its own, since whom to trust is read once.
+# Forks a process for each set-up: whom to trust is read once a process, and loading the client takes most of its time.
 SCRIPT = """
-    import asyncio, json, sys, time
+    import asyncio, json, os, signal, sys, tempfile, time
     from volc_dashscope import AsyncClient, BulkError, Client
 
-    reach = {"model": "text-embedding-v4", "api_key": "k", "base_url": sys.argv[1]}
-    items = [f"text {number}" for number in range(int(sys.argv[2]))]
+    def tries(url, number):
+        reach = {"model": "text-embedding-v4", "api_key": "k", "base_url": url}
+        items = [f"text {each}" for each in range(number)]
 
-    def sync():
-        with Client(**reach) as client:
-            client.embed(items)
+        def sync():
+            with Client(**reach) as client:
+                client.embed(items)
 
-    async def task():
-        async with AsyncClient(**reach) as client:
-            await client.embed(items)
+        async def task():
+            async with AsyncClient(**reach) as client:
+                await client.embed(items)
 
-    for way in (sync, lambda: asyncio.run(task())):
-        began = time.monotonic()
-        try:
-            way()
-        except Exception as error:
-            kind, found = type(error).__name__, error
-            if isinstance(error, BulkError):
-                found = error.__cause__
-            print(json.dumps([type(found).__name__, str(found), time.monotonic() - began]))
-        else:
-            print(json.dumps(["done", "", 0]))
+        for way in (sync, lambda: asyncio.run(task())):
+            began = time.monotonic()
+            try:
+                way()
+            except Exception as error:
+                kind, found = type(error).__name__, error
+                if isinstance(error, BulkError):
+                    found = error.__cause__
+                print(json.dumps([type(found).__name__, str(found), time.monotonic() - began]))
+            else:
+                print(json.dumps(["done", "", 0]))
+
+    for line in sys.stdin:
+        environment, url, number = json.loads(line)
+        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+            child = os.fork()
+            if child == 0:
+                signal.alarm(60)
+                os.dup2(out.fileno(), 1)
+                os.dup2(err.fileno(), 2)
+                os.environ.update(environment)
+                tries(url, number)
+                sys.exit()
+            os.waitpid(child, 0)
+            said = [file.seek(0) or file.read().decode() for file in (out, err)]
+        print(json.dumps(said), flush=True)
     """
 
 
-def _tried(tmp_path: Path, url: str, environment: dict[str, str], number: int = 1) -> list[Any]:
-    """Return what `Client` and `AsyncClient` made of a set-up."""
-    script = tmp_path / "script.py"
-    script.write_text(dedent(SCRIPT), "utf-8")
+@pytest.fixture(scope="module")
+def tried() -> Iterator[Callable[..., list[Any]]]:
+    """Return a function that says what `Client` and `AsyncClient` make of an address and variables."""
     clean = {
         name: value
         for name, value in os.environ.items()
         if not name.lower().endswith("_proxy") and name not in _VARIABLES
     }
-    done = subprocess.run(
-        [sys.executable, str(script), url, str(number)],
-        env={**clean, "PYTHONPATH": str(ROOT), **environment},
-        capture_output=True,
-        timeout=60,
-        check=False,
-        cwd=tmp_path,
-    )
-    assert PASSWORD not in done.stdout.decode()
-    assert "" == done.stderr.decode()
-    return [json.loads(line) for line in done.stdout.decode().splitlines()]
+    with subprocess.Popen(
+        [sys.executable, "-c", dedent(SCRIPT)],
+        env={**clean, "PYTHONPATH": str(ROOT)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+
+        def ask(url: str, environment: dict[str, str], number: int = 1) -> list[Any]:
+            assert process.stdin
+            assert process.stdout
+            process.stdin.write(json.dumps([environment, url, number]) + "\n")
+            process.stdin.flush()
+            out, err = json.loads(process.stdout.readline())
+            assert PASSWORD not in out
+            assert "" == err
+            return [json.loads(line) for line in out.splitlines()]
+
+        yield ask
 
 
 @contextmanager
@@ -130,9 +153,9 @@ def _tls(authority: trustme.CA, *names: str, **settings: Any) -> Callable[[socke
     return serve
 
 
-def test_a_certificate_nobody_vouches_for_is_final_at_once(authority, tmp_path) -> None:
+def test_a_certificate_nobody_vouches_for_is_final_at_once(authority, tried) -> None:
     with _server(_tls(authority, "127.0.0.1")) as port:
-        found = _tried(tmp_path, f"https://127.0.0.1:{port}", {}, number=30)
+        found = tried(f"https://127.0.0.1:{port}", {}, number=30)
 
     for kind, words, seconds in found:
         assert "TransportError" == kind
@@ -152,7 +175,7 @@ def test_a_certificate_nobody_vouches_for_is_final_at_once(authority, tmp_path) 
     ids=["of another host", "expired", "trusted"],
 )
 def test_the_bundle_of_the_environment_is_used(
-    authority, tmp_path, variable, names, settings, reason
+    authority, tried, tmp_path, variable, names, settings, reason
 ) -> None:
     import datetime
 
@@ -164,9 +187,9 @@ def test_the_bundle_of_the_environment_is_used(
     with _server(_tls(authority, *names, **settings)) as port:
         url = f"https://127.0.0.1:{port}"
         if not reason:
-            assert ["AuthError"] * 2 == [kind for kind, *_ in _tried(tmp_path, url, {variable: str(known)})]
+            assert ["AuthError"] * 2 == [kind for kind, *_ in tried(url, {variable: str(known)})]
             return
-        found = _tried(tmp_path, url, {variable: str(known)})
+        found = tried(url, {variable: str(known)})
 
     for kind, words, _ in found:
         assert "TransportError" == kind
@@ -201,22 +224,24 @@ FILES: dict[str, tuple[dict[str, Callable[[Path], str]], str]] = {
 
 
 @pytest.mark.parametrize(("variables", "words"), FILES.values(), ids=FILES)
-def test_a_file_of_certificates_that_cannot_be_used_names_its_variable(tmp_path, variables, words) -> None:
+def test_a_file_of_certificates_that_cannot_be_used_names_its_variable(
+    tried, tmp_path, variables, words
+) -> None:
     environment = {name: make(tmp_path) for name, make in variables.items()}
 
-    for kind, told, _ in _tried(tmp_path, "https://127.0.0.1:9", environment):
+    for kind, told, _ in tried("https://127.0.0.1:9", environment):
         assert "ConfigError" == kind
         assert next(iter(variables)) in told
         assert words in told
 
 
-def test_an_empty_variable_of_certificates_is_as_if_it_were_not_set(authority, tmp_path) -> None:
+def test_an_empty_variable_of_certificates_is_as_if_it_were_not_set(authority, tried, tmp_path) -> None:
     known = tmp_path / "authority.pem"
     authority.cert_pem.write_to_path(str(known))
     with _server(_tls(authority, "127.0.0.1")) as port:
         url = f"https://127.0.0.1:{port}"
-        unknown = _tried(tmp_path, url, {"SSL_CERT_FILE": ""})
-        trusted = _tried(tmp_path, url, {"SSL_CERT_FILE": "", "CURL_CA_BUNDLE": str(known)})
+        unknown = tried(url, {"SSL_CERT_FILE": ""})
+        trusted = tried(url, {"SSL_CERT_FILE": "", "CURL_CA_BUNDLE": str(known)})
 
     assert ["AuthError"] * 2 == [kind for kind, *_ in trusted]
     for kind, words, seconds in unknown:
@@ -225,7 +250,7 @@ def test_an_empty_variable_of_certificates_is_as_if_it_were_not_set(authority, t
         assert seconds < 4
 
 
-def test_folders_of_certificates_under_their_hashes_are_used(authority, tmp_path) -> None:
+def test_folders_of_certificates_under_their_hashes_are_used(authority, tried, tmp_path) -> None:
     empty, folder = tmp_path / "empty", tmp_path / "folder"
     empty.mkdir()
     folder.mkdir()
@@ -238,14 +263,14 @@ def test_folders_of_certificates_under_their_hashes_are_used(authority, tmp_path
         {"SSL_CERT_DIR": f"{empty}{os.pathsep}{folder}"},
     ]
     with _server(_tls(authority, "127.0.0.1")) as port:
-        found = [_tried(tmp_path, f"https://127.0.0.1:{port}", environment) for environment in environments]
+        found = [tried(f"https://127.0.0.1:{port}", environment) for environment in environments]
 
-    assert [["AuthError"] * 2] * 3 == [[kind for kind, *_ in tried] for tried in found]
+    assert [["AuthError"] * 2] * 3 == [[kind for kind, *_ in each] for each in found]
 
 
-def test_http_where_tls_is_due_is_final(tmp_path) -> None:
+def test_http_where_tls_is_due_is_final(tried) -> None:
     with _server(_says(b"400 Bad Request")) as port:
-        found = _tried(tmp_path, f"https://127.0.0.1:{port}", {}, number=30)
+        found = tried(f"https://127.0.0.1:{port}", {}, number=30)
 
     for kind, words, seconds in found:
         assert "TransportError" == kind
@@ -263,10 +288,10 @@ ANSWERS = {
 
 
 @pytest.mark.parametrize(("answer", "words"), ANSWERS.items(), ids=lambda value: str(value)[:12])
-def test_what_a_proxy_answers_is_named(tmp_path, answer, words) -> None:
+def test_what_a_proxy_answers_is_named(tried, answer, words) -> None:
     with _server(_says(answer)) as port:
         environment = {"HTTPS_PROXY": f"http://user:{PASSWORD}@127.0.0.1:{port}"}
-        found = _tried(tmp_path, "https://example.test", environment, number=30)
+        found = tried("https://example.test", environment, number=30)
 
     for kind, told, seconds in found:
         assert "TransportError" == kind
@@ -280,7 +305,7 @@ PAGE = b"<html><body>Please log in, user:" + PASSWORD.encode() + b"</body></html
 
 @pytest.mark.parametrize("pause", [0, 0.2], ids=["at once", "later"])
 @pytest.mark.parametrize("status", [b"200 OK", b"403 Forbidden"])
-def test_a_proxy_that_answers_with_a_page_is_named(tmp_path, status, pause) -> None:
+def test_a_proxy_that_answers_with_a_page_is_named(tried, status, pause) -> None:
     asked = []
 
     def serve(connection: socket.socket) -> None:
@@ -293,7 +318,7 @@ def test_a_proxy_that_answers_with_a_page_is_named(tmp_path, status, pause) -> N
 
     with _server(serve) as port:
         environment = {"HTTPS_PROXY": f"http://user:{PASSWORD}@127.0.0.1:{port}"}
-        found = _tried(tmp_path, "https://example.test", environment)
+        found = tried("https://example.test", environment)
 
     assert {b"CONNECT"} == set(asked)
     assert len(asked) <= 6  # three by the client, three by the async one
@@ -305,7 +330,7 @@ def test_a_proxy_that_answers_with_a_page_is_named(tmp_path, status, pause) -> N
 
 
 @pytest.mark.parametrize("status", [502, 503])
-def test_a_proxy_that_cannot_connect_is_asked_three_times(tmp_path, status) -> None:
+def test_a_proxy_that_cannot_connect_is_asked_three_times(tried, status) -> None:
     asked = []
 
     def serve(connection: socket.socket) -> None:
@@ -313,14 +338,14 @@ def test_a_proxy_that_cannot_connect_is_asked_three_times(tmp_path, status) -> N
         connection.sendall(b"HTTP/1.1 %d x\r\ncontent-length: 0\r\n\r\n" % status)
 
     with _server(serve) as port:
-        _tried(tmp_path, "https://example.test", {"HTTPS_PROXY": f"127.0.0.1:{port}"})
+        tried("https://example.test", {"HTTPS_PROXY": f"127.0.0.1:{port}"})
 
     assert [b"CONNECT"] * 6 == asked  # three by the client, three by the async one
 
 
 @pytest.mark.parametrize("variable", ["ALL_PROXY", "all_proxy"])
 @pytest.mark.parametrize("secured", [True, False], ids=["https", "http"])
-def test_the_proxy_for_all_schemes_is_used_and_named(tmp_path, variable, secured) -> None:
+def test_the_proxy_for_all_schemes_is_used_and_named(tried, variable, secured) -> None:
     asked = []
 
     def serve(connection: socket.socket) -> None:
@@ -330,7 +355,7 @@ def test_the_proxy_for_all_schemes_is_used_and_named(tmp_path, variable, secured
     with _server(serve) as port:
         environment = {variable: f"http://user:{PASSWORD}@127.0.0.1:{port}"}
         scheme = "https" if secured else "http"
-        found = _tried(tmp_path, f"{scheme}://example.test", environment)
+        found = tried(f"{scheme}://example.test", environment)
 
     if secured:
         assert [b"CONNECT example.test:443 HTTP/1.1"] * 2 == asked
@@ -354,7 +379,7 @@ def test_the_proxy_for_all_schemes_is_used_and_named(tmp_path, variable, secured
         ("203.0.113.0/24", True),
     ],
 )
-def test_the_exceptions_of_a_proxy_may_name_ports(tmp_path, exceptions, through) -> None:
+def test_the_exceptions_of_a_proxy_may_name_ports(tried, exceptions, through) -> None:
     asked = []
 
     def serve(connection: socket.socket) -> None:
@@ -363,7 +388,7 @@ def test_the_exceptions_of_a_proxy_may_name_ports(tmp_path, exceptions, through)
 
     with _server(serve) as port:
         environment = {"HTTPS_PROXY": f"127.0.0.1:{port}", "NO_PROXY": exceptions}
-        found = _tried(tmp_path, "https://example.test:8443", environment)
+        found = tried("https://example.test:8443", environment)
 
     assert through is bool(asked)
     for kind, told, _ in found:
@@ -371,10 +396,10 @@ def test_the_exceptions_of_a_proxy_may_name_ports(tmp_path, exceptions, through)
         assert through is ("the proxy" in told)
 
 
-def test_a_proxy_that_is_meant_to_be_encrypted_and_is_not_is_named(tmp_path) -> None:
+def test_a_proxy_that_is_meant_to_be_encrypted_and_is_not_is_named(tried) -> None:
     with _server(_says(b"400 Bad Request")) as port:
         environment = {"HTTPS_PROXY": f"https://user:{PASSWORD}@127.0.0.1:{port}"}
-        found = _tried(tmp_path, "https://example.test", environment)
+        found = tried("https://example.test", environment)
 
     for kind, told, seconds in found:
         assert "TransportError" == kind
@@ -382,13 +407,15 @@ def test_a_proxy_that_is_meant_to_be_encrypted_and_is_not_is_named(tmp_path) -> 
         assert seconds < 4
 
 
-def test_the_certificate_of_a_proxy_is_judged_by_the_bundle_of_the_environment(authority, tmp_path) -> None:
+def test_the_certificate_of_a_proxy_is_judged_by_the_bundle_of_the_environment(
+    authority, tried, tmp_path
+) -> None:
     known = tmp_path / "authority.pem"
     authority.cert_pem.write_to_path(str(known))
     with _server(_tls(authority, "127.0.0.1")) as port:
         proxy = {"HTTPS_PROXY": f"https://127.0.0.1:{port}"}
-        unknown = _tried(tmp_path, "https://example.test", proxy)
-        trusted = _tried(tmp_path, "https://example.test", {**proxy, "SSL_CERT_FILE": str(known)})
+        unknown = tried("https://example.test", proxy)
+        trusted = tried("https://example.test", {**proxy, "SSL_CERT_FILE": str(known)})
 
     for kind, told, _ in unknown:
         assert "TransportError" == kind
@@ -401,9 +428,9 @@ def test_the_certificate_of_a_proxy_is_judged_by_the_bundle_of_the_environment(a
 @pytest.mark.parametrize(
     "serve", [lambda it: it.recv(9999), lambda it: it.recv(9999) and it.sendall(b"SSH-2.0-x\r\n" * 9)]
 )
-def test_a_proxy_that_speaks_something_else_is_named(tmp_path, serve) -> None:
+def test_a_proxy_that_speaks_something_else_is_named(tried, serve) -> None:
     with _server(serve) as port:
-        found = _tried(tmp_path, "https://example.test", {"HTTPS_PROXY": f"127.0.0.1:{port}"})
+        found = tried("https://example.test", {"HTTPS_PROXY": f"127.0.0.1:{port}"})
 
     for kind, told, seconds in found:
         assert "TransportError" == kind
@@ -411,11 +438,11 @@ def test_a_proxy_that_speaks_something_else_is_named(tmp_path, serve) -> None:
         assert seconds < 10
 
 
-def test_a_proxy_that_is_not_there_is_named(tmp_path) -> None:
+def test_a_proxy_that_is_not_there_is_named(tried) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    for kind, told, seconds in _tried(tmp_path, "https://example.test", {"https_proxy": f"127.0.0.1:{port}"}):
+    for kind, told, seconds in tried("https://example.test", {"https_proxy": f"127.0.0.1:{port}"}):
         assert "TransportError" == kind
         assert f"cannot connect to the proxy 127.0.0.1:{port} (connection refused)" in told
         assert seconds < 8
@@ -434,8 +461,8 @@ def test_a_proxy_that_is_not_there_is_named(tmp_path) -> None:
     ],
     ids=["ftp", "socks without its package", "a sharp", "port", "bracket", "no host", "port only"],
 )
-def test_a_proxy_that_cannot_be_one_is_refused(tmp_path, proxy) -> None:
-    for kind, told, _ in _tried(tmp_path, "https://example.test", {"HTTPS_PROXY": proxy}):
+def test_a_proxy_that_cannot_be_one_is_refused(tried, proxy) -> None:
+    for kind, told, _ in tried("https://example.test", {"HTTPS_PROXY": proxy}):
         assert "ConfigError" == kind
         assert "HTTPS_PROXY" in told
 
@@ -445,8 +472,8 @@ def test_a_proxy_that_cannot_be_one_is_refused(tmp_path, proxy) -> None:
     [f"socks://user:{PASSWORD}@127.0.0.1:1080", f"socks5://user:{PASSWORD}@127.0.0.1:1080"],
     ids=["another name for it", "without its package"],
 )
-def test_a_socks_proxy_for_all_schemes_that_cannot_be_used_is_told_what_works(tmp_path, proxy) -> None:
-    for kind, told, _ in _tried(tmp_path, "https://example.test", {"ALL_PROXY": proxy}):
+def test_a_socks_proxy_for_all_schemes_that_cannot_be_used_is_told_what_works(tried, proxy) -> None:
+    for kind, told, _ in tried("https://example.test", {"ALL_PROXY": proxy}):
         assert "ConfigError" == kind
         assert "ALL_PROXY" in told
         assert "socks5://host:port with httpx[socks]" in told
