@@ -44,7 +44,7 @@ MEASURED: dict[str, list[str]] = {
     "first vector": ["first_vector.py"],
 }
 # These have imported everything when they begin to measure, so they need no round that writes byte code.
-IMPORTED_BEFORE = ("cache", "bulk", "listing", "langchain", "llama_index", "emulator", "ledger")
+IMPORTED_BEFORE = ("cache", "bulk", "listing", "langchain", "llama_index", "emulator", "ledger", "search")
 
 
 @dataclass(frozen=True)
@@ -194,7 +194,7 @@ def prepared(arguments: Collection[str]) -> Iterator[tuple[dict[str, str], dict[
     """Yield the environment of the programs, and those folders that are among their arguments."""
     with TemporaryDirectory() as name:
         folder = Path(name)
-        pictures = {"{files}": (FILES, (32, 24)), "{pictures}": (PICTURES, (640, 480))}
+        pictures = {"{files}": (FILES, (32, 24)), "{pictures}": (PICTURES, (320, 240))}
         folders = {place: folder / place.strip("{}") for place in pictures if place in arguments}
         for place, each in folders.items():
             each.mkdir()
