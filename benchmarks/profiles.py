@@ -25,7 +25,7 @@ from typing import Any
 
 ROWS = 20_000
 WARM = 1_000
-FUNCTIONS = 25
+PARTS, FUNCTIONS = 15, 25
 ROOT = Path(__file__).resolve().parents[1]
 Function = tuple[str, int, str]
 
@@ -50,16 +50,12 @@ class Profiler:
         self._profiles.append(profile)
         profile.enable()
 
-    def stats(self) -> dict[Function, tuple[int, float, float]]:
-        """Return calls, own seconds and seconds with what they call, by function, of all threads together."""
+    def stats(self) -> pstats.Stats:
+        """Return what was counted in all threads together."""
         total = pstats.Stats(self._profiles[0])
         for profile in self._profiles[1:]:
             total.add(profile)
-        found: dict[Function, tuple[int, float, float]] = {
-            function: (calls, own, together)
-            for function, (_, calls, own, together, _) in total.stats.items()  # type: ignore[attr-defined]
-        }
-        return found
+        return total
 
 
 def _texts(count: int) -> list[str]:
@@ -108,14 +104,24 @@ def _stub() -> Iterator[str]:
 def _part(file: str) -> str:
     """Return the part of the program a file is of: a package of ours, a library, or Python itself."""
     path = Path(file)
-    if file.startswith("~"):
-        return "built-in functions"
     if path.is_relative_to(ROOT):
         inner = path.relative_to(ROOT).with_suffix("").parts
         return ".".join(inner[:2])
     if "site-packages" in path.parts:
         return path.parts[path.parts.index("site-packages") + 1].removesuffix(".py")
     return "standard library"
+
+
+def _by_part(stats: dict[Function, Any]) -> Counter[str]:
+    """Add up own seconds by part; those of a built-in function go to whoever called it."""
+    parts: Counter[str] = Counter()
+    for (file, _, _), (_, _, own, _, callers) in stats.items():
+        if not file.startswith("~"):
+            parts[_part(file)] += own
+            continue
+        for (caller, _, _), (_, _, seconds, _) in callers.items():
+            parts["built-in functions" if caller.startswith("~") else _part(caller)] += seconds
+    return parts
 
 
 def _name(function: Function) -> str:
@@ -137,25 +143,20 @@ def report(name: str) -> Iterator[str]:
         cpu = time.process_time() - cpu
         with Profiler() as profiler:
             work(ROWS + 1)
-    stats = profiler.stats()
-    total = sum(own for _, own, _ in stats.values())
-    parts: Counter[str] = Counter()
-    for (file, _, _), (_, own, _) in stats.items():
-        parts[_part(file)] += own
+    stats: dict[Function, Any] = profiler.stats().stats  # type: ignore[attr-defined]
+    total = sum(own for _, _, own, _, _ in stats.values())
     yield f"$ python -m benchmarks.profiles {name}"
     yield f"{ROWS:,} texts, d=64, ten a request, eight in flight: {1e6 * cpu / ROWS:.1f} us of CPU a row"
     yield ""
-    yield "own time by part"
-    for part, own in parts.most_common(20):
+    yield "own time by part, with the built-in functions it calls"
+    for part, own in _by_part(stats).most_common(PARTS):
         yield f"{100 * own / total:5.1f} %  {part}"
     yield ""
     yield "own time by function, with its calls a row"
-    for function, (calls, own, _) in sorted(stats.items(), key=lambda entry: -entry[1][1])[:FUNCTIONS]:
+    for function, (_, calls, own, _, _) in sorted(stats.items(), key=lambda entry: -entry[1][2])[:FUNCTIONS]:
         yield f"{100 * own / total:5.1f} %  {calls / ROWS:6.2f}  {_name(function)}"
 
 
 if __name__ == "__main__":
     os.sched_setaffinity(0, {0})
-    for chosen in sys.argv[1:] or PROFILED:
-        print("\n".join(report(chosen)))
-        print()
+    print("\n\n".join("\n".join(report(name)) for name in sys.argv[1:] or PROFILED))
