@@ -1,5 +1,5 @@
 """
-Many items, from files into a Parquet file: priced beforehand, resumable at any moment, in bounded memory.
+Embeds and reranks files of any size into a Parquet file: resumable, priced beforehand, in bounded memory.
 
     embed_file     a source through a client into id, row, vector and error
     rerank_file    pairs of query and document through a reranker into score and rank

@@ -1,4 +1,4 @@
-"""`embed_batch`: a source of texts through the service's own jobs, which cost half and take their time."""
+"""`embed_batch`: embeds a source of texts by the service's own jobs, at half the price and over hours."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ def embed_batch(
     """
     Embed a source of texts through Batch or file jobs into the same file that `embed_file` makes.
 
-    Request files, ids of jobs and results are kept in a folder beside the output, so that the same call goes on
-    with jobs that run, from any process: nothing is submitted twice.
+    Request files, job ids and results are kept in a folder beside the output. The same call continues with running
+    jobs, from any process: nothing is submitted twice.
 
     Args:
         source, output, watch, restart: As for `embed_file`.
@@ -118,7 +118,7 @@ class _Work:
             partial.close()
 
     def _texts(self) -> Iterator[list[str]]:
-        """Yield the texts of one file after the other."""
+        """Yield the texts of each file."""
         most = min(_LINES, self._spec.model_info.batch) if isinstance(self._jobs, FileJobs) else _LINES
         texts: list[str] = []
         size = 0
@@ -142,7 +142,7 @@ class _Work:
         return item
 
     def _gather(self, partial: PartialOutput, submitted: SubmittedFiles) -> None:
-        """Go through the source once more: the n-th good text is the n-th line of the files."""
+        """Read the source again: the n-th valid text is the n-th line of the files."""
         lines = _Lines(submitted)
         for record in self._source.records():
             try:
@@ -180,7 +180,7 @@ class _Work:
 
 
 class _Lines:
-    """Lines of the files, in order; a result is fetched when the first line of it is needed."""
+    """The lines of the files, in order; a result is downloaded when its first line is needed."""
 
     def __init__(self, submitted: SubmittedFiles) -> None:
         self._submitted = submitted
@@ -192,7 +192,7 @@ class _Lines:
 
     def outcome(self, file: SubmittedFile, line: int, row: int) -> Any:
         if self._fetched[0] is not file:
-            self._fetched = (None, None)  # one result in memory, not two
+            self._fetched = (None, None)  # keep one result in memory, not two
             self._fetched = (file, self._submitted.collect(file))
         result = self._fetched[1]
         error = result.errors.get(line)

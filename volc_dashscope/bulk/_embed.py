@@ -1,4 +1,4 @@
-"""`embed_file`: a source through a client into a Parquet file, resumable at any moment."""
+"""`embed_file`: embeds a source into a Parquet file by a client, resumable at any moment."""
 
 from __future__ import annotations
 
@@ -42,24 +42,24 @@ def embed_file(
     """
     Embed every row of a source into a Parquet file of id, row, vector (fixed-size list of float32) and error.
 
-    What is finished is saved at once in a folder beside the output. The same call goes on with it, after a
-    crash too: nothing is lost, no row is there twice, and at most the requests in flight are paid again. Rows
-    that fail have an error instead of a vector, and are in `<output>.failed.jsonl`, which can be a source.
+    Finished rows are saved at once in a folder beside the output. The same call continues with them, also after a
+    crash: no row is lost or written twice, and at most the requests in flight are paid again. Failed rows have an
+    error instead of a vector, and are listed in `<output>.failed.jsonl`, which can be a source.
 
     Args:
         source: A path, or what `open_source` returns for one.
-        output: Where the Parquet file goes.
+        output: Path of the Parquet file.
         model: A model's name, with key and URL from the environment; or a client with settings of your own.
         text_type: The role of all rows.
-        watch: Called after each row with the rows finished, those that failed, and the usage.
-        stop: Set it to finish what is in flight, save and return.
-        restart: Drop the half-finished output, or replace the finished one, instead of going on with it.
-        group_rows: Rows of a Parquet row group; None for as many as are about 16 MB.
+        watch: Called after each row with the number of finished and of failed rows, and the usage.
+        stop: Set it to finish the requests in flight, save and return.
+        restart: Delete the partial output, or replace the finished one, instead of continuing.
+        group_rows: Rows of a Parquet row group; None for about 16 MB.
 
     Raises:
-        ConfigError: The output was begun with other settings; or settings that the model does not have.
+        ConfigError: The output was begun with other settings, or the model does not have a setting.
         InputError: The source cannot be read.
-        EmbeddingError: The key or the account refuses, or the service is down. What is finished is saved.
+        EmbeddingError: The key or account is refused, or the service is down. Finished rows are saved.
     """
     if not isinstance(source, Source):
         source = open_source(source)
@@ -72,7 +72,7 @@ def embed_file(
 def is_up_to_date(
     source: Source, output: Path, client: Client, *, text_type: TextType | None = "document"
 ) -> bool:
-    """Return whether `embed_file` would go on with an output as it is, or begin: else it needs `restart`."""
+    """Return whether `embed_file` can begin or continue an output as it is; if not, it needs `restart`."""
     spec = client._spec_for(text_type)  # noqa: SLF001 - the call's settings are the output's identity
     identity = Identity(settings_of(spec), source)
     folder = partial_folder(output)

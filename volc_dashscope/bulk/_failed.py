@@ -1,4 +1,4 @@
-"""The rows that failed, as JSONL that can be a source again."""
+"""Writes failed rows as JSONL, which can be a source again."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from volc_dashscope.bulk._vectors import failures
 
 
 def write_failed(lines: Iterable[bytes], path: Path) -> None:
-    """Write the failed rows, wholly or not at all."""
+    """Write the failed rows atomically."""
     fresh = path.with_name(f"{path.name}.new")
     with writing(path):
         with fresh.open("wb") as file:
@@ -35,7 +35,7 @@ def failed_lines(source: Source, groups: Iterable[bytes]) -> Iterator[bytes]:
 
 def _lines(source: Source, failed: Iterator[tuple[int, str]]) -> Iterator[bytes]:
     next_failure = next(failed, None)
-    # The source is read a second time, so that nothing has to be remembered of a million rows.
+    # The source is read a second time, so that a million rows need not be kept in memory.
     for record in source.records():
         if next_failure is None:
             return

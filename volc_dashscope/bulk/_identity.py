@@ -1,4 +1,4 @@
-"""What an output is made from: settings and source, and whether an earlier run used the same."""
+"""The settings and source of an output, and the check that an earlier run had the same."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from volc_dashscope.errors import ConfigError
 
 class Records(Protocol):
     """
-    A source of records, in an order that does not change; each has a number as its `row`.
+    A source of records in a fixed order, numbered by `row`.
 
     Attributes:
         path: A file, or a folder.
@@ -25,11 +25,11 @@ class Records(Protocol):
     def path(self) -> Path: ...
 
     def records(self) -> Iterator[Any]:
-        """Yield every record, also those that cannot be read."""
+        """Yield every record, including unreadable ones."""
         ...
 
     def layout(self) -> dict[str, str]:
-        """Return two digests that cost no reading: `sizes` changes with names and sizes, `times` also with times."""
+        """Return two digests without reading content: `sizes` of names and sizes, `times` also of times."""
         ...
 
     def content(self) -> str:
@@ -37,7 +37,7 @@ class Records(Protocol):
         ...
 
     def skipped(self) -> int:
-        """Count files that are no records."""
+        """Return the number of files that are not records."""
         ...
 
 
@@ -45,9 +45,9 @@ class Identity:
     """
     Everything that shapes the rows of an output.
 
-    The source is compared in three steps, so that the usual case reads no content: the same names, sizes and
-    times are the same source; other names or sizes are another; other times alone are settled by the content
-    (a copied or restored source has new times and the same bytes).
+    Sources are compared in three steps, so that the usual case reads no content. With equal names, sizes and times they
+    are the same; with other names or sizes they differ; if only times differ, the content decides (a copied or
+    restored source has new times and the same bytes).
     """
 
     def __init__(self, settings: Mapping[str, Any], source: Records) -> None:
@@ -64,10 +64,10 @@ class Identity:
 
     def as_json(self, begun: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """
-        Return it as it is kept beside the rows.
+        Return the JSON that is stored with the rows.
 
         Args:
-            begun: What was kept before and has no `difference`; else the content of the source is read.
+            begun: What an earlier run stored, without `difference`; otherwise the content of the source is read.
         """
         content = self._content if begun is None else begun["source"]["content"]
         return {**self.settings, "source": {**self._layout, "content": content}}
@@ -86,7 +86,7 @@ class Identity:
 
     def refuse_other(self, begun: Mapping[str, Any], place: str) -> None:
         """
-        Refuse to go on with rows that were made from something else.
+        Refuse to continue rows that were made with other settings or another source.
 
         Raises:
             ConfigError: With the first difference.
@@ -103,5 +103,5 @@ class Identity:
 
 
 def settings_of(spec: RequestSpec) -> dict[str, Any]:
-    """Return the settings that shape a vector, by the one function that knows them, and the role."""
+    """Return the settings that shape a vector, from `vector_key()`, and the role."""
     return {**orjson.loads(spec.vector_key), "text_type": spec.text_type}

@@ -1,10 +1,10 @@
 """
-Finished rows of a row group that is not complete: one entry a row, appended as replies arrive.
+The finished rows of an incomplete row group: one entry per row, appended as replies arrive.
 
-An entry is with the operating system when `write` returns, so that it outlives a killed process; `sync` flushes it
-to the disk. Each entry carries a checksum. Reading skips what is damaged and goes on at the next sound entry, so
-that one bad byte costs one row and not all rows behind it. What follows the last sound entry (a write that was cut
-off) is removed before the next entry is appended.
+The operating system has an entry when `write` returns, so it survives a killed process; `sync` flushes it to the disk.
+Each entry has a checksum. Reading skips damaged bytes and continues at the next valid entry, so that one bad byte
+costs one row and not all that follow. Bytes after the last valid entry (an interrupted write) are removed before
+the next entry is appended.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _HEAD = struct.Struct("<IBqqqqI")
 Entry = tuple[int, int, bytes, Usage]
 _CHECK = struct.Struct("<I")
 VECTOR, ERROR = 0, 1
-# Longer than any entry: where no sound one begins within it, none follows.
+# Longer than any entry: if no valid entry begins within it, none follows.
 _SEARCHED = 1024 * 1024
 
 
@@ -32,7 +32,7 @@ class Journal:
     One group's entries.
 
     Attributes:
-        damaged: Bytes that `entries` found to belong to no sound entry.
+        damaged: Bytes that `entries` found outside valid entries.
     """
 
     def __init__(self, path: Path) -> None:
@@ -44,7 +44,7 @@ class Journal:
             )
 
     def entries(self) -> Iterator[Entry]:
-        """Yield offset, kind, content and usage of what an earlier process wrote."""
+        """Yield the offset, kind, content and usage of each entry of an earlier process."""
         with reading(self.path):
             content = self.path.read_bytes()
         end, sound = yield from _sound(content)
@@ -72,25 +72,25 @@ class Journal:
         os.close(self._file)
 
     def drop(self) -> None:
-        """Close and remove the file: its group is safe elsewhere."""
+        """Close and remove the file, after its group is saved."""
         self.close()
         self.path.unlink()
 
 
 def offsets(path: Path) -> set[int]:
-    """Return which rows of its group a journal has, and leave it alone."""
+    """Return which rows of its group a journal has, without changing it."""
     with reading(path):
         content = path.read_bytes()
     return {offset for offset, *_ in _sound(content)}
 
 
 def _sound(content: bytes) -> Generator[Entry, None, tuple[int, int]]:
-    """Yield the entries whose checksum is right; return where the last one ends, and how many bytes they are."""
+    """Yield the entries with a correct checksum; return where the last one ends, and their bytes in all."""
     place = end = sound = 0
     while place + _HEAD.size + _CHECK.size <= len(content) and place - end < _SEARCHED:
         offset, kind, requests, total, text, image, length = _HEAD.unpack_from(content, place)
         stop = place + _HEAD.size + length
-        # The length is looked at first: while searching behind a damaged entry, most places fail here.
+        # The length is checked first: in a search after a damaged entry, most offsets fail here.
         if (
             kind not in (VECTOR, ERROR)
             or stop + _CHECK.size > len(content)

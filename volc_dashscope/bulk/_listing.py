@@ -1,4 +1,4 @@
-"""Lines of a file and files of a folder, one after the other, whatever is in them."""
+"""Lists the lines of a file and the files of a folder, whatever they contain."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from typing import IO
 from volc_dashscope.bulk._records import Kind
 from volc_dashscope.errors import InputError
 
-# A line longer than this is no text that a model takes, and not worth the memory.
+# No model takes a text as long as this, so a longer line is not kept in memory.
 LONGEST_LINE = 16 * 1024 * 1024
-# Whoever watches a scan is called for each of so many files: a call for each would cost more than the listing.
+# Files between two calls of `watch`: calling it for each file would cost more than the listing.
 SCAN_STEP = 100
 # fmt: off
 _IMAGES = frozenset((
@@ -27,12 +27,12 @@ _SAMPLE = 1024 * 1024
 # Of the letters beyond ASCII, so many must be in GB2312, which has all that is common in Chinese; two bytes of
 # another encoding that happen to be a letter of GBK are mostly rare ones.
 _COMMON = 0.9
-# In GBK hardly a line with Chinese is UTF-8 by chance.
+# A line of Chinese in GBK is hardly ever valid UTF-8.
 _UTF8_LINES = 0.2
 
 
 def lines(path: Path, encoding: str | None = None) -> Iterator[tuple[int, str | InputError]]:
-    """Yield the number and content of each line, or why it has none."""
+    """Yield the number and content of each line, or the reason why it cannot be read."""
     name = encoding or "utf-8"
     try:
         file = path.open("rb")
@@ -63,7 +63,7 @@ def _skip_line(file: IO[bytes]) -> None:
 def media_files(
     folder: Path, listed: Callable[[int], object] | None = None
 ) -> Iterator[tuple[str, Kind | InputError]]:
-    """Yield the images and videos in a folder and below, as `files`, and which they are; or why there is no telling."""
+    """Yield the images and videos in a folder and below, as `files`, with their kind or the problem."""
     for name, problem in files(folder, listed):
         kind = problem or kind_of(name)
         if kind is not None:
@@ -74,10 +74,10 @@ def files(
     folder: Path, listed: Callable[[int], object] | None = None
 ) -> Iterator[tuple[str, InputError | None]]:
     """
-    Yield the files in a folder and below, sorted, by their names inside it; no hidden ones, no links to folders.
+    Yield the names of the files in a folder and below, sorted, without hidden files and links to folders.
 
-    Names are text with "/", since a `Path` for each would take most of the time. A folder below that cannot be
-    listed is one entry with its problem, and the others go on.
+    Names are relative and have "/"; a `Path` for each would take most of the time. A subfolder that cannot be listed is
+    one entry with its problem.
 
     Args:
         listed: Called with the number of names read so far, every hundred names. A folder is read to its end before
@@ -137,18 +137,18 @@ class _Names:
 def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
-    except OSError:  # a link to itself; reading it will say so
+    except OSError:  # A link to itself; reading it raises the error.
         return False
 
 
 def kind_of(path: str | Path) -> Kind | None:
-    """Return what a file is by its name."""
+    """Return the kind of a file by its name."""
     suffix = os.path.splitext(path)[1].lower()
     return "image" if suffix in _IMAGES else "video" if suffix in _VIDEOS else None
 
 
 def encodes(name: str) -> bool:
-    """Return whether UTF-8 can carry a name."""
+    """Return whether a name can be encoded in UTF-8."""
     try:
         name.encode()
     except UnicodeEncodeError:
@@ -157,17 +157,17 @@ def encodes(name: str) -> bool:
 
 
 def unreadable(path: Path, error: OSError) -> InputError:
-    """Make the error for a source that cannot be opened."""
+    """Return the error for a source that cannot be opened."""
     return InputError(f"source {path.name!r} cannot be read: {error.strerror}")
 
 
 def detect_encoding(path: Path) -> str | None:
-    """Return "gb18030" or "utf-16" where a file is in that, and None for UTF-8 and for what cannot be told."""
+    """Return "gb18030" or "utf-16" if a file is in that encoding, and None for UTF-8 or if it is unclear."""
     try:
         with path.open("rb") as file:
             sample = file.read(_SAMPLE)
     except OSError:
-        return None  # whoever reads it says so
+        return None  # Reading it raises the error.
     if sample.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
     if _decodes(sample, "utf-8"):
@@ -180,7 +180,7 @@ def detect_encoding(path: Path) -> str | None:
 
 def _decodes(sample: bytes, encoding: str) -> bool:
     try:
-        # Incrementally: the sample may end within a letter.
+        # Incrementally, because the sample may end inside a character.
         codecs.getincrementaldecoder(encoding)().decode(sample)
     except UnicodeDecodeError:
         return False

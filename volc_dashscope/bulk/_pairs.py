@@ -1,4 +1,4 @@
-"""Pairs of query and document, from a table to the lists that a rerank request takes."""
+"""Reads pairs of query and document from a table, as the lists that a rerank request takes."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ class QueryRecord:
 
     @property
     def place(self) -> str:
-        """Which rows of the source it is."""
+        """The rows of the source, for messages."""
         first, last = self.rows[0], self.rows[-1]
         return f"row {first}" if first == last else f"rows {first} to {last}"
 
@@ -176,7 +176,7 @@ class PairSource:
         for record in self.source.records():
             query = record.query if isinstance(record, PairRecord) else None
             if query is None:
-                # Its query is unknown, and it does not part the rows around it.
+                # Its query is unknown, and it does not separate the rows around it.
                 yield following, record
                 following += 1
                 continue
@@ -188,7 +188,7 @@ class PairSource:
             yield number, record
 
     def records(self) -> Iterator[QueryRecord]:
-        """Yield every query, in order; rows that cannot be read follow the query they stand in."""
+        """Yield every query, in order; unreadable rows follow the query among whose rows they are."""
         rows: list[Record] = []
         number, odd = -1, list[QueryRecord]()
         documents: list[Cell] = []
@@ -269,7 +269,7 @@ class PairSource:
 def _filled(
     columns: Sequence[tuple[Kind, str]], values: Mapping[str, object], what: str
 ) -> tuple[Cell | None, str | None]:
-    """Return the one cell of a row that is filled, or why there is none."""
+    """Return the one non-empty cell of a row, or the reason why there is none."""
     found = [
         (kind, name, value)
         for kind, name in columns

@@ -1,4 +1,4 @@
-"""Parquet: rows of a table going in, vectors coming out."""
+"""Reads the rows of Parquet files."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def parquet_records(path: Path, columns: Columns) -> Iterator[Record]:
     """
     Yield the rows of a table.
 
-    A page that cannot be read costs its rows and those behind it in its row group, and nothing else.
+    An unreadable page costs its rows and those after it in its row group, and nothing else.
 
     Raises:
         InputError: The file is no Parquet, or has not the columns.
@@ -69,7 +69,7 @@ def parquet_names(path: Path) -> list[str]:
 
 
 def parquet_rows(path: Path) -> int | None:
-    """Return the number of rows, or None where the file does not tell."""
+    """Return the number of rows, or None if unknown."""
     pa, parquet = arrow("reading")
     try:
         return int(parquet.read_metadata(path).num_rows)
@@ -89,7 +89,7 @@ def _group(file: Any, group: int, rows: range, names_read: list[str], columns: C
                     yield columns.record(rows[done], values)
                     done += 1
             break
-        # A damaged page raises one of these, or what its decoder made of the bytes.
+        # A damaged page raises one of these, or an error of its decoder.
         except (OSError, pa.ArrowException, ValueError, MemoryError, IndexError):
             words = "cannot be read from here on"
     for row in rows[done:]:

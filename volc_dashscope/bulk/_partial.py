@@ -1,14 +1,14 @@
 """
-A half-finished output: a folder beside it that holds all that is paid for.
+The partial output: a folder beside the output with all finished rows.
 
     out.parquet.partial/
-        manifest.json         what was asked for; another model or dimension may not go on with it
+        manifest.json         the settings and source; a run with others cannot continue it
         group-000000.parquet  a finished row group
-        group-000000.json     its checksum, its number of rows and failures, and what the job had cost by then
+        group-000000.json     its checksum, numbers of rows and failures, and the job's usage at that time
         group-000001.journal  rows of a group that is not finished
 
-A group's file and then its note are written whole and renamed, and only then its journal is removed: whatever the
-moment of a crash, each finished row is in the journal, or in a group that has a note, or in both the same.
+A group's file and then its note are written completely and renamed, and only then is its journal removed. So after a
+crash at any moment each finished row is in the journal, in a group with a note, or equally in both.
 
 A group whose content does not fit the checksum of its note is dropped and embedded again (`DamagedGroupError`,
 `forget`): a disk that flips a byte costs one group, and never a wrong vector. A damaged note or manifest is
@@ -45,13 +45,13 @@ from volc_dashscope.errors import ConfigError
 from volc_dashscope.results import Usage
 
 _SYNC_SECONDS = 5.0
-# What a row became, which only the output's format understands.
+# The outcome of a row, which only the output's format reads.
 Outcome: TypeAlias = NDArray[Any]
 _log = logging.getLogger("volc_dashscope")
 
 
 class DamagedGroupError(ConfigError):
-    """A finished row group is not what was written. `number` says which."""
+    """A finished row group is damaged; `number` is its number."""
 
     def __init__(self, message: str, *, number: int) -> None:
         super().__init__(message)
@@ -62,42 +62,42 @@ class GroupRows(Protocol):
     """The finished rows of one group, in memory."""
 
     def put(self, offset: int, outcome: Outcome) -> None:
-        """Hold what a row became."""
+        """Store the outcome of a row."""
         ...
 
     def content(self, first: int, labels: Sequence[Any], errors: Mapping[int, str]) -> bytes:
-        """Return the group as the content of a file; `errors` says why a row has nothing else."""
+        """Return the group as the content of a file; `errors` has the rows without another outcome."""
         ...
 
 
 class RowFormat(Protocol):
     """
-    How an output keeps its rows: as vectors, or as scores.
+    The format of an output's rows: vectors or scores.
 
     Attributes:
-        dimension: Length of every vector; None where it is not known yet, or there are no vectors.
+        dimension: Length of every vector; None if not known yet, or without vectors.
     """
 
     dimension: int | None
 
     def label(self, record: Any) -> Any:
-        """Return what of a record is kept until its group is written."""
+        """Return the part of a record that is kept until its group is written."""
         ...
 
     def encode(self, outcome: Outcome) -> bytes:
-        """Return what a row became as the journal holds it."""
+        """Return the outcome of a row as bytes for the journal."""
         ...
 
     def decode(self, content: bytes) -> Outcome:
-        """Return what `encode` was given."""
+        """Return the outcome of the bytes of `encode`."""
         ...
 
     def group(self, size: int) -> GroupRows:
-        """Return an empty group of so many rows."""
+        """Return an empty group of that many rows."""
         ...
 
     def merge(self, groups: Iterable[bytes], output: Path, facts: Mapping[str, Any]) -> None:
-        """Write the groups into one file with the facts in its metadata, wholly or not at all."""
+        """Write the groups atomically into one file, with the facts in its metadata."""
         ...
 
 
@@ -105,22 +105,22 @@ class PartialOutput:
     """
     The folder of one output, locked while it is open.
 
-    A folder that holds no row yet is begun anew, whatever it was begun with.
+    A folder without rows is begun again, whatever settings it had.
 
     Args:
-        output: The file it will become.
-        identity: Everything that shapes the rows. What is there must have been begun with the same.
-        form: How its rows are kept.
-        group_rows: Rows of a group, when it is begun; None for as many as are about 16 MB.
+        output: The finished file.
+        identity: Everything that shapes the rows; that of an existing folder must be the same.
+        form: The format of its rows.
+        group_rows: Rows of a group of a new folder; None for about 16 MB.
 
     Attributes:
-        usage: What was billed for the rows that are here, as far as they know.
-        rows: How many are finished.
-        failed: How many of them are errors.
+        usage: What was billed for the rows, as far as they record it.
+        rows: Number of finished rows.
+        failed: Number of these that are errors.
         damaged: Names of files that were damaged, whose rows are embedded again.
 
     Raises:
-        ConfigError: It was begun with something else, another process is at it, or a file cannot be read or written.
+        ConfigError: It was begun with something else, another process works on it, or a file cannot be read or written.
     """
 
     def __init__(
@@ -147,11 +147,11 @@ class PartialOutput:
 
     @property
     def dimension(self) -> int | None:
-        """Length of a vector, or None until the first tells."""
+        """Length of a vector, or None before the first one."""
         return self._form.dimension
 
     def wants(self, record: Any) -> bool:
-        """Take note of a row, in order, and return whether it still has to be embedded."""
+        """Register the next row, and return whether it still has to be embedded."""
         number, offset = divmod(record.row, self.group_rows)
         if number in self._finished:
             return False
@@ -164,7 +164,7 @@ class PartialOutput:
         return wanted
 
     def put(self, row: int, outcome: Outcome | str, usage: Usage) -> None:
-        """Save what a row became, or its error, and what the whole job has cost by now."""
+        """Save the outcome of a row, or its error, and the usage of the whole job so far."""
         number, offset = divmod(row, self.group_rows)
         group = self._open[number]
         self.usage = usage
@@ -185,10 +185,10 @@ class PartialOutput:
 
     def finish(self, output: Path, facts: Mapping[str, Any]) -> None:
         """
-        Turn the groups into the output.
+        Write the output from the groups.
 
         Raises:
-            DamagedGroupError: A group is not what was written; `forget` it and embed its rows again.
+            DamagedGroupError: A group is damaged; `forget` it and embed its rows again.
         """
         self._form.merge(self.groups(), output, facts)
 
@@ -200,10 +200,10 @@ class PartialOutput:
 
     def forget(self, damage: DamagedGroupError) -> None:
         """
-        Drop a damaged group, so that its rows are wanted again.
+        Delete a damaged group, so that its rows are embedded again.
 
         Raises:
-            ConfigError: The same group was damaged before in this run: the disk keeps nothing.
+            ConfigError: The same group was damaged before in this run, so the disk is not reliable.
         """
         path = self._path(damage.number)
         self._report_damage(path.name)
@@ -217,14 +217,14 @@ class PartialOutput:
             note_path(path).unlink(missing_ok=True)
 
     def drop(self) -> None:
-        """Remove the folder: the output is there."""
+        """Remove the folder, after the output is written."""
         self.close()
         discard(self.folder)
 
     def close(self) -> None:
-        """Flush what is open to the disk and release the folder. Closing twice is allowed."""
+        """Flush open files to the disk and release the folder. Closing twice is allowed."""
         for group in getattr(self, "_open", {}).values():
-            # An earlier error, such as a full disk, is what the caller has to see.
+            # The caller must see the earlier error, such as a full disk.
             with suppress(ConfigError):
                 group.journal.sync()
             group.journal.close()
@@ -257,7 +257,7 @@ class PartialOutput:
             self.usage = _most(self.usage, note.usage)
             self._form.dimension = self._form.dimension or note.dimension
         for path in sorted(self.folder.glob("group-*.journal")):
-            # Of a finished group it is what a crash has left between writing one and removing the other.
+            # The journal of a finished group is left by a crash between writing the group and removing the journal.
             if number_of(path) not in self._finished:
                 self._open[number_of(path)] = self._resumed(number_of(path))
 

@@ -1,4 +1,4 @@
-"""The folder of a half-finished output: its manifest, the notes of its groups, its lock and its removal."""
+"""The folder of a partial output: its manifest, the notes of its groups, its lock and its removal."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from volc_dashscope.bulk._storage import read_checked, write_checked, writing
 from volc_dashscope.errors import ConfigError
 from volc_dashscope.results import Usage
 
-# A row group is held in memory while it fills, and read whole by those who use it.
+# A row group is in memory while it fills, and readers load it whole.
 _GROUP_BYTES = 16 * 1024 * 1024
 _GROUP_ROWS = (256, 65_536)
 _VERSION = 2
@@ -25,7 +25,7 @@ _VERSION = 2
 
 def read_manifest(folder: Path) -> dict[str, Any]:
     """
-    Return what a half-finished output was begun with.
+    Return the settings and source that a partial output was begun with.
 
     Raises:
         ConfigError: manifest.json is damaged, or of another version of this library.
@@ -44,7 +44,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 def begin_manifest(
     folder: Path, identity: Identity, dimension: int | None, group_rows: int | None
 ) -> dict[str, Any]:
-    """Note what an output is begun with, and return it."""
+    """Write what an output is begun with, and return it."""
     least, most = _GROUP_ROWS
     rows = group_rows or max(least, min(most, _GROUP_BYTES // (4 * (dimension or 1024))))
     manifest = {"version": _VERSION, "identity": identity.as_json(), "group_rows": rows}
@@ -55,10 +55,10 @@ def begin_manifest(
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UsageNote:
     """
-    What is kept beside a group's file.
+    The note beside a group's file.
 
     Attributes:
-        usage: What the job had cost when the group was written.
+        usage: Usage of the job when the group was written.
         rows: Rows of the group.
         failed: How many of them are errors.
         dimension: Length of its vectors; None where all rows failed before the first vector.
@@ -72,7 +72,7 @@ class UsageNote:
     digest: str
 
     def write(self, path: Path) -> None:
-        """Write it beside the group's file."""
+        """Write the note beside the group's file."""
         usage = self.usage
         spent = [usage.requests, usage.total_tokens, usage.text_tokens, usage.image_tokens]
         facts = {"rows": self.rows, "failed": self.failed, "dimension": self.dimension, "digest": self.digest}
@@ -97,17 +97,17 @@ class UsageNote:
 
 
 def note_path(path: Path) -> Path:
-    """Return where the note of a group's file is."""
+    """Return the path of a group's note."""
     return path.with_suffix(".json")
 
 
 def partial_folder(output: Path) -> Path:
-    """Return the folder of an output that is not finished."""
+    """Return the folder of a partial output."""
     return output.with_name(f"{output.name}.partial")
 
 
 def is_empty(folder: Path) -> bool:
-    """Return whether a half-finished output holds nothing that was paid for: no row, and no job at the service."""
+    """Return whether a partial output holds nothing paid for: no row, and no job at the service."""
     if any(folder.glob("group-*.parquet")) or any(offsets(path) for path in folder.glob("group-*.journal")):
         return False
     jobs = folder / "jobs.json"
@@ -117,11 +117,11 @@ def is_empty(folder: Path) -> bool:
         found = orjson.loads(jobs.read_bytes())
         return not any(file["job"] or file["submitting"] for file in found)
     except (OSError, ValueError, TypeError, KeyError):
-        return False  # who cannot read it does not throw it away
+        return False  # what cannot be read is not deleted
 
 
 def finished_rows(folder: Path) -> Callable[[int], bool]:
-    """Return what tells whether a row is finished in a half-finished output, which is left alone."""
+    """Return a function that says whether a row of a partial output is finished. The output is not changed."""
     if not (folder / "manifest.json").exists():
         return lambda row: False
     size = read_manifest(folder)["group_rows"]
@@ -131,17 +131,17 @@ def finished_rows(folder: Path) -> Callable[[int], bool]:
 
 
 def discard(folder: Path) -> None:
-    """Remove a half-finished output that no process works on, if there is one."""
+    """Remove a partial output, unless another process works on it."""
     clean_up(folder)
     if folder.is_dir():
         with lock_folder(folder), writing(folder):
-            # Renamed first: a crash halfway through must not leave a folder that seems to lack rows.
+            # Renamed first: an interrupted removal must not leave a folder that seems to lack rows.
             folder.rename(_gone(folder))
         clean_up(folder)
 
 
 def clean_up(folder: Path) -> None:
-    """Remove what a crash left of a half-finished output that was being removed."""
+    """Finish the removal of a partial output that a crash interrupted."""
     shutil.rmtree(_gone(folder), ignore_errors=True)
 
 
@@ -152,7 +152,7 @@ def _gone(folder: Path) -> Path:
 def lock_folder(folder: Path) -> IO[bytes]:
     with writing(folder / "lock"):
         file = (folder / "lock").open("wb")
-    with suppress(ImportError):  # Windows has no fcntl; there, take care yourself
+    with suppress(ImportError):  # Windows has no fcntl: nothing is locked there
         import fcntl
 
         try:

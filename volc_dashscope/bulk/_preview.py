@@ -1,4 +1,4 @@
-"""What a job would send and cost, row by row and in bounded memory."""
+"""Counts what a bulk job would send and cost, row by row in bounded memory."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def preview(
 
     Args:
         source: As for `embed_file`.
-        output: Where rows may be finished already, which are left out.
+        output: The output; rows that are already finished are left out.
         model: The model's name, with `settings` by the names of `ClientSettings`; or a `ClientSettings`.
         text_type: The role of all rows.
         settings: As for `estimate_cost`. With the account's `requests_per_minute` and `tokens_per_minute` the time
@@ -78,7 +78,7 @@ def preview_rerank(
 
     Args:
         source: As for `rerank_file`; `rows`, `finished` and `bad` count queries, `items` documents.
-        output: Where queries may be finished already, which are left out.
+        output: The output; queries that are already finished are left out.
         model: The model's name, or a row of your own.
         instruct, truncate: As for `Reranker`.
         requests_per_minute, tokens_per_minute: The account's; else the time is counted by the row's.
@@ -117,7 +117,7 @@ def _preview(
 
 @dataclass(slots=True)
 class _QueryCount:
-    """Queries that passed by."""
+    """Counts the queries that pass through it."""
 
     source: PairSource
     row: RerankModelInfo
@@ -142,7 +142,7 @@ class _QueryCount:
 
 @dataclass(slots=True)
 class _Count:
-    """Rows that passed by."""
+    """Counts the rows that pass through it."""
 
     source: Source
     spec: RequestSpec

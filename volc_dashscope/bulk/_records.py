@@ -1,4 +1,4 @@
-"""One row of a source, and the item it becomes."""
+"""One row of a source, and its conversion to an item."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _SCHEMES = ("http:", "https:", "oss:", "data:")
 @dataclass(frozen=True, slots=True)
 class Record:
     """
-    One row as the source has it; nothing in it is checked yet.
+    One row of a source, not checked yet.
 
     Attributes:
-        row: Its number in the source, from 0.
-        id: What the source calls it, else its number.
+        row: Number in the source, from 0.
+        id: Id in the source, else the number.
         cells: Kind and content of each part, in order.
-        problem: Why it could not even be read.
+        problem: Why it could not be read.
     """
 
     row: int
@@ -38,7 +38,7 @@ class Record:
 @dataclass(frozen=True, slots=True)
 class Columns:
     """
-    Which columns of a table make an item; several parts in one row become one vector.
+    The columns of a table that make an item; several parts in one row become one vector.
 
     ```python
     source = open_source("shoes.csv", columns=Columns(text=("title",), id="sku"))
@@ -69,7 +69,7 @@ class Columns:
 
     @property
     def usual(self) -> bool:
-        """Whether nobody named a column, so that one of the usual ones may be missing."""
+        """Whether no column was named, so that one of the usual ones may be missing."""
         return not (self.text or self.image or self.video)
 
     @property
@@ -91,7 +91,7 @@ class Columns:
             )
 
     def record(self, row: int, values: Mapping[str, object]) -> Record:
-        """Make the record of one row. Empty cells are no parts."""
+        """Return the record of one row. Empty cells are no parts."""
         cells = tuple(
             (kind, value)
             for kind, name in self.given
@@ -108,7 +108,7 @@ class Columns:
 
 def item_of(record: Record, root: Path) -> Item:
     """
-    Return what a record stands for. Files are looked at here, inside `root`, and read when they are sent.
+    Return the item of a record. Files are checked here, inside `root`, and read when they are sent.
 
     Raises:
         InputError: It cannot be embedded as it is.
@@ -120,7 +120,7 @@ def item_of(record: Record, root: Path) -> Item:
 
 
 def shown(record: Record) -> Iterator[tuple[str, object]]:
-    """Yield kind and content of each part as JSON can hold them; bytes are left out."""
+    """Yield the kind and content of each part for JSON; bytes are left out."""
     for kind, value in record.cells:
         if not is_bytes(value):
             yield kind, value if isinstance(value, str | int | float | list | dict) else str(value)
@@ -128,7 +128,7 @@ def shown(record: Record) -> Iterator[tuple[str, object]]:
 
 def item_of_cell(cell: tuple[Kind, object], root: Path) -> Part:
     """
-    Return what one cell stands for.
+    Return the item of one cell.
 
     Raises:
         InputError: It cannot be sent as it is.
@@ -153,12 +153,12 @@ def item_of_cell(cell: tuple[Kind, object], root: Path) -> Part:
 
 
 def is_bytes(value: object) -> bool:
-    """Return whether a cell holds bytes, which JSON cannot."""
+    """Return whether a cell holds bytes, which JSON cannot hold."""
     return _bytes(value) is not None
 
 
 def _bytes(value: object) -> bytes | None:
-    """Return bytes, plain or as Hugging Face datasets keep them (`{"bytes": ..., "path": ...}`)."""
+    """Return bytes, plain or as in Hugging Face datasets (`{"bytes": ..., "path": ...}`)."""
     if isinstance(value, Mapping):
         value = value.get("bytes")
     return bytes(value) if isinstance(value, bytes | bytearray) else None

@@ -1,4 +1,4 @@
-"""What a bulk job says of itself: beforehand, at the end, and while it runs."""
+"""Reports of a bulk job: the preview, the progress, and the final report."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _LINE_SECONDS = 10.0
 _BAR_SECONDS = 0.2
 
 State = Literal["done", "interrupted", "waiting"]
-# Rows finished, rows failed, and what they cost.
+# Finished rows, failed rows, and their usage.
 ProgressCallback = Callable[[int, int, Usage], object]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preview:
     """
-    What a job would still do. A pair is (fewest, most); most is None where no page sets one.
+    What a job would still send and cost. A pair is (fewest, most); most is None where no page sets one.
 
     ```python
     found = preview("texts.txt", model="text-embedding-v4")
@@ -37,12 +37,12 @@ class Preview:
 
     Attributes:
         rows: In the source.
-        finished: Rows that an earlier run has saved.
-        bad: Rows that cannot be embedded as they are; nothing is sent for them.
+        finished: Rows saved by an earlier run.
+        bad: Rows that cannot be embedded; nothing is sent for them.
         items: Rows that would be sent.
-        requests: For them, or lines of a batch.
-        tokens: Estimated; see `rule`.
-        price: In `currency`; None where the model's row has none.
+        requests: Requests for them, or lines of a batch.
+        tokens: Estimated tokens; see `rule`.
+        price: Price in `currency`; None if the model's row has none.
         seconds: Least time at the account's limits, else at the model's published ones; None where both are
             unknown.
         rule: How tokens and price were counted.
@@ -68,7 +68,7 @@ class Preview:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """
-    How a job ended.
+    The final report of a job.
 
     ```python
     report = embed_file("texts.txt", "vectors.parquet", model="text-embedding-v4")
@@ -79,18 +79,18 @@ class Report:
     ```
 
     Attributes:
-        state: "done"; "interrupted" (the same call goes on with it); or "waiting" for the service's own job.
-        output: The Parquet file; it is there when the state is "done".
+        state: "done"; "interrupted" (the same call continues it); or "waiting" for the service's own job.
+        output: The Parquet file; it exists if the state is "done".
         rows: Finished rows, of this and of earlier runs.
-        failed: How many of them have an error instead of a vector.
-        resumed: How many were there before this run.
+        failed: Number of these with an error instead of a vector.
+        resumed: Number of these from earlier runs.
         usage: What was billed for all of them.
-        price: Of that, by the model's row; None where it has no price.
-        currency: Of the price.
+        price: Price of the usage by the model's row; None if it has no price.
+        currency: Currency of the price.
         failed_file: JSONL of the failed rows, which can be a source again; None if all went well.
-        skipped_files: Files of a folder that are neither images nor videos by their names.
-        jobs: Ids of the service's jobs, where it has them.
-        damaged: Saved files that the disk had damaged; their rows were embedded again.
+        skipped_files: Number of files of a folder that are neither images nor videos by their names.
+        jobs: Ids of the service's jobs, for `embed_batch`.
+        damaged: Saved files that were damaged on the disk; their rows were embedded again.
     """
 
     state: State
@@ -120,13 +120,13 @@ class Report:
 
 
 def amount(price: float, currency: str | None) -> str:
-    """Return a price in words: a price that is too small to be seen is no zero."""
+    """Return a price for display; one that rounds to zero is not shown as zero."""
     least = 0.0001
     return f"under {currency} {least}" if 0 < price < least else f"{currency} {price:,.4f}"
 
 
 def price_of(usage: Usage, model_info: ModelInfo, *, batch: bool = False) -> float | None:
-    """Return what tokens cost by the model's row."""
+    """Return the price of tokens by the model's row."""
     price = model_info.price
     if price is None or (batch and price.batch is None):
         return None
@@ -137,7 +137,7 @@ def price_of(usage: Usage, model_info: ModelInfo, *, batch: bool = False) -> flo
 
 class Progress:
     """
-    A bar on a terminal, a line every ten seconds anywhere else.
+    Shows progress: a bar on a terminal, else a line every ten seconds.
 
     ```python
     from volc_dashscope.models import get_model_info
@@ -148,10 +148,10 @@ class Progress:
     ```
 
     Args:
-        total: Rows of the source, or None where nobody has counted them.
+        total: Rows of the source, or None if unknown.
         unit: "row", or "file" for a folder.
-        to: Where it is written; None means stderr.
-        clock: Seconds that only grow.
+        to: The stream to write to; None for stderr.
+        clock: Returns seconds of a monotonic clock.
     """
 
     def __init__(
@@ -178,7 +178,7 @@ class Progress:
             self._bar = tqdm(total=total, unit=unit, file=self._to, dynamic_ncols=True, smoothing=0.05)
 
     def scanned(self, step: str, number: int) -> None:
-        """Say how far the scan of a source is, until the first row is finished; the `watch` of `open_source`."""
+        """Show the scan of a source, until the first row is finished; pass it as `watch` to `open_source`."""
         now = self._clock()
         if self._before is not None or now - self._said < (
             _LINE_SECONDS if self._bar is None else _BAR_SECONDS
@@ -193,10 +193,10 @@ class Progress:
             self._to.flush()
 
     def show(self, rows: int, failed: int, usage: Usage) -> None:
-        """Say how far it is."""
+        """Show the finished and failed rows, and the usage."""
         now = self._clock()
         if self._before is None:
-            # What earlier runs have finished says nothing of today's rate.
+            # Rows of earlier runs do not count for the rate.
             self._before = rows
             if self._bar is not None:
                 self._bar.set_description_str(refresh=False)
@@ -217,7 +217,7 @@ class Progress:
             self._to.flush()
 
     def close(self) -> None:
-        """Leave the terminal as it was."""
+        """Restore the terminal."""
         if self._bar is not None:
             self._bar.close()
 

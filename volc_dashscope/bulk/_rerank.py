@@ -1,4 +1,4 @@
-"""`rerank_file`: pairs of query and document through a reranker into a Parquet file, resumable at any moment."""
+"""`rerank_file`: reranks pairs of query and document into a Parquet file, resumable at any moment."""
 
 from __future__ import annotations
 
@@ -54,16 +54,16 @@ def rerank_file(
         source: A table (CSV, JSONL, Parquet) with the columns "query" and "document"; or what `open_source` returns
             for one with `PairColumns`. A row is a pair, and rows of one query stand together; or it has a list of
             documents.
-        output: Where the Parquet file goes.
+        output: Path of the Parquet file.
         model: A model's name, with key and URL from the environment; or a reranker with settings of your own.
         top_n: How many of the best get a score and a rank; None for all.
         watch, stop, restart: As for `embed_file`; what it counts are queries.
         group_rows: Queries of a Parquet row group; None for 256.
 
     Raises:
-        ConfigError: The output was begun with other settings; or settings that the model does not have.
+        ConfigError: The output was begun with other settings, or the model does not have a setting.
         InputError: The source cannot be read, or rows of one query do not stand together.
-        EmbeddingError: The key or the account refuses, or the service is down. What is finished is saved.
+        EmbeddingError: The key or account is refused, or the service is down. Finished queries are saved.
     """
     if not isinstance(source, Source):
         source = open_source(source, columns=PairColumns())
@@ -71,7 +71,7 @@ def rerank_file(
         raise ConfigError("a source of pairs is opened with columns=PairColumns(...)")
     check_patience({} if group_rows is None else {"group_rows": group_rows}, {})
     with nullcontext(model) if isinstance(model, Reranker) else Reranker(model) as reranker:
-        reranker.rerank("", [], top_n=top_n)  # refuses settings the model does not have; sends nothing
+        reranker.rerank("", [], top_n=top_n)  # Refuses settings that the model does not have; sends nothing.
         pairs = PairSource(source, reranker.model_info.max_documents)
         task = _Reranking(pairs, reranker, top_n)
         work = Work(pairs, Path(output), task, watch, stop)
@@ -163,7 +163,7 @@ def _line(record: Any, columns: Any, error: str) -> bytes:
 
 
 def _shown(columns: Iterable[tuple[str, str]], cells: Iterable[Cell], *, listed: bool) -> dict[str, Any]:
-    """Return cells by the name of their column as JSON can hold them; bytes are left out."""
+    """Return cells by column name for JSON; bytes are left out."""
     values = [
         (kind, value if isinstance(value, str | int | float | list | dict) else str(value))
         for kind, value in cells

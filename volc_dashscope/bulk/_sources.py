@@ -1,4 +1,4 @@
-"""Where items come from: lines, tables or a folder. Read as they are needed, row by row, bad ones included."""
+"""Sources of items: lines, tables and folders, read row by row as needed, including invalid rows."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ _SAMPLE = 1024 * 1024
 @dataclass(frozen=True, slots=True)
 class Source:
     """
-    Something that has rows, in an order that does not change.
+    A source of rows in a fixed order.
 
     ```python
     source = open_source("texts.txt")
@@ -64,10 +64,10 @@ class Source:
 
     Attributes:
         path: A file, or a folder.
-        format: How it is read.
-        columns: What of a table is embedded.
-        root: The folder that local images and videos must be in; relative paths start there.
-        encoding: How the letters of a text, JSONL or CSV file are written; None means UTF-8.
+        format: Format of the file, or "folder".
+        columns: The columns of a table that are embedded.
+        root: The folder that must contain local images and videos; relative paths start there.
+        encoding: Encoding of a text, JSONL or CSV file; None means UTF-8.
         watch: As for `open_source`.
     """
 
@@ -80,7 +80,7 @@ class Source:
 
     def records(self) -> Iterator[Record]:
         """
-        Yield every row, also those that cannot be read, which say why.
+        Yield every row; an unreadable one has its `problem`.
 
         Raises:
             InputError: The whole source cannot be read.
@@ -89,9 +89,9 @@ class Source:
 
     def layout(self) -> dict[str, str]:
         """
-        Return two digests that cost no reading: `sizes` changes with names and sizes, `times` also with times.
+        Return two digests without reading content: `sizes` of names and sizes, `times` also of times.
 
-        A file of a folder that is gone or cannot be looked at counts as such.
+        A missing or unreadable file of a folder counts as such.
         """
         sizes, times = self._begun(), sha256()
         for number, (path, name) in enumerate(self._files(), start=1):
@@ -109,7 +109,7 @@ class Source:
         """
         Return a digest of every byte of the source.
 
-        In a folder only regular files are read: a pipe waits for a writer, and a device may never end.
+        In a folder only regular files are read: a pipe would wait for a writer, and a device may never end.
         """
         found = self._begun()
         for number, (path, name) in enumerate(self._files(), start=1):
@@ -126,7 +126,7 @@ class Source:
 
     def kinds(self) -> Iterable[Kind]:
         """
-        Return the kinds of its columns or files.
+        Return the kinds of content of its columns or files.
 
         Raises:
             InputError: A column that was named is missing.
@@ -141,7 +141,7 @@ class Source:
 
     def check(self, spec: RequestSpec) -> None:
         """
-        Refuse a source of which nothing can be embedded as it is asked for, by a look at its columns and names.
+        Refuse a source of which the model can embed nothing, by its columns and file names.
 
         Raises:
             InputError: A column is missing, or the model takes nothing of what is there.
@@ -149,7 +149,7 @@ class Source:
         accepted = spec.model_info.modalities
         kinds = self.kinds()
         if self.format == "folder":
-            # The first file that fits is enough; a folder of a million is not walked to its end.
+            # The first suitable file is enough; a folder of a million is not listed to its end.
             wrong: set[Kind] = set()
             for kind in kinds:
                 if kind in accepted:
@@ -181,12 +181,12 @@ class Source:
             yield os.path.join(home, name), os.fsencode(name)
 
     def media(self) -> Iterator[tuple[str, Kind | InputError]]:
-        """Yield the images and videos of a folder, as `media_files`, and say how many names were found."""
+        """Yield the images and videos of a folder, as `media_files`, and report how many names were found."""
         watch = self.watch
         return media_files(self.path, None if watch is None else lambda number: watch("found", number))
 
     def scanned(self, step: ScanStep, number: int) -> None:
-        """Say how many files or rows have been scanned, every hundred of them."""
+        """Report every hundred files or rows that were scanned."""
         if self.watch is not None and number % SCAN_STEP == 0:
             self.watch(step, number)
 
@@ -205,17 +205,17 @@ def open_source(
 
     Args:
         path: Text (one a line), JSONL, CSV or TSV with a header, Parquet, or a folder of images and videos.
-        format: How to read it; None to go by its suffix.
+        format: Format of the source; None to use the file extension.
         columns: Which columns of a table make an item.
-        media_root: The folder that local images and videos must be in; None for the one the source is in, or is.
-        encoding: How the letters of a text, JSONL or CSV file are written; None for UTF-8, or for GB18030 (GBK)
-            where the file is Chinese in that, as Excel in China writes it.
-        watch: Called while it is scanned with what was done and to how many files so far: "found" in a folder,
-            "checked" by size and time, "read", "counted" by `preview` (rows, in a table).
+        media_root: The folder that must contain local images and videos; None for the source's own folder.
+        encoding: Encoding of a text, JSONL or CSV file; None for UTF-8, or for GB18030 (GBK) if the file is Chinese
+            in that encoding, as Excel in China writes it.
+        watch: Called during a scan with a word and the number of files so far: "found" in a folder, "checked" by size
+            and time, "read", "counted" by `preview` (rows, for a table).
 
     Raises:
         InputError: There is nothing at the path.
-        ConfigError: Its suffix says nothing, or an argument does not fit it.
+        ConfigError: The file extension is unknown, or an argument does not fit the source.
     """
     place = Path(path)
     if not place.exists():
@@ -260,7 +260,7 @@ def _encoding(place: Path, format: Format, given: str | None) -> str | None:
 
 
 def count_rows(source: Source) -> int | None:
-    """Count the rows as far as that is cheap; None where they would have to be parsed."""
+    """Return the number of rows, or None if the rows would have to be parsed."""
     if source.format == "csv":
         return None
     if source.format == "parquet":
@@ -309,7 +309,7 @@ def _csv(source: Source) -> Iterator[Record]:
         for row in count():
             try:
                 cells = next(rows, None)
-                # A blank line is no row: spreadsheets leave them at the end.
+                # A blank line is not a row: spreadsheets leave them at the end.
                 while cells == []:
                     cells = next(rows, None)
             except csv.Error as error:

@@ -1,4 +1,4 @@
-"""Small files that are written whole or not at all, carry a checksum, and say which file is in the way."""
+"""Atomic writes, checksums, and errors that name the file."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _PIECE = 1024 * 1024
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
     """
-    Name the file when the system refuses to write it: a full disk, a read-only folder, a folder that is missing.
+    Turn errors of writing into a `ConfigError` with the file: a full disk, a read-only or missing folder.
 
     Raises:
         ConfigError: With the path and the system's own reason.
@@ -36,7 +36,7 @@ def writing(path: Path) -> Iterator[None]:
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
     """
-    Name the file when the system refuses to read it.
+    Turn errors of reading into a `ConfigError` with the file.
 
     Raises:
         ConfigError: With the path and the system's own reason.
@@ -48,7 +48,7 @@ def reading(path: Path) -> Iterator[None]:
 
 
 def replace_file(fresh: Path, path: Path) -> None:
-    """Put a finished file in its place, so that a crash leaves the old one or the new one."""
+    """Replace a file by a finished one, so that a crash leaves the old or the new one."""
     with fresh.open("rb+") as file:
         os.fsync(file.fileno())
     fresh.replace(path)
@@ -56,8 +56,8 @@ def replace_file(fresh: Path, path: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Flush the names in a folder to the disk, where the system can."""
-    with suppress(OSError):  # Windows opens no folder
+    """Flush the names in a folder to the disk, if the system can."""
+    with suppress(OSError):  # Windows cannot open a folder
         descriptor = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(descriptor)
@@ -66,7 +66,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def write_bytes(path: Path, content: Any) -> None:
-    """Write a file, wholly or not at all."""
+    """Write a file atomically."""
     fresh = path.with_name(f"{path.name}.new")
     with writing(path):
         fresh.write_bytes(content)
@@ -79,7 +79,7 @@ def write_checked(path: Path, value: Mapping[str, Any]) -> None:
 
 
 def read_checked(path: Path) -> dict[str, Any] | None:
-    """Return what `write_checked` wrote, or None where it is damaged or cannot be read."""
+    """Return what `write_checked` wrote, or None if it is damaged or cannot be read."""
     try:
         found = orjson.loads(path.read_bytes())
     except (OSError, orjson.JSONDecodeError):
@@ -98,7 +98,7 @@ def checksum(value: object) -> int:
 def digest_of(path: str | Path) -> str:
     """Return the SHA-256 of a file's content."""
     found = sha256()
-    # Unbuffered, since each read is a large one already.
+    # Unbuffered, since each read is large.
     with open(path, "rb", buffering=0) as file:
         while piece := file.read(_PIECE):
             found.update(piece)

@@ -1,4 +1,4 @@
-"""Files of texts that were handed to the service as jobs, and what is known of each; kept on disk."""
+"""Files of texts that were submitted to the service as jobs, and their state, kept on disk."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class SubmittedFile:
         file: Name of the file in the folder.
         count: Lines in it.
         job: Id of its job, or None.
-        submitting: A submission was begun. Without an id, nobody knows whether it arrived.
+        submitting: A submission was begun. Without an id it is unknown whether it arrived.
         spent: Requests, tokens, text tokens and image tokens, once its result has been read.
         digest: SHA-256 of the file, as it was written.
     """
@@ -40,14 +40,14 @@ class SubmittedFile:
     digest: str = ""
 
     def as_json(self) -> dict[str, Any]:
-        """Return it with a checksum of all but what people are told to edit, `job` and `submitting`."""
+        """Return JSON with a checksum of all but `job` and `submitting`, which users may be asked to edit."""
         fixed = {"file": self.file, "count": self.count, "spent": list(self.spent), "digest": self.digest}
         return {**fixed, "job": self.job, "submitting": self.submitting, "checksum": checksum(fixed)}
 
     @classmethod
     def from_json(cls, found: Any) -> SubmittedFile:
         """
-        Restore one.
+        Return the file of its JSON.
 
         Raises:
             ValueError: It is not what `as_json` returned.
@@ -75,7 +75,7 @@ class SubmittedFiles:
 
     @property
     def usage(self) -> Usage:
-        """What the results that were read have cost."""
+        """The usage of the results that were read."""
         return Usage.total(Usage(*file.spent) for file in self._files)
 
     @property
@@ -84,7 +84,7 @@ class SubmittedFiles:
         return tuple(file.job for file in self._files if file.job is not None)
 
     def write(self, chunks: Iterable[list[str]]) -> None:
-        """Write the request files. None counts until all are there."""
+        """Write the request files. They are used only when all are written."""
         with writing(self._folder):
             for stray in self._folder.glob("lines-*"):
                 stray.unlink()
@@ -93,7 +93,7 @@ class SubmittedFiles:
             path = self._folder / f"lines-{number:06}.{suffix}"
             with writing(path):
                 self._jobs.write(texts, path)
-            # What one Batch file cannot hold goes into further ones beside it.
+            # Further files beside it take what one Batch file cannot hold.
             files = [path] if isinstance(self._jobs, FileJobs) else self._jobs.files(path)
             counts = [len(texts)] if len(files) == 1 else [_lines(file) for file in files]
             self._files += [
@@ -108,7 +108,7 @@ class SubmittedFiles:
         Start a job for each file that has none, and return whether all have one.
 
         Raises:
-            ConfigError: An earlier submission was cut off; it may have arrived, and would be paid twice.
+            ConfigError: An earlier submission was interrupted; it may have arrived, and would be paid twice.
         """
         for file in self._files:
             if file.job is not None:
@@ -126,7 +126,7 @@ class SubmittedFiles:
             try:
                 file.job = self._submitted(file, file_url).id
             except EmbeddingError as error:
-                # A refusal is certain; anything else may have been carried out.
+                # A refused request was certainly not carried out; any other may have been.
                 file.submitting = error.status is None and not isinstance(error, InputError)
                 raise
             finally:
@@ -134,13 +134,13 @@ class SubmittedFiles:
         return True
 
     def ended(self, *, wait: bool) -> bool:
-        """Return whether every job has ended; with `wait`, when they have."""
+        """Return whether every job has ended; with `wait`, return when they have."""
         jobs = [self._jobs.wait(name) if wait else self._jobs.get(name) for name in self.ids]
         return all(job.ended for job in jobs)
 
     def collect(self, file: SubmittedFile) -> JobResult:
         """
-        Fetch a result, and note what it cost.
+        Download a result, and store its usage.
 
         Raises:
             EmbeddingError: The job failed as a whole; the next run submits its file again.

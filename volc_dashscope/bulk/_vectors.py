@@ -1,4 +1,4 @@
-"""The output: rows of id, row, vector and error, one Parquet row group after the other."""
+"""Writes and reads the output: rows of id, row, vector and error in Parquet row groups."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _BUFFER = 1024 * 1024  # bytes read of a column at once; without it, all of them
 
 
 class DamagedOutputError(ConfigError):
-    """A finished output is not what was written."""
+    """A finished output is damaged."""
 
 
 class VectorRows:
@@ -32,7 +32,7 @@ class VectorRows:
     Rows that are vectors of one length.
 
     Args:
-        dimension: That length, or None until the first vector tells.
+        dimension: That length, or None before the first vector.
     """
 
     def __init__(self, dimension: int | None) -> None:
@@ -83,7 +83,7 @@ def group_content(first: int, ids: Sequence[str], vectors: FloatArray, errors: M
     """
     Return one row group as the content of a Parquet file.
 
-    It is made in memory, so that its checksum is of what was meant and not of what the disk made of it.
+    It is made in memory, so that its checksum is of the intended content and not of what the disk stored.
 
     Args:
         first: Row of the first.
@@ -117,7 +117,7 @@ def table_content(table: Any, encoding: Mapping[str, Any]) -> bytes:
 
 def merge(groups: Iterable[bytes], output: Path, dimension: int, facts: Mapping[str, Any]) -> None:
     """
-    Write groups of vectors into one file with the facts in its metadata, wholly or not at all.
+    Write groups of vectors atomically into one file, with the facts in its metadata.
 
     pyarrow before 26 writes a null in a fixed-size list and cannot read it (github.com/apache/arrow/issues/35692):
     groups hold none, and there the output has plain lists where a row has failed.
@@ -142,13 +142,13 @@ def write_output(
     mend: Callable[[Any], Any] = lambda table: table,
 ) -> None:
     """
-    Write groups into one file with the facts in its metadata, wholly or not at all; one group in memory.
+    Write groups atomically into one file, with the facts in its metadata; one group at a time is in memory.
 
     Its pages carry checksums, which `read_table(..., page_checksum_verification=True)` looks at.
 
     Args:
         schema: The columns of the file.
-        encoding: How they are compressed.
+        encoding: Compression of the columns.
         mend: Returns the table of a group as it is written.
     """
     pa, parquet = arrow()
@@ -180,7 +180,7 @@ def read_output(path: Path, columns: Sequence[str]) -> Iterator[Any]:
     Yield columns of an output in batches of rows, checked against the checksums of its pages.
 
     Raises:
-        DamagedOutputError: They do not fit, a column is missing, or the file is no Parquet.
+        DamagedOutputError: A checksum is wrong, a column is missing, or the file is not Parquet.
     """
     pa, parquet = arrow()
     try:
@@ -196,7 +196,7 @@ def read_output(path: Path, columns: Sequence[str]) -> Iterator[Any]:
 
 
 def facts_of(path: Path) -> dict[str, Any] | None:
-    """Return what `merge` noted in a file, or None of any other file."""
+    """Return the facts that `merge` wrote into a file, or None for any other file."""
     pa, parquet = arrow()
     try:
         found = parquet.read_metadata(path).metadata or {}
@@ -207,7 +207,7 @@ def facts_of(path: Path) -> dict[str, Any] | None:
 
 
 def failures(content: bytes) -> Iterator[tuple[int, str]]:
-    """Yield row and error of each row of a group that has no vector, in order."""
+    """Yield the row and error of each row of a group without a vector, in order."""
     pa, parquet = arrow()
     with parquet.ParquetFile(pa.BufferReader(content)) as file:
         for batch in file.iter_batches(columns=["row", "error"]):

@@ -19,7 +19,7 @@ from volc_dashscope.errors import ConfigError, EmbeddingError, InputError, Servi
 from volc_dashscope.models import ModelInfo
 from volc_dashscope.results import Usage
 
-# Requests that fail in a row, each after all its attempts, until the service counts as down.
+# After this many consecutive failed requests, each after all its attempts, the service counts as down.
 _OUTAGE = 20
 
 
@@ -28,7 +28,7 @@ class Task(Protocol):
     What a job does with the records of its source.
 
     Attributes:
-        form: How its rows are kept.
+        form: The format of its rows.
         settings: Everything but the source that shapes the rows, by name.
         model_info: The model's row, which has the price.
     """
@@ -39,15 +39,15 @@ class Task(Protocol):
 
     @property
     def usage(self) -> Usage:
-        """What the client has been billed so far, for this job and before it."""
+        """What the client was billed so far, for this job and earlier."""
         ...
 
     def item(self, record: Any) -> Any:
-        """Return what is sent for a record, or raise `InputError`."""
+        """Return the item of a record, or raise `InputError`."""
         ...
 
     def stream(self, items: Iterator[Any]) -> Iterator[tuple[int, Outcome | EmbeddingError]]:
-        """Send items and yield (index, what it became or its error) as soon as each is finished."""
+        """Send items and yield (index, outcome or error) as soon as each is finished."""
         ...
 
     def worded(self, record: Any, error: EmbeddingError) -> str:
@@ -64,7 +64,7 @@ class Work:
     One run of a job: every record of a source through a task into a Parquet file, resumable at any moment.
 
     Args:
-        source: Where the records come from.
+        source: The records.
         watch: Called after each record with the records finished, those that failed, and the usage.
         stop: Set it to finish what is in flight, save and return.
     """
@@ -88,7 +88,7 @@ class Work:
         self._spent_elsewhere = task.usage
 
     def run(self, *, restart: bool, group_rows: int | None) -> Report:
-        """Do what is left to do and return how it ended."""
+        """Process the remaining records and return the report."""
         check_output(self._output, self._source.path)
         identity = Identity(self._task.settings, self._source)
         folder = partial_folder(self._output)
@@ -135,12 +135,12 @@ class Work:
             fatal = error
         if fatal is not None:
             raise fatal
-        # A failure that nothing came after is the row's own, unless the next run can tell.
+        # The last failures, without a later success, count as the rows' own, unless the next run can tell.
         if not self._cut:
             self._believe(partial)
 
     def _todo(self, partial: PartialOutput) -> Iterator[Any]:
-        """Yield what still has to be sent; records that cannot be are finished right here."""
+        """Yield the records that still have to be sent; those that cannot be are finished here."""
         index = 0
         for record in self._source.records():
             if self._stop.is_set():
@@ -162,7 +162,7 @@ class Work:
         self._watch(partial.rows, partial.failed, partial.usage)
 
     def _doubt(self, record: Any, error: EmbeddingError) -> None:
-        """Keep a failure that may be the service's, until a success shows that it is up."""
+        """Hold back a failure that may be the service's, until a success shows that the service is up."""
         self._doubtful.append((record, error))
         if len({id(each) for _, each in self._doubtful}) >= _OUTAGE:
             raise ServiceUnavailableError(
@@ -205,7 +205,7 @@ class Work:
         )
 
 
-# Of a report, what is about this run or this machine and not about the rows.
+# The fields of a report that are about this run or this machine and not about the rows.
 _PLACES = ("output", "failed_file", "state", "resumed", "damaged")
 
 
@@ -214,7 +214,7 @@ def check_output(output: Path, source: Path) -> None:
     Refuse a path that the output cannot have.
 
     Raises:
-        ConfigError: Another ending than Parquet's, a folder that is missing, or the source itself.
+        ConfigError: Another extension than Parquet's, a missing folder, or the source itself.
     """
     if output.suffix.lower() not in (".parquet", ".pq"):
         raise ConfigError(
@@ -237,10 +237,10 @@ def complete(
     failed_lines: Callable[[Iterable[bytes]], Iterable[bytes]],
 ) -> None:
     """
-    Turn a half-finished output into the finished one, beside it the rows that failed.
+    Write the finished output from the partial one, and the failed rows beside it.
 
     Raises:
-        InputError: There is not a single row.
+        InputError: There is no row.
         DamagedGroupError: A saved group is not what was written.
     """
     if report.rows == 0:
@@ -250,14 +250,14 @@ def complete(
     if report.failed:
         write_failed(failed_lines(partial.groups(failed=True)), failed_file)
     elif failed_file.absolute() != source.absolute():
-        failed_file.unlink(missing_ok=True)  # of an earlier job of this name
+        failed_file.unlink(missing_ok=True)  # left by an earlier job of this name
     facts = {**report.as_json(), "identity": partial.identity, "dimension": partial.dimension}
     partial.finish(report.output, {name: facts[name] for name in facts if name not in _PLACES})
     partial.drop()
 
 
 def failed_path(output: Path) -> Path:
-    """Return where the failed rows of an output go."""
+    """Return the path for the failed rows of an output."""
     return output.with_name(f"{output.stem}.failed.jsonl")
 
 
@@ -266,7 +266,7 @@ def finished_report(output: Path, identity: Identity) -> Report:
     Return the report of an output that an earlier run has finished.
 
     Raises:
-        ConfigError: It is another one's.
+        ConfigError: The output belongs to other settings or another source.
     """
     facts = facts_of(output)
     if facts is None:

@@ -11,7 +11,7 @@ from click.exceptions import NoArgsIsHelpError
 from volc_dashscope._version import __version__
 from volc_dashscope.cli._output import ExitCode, leave, note, say_json
 
-# A subcommand's module, named as it is, is imported when it runs: `--help` and completion need its one line only.
+# A subcommand's module has its name and is imported when it runs: `--help` and completion need only its one line.
 _SUBCOMMANDS = {
     "cache": "Look after a cache of vectors (`SQLiteCache`, `embed --cache`).",
     "doctor": "Check keys, hosts, proxies, the connection and versions.",
@@ -26,7 +26,7 @@ _SUBCOMMANDS = {
 
 
 class _App(click.Group):
-    """A group whose usage errors look like every other error, and are JSON where JSON was asked for."""
+    """A group whose usage errors look like all other errors, and are JSON with `--json`."""
 
     def main(self, args: Any = None, *, standalone_mode: bool = True, **extra: Any) -> Any:  # type: ignore[override]
         """Run the command and exit; the library's errors are handled in the subcommands."""

@@ -1,4 +1,4 @@
-"""What `volc-dashscope doctor` looks at: one finding each, in words that say what to do."""
+"""The checks of `volc-dashscope doctor`; each gives one finding, which says what to do."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from volc_dashscope.models import ModelInfo, Provider, get_model_info, list_mode
 
 State = Literal["ok", "note", "fix"]
 
-# The model that stands for a service, and its cheapest request.
+# The model that a service is tested with, by its cheapest request.
 TRIED: dict[Provider, str] = {"ark": "doubao-embedding-vision-251215", "dashscope": "text-embedding-v4"}
 
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """A distribution that the library or one of its extras needs, from a version on and below another."""
+    """A package that the library or one of its extras needs, with its lowest version and the first one too new."""
 
     name: str
     least: str = "0"
@@ -61,11 +61,11 @@ EXTRAS: dict[str, tuple[Package, ...]] = {
 @dataclass(frozen=True, slots=True)
 class Finding:
     """
-    What was seen of one thing.
+    The result of one check.
 
     Attributes:
-        state: "ok"; "note" for something that is not needed by all; "fix" for what keeps it from working.
-        words: What was seen; for "fix" also what to do.
+        state: "ok"; "note" for something not everybody needs; "fix" for something that must be corrected.
+        words: The result in words; for "fix" also what to do.
     """
 
     about: str
@@ -75,7 +75,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where one service is asked for, and how."""
+    """The address of one service, and the key and proxy for it."""
 
     provider: Provider
     region: str | None
@@ -87,7 +87,7 @@ class Place:
 
 
 def installed() -> Iterator[Finding]:
-    """Look at Python, the packages of the core and the extras."""
+    """Check Python, the packages of the core and the extras."""
     system = f"{platform.system()} {platform.machine()}"
     yield Finding("Python", "ok", f"{platform.python_version()} on {system}")
     yield Finding("volc-dashscope", "ok", __version__)
@@ -127,7 +127,7 @@ def _number(text: str) -> tuple[int, ...]:
 
 
 def service(place: Place) -> Iterator[Finding]:
-    """Look at the key, the host, the proxy and the way to one service; nothing is sent unless asked."""
+    """Check the key, the host, the proxy and the connection of one service; a request is sent only on demand."""
     who = place.provider
     yield (key := _key(who))
     try:
@@ -166,7 +166,7 @@ def _key(provider: Provider) -> Finding:
 
 
 def _tried(place: Place) -> ModelInfo:
-    """Return the row of the model that stands for a service; a region may have another one."""
+    """Return the row of the model that a service is tested with; a region may have another one."""
     row = get_model_info(TRIED[place.provider])
     assert row is not None
     if place.region is None or place.region in row.regions:

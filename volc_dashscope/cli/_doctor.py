@@ -1,4 +1,4 @@
-"""`volc-dashscope doctor`: what keeps this machine from using the services, and how to mend it."""
+"""`volc-dashscope doctor`: finds what prevents this machine from using the services, and says how to correct it."""
 
 from __future__ import annotations
 

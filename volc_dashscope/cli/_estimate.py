@@ -1,4 +1,4 @@
-"""`volc-dashscope estimate`, which is also what `embed --dry-run` says."""
+"""`volc-dashscope estimate`, which `embed --dry-run` prints too."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def estimate(**options: Any) -> None:
 
 
 def tell_preview(given: SourceOptions, output: Path | None, *, quiet: bool) -> None:
-    """Say what a job would still send and cost; `output` is where rows may be finished already."""
+    """Print what a job would still send and cost, without the finished rows of `output`."""
     with scanning(given.source, quiet=quiet) as watch:
         source = given.opened(watch)
         found = preview(source, output, model=given.settings(), text_type=given.text_type)
@@ -41,7 +41,7 @@ def tell_preview(given: SourceOptions, output: Path | None, *, quiet: bool) -> N
 
 
 def tell_counted(found: Preview, model: str, unit: str, *, items: str = "items", as_json: bool) -> None:
-    """Say what was counted; `items` is what goes into the requests."""
+    """Print the counts; `items` is the name of what the requests contain."""
     if as_json:
         say_json({"model": model, **found.as_json()})
         return
@@ -70,7 +70,7 @@ def _lines(found: Preview, unit: str, items: str) -> list[tuple[str, str]]:
 
 
 def _least_time(seconds: float) -> str:
-    """Return a least time in words: one that is too short to be seen is no zero."""
+    """Return a minimum time for display; one that rounds to zero is not shown as zero."""
     least = 0.1
     return f"under {least} s" if 0 < seconds < least else f"at least {duration(seconds)}"
 
@@ -85,6 +85,6 @@ def _price(least: float, most: float | None, currency: str | None) -> str:
 def _range(fewest: float, most: float | None, style: str) -> str:
     least = f"{fewest:{style}}"
     if most is None:
-        # Where nothing could be counted, or too little to be seen, "at least 0" would read like a promise.
+        # If nothing could be counted, or it rounds to zero, "at least 0" would be misleading.
         return f"at least {least}" if least.strip("0.,") else "unknown"
     return least if fewest == most else f"{least} to {most:{style}}"

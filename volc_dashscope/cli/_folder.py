@@ -1,4 +1,4 @@
-"""What `search` and `serve` begin with: a folder's album, and the client that asks about it."""
+"""Shared by `search` and `serve`: the folder's album, and the client for queries."""
 
 from __future__ import annotations
 
@@ -74,10 +74,10 @@ def folder_options(command: Callable[..., None]) -> Callable[..., None]:
 @contextmanager
 def opened(folder: Path, options: FolderOptions) -> Iterator[tuple[Album, Client]]:
     """
-    Lend a folder's album, made or brought up to date first, and a client for questions.
+    Yield a folder's album, created or updated first, and a client for queries.
 
     Raises:
-        ConfigError: No model can be chosen, or the one that is cannot embed pictures.
+        ConfigError: No model can be chosen, or the chosen one cannot embed pictures.
         EmbeddingError: What `open_album` raises.
     """
     with ExitStack() as stack:
@@ -108,7 +108,7 @@ def opened(folder: Path, options: FolderOptions) -> Iterator[tuple[Album, Client
 
 
 def _placed(options: FolderOptions, stack: ExitStack) -> FolderOptions:
-    """Return the options with a model, and with the emulator's URL where it stands in."""
+    """Return the options with a model, and with the emulator's URL for `--emulator`."""
     model, provider = options.model, options.provider
     if model is None and not options.emulator:
         keyed = [who for who in USUAL if provider in (None, who) and _config.has_key(who)]
@@ -123,7 +123,7 @@ def _placed(options: FolderOptions, stack: ExitStack) -> FolderOptions:
         raise ConfigError("--emulator is a place of its own; leave out --base-url and --region")
     if find_spec("PIL") is None:
         raise ConfigError('--emulator looks at pictures with Pillow: pip install "volc-dashscope[emulator]"')
-    from volc_dashscope.emulator import Emulator  # only here: it would cost every search as much as numpy
+    from volc_dashscope.emulator import Emulator  # imported here only, because it takes as long as numpy
 
     emulator = stack.enter_context(Emulator())
     note("emulator: vectors are stand-ins made on this machine, not a model's; nothing is sent or billed")
@@ -169,7 +169,7 @@ def _album(folder: Path, client: Client, store: Path, options: FolderOptions) ->
 
 
 def _bar(folder: Path, client: Client, store: Path, options: FolderOptions) -> Progress | None:
-    """Return the bar for embedding a folder, after a line that says how much that is; None if nothing has changed."""
+    """Return the bar for embedding a folder, after a line with the number of files; None if nothing has changed."""
     with scanning(folder, quiet=options.quiet) as scan:
         if is_current(folder, client, store, scan=scan):
             return None
@@ -182,7 +182,7 @@ def _bar(folder: Path, client: Client, store: Path, options: FolderOptions) -> P
 
 
 def _price(source: Source, options: FolderOptions) -> str:
-    """Return what the whole folder would cost, without the text that a service adds and bills: no page prints it."""
+    """Return the price of the whole folder, without the prompt that a service adds and bills: no page gives it."""
     from volc_dashscope.bulk import preview
 
     assert options.model is not None

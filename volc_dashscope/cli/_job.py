@@ -1,4 +1,4 @@
-"""What commands that run a bulk job share: how a signal stops it, and what is said at its end."""
+"""Shared by commands that run a bulk job: stopping by signals, and the final report."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from volc_dashscope.cli._output import ExitCode, leave, most_frequent, note, not
 
 @contextmanager
 def stopped_by_signals() -> Iterator[threading.Event]:
-    """Lend an event that the first Ctrl-C or SIGTERM sets; the second one ends the process as usual."""
+    """Yield an event that the first Ctrl-C or SIGTERM sets; the second one ends the process as usual."""
     stop = threading.Event()
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
@@ -41,7 +41,7 @@ def stopped_by_signals() -> Iterator[threading.Event]:
             signal.signal(number, handler)
 
 
-# The signal that stopped this process, which its exit code tells.
+# The signal that stopped this process, for its exit code.
 _STOPPED: list[int] = []
 
 
@@ -56,10 +56,10 @@ def _command() -> str:
 
 def tell_report(report: Report, unit: str, *, as_json: bool) -> None:
     """
-    Say how a job ended, and leave with its exit code.
+    Print how a job ended, and exit with its exit code.
 
     Args:
-        unit: What its rows are: "rows", "files" or "queries".
+        unit: Name of its rows: "rows", "files" or "queries".
     """
     if as_json:
         reasons = [{"reason": reason, "count": count} for reason, count in most_frequent(_errors(report))]
@@ -89,7 +89,7 @@ def tell_report(report: Report, unit: str, *, as_json: bool) -> None:
 
 
 def _errors(report: Report) -> Iterator[str]:
-    """Yield each error once: rows of a query share theirs. Nothing is kept of a million of them."""
+    """Yield each error once, because the rows of a query share theirs, in bounded memory."""
     if report.failed_file is not None:
         with report.failed_file.open("rb") as file:
             for error, _ in groupby(orjson.loads(line)["error"] for line in file):

@@ -1,4 +1,4 @@
-"""`volc-dashscope models`: the table of models, whole, filtered, or one row of it with all its facts."""
+"""`volc-dashscope models`: the table of models, whole or filtered, or one row with all its facts."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def _fits(
 
 
 def _dearest(row: ModelInfo, embeds: tuple[str, ...]) -> float:
-    """Return the highest price of what is asked for; infinite where it is not known."""
+    """Return the highest price of the wanted content; infinite if unknown."""
     if row.price is None:
         return float("inf")
     media = bool(set(embeds) - {"text"}) and row.price.image is not None

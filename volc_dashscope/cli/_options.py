@@ -1,4 +1,4 @@
-"""The options that commands on items share, and what they are as a value."""
+"""The options that commands on items share, and their dataclasses."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ PICTURE_RERANK_MODEL_NAME = _RerankModelName(pictures=True)
 
 @dataclass(frozen=True, kw_only=True)
 class SourceOptions:
-    """What is embedded, and what shapes requests, tokens and price, as it was given."""
+    """The options for the source, and those that shape requests, tokens and price."""
 
     source: Path
     format: Format | None
@@ -343,7 +343,7 @@ def options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def priced_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options that say what is sent and what it costs."""
+    """Add the options that shape what is sent and what it costs."""
     return _with(command, _PRICED)
 
 

@@ -33,9 +33,9 @@ class ExitCode(IntEnum):
         DONE: Everything worked.
         FAILED_ROWS: Some rows or files failed, or `doctor` found something to fix.
         WRONG: The command, its input or a setting is wrong; nothing was sent.
-        STOPPED: The service or the account stopped the job; the same command goes on with it.
-        INTERRUPTED: By Ctrl-C: 128 and the number of the signal, as shells say it.
-        TERMINATED: By SIGTERM.
+        STOPPED: The service or the account stopped the job; the same command continues it.
+        INTERRUPTED: Stopped by Ctrl-C: 128 plus the number of the signal, as in shells.
+        TERMINATED: Stopped by SIGTERM.
     """
 
     DONE = 0
@@ -46,9 +46,9 @@ class ExitCode(IntEnum):
     TERMINATED = 128 + signal.SIGTERM
 
 
-# A terminal shows a line that changes, a log one line after the other.
+# A terminal shows one line that changes, a log new lines.
 _TERMINAL_SECONDS, _LINE_SECONDS = 0.2, 5.0
-# Settings that messages of the library name as Python writes them, and the shell otherwise.
+# Settings that messages of the library name in Python's spelling.
 _ROW = re.compile(r"^rows? \d+(?: to \d+)?: |\brow \d+\b: ?")
 _VARIABLE = re.compile(r"'[^']*'|\"[^\"]*\"|\b[0-9a-f]{8}[0-9a-f-]*\b|\d[\d,.]*")
 # Settings whose option has a shorter name.
@@ -82,7 +82,7 @@ def leave(code: int) -> NoReturn:
 @contextmanager
 def errors_told(*, as_json: bool = False, hint: str = "") -> Iterator[None]:
     """
-    Turn what the library raises into a line and an exit code.
+    Turn the library's errors into a line and an exit code.
 
     Args:
         hint: What to do after an error that is not the command's fault.
@@ -129,7 +129,7 @@ def most_frequent(errors: Iterable[str], *, most: int = 3) -> list[tuple[str, in
     """
     Return the most frequent reasons with their counts.
 
-    Numbers, ids and quoted names do not make another reason; the first error of each is shown as it is.
+    Errors that differ only in numbers, ids and quoted names have one reason; the first of them is shown.
     """
     counts: Counter[str] = Counter()
     first: dict[str, str] = {}
@@ -179,12 +179,12 @@ def scanning(source: Path, *, quiet: bool) -> Iterator[ScanCallback | None]:
 
 
 def megabytes(size: int) -> str:
-    """Return a number of bytes in words."""
+    """Return a number of bytes for display."""
     return f"{size / 1e6:,.1f} MB"
 
 
 def duration(seconds: float) -> str:
-    """Return a time in words: the two largest units."""
+    """Return a time in its two largest units."""
     whole = round(seconds)
     days, hours, minutes = whole // 86_400, whole // 3600 % 24, whole // 60 % 60
     if days:

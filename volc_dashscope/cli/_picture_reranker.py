@@ -1,4 +1,4 @@
-"""The second ranking of `search`: the nearest pictures by vector, ordered again by a rerank model."""
+"""Reranking for `search`: a rerank model orders the nearest pictures by vector again."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from volc_dashscope.search import Found, PictureReranker, Reranked, store_folder
 
 
 def told(reranker: PictureReranker) -> str:
-    """Return what was reranked, and what it cost."""
+    """Return a line with what was reranked, and its cost."""
     usage = reranker.usage
     cost = f"{usage.requests:,} requests, {usage.total_tokens:,} tokens"
     return f"reranked up to {reranker.candidates} nearest pictures a question: {cost}"
@@ -28,7 +28,7 @@ def reranking(
     model: str | None, folder: Path, options: FolderOptions, kind: str | None = None
 ) -> Iterator[PictureReranker | None]:
     """
-    Lend what reranks, or None where no model is named. Scores are kept with the vectors of the folder.
+    Yield the reranker, or None if no model is named. Scores are cached with the vectors of the folder.
 
     Raises:
         ConfigError: The model is unknown, reranks no pictures, or videos are asked for.
@@ -54,7 +54,7 @@ def _reranker(model: str, folder: Path, options: FolderOptions, stack: ExitStack
         return Reranker(model, api_key="emulator", base_url=url, cache={})
     store = store_folder(folder, "rerank", root=options.store)
     cache = stack.enter_context(SQLiteCache(store / "scores.sqlite"))
-    # Address options are those of the model that embeds; for Ark's they are another service's.
+    # The address options are for the embedding model; an Ark model's address is not DashScope's.
     row = get_model_info(options.base_model or options.model or "")
     if options.provider == "ark" or row is None or row.provider == "ark":
         return Reranker(model, cache=cache)
@@ -74,7 +74,7 @@ def vector_rank_of(found: Found) -> int | None:
 
 
 def vector_told(found: Found) -> dict[str, Any]:
-    """Return what JSON says of the first ranking."""
+    """Return the JSON fields of the ranking by vector."""
     if not isinstance(found, Reranked):
         return {}
     return {"vector_rank": found.vector_rank, "vector_score": found.vector_score}

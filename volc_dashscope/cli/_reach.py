@@ -1,4 +1,4 @@
-"""Whether a service's host can be reached: a connection is opened as a client would, and closed again."""
+"""Tests whether a service's host can be reached: opens a connection as a client does, and closes it."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ Verdict = tuple[Literal["ok", "note", "fix"], str]
 
 def reach(url: str, *, proxy: str | None, seconds: float) -> Verdict:
     """
-    Connect to the host of a URL, through a proxy if there is one, send nothing, and say how it went.
+    Connect to the host of a URL, through a proxy if there is one, send nothing, and return the result.
 
     Args:
-        seconds: How long it may take in all; looking a name up knows no bound of its own.
+        seconds: Limit for all of it; the lookup of a name has no limit of its own.
     """
     if proxy is not None and proxy.startswith("socks"):
         return "note", "not tried: the way leads through a SOCKS proxy"
@@ -75,7 +75,7 @@ def _connection(place: SplitResult, proxy: str | None, seconds: float) -> HTTPCo
     assert place.hostname is not None
     if proxy is None:
         return _plain_or_tls(place.scheme, place.hostname, place.port, seconds)
-    # To a proxy the connection itself is plain; TLS is spoken through the tunnel.
+    # The connection to a proxy is plain; TLS goes through its tunnel.
     gate = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
     connection = _plain_or_tls(place.scheme, gate.hostname or "", gate.port or 80, seconds)
     headers = {}

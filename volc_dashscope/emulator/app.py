@@ -1,8 +1,8 @@
 """
 Both services as one pure function from request to response.
 
-No socket, no clock, no sleep: mounts (`transport`, `server`) bring those. Hosts are ignored, so that one
-app answers for every region and workspace; the path decides.
+It has no socket, clock or sleep: `transport` and `server` add those. Hosts are ignored, so that one app answers
+for every region and workspace; the path decides.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _NATIVE = r"/api/v1/services/embeddings"
 @dataclass(frozen=True, slots=True)
 class Route:
     """
-    One place requests go.
+    One route of the services.
 
     Attributes:
         metered: Counts against the limits of the model it names.

@@ -95,7 +95,7 @@ class Response:
 
     @property
     def sent(self) -> bytes:
-        """The part of the body that is put on the wire."""
+        """The part of the body that is sent."""
         return self.body if not self.breakage else self.body[: len(self.body) // 2]
 
 

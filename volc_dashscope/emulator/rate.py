@@ -41,7 +41,7 @@ class Gate:
         self._buckets: dict[tuple[str, str], Bucket] = {}
 
     def admit(self, model: str, now: float) -> str | None:
-        """Take one request's room and return None, or return the limit that is used up."""
+        """Admit one request and return None, or return the limit that is used up."""
         with self._lock:
             for unit, limit in self._limits.items():
                 bucket = self._buckets.setdefault((unit, model), Bucket(limit, now))

@@ -51,7 +51,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._serve()
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing; the ledger has it all."""
+        """Log nothing; the ledger has every request."""
 
     def _serve(self) -> None:
         app = self.server.app
@@ -157,7 +157,7 @@ class Server(ThreadingHTTPServer):
             worker.start()
 
     def shutdown_request(self, request: Any) -> None:
-        """Close one connection; an abandoned one without the orderly goodbye that would precede its reset."""
+        """Close one connection; an abandoned one without the orderly shutdown, which would precede its reset."""
         with self._lock:
             abandoned = request in self._reset
             self._reset.discard(request)

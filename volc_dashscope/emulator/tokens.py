@@ -1,5 +1,5 @@
 """
-What a request costs.
+Token counts of a request.
 
 Image and video formulas are those of the Ark guide (82379/1409291, section on tokens); the four `res_level`
 prices are DashScope's (multimodal-embedding-api-reference). No vendor publishes its tokenizer, so text is

@@ -1,7 +1,7 @@
 """
-A folder of pictures and videos that can be searched: vectors beside it, made anew only where something changed.
+Search in a folder of pictures and videos. The vectors are kept beside it and updated where files changed.
 
-    open_album     embeds what is new in a folder, forgets what is gone, and returns its Album
+    open_album     embeds new files of a folder, forgets removed ones, and returns its Album
     store_folder   where the vectors of a folder and a service are kept
     Album          the files with their vectors; `search` ranks them
 """

@@ -1,7 +1,7 @@
 """
-Rankings to look at: lines for a terminal, and one HTML page that needs nothing beside it.
+Shows rankings: as lines for a terminal, and as one self-contained HTML page.
 
-    Hit, Ranking    what was asked and what was found
+    Hit, Ranking    a query and its results
     table           `query | rank | score | picture`, in columns that stay aligned under Chinese
     write_gallery   a page without scripts, readable on a phone and in the dark; needs Pillow (extra `images`)
 """
@@ -122,8 +122,8 @@ class Hit:
     One picture or video found.
 
     Attributes:
-        name: What the table calls it, else its file name.
-        vector_rank: Its rank by vector, where it was reranked.
+        name: Name in the table; by default the file name.
+        vector_rank: Rank by vector, if it was reranked.
     """
 
     rank: int
@@ -136,7 +136,7 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """What was asked, by text, picture or both, and what was found, best first."""
+    """A query by text, picture or both, and its results, best first."""
 
     query_text: str
     query_picture: Path | None
@@ -144,7 +144,7 @@ class Ranking:
 
     @property
     def label(self) -> str:
-        """What was asked, in one line."""
+        """The query in one line."""
         picture = f"[{words(self.query_picture)}]" if self.query_picture else ""
         return " + ".join(part for part in (picture, self.query_text) if part)
 
@@ -165,7 +165,7 @@ def table(rankings: Sequence[Ranking]) -> Iterator[str]:
 
 def write_gallery(path: Path, *, title: str, note: str, rankings: Sequence[Ranking]) -> None:
     """
-    Write the page to `path`. Pictures are copied into it, so that the file can be moved or sent alone.
+    Write the page to `path`. Pictures are embedded, so that the file can be moved or sent alone.
 
     Raises:
         ConfigError: Pillow is not installed.
@@ -183,7 +183,7 @@ def words(picture: Path) -> str:
 
 
 def _width(text: str) -> int:
-    """Return how many columns of a terminal a text takes."""
+    """Return the width of a text in terminal columns."""
     if text.isascii() and text.isprintable():
         return len(text)
     from wcwidth import wcswidth  # its tables take a while to load
@@ -238,7 +238,7 @@ def _image(picture: Path, alt: str) -> str:
 
 @lru_cache
 def _thumbnail(picture: Path) -> tuple[str, int, int] | None:
-    """Return a small copy as a data URI with its size, or None of what Pillow cannot draw, such as a video."""
+    """Return a small copy as a data URI with its size, or None if Pillow cannot read it, as a video."""
     try:
         from PIL import Image, UnidentifiedImageError
     except ImportError as error:
@@ -255,5 +255,5 @@ def _thumbnail(picture: Path) -> tuple[str, int, int] | None:
 
 
 def _language(text: str) -> str:
-    """Mark Chinese, so that it is spoken and set as Chinese on an English page."""
+    """Return the `lang` attribute of Chinese text, so that it is read and set as Chinese on an English page."""
     return ' lang="zh"' if any(_width(letter) == 2 for letter in text if not letter.isascii()) else ""

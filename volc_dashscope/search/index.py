@@ -1,4 +1,4 @@
-"""Files of a folder with their vectors, and what is nearest to another vector. Knows no service."""
+"""The files of a folder with their vectors, and the search for the nearest. Independent of the service."""
 
 from __future__ import annotations
 
@@ -74,10 +74,10 @@ class Album:
     ```
 
     Attributes:
-        folder: Where the files are.
+        folder: The folder of the files.
         entries: Files that have a vector, sorted by name.
         vectors: float32, a row of length one for each entry.
-        left_out: Why a file has none, by its name.
+        left_out: Reason by name, for each file without a vector.
     """
 
     folder: Path
@@ -89,7 +89,7 @@ class Album:
         return len(self.entries)
 
     def search(self, vector: FloatArray, *, top: int, kind: Kind | None = None) -> list[Found]:
-        """Return the nearest entries, best first; those of equal score in the order of the album."""
+        """Return the nearest entries, best first; equal scores in the order of the album."""
         scores = self.vectors @ unit(vector)
         places = np.argsort(-scores, kind="stable")
         fitting = (int(place) for place in places if kind in (None, self.entries[place].kind))
@@ -99,7 +99,7 @@ class Album:
         ]
 
     def path(self, entry: Entry) -> Path:
-        """Return where a file is."""
+        """Return the path of a file."""
         return self.folder / entry.name
 
 

@@ -1,4 +1,4 @@
-"""An album as a map of two dimensions: near points are alike, groups have a colour."""
+"""A two-dimensional map of an album: similar files are near each other, and groups have a colour."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from numpy.typing import NDArray
 
 from volc_dashscope.results import FloatArray
 
-# Rows the axes are made from; more would not turn them, and take long.
+# Rows that the axes are computed from; more would hardly change them, and take long.
 _FITTED = 500
-_AXES = 8  # k-means looks at so many of the axes: distances in thousands of dimensions are all alike
-_MOST_GROUPS = 8  # more colours cannot be told apart
+_AXES = 8  # Axes that k-means uses: distances in thousands of dimensions are all alike.
+_MOST_GROUPS = 8  # More colours could not be distinguished.
 _ROUNDS = 20
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Map:
     """
-    Where each entry of an album is.
+    The position of each entry of an album.
 
     Attributes:
         points: float32, shape (n, 2), both axes from 0 to 1.
@@ -41,7 +41,7 @@ def draw_map(vectors: FloatArray) -> Map:
 
 def group_names(names: Sequence[str], groups: NDArray[np.int64]) -> list[str]:
     """
-    Return a name for each group: the word of its files' paths that tells it best from the others.
+    Return a name for each group: the word in its files' paths that distinguishes it best.
 
     A word counts by its share in the group less its share in the whole; two words where the next one does nearly as
     well. A group without a word of its own is called by its first file. No two groups have the same name.
@@ -125,7 +125,7 @@ def _nearest(axes: FloatArray, centres: FloatArray) -> NDArray[np.int64]:
 
 
 def _apart(axes: FloatArray, number: int) -> FloatArray:
-    """Return rows that are far from each other, to begin with: no chance in it."""
+    """Return rows that are far from each other as the first centres, without randomness."""
     chosen = [int(np.linalg.norm(axes - axes.mean(axis=0), axis=1).argmax())]
     nearest = np.linalg.norm(axes - axes[chosen[0]], axis=1)
     while len(chosen) < number:

@@ -1,4 +1,4 @@
-"""The second ranking of a search: the nearest pictures by vector, ordered again by a rerank model."""
+"""Reranking of a search: a rerank model orders the nearest pictures by vector again."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from volc_dashscope.rerank import Reranker, RerankResult
 from volc_dashscope.results import Usage
 from volc_dashscope.search.index import Album, Entry, Found  # noqa: F401 - type hints of `Found` are read here
 
-# Enough for what a vector puts a little too low; a request is billed by the tokens of each.
+# Enough to find what its vector ranks a little too low; each picture of a request is billed by its tokens.
 _CANDIDATES = 50
 
 
 @dataclass(frozen=True, slots=True)
 class Reranked(Found):
     """
-    A result with the rank and score that its vector gave it; `score` is the rerank model's.
+    A result with its rank and score by vector; `score` is the rerank model's.
 
     ```python
     order = PictureReranker(Reranker("qwen3-vl-rerank"))

@@ -1,12 +1,12 @@
 """
-Vectors of a folder, kept beside it.
+Stores the vectors of a folder beside it.
 
-    FOLDER/.volc-dashscope/<host>/      one folder a service, so that stand-ins and real vectors never mix
-        vectors.sqlite                  all that was ever paid for, by content
-        <model>-<dimension>.parquet     the files as they were when last looked at
+    FOLDER/.volc-dashscope/<host>/      one folder per service, so that the emulator's vectors and real ones never mix
+        vectors.sqlite                  all vectors that were paid for, by content
+        <model>-<dimension>.parquet     the files at the time of the last scan
 
-The Parquet file is a bulk job's output. While nothing in the folder has changed it is read as it is; else the job
-is done anew, and the cache pays for all that is known.
+The Parquet file is a bulk job's output. If nothing in the folder has changed it is read as it is; otherwise the job
+runs again, and known vectors come from the cache.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ _NAME = ".volc-dashscope"
 
 def store_folder(folder: Path, host: str, *, root: Path | None = None) -> Path:
     """
-    Return where the vectors of `folder` from the service at `host` are kept; it is made if it is not there.
+    Return the folder for the vectors of `folder` from the service at `host`; it is created if it does not exist.
 
     Args:
         root: Another place than the folder itself, such as for one that is read-only.
 
     Raises:
-        ConfigError: It cannot be made.
+        ConfigError: It cannot be created.
     """
     home = folder / _NAME if root is None else root
     place = home / re.sub(r"[^\w.-]", "_", host, flags=re.ASCII)
@@ -83,18 +83,18 @@ def open_album(
     refresh: bool = False,
 ) -> Album:
     """
-    Embed what is new or changed in a folder, forget what is gone, and return the album.
+    Embed new and changed files of a folder, forget removed ones, and return the album.
 
     Args:
-        client: Should have a cache in `store`, so that what is known is not paid again.
+        client: Should have a cache in `store`, so that known vectors are not paid again.
         store: As `store_folder` returns it.
         watch, stop: As for `embed_file`.
         scan: Called while the folder is scanned, as the `watch` of `open_source`.
-        refresh: Try files again that could not be embedded.
+        refresh: Retry files that could not be embedded.
 
     Raises:
-        InputError: There is nothing in the folder that could be searched.
-        EmbeddingError: The service or the account stopped it. What is finished is kept.
+        InputError: The folder has no images and no videos that can be embedded.
+        EmbeddingError: The service failed or the account was refused. Finished files are kept.
     """
     source = _source(folder, scan)
     if not count_rows(source):

@@ -1,4 +1,4 @@
-"""The page's routes. What it may show are the entries of one album; what it may do is search them."""
+"""The page's routes. It can show the entries of one album and search them, and nothing else."""
 
 from __future__ import annotations
 
@@ -58,13 +58,13 @@ def create_app(
     """
     Return the page for an album.
 
-    It guards itself against other pages in the same browser, not against people: serve it on 127.0.0.1.
+    It is protected from other pages in the same browser, not from people: serve it on 127.0.0.1.
 
     Args:
-        client: Embeds the questions.
+        client: Embeds the queries.
         reranker: Orders the nearest pictures again; the page shows both ranks.
         stand_in: Say on the page that vectors come from the emulator.
-        upload_seconds: How long a picture may take to come.
+        upload_seconds: Limit for the upload of a picture.
     """
     drawn = draw_map(album.vectors)
     page = _Page(album, client, drawn, reranker, stand_in=stand_in, upload_seconds=upload_seconds)
@@ -97,7 +97,7 @@ def create_app(
 
 
 class _Page:
-    """What the routes share."""
+    """The state that the routes share."""
 
     def __init__(
         self,
@@ -180,7 +180,7 @@ def _reason(error: str) -> str:
 
 
 def _no_image(request: Request, error: Exception) -> Response:
-    # The page has words of its own for the reason, in the reader's language.
+    # The page has its own text for the reason, in the reader's language.
     return JSONResponse({"error": str(error), "reason": "not_an_image"}, status_code=400)
 
 

@@ -1,4 +1,4 @@
-"""One search from the page: what is asked, made into vectors, and what is nearest."""
+"""One search from the page: reads the query, embeds it, and finds the nearest entries."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from volc_dashscope.search.index import unit
 
 LONGEST_TEXT = 2000
 UPLOAD_SECONDS = 30.0
-# A picture is held several times over while it is embedded: as bytes, as base64 and as the body that is sent.
+# A picture is in memory several times while it is embedded: as bytes, as base64 and as the request body.
 _MOST_UPLOADS = 4
 _MOST_RESULTS = 500
 _USUAL_LIMIT = 10 * MIB
@@ -31,7 +31,7 @@ _LARGEST_SHRUNK = 50 * MIB
 
 class Uploads:
     """
-    How many pictures are read and embedded at once; more are refused and not kept waiting.
+    Limits the pictures that are read and embedded at once; further ones are refused at once.
 
     Args:
         seconds: How long one may take to come.
@@ -44,10 +44,10 @@ class Uploads:
     @contextmanager
     def slot(self, request: Request) -> Iterator[None]:
         """
-        Hold a place for the picture of a request; one without a body needs none.
+        Reserve a slot for the picture of a request; a request without a body needs none.
 
         Raises:
-            HTTPException: All places are taken.
+            HTTPException: All slots are in use.
         """
         headers = request.headers
         if headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers:
@@ -70,11 +70,11 @@ class NotAnImage(InputError):
 @dataclass(frozen=True, slots=True)
 class Question:
     """
-    What the page asks.
+    A query of the page.
 
     Attributes:
-        shortened: The text was longer than `LONGEST_TEXT`; its beginning is asked.
-        like: An entry whose own vector is the question, which costs nothing.
+        shortened: The text was longer than `LONGEST_TEXT` and was cut to its beginning.
+        like: An entry whose own vector is the query, which costs nothing.
     """
 
     text: str
@@ -87,14 +87,14 @@ class Question:
 
 async def read_question(request: Request, album: Album, most: int, seconds: float) -> Question:
     """
-    Read a request: the picture is its body, all else is in the URL.
+    Read a request: the picture is the body, everything else is in the URL.
 
     Args:
-        most: Bytes that a picture may have.
+        most: Most bytes of a picture.
         seconds: How long it may take to come.
 
     Raises:
-        HTTPException: Something in it is impossible.
+        HTTPException: The request is invalid.
     """
     given = request.query_params
     text, kind = given.get("text", "").strip(), given.get("kind") or None
@@ -117,9 +117,9 @@ async def answer(
     question: Question, album: Album, client: AsyncClient, reranker: PictureReranker | None = None
 ) -> dict[str, Any]:
     """
-    Return the ranking of a question, and what it cost.
+    Return the ranking for a query, and what it cost.
 
-    With a reranker the nearest pictures come first, in its order, and all else follows by vector.
+    With a reranker the nearest pictures come first, in its order, and all others follow by vector.
 
     Raises:
         EmbeddingError: The question cannot be embedded or ranked.
@@ -177,7 +177,7 @@ async def _reranked(
 
 
 def largest(client: AsyncClient) -> int:
-    """Return how many bytes a picture may have: what the model takes, or more where the client shrinks it first."""
+    """Return the most bytes of a picture: the model's limit, or more if the client shrinks it first."""
     rule = client.model_info.image
     most = rule.max_bytes if rule is not None else _USUAL_LIMIT
     return most if client.max_image_pixels is None else max(most, _LARGEST_SHRUNK)
@@ -193,7 +193,7 @@ async def _vector(question: Question, album: Album, client: AsyncClient) -> tupl
     fused = len(parts) > 1 and client.model_info.fusion is not None
     items: list[Item] = [Fused(*parts)] if fused else parts
     result = await client.embed(items, text_type="query")
-    # A model that takes one part at a time is asked for each; what is near to both is in the middle.
+    # A model that takes one part at a time embeds each; entries near to both are near the mean.
     return unit(result.vectors).mean(axis=0), result.usage.total_tokens, fused
 
 

@@ -1,4 +1,4 @@
-"""Files of the album as replies: whole, or a small picture of one. Nothing outside the folder is opened."""
+"""Serves files of the album: whole, or as a thumbnail. Nothing outside the folder is opened."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _KEPT = {"Cache-Control": "private, max-age=86400, immutable"}
 
 
 def edition(album: Album, entry: Entry) -> str:
-    """Return what changes when a file changes, or is another one in its place."""
+    """Return a value that changes when a file changes or is replaced."""
     try:
         status = album.path(entry).stat()
     except OSError:
@@ -66,10 +66,10 @@ def file_reply(album: Album, entry: Entry, ranges: str | None) -> Response:
 
 def thumbnail_reply(album: Album, entry: Entry) -> Response:
     """
-    Return a small picture of a picture.
+    Return a thumbnail of a picture.
 
     Raises:
-        HTTPException: It is gone, or none that can be drawn here.
+        HTTPException: It is gone, or Pillow cannot read it.
     """
     drawn = _thumbnail(album.folder, album.path(entry), edition(album, entry))
     if drawn is None:
@@ -85,7 +85,7 @@ def _opened(album: Album, entry: Entry) -> BinaryIO:
 
 
 def _span(ranges: str | None, size: int) -> tuple[int, int]:
-    """Return first and last byte of a range; several ranges in one request are answered by the first."""
+    """Return the first and last byte of a range; of several ranges the first is used."""
     if ranges is None:
         return 0, size - 1
     found = re.match(r"bytes=(\d{0,18})-(\d{0,18})", ranges, re.ASCII)

@@ -1,4 +1,4 @@
-"""What every request and reply of the page goes through: whose it may be, and what a browser may do with it."""
+"""Protects the page: checks where a request comes from, and sets the security headers of replies."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-# The names of this machine for itself. A page elsewhere that points its own name at 127.0.0.1 (DNS rebinding)
-# comes with that name.
+# This machine's names for itself. A foreign page whose own name resolves to 127.0.0.1 (DNS rebinding) sends that
+# name.
 _HOST = re.compile(r"(?:127\.0\.0\.1|localhost)(?::[0-9]{1,5})?", re.IGNORECASE)
 _HEADERS = {
     "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
@@ -49,14 +49,14 @@ class Guard:
 
 
 def _stranger(headers: Headers) -> str | None:
-    """Return why a request is none of the page's own, or None."""
+    """Return why a request does not come from the page itself, or None."""
     # One Host header of nothing but a name and a port. Some HTTP parsers pass on several, or a user before the name
     # (`evil@127.0.0.1`), and who reads them next may pick the other part.
     hosts = headers.getlist("host")
     if len(hosts) != 1 or not _HOST.fullmatch(hosts[0]):
         return "this page answers to 127.0.0.1 and localhost only"
     origins = headers.getlist("origin")
-    # A page elsewhere can send a search, though not read the answer; it would be billed.
+    # A foreign page could send a search, which is billed, although it cannot read the answer.
     if origins and origins != [f"http://{hosts[0]}"]:
         return "this page takes no requests from other pages"
     return None

@@ -5,9 +5,9 @@ uvicorn's settings bound the pause between two requests (`timeout_keep_alive`) a
 answered at once (`limit_concurrency`), but it waits for ever for the rest of a request that was begun. A tab or a
 script that leaves hundreds of those open would keep them, and their memory, until the command ends.
 
-So a connection runs a clock whenever none of its requests is being answered. `_Connection` stands between asyncio and
-uvicorn's protocol and uses asyncio's interface alone; `_Answering` is ASGI middleware that stops the clock of the
-connection a request came by. The two find each other by the address of the client.
+So a connection has a timer, which runs while none of its requests is being answered. `_Connection` wraps uvicorn's
+protocol and uses asyncio's interface alone; `_Answering` is ASGI middleware that stops the timer of the request's
+connection. They are matched by the client's address.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def server_config(app: ASGIApp, *, header_seconds: float = HEADER_SECONDS) -> uv
     Return how the page is served.
 
     Args:
-        header_seconds: How long the lines and headers of a request may take to come.
+        header_seconds: Limit for receiving the request line and headers.
     """
     opened: _Opened = {}
 
@@ -52,12 +52,12 @@ def server_config(app: ASGIApp, *, header_seconds: float = HEADER_SECONDS) -> uv
 
 class _Connection(asyncio.Protocol):
     """
-    A connection that is closed when a request does not come whole in time, or when there are too many.
+    A connection that is closed if a request is not complete in time, or if there are too many connections.
 
     Args:
         protocol: Reads the requests and writes the replies.
         opened: The connections of the server; this one is added while it is open.
-        seconds: How long it may be open without a request that is being answered.
+        seconds: How long it may stay open while no request is being answered.
     """
 
     def __init__(self, protocol: asyncio.Protocol, opened: _Opened, seconds: float) -> None:
@@ -69,7 +69,7 @@ class _Connection(asyncio.Protocol):
         self._answering = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Start the clock, or turn the connection away."""
+        """Start the timer, or refuse the connection."""
         self._transport = transport
         self._client = _address(transport.get_extra_info("peername"))
         self._refused = len(self._opened) >= MOST_CONNECTIONS or self._client in self._opened
@@ -81,7 +81,7 @@ class _Connection(asyncio.Protocol):
         self._start()
 
     def data_received(self, data: bytes) -> None:
-        """Pass bytes on; they do not set the clock back, however slowly they drip in."""
+        """Pass bytes on. They do not reset the timer, so that a slow sender cannot keep the connection open."""
         if not self._refused:
             self._protocol.data_received(data)
 
@@ -90,7 +90,7 @@ class _Connection(asyncio.Protocol):
         return None if self._refused else self._protocol.eof_received()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stop the clock."""
+        """Stop the timer."""
         self._stop()
         self._transport = None
         if not self._refused:
@@ -106,7 +106,7 @@ class _Connection(asyncio.Protocol):
         self._protocol.resume_writing()
 
     def begun(self) -> None:
-        """Note that a request came whole and is being answered."""
+        """Note that a request is complete and is being answered."""
         self._answering += 1
         self._stop()
 
