@@ -196,6 +196,18 @@ def test_a_longer_vector_is_cut_where_the_model_has_no_other_length(
     assert [pytest.approx(seen)] == _vectors(outcome)
 
 
+def test_base64_that_is_no_row_is_a_bad_reply_where_it_would_be_cut() -> None:
+    coded = base64.b64encode(bytes(9)).decode()
+
+    outcome = _read({"data": [_entry(0)]}, batch=batch_of("a"), spec=replace(SPEC, dimension=2))
+    odd = _read(
+        {"data": [{"index": 0, "embedding": coded}]}, batch=batch_of("a"), spec=replace(SPEC, dimension=2)
+    )
+
+    assert "a vector of length 0" in str(outcome)
+    assert "a base64 vector of 9 bytes is not a row of float32" in str(odd)
+
+
 # Errors.
 
 ERRORS: dict[str, tuple[int, Any, str]] = {

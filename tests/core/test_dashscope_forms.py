@@ -9,7 +9,18 @@ import orjson
 import pytest
 from replies import ask_for, batch_of, dashscope, listed
 
-from volc_dashscope import BadReplyError, EmbeddingError, Frames, Fused, Image, Item, RequestError, Video
+from volc_dashscope import (
+    BadReplyError,
+    ContentError,
+    EmbeddingError,
+    Frames,
+    Fused,
+    Image,
+    Item,
+    RequestError,
+    ServiceUnavailableError,
+    Video,
+)
 from volc_dashscope._types import Batch, Reply, RequestSpec, Rows
 from volc_dashscope.providers.dashscope import answer, build, job_request, line_body, read
 
@@ -380,6 +391,15 @@ def test_a_refusal_is_told_word_for_word(status: int, body: Any, words: str) -> 
 
     assert isinstance(outcome, RequestError)
     assert f"dashscope refused items 0 to 1 with {words}" == str(outcome)
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "kind"),
+    [(200, "InternalError", ServiceUnavailableError), (400, "InvalidURL", ContentError)],
+    ids=["under 200", "under 400"],
+)
+def test_each_status_has_its_own_table_of_codes(status: int, code: str, kind: type[EmbeddingError]) -> None:
+    assert kind is type(_read({"code": code, "message": "No."}, status=status))
 
 
 @pytest.mark.parametrize("body", [{}, b"<html>"], ids=["an object", "HTML"])

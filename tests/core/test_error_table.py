@@ -24,7 +24,8 @@ from volc_dashscope import (
     RequestError,
     ServiceUnavailableError,
 )
-from volc_dashscope._types import Batch, RequestSpec, Rows, Secret
+from volc_dashscope._types import Batch, Reply, RequestSpec, Rows, Secret
+from volc_dashscope.providers.error_table import judge
 
 _KEY = Secret("sk-9876543210fedcba")
 ARK = ask_for("doubao-embedding-vision-251215", key=_KEY, key_name="ARK_API_KEY")
@@ -533,6 +534,31 @@ def test_a_code_alone_decides_under_a_status_of_success(status: int, meaning: Me
     assert meaning == _meaning(_refused_by_ark(status, "InternalServiceError"))
 
 
+@pytest.mark.parametrize(("status", "meaning"), BY_STATUS, ids=[str(status) for status, _ in BY_STATUS])
+def test_a_service_without_a_table_is_judged_by_status_alone(status: int, meaning: Meaning) -> None:
+    error = judge(
+        (),
+        provider="gw.corp",
+        reply=Reply(status, {}, b""),
+        code=None,
+        message="No.",
+        request_id=None,
+        batch=batch_of("a"),
+        spec=TEXT,
+        subject="a job",
+    )
+
+    assert meaning == _meaning(error)
+    assert ("gw.corp refused a job with" in str(error)) is (status != 401)
+
+
+@pytest.mark.parametrize("body", [{"error": {}}, {"error": {"code": ""}}], ids=["empty", "an empty code"])
+def test_an_error_without_words_under_status_200_is_asked_about_again(body: Any) -> None:
+    outcome = _error(read(body, ARK, batch_of("a")))
+
+    assert (BadReplyError, True) == (type(outcome), outcome.retryable)
+
+
 def test_a_message_without_a_code_under_status_200_is_a_refusal() -> None:
     outcome = read({"error": {"message": "no such model"}}, ARK, batch_of("a"))
 
@@ -718,8 +744,9 @@ def test_sixteen_letters_on_end_are_a_repetition(sent: str, message: str, said: 
         ("text-embedding-v5", {}, ". Did you mean 'text-embedding-v4'?"),
         ("text-embedding-v5", {"foreign": True}, ""),
         ("qwertz", {}, ""),
+        ("doubao-embedding-vision-251216", {}, ""),
     ],
-    ids=["near a known one", "of another server", "near none"],
+    ids=["near a known one", "of another server", "near none", "near one of the other vendor"],
 )
 def test_an_unknown_model_is_told_what_it_looks_like(name: str, changes: dict[str, Any], meant: str) -> None:
     row = replace(TEXT.model_info.renamed(name), known=False)

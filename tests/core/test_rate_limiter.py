@@ -105,6 +105,32 @@ def test_what_was_reserved_counts_and_not_the_first_guess() -> None:
     assert pytest.approx(1 / 4) == _spacing(limiter, cost, 50.0)
 
 
+def test_what_was_billed_counts_and_not_what_was_reserved() -> None:
+    limiter, cost = RateLimiter(None, None), RequestCost(1, 100)
+    for number in range(15):
+        limiter.report(None, cost, number / 4, spent=200)
+
+    limiter.report(_throttle(limit="tokens"), cost, 3.75)
+
+    # Fifteen times 200 tokens in 3.75 seconds are let through: 800 a second, of which a request is known to cost 200.
+    assert pytest.approx(1 / 4) == _spacing(limiter, cost, 50.0)
+
+
+@pytest.mark.parametrize(
+    ("times", "seconds"),
+    [([0.0], 1.0), ([0.0, 0.5], 1.0), ([0.0, 2.0], 1 / 0.95), ([0.0, 2.0, 2.5, 9.0], 1 / 0.95)],
+    ids=["one", "two at once", "one and another", "three"],
+)
+def test_a_second_throttle_at_a_configured_limit_of_tokens_lowers_it(
+    times: list[float], seconds: float
+) -> None:
+    limiter, cost = RateLimiter(None, 6_000), RequestCost(1, 100)
+    for now in times:
+        limiter.report(_throttle(limit="tokens"), cost, now)
+
+    assert pytest.approx(seconds) == _spacing(limiter, cost, 50.0)
+
+
 def test_the_tokens_that_were_billed_correct_the_line_and_the_estimate() -> None:
     limiter, cost = RateLimiter(None, 6_000), RequestCost(1, 100)
     reserved = limiter.reserve(cost, 0.0)

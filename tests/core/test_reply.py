@@ -311,12 +311,18 @@ def test_a_base64_vector_that_the_client_was_to_shorten_has_its_full_length() ->
     assert "a vector of length 1024 instead of 2048" in str(outcome)
 
 
-def test_a_wrong_length_names_every_right_one() -> None:
-    spec = ask_for("tongyi-embedding-vision-plus", dimension=512)
+@pytest.mark.parametrize(
+    ("full", "dimension", "due"),
+    [(1152, 512, "1152 or 512"), (1152, None, "1152"), (1152, 1152, "1152"), (None, 64, "64")],
+    ids=["shorter", "as it is", "as it is, asked for", "unknown"],
+)
+def test_a_wrong_length_names_every_right_one_once(full: int | None, dimension: int | None, due: str) -> None:
+    spec = ask_for("tongyi-embedding-vision-plus", dimension=dimension)
+    row = replace(spec.model_info, default_dimension=full)
 
-    outcome = read(_media([0.5] * 7), spec, batch_of("a"))
+    outcome = read(_media([0.5] * 7), replace(spec, model_info=row), batch_of("a"))
 
-    assert "a vector of length 7 instead of 1152 or 512" in str(outcome)
+    assert f"a vector of length 7 instead of {due} [request id r-1]" in str(outcome)
 
 
 def test_vectors_of_an_unknown_model_have_one_length() -> None:
@@ -396,6 +402,19 @@ def test_components_span_twenty_powers_of_two_without_the_outermost_twentieths(
 
     assert other is is_other_layout(_bits(exponents))
     assert other is is_other_layout(_bits(exponents[::-1]))
+
+
+@pytest.mark.parametrize(
+    ("exponents", "other"),
+    [
+        ([1] * 5 + [100] * 89 + [121] + [250] * 5, True),
+        ([1] * 5 + [79] + [100] * 89 + [250] * 5, True),
+        ([1] * 5 + [100] * 89 + [100] + [250] * 5, False),
+    ],
+    ids=["one above", "one below", "none"],
+)
+def test_one_component_inside_the_outermost_twentieths_counts(exponents: list[int], other: bool) -> None:
+    assert other is is_other_layout(_bits(exponents))
 
 
 @pytest.mark.parametrize(("number", "other"), [(32, True), (31, False)])
@@ -611,6 +630,54 @@ def test_a_bad_reply_says_which_position_is_wrong(indices: list[int], reason: st
     assert f"dashscope answered items 0 to 2 with a reply that breaks its format: {reason}" == str(outcome)
 
 
+def _one(vector: Any) -> bytes:
+    return _json(dashscope(vector))
+
+
+FINE, DIRECTION = "a vector is not a flat list of numbers", "a vector of zeros, or of numbers too small"
+REASONS: dict[str, tuple[Any, str]] = {
+    "no body": (b"", "the body is empty"),
+    "no JSON": (b"<html>", "the body is not JSON"),
+    "no object": (b"[]", "the body is not a JSON object"),
+    "an entry that is none": (b'{"output":{"embeddings":[7]}}', "an entry is not a JSON object"),
+    "no vector": (_one(None), "a vector is missing"),
+    "an empty vector": (_one([]), "a vector of length 0"),
+    "a text in a vector": (_one(["0.5"] * WIDTH), FINE),
+    "a truth in a vector": (_one([True] * WIDTH), FINE),
+    "too large a number": (_one([1e39] * WIDTH), "a vector holds a number that is not finite"),
+    "infinite base64": (
+        _one(_coded(np.full(WIDTH, np.inf, "<f4"))),
+        "a vector holds a number that is not finite",
+    ),
+    "zeros": (_one([0.0] * WIDTH), f"{DIRECTION} to have a direction"),
+    "pairs of float16": (
+        _one(_b64(_vendors_row(2 * WIDTH, "full").astype("<f2").tobytes())),
+        "a base64 vector is not of little-endian float32",
+    ),
+}
+
+
+@pytest.mark.parametrize(("body", "reason"), REASONS.values(), ids=REASONS)
+def test_a_bad_reply_says_what_is_wrong_with_it(body: bytes, reason: str) -> None:
+    outcome = read(body, ASKS["dashscope"][0], batch_of("a"), headers={"x-request-id": "r-1"})
+
+    assert isinstance(outcome, BadReplyError)
+    assert f"dashscope answered item 0 with a reply that breaks its format: {reason} [request id r-1]" == str(
+        outcome
+    )
+    assert ("dashscope", 200, "r-1", 0, True) == (
+        outcome.provider,
+        outcome.status,
+        outcome.request_id,
+        outcome.index,
+        outcome.retryable,
+    )
+
+
+def test_a_number_where_arks_data_belongs_is_a_bad_reply() -> None:
+    assert str(read({"data": [7]}, VISION, batch_of("a"))).endswith("an entry is not a JSON object")
+
+
 @pytest.mark.parametrize(("positions", "index"), [((7,), 7), ((7, 8), None)], ids=["one", "two"])
 def test_a_bad_reply_blames_an_item_only_if_it_was_alone(
     positions: tuple[int, ...], index: int | None
@@ -680,6 +747,20 @@ def test_sparse_only_needs_no_dense_vector() -> None:
     rows = _rows(read(reply, ask_for("text-embedding-v4", output_type="sparse"), batch_of("a")))
 
     assert (None, {1: 1.0}) == (rows.vectors, (rows.sparse or ())[0].as_dict())
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        pytest.param(None, "the sparse vector is not a list", id="no list"),
+        pytest.param([{"index": -1, "value": 1}], "a sparse index is not a whole number", id="index"),
+        pytest.param([{"index": 1, "value": "1"}], "a sparse value is not a number", id="value"),
+        pytest.param([{"index": 1, "value": 1}] * 2, "a sparse index appears twice", id="twice"),
+        pytest.param([{"index": 1, "value": 1e39}], "a sparse value is not finite", id="too large"),
+    ],
+)
+def test_a_bad_sparse_vector_says_what_is_wrong(value: Any, reason: str) -> None:
+    assert f"breaks its format: {reason} [request id" in str(read(_with_sparse(value), SPARSE, batch_of("a")))
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from volc_dashscope._limits.retry import Retry, retry_after
+from volc_dashscope._limits.retry import Reachability, Retry, retry_after
 from volc_dashscope.errors import EmbeddingError, ServiceUnavailableError
 
 NOW = 1_800_000_000.0
@@ -55,6 +55,14 @@ HINTS: dict[str, tuple[dict[str, str], float | None]] = {
     "negative milliseconds": ({"retry-after-ms": "-1"}, None),
     "endless milliseconds": ({"retry-after-ms": "1e9"}, 1e6),
     "date ahead": ({"retry-after": formatdate(NOW + 30, usegmt=True)}, 30.0),
+    "date by the sender's clock": (
+        {"retry-after": formatdate(NOW + 30, usegmt=True), "date": formatdate(NOW + 20, usegmt=True)},
+        10.0,
+    ),
+    "date and a clock that is none": (
+        {"retry-after": formatdate(NOW + 30, usegmt=True), "date": "noon"},
+        30.0,
+    ),
     "date with an offset": ({"retry-after": "Fri, 15 Jan 2027 16:00:30 +0800"}, 30.0),
     "date past": ({"retry-after": formatdate(NOW - 30, usegmt=True)}, 0.0),
     "date over a day ahead": ({"retry-after": formatdate(NOW + DAY + 9, usegmt=True)}, DAY + 9.0),
@@ -174,6 +182,7 @@ def test_attempts_run_out(attempt: int, again: bool) -> None:
         pytest.param(None, 0.0, True, id="time left"),
         pytest.param(None, 9.9, False, id="the pause ends too late"),
         pytest.param(9.0, 0.5, True, id="the hint fits"),
+        pytest.param(9.0, 1.0, False, id="the hint ends with the time"),
         pytest.param(30.0, 0.0, False, id="the hint is longer than the time left"),
         pytest.param(None, 11.0, False, id="past the deadline"),
     ],
@@ -182,3 +191,13 @@ def test_the_deadline_ends_the_attempts(hint: float | None, elapsed: float, agai
     pause = _patient(deadline=10.0).after(_failed(hint), 1, elapsed)
 
     assert again == (pause is not None)
+
+
+def test_a_connection_is_lost_only_where_nothing_was_answered_meanwhile() -> None:
+    reach = Reachability()
+    for _ in range(3):
+        before = reach.replies
+        reach.replied()
+
+        assert not reach.lost(before)
+        assert reach.lost(reach.replies)

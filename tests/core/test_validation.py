@@ -414,6 +414,27 @@ def test_an_item_without_a_printed_limit_has_one_of_ours() -> None:
         check_item(Frames([large] * 2), _unknown())
 
 
+def test_a_lone_surrogate_is_named_by_its_place() -> None:
+    with pytest.raises(InputError, match="lone surrogate at position 1,"):
+        check_item("a\ud800", spec_of("text-embedding-v4"))
+
+
+@pytest.mark.parametrize(("make", "kind"), [(_image, "image"), (_video, "video")], ids=["image", "video"])
+def test_a_file_that_is_too_large_is_called_by_its_kind(make: Callable[[int], Item], kind: str) -> None:
+    rule = replace(VISION.image, max_bytes=100)
+
+    with pytest.raises(InputError, match=f"^{kind} of 3,000 bytes; {VISION.name} accepts at most 100$"):
+        check_item(make(3000), spec_of(replace(VISION, **{kind: replace(rule, formats={"png", "mp4"})})))
+
+
+@pytest.mark.parametrize("most", [None, 100])
+def test_a_picture_of_unknown_size_is_judged_by_its_bytes(most: int | None) -> None:
+    headless = Image.from_bytes(b"\x89PNG\r\n\x1a\n".ljust(3000, b"\0"))
+
+    assert _taken(headless, spec_of(replace(VISION, max_request_bytes=4040), max_image_pixels=most))
+    assert not _taken(headless, spec_of(replace(VISION, max_request_bytes=4039), max_image_pixels=most))
+
+
 def test_media_behind_a_url_are_the_services_to_judge() -> None:
     assert _taken(Image.from_url("https://pictures.example/huge.gif"), spec_of("multimodal-embedding-v1"))
 

@@ -78,7 +78,7 @@ def test_the_flat_form_has_its_parameters_beside_the_input() -> None:
 # Replies.
 
 QUESTION = RerankQuestion("a", ("b", "c", "d"), None)
-GOOD = [(2, 0.25), (0, 0.75), (1, 0.5)]
+GOOD = [(2, 0.5), (0, 0.25), (1, 0.75)]
 
 
 def _reply(results: Any, status: int = 200, **more: Any) -> Reply:
@@ -98,7 +98,7 @@ def test_a_ranking_is_best_first_with_its_usage_and_its_names() -> None:
     scores = _read(_reply(_results(*GOOD), model="qwen3-rerank"))
 
     assert isinstance(scores, Scores)
-    assert ((0, 0.75), (1, 0.5), (2, 0.25)) == scores.ranking
+    assert ((1, 0.75), (2, 0.5), (0, 0.25)) == scores.ranking
     assert ("r-1", "qwen3-rerank", 7) == (scores.request_id, scores.model, scores.usage.total_tokens)
 
 
@@ -108,7 +108,23 @@ def test_the_flat_form_has_its_results_beside_the_usage() -> None:
     scores = _read(Reply(200, {}, orjson.dumps(body)), route="openai")
 
     assert isinstance(scores, Scores)
-    assert ("r-2", (0, 0.75)) == (scores.request_id, scores.ranking[0])
+    assert ("r-2", (1, 0.75)) == (scores.request_id, scores.ranking[0])
+
+
+def test_equal_scores_are_in_the_order_of_the_input() -> None:
+    scores = _read(_reply(_results((2, 0.5), (1, 0.75), (0, 0.5))))
+
+    assert isinstance(scores, Scores)
+    assert ((1, 0.75), (0, 0.5), (2, 0.5)) == scores.ranking
+
+
+def test_a_header_names_the_request_where_the_body_does_not() -> None:
+    reply = _reply(_results(*GOOD), request_id=None)
+
+    scores = _read(replace(reply, headers={"x-request-id": "h"}))
+
+    assert isinstance(scores, Scores)
+    assert "h" == scores.request_id
 
 
 @pytest.mark.parametrize(
@@ -141,6 +157,13 @@ BROKEN: dict[str, tuple[Any, str]] = {
     "no list": ({}, "there is no list of results"),
     "an index past the end": (_results((0, 1), (1, 1), (3, 1)), "an index is not a position from 0 to 2"),
     "a negative index": (_results((0, 1), (1, 1), (-1, 1)), "an index is not a position from 0 to 2"),
+    "a truth for an index": (_results((0, 1), (True, 1), (2, 1)), "an index is not a position from 0 to 2"),
+    "a fraction for an index": (_results((0, 1), (1.5, 1), (2, 1)), "an index is not a position from 0 to 2"),
+    "a text for an index": (_results((0, 1), ("1", 1), (2, 1)), "an index is not a position from 0 to 2"),
+    "a truth for a score": (
+        _results((0, 1), (1, 1), (2, True)),
+        "the score of document 2 is not a finite number",
+    ),
     "an index twice": (_results((0, 1), (1, 1), (1, 1)), "index 1 appears twice"),
     "no number": (_results((0, 1), (1, 1), (2, "1")), "the score of document 2 is not a finite number"),
 }
