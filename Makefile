@@ -32,7 +32,7 @@ chaos:  ## Prove every promise in full size, and that each proof can fail; STEPS
 
 mutants:  ## Change the core one operator at a time and list what no test notices (an hour); NAMES="batching ark" chooses
 	@scripts/environment .venv-mutants all demo test mutants
-	@.venv-mutants/bin/python scripts/mutants.py $(NAMES)
+	@.venv-mutants/bin/python scripts/mutation.py $(NAMES)
 
 ray:  ## Run 20,000 rows through a Ray cluster on this machine, a worker killed in the middle (10 minutes)
 	@scripts/environment .venv-ray ray,emulator ray

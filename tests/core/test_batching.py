@@ -144,6 +144,22 @@ def test_files_may_fill_a_request_to_its_last_byte(item: Item, sizes: list[int])
 
 
 @pytest.mark.parametrize(
+    ("mebibytes", "sizes"),
+    [(20, [4, 1]), (8, [4, 1]), (6, [5])],
+    ids=["more than its pixels", "as many as its pixels", "fewer"],
+)
+def test_a_picture_that_will_be_smaller_fills_a_request_by_its_pixels(
+    mebibytes: int, sizes: list[int]
+) -> None:
+    """Sent as 2048x1024 pixels of four bytes at most, 8 MiB."""
+    large = Image.from_bytes(png(4096, 2048, size=mebibytes * MIB))
+
+    batches = plan(enumerate([large] * 5), spec_of(WIDE, max_image_pixels=2048 * 1024))
+
+    assert sizes == [len(batch) for batch in batches]
+
+
+@pytest.mark.parametrize(
     ("item", "limits"),
     [
         pytest.param(Fused(picture(), picture()), {"max_images": 4}, id="images"),

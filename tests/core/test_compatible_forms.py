@@ -13,7 +13,7 @@ from replies import ask_for, batch_of
 
 from volc_dashscope import AuthError, BadReplyError, EmbeddingError, ServiceUnavailableError
 from volc_dashscope._types import Batch, Reply, RequestSpec, Rows
-from volc_dashscope.providers import compatible
+from volc_dashscope.providers import ark, codec, compatible, dashscope
 
 ROW = replace(
     ask_for("text-embedding-v4").model_info,
@@ -49,6 +49,21 @@ def _vectors(outcome: Rows | EmbeddingError) -> list[list[float]]:
     assert isinstance(outcome, Rows), outcome
     assert outcome.vectors is not None
     return [list(row) for row in outcome.vectors.tolist()]
+
+
+@pytest.mark.parametrize(
+    ("provider", "foreign", "module"),
+    [
+        ("ark", False, ark),
+        ("dashscope", False, dashscope),
+        ("ark", True, compatible),
+        ("dashscope", True, compatible),
+    ],
+)
+def test_a_server_that_is_no_vendors_speaks_the_openai_form(
+    provider: Any, foreign: bool, module: Any
+) -> None:
+    assert module is codec(provider, foreign=foreign)
 
 
 # Requests.

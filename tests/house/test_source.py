@@ -8,6 +8,7 @@ import inspect
 import re
 from collections.abc import Collection
 
+import mutation
 from chaos import NUMBERS
 from source import PACKAGES, ROOT, Module, modules
 
@@ -150,6 +151,21 @@ def test_each_number_of_the_limits_has_a_test_that_fails_when_it_changes():
     assert len(named) > 10
     assert [] == [name for name in named if not any(name in old for _, old, _, _ in NUMBERS)]
     assert [1] * len(NUMBERS) == [(ROOT / file).read_text("utf-8").count(old) for file, old, _, _ in NUMBERS]
+
+
+def test_mutants_change_each_module_of_the_core_and_start_its_tests():
+    core = ROOT / "volc_dashscope"
+    due = {f"volc_dashscope/_request/{name}.py" for name in ("batching", "exchange", "validation")}
+    for folder in ("_limits", "providers"):
+        due |= {path.relative_to(ROOT).as_posix() for path in (core / folder).glob("*.py")}
+    tests = {
+        test.removeprefix("--deselect=").partition("::")[0]
+        for each in mutation.MODULES.values()
+        for test in each
+    }
+
+    assert due - {"volc_dashscope/_limits/__init__.py"} == mutation.MODULES.keys()  # it holds nothing
+    assert [] == [test for test in tests if not (ROOT / test).is_file()]
 
 
 def test_the_packages_are_typed_and_the_changelog_has_what_is_unreleased():

@@ -25,7 +25,7 @@ from chaos import copied
 ROOT = Path(__file__).resolve().parents[1]
 PLACE = ROOT / "mutants"  # ignored by git; `mutmut show` and `mutmut browse` work in each folder of it
 LISTED = ROOT / "tests" / "mutants.md"
-WORKERS = 1
+WORKERS = min(2, os.cpu_count() or 1)
 KILLED = ("killed", "timeout")  # a change that makes a loop endless is noticed too
 _LIMITS, _REQUEST, _CODECS = "volc_dashscope/_limits", "volc_dashscope/_request", "volc_dashscope/providers"
 _CORE = "tests/core"
@@ -46,6 +46,7 @@ MODULES = {
     ),
     f"{_REQUEST}/exchange.py": (f"{_CORE}/test_exchange.py",),
     f"{_REQUEST}/validation.py": (f"{_CORE}/test_validation.py",),
+    f"{_CODECS}/__init__.py": (f"{_CORE}/test_compatible_forms.py",),
     f"{_CODECS}/ark.py": (f"{_CORE}/test_ark_forms.py",),
     f"{_CODECS}/compatible.py": (f"{_CORE}/test_compatible_forms.py",),
     f"{_CODECS}/dashscope.py": (f"{_CORE}/test_dashscope_forms.py",),
@@ -64,18 +65,24 @@ pytest_add_cli_args_test_selection = {tests}
 """
 
 
-def survivors(name: str) -> list[tuple[str, str, str]]:
-    """Try every change of a module; return those that nobody noticed: name, the lines before and after."""
-    place = PLACE / Path(name).stem
+def survivors(module: str) -> list[tuple[str, str]]:
+    """Try every change of a module; return those that nobody noticed: the lines before and after."""
+    place = PLACE / _name(module)
     shutil.rmtree(place, ignore_errors=True)
     copied(place)
     with (place / "pyproject.toml").open("a", encoding="utf-8") as file:
-        file.write(CONFIGURATION.format(module=json.dumps(name), tests=json.dumps(MODULES[name])))
+        file.write(CONFIGURATION.format(module=json.dumps(module), tests=json.dumps(MODULES[module])))
     _mutmut(place, "run", "--max-children", str(WORKERS))
     results = _mutmut(place, "results", "--all", "true", show=False)
     outcomes = re.findall(r"^\s+(\S+): (.+)$", results, re.MULTILINE)
-    print(f"{name}: {sum(how in KILLED for _, how in outcomes)} of {len(outcomes)} changes were noticed")
-    return [(change, *_lines(place, change)) for change, how in outcomes if how not in KILLED]
+    print(f"{module}: {sum(how in KILLED for _, how in outcomes)} of {len(outcomes)} changes were noticed")
+    return [_lines(place, change) for change, how in outcomes if how not in KILLED]
+
+
+def _name(module: str) -> str:
+    """Name a module in arguments and in the table: a package by its folder."""
+    path = Path(module)
+    return path.parent.name if path.stem == "__init__" else path.stem
 
 
 def _mutmut(place: Path, *arguments: str, show: bool = True) -> str:
@@ -94,17 +101,15 @@ def _lines(place: Path, change: str) -> tuple[str, str]:
     for line in shown:
         if line[:1] in "-+" and line[:3] not in ("---", "+++"):
             sides[line[0] == "+"].append(line[1:].strip())
-    return " ".join(sides[0]), " ".join(sides[1])
+    return " ".join(sides[0]), " ".join(sides[1]).strip() or "(removed)"
 
 
 def listed() -> set[tuple[str, str, str]]:
     """Return module, line before and line after of each change that may survive."""
-    found = set()
-    for row in LISTED.read_text("utf-8").splitlines():
-        cells = re.findall(r"`` (.+?) ``", row.replace("\\|", "|"))
-        if len(cells) == 3:
-            found.add(tuple(cells))
-    return found
+    rows = re.findall(
+        r"^\| `(\w+)` \| `` (.+?) `` \| `` (.+?) `` \|", LISTED.read_text("utf-8"), re.MULTILINE
+    )
+    return {(module, before.replace("\\|", "|"), after.replace("\\|", "|")) for module, before, after in rows}
 
 
 def is_wording(before: str, after: str) -> bool:
@@ -115,20 +120,20 @@ def is_wording(before: str, after: str) -> bool:
 
 def main(arguments: list[str]) -> int:
     """Try the modules asked for, or all; list the changes that need a test or a reason."""
-    known = {Path(module).stem: module for module in MODULES}
+    known = {_name(module): module for module in MODULES}
     for name in arguments:
         if name not in known:
             print(f"mutants: {name} is none of {', '.join(known)}")
             return 2
-    may, missing = listed(), 0
-    for name in arguments or known:
-        for change, before, after in survivors(known[name]):
-            if is_wording(before, after) or (name, before, after) in may:
-                continue
-            missing += 1
-            print(f"{change}\n    - {before}\n    + {after}")
-    print(f"{missing} changes need a test, or a line in {LISTED.relative_to(ROOT)}")
-    return 1 if missing else 0
+    chosen = arguments or list(known)
+    found = {(name, *lines) for name in chosen for lines in survivors(known[name])}
+    found = {row for row in found if not is_wording(*row[1:])}
+    may = {row for row in listed() if row[0] in chosen}
+    for name, before, after in sorted(found - may):
+        print(f"{name} needs a test, or a line in {LISTED.name}\n    - {before}\n    + {after}")
+    for name, before, after in sorted(may - found):
+        print(f"{name} has a line in {LISTED.name} that is not needed\n    - {before}\n    + {after}")
+    return 1 if found != may else 0
 
 
 if __name__ == "__main__":
