@@ -557,11 +557,11 @@ def bomb(width: int, height: int) -> bytes:
     ids=["empty", "noise", "cut short", "64 megapixels", "108 megapixels", "3600 megapixels"],
 )
 def test_what_cannot_be_decoded_is_refused_at_once(data):
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(ValueError, match=r"^cannot decode image$"):
         embed(ImagePart(data))
 
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
 
 
 @pytest.mark.parametrize(
@@ -637,13 +637,13 @@ def test_short_texts_and_pictures_are_quick():
     picture = ImagePart(draw("red car", 2))
     embed("warm", dimension=64)
     embed(picture)
-    started = time.perf_counter()
+    started = time.process_time()
     for n in range(500):
         embed(f"text number {n}", dimension=64)
-    texts = time.perf_counter() - started
+    texts = time.process_time() - started
     for _ in range(10):
         embed(picture)
-    pictures = time.perf_counter() - started - texts
+    pictures = time.process_time() - started - texts
 
     assert texts / 500 < 0.002
     assert pictures / 10 < 0.06
