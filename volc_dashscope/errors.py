@@ -27,7 +27,10 @@ from typing import TYPE_CHECKING, Any
 from volc_dashscope._error import EmbeddingError
 
 if TYPE_CHECKING:
-    from volc_dashscope.results import EmbeddingResult  # numpy, which `volc-dashscope --help` does without
+    from volc_dashscope.results import EmbeddingResult
+else:
+    # Results load numpy, which `volc-dashscope --help` does without; `typing.get_type_hints` needs the name.
+    EmbeddingResult = object
 
 __all__ = [
     "AuthError",
