@@ -100,7 +100,7 @@ def nodes(folder: Path) -> list[BaseNode]:
 def build_index(client: QdrantClient, embed_model: EmbedModel, folder: Path) -> VectorStoreIndex:
     """Embed everything and store it; one request brings the dense and the sparse half of a text."""
     settings = {}
-    if embed_model.share_halves():
+    if embed_model.enable_hybrid():
         documents, queries = qdrant_sparse_fns(embed_model)
         settings = {"enable_hybrid": True, "sparse_doc_fn": documents, "sparse_query_fn": queries}
     store = QdrantVectorStore("things", client=client, **settings)
@@ -122,7 +122,7 @@ def questions(embed_model: EmbedModel, folder: Path) -> list[Question]:
         Question("a blue seascape", "a blue seascape"),
         Question("[yellow apple]", query_bundle(image=new, embed_model=embed_model)),
         Question("[red chair] + this, but blue", wish),
-        Question("QR-2000 (hybrid)", "QR-2000", hybrid=embed_model.share_halves()),
+        Question("QR-2000 (hybrid)", "QR-2000", hybrid=embed_model.enable_hybrid()),
     ]
 
 

@@ -20,7 +20,7 @@ from volc_dashscope.inputs import as_iterable
 from volc_dashscope.integrations.hybrid import (
     Refused,
     SubCall,
-    dense_pieces,
+    dense_calls,
     dense_rows,
     raise_refused,
     sparse_rows,
@@ -144,20 +144,20 @@ class _MultimodalEmbeddings(MediaCalls, Embeddings):
             text_type: "query", "document", or None where all are alike; "auto" as `embed_documents` does.
         """
         role = self._role("document") if text_type == "auto" else text_type
-        pieces = dense_pieces(self._items(items), hybrid=self._hybrid)
-        if len(pieces) == 1:
-            return pieces[0].lists(self._client, role, progress=self.show_progress_bar)
-        return dense_rows(pieces, [piece.settle(self._client, role) for piece in pieces])
+        calls = dense_calls(self._items(items), hybrid=self._hybrid)
+        if len(calls) == 1:
+            return calls[0].lists(self._client, role, progress=self.show_progress_bar)
+        return dense_rows(calls, [call.partial_result(self._client, role) for call in calls])
 
     async def aembed_contents(
         self, items: Sequence[Embeddable], *, text_type: Role = "auto"
     ) -> list[list[float]]:
         """As `embed_contents`, awaited."""
         role = self._role("document") if text_type == "auto" else text_type
-        pieces = dense_pieces(self._items(items), hybrid=self._hybrid)
-        if len(pieces) == 1:
-            return await pieces[0].alists(self._client.aio, role, progress=self.show_progress_bar)
-        return dense_rows(pieces, [await piece.asettle(self._client.aio, role) for piece in pieces])
+        calls = dense_calls(self._items(items), hybrid=self._hybrid)
+        if len(calls) == 1:
+            return await calls[0].alists(self._client.aio, role, progress=self.show_progress_bar)
+        return dense_rows(calls, [await call.apartial_result(self._client.aio, role) for call in calls])
 
     def qdrant_sparse(self) -> SparseEmbeddings:
         """
@@ -168,11 +168,11 @@ class _MultimodalEmbeddings(MediaCalls, Embeddings):
         Raises:
             InputError: The model gives no sparse vectors.
         """
-        return sparse.qdrant(*self._sparse_halves())
+        return sparse.qdrant(*self._sparse_encoders())
 
     def milvus_sparse(self) -> BaseSparseEmbedding:
         """Return sparse vectors for `Milvus(embedding_function=[dense, sparse])`, as `qdrant_sparse`."""
-        return sparse.milvus(*self._sparse_halves())
+        return sparse.milvus(*self._sparse_encoders())
 
     def _items(self, given: Sequence[Embeddable]) -> list[Item]:
         return each(given, self._item, name="texts")
@@ -194,32 +194,32 @@ class _MultimodalEmbeddings(MediaCalls, Embeddings):
             return key
         return orjson.dumps({**orjson.loads(key), "text_type": role or "none"}).decode()
 
-    def _sparse_halves(self) -> tuple[sparse.Halves, sparse.AsyncHalves]:
+    def _sparse_encoders(self) -> tuple[sparse.SparseEncoder, sparse.AsyncSparseEncoder]:
         if not self._client.model_info.sparse:
             raise InputError(f"{self.model} gives no sparse vectors")
         self._hybrid = True
 
-        def halves(given: Sequence[Embeddable], role: TextType) -> list[SparseVector]:
-            items, pieces = self._words(given)
+        def encode(given: Sequence[Embeddable], role: TextType) -> list[SparseVector]:
+            items, calls = self._words(given)
             sent_role, bar = self._role(role), self.show_progress_bar
-            results = [piece.run(self._client, sent_role, progress=bar) for piece in pieces]
+            results = [call.run(self._client, sent_role, progress=bar) for call in calls]
             raise_refused(items)
-            return sparse_rows(len(items), pieces, results)
+            return sparse_rows(len(items), calls, results)
 
-        async def ahalves(given: Sequence[Embeddable], role: TextType) -> list[SparseVector]:
-            items, pieces = self._words(given)
+        async def aencode(given: Sequence[Embeddable], role: TextType) -> list[SparseVector]:
+            items, calls = self._words(given)
             sent_role, bar = self._role(role), self.show_progress_bar
-            results = [await piece.arun(self._client.aio, sent_role, progress=bar) for piece in pieces]
+            results = [await call.arun(self._client.aio, sent_role, progress=bar) for call in calls]
             raise_refused(items)
-            return sparse_rows(len(items), pieces, results)
+            return sparse_rows(len(items), calls, results)
 
-        return halves, ahalves
+        return encode, aencode
 
     def _words(self, given: Sequence[Embeddable]) -> tuple[list[Item], list[SubCall]]:
         """Return what has a sparse vector as items, and the calls for the words among them."""
         given = list(as_iterable(given, name="texts"))
         items = self._items(given)
-        return items, sparse.sparse_pieces(given, items)
+        return items, sparse.sparse_calls(given, items)
 
     def _model_and_key(self) -> tuple[str, SecretStr | None]:
         # A key that was not given is left to the client, which then knows that it is the environment's.

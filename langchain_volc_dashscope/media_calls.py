@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from volc_dashscope import Image, Item, TextType, Video
-from volc_dashscope.integrations.hybrid import whole_piece
+from volc_dashscope.integrations.hybrid import whole_call
 from volc_dashscope.integrations.settings import ClientFields, each, is_url
 
 
@@ -48,11 +48,11 @@ class MediaCalls(ClientFields):
         raise NotImplementedError
 
     def _embed_media(self, items: Sequence[Item]) -> list[list[float]]:
-        call, role = whole_piece(items), self._role("document")
+        call, role = whole_call(items), self._role("document")
         return call.lists(self._client, role, progress=self.show_progress_bar)
 
     async def _aembed_media(self, items: Sequence[Item]) -> list[list[float]]:
-        call, role = whole_piece(items), self._role("document")
+        call, role = whole_call(items), self._role("document")
         return await call.alists(self._client.aio, role, progress=self.show_progress_bar)
 
     def _image(self, uri: str) -> Image:

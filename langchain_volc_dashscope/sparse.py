@@ -9,17 +9,17 @@ from langchain_volc_dashscope.media_token import caption_of
 from volc_dashscope import Item, SparseVector, TextType
 from volc_dashscope.inputs import label, parts
 from volc_dashscope.integrations.hybrid import Refused, SubCall
-from volc_dashscope.integrations.hybrid import sparse_pieces as pieces_of_words
+from volc_dashscope.integrations.hybrid import sparse_calls as calls_for_words
 
 if TYPE_CHECKING:
     from langchain_milvus.utils.sparse import BaseSparseEmbedding
     from langchain_qdrant import SparseEmbeddings
 
-Halves: TypeAlias = Callable[[Sequence[Any], TextType], list[SparseVector]]
-AsyncHalves: TypeAlias = Callable[[Sequence[Any], TextType], Awaitable[list[SparseVector]]]
+SparseEncoder: TypeAlias = Callable[[Sequence[Any], TextType], list[SparseVector]]
+AsyncSparseEncoder: TypeAlias = Callable[[Sequence[Any], TextType], Awaitable[list[SparseVector]]]
 
 
-def qdrant(halves: Halves, ahalves: AsyncHalves) -> SparseEmbeddings:
+def qdrant(encode: SparseEncoder, aencode: AsyncSparseEncoder) -> SparseEmbeddings:
     """Return the object for `QdrantVectorStore(sparse_embedding=...)`."""
     from langchain_qdrant import SparseEmbeddings
     from langchain_qdrant import SparseVector as QdrantSparse
@@ -31,21 +31,21 @@ def qdrant(halves: Halves, ahalves: AsyncHalves) -> SparseEmbeddings:
         """The sparse vectors of a dense embedder."""
 
         def embed_documents(self, texts: list[str]) -> list[QdrantSparse]:
-            return [shaped(vector) for vector in halves(texts, "document")]
+            return [shaped(vector) for vector in encode(texts, "document")]
 
         def embed_query(self, text: str) -> QdrantSparse:
-            return shaped(halves([text], "query")[0])
+            return shaped(encode([text], "query")[0])
 
         async def aembed_documents(self, texts: list[str]) -> list[QdrantSparse]:
-            return [shaped(vector) for vector in await ahalves(texts, "document")]
+            return [shaped(vector) for vector in await aencode(texts, "document")]
 
         async def aembed_query(self, text: str) -> QdrantSparse:
-            return shaped((await ahalves([text], "query"))[0])
+            return shaped((await aencode([text], "query"))[0])
 
     return QdrantSparseEmbeddings()
 
 
-def milvus(halves: Halves, ahalves: AsyncHalves) -> BaseSparseEmbedding:
+def milvus(encode: SparseEncoder, aencode: AsyncSparseEncoder) -> BaseSparseEmbedding:
     """Return the sparse object for `Milvus(embedding_function=[dense, sparse])`."""
     from langchain_milvus.utils.sparse import BaseSparseEmbedding
 
@@ -53,21 +53,21 @@ def milvus(halves: Halves, ahalves: AsyncHalves) -> BaseSparseEmbedding:
         """The sparse vectors of a dense embedder."""
 
         def embed_documents(self, texts: list[str]) -> list[dict[int, float]]:
-            return [vector.as_dict() for vector in halves(texts, "document")]
+            return [vector.as_dict() for vector in encode(texts, "document")]
 
         def embed_query(self, query: str) -> dict[int, float]:
-            return halves([query], "query")[0].as_dict()
+            return encode([query], "query")[0].as_dict()
 
         async def aembed_documents(self, texts: list[str]) -> list[dict[int, float]]:
-            return [vector.as_dict() for vector in await ahalves(texts, "document")]
+            return [vector.as_dict() for vector in await aencode(texts, "document")]
 
         async def aembed_query(self, query: str) -> dict[int, float]:
-            return (await ahalves([query], "query"))[0].as_dict()
+            return (await aencode([query], "query"))[0].as_dict()
 
     return MilvusSparseEmbedding()
 
 
-def sparse_pieces(given: Sequence[object], items: Sequence[Item]) -> list[SubCall]:
+def sparse_calls(given: Sequence[object], items: Sequence[Item]) -> list[SubCall]:
     """
     Return the calls for sparse vectors: of texts, and of the captions of media.
 
@@ -75,7 +75,7 @@ def sparse_pieces(given: Sequence[object], items: Sequence[Item]) -> list[SubCal
         given: What the caller passed, for captions.
         items: The same as items.
     """
-    return pieces_of_words([_words(original, item) for original, item in zip(given, items, strict=True)])
+    return calls_for_words([_words(original, item) for original, item in zip(given, items, strict=True)])
 
 
 def _words(given: object, item: Item) -> str:

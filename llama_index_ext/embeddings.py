@@ -30,7 +30,7 @@ from volc_dashscope import (
 )
 from volc_dashscope.inputs import as_iterable, label
 from volc_dashscope.integrations.construction import hide_key
-from volc_dashscope.integrations.hybrid import SubCall, dense_pieces, joined
+from volc_dashscope.integrations.hybrid import SubCall, dense_calls, joined
 from volc_dashscope.integrations.settings import ClientFields, each, require_event_loop
 from volc_dashscope.models import Provider
 
@@ -96,7 +96,7 @@ class ClientEmbedding(ListArguments, Portable, ClientFields, MediaCalls):
         """Whether the model makes one vector of several parts."""
         return self._client.model_info.fusion is not None
 
-    def share_halves(self) -> bool:
+    def enable_hybrid(self) -> bool:
         """Request dense and sparse vectors of texts together from now on; False if the model has no sparse ones."""
         self._hybrid = self._client.model_info.sparse
         return self._hybrid
@@ -167,21 +167,23 @@ class ClientEmbedding(ListArguments, Portable, ClientFields, MediaCalls):
         self, items: Sequence[Item], *, text_type: TextType | None = "document", on_error: OnError = "raise"
     ) -> EmbeddingResult:
         """As `embed_items` for a caller that raises core's events itself."""
-        pieces = dense_pieces(items, hybrid=self._hybrid)
-        if len(pieces) == 1:
-            return pieces[0].run(self._client, text_type, on_error=on_error)
-        results = [piece.settle(self._client, text_type, on_error=on_error) for piece in pieces]
-        return joined(pieces, results, on_error=on_error)
+        calls = dense_calls(items, hybrid=self._hybrid)
+        if len(calls) == 1:
+            return calls[0].run(self._client, text_type, on_error=on_error)
+        results = [call.partial_result(self._client, text_type, on_error=on_error) for call in calls]
+        return joined(calls, results, on_error=on_error)
 
     async def aembed_unannounced(
         self, items: Sequence[Item], *, text_type: TextType | None = "document", on_error: OnError = "raise"
     ) -> EmbeddingResult:
         """As `embed_unannounced`, awaited."""
-        pieces = dense_pieces(items, hybrid=self._hybrid)
-        if len(pieces) == 1:
-            return await pieces[0].arun(self._client.aio, text_type, on_error=on_error)
-        results = [await piece.asettle(self._client.aio, text_type, on_error=on_error) for piece in pieces]
-        return joined(pieces, results, on_error=on_error)
+        calls = dense_calls(items, hybrid=self._hybrid)
+        if len(calls) == 1:
+            return await calls[0].arun(self._client.aio, text_type, on_error=on_error)
+        results = [
+            await call.apartial_result(self._client.aio, text_type, on_error=on_error) for call in calls
+        ]
+        return joined(calls, results, on_error=on_error)
 
     def _model_and_key(self) -> tuple[str, SecretStr | None]:
         return self.model_name, self.api_key
@@ -221,13 +223,13 @@ class ClientEmbedding(ListArguments, Portable, ClientFields, MediaCalls):
         with self._rate_limit.prepaid():
             return rows_of(await self.aembed_unannounced(texts))
 
-    def embed_piece(self, piece: SubCall, role: TextType | None) -> EmbeddingResult:
+    def embed_call(self, call: SubCall, role: TextType | None) -> EmbeddingResult:
         """Make one call of the client, for the sparse functions."""
-        return piece.run(self._client, role)
+        return call.run(self._client, role)
 
-    async def aembed_piece(self, piece: SubCall, role: TextType | None) -> EmbeddingResult:
-        """As `embed_piece`, awaited."""
-        return await piece.arun(self._client.aio, role)
+    async def aembed_call(self, call: SubCall, role: TextType | None) -> EmbeddingResult:
+        """As `embed_call`, awaited."""
+        return await call.arun(self._client.aio, role)
 
     def _image(self, given: object) -> Image:
         return medium(given, Image, root=self.media_root)

@@ -14,7 +14,7 @@ from llama_index_ext.events import announced_sparse, callback
 from llama_index_ext.fingerprints import MEDIA_KEY
 from llama_index_ext.media import QueryWords
 from volc_dashscope import EmbeddingResult, InputError, SparseVector, TextType, Usage
-from volc_dashscope.integrations.hybrid import sparse_pieces, sparse_rows
+from volc_dashscope.integrations.hybrid import sparse_calls, sparse_rows
 from volc_dashscope.integrations.settings import ClientFields, each
 from volc_dashscope.models import Provider
 
@@ -150,10 +150,10 @@ def qdrant_sparse_fns(embed_model: ClientEmbedding) -> tuple[Encoder, Encoder]:
     _share(embed_model)
 
     def documents(texts: list[str]) -> tuple[list[list[int]], list[list[float]]]:
-        return _columns(_halves(embed_model, texts, "document"))
+        return _columns(_sparse(embed_model, texts, "document"))
 
     def queries(texts: list[str]) -> tuple[list[list[int]], list[list[float]]]:
-        return _columns(_halves(embed_model, texts, "query"))
+        return _columns(_sparse(embed_model, texts, "query"))
 
     return documents, queries
 
@@ -176,39 +176,39 @@ def milvus_sparse_function(embed_model: ClientEmbedding) -> BaseSparseEmbeddingF
         """The sparse vectors of a dense embedder."""
 
         def encode_queries(self, queries: list[str]) -> list[dict[int, float]]:
-            return _filled(_halves(embed_model, queries, "query"), "query")
+            return _filled(_sparse(embed_model, queries, "query"), "query")
 
         def encode_documents(self, documents: list[str]) -> list[dict[int, float]]:
-            return _filled(_halves(embed_model, documents, "document"), "document")
+            return _filled(_sparse(embed_model, documents, "document"), "document")
 
         async def async_encode_queries(self, queries: list[str]) -> list[dict[int, float]]:
-            return _filled(await _ahalves(embed_model, queries, "query"), "query")
+            return _filled(await _asparse(embed_model, queries, "query"), "query")
 
         async def async_encode_documents(self, documents: list[str]) -> list[dict[int, float]]:
-            return _filled(await _ahalves(embed_model, documents, "document"), "document")
+            return _filled(await _asparse(embed_model, documents, "document"), "document")
 
     return MilvusSparse()
 
 
 def _share(embed_model: ClientEmbedding) -> None:
-    if not embed_model.share_halves():
+    if not embed_model.enable_hybrid():
         raise InputError(f"{embed_model.model_name} gives no sparse vectors")
 
 
-def _halves(model: ClientEmbedding, texts: Sequence[str], role: TextType) -> list[SparseVector]:
+def _sparse(model: ClientEmbedding, texts: Sequence[str], role: TextType) -> list[SparseVector]:
     words = each(texts, _words, name="texts")
-    pieces = sparse_pieces(words)
+    calls = sparse_calls(words)
     with announced_sparse(model, words) as vectors:
-        rows = sparse_rows(len(words), pieces, [model.embed_piece(piece, role) for piece in pieces])
+        rows = sparse_rows(len(words), calls, [model.embed_call(call, role) for call in calls])
         vectors.extend(row.as_dict() for row in rows)
     return rows
 
 
-async def _ahalves(model: ClientEmbedding, texts: Sequence[str], role: TextType) -> list[SparseVector]:
+async def _asparse(model: ClientEmbedding, texts: Sequence[str], role: TextType) -> list[SparseVector]:
     words = each(texts, _words, name="texts")
-    pieces = sparse_pieces(words)
+    calls = sparse_calls(words)
     with announced_sparse(model, words) as vectors:
-        rows = sparse_rows(len(words), pieces, [await model.aembed_piece(piece, role) for piece in pieces])
+        rows = sparse_rows(len(words), calls, [await model.aembed_call(call, role) for call in calls])
         vectors.extend(row.as_dict() for row in rows)
     return rows
 

@@ -62,8 +62,8 @@ def test_every_line_of_a_service_is_listed_in_its_order(page, marker):
             rule.status or 200,
             rule.code,
             rule.message_contains,
-            rule.verdict.error.__name__,
-            rule.verdict.retryable,
+            rule.meaning.error.__name__,
+            rule.meaning.retryable,
         )
         for rule in TABLES[marker]
     ]

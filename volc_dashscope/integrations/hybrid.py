@@ -22,12 +22,12 @@ from volc_dashscope.results import EmbeddingResult, SparseVector, Usage
 __all__ = [
     "Refused",
     "SubCall",
-    "dense_pieces",
+    "dense_calls",
     "joined",
     "raise_refused",
-    "sparse_pieces",
+    "sparse_calls",
     "sparse_rows",
-    "whole_piece",
+    "whole_call",
 ]
 
 _NOTHING = SparseVector(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32))
@@ -115,7 +115,7 @@ class SubCall:
         await self.arun(client, text_type, progress=progress, into=rows)
         return rows
 
-    def settle(
+    def partial_result(
         self, client: Client, text_type: TextType | None, *, on_error: OnError = "raise"
     ) -> EmbeddingResult:
         """
@@ -127,16 +127,16 @@ class SubCall:
         try:
             return self.run(client, text_type, on_error=on_error)
         except EmbeddingError as error:
-            return self._partial_result(error)
+            return self._failed_result(error)
 
-    async def asettle(
+    async def apartial_result(
         self, client: AsyncClient, text_type: TextType | None, *, on_error: OnError = "raise"
     ) -> EmbeddingResult:
-        """As `settle`, awaited."""
+        """As `partial_result`, awaited."""
         try:
             return await self.arun(client, text_type, on_error=on_error)
         except EmbeddingError as error:
-            return self._partial_result(error)
+            return self._failed_result(error)
 
     def _placed(self, error: EmbeddingError) -> EmbeddingError:
         if not isinstance(error, BulkError):
@@ -157,7 +157,7 @@ class SubCall:
         if str(error).startswith(f"item {here}: "):
             error.args = (f"item {error.index}: {str(error).removeprefix(f'item {here}: ')}",)
 
-    def _partial_result(self, error: EmbeddingError) -> EmbeddingResult:
+    def _failed_result(self, error: EmbeddingError) -> EmbeddingResult:
         """Return the result of a failed call: its finished rows and its errors."""
         if isinstance(error, BulkError):
             return replace(error.result, errors=error.failures)
@@ -172,29 +172,29 @@ class SubCall:
         )
 
 
-def whole_piece(items: Sequence[Item]) -> SubCall:
+def whole_call(items: Sequence[Item]) -> SubCall:
     """Return the one call for dense rows of all items."""
     return SubCall(tuple(range(len(items))), list(items), both=False)
 
 
-def dense_pieces(items: Sequence[Item], *, hybrid: bool) -> list[SubCall]:
+def dense_calls(items: Sequence[Item], *, hybrid: bool) -> list[SubCall]:
     """Return the calls for dense rows. In hybrid use, those of texts request sparse vectors too."""
     if not hybrid:
-        return [whole_piece(items)]
+        return [whole_call(items)]
     # A refused item is part of both calls: each then fails and keeps its rows, so that the retry pays for neither.
     texts = _pick(items, lambda item: isinstance(item, str | Refused), both=True)
     media = _pick(items, lambda item: not isinstance(item, str), both=False)
-    sound = [piece for piece in (texts, media) if not all(isinstance(item, Refused) for item in piece.items)]
+    sound = [call for call in (texts, media) if not all(isinstance(item, Refused) for item in call.items)]
     return sound or [texts]
 
 
-def sparse_pieces(words: Sequence[str]) -> list[SubCall]:
+def sparse_calls(words: Sequence[str]) -> list[SubCall]:
     """Return the calls for sparse vectors of texts; an empty text needs none."""
     spoken = _pick(words, bool, both=True)
     return [spoken] if spoken.items else []
 
 
-def dense_rows(pieces: Sequence[SubCall], results: Sequence[EmbeddingResult]) -> list[list[float]]:
+def dense_rows(calls: Sequence[SubCall], results: Sequence[EmbeddingResult]) -> list[list[float]]:
     """
     Put the dense rows of several calls together as lists, in the order of the items.
 
@@ -202,27 +202,27 @@ def dense_rows(pieces: Sequence[SubCall], results: Sequence[EmbeddingResult]) ->
         BulkError: Some items failed.
     """
     if any(result.errors for result in results):
-        joined(pieces, results, on_error="raise")
-    rows: list[list[float]] = [[]] * sum(len(piece.positions) for piece in pieces)
-    for piece, result in zip(pieces, results, strict=True):
-        for position, row in zip(piece.positions, result.vectors.tolist(), strict=True):
+        joined(calls, results, on_error="raise")
+    rows: list[list[float]] = [[]] * sum(len(call.positions) for call in calls)
+    for call, result in zip(calls, results, strict=True):
+        for position, row in zip(call.positions, result.vectors.tolist(), strict=True):
             rows[position] = row
     return rows
 
 
 def sparse_rows(
-    count: int, pieces: Sequence[SubCall], results: Sequence[EmbeddingResult]
+    count: int, calls: Sequence[SubCall], results: Sequence[EmbeddingResult]
 ) -> list[SparseVector]:
     """Put sparse vectors together in the order of the items; an item without words gets an empty one."""
     rows = [_NOTHING] * count
-    for piece, result in zip(pieces, results, strict=True):
-        for position, vector in zip(piece.positions, result.sparse or (), strict=True):
+    for call, result in zip(calls, results, strict=True):
+        for position, vector in zip(call.positions, result.sparse or (), strict=True):
             rows[position] = vector or _NOTHING
     return rows
 
 
 def joined(
-    pieces: Sequence[SubCall], results: Sequence[EmbeddingResult], *, on_error: OnError
+    calls: Sequence[SubCall], results: Sequence[EmbeddingResult], *, on_error: OnError
 ) -> EmbeddingResult:
     """
     Put the dense rows of several calls together, with NaN rows where an item failed.
@@ -231,12 +231,12 @@ def joined(
         BulkError: Some items failed, unless `on_error` is "skip".
     """
     width = max(result.vectors.shape[1] for result in results)
-    count = len({position for piece in pieces for position in piece.positions})
+    count = len({position for call in calls for position in call.positions})
     vectors = np.full((count, width), np.nan, dtype=np.float32)
     errors: dict[int, EmbeddingError] = {}
-    for piece, result in zip(pieces, results, strict=True):
+    for call, result in zip(calls, results, strict=True):
         if result.vectors.shape[1] == width:
-            vectors[list(piece.positions)] = result.vectors
+            vectors[list(call.positions)] = result.vectors
         errors.update(result.errors)
     whole = EmbeddingResult(
         vectors=vectors,

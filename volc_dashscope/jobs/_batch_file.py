@@ -97,11 +97,11 @@ def load(path: str | Path, spec: RequestSpec) -> bytes:
     return data
 
 
-def read(job: Job, spec: RequestSpec, harvest: ResultFiles) -> JobResult:
+def read(job: Job, spec: RequestSpec, files: ResultFiles) -> JobResult:
     """Return the vectors of the downloaded files; a failed line may be in either (live report, 2026-09)."""
     collector = ResultCollector(job, spec)
     try:
-        for file in (harvest.output, harvest.errors):
+        for file in (files.output, files.errors):
             for entry in entries(file, MAX_LINES):
                 _collect_line(entry, collector, spec)
     except parsing.Malformed as reason:
@@ -110,7 +110,7 @@ def read(job: Job, spec: RequestSpec, harvest: ResultFiles) -> JobResult:
     count = job.counts.get("total") or max(numbers, default=-1) + 1
     if numbers and max(numbers) >= count:
         raise collector.broken(f"it has line {max(numbers)} of {count}")
-    absent = harvest.refused or RequestError(
+    absent = files.refused or RequestError(
         f"the job is {job.status} and its files say nothing of this line", provider=dashscope.NAME
     )
     return collector.result(count, absent)

@@ -103,9 +103,9 @@ class BatchJobs(_BatchSettings, SyncLifecycle):
         Raises:
             EmbeddingError: The whole job failed, with its code and message; or it is still running.
         """
-        with ResultFiles() as harvest:
-            job = self._run(self._work.fetch(job_id, self._spec, harvest))
-            return _batch_file.read(job, self._spec, harvest)
+        with ResultFiles() as files:
+            job = self._run(self._work.fetch(job_id, self._spec, files))
+            return _batch_file.read(job, self._spec, files)
 
 
 @documented
@@ -150,6 +150,6 @@ class AsyncBatchJobs(_BatchSettings, AsyncLifecycle):
 
     async def collect(self, job_id: str) -> JobResult:
         """As `BatchJobs.collect`, awaited; large files are read in a thread."""
-        with ResultFiles() as harvest:
-            job = await self._arun(self._work.fetch(job_id, self._spec, harvest))
-            return await asyncio.to_thread(_batch_file.read, job, self._spec, harvest)
+        with ResultFiles() as files:
+            job = await self._arun(self._work.fetch(job_id, self._spec, files))
+            return await asyncio.to_thread(_batch_file.read, job, self._spec, files)

@@ -88,7 +88,7 @@ class BatchWork:
             )
         )
 
-    def fetch(self, job_id: str, spec: RequestSpec, harvest: ResultFiles) -> Flow[Job]:
+    def fetch(self, job_id: str, spec: RequestSpec, files: ResultFiles) -> Flow[Job]:
         """Download the files of a job that has ended."""
         job = yield from self.look(job_id, spec)
         if not job.ended:
@@ -96,13 +96,13 @@ class BatchWork:
         if job.output_file_id is None and job.error_file_id is None:
             raise failure(job, spec)
         if job.output_file_id is not None:
-            yield from exchange(_content(job.output_file_id, spec, harvest.output), self._context)
+            yield from exchange(_content(job.output_file_id, spec, files.output), self._context)
         if job.error_file_id is not None:
             # The page says that only output files can be downloaded; its scripts download error files too.
             try:
-                yield from exchange(_content(job.error_file_id, spec, harvest.errors), self._context)
+                yield from exchange(_content(job.error_file_id, spec, files.errors), self._context)
             except RequestError as error:
-                harvest.refused = error
+                files.refused = error
         return job
 
     def _of_file(self, name: str, spec: RequestSpec) -> Flow[list[Job]]:

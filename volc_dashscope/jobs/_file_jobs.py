@@ -101,9 +101,9 @@ class FileJobs(_FileSettings, SyncLifecycle):
         Raises:
             EmbeddingError: The job failed, with its code and message; or it is still running; or its result is gone.
         """
-        with ResultFiles() as harvest:
-            job = self._run(self._work.fetch(job_id, self._spec, harvest))
-            return _file_work.read(job, self._spec, harvest, count=count, first_line=first_line)
+        with ResultFiles() as files:
+            job = self._run(self._work.fetch(job_id, self._spec, files))
+            return _file_work.read(job, self._spec, files, count=count, first_line=first_line)
 
 
 @documented
@@ -141,8 +141,8 @@ class AsyncFileJobs(_FileSettings, AsyncLifecycle):
         self, job_id: str, *, count: int | None = None, first_line: FirstLine | None = None
     ) -> JobResult:
         """As `FileJobs.collect`, awaited; a large result is read in a thread."""
-        with ResultFiles() as harvest:
-            job = await self._arun(self._work.fetch(job_id, self._spec, harvest))
+        with ResultFiles() as files:
+            job = await self._arun(self._work.fetch(job_id, self._spec, files))
             return await asyncio.to_thread(
-                _file_work.read, job, self._spec, harvest, count=count, first_line=first_line
+                _file_work.read, job, self._spec, files, count=count, first_line=first_line
             )

@@ -98,7 +98,7 @@ class FileWork:
             )
         )
 
-    def fetch(self, job_id: str, spec: RequestSpec, harvest: ResultFiles) -> Flow[Job]:
+    def fetch(self, job_id: str, spec: RequestSpec, files: ResultFiles) -> Flow[Job]:
         """Download the result of a job that has ended."""
         job = yield from self.look(job_id, spec)
         if not job.ended:
@@ -114,10 +114,10 @@ class FileWork:
             )
         # The link is signed; it leads to a storage host, which must not get the key.
         request = Request(
-            "GET", url, {"Accept": "*/*"}, keyless=True, into=harvest.output, largest=LARGEST_RESULT
+            "GET", url, {"Accept": "*/*"}, keyless=True, into=files.output, largest=LARGEST_RESULT
         )
         yield from exchange(
-            Step(lambda: request, lambda reply: _fetched(reply, job, spec, harvest)), self._context
+            Step(lambda: request, lambda reply: _fetched(reply, job, spec, files)), self._context
         )
         return job
 
@@ -125,7 +125,7 @@ class FileWork:
 def read(
     job: Job,
     spec: RequestSpec,
-    harvest: ResultFiles,
+    files: ResultFiles,
     *,
     count: int | None = None,
     first_line: int | None = None,
@@ -143,7 +143,7 @@ def read(
         raise InputError(f"first_line must be 0, 1 or None, got {first_line!r}")
     collector = ResultCollector(job, spec)
     try:
-        for entry in entries(harvest.output, spec.model_info.batch):
+        for entry in entries(files.output, spec.model_info.batch):
             line = _flat(entry)
             number = _number(line, spec.model_info.batch)
             collector.note(line.get("request_id"))
@@ -235,10 +235,10 @@ def _job(reply: Reply, spec: RequestSpec, job_id: str | None = None) -> Job | Em
     )
 
 
-def _fetched(reply: Reply, job: Job, spec: RequestSpec, harvest: ResultFiles) -> EmbeddingError | None:
+def _fetched(reply: Reply, job: Job, spec: RequestSpec, files: ResultFiles) -> EmbeddingError | None:
     if reply.status == 200:
         # A job that succeeded has at least one line.
-        empty = harvest.output.seek(0, os.SEEK_END) == 0
+        empty = files.output.seek(0, os.SEEK_END) == 0
         subject = f"the result of job {job.id}"
         reason = "the body is empty"
         return (

@@ -65,7 +65,7 @@ def read(reply: Reply, batch: Batch, spec: RequestSpec) -> Rows | EmbeddingError
             return _refusal(*_plain(reply), request_id, reply, batch, spec)
         return parsing.bad_reply(spec.service, str(reason), batch, reply, request_id)
     if reply.status != 200 or body.get("error") or body.get("object") == "error":
-        return _refusal(*_told(body), request_id, reply, batch, spec)
+        return _refusal(*_code_and_message(body), request_id, reply, batch, spec)
     try:
         entries = _in_order(body.get("data"), len(batch))
         vectors = [_vector(entry.get("embedding"), spec) for entry in entries]
@@ -108,7 +108,7 @@ def _vector(value: Any, spec: RequestSpec) -> Any:
     return value
 
 
-def _told(body: dict[str, Any]) -> tuple[str | None, str]:
+def _code_and_message(body: dict[str, Any]) -> tuple[str | None, str]:
     """Return code and message from any JSON form of an error that these servers use."""
     error = body.get("error")
     reported: dict[str, Any] = error if isinstance(error, dict) else body

@@ -67,7 +67,7 @@ class Rule:
 
     status: int | None
     code: str
-    verdict: ErrorMeaning
+    meaning: ErrorMeaning
     message_contains: str = ""
 
 
@@ -97,24 +97,24 @@ def judge(
     (`InvalidParameter` matches `InvalidParameter.X`); unknown codes are judged by status.
     """
     code, request_id = _code(code, spec), sanitize_id(request_id)
-    verdict = next(
-        (rule.verdict for rule in rules if _matches(rule, reply.status, code or "", message)),
+    meaning = next(
+        (rule.meaning for rule in rules if _matches(rule, reply.status, code or "", message)),
         None,
     ) or _by_status(reply.status)
     if reply.ok and not code and not message:
-        verdict = NOTHING_THERE
-    return verdict.error(
-        _sentence(provider, reply, code, message, request_id, batch, spec, verdict, subject, path) + hint,
+        meaning = NOTHING_THERE
+    return meaning.error(
+        _sentence(provider, reply, code, message, request_id, batch, spec, meaning, subject, path) + hint,
         provider=provider,
         status=reply.status,
         code=code,
         request_id=request_id,
         index=batch.positions[0] if len(batch) == 1 else None,
-        retryable=verdict.retryable,
+        retryable=meaning.retryable,
         retry_after=retry_after(reply.headers, reply.at),
-        limit=verdict.limit,
-        account=verdict.account,
-        splittable=verdict.splittable,
+        limit=meaning.limit,
+        account=meaning.account,
+        splittable=meaning.splittable,
     )
 
 
@@ -150,11 +150,11 @@ def _sentence(
     request_id: str | None,
     batch: Batch,
     spec: RequestSpec,
-    verdict: ErrorMeaning,
+    meaning: ErrorMeaning,
     subject: str,
     path: str,
 ) -> str:
-    if verdict is BAD_KEY:
+    if meaning is BAD_KEY:
         text = _rejected(reply.status, code, message, batch, spec)
         return text + (f" [request id {request_id}]" if request_id else "")
     reported = _unechoed(message, batch, spec)
@@ -162,10 +162,10 @@ def _sentence(
     text += f": {reported}" if reported else ""
     if reply.status == 404 or 300 <= reply.status < 400:
         text += _where(reply, spec, path)
-    if verdict is NO_SUCH_MODEL and not spec.foreign and not spec.model_info.known:
+    if meaning is NO_SUCH_MODEL and not spec.foreign and not spec.model_info.known:
         meant = suggestion(spec.model_info.name, spec.model_info.provider)
         text += f". Did you mean {meant!r}?" if meant else ""
-    if verdict is OUT_OF_QUOTA:
+    if meaning is OUT_OF_QUOTA:
         text += ". Waiting does not help; look at the account's balance and limits"
     return text + (f" [request id {request_id}]" if request_id else "")
 

@@ -90,9 +90,9 @@ class RateBudget(_config.NamesOurs):
 
     def _begin(self, requests_per_minute: float | None, tokens_per_minute: float | None, name: str) -> None:
         self._limits, self._name = (requests_per_minute, tokens_per_minute), name
-        self._keeper: Any = None
+        self._actor: Any = None
         self._usage: Callable[[], Usage] = Usage
-        self._told = Usage()
+        self._reported = Usage()
         self._guess = self._aside = 0.0
         self._moments: deque[float] = deque()
         self._recent: deque[float] = deque()
@@ -171,21 +171,21 @@ class RateBudget(_config.NamesOurs):
             return max(self._waiting, len(self._recent))
 
     def _usage_report(self) -> UsageReport:
-        usage, told = self._usage(), self._told
-        self._told = usage
-        requests = usage.requests - told.requests
-        return UsageReport(requests, usage.total_tokens - told.total_tokens, requests * self._aside)
+        usage, reported = self._usage(), self._reported
+        self._reported = usage
+        requests = usage.requests - reported.requests
+        return UsageReport(requests, usage.total_tokens - reported.total_tokens, requests * self._aside)
 
     def _ask(self, method: str, *arguments: object) -> Any:
         ray = _ray()
         while True:
             try:
-                if self._keeper is None:
+                if self._actor is None:
                     self._connect()
-                return ray.get(getattr(self._keeper, method).remote(*arguments))
+                return ray.get(getattr(self._actor, method).remote(*arguments))
             except ray.exceptions.RayActorError:
                 # The actor's machine is gone; another client may already have created the actor again.
-                self._keeper = None
+                self._actor = None
                 threading.Event().wait(_AGAIN)
 
     def _connect(self) -> None:
@@ -193,14 +193,14 @@ class RateBudget(_config.NamesOurs):
         if not ray.is_initialized():
             raise ConfigError("a RateBudget lives in a Ray cluster; call ray.init() first")
         options = {"name": self._name, "namespace": _NAMESPACE, "get_if_exists": True}
-        keeper = ray.remote(BudgetActor).options(**options, num_cpus=0, max_restarts=-1).remote(*self._limits)
-        limits = ray.get(keeper.limits.remote())
+        actor = ray.remote(BudgetActor).options(**options, num_cpus=0, max_restarts=-1).remote(*self._limits)
+        limits = ray.get(actor.limits.remote())
         if limits != self._limits:
             raise ConfigError(
                 f"a budget named {self._name!r} already runs with {limits} requests and tokens per minute, not "
                 f"{self._limits}; give this one another name, or the same limits"
             )
-        self._keeper = keeper
+        self._actor = actor
 
 
 def _remake(requests: float | None, tokens: float | None, name: str, guess: float) -> RateBudget:
