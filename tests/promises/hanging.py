@@ -96,9 +96,9 @@ def _whole_request(connection: socket.socket) -> bool:
         read += piece
     head, _, body = read.partition(b"\r\n\r\n")
     left = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]) - len(body)
-    while left > 0:
-        left -= len(connection.recv(65536))
-    return True
+    while left > 0 and (piece := connection.recv(65536)):
+        left -= len(piece)
+    return left <= 0
 
 
 def noise(size: int) -> bytes:

@@ -297,9 +297,9 @@ def test_a_slow_line_is_not_cut_by_the_timeout(kind) -> None:
         read = connection.recv(65536)
         size = int(read.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
         left = size - len(read.partition(b"\r\n\r\n")[2])
-        while left > 0:
+        while left > 0 and (piece := connection.recv(32768)):
+            left -= len(piece)
             time.sleep(0.02)
-            left -= len(connection.recv(32768))
         body = (
             b'{"object": "list", "data": {"object": "embedding", "embedding": [%b]}, "usage": {}, "id": "i"}'
             % (b", ".join([b"1.0"] * 2048))
