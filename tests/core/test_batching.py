@@ -228,7 +228,7 @@ def test_items_are_read_only_as_far_as_the_next_request_needs() -> None:
 
     next(plan(items(), spec_of(row_named("text-embedding-v4"))))
 
-    assert list(range(11)) == read
+    assert list(range(10)) == read
 
 
 def test_where_a_request_is_one_vector_no_item_is_read_ahead() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 from threading import Lock
 
 from volc_dashscope._limits.rate_limiter import RequestCost
@@ -51,6 +52,12 @@ def plan(items: Iterable[tuple[int, Item]], spec: RequestSpec) -> Iterator[Batch
     if model_info.batch == 1:
         for position, item in items:
             yield Batch((position,), (item,))
+        return
+    if model_info.endpoint == "text" and model_info.request_tokens is None:
+        # Every item is one text, so that only their number counts.
+        given = iter(items)
+        while some := tuple(islice(given, model_info.batch)):
+            yield Batch(*zip(*some, strict=True))
         return
     positions: list[int] = []
     members: list[Item] = []
