@@ -7,13 +7,13 @@ Long because the settings stand here once more as arguments, where type checkers
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import aclosing
 from dataclasses import fields, replace
 from typing import Self
 
 from volc_dashscope import _config
-from volc_dashscope._http import AsyncHttpClient, HttpClient, Limiter, arun, run
+from volc_dashscope._http import AsyncHttpClient, HttpClient, Limiter, Watch, arun, run
 from volc_dashscope._lifecycle import AsyncLifecycle, ServiceClient, SyncLifecycle
 from volc_dashscope._request.batching import BatchOperation, LearnedLength
 from volc_dashscope._request.call import Call
@@ -26,7 +26,7 @@ from volc_dashscope._request.stream import NOTHING, Stream
 from volc_dashscope._request.telemetry import RequestTelemetry, telemetry
 from volc_dashscope._request.temporary_storage import Storage
 from volc_dashscope._request.upload import stored
-from volc_dashscope._request.workers import afan_out, fan_out
+from volc_dashscope._request.workers import afan_out, fan_out, run_jobs
 from volc_dashscope._types import Batch, Flow, OnError, OutputType, RequestSpec, Rows, Secret, TextType
 from volc_dashscope.errors import EmbeddingError
 from volc_dashscope.inputs import Item
@@ -305,13 +305,59 @@ class Client(_ClientBase, SyncLifecycle):
                 stream.scheduler,
                 lambda batch, watch: run(self._flow(batch, spec, observer), transport, watch),
                 prefetch=False,
+                while_waiting=stream.write_old,
             ):
                 stream.handle(number, batch, outcome)
                 self._usage_counter.add(stream.billed())
                 yield from stream.drain()
         finally:
+            stream.write()
             self._usage_counter.add(stream.billed())
         yield from stream.drain()
+        stream.end()
+
+    def _embed_each(
+        self,
+        items: Iterable[Item],
+        take: Callable[[Sequence[int], FloatArray | EmbeddingError], None],
+        *,
+        text_type: TextType | None,
+        idle: Callable[[], None],
+    ) -> None:
+        """
+        As `stream` with `ordered=False`, for bulk jobs: whole replies instead of rows.
+
+        Args:
+            take: Called with the positions of some items, in ascending order, and their rows or their error; one
+                call at a time.
+            idle: Called in this thread: often while `take` is called in others, and once after the last.
+        """
+        spec = self._spec_for(text_type)
+        observer = self._telemetry(spec)
+        stream, transport = self._stream(items, spec, False), self._pool.sync_transport()
+
+        def handle(number: int, batch: Batch, outcome: Rows | BaseException) -> None:
+            stream.handle(number, batch, outcome)
+            self._usage_counter.add(stream.billed())
+            for answer in stream.answers():
+                take(*answer)
+
+        def work(batch: Batch, watch: Watch) -> Rows:
+            return run(self._flow(batch, spec, observer), transport, watch)
+
+        try:
+            if self._row_cache.caches:
+                # Not every cache may be used in another thread than the caller's.
+                for ended in fan_out(stream.scheduler, work, prefetch=False, while_waiting=stream.write_old):
+                    handle(*ended)
+            else:
+                run_jobs(stream.scheduler, work, handle, while_waiting=idle)
+        finally:
+            stream.write()
+            self._usage_counter.add(stream.billed())
+        for answer in stream.answers():
+            take(*answer)
+        idle()
         stream.end()
 
     @property
@@ -399,7 +445,10 @@ class AsyncClient(_ClientBase, AsyncLifecycle):
         observer = self._telemetry(spec)
         stream, transport = self._stream(items, spec, ordered), await self._pool.async_transport()
         outcomes = afan_out(
-            stream.scheduler, lambda batch: arun(self._flow(batch, spec, observer), transport), prefetch=False
+            stream.scheduler,
+            lambda batch: arun(self._flow(batch, spec, observer), transport),
+            prefetch=False,
+            while_waiting=stream.write_old,
         )
         try:
             async with aclosing(outcomes):
@@ -409,6 +458,7 @@ class AsyncClient(_ClientBase, AsyncLifecycle):
                     for ended in stream.drain():
                         yield ended
         finally:
+            stream.write()
             self._usage_counter.add(stream.billed())
         for ended in stream.drain():
             yield ended

@@ -135,7 +135,7 @@ def test_a_damaged_entry_of_a_journal_costs_one_row(inside, tmp_path, place):
 def test_entries_behind_a_damaged_one_are_kept(tmp_path):
     journal = Journal(tmp_path / "group-000000.journal")
     for offset in range(3):
-        journal.write(offset, VECTOR, bytes([offset]) * 256, Usage(1, 10, 10))
+        journal.write(VECTOR, [(offset, bytes([offset]) * 256)], Usage(1, 10, 10))
     journal.close()
     _flip(journal.path, 0.5)
 
@@ -154,7 +154,7 @@ def test_a_disk_that_damages_a_group_again_ends_the_job(inside, tmp_path):
 
     def spoil(rows: int, failed: int, usage: Usage) -> None:
         if group.exists():
-            _flip(group, 0.5)
+            group.write_bytes(b"spoilt")
 
     with pytest.raises(ConfigError, match=r"group-000001\.parquet .* a second time"):
         # An odd number of flips leaves it damaged, whenever it is written.

@@ -27,7 +27,7 @@ from bulk_runs import (
     write_lines,
 )
 
-from volc_dashscope import Client, ConfigError
+from volc_dashscope import Client, ConfigError, InputError
 from volc_dashscope.bulk import embed_file, open_source
 from volc_dashscope.bulk._journal import ERROR, VECTOR, Journal
 from volc_dashscope.emulator import Emulator, Fault
@@ -355,14 +355,14 @@ def test_a_service_that_is_down_stops_the_job_and_fails_no_row(inside, tmp_path)
 def test_a_torn_entry_of_a_journal_is_cut_off_and_the_rest_is_kept(tmp_path, cut):
     path = tmp_path / "group-000000.journal"
     journal = Journal(path)
-    journal.write(3, VECTOR, b"\1" * 256, Usage(1, 10, 10))
-    journal.write(4, ERROR, b"too long" * 40, Usage(1, 10, 10))
+    journal.write(VECTOR, [(3, b"\1" * 256)], Usage(1, 10, 10))
+    journal.write(ERROR, [(4, b"too long" * 40)], Usage(1, 10, 10))
     journal.close()
     path.write_bytes(path.read_bytes()[:-cut])
 
     again = Journal(path)
     kept = list(again.entries())
-    again.write(5, ERROR, b"later", Usage(2, 20, 20))
+    again.write(ERROR, [(5, b"later")], Usage(2, 20, 20))
     offsets = [offset for offset, *_ in again.entries()]
     again.close()
 
@@ -370,11 +370,25 @@ def test_a_torn_entry_of_a_journal_is_cut_off_and_the_rest_is_kept(tmp_path, cut
     assert [3, 5] == offsets
 
 
+def test_of_entries_written_together_those_before_a_cut_are_kept(tmp_path):
+    path = tmp_path / "group-000000.journal"
+    journal = Journal(path)
+    journal.write(VECTOR, [(offset, bytes([offset]) * 256) for offset in (3, 4, 5)], Usage(1, 30, 30))
+    journal.close()
+    path.write_bytes(path.read_bytes()[:-1])
+
+    again = Journal(path)
+    kept = list(again.entries())
+    again.close()
+
+    assert [(offset, VECTOR, bytes([offset]) * 256, Usage(1, 30, 30)) for offset in (3, 4)] == kept
+
+
 def test_an_entry_of_a_journal_that_the_disk_has_spoilt_is_not_believed(tmp_path):
     path = tmp_path / "group-000000.journal"
     journal = Journal(path)
-    journal.write(3, VECTOR, b"\1" * 256, Usage(1, 10, 10))
-    journal.write(4, VECTOR, b"\2" * 256, Usage(1, 10, 10))
+    journal.write(VECTOR, [(3, b"\1" * 256)], Usage(1, 10, 10))
+    journal.write(VECTOR, [(4, b"\2" * 256)], Usage(1, 10, 10))
     journal.close()
     path.write_bytes(path.read_bytes().replace(b"\2\2\2", b"\2\3\2", 1))
 
@@ -417,3 +431,16 @@ def test_the_wish_to_stop_is_heard_between_rows(inside, tmp_path):
     assert "interrupted" == report.state
     assert 40 <= report.rows < 300
     assert list(range(1, report.rows + 1)) == seen
+
+
+def test_a_block_of_rows_that_need_no_request_is_no_success(inside):
+    """Else a failure that may be the service's would count as the row's own."""
+    seen: list[Any] = []
+
+    with inside.client(TEXT, dimensions=D) as client:
+        client._embed_each(
+            [""] * 400, lambda where, outcome: seen.append(outcome), text_type="document", idle=lambda: None
+        )
+
+    assert 400 == len(seen)
+    assert {InputError} == {type(outcome) for outcome in seen}

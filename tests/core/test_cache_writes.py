@@ -9,7 +9,10 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import aclosing, closing
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -67,6 +70,58 @@ def test_one_read_a_call_and_few_writes(inside, aio):
     assert len(cache.written) < 30
 
 
+def _stream(client: Client, items: Sequence[str], *, aio: bool, most: int | None = None) -> list[Any]:
+    """Return what a stream yields, or the first of it, and then leave the stream."""
+
+    async def awaited() -> list[Any]:
+        found: list[Any] = []
+        async with aclosing(client.aio.stream(items)) as stream:
+            async for one in stream:
+                found.append(one)
+                if len(found) == most:
+                    break
+        return found
+
+    if aio:
+        return asyncio.run(awaited())
+    with closing(client.stream(items)) as stream:
+        return list(islice(stream, most))
+
+
+@pytest.mark.parametrize("aio", [False, True], ids=["sync", "async"])
+def test_a_stream_reads_blocks_and_writes_seldom(inside, aio):
+    cache = Counting()
+    client = inside.client(TEXT, dimensions=D, cache=cache)
+
+    found = _stream(client, TEXTS, aio=aio)
+
+    assert list(range(600)) == [index for index, _ in found]
+    assert [320, 280] == cache.read
+    assert 600 == sum(cache.written) == len(cache.entries)
+    # 60 replies. The first is written at once, because nobody knows yet how long the caller keeps control.
+    assert len(cache.written) < 30
+
+
+@pytest.mark.parametrize("aio", [False, True], ids=["sync", "async"])
+def test_what_was_paid_is_written_when_a_stream_is_left(inside, aio):
+    cache = Counting()
+    client = inside.client(TEXT, dimensions=D, cache=cache, max_concurrency=1)
+
+    _stream(client, TEXTS, aio=aio, most=25)
+
+    assert (30, 30) == (len(inside.emulator.ledger.texts), len(cache.entries))
+
+
+@pytest.mark.parametrize("aio", [False, True], ids=["sync", "async"])
+def test_a_stream_never_pays_for_a_row_that_waits_to_be_written(inside, aio):
+    client = inside.client(TEXT, dimensions=D, cache=Counting(), max_concurrency=1)
+
+    found = _stream(client, [*TEXTS[:320], *TEXTS[:20]], aio=aio)
+
+    assert 320 == len(inside.emulator.ledger.texts)
+    assert np.array_equal(found[3][1], found[323][1])
+
+
 @pytest.mark.parametrize("aio", [False, True], ids=["sync", "async"])
 def test_what_was_paid_is_written_before_the_call_raises(inside, aio):
     cache = Counting()
@@ -100,6 +155,27 @@ def test_rows_wait_for_others_but_not_for_a_second():
 
     buffer.flush()
     assert [2, 256] == cache.written
+
+
+def test_rows_are_written_before_a_slow_caller_gets_control():
+    now, cache = 10.0, Counting()
+    rows = RowCache(cache, 0, clock=lambda: now, warn=pytest.fail)
+    buffer, vector = rows.buffer(), [np.ones(D, np.float32)]
+
+    buffer.add(["a"], vector)
+    with buffer.lent():
+        first = [*cache.written]
+    buffer.add(["b"], vector)
+    with buffer.lent():
+        quick = [*cache.written]
+        now += 0.6
+    buffer.add(["c"], vector)
+    now += 0.05
+    with buffer.lent():
+        waiting = [*cache.written]
+        now += 0.1
+
+    assert ([1], [1], [1, 2]) == (first, quick, waiting)
 
 
 def test_one_statement_finds_thousands(tmp_path):

@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import aclosing
 from typing import Any
 
 import pytest
 
+from volc_dashscope._http import Interrupted, Watch
 from volc_dashscope._request.scheduler import Scheduler
-from volc_dashscope._request.workers import afan_out, fan_out
+from volc_dashscope._request.workers import afan_out, fan_out, run_jobs
 
 both_kinds = pytest.mark.parametrize("kind", ["threads", "tasks"])
 # Seconds that are enough for a worker that does not wait.
@@ -136,3 +137,147 @@ def test_workers_begin_one_after_the_other():
     _do("threads", Scheduler(range(8), width=8), work, lambda job, outcome: 0.0)
 
     assert 0.02 < max(begun) - min(begun)
+
+
+def _run(scheduler: Scheduler[int], work: Callable[[int], int], see: Callable[[int, Any], None]) -> None:
+    def handle(number: int, job: int, outcome: object) -> None:
+        see(job, outcome)
+        scheduler.finish(number)
+
+    run_jobs(scheduler, lambda job, watch: work(job), handle, while_waiting=lambda: None)
+
+
+def test_jobs_are_handled_where_they_were_done_one_at_a_time_before_the_next_starts():
+    done_in: dict[int, str] = {}
+    seen_in: dict[int, str] = {}
+    started: list[int] = []
+    ahead: list[int] = []
+    inside = threading.Semaphore(1)
+
+    def work(job: int) -> int:
+        started.append(job)
+        done_in[job] = threading.current_thread().name + str(threading.get_ident())
+        return job
+
+    def see(job: int, outcome: object) -> None:
+        assert inside.acquire(blocking=False)
+        seen_in[job] = threading.current_thread().name + str(threading.get_ident())
+        ahead.append(len(started) - len(ahead))
+        time.sleep(0.001)
+        inside.release()
+
+    _run(Scheduler(range(40), width=3), work, see)
+
+    assert list(range(40)) == sorted(started)
+    assert done_in == seen_in
+    assert str(threading.get_ident()) not in "".join(seen_in.values())
+    assert max(ahead) <= 3
+
+
+def test_what_a_handler_raises_ends_the_jobs():
+    started: list[int] = []
+
+    def work(job: int) -> int:
+        started.append(job)
+        return job
+
+    def see(job: int, outcome: object) -> None:
+        if job == 5:
+            raise LookupError
+
+    with pytest.raises(LookupError):
+        _run(Scheduler(range(50), width=2), work, see)
+    after = len(started)
+    time.sleep(ENOUGH)
+
+    assert after == len(started) <= 8
+
+
+def test_what_the_source_of_the_jobs_raises_ends_them():
+    def jobs() -> Iterator[int]:
+        yield from range(5)
+        raise LookupError
+
+    seen: list[int] = []
+
+    with pytest.raises(LookupError):
+        _run(Scheduler(jobs(), width=2), lambda job: job, lambda job, outcome: seen.append(job))
+
+    assert 3 <= len(seen) <= 5
+
+
+def test_errors_of_jobs_are_handled_and_a_halt_starts_no_more():
+    seen: list[object] = []
+    scheduler = Scheduler(range(50), width=1)
+
+    def work(job: int) -> int:
+        if job == 3:
+            raise KeyError
+        return job
+
+    def see(job: int, outcome: object) -> None:
+        seen.append(outcome)
+        if isinstance(outcome, KeyError):
+            scheduler.halt()
+
+    _run(scheduler, work, see)
+
+    assert [0, 1, 2] == seen[:3]
+    assert isinstance(seen[3], KeyError)
+    assert 4 == len(seen)
+
+
+def test_no_job_is_no_call():
+    seen: list[int] = []
+
+    _run(Scheduler([], width=4), lambda job: job, lambda job, outcome: seen.append(job))
+
+    assert [] == seen
+
+
+def test_what_is_called_while_jobs_run_may_end_them():
+    started: list[int] = []
+
+    def work(job: int) -> int:
+        started.append(job)
+        time.sleep(0.005)
+        return job
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    scheduler = Scheduler(range(1000), width=2)
+
+    with pytest.raises(KeyboardInterrupt):
+        run_jobs(
+            scheduler,
+            lambda job, watch: work(job),
+            lambda number, job, outcome: scheduler.finish(number),
+            while_waiting=interrupt,
+        )
+
+    assert 0 < len(started) < 100
+
+
+def test_a_job_that_is_over_its_time_is_ended_for_its_thread():
+    ends = threading.Event()
+    seen: dict[int, object] = {}
+    scheduler = Scheduler(range(6), width=2)
+
+    def work(job: int, watch: Watch) -> int:
+        if job == 1:
+            watch.begin(time.monotonic() + ENOUGH, lambda fault: TimeoutError(fault.kind))
+            ends.wait(10)
+            if not watch.end():
+                raise Interrupted
+        return job
+
+    def handle(number: int, job: int, outcome: object) -> None:
+        seen[job] = outcome
+        scheduler.finish(number)
+
+    run_jobs(scheduler, work, handle, while_waiting=lambda: None)
+    ends.set()
+
+    assert [0, 2, 3, 4, 5] == sorted(job for job, outcome in seen.items() if job == outcome)
+    assert "late" == str(seen[1])

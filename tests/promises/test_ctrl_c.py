@@ -48,6 +48,14 @@ WAYS = {
     "async, many": "asyncio.run(AsyncClient(model, **reach).embed(items))",
     "async stream": "asyncio.run(drained(AsyncClient(model, **reach).stream(iter(items))))",
     "async, one": "asyncio.run(AsyncClient(model, **reach).embed(items[:1]))",
+    "bulk": """
+import pathlib, tempfile
+from volc_dashscope.bulk import embed_file
+with tempfile.TemporaryDirectory() as folder:
+    source = pathlib.Path(folder, "texts.txt")
+    source.write_text("\\n".join(items))
+    embed_file(source, source.with_name("out.parquet"), model=Client(model, **reach))
+""",
 }
 SCRIPT = """
     import asyncio, signal, sys

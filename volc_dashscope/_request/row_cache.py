@@ -130,11 +130,6 @@ class RowCache:
                 rows[position] = row
         return rows
 
-    def learn(self, keys: Sequence[str], rows: Iterable[FloatArray]) -> None:
-        """Write rows that just arrived to the user's cache."""
-        if self._cache is not None:
-            self._cache.write(_values(keys, rows))
-
     def buffer(self) -> WriteBuffer | None:
         """Return a buffer for the rows of one call before they are written; None without a cache."""
         return None if self._cache is None else WriteBuffer(self._cache, self._clock)
@@ -152,13 +147,15 @@ class WriteBuffer:
 
     A cache in a file takes about as long to write 200 rows as to write one. Waiting rows are lost when the process
     is killed, so no row waits for a second: the owner calls `flush_old` at least every quarter of one, and `flush`
-    before the call returns or raises.
+    before the call returns or raises. A generator can do neither while its caller has control; `lent` is for that.
     """
 
     def __init__(self, cache: UserCache, clock: Callable[[], float]) -> None:
         self._cache, self._clock = cache, clock
         self._entries: dict[str, bytes] = {}
         self._since = 0.0
+        # Seconds for which the caller had control the last time; at first nobody knows how long it will be.
+        self._lent = math.inf
 
     def add(self, keys: Sequence[str], rows: Iterable[FloatArray]) -> None:
         """Add rows, and write when there are 256 or the oldest has waited long enough."""
@@ -174,6 +171,20 @@ class WriteBuffer:
         """Write all rows if the oldest has waited long enough."""
         if self._entries and self._clock() - self._since >= _LONGEST_WAIT:
             self.flush()
+
+    @contextmanager
+    def lent(self) -> Iterator[None]:
+        """
+        Give control to the caller, who gets rows and may keep control for long.
+
+        Rows that would wait too long if this takes as long as the last time are written before.
+        """
+        began = self._clock()
+        if self._entries and began - self._since + self._lent >= _LONGEST_WAIT:
+            self.flush()
+        yield
+        self._lent = self._clock() - began
+        self.flush_old()
 
     def flush(self) -> None:
         """Write all rows."""

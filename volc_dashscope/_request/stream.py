@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from itertools import chain, islice
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import nullcontext
+from itertools import chain, islice, repeat
+from typing import NamedTuple
 
 import numpy as np
 
 from volc_dashscope._request import batching
 from volc_dashscope._request.items import as_sent
-from volc_dashscope._request.row_cache import RowCache
+from volc_dashscope._request.row_cache import RowCache, WriteBuffer
 from volc_dashscope._request.scheduler import Scheduler
 from volc_dashscope._request.validation import check_item, check_settings
 from volc_dashscope._types import Batch, RequestSpec, Rows
@@ -22,6 +24,13 @@ _WINDOW_PER_WORKER = 4
 _BLOCK = 32
 # The result of an empty batch.
 NOTHING = Rows(np.empty((0, 0), dtype=np.float32), Usage())
+
+
+class Answer(NamedTuple):
+    """The outcome of some items, most often those of one request: a row for each, or the error of all of them."""
+
+    positions: Sequence[int]
+    outcome: FloatArray | EmbeddingError
 
 
 class Stream:
@@ -47,15 +56,14 @@ class Stream:
         check_settings(spec)
         members = as_iterable(items, name="items")
         self._spec = spec
+        self._answers: list[Answer] = []
+        # In input order: what is finished and cannot be yielded yet.
         self._ended: dict[int, FloatArray | EmbeddingError] = {}
         self._next = 0
         self._fatal: EmbeddingError | None = None
         self._ordered = ordered
-        self._row_cache = row_cache
-        # With a cache: the keys of requested items, the position that requested each, and positions that wait for it.
-        self._keys: dict[int, str] = {}
-        self._askers: dict[str, int] = {}
-        self._duplicates: dict[int, list[int]] = {}
+        writes = row_cache.buffer()
+        self._known = None if writes is None else _KnownRows(row_cache, writes, spec, self._answers)
         self._unbooked = Usage()
         self.scheduler: Scheduler[Batch] = Scheduler(
             self._batches(members),
@@ -69,8 +77,6 @@ class Stream:
         requeue: tuple[Batch, ...] = ()
         if isinstance(outcome, Rows) and outcome.vectors is not None:
             self._unbooked += outcome.usage
-            if self._keys:
-                self._row_cache.learn([self._keys[position] for position in batch.positions], outcome.vectors)
             self._finish(batch, outcome.vectors)
         elif not isinstance(outcome, EmbeddingError) or isinstance(outcome, ConfigError):
             raise outcome if isinstance(outcome, BaseException) else AssertionError("rows without vectors")
@@ -78,7 +84,7 @@ class Stream:
             # An `InputError` this late is a file that changed; the other items of the batch are sent again.
             requeue = batch.halves()
         else:
-            self._finish(batch, [outcome] * len(batch))
+            self._finish(batch, outcome)
             if outcome.account:
                 self._fatal = outcome
                 self.scheduler.halt()
@@ -86,17 +92,39 @@ class Stream:
 
     def drain(self) -> Iterator[tuple[int, FloatArray | EmbeddingError]]:
         """Yield finished results, in input order if `ordered`."""
-        while self._ended and not self._ordered:
-            index = next(iter(self._ended))
-            yield index, self._ended.pop(index)
+        with nullcontext() if self._known is None else self._known.writes.lent():
+            yield from self._drain()
+
+    def _drain(self) -> Iterator[tuple[int, FloatArray | EmbeddingError]]:
+        for answer in self.answers():
+            if self._ordered:
+                self._ended.update(_each(answer))
+            else:
+                yield from _each(answer)
         while self._next in self._ended:
             yield self._next, self._ended.pop(self._next)
             self._next += 1
+
+    def answers(self) -> list[Answer]:
+        """Return what has finished since the last call of this, in no order."""
+        answers = [*self._answers]
+        self._answers.clear()
+        return answers
 
     def billed(self) -> Usage:
         """Return what was billed since the last call of this."""
         usage, self._unbooked = self._unbooked, Usage()
         return usage
+
+    def write_old(self) -> None:
+        """Write rows to the user's cache that have waited long enough; the owner calls this while it waits."""
+        if self._known is not None:
+            self._known.writes.flush_old()
+
+    def write(self) -> None:
+        """Write all waiting rows to the user's cache; the owner calls this before it returns or raises."""
+        if self._known is not None:
+            self._known.writes.flush()
 
     def end(self) -> None:
         """Raise the account error that stopped the stream, if one did."""
@@ -111,7 +139,8 @@ class Stream:
             block = chain((first,), islice(given, _BLOCK * self._spec.model_info.batch - 1))
             sound = self._checked(block, lines=lines)
             idle = True
-            for batch in batching.plan(self._unknown(sound) if self._row_cache.caches else sound, self._spec):
+            asked = sound if self._known is None else self._known.to_request(list(sound))
+            for batch in batching.plan(asked, self._spec):
                 idle = False
                 yield batch
             if idle:
@@ -125,32 +154,64 @@ class Stream:
             try:
                 check_item(item, self._spec)
             except InputError as error:
-                self._ended[index] = InputError(f"item {index}: {error}", index=index)
+                self._answers.append(Answer([index], InputError(f"item {index}: {error}", index=index)))
             else:
                 yield index, item
 
-    def _finish(self, batch: Batch, outcomes: Iterable[FloatArray | EmbeddingError]) -> None:
-        for position, outcome in zip(batch.positions, outcomes, strict=True):
-            self._ended[position] = outcome
-            if (key := self._keys.pop(position, None)) is not None:
-                del self._askers[key]
-                for twin in self._duplicates.pop(position, ()):
-                    self._ended[twin] = outcome if isinstance(outcome, EmbeddingError) else outcome.copy()
+    def _finish(self, batch: Batch, outcome: FloatArray | EmbeddingError) -> None:
+        if batch.positions:
+            self._answers.append(Answer(batch.positions, outcome))
+            if self._known is not None:
+                self._known.finish(batch.positions, outcome)
 
-    def _unknown(self, items: Iterator[tuple[int, Item]]) -> list[tuple[int, Item]]:
-        """Leave out items that are cached or already requested; remember the keys of the others."""
+
+class _KnownRows:
+    """
+    For a stream with a user's cache: items that need no request, because they are cached or were requested before.
+
+    Args:
+        writes: Rows on their way to the cache.
+        answers: Outcomes of such items are appended here.
+    """
+
+    def __init__(
+        self, row_cache: RowCache, writes: WriteBuffer, spec: RequestSpec, answers: list[Answer]
+    ) -> None:
+        self._row_cache, self.writes, self._spec, self._answers = row_cache, writes, spec, answers
+        # The keys of requested items, the position that requested each, and positions that wait for it.
+        self._keys: dict[int, str] = {}
+        self._askers: dict[str, int] = {}
+        self._duplicates: dict[int, list[int]] = {}
+
+    def to_request(self, items: list[tuple[int, Item]]) -> list[tuple[int, Item]]:
+        """Return the items that have to be requested; remember their keys."""
         asked: list[tuple[int, Item]] = []
-        block = list(self._keyed(list(items)))
+        block = list(self._keyed(items))
+        self.writes.flush()  # a row that waits to be written is known as well
         known = self._row_cache.recall([key for _, _, key in block], self._spec)
         for place, (index, item, key) in enumerate(block):
             if place in known:
-                self._ended[index] = known[place][0]
+                self._answers.append(Answer([index], known[place][0][np.newaxis]))
             elif (asker := self._askers.setdefault(key, index)) != index:
                 self._duplicates.setdefault(asker, []).append(index)
             else:
                 self._keys[index] = key
                 asked.append((index, item))
         return asked
+
+    def finish(self, positions: Sequence[int], outcome: FloatArray | EmbeddingError) -> None:
+        """Buffer the rows of requested items for the cache, and answer the items that waited for them."""
+        keys = [self._keys.pop(position) for position in positions]
+        if not isinstance(outcome, EmbeddingError):
+            self.writes.add(keys, outcome)
+        for place, (position, key) in enumerate(zip(positions, keys, strict=True)):
+            del self._askers[key]
+            if twins := self._duplicates.pop(position, ()):
+                if isinstance(outcome, EmbeddingError):
+                    self._answers.append(Answer(twins, outcome))
+                else:
+                    rows = np.repeat(outcome[place : place + 1], len(twins), axis=0)
+                    self._answers.append(Answer(twins, rows))
 
     def _keyed(self, items: list[tuple[int, Item]]) -> Iterator[tuple[int, Item, str]]:
         try:
@@ -161,4 +222,12 @@ class Stream:
                 for one in items:
                     yield from self._keyed([one])
             else:
-                self._ended[items[0][0]] = InputError(f"item {items[0][0]}: {error}", index=items[0][0])
+                index = items[0][0]
+                self._answers.append(Answer([index], InputError(f"item {index}: {error}", index=index)))
+
+
+def _each(answer: Answer) -> Iterator[tuple[int, FloatArray | EmbeddingError]]:
+    positions, outcome = answer
+    if isinstance(outcome, EmbeddingError):
+        return zip(positions, repeat(outcome), strict=False)
+    return zip(positions, outcome, strict=True)

@@ -156,7 +156,7 @@ class _Work:
             if not isinstance(outcome, str):
                 file, line = outcome
                 outcome = lines.outcome(file, line, record.row)
-            partial.put(record.row, outcome, submitted.usage)
+            partial.put([record.row], outcome if isinstance(outcome, str) else [outcome], submitted.usage)
             self._watch(partial.rows, partial.failed, partial.usage)
 
     def _report(

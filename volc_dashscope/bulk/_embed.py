@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -21,11 +21,11 @@ from volc_dashscope.bulk._records import Record, item_of
 from volc_dashscope.bulk._report import ProgressCallback, Report
 from volc_dashscope.bulk._sources import Source, open_source
 from volc_dashscope.bulk._vectors import VectorRows, facts_of
-from volc_dashscope.bulk._work import Work, worded
+from volc_dashscope.bulk._work import Take, Work, worded
 from volc_dashscope.client import Client
 from volc_dashscope.errors import EmbeddingError
 from volc_dashscope.inputs import Item
-from volc_dashscope.results import FloatArray, Usage
+from volc_dashscope.results import Usage
 
 
 def embed_file(
@@ -51,7 +51,8 @@ def embed_file(
         output: Path of the Parquet file.
         model: A model's name, with key and URL from the environment; or a client with settings of your own.
         text_type: The role of all rows.
-        watch: Called after each row with the number of finished and of failed rows, and the usage.
+        watch: Called in this thread after each row with the number of finished and of failed rows, and the usage.
+            Rows do not wait for it: where it is slower than the rows, it is not called for each of them.
         stop: Set it to finish the requests in flight, save and return.
         restart: Delete the partial output, or replace the finished one, instead of continuing.
         group_rows: Rows of a Parquet row group; None for about 16 MB.
@@ -106,8 +107,8 @@ class _Embedding:
     def item(self, record: Record) -> Item:
         return item_of(record, self._source.root)
 
-    def stream(self, items: Iterator[Item]) -> Iterator[tuple[int, FloatArray | EmbeddingError]]:
-        return self._client.stream(items, text_type=self._text_type, ordered=False)
+    def run(self, items: Iterator[Item], take: Take, idle: Callable[[], None]) -> None:
+        self._client._embed_each(items, take, text_type=self._text_type, idle=idle)  # noqa: SLF001 - whole replies
 
     def worded(self, record: Record, error: EmbeddingError) -> str:
         return worded(record.row, error)

@@ -1,9 +1,9 @@
 """
-The finished rows of an incomplete row group: one entry per row, appended as replies arrive.
+The finished rows of an incomplete row group: one entry per row; the entries of one reply are appended together.
 
-The operating system has an entry when `write` returns, so it survives a killed process; `sync` flushes it to the disk.
-Each entry has a checksum. Reading skips damaged bytes and continues at the next valid entry, so that one bad byte
-costs one row and not all that follow. Bytes after the last valid entry (an interrupted write) are removed before
+The operating system has the entries when `write` returns, so they survive a killed process; `sync` flushes them to the
+disk. Each entry has a checksum. Reading skips damaged bytes and continues at the next valid entry, so that one bad
+byte costs one row and not all that follow. Bytes after the last valid entry (an interrupted write) are removed before
 the next entry is appended.
 """
 
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
 from zlib import crc32
 
@@ -52,15 +52,18 @@ class Journal:
         with writing(self.path):
             os.ftruncate(self._file, end)
 
-    def write(self, offset: int, kind: int, content: bytes, usage: Usage) -> None:
-        """Append one entry."""
+    def write(self, kind: int, contents: Iterable[tuple[int, bytes]], usage: Usage) -> None:
+        """Append an entry for each (offset, content), all in one system call."""
         spent = (usage.requests, usage.total_tokens, usage.text_tokens, usage.image_tokens)
-        entry = _HEAD.pack(offset, kind, *spent, len(content)) + content
-        entry += _CHECK.pack(crc32(entry))
-        written = 0
+        entries = bytearray()
+        for offset, content in contents:
+            entry = _HEAD.pack(offset, kind, *spent, len(content)) + content
+            entries += entry
+            entries += _CHECK.pack(crc32(entry))
+        left = memoryview(entries)
         with writing(self.path):
-            while written < len(entry):
-                written += os.write(self._file, entry[written:])
+            while left:
+                left = left[os.write(self._file, left) :]
 
     def sync(self) -> None:
         """Wait until the entries are on the disk."""

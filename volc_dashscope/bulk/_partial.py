@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import logging
 import time
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from hashlib import sha256
@@ -47,6 +48,8 @@ from volc_dashscope.results import Usage
 _SYNC_SECONDS = 5.0
 # The outcome of a row, which only the output's format reads.
 Outcome: TypeAlias = NDArray[Any]
+# The same of several rows, also as one array of rows.
+Outcomes: TypeAlias = Sequence[Outcome] | NDArray[Any]
 _log = logging.getLogger("volc_dashscope")
 
 
@@ -61,8 +64,8 @@ class DamagedGroupError(ConfigError):
 class GroupRows(Protocol):
     """The finished rows of one group, in memory."""
 
-    def put(self, offset: int, outcome: Outcome) -> None:
-        """Store the outcome of a row."""
+    def put(self, offsets: Sequence[int], outcomes: Outcomes) -> None:
+        """Store the outcomes of rows."""
         ...
 
     def content(self, first: int, labels: Sequence[Any], errors: Mapping[int, str]) -> bytes:
@@ -84,12 +87,12 @@ class RowFormat(Protocol):
         """Return the part of a record that is kept until its group is written."""
         ...
 
-    def encode(self, outcome: Outcome) -> bytes:
-        """Return the outcome of a row as bytes for the journal."""
+    def encode(self, outcomes: Outcomes) -> Iterable[bytes]:
+        """Return the outcome of each row as bytes for the journal."""
         ...
 
     def decode(self, content: bytes) -> Outcome:
-        """Return the outcome of the bytes of `encode`."""
+        """Return the outcome of the bytes that `encode` made of one row."""
         ...
 
     def group(self, size: int) -> GroupRows:
@@ -160,17 +163,36 @@ class PartialOutput:
             group = self._open[number] = self._resumed(number)
         group.labels.append(self._form.label(record))
         wanted = offset not in group.finished
-        self._commit(number)
+        if len(group.labels) == self.group_rows:
+            self._commit(number)
         return wanted
 
-    def put(self, row: int, outcome: Outcome | str, usage: Usage) -> None:
-        """Save the outcome of a row, or its error, and the usage of the whole job so far."""
-        number, offset = divmod(row, self.group_rows)
-        group = self._open[number]
+    def put(self, rows: Sequence[int], outcomes: Outcomes | str, usage: Usage) -> None:
+        """
+        Save the outcomes of rows, or their error, and the usage of the whole job so far.
+
+        Args:
+            rows: In ascending order.
+            outcomes: One for each row; or the error of all of them.
+        """
         self.usage = usage
-        self._keep(group, offset, outcome)
-        content = outcome.encode() if isinstance(outcome, str) else self._form.encode(outcome)
-        group.journal.write(offset, ERROR if isinstance(outcome, str) else VECTOR, content, usage)
+        start = 0
+        while start < len(rows):
+            number = rows[start] // self.group_rows
+            first = number * self.group_rows
+            stop = bisect_left(rows, first + self.group_rows, start)
+            offsets = [row - first for row in rows[start:stop]]
+            self._put(number, offsets, outcomes if isinstance(outcomes, str) else outcomes[start:stop])
+            start = stop
+
+    def _put(self, number: int, offsets: Sequence[int], outcomes: Outcomes | str) -> None:
+        group = self._open[number]
+        self._keep(group, offsets, outcomes)
+        if isinstance(outcomes, str):
+            group.journal.write(ERROR, [(offset, outcomes.encode()) for offset in offsets], self.usage)
+        else:
+            contents = self._form.encode(outcomes)
+            group.journal.write(VECTOR, zip(offsets, contents, strict=True), self.usage)
         if time.monotonic() - group.synced > _SYNC_SECONDS:
             group.journal.sync()
             group.synced = time.monotonic()
@@ -265,22 +287,23 @@ class PartialOutput:
         journal = Journal(self._path(number).with_suffix(".journal"))
         group = _Group(journal, self._form.group(self.group_rows))
         for offset, kind, content, usage in group.journal.entries():
-            row = content.decode() if kind == ERROR else self._form.decode(content)
             if offset not in group.finished:
-                self._keep(group, offset, row)
+                self._keep(
+                    group, [offset], content.decode() if kind == ERROR else [self._form.decode(content)]
+                )
             self.usage = _most(self.usage, usage)
         if group.journal.damaged:
             self._report_damage(group.journal.path.name)
         return group
 
-    def _keep(self, group: _Group, offset: int, outcome: Outcome | str) -> None:
-        group.finished.add(offset)
-        self.rows += 1
-        if isinstance(outcome, str):
-            group.errors[offset] = outcome
-            self.failed += 1
+    def _keep(self, group: _Group, offsets: Sequence[int], outcomes: Outcomes | str) -> None:
+        group.finished.update(offsets)
+        self.rows += len(offsets)
+        if isinstance(outcomes, str):
+            group.errors.update(dict.fromkeys(offsets, outcomes))
+            self.failed += len(offsets)
         else:
-            group.rows.put(offset, outcome)
+            group.rows.put(offsets, outcomes)
 
     def _commit(self, number: int, *, last: bool = False) -> None:
         """Write a group's file when every row of it is finished."""

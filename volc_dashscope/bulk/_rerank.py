@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from volc_dashscope.bulk._records import is_bytes
 from volc_dashscope.bulk._report import ProgressCallback, Report
 from volc_dashscope.bulk._scores import ScoreArray, ScoreRows, failed_queries
 from volc_dashscope.bulk._sources import Source, open_source
-from volc_dashscope.bulk._work import Work
+from volc_dashscope.bulk._work import Take, Work
 from volc_dashscope.errors import ConfigError, EmbeddingError, InputError
 from volc_dashscope.inputs import Item
 from volc_dashscope.rerank import Reranker
@@ -102,9 +102,7 @@ class _Reranking:
             )
         return self._pairs.item(record)
 
-    def stream(
-        self, items: Iterator[tuple[Item, list[Item]]]
-    ) -> Iterator[tuple[int, ScoreArray | EmbeddingError]]:
+    def run(self, items: Iterator[tuple[Item, list[Item]]], take: Take, idle: Callable[[], None]) -> None:
         counts: dict[int, int] = {}
 
         def counted() -> Iterator[tuple[Item, list[Item]]]:
@@ -115,12 +113,12 @@ class _Reranking:
         for index, found in self._reranker.stream(counted(), top_n=self._top_n):
             count = counts.pop(index)
             if isinstance(found, EmbeddingError):
-                yield index, found
-                continue
-            scores = np.full(count, np.nan)
-            for one in found:
-                scores[one.index] = one.score
-            yield index, scores
+                take([index], found)
+            else:
+                scores: ScoreArray = np.full(count, np.nan)
+                for one in found:
+                    scores[one.index] = one.score
+                take([index], [scores])
 
     def worded(self, record: QueryRecord, error: EmbeddingError) -> str:
         words = str(error)

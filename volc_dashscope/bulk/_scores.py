@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from volc_dashscope.bulk._pairs import QueryRecord
 from volc_dashscope.bulk._parquet import arrow
+from volc_dashscope.bulk._partial import Outcomes
 from volc_dashscope.bulk._vectors import table_content, write_output
 
 # Scores of the documents of one query, NaN for those that are not among the best.
@@ -28,9 +29,9 @@ class ScoreRows:
         """Return the rows and ids of a query's documents."""
         return record.rows, record.ids
 
-    def encode(self, outcome: ScoreArray) -> bytes:
-        """Return scores as bytes."""
-        return outcome.astype("<f8").tobytes()
+    def encode(self, outcomes: Outcomes) -> Iterable[bytes]:
+        """Return the scores of each query as bytes."""
+        return [scores.astype("<f8").tobytes() for scores in outcomes]
 
     def decode(self, content: bytes) -> ScoreArray:
         """Return the scores of their bytes."""
@@ -51,8 +52,8 @@ class _ScoreGroup:
     def __init__(self) -> None:
         self._scores: dict[int, ScoreArray] = {}
 
-    def put(self, offset: int, outcome: ScoreArray) -> None:
-        self._scores[offset] = outcome
+    def put(self, offsets: Sequence[int], outcomes: Outcomes) -> None:
+        self._scores.update(zip(offsets, outcomes, strict=True))
 
     def content(self, first: int, labels: Sequence[_Label], errors: Mapping[int, str]) -> bytes:
         pa, _ = arrow()

@@ -13,6 +13,7 @@ import orjson
 from numpy.typing import NDArray
 
 from volc_dashscope.bulk._parquet import arrow
+from volc_dashscope.bulk._partial import Outcomes
 from volc_dashscope.bulk._records import Record
 from volc_dashscope.bulk._storage import replace_file, writing
 from volc_dashscope.errors import ConfigError
@@ -42,9 +43,9 @@ class VectorRows:
         """Return the id of a row."""
         return record.id
 
-    def encode(self, outcome: FloatArray) -> bytes:
-        """Return a vector as bytes."""
-        return outcome.astype("<f4").tobytes()
+    def encode(self, outcomes: Outcomes) -> Iterable[bytes]:
+        """Return each vector as bytes."""
+        return [row.tobytes() for row in np.asarray(outcomes, dtype="<f4")]
 
     def decode(self, content: bytes) -> FloatArray:
         """Return the vector of its bytes."""
@@ -66,11 +67,11 @@ class _VectorGroup:
         self._form, self._size = form, size
         self._vectors: FloatArray | None = None
 
-    def put(self, offset: int, outcome: FloatArray) -> None:
-        dimension = self._form.dimension = self._form.dimension or len(outcome)
+    def put(self, offsets: Sequence[int], outcomes: Outcomes) -> None:
+        dimension = self._form.dimension = self._form.dimension or len(outcomes[0])
         if self._vectors is None:
             self._vectors = np.zeros((self._size, dimension), dtype=np.float32)
-        self._vectors[offset] = outcome
+        self._vectors[offsets] = outcomes
 
     def content(self, first: int, labels: Sequence[str], errors: Mapping[int, str]) -> bytes:
         vectors = self._vectors

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 from volc_dashscope.bulk._failed import write_failed
 from volc_dashscope.bulk._identity import Identity, Records
 from volc_dashscope.bulk._parquet import arrow
-from volc_dashscope.bulk._partial import DamagedGroupError, Outcome, PartialOutput, RowFormat
+from volc_dashscope.bulk._partial import DamagedGroupError, Outcomes, PartialOutput, RowFormat
 from volc_dashscope.bulk._partial_folder import clean_up, discard, partial_folder
 from volc_dashscope.bulk._report import ProgressCallback, Report, price_of
 from volc_dashscope.bulk._vectors import facts_of
@@ -21,6 +22,9 @@ from volc_dashscope.results import Usage
 
 # After this many consecutive failed requests, each after all its attempts, the service counts as down.
 _OUTAGE = 20
+# Most rows that the user's function is still to be called for: more than a second's, in a few megabytes.
+_MOST_UNTOLD = 65_536
+Take: TypeAlias = Callable[[Sequence[int], Outcomes | EmbeddingError], None]
 
 
 class Task(Protocol):
@@ -46,8 +50,15 @@ class Task(Protocol):
         """Return the item of a record, or raise `InputError`."""
         ...
 
-    def stream(self, items: Iterator[Any]) -> Iterator[tuple[int, Outcome | EmbeddingError]]:
-        """Send items and yield (index, outcome or error) as soon as each is finished."""
+    def run(self, items: Iterator[Any], take: Take, idle: Callable[[], None]) -> None:
+        """
+        Send items, and pass on the outcome of each as soon as it is finished.
+
+        Args:
+            take: Called with the indexes of some items, in ascending order, and their outcomes, or the error of all
+                of them. In any thread, one call at a time; items are not read meanwhile.
+            idle: Called in this thread: often while `take` is called in others, and once after the last.
+        """
         ...
 
     def worded(self, record: Any, error: EmbeddingError) -> str:
@@ -65,7 +76,7 @@ class Work:
 
     Args:
         source: The records.
-        watch: Called after each record with the records finished, those that failed, and the usage.
+        watch: Called after each record with the records finished, those that failed, and the usage; see `embed_file`.
         stop: Set it to finish what is in flight, save and return.
     """
 
@@ -83,7 +94,11 @@ class Work:
         self._stop = stop or threading.Event()
         self._cut = False
         self._sent: dict[int, Any] = {}
-        self._doubtful: list[tuple[Any, EmbeddingError]] = []
+        self._doubts = _Doubts()
+        # Rows are finished in any thread, and the user's function is called in the caller's. If it takes longer than
+        # the rows do, it is not called for the oldest.
+        self._untold: deque[tuple[int, int, Usage]] = deque(maxlen=_MOST_UNTOLD)
+        self._caller = threading.get_ident()
         self._before = Usage()
         self._spent_elsewhere = task.usage
 
@@ -117,18 +132,22 @@ class Work:
 
     def _send(self, partial: PartialOutput) -> None:
         fatal: EmbeddingError | None = None
+
+        def take(indexes: Sequence[int], outcome: Outcomes | EmbeddingError) -> None:
+            nonlocal fatal
+            records = [self._sent.pop(index) for index in indexes]
+            if not isinstance(outcome, EmbeddingError):
+                self._believe(partial)
+                self._put(partial, [record.row for record in records], outcome)
+            elif outcome.account:
+                fatal = outcome  # nothing is wrong with the rows
+            elif outcome.retryable:
+                self._doubts.add(records, outcome)
+            else:
+                self._fail(partial, records, outcome)
+
         try:
-            for index, outcome in self._task.stream(self._todo(partial)):
-                record = self._sent.pop(index)
-                if not isinstance(outcome, EmbeddingError):
-                    self._believe(partial)
-                    self._put(partial, record.row, outcome)
-                elif outcome.account:
-                    fatal = outcome  # nothing is wrong with the row
-                elif outcome.retryable:
-                    self._doubt(record, outcome)
-                else:
-                    self._put(partial, record.row, self._task.worded(record, outcome))
+            self._task.run(self._todo(partial), take, self._tell)
         except EmbeddingError as error:
             if not error.account:
                 raise
@@ -151,33 +170,32 @@ class Work:
             try:
                 item = self._task.item(record)
             except InputError as error:
-                self._put(partial, record.row, self._task.worded(record, error))
+                self._fail(partial, [record], error)
                 continue
             self._sent[index] = record
             index += 1
             yield item
 
-    def _put(self, partial: PartialOutput, row: int, outcome: Outcome | str) -> None:
-        partial.put(row, outcome, self._usage())
-        self._watch(partial.rows, partial.failed, partial.usage)
+    def _put(self, partial: PartialOutput, rows: Sequence[int], outcome: Outcomes | str) -> None:
+        before, failed, usage = partial.rows, partial.failed, self._usage()
+        partial.put(rows, outcome, usage)
+        for done in range(1, len(rows) + 1):
+            self._untold.append((before + done, failed + done if isinstance(outcome, str) else failed, usage))
+        if threading.get_ident() == self._caller:
+            self._tell()
 
-    def _doubt(self, record: Any, error: EmbeddingError) -> None:
-        """Hold back a failure that may be the service's, until a success shows that the service is up."""
-        self._doubtful.append((record, error))
-        if len({id(each) for _, each in self._doubtful}) >= _OUTAGE:
-            raise ServiceUnavailableError(
-                f"{_OUTAGE} requests in a row failed after all their attempts; the job stopped. The last: {error}",
-                provider=error.provider,
-                status=error.status,
-                code=error.code,
-                request_id=error.request_id,
-                retryable=True,
-            ) from error
+    def _tell(self) -> None:
+        """Call the user's function for each row finished since the last call of this."""
+        while self._untold:
+            self._watch(*self._untold.popleft())
+
+    def _fail(self, partial: PartialOutput, records: Iterable[Any], error: EmbeddingError) -> None:
+        for record in records:
+            self._put(partial, [record.row], self._task.worded(record, error))
 
     def _believe(self, partial: PartialOutput) -> None:
-        doubtful, self._doubtful = self._doubtful, []
-        for record, error in doubtful:
-            self._put(partial, record.row, self._task.worded(record, error))
+        for records, error in self._doubts.take():
+            self._fail(partial, records, error)
 
     def _usage(self) -> Usage:
         now, then = self._task.usage, self._spent_elsewhere
@@ -203,6 +221,36 @@ class Work:
             skipped_files=self._source.skipped() if state == "done" else 0,
             damaged=tuple(partial.damaged),
         )
+
+
+class _Doubts:
+    """Failures that may be the service's, held back until a success shows that the service is up."""
+
+    def __init__(self) -> None:
+        self._failures: list[tuple[Sequence[Any], EmbeddingError]] = []
+
+    def add(self, records: Sequence[Any], error: EmbeddingError) -> None:
+        """
+        Keep a failure of records.
+
+        Raises:
+            ServiceUnavailableError: So many requests failed in a row that the service counts as down.
+        """
+        self._failures.append((records, error))
+        if len({id(each) for _, each in self._failures}) >= _OUTAGE:
+            raise ServiceUnavailableError(
+                f"{_OUTAGE} requests in a row failed after all their attempts; the job stopped. The last: {error}",
+                provider=error.provider,
+                status=error.status,
+                code=error.code,
+                request_id=error.request_id,
+                retryable=True,
+            ) from error
+
+    def take(self) -> list[tuple[Sequence[Any], EmbeddingError]]:
+        """Return the failures, and keep none."""
+        failures, self._failures = self._failures, []
+        return failures
 
 
 # The fields of a report that are about this run or this machine and not about the rows.
