@@ -311,6 +311,8 @@ def test_an_account_error_is_no_error_of_a_row(inside, tmp_path):
 
 
 def test_two_processes_do_not_work_on_one_output(slow_command):
+    # The first is at it until it is killed, however long the second takes to start.
+    slow_command.mount.emulator.fail(Fault("slow", seconds=8))
     write_lines(slow_command.folder / "t.txt", texts(COUNT))
     line = ("embed", "t.txt", "-o", "out.parquet", *OPTIONS)
     process = slow_command.start(*line)
