@@ -137,6 +137,12 @@ ROWS = (
     row(7, "first vector after the import: s", "first vector", "seconds", at_most(0.15)),
 )
 
+# What has no state before, or takes too long for turns.
+ELSEWHERE = (
+    "Line 2: a million rows with kills are in million.log. Line 8 is new, so there is nothing to compare with: "
+    "shrink.log has pictures as they are beside shrunk ones."
+)
+
 
 def on_core(number: int) -> Callable[[], None]:
     """Return what a child process calls to stay on one core."""
@@ -279,6 +285,7 @@ def main() -> None:
     runs = [run(trees, rows, given.rounds) for _ in range(given.runs)]
     print(f"Medians of {given.rounds} rounds in turns, of {given.runs} runs (run 1 · run 2); one core.\n")
     print("\n".join(table(rows, runs)))
+    print(f"\n{ELSEWHERE}")
 
 
 if __name__ == "__main__":
