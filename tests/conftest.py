@@ -31,6 +31,42 @@ pytest_plugins = ["volc_dashscope.emulator.pytest_plugin"]
 
 ROOT = Path(__file__).resolve().parents[1]
 
+# Files of ten seconds and more. They begin first, so that no worker is left with one of them at the end.
+_LONGEST = (
+    "test_time_is_bounded",
+    "test_network_settings",
+    "test_settings",
+    "test_li_upserts",
+    "test_lc_stores",
+    "test_li_stores",
+    "test_client",
+    "test_refused_port",
+    "test_handed_in_clients",
+    "test_secrets",
+    "test_no_item_lost",
+    "test_rate_limits",
+    "test_bulk_resume",
+    "test_bulk_damage",
+    "test_bulk_rerank",
+    "test_scenarios",
+    "test_readme",
+    "test_docstrings",
+    "test_parity_requests",
+    "test_page_is_bounded",
+    "test_ctrl_c",
+    "test_streams_end",
+    "test_list_memory",
+    "test_vectors",
+    "test_lifetime",
+    "test_cli_scanning",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest files; a file stays together, since some of its tests look at what the others did."""
+    places = {name: place for place, name in enumerate(_LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.stem, len(places)))
+
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Iterator[object]:
