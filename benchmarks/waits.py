@@ -121,6 +121,7 @@ ROWS = (
     row(4, "search, again: CPU s", "search", "again_cpu"),
     row(4, "search, again: peak MB", "search", "again_mb", at_most(200)),
     row(5, "emulator, ten texts of 180 characters: requests/s", "emulator", "per_second", at_least(400)),
+    row(5, "emulator, the same: requests a CPU second of it", "emulator", "per_cpu_second", at_least(400)),
     row(5, "emulator, 100 pictures of 1 MB: MB kept", "ledger", "mb"),
     row(6, "pytest plugin: CPU ms", "plugin", "ms", at_most(10)),
     row(6, "pytest plugin: modules", "plugin", "modules"),
