@@ -504,6 +504,12 @@ def _beginnings() -> frozenset[str]:
     return frozenset(word[:size] for word in known for size in (1, 2))
 
 
+@lru_cache(maxsize=1)
+def _phrase_beginnings() -> frozenset[str]:
+    """Return the first of the English words of each entry that has several."""
+    return frozenset(word.split()[0] for word in _known() if " " in word)
+
+
 def _singular(word: str) -> tuple[str, ...]:
     if len(word) < 4 or not word.endswith("s"):
         return (word,)
@@ -513,22 +519,35 @@ def _singular(word: str) -> tuple[str, ...]:
 def _mentions(units: list[str]) -> list[tuple[int, int, str, str]]:
     """Return (start, end, kind, first word) of the longest matches."""
     known, beginnings, found, end = _known(), _beginnings(), [], 0
-    # Most Chinese characters begin no word.
-    for at in [at for at, unit in enumerate(units) if unit < "\u3400" or unit in beginnings]:
+    # Most Chinese characters begin no word, and this loop runs for every other one of every text.
+    for at in [at for at, unit in enumerate(units) if unit in beginnings or unit < "\u3400"]:
+        unit, following = units[at], units[at + 1 : at + 2]
         if at < end:
             continue
-        longest = min(5, len(units) - at)
-        if longest > 1 and units[at] >= "\u3400" and units[at] + units[at + 1][0] not in beginnings:
+        if following and (
+            unit + following[0][0] in beginnings if unit >= "\u3400" else _goes_on(unit, following[0])
+        ):
+            longest = min(5, len(units) - at)
+        elif unit in known or unit.endswith("s"):
             longest = 1
-        space = " " if units[at].isascii() else ""
+        else:
+            continue
+        space = " " if unit.isascii() else ""
         for size in range(longest, 0, -1):
             word = space.join(units[at : at + size])
-            match = next((known[form] for form in _singular(word) if form in known), None)
+            match = known.get(word)
+            if match is None and word.endswith("s"):
+                match = next((known[form] for form in _singular(word) if form in known), None)
             if match is not None:
                 end = at + size
                 found.append((at, end, *match))
                 break
     return found
+
+
+def _goes_on(word: str, following: str) -> bool:
+    """Return whether an entry may begin with an English word and go on with the next; "car's" is two units."""
+    return word in _phrase_beginnings() or (len(following) < 3 and following.endswith("s"))
 
 
 def read(text: str) -> Reading:

@@ -22,8 +22,8 @@ _GRID = 24
 
 def unit(row: Row) -> Row:
     """Return the row at length 1, or unchanged when it is zero."""
-    length = float(np.linalg.norm(row))
-    return (row / np.float32(length)).astype(np.float32) if length > 1e-9 else row
+    length = np.float32(np.sqrt(row.dot(row)))
+    return (row / length).astype(np.float32) if length > 1e-9 else row
 
 
 def _paint(recipe: str, turn: float) -> Mask:

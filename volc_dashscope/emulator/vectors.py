@@ -132,29 +132,40 @@ def _merge(pictures: list[Look], said: Look) -> Look:
     )
 
 
-def _features(items: Sequence[Sequence[Part]]) -> NDArray[np.float32]:
-    """Return a row of features for each item, of unit length."""
+def _features(items: Sequence[Sequence[Part]], start: Row) -> NDArray[np.float32]:
+    """Return a row of features for each item, of unit length, after those that all begin with."""
     texts = [_wording(parts) for parts in items]
-    worded = word_features.rows(texts)
-    return np.stack([_whole(*each) for each in zip(items, texts, worded, strict=True)])
+    rows = np.zeros(
+        (len(items), len(start) + FEATURES + len(_concepts()) + sum(visual_features.sizes())), np.float32
+    )
+    rows[:, : len(start)] = start
+    for row, parts, text, words in zip(
+        rows[:, len(start) :], items, texts, word_features.rows(texts), strict=True
+    ):
+        _fill(row, parts, text, words)
+        row[:] = unit(row)
+    return rows
 
 
-def _whole(parts: Sequence[Part], text: str, words: Row) -> Row:
-    """Return the features of an item, given those of its words."""
+def _fill(row: Row, parts: Sequence[Part], text: str, words: Row) -> None:
+    """Write the features of an item into zeros, given those of its words."""
     reading = lexicon.read(text[:_SEEN])
     seen = np.float32(min(2.5 * reading.coverage, 1) ** 0.5)
-    said = visual_features.described(reading)
     pictures = [visual_features.picture(part.data) for part in parts if isinstance(part, ImagePart)]
-    look = _merge(pictures, said)
-    weight = np.float32(1) if pictures else seen
     lexical = np.float32(1 - 0.35 * seen) * words
     for part in parts:
         if isinstance(part, VideoPart):
             lexical += unit(_signs(digest(part.data), FEATURES).astype(np.float32))
     if not (pictures or lexical.any()):  # only signs and spaces, or nothing
         lexical = unit(_signs(digest(text), FEATURES).astype(np.float32))
-    visual = weight * np.concatenate([look.colour, look.layout, look.shape])
-    return unit(np.concatenate([lexical, np.float32(0.7) * seen * _named(reading), visual]))
+    row[:FEATURES] = lexical
+    if not (pictures or seen):
+        return
+    visual = FEATURES + len(_concepts())
+    row[FEATURES:visual] = np.float32(0.7) * seen * _named(reading)
+    look = _merge(pictures, visual_features.described(reading))
+    np.concatenate([look.colour, look.layout, look.shape], out=row[visual:])
+    row[visual:] *= np.float32(1) if pictures else seen
 
 
 def _start(role: str, instruction: str) -> Row:
@@ -206,9 +217,7 @@ def vectors(
         ValueError: A picture cannot be decoded.
     """
     start = _start(role, instruction)
-    features = _features(items)
-    row = np.concatenate([np.broadcast_to(start, (len(items), len(start))), features], axis=1)
-    exact = np.rint(row * 4096) / np.float32(4096)
+    exact: NDArray[np.float32] = np.rint(_features(items, start) * np.float32(4096)) / np.float32(4096)
     # The features of looks, two thirds of a row, are zero for most texts.
     worded = len(start) + FEATURES
     looks = np.flatnonzero(exact[:, worded:].any(axis=1))
