@@ -8,7 +8,7 @@ import sys
 import pytest
 from source import ROOT
 
-from benchmarks.instructions import grown
+from benchmarks.instructions import grown, of_all_threads
 from benchmarks.waits import ROWS, Row, at_least, at_most, at_most_times, table
 
 
@@ -24,6 +24,12 @@ def test_a_count_that_grew_by_more_than_a_twentieth_is_named():
     before = {"plan": 100.0, "read": 100.0, "gone": 100.0}
 
     assert ["read"] == grown({"plan": 105.0, "read": 106.0, "new": 900.0}, before)
+
+
+def test_the_instructions_of_all_threads_count():
+    told = "PID 9: python\n  Totals:        Ir \n   Th 1     602,137 \n   Th 12  94,868,228 \n"
+
+    assert 95_470_365 == of_all_threads(told)
 
 
 @pytest.mark.parametrize(
