@@ -244,8 +244,9 @@ def test_where_a_request_is_one_vector_no_item_is_read_ahead() -> None:
     assert [0] == read
 
 
-def test_every_request_holds_its_own_items() -> None:
-    batches = _planned(["a", "b", "c", "d", "e"], replace(row_named("text-embedding-v4"), batch=2))
+@pytest.mark.parametrize("name", ["text-embedding-v4", "qwen3-vl-embedding"], ids=["texts", "media"])
+def test_every_request_holds_its_own_items(name: str) -> None:
+    batches = _planned(["a", "b", "c", "d", "e"], replace(row_named(name), batch=2))
 
     assert [Batch((0, 1), ("a", "b")), Batch((2, 3), ("c", "d")), Batch((4,), ("e",))] == batches
 
@@ -254,6 +255,7 @@ def test_every_request_holds_its_own_items() -> None:
     ("name", "batches"),
     [
         pytest.param("text-embedding-v4", [Batch((3, 9), ("a", "b"))], id="in one request"),
+        pytest.param("qwen3-vl-embedding", [Batch((3, 9), ("a", "b"))], id="in one request of media"),
         pytest.param(
             "doubao-embedding-vision-251215", [Batch((3,), ("a",)), Batch((9,), ("b",))], id="one vector each"
         ),
