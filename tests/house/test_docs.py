@@ -137,6 +137,25 @@ EXTRAS = {
     "volc_dashscope.bulk": "bulk",
     "volc_dashscope.ray": "ray",
 }
+# What brings the modules that the code of a guide imports, by the name that pip knows; longer names first.
+BROUGHT_BY = {
+    "httpx_aiohttp": "httpx-aiohttp",
+    "langchain": "langchain",
+    "langchain_classic": "langchain-classic",
+    "langchain_milvus": "langchain-milvus",
+    "langchain_qdrant": "langchain-qdrant",
+    "langgraph": "langgraph",
+    "llama_index.vector_stores.qdrant": "llama-index-vector-stores-qdrant",
+    "mem0": "mem0ai",
+    "opentelemetry.sdk": "opentelemetry-sdk",
+    "pymilvus": "langchain-milvus",
+    "qdrant_client": "llama-index-vector-stores-qdrant",
+    **dict.fromkeys(
+        ("PIL", "httpx", "langchain_core", "langchain_volc_dashscope", "llama_index", "llama_index_ext"),
+        "volc-dashscope",
+    ),
+    **dict.fromkeys(("numpy", "opentelemetry", "ray", "volc_dashscope"), "volc-dashscope"),
+}
 CONTRIBUTORS = {"new-model.md", "assumptions.md", "cassettes.md", "promises.md", "scenarios.md"}
 
 
@@ -154,6 +173,39 @@ def test_a_guide_begins_with_what_to_install(name, language):
     assert imported <= {*installed.split(","), "bulk" if "serve" in installed else ""} | (
         {"images"} if "emulator" in installed else set()
     )
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("name", sorted({*GUIDES} - CONTRIBUTORS))
+def test_a_guide_installs_the_other_packages_it_imports(name, language):
+    """Stores and frameworks that no extra brings, each by a name that is known here."""
+    found = blocks((DOCS / language / name).read_text("utf-8"))
+    code = "\n".join(block.code for block in found if block.language == "python")
+    imported = set(re.findall(r"^ *(?:from|import) ([\w.]+)", code, re.M))
+    imported = {module for module in imported if module.partition(".")[0] not in sys.stdlib_module_names}
+    lines = "\n".join(re.findall(r"^pip install (.*?)(?: #|$)", found[0].code, re.M))
+
+    assert {module: _package(module) for module in imported} == {
+        module: _package(module)
+        for module in imported
+        if _package(module) in re.findall(r"[a-z][\w-]+", lines)
+    }
+
+
+def _package(module: str) -> str | None:
+    return next((BROUGHT_BY[known] for known in BROUGHT_BY if f"{module}.".startswith(f"{known}.")), None)
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("name", sorted({*GUIDES} - CONTRIBUTORS))
+def test_a_guide_draws_the_pictures_it_reads(name, language):
+    """Whoever copies the blocks has the files, and Pillow, which draws them."""
+    found = blocks((DOCS / language / name).read_text("utf-8"))
+    reads = any(re.search(r"[\"' ]pictures/\w|search pictures ", block.code) for block in found[1:])
+    pillow = re.search(r"[\[,](?:images|emulator|serve|llama-index)\b", found[0].code)
+    draws = "python examples/draw_pictures.py pictures " in found[0].code and pillow is not None
+
+    assert draws or not reads
 
 
 def test_the_reference_shows_every_public_name():
