@@ -67,9 +67,9 @@ def server(serve: Serve, *, buffer: int | None = None) -> Iterator[str]:
             over.set()
 
 
-def answers_once(status: bytes) -> Serve:
-    """Answer one request with a row, or a refusal, and no other."""
-    first = threading.Lock()
+def answers_once(status: bytes, *, others: int) -> Serve:
+    """Answer one request with a row, or a refusal, as soon as so many others wait, and no other."""
+    first, waiting = threading.Lock(), threading.Semaphore(0)
     row = b", ".join([b"1.0"] * 2048)
     body = (
         b'{"object": "list", "data": {"object": "embedding", "embedding": [%b]}, "usage": {}, "id": "i"}'
@@ -80,8 +80,11 @@ def answers_once(status: bytes) -> Serve:
     def serve(connection: socket.socket, over: threading.Event) -> None:
         while _whole_request(connection):
             if not first.acquire(blocking=False):
+                waiting.release()
                 over.wait(_LONGEST)
                 return
+            for _ in range(others):
+                waiting.acquire(timeout=10)
             connection.sendall(b"HTTP/1.1 %b\r\ncontent-length: %d\r\n\r\n%b" % (status, len(body), body))
 
     return serve

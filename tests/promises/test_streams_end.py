@@ -91,7 +91,7 @@ CALLS = {
 def _ends(program: str, status: bytes) -> tuple[str, str, int]:
     """Run a program to its end; return what it printed and its exit code."""
     with (
-        server(answers_once(status)) as url,
+        server(answers_once(status, others=3)) as url,
         subprocess.Popen(
             [sys.executable, "-W", "error::ResourceWarning", "-c", program, url],
             cwd=ROOT,
