@@ -38,6 +38,8 @@ from volc_dashscope.search.gallery import Hit, Ranking, table, words, write_gall
 ARK_MODEL = "doubao-embedding-vision-251215"
 DASHSCOPE_MODEL = "qwen3-vl-embedding"
 COLLECTION = "pictures"
+# Nothing, or what the README and the Quickstart set for the emulator.
+NO_KEY = {"", "emulator-takes-any"}
 OUTPUT = Path("demo-output")
 TOP = 3
 
@@ -89,9 +91,9 @@ class Query:
 @contextmanager
 def open_embed_model() -> Iterator[tuple[EmbedModel, str]]:
     """Open the integration the environment has a key for, else one on an emulator, with a line that says which."""
-    if os.environ.get("ARK_API_KEY"):
+    if os.environ.get("ARK_API_KEY", "") not in NO_KEY:
         yield ArkEmbeddings(model=ARK_MODEL), f"ARK_API_KEY is set: using {ARK_MODEL} live"
-    elif os.environ.get("DASHSCOPE_API_KEY"):
+    elif os.environ.get("DASHSCOPE_API_KEY", "") not in NO_KEY:
         yield (
             DashScopeEmbeddings(model=DASHSCOPE_MODEL),
             f"DASHSCOPE_API_KEY is set: using {DASHSCOPE_MODEL} live",
@@ -100,7 +102,7 @@ def open_embed_model() -> Iterator[tuple[EmbedModel, str]]:
         with Emulator() as emulator:
             embed_model = ArkEmbeddings(model=ARK_MODEL, base_url=emulator.ark_url, api_key="emulator")
             where = emulator.ark_url.removesuffix("/api/v3")
-            note = f"no key set: using the protocol emulator at {where}"
+            note = f"no key of a service: using the protocol emulator at {where}"
             yield embed_model, f"{note} — its vectors are stand-ins, not a model"
 
 

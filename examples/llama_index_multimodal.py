@@ -44,6 +44,8 @@ from volc_dashscope.emulator import Emulator
 
 OUTPUT = Path("demo-output/llama-index")
 TOP = 3
+# Nothing, or what the README and the Quickstart set for the emulator.
+NO_KEY = {"", "emulator-takes-any"}
 
 NOTES = (
     "The sailing boat is moored at berth 14 and has to be painted in spring.",
@@ -72,13 +74,15 @@ class Question:
 @contextmanager
 def open_embed_model() -> Iterator[tuple[EmbedModel, str]]:
     """Open the integration the environment has a key for, else one on an emulator, with a line that says which."""
-    if os.environ.get("ARK_API_KEY"):
+    if os.environ.get("ARK_API_KEY", "") not in NO_KEY:
         embed_model: EmbedModel = ArkMultiModalEmbedding()
-    elif os.environ.get("DASHSCOPE_API_KEY"):
+    elif os.environ.get("DASHSCOPE_API_KEY", "") not in NO_KEY:
         embed_model = DashScopeMultiModalEmbedding()
     else:
         with Emulator() as emulator:
-            note = "no key set: using the protocol emulator, whose vectors are stand-ins, not a model"
+            note = (
+                "no key of a service: using the protocol emulator, whose vectors are stand-ins, not a model"
+            )
             with closing(
                 ArkMultiModalEmbedding(api_key="emulator", base_url=emulator.ark_url)
             ) as embed_model:

@@ -16,6 +16,8 @@ from volc_dashscope.emulator import Emulator
 from volc_dashscope.models import get_rerank_model_info
 
 VARIABLES = {"ark": "ARK_API_KEY", "dashscope": "DASHSCOPE_API_KEY"}
+# Nothing, or what the README and the Quickstart set for the emulator.
+NO_KEY = {"", "emulator-takes-any"}
 
 
 @contextmanager
@@ -30,7 +32,9 @@ def open_client(model: str, **settings: Any) -> Iterator[Client]:
     with Emulator() as emulator:
         url = emulator.ark_url if provider == "ark" else emulator.dashscope_url
         with Client(model, base_url=url, api_key="emulator", **settings) as client:
-            print(f"no {variable}: an emulator of {model} answers. Counts, roles and failures are real;")
+            print(
+                f"no key in {variable}: an emulator of {model} answers. Counts, roles and failures are real;"
+            )
             print("vectors are stand-ins: colours and shared words count, the rank of a text says nothing.\n")
             yield client
 
@@ -67,8 +71,8 @@ def tell_what_a_key_changes(model: str, claim: str, rows: np.ndarray) -> None:
 
 
 def has_key(model: str) -> bool:
-    """Return whether the environment holds a key for the model's service."""
-    return bool(os.environ.get(VARIABLES[_provider(model)], "").strip())
+    """Return whether the environment holds a key for the model's service, not the one for the emulator."""
+    return os.environ.get(VARIABLES[_provider(model)], "").strip() not in NO_KEY
 
 
 def wants_bar() -> bool:

@@ -124,6 +124,15 @@ def test_what_stand_ins_cannot_show_is_said_at_the_end(name):
     assert re.match(r"\d+ x [\d,]+ numbers here; ", shape)
 
 
+def test_the_key_that_the_readme_gives_the_emulator_is_none():
+    """Whoever has pasted its lines is still told that the ranks of texts say nothing."""
+    (line,) = re.findall(r"^export (DASHSCOPE_API_KEY=.+)$", (ROOT / "README.md").read_text("utf-8"), re.M)
+    said = _run("text_by_text", **dict(setting.split("=", 1) for setting in line.split()))
+
+    assert "an emulator of text-embedding-v4 answers" in said[0]
+    assert said[-3].startswith("Stand-ins do not show this: ")
+
+
 @pytest.mark.parametrize("name", MEANINGS)
 def test_with_a_key_nothing_is_said_of_stand_ins(play, name):
     assert [] == [line for line in play(name).lines if "tand-ins" in line]
