@@ -74,6 +74,8 @@ BROKEN: dict[str, tuple[Any, str]] = {
         "not valid base64",
     ),
     "nothing compressed": (_zstd(b""), "of 0 numbers are not rows of 4"),
+    "half a number": (_zstd(b"xyz"), "of 3 bytes are not numbers of float16"),
+    "half a number, by the other method": (_blosc2(b"x"), "of 1 bytes are not numbers of float16"),
     "three numbers": (_zstd(TABLE.tobytes()[:6]), "of 3 numbers are not rows of 4"),
     "infinite": (_zstd(np.array([1, 2, np.inf, 4], "<f2").tobytes()), "not finite"),
     "damaged": (base64.b64encode(b"\x28\xb5\x2f\xfd" + b"x" * 30).decode(), "do not decompress"),

@@ -47,7 +47,10 @@ def token_vectors(value: Any, spec: RequestSpec) -> NDArray[np.float16]:
             raise Malformed(
                 "token vectors came compressed, which does not tell their width at a shorter length"
             )
-        flat = np.frombuffer(_decompressed(value), dtype="<f2")
+        data = _decompressed(value)
+        if len(data) % 2:
+            raise Malformed(f"token vectors of {len(data)} bytes are not numbers of float16")
+        flat = np.frombuffer(data, dtype="<f2")
         if columns is None or not len(flat) or len(flat) % columns:
             raise Malformed(f"token vectors of {len(flat)} numbers are not rows of {columns}")
         rows = flat.reshape(-1, columns)
