@@ -126,17 +126,21 @@ def test_no_more_jobs_run_at_once_than_the_feed_is_wide():
 
 def test_workers_begin_one_after_the_other():
     """Requests that leave together are answered together, and DashScope refuses rates that rise too quickly."""
-    begun: list[float] = []
-    everybody = threading.Barrier(8, timeout=10)
 
-    def work(job: int) -> int:
-        begun.append(time.monotonic())
-        everybody.wait()
-        return job
+    def seconds_apart() -> float:
+        begun: list[float] = []
+        everybody = threading.Barrier(8, timeout=10)
 
-    _do("threads", Scheduler(range(8), width=8), work, lambda job, outcome: 0.0)
+        def work(job: int) -> int:
+            begun.append(time.monotonic())
+            everybody.wait()
+            return job
 
-    assert 0.02 < max(begun) - min(begun)
+        _do("threads", Scheduler(range(8), width=8), work, lambda job, outcome: 0.0)
+        return max(begun) - min(begun)
+
+    # The least of five: on a busy machine threads begin one after the other by themselves.
+    assert 0.02 < min(seconds_apart() for _ in range(5))
 
 
 def _run(scheduler: Scheduler[int], work: Callable[[int], int], see: Callable[[int, Any], None]) -> None:

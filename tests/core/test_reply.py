@@ -426,6 +426,14 @@ def test_every_other_number_is_zero_in_pairs_of_float64(number: int, other: bool
     assert other is is_other_layout(row)
 
 
+@pytest.mark.parametrize("first", [0, 1], ids=["even", "odd"])
+def test_one_zero_at_the_beginning_proves_nothing(first: int) -> None:
+    row = _bits([100] * 64)
+    row[first] = 0.0
+
+    assert not is_other_layout(row)
+
+
 @pytest.mark.parametrize(("number", "other"), [(32, True), (31, False)])
 def test_a_few_numbers_prove_nothing(number: int, other: bool) -> None:
     row = _bits([100, 140] * 16)[:number]
@@ -488,6 +496,7 @@ BROKEN_LISTS: dict[str, tuple[list[Any], list[Any]]] = {
     "base64 of nothing": ([GOOD[0], GOOD[1], ""], [0, 1, 2]),
     "base64 of another length": ([GOOD[0], GOOD[1], b64encode(bytes(4 * WIDTH + 4)).decode()], [0, 1, 2]),
     "base64 of half a number": ([GOOD[0], GOOD[1], b64encode(bytes(4 * WIDTH + 1)).decode()], [0, 1, 2]),
+    "numbers behind as much base64": (["A" * 16, [0.5] * 16, GOOD[2]], [0, 1, 2]),
     "base64 of NaN": (
         [GOOD[0], GOOD[1], b64encode(np.full(WIDTH, np.nan, "<f4").tobytes()).decode()],
         [0, 1, 2],
