@@ -50,7 +50,7 @@ def test_a_mistake_in_the_settings_is_told_in_one_line(
 
 RERANK = {
     "a client": ("text-embedding-v4x", "did you mean 'text-embedding-v4'"),
-    "reranks": ("qwen3-rerank", "use Reranker"),
+    "reranks": ("qwen3-rerank", "use `volc-dashscope rerank`"),
 }
 
 

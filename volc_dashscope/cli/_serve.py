@@ -61,14 +61,24 @@ def serve(folder: Path, port: int, show: bool, rerank: str | None, **options: An
         ):
             app = create_app(album, client, reranker=reranker, stand_in=chosen.emulator)
             url = f"http://{_HOST}:{listener.getsockname()[1]}/"
-            try:
+
+            def announce() -> None:
                 if chosen.as_json:
                     say_json({"url": url, "files": len(album), "model": client.model_info.name})
                 else:
                     click.echo(f"{len(album):,} pictures and videos of {folder} at {url} (Ctrl-C ends it)")
                 if show:
                     click.launch(url)
-                uvicorn.Server(server_config(app)).run(sockets=[listener])
+
+            class Announced(uvicorn.Server):
+                """Says that it runs when it takes signals itself: Python may lose one that comes earlier."""
+
+                async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+                    await super().startup(sockets=sockets)
+                    announce()
+
+            try:
+                Announced(server_config(app)).run(sockets=[listener])
             except KeyboardInterrupt:
                 note("ended")
 
