@@ -91,7 +91,7 @@ def build(batch: Batch, spec: RequestSpec) -> Request:
         fields["input"] = [_prefixed(part, spec) for item in batch.items for part in parts(item)]
     else:
         item = batch.items[0]
-        fields["input"] = [_part(part, spec) for part in parts(item)]
+        fields["input"] = [_part(part) for part in parts(item)]
         fields.update(_instructions(item, spec))
     if spec.model_info.known:
         # Base64 takes a third of the bytes of a list of numbers. Unknown models are sent no optional field.
@@ -172,7 +172,7 @@ def _refusal(
     )
 
 
-def _part(part: Part, spec: RequestSpec) -> dict[str, object]:
+def _part(part: Part) -> dict[str, object]:
     if isinstance(part, str):
         return {"type": "text", "text": part}
     if isinstance(part, Frames):

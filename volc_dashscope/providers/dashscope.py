@@ -267,7 +267,7 @@ def _media_body(batch: Batch, spec: RequestSpec) -> dict[str, object]:
         if len(whole) > 1 and model_info.fusion == "flag":
             parameters["enable_fusion"] = True
         # Models with fusion "object" fuse the keys of one object; for others each part is an element of its own.
-        elements = [_element(part, spec) for part in whole]
+        elements = [_element(part) for part in whole]
         contents.extend([_merged(elements)] if model_info.fusion == "object" else elements)
         for part in whole:
             if isinstance(part, Video) and part.fps is not None:
@@ -284,7 +284,7 @@ def _media_body(batch: Batch, spec: RequestSpec) -> dict[str, object]:
     return {"model": spec.model, "input": {"contents": contents}, "parameters": parameters}
 
 
-def _element(part: Part, spec: RequestSpec) -> dict[str, object]:
+def _element(part: Part) -> dict[str, object]:
     if isinstance(part, str):
         return {"text": part}
     if isinstance(part, Frames):

@@ -65,8 +65,8 @@ def build(question: RerankQuestion, row: RerankModelInfo, spec: RequestSpec) -> 
         parameters["top_n"] = question.top_n
     if spec.instruct is not None:
         parameters["instruct"] = spec.instruct
-    query = _value(question.query, row, spec, asked=True)
-    documents = [_value(document, row, spec, asked=False) for document in question.documents]
+    query = _value(question.query, row, asked=True)
+    documents = [_value(document, row, asked=False) for document in question.documents]
     if spec.route == "openai":
         flat = {"model": spec.model, "query": query, "documents": documents, **parameters}
         return dashscope.request(_OPENAI_PATH, flat, spec)
@@ -106,7 +106,7 @@ def read(reply: Reply, question: RerankQuestion, spec: RequestSpec) -> Scores | 
         return parsing.bad_reply(dashscope.NAME, str(reason), question.batch, reply, request_id, subject)
 
 
-def _value(item: Item, row: RerankModelInfo, spec: RequestSpec, *, asked: bool) -> object:
+def _value(item: Item, row: RerankModelInfo, *, asked: bool) -> object:
     """Return the JSON of an item: a text model takes strings, a multimodal one objects for the query and media."""
     (part,) = parts(item)
     if isinstance(part, str):
