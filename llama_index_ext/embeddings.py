@@ -18,6 +18,7 @@ from llama_index_ext.node_batch import NodeBatch, aembed_nodes, embed_nodes
 from llama_index_ext.pickling import Portable
 from llama_index_ext.rate_limit import RateLimiterAdapter
 from volc_dashscope import (
+    Client,
     ConfigError,
     EmbeddingResult,
     Image,
@@ -68,6 +69,9 @@ class ClientEmbedding(ListArguments, Portable, ClientFields, MediaCalls):
 
     api_key: SecretStr | None = Field(default=None, exclude=True, repr=False)
     embed_batch_size: int = Field(default=0, ge=0, le=_LARGEST_BATCH, validate_default=False)
+    num_workers: int | None = Field(
+        default=None, ge=0, description="Batches that asynchronous calls embed at once; None for all."
+    )
 
     _rate_limit: RateLimiterAdapter = PrivateAttr()
     _hybrid: bool = PrivateAttr(default=False)
@@ -83,8 +87,8 @@ class ClientEmbedding(ListArguments, Portable, ClientFields, MediaCalls):
             if name == "embeddings_cache":
                 _refuse_cache(value)
             super().__setattr__(name, value)
-            if name == "rate_limiter":
-                self._rate_limit.limiter = value
+            if name == "embed_batch_size" and not value:
+                self._use_default_batch_size(self._client)
 
     @property
     def usage(self) -> Usage:
@@ -191,9 +195,12 @@ class ClientEmbedding(ListArguments, Portable, ClientFields, MediaCalls):
     def _make_client(self) -> Any:
         client = super()._make_client()
         if not self.embed_batch_size:
-            # Core calls the sync hook once per embed_batch_size: large enough that requests overlap inside.
-            self.embed_batch_size = min(_LARGEST_BATCH, 4 * client.model_info.batch * self.max_concurrency)
+            self._use_default_batch_size(client)
         return client
+
+    def _use_default_batch_size(self, client: Client) -> None:
+        # Core calls the sync hook once per embed_batch_size: large enough that requests overlap inside.
+        self.embed_batch_size = min(_LARGEST_BATCH, 4 * client.model_info.batch * self.max_concurrency)
 
     def _limiter(self) -> RateLimiterAdapter:
         self._rate_limit = RateLimiterAdapter(self.rate_limiter, self.limiter)

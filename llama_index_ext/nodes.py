@@ -61,7 +61,7 @@ class MultiModalNodeEmbedder(Portable, TransformComponent):
         ConfigError: `fuse="always"` for a model that cannot fuse.
     """
 
-    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
+    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True, validate_assignment=True)
 
     embed_model: ClientEmbedding
     fuse: Fuse = "auto"
@@ -75,8 +75,17 @@ class MultiModalNodeEmbedder(Portable, TransformComponent):
 
         def __init__(self, **data):
             super().__init__(**own_names(type(self), data))
-            if self.fuse == "always" and not self.embed_model.fuses:
-                raise ConfigError(f'{self.embed_model.model_name} cannot fuse; use fuse="auto"')
+            self._require_fusion()
+
+        def __setattr__(self, name, value):
+            before = self.__dict__.get(name)
+            super().__setattr__(name, value)
+            if name in ("fuse", "embed_model"):
+                try:
+                    self._require_fusion()
+                except ConfigError:
+                    super().__setattr__(name, before)
+                    raise
 
     @classmethod
     def class_name(cls) -> str:
@@ -150,6 +159,10 @@ class MultiModalNodeEmbedder(Portable, TransformComponent):
         if isinstance(model, Mapping):
             settings["embed_model"] = _KINDS[model["class_name"]].from_dict(dict(model))
         return cls(**settings)
+
+    def _require_fusion(self) -> None:
+        if self.fuse == "always" and not self.embed_model.fuses:
+            raise ConfigError(f'{self.embed_model.model_name} cannot fuse; use fuse="auto"')
 
     def _require_that_skipping_is_seen(self) -> None:
         """

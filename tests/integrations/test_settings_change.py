@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import pytest
+from canary import KEY
+from llama_index.core.schema import NodeWithScore, TextNode
+from pydantic import ValidationError
 
+import langchain_volc_dashscope as lc
+import llama_index_ext as li
 from langchain_volc_dashscope import DashScopeEmbeddings
-from llama_index_ext import DashScopeMultiModalEmbedding
+from llama_index_ext import DashScopeMultiModalEmbedding, MultiModalNodeEmbedder
 from volc_dashscope import ConfigError
+from volc_dashscope.emulator import Emulator
 
 INTEGRATIONS = {
     "langchain": (DashScopeEmbeddings, "embed_query"),
@@ -45,3 +51,128 @@ def test_a_copy_with_an_update_has_it(embed_model):
     copied = made.model_copy(update={"dimensions": 128})
 
     assert (128, 1024) == (len(getattr(copied, ask)("text")), len(getattr(made, ask)("text")))
+
+
+RERANK = {
+    "langchain": (lc.DashScopeRerank, lambda made: made.rerank(["a", "b"], "a")),
+    "llama_index": (
+        li.DashScopeRerank,
+        lambda made: made.postprocess_nodes([NodeWithScore(node=TextNode(text="a"))], query_str="a"),
+    ),
+}
+
+
+@pytest.fixture(params=RERANK)
+def reranker(request):
+    """A reranker, and a function that reranks by it and returns the body of the request."""
+    kind, call = RERANK[request.param]
+    emulator = Emulator()
+
+    def sent(made):
+        call(made)
+        return emulator.ledger.requests[-1].body
+
+    return kind(model="qwen3-vl-rerank", api_key=KEY, http_client=emulator.http_client()), sent
+
+
+def test_a_setting_of_a_reranker_set_later_is_sent(reranker):
+    made, sent = reranker
+
+    made.model = "qwen3.7-text-rerank"
+    made.instruct = "Prefer prices."
+
+    body = sent(made)
+    assert ("qwen3.7-text-rerank", "Prefer prices.") == (body["model"], body["parameters"]["instruct"])
+
+
+def test_a_copy_of_a_reranker_with_an_update_has_it(reranker):
+    made, sent = reranker
+
+    copied = made.model_copy(update={"instruct": "Prefer prices."})
+
+    assert "Prefer prices." == sent(copied)["parameters"]["instruct"]
+    assert "instruct" not in sent(made)["parameters"]
+
+
+def test_a_setting_a_reranker_does_not_have_is_refused_and_changed_back(reranker):
+    made, sent = reranker
+
+    with pytest.raises(ConfigError):
+        made.model = "gte-rerank"
+
+    assert "qwen3-vl-rerank" == made.model == sent(made)["model"]
+
+
+# Without a check, core would cut a list into no batch at all and return no vector.
+WRONG = {
+    "a negative batch size": ("llama_index", "embed_batch_size", -1),
+    "a batch size over core's": ("llama_index", "embed_batch_size", 5000),
+    "no batch size": ("llama_index", "embed_batch_size", None),
+    "a batch size as a word": ("llama_index", "embed_batch_size", "many"),
+    "fewer workers than none": ("llama_index", "num_workers", -1),
+    "half a worker": ("llama_index", "num_workers", 2.5),
+    "a role there is none of": ("langchain", "text_type", "qeury"),
+    "what to do with tokens": ("langchain", "unknown_media", "skip"),
+    "a limiter that is none": ("langchain", "rate_limiter", 3),
+    "a bar that is none": ("langchain", "show_progress_bar", "many"),
+    "a folder that is none": ("langchain", "media_root", 3),
+}
+
+
+@pytest.mark.parametrize(("package", "name", "value"), WRONG.values(), ids=WRONG)
+def test_what_is_no_value_of_a_setting_is_refused_when_it_is_set(package, name, value, inside):
+    kind, _ = INTEGRATIONS[package]
+    made = kind(model="text-embedding-v4", **inside.settings("dashscope"))
+    before = getattr(made, name)
+
+    with pytest.raises(ValidationError):
+        setattr(made, name, value)
+
+    assert before == getattr(made, name)
+
+
+def test_a_batch_size_of_zero_set_later_is_the_default_again(inside):
+    made = DashScopeMultiModalEmbedding(model="text-embedding-v4", **inside.settings("dashscope"))
+    default, made.embed_batch_size = made.embed_batch_size, 2
+
+    made.embed_batch_size = 0
+
+    assert default == made.embed_batch_size
+
+
+def test_fewer_workers_than_none_are_refused(inside):
+    with pytest.raises(ValidationError):
+        DashScopeMultiModalEmbedding(num_workers=-1, **inside.settings("dashscope"))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("fuse", "allways"), ("on_error", "ignore"), ("embed_model", "x")]
+)
+def test_what_is_no_value_of_a_node_embedders_setting_is_refused(name, value, inside):
+    model = DashScopeMultiModalEmbedding(model="text-embedding-v4", **inside.settings("dashscope"))
+    made = MultiModalNodeEmbedder(embed_model=model)
+
+    with pytest.raises(ValidationError):
+        setattr(made, name, value)
+
+
+def test_fusing_is_refused_later_too_where_the_model_cannot(inside):
+    model = DashScopeMultiModalEmbedding(model="text-embedding-v4", **inside.settings("dashscope"))
+    made = MultiModalNodeEmbedder(embed_model=model)
+
+    with pytest.raises(ConfigError, match=r"cannot fuse"):
+        made.fuse = "always"
+
+    assert "auto" == made.fuse
+
+
+@pytest.mark.parametrize("package", INTEGRATIONS)
+def test_a_key_set_later_is_used_and_not_shown(package, inside):
+    kind, ask = INTEGRATIONS[package]
+    made = kind(model="text-embedding-v4", **inside.settings("dashscope"))
+    name = "dashscope_api_key" if package == "langchain" else "api_key"
+
+    setattr(made, name, KEY)
+
+    assert 1024 == len(getattr(made, ask)("text"))
+    assert KEY not in f"{made!r} {vars(made)} {made.model_dump()}"

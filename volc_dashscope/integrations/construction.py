@@ -5,20 +5,21 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeAlias
 
 from pydantic import (
     AliasChoices,
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    PrivateAttr,
     SecretStr,
     ValidationError,
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from volc_dashscope._config import refuse_foreign_names
-from volc_dashscope.errors import ConfigError
+from volc_dashscope.errors import ConfigError, EmbeddingError
 
 
 def _as_str(path: object) -> object:
@@ -33,6 +34,9 @@ class SettingsModel(BaseModel):
     """
     Settings as fields. `_connect` makes the client together with the object, so that wrong settings raise at once.
 
+    A setting changed later is checked as at construction. If the client is made from it, the client is made again;
+    where that fails, the setting is changed back.
+
     Errors show no value, because one of them is the key. An object with the user's own HTTP client cannot be copied
     or pickled.
     """
@@ -44,7 +48,13 @@ class SettingsModel(BaseModel):
         protected_namespaces=(),
         # A misspelt key argument must not be printed with its value.
         hide_input_in_errors=True,
+        validate_assignment=True,
     )
+
+    # The fields that the client is made from.
+    connecting: ClassVar[frozenset[str]] = frozenset()
+
+    _connected: bool = PrivateAttr(default=False)
 
     if not TYPE_CHECKING:
 
@@ -61,6 +71,31 @@ class SettingsModel(BaseModel):
             if refusal is not None:
                 raise refusal
             self._connect()
+            self._connected = True
+
+        def __setattr__(self, name, value):
+            if name.startswith("_"):
+                super().__setattr__(name, value)
+                return
+            before, refusal = self.__dict__.get(name), None
+            try:
+                super().__setattr__(name, value)
+            except ValidationError as error:
+                refusal = without_inputs(error)
+            if refusal is not None:
+                raise refusal
+            if name in self.connecting and self._connected:
+                try:
+                    self._connect()
+                except EmbeddingError:
+                    self.__dict__[name] = before
+                    raise
+
+        def model_copy(self, *, update=None, deep=False):
+            copied = super().model_copy(update=update, deep=deep)
+            if update:
+                copied._connect()  # noqa: SLF001 - an object of this class
+            return copied
 
         def __getstate__(self):
             self._require_own_connections()

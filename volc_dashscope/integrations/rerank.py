@@ -72,3 +72,4 @@ class RerankFields(SettingsModel):
 
 
 describe_fields(RerankFields, argument_docs(Reranker))
+RerankFields.connecting = (frozenset(RerankFields.model_fields) - _OWN) | {"model", "api_key"}

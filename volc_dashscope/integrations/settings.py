@@ -16,7 +16,7 @@ from volc_dashscope._http import AsyncHttpClient, HttpClient, Limiter, running_l
 from volc_dashscope._request.row_cache import BatchCache
 from volc_dashscope._types import Secret
 from volc_dashscope.client import Client
-from volc_dashscope.errors import ConfigError, EmbeddingError, InputError
+from volc_dashscope.errors import ConfigError, InputError
 from volc_dashscope.inputs import as_iterable
 from volc_dashscope.integrations.construction import MediaRoot, SettingsModel, describe_fields
 from volc_dashscope.models import ModelInfo, Provider, Route
@@ -80,23 +80,6 @@ class ClientFields(SettingsModel):
 
     if not TYPE_CHECKING:
 
-        def __setattr__(self, name, value):
-            before = self.__dict__.get(name)
-            super().__setattr__(name, value)
-            if name in _SHAPING and (self.__pydantic_private__ or {}).get("_client") is not None:
-                # A setting changed later takes effect, or is refused and changed back.
-                try:
-                    self._client = self._make_client()
-                except EmbeddingError:
-                    super().__setattr__(name, before)
-                    raise
-
-        def model_copy(self, *, update=None, deep=False):
-            copied = super().model_copy(update=update, deep=deep)
-            if update:
-                copied._client = copied._make_client()  # noqa: SLF001 - an object of this class
-            return copied
-
         def __getstate__(self):
             state = super().__getstate__()
             warn_of_copied_cache(self.cache)
@@ -157,9 +140,8 @@ class ClientFields(SettingsModel):
 
 describe_fields(ClientFields, documentation())
 
-_KEYS = frozenset({"api_key", "ark_api_key", "dashscope_api_key"})
-# The fields that the client is made from, by any name that an integration has for them.
-_SHAPING = frozenset(ClientFields.model_fields) | {
+_KEYS = ("api_key", "ark_api_key", "dashscope_api_key")
+ClientFields.connecting = (frozenset(ClientFields.model_fields) - _OWN) | {
     *_KEYS,
     "model",
     "model_name",
