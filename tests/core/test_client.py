@@ -18,6 +18,7 @@ from files import clip, picture, png
 from paintings import data_uri, painted
 
 from volc_dashscope import (
+    AsyncClient,
     AuthError,
     BadReplyError,
     BulkError,
@@ -38,6 +39,7 @@ from volc_dashscope import (
     Usage,
     get_model_info,
 )
+from volc_dashscope.bulk import embed_file
 from volc_dashscope.emulator import Fault, Request, Response
 
 ARK, TEXT, MEDIA = (
@@ -711,6 +713,31 @@ def test_replies_that_name_two_models_are_no_result(inside, model) -> None:
 
     assert {BadReplyError} == {type(error) for error in caught.value.failures.values()}
     assert "name two models, 'm0' and 'm1'" in str(caught.value)
+
+
+async def _streamed(client: AsyncClient) -> list[Any]:
+    async with client:
+        return [outcome async for _, outcome in client.stream(_texts(20))]
+
+
+@pytest.mark.parametrize("kind", ["sync", "async", "unordered", "bulk"])
+def test_rows_of_two_models_are_not_mixed_in_a_stream(inside, tmp_path, kind) -> None:
+    replies = iter(range(100))
+    inside.emulator.reply_with(lambda request, response: {**response.json, "model": f"m{next(replies) % 2}"})
+    settings = {"max_concurrency": 1}
+    if kind == "bulk":
+        source = tmp_path / "a.txt"
+        source.write_text("\n".join(_texts(20)), encoding="utf-8")
+        report = embed_file(source, tmp_path / "a.parquet", model=inside.client(TEXT, **settings))
+        said = report.failed_file.read_text(encoding="utf-8").splitlines()
+    elif kind == "async":
+        found = asyncio.run(_streamed(inside.async_client(TEXT, **settings)))
+        said = [str(each) for each in found if isinstance(each, BadReplyError)]
+    else:
+        rows = inside.client(TEXT, **settings).stream(_texts(20), ordered=kind == "sync")
+        said = [str(each) for _, each in rows if isinstance(each, BadReplyError)]
+
+    assert [True] * 10 == ["name two models, 'm0' and 'm1'" in each for each in said]
 
 
 @pytest.mark.parametrize("length", [3, 1], ids=["shorter", "one number"])

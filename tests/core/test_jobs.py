@@ -945,6 +945,16 @@ def test_a_line_that_appears_twice_is_worth_nothing(inside, tmp_path):
     assert "appears twice" in str(result.errors[1])
 
 
+def test_lines_that_name_two_models_are_no_result(inside, tmp_path):
+    lines = [line_of(0), line_of(1)]
+    for line, model in zip(lines, ("m0", "m1"), strict=True):
+        line["response"]["body"]["model"] = model
+    result = collected(inside, tmp_path, *lines)
+
+    assert [1] == list(result.errors)
+    assert "name two models, 'm0' and 'm1'" in str(result.errors[1])
+
+
 @pytest.mark.parametrize("vector_first", [True, False])
 def test_a_line_with_a_vector_and_an_error_is_worth_nothing(inside, tmp_path, vector_first):
     lines = [line_of(1), line_of(1, error={"code": "x"})]

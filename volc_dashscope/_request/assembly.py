@@ -20,6 +20,33 @@ _USAGES = 256
 _ROWS_AT_ONCE = 256
 
 
+class ReplyModel:
+    """
+    The model that replies name. It must be the same in all replies of one call, stream or job.
+
+    Args:
+        foreign: For a server that is not the vendor's, which may answer under any of its names.
+
+    Attributes:
+        name: The name, once a reply has one.
+    """
+
+    def __init__(self, *, foreign: bool) -> None:
+        self._foreign = foreign
+        self.name: str | None = None
+
+    def mismatch(self, name: str | None) -> str | None:
+        """Return how a reply's name differs from that of the earlier replies; where it does not, keep it."""
+        if name is None:
+            return None
+        if not self._foreign and self.name not in (None, name):
+            # Unsourced A9: two model names in the replies of one call are a fault: mixed vectors are
+            # worthless.
+            return f"replies of one call name two models, {self.name!r} and {name!r}"
+        self.name = name
+        return None
+
+
 class Assembly:
     """
     The rows of a call, in the order of its items.
@@ -38,7 +65,7 @@ class Assembly:
             self._multi = [None] * count
         self._usages: list[Usage] = []
         self._request_ids: list[str] = []
-        self._model: str | None = None
+        self._model = ReplyModel(foreign=spec.foreign)
         self.done = bytearray(count)
         self.rows = 0
 
@@ -53,14 +80,7 @@ class Assembly:
             known, length = self._vectors.shape[1], rows.vectors.shape[1]
             if known != length:
                 return f"replies of one call have lengths {known} and {length}"
-        if rows.model is not None:
-            # A self-hosted server may answer under any of its names.
-            if not self._spec.foreign and self._model not in (None, rows.model):
-                # Unsourced A9: two model names in the replies of one call are a fault: mixed vectors are
-                # worthless.
-                return f"replies of one call name two models, {self._model!r} and {rows.model!r}"
-            self._model = rows.model
-        return None
+        return self._model.mismatch(rows.model)
 
     def store(self, where: Sequence[int], rows: Rows) -> None:
         """Put a reply's rows where its items are."""
@@ -113,7 +133,7 @@ class Assembly:
             vectors=table,
             usage=self.usage,
             request_ids=tuple(self._request_ids),
-            model=self._model or self._spec.model,
+            model=self._model.name or self._spec.model,
             sparse=self._sparse,
             multi=self._multi,
             errors=dict(sorted(failures.items())),

@@ -10,12 +10,13 @@ from typing import NamedTuple
 import numpy as np
 
 from volc_dashscope._request import batching
+from volc_dashscope._request.assembly import ReplyModel
 from volc_dashscope._request.items import as_sent
 from volc_dashscope._request.row_cache import RowCache, WriteBuffer
 from volc_dashscope._request.scheduler import Scheduler
 from volc_dashscope._request.validation import check_item, check_settings
 from volc_dashscope._types import Batch, RequestSpec, Rows
-from volc_dashscope.errors import ConfigError, EmbeddingError, InputError
+from volc_dashscope.errors import BadReplyError, ConfigError, EmbeddingError, InputError
 from volc_dashscope.inputs import Item, as_iterable
 from volc_dashscope.results import FloatArray, Usage
 
@@ -61,6 +62,7 @@ class Stream:
         self._ended: dict[int, FloatArray | EmbeddingError] = {}
         self._next = 0
         self._fatal: EmbeddingError | None = None
+        self._model = ReplyModel(foreign=spec.foreign)
         self._ordered = ordered
         writes = row_cache.buffer()
         self._known = None if writes is None else _KnownRows(row_cache, writes, spec, self._answers)
@@ -77,7 +79,11 @@ class Stream:
         requeue: tuple[Batch, ...] = ()
         if isinstance(outcome, Rows) and outcome.vectors is not None:
             self._unbooked += outcome.usage
-            self._finish(batch, outcome.vectors)
+            fault = self._model.mismatch(outcome.model)
+            if fault is None:
+                self._finish(batch, outcome.vectors)
+            else:
+                self._finish(batch, BadReplyError(fault, provider=self._spec.model_info.provider))
         elif not isinstance(outcome, EmbeddingError) or isinstance(outcome, ConfigError):
             raise outcome if isinstance(outcome, BaseException) else AssertionError("rows without vectors")
         elif len(batch) > 1 and (outcome.splittable or isinstance(outcome, InputError)):

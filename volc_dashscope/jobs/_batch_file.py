@@ -20,6 +20,7 @@ from volc_dashscope.jobs._job import Job, JobResult
 from volc_dashscope.jobs._results import ResultCollector, ResultFiles, entries
 from volc_dashscope.models import MIB
 from volc_dashscope.providers import dashscope, parsing
+from volc_dashscope.providers.error_table import sanitize_id
 
 ENDPOINT = "/v1/embeddings"
 MAX_LINES = 50_000
@@ -171,7 +172,7 @@ def _collect_line(entry: dict[str, Any], collector: ResultCollector, spec: Reque
             vector = parsing.in_order(body.get("data"), 1, "index")[0].get("embedding")
         except parsing.Malformed:
             vector = None
-        collector.add(number, vector)
+        collector.add(number, vector, sanitize_id(body.get("model")))
         collector.usage += parsing.usage(body.get("usage"), text=("prompt_tokens", "total_tokens"), image=())
     else:
         status = status if isinstance(status, int) and not isinstance(status, bool) else 400

@@ -12,6 +12,7 @@ from typing import IO, Any
 import numpy as np
 import orjson
 
+from volc_dashscope._request.assembly import ReplyModel
 from volc_dashscope._types import RequestSpec
 from volc_dashscope.errors import BadReplyError, EmbeddingError
 from volc_dashscope.jobs._job import Job, JobResult
@@ -48,6 +49,7 @@ class ResultCollector:
         self._rows: dict[int, FloatArray] = {}
         self._errors: dict[int, EmbeddingError] = {}
         self._request_ids: dict[str, None] = {}
+        self._model = ReplyModel(foreign=spec.foreign)
         self.usage = Usage()
 
     @property
@@ -60,11 +62,13 @@ class ResultCollector:
         if isinstance(request_id, str) and request_id:
             self._request_ids[request_id] = None
 
-    def add(self, number: int, value: Any) -> None:
+    def add(self, number: int, value: Any, model: str | None = None) -> None:
         """Store the vector of a line; a second vector for the same line is an error, since either may be wrong."""
         try:
             if number in self._rows or number in self._errors:
                 raise Malformed("the line appears twice")
+            if fault := self._model.mismatch(model):
+                raise Malformed(fault)
             self._rows[number] = stack([value], self._spec)[0]
         except Malformed as reason:
             self._rows.pop(number, None)
