@@ -46,7 +46,8 @@ class DashScopeRerank(RerankFields, BaseDocumentCompressor):
         api_key: Default: `DASHSCOPE_API_KEY`.
         top_n: How many of the best to return; None for all.
         unknown_media: What to do with a media token of another process: "raise", or "text".
-        media_root: Local files named by a document's metadata must be inside this folder.
+        media_root: Local files named by a document's metadata must be inside this folder, and the files named by
+            `file:` URIs of content blocks, which are refused without it.
 
     Raises:
         ConfigError: No key, an unknown or stopped model, a setting it does not have.
@@ -140,7 +141,7 @@ class DashScopeRerank(RerankFields, BaseDocumentCompressor):
 
     def _item(self, given: Rerankable) -> Item:
         if not isinstance(given, Document):
-            return as_item(given, self.unknown_media)
+            return as_item(given, self.unknown_media, root=self.media_root)
         if isinstance(given, MediaDocument) and given.item is not None:
             return given.item
         if "media_uri" in given.metadata:

@@ -11,8 +11,8 @@ from llama_index.core.schema import BaseNode
 from pydantic import AliasChoices, Field, PrivateAttr, SecretStr
 
 from llama_index_ext.events import announced
-from llama_index_ext.fingerprints import MEDIA_KEY, is_marked
-from llama_index_ext.media import embedded_words, has_media, left_out, medium, nodes_of
+from llama_index_ext.fingerprints import query_words, refuse_marks
+from llama_index_ext.media import has_media, left_out, medium, nodes_of
 from llama_index_ext.media_calls import MediaCalls, rows_of
 from llama_index_ext.node_batch import NodeBatch, aembed_nodes, embed_nodes
 from llama_index_ext.pickling import Portable
@@ -22,7 +22,6 @@ from volc_dashscope import (
     ConfigError,
     EmbeddingResult,
     Image,
-    InputError,
     Item,
     OnError,
     TextType,
@@ -88,7 +87,7 @@ class ClientEmbedding(ListArguments, Portable, ClientFields, MediaCalls):
                 _refuse_cache(value)
             super().__setattr__(name, value)
             if name == "embed_batch_size" and not value:
-                self._use_default_batch_size(self._client)
+                self.embed_batch_size = _default_batch_size(self._client, self.max_concurrency)
 
     @property
     def usage(self) -> Usage:
@@ -195,24 +194,22 @@ class ClientEmbedding(ListArguments, Portable, ClientFields, MediaCalls):
     def _make_client(self) -> Any:
         client = super()._make_client()
         if not self.embed_batch_size:
-            self._use_default_batch_size(client)
+            self.embed_batch_size = _default_batch_size(client, self.max_concurrency)
         return client
-
-    def _use_default_batch_size(self, client: Client) -> None:
-        # Core calls the sync hook once per embed_batch_size: large enough that requests overlap inside.
-        self.embed_batch_size = min(_LARGEST_BATCH, 4 * client.model_info.batch * self.max_concurrency)
 
     def _limiter(self) -> RateLimiterAdapter:
         self._rate_limit = RateLimiterAdapter(self.rate_limiter, self.limiter)
         return self._rate_limit
 
     def _get_query_embedding(self, query: str) -> Embedding:
+        words = query_words(query)
         with self._rate_limit.prepaid():
-            return rows_of(self.embed_unannounced([embedded_words(query)], text_type="query"))[0]
+            return rows_of(self.embed_unannounced([words], text_type="query"))[0]
 
     async def _aget_query_embedding(self, query: str) -> Embedding:
+        words = query_words(query)
         with self._rate_limit.prepaid():
-            return rows_of(await self.aembed_unannounced([embedded_words(query)], text_type="query"))[0]
+            return rows_of(await self.aembed_unannounced([words], text_type="query"))[0]
 
     def _get_text_embedding(self, text: str) -> Embedding:
         return self._get_text_embeddings([text])[0]
@@ -221,12 +218,12 @@ class ClientEmbedding(ListArguments, Portable, ClientFields, MediaCalls):
         return (await self._aget_text_embeddings([text]))[0]
 
     def _get_text_embeddings(self, texts: list[str]) -> list[Embedding]:
-        _refuse_marks(texts)
+        refuse_marks(texts)
         with self._rate_limit.prepaid():
             return rows_of(self.embed_unannounced(texts))
 
     async def _aget_text_embeddings(self, texts: list[str]) -> list[Embedding]:
-        _refuse_marks(texts)
+        refuse_marks(texts)
         with self._rate_limit.prepaid():
             return rows_of(await self.aembed_unannounced(texts))
 
@@ -319,6 +316,11 @@ def _refuse_cache(cache: object) -> None:
         )
 
 
+def _default_batch_size(client: Client, width: int) -> int:
+    # Core calls the sync hook once per embed_batch_size: large enough that requests overlap inside.
+    return min(_LARGEST_BATCH, 4 * client.model_info.batch * width)
+
+
 def _itself(item: Item) -> Item:
     return item
 
@@ -332,16 +334,6 @@ def _tell(result: EmbeddingResult, labels: list[str], vectors: list[Embedding]) 
     done = [index for index in range(len(labels)) if index not in result.errors]
     labels[:] = [labels[index] for index in done]
     vectors.extend(result.vectors[done].tolist() if done else [])
-
-
-def _refuse_marks(texts: Sequence[str]) -> None:
-    for index, text in enumerate(texts):
-        if is_marked(text):
-            raise InputError(
-                f"item {index}: text {MEDIA_KEY}: ... stands for a picture or video that would not be embedded; "
-                "give the nodes to MultiModalNodeEmbedder first, then to the index",
-                index=index,
-            )
 
 
 def _with_vectors(batch: NodeBatch) -> list[BaseNode]:

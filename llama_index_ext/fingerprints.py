@@ -21,7 +21,7 @@ from llama_index.core.schema import (
 )
 from pydantic import PrivateAttr
 
-from llama_index_ext.media import has_media, nodes_of, own_text, parts_of
+from llama_index_ext.media import embedded_words, has_media, nodes_of, own_text, parts_of
 from volc_dashscope import Fused, InputError, Part
 from volc_dashscope.inputs import digest
 
@@ -84,6 +84,38 @@ def annotated(node: BaseNode, **notes: str) -> BaseNode:
 def is_marked(text: object) -> bool:
     """Return whether a text is the digest that `fingerprint` gave a picture or video instead of content."""
     return isinstance(text, str) and MEDIA_KEY in text and _MARK.search(text) is not None
+
+
+def refuse_marks(texts: Sequence[str]) -> None:
+    """
+    Refuse texts that are the digest that `fingerprint` gave a picture or video instead of content.
+
+    Raises:
+        InputError: With the index of the first.
+    """
+    for index, text in enumerate(texts):
+        if is_marked(text):
+            raise InputError(
+                f"item {index}: text {MEDIA_KEY}: ... stands for a picture or video that would not be embedded; "
+                "give the nodes to MultiModalNodeEmbedder first, then to the index",
+                index=index,
+            )
+
+
+def query_words(query: str) -> str:
+    """
+    Return the text of a query that is embedded.
+
+    Raises:
+        InputError: It has none, or is the digest of a picture or video.
+    """
+    words = embedded_words(query)
+    if is_marked(words):
+        raise InputError(
+            f"the query {MEDIA_KEY}: ... is what stands for the picture or video of a node, and not its content; "
+            "query by the picture: query_bundle(image=...)"
+        )
+    return words
 
 
 def with_hash(node: BaseNode, kept: str) -> BaseNode:

@@ -11,7 +11,7 @@ from pydantic import AliasChoices, Field, SecretStr
 
 from llama_index_ext.embeddings import ClientEmbedding, ListArguments
 from llama_index_ext.events import announced_sparse, callback
-from llama_index_ext.fingerprints import MEDIA_KEY
+from llama_index_ext.fingerprints import MEDIA_KEY, query_words, refuse_marks
 from llama_index_ext.media import QueryWords
 from volc_dashscope import EmbeddingResult, InputError, SparseVector, TextType, Usage
 from volc_dashscope.integrations.hybrid import sparse_calls, sparse_rows
@@ -47,21 +47,23 @@ class _Sparse(ListArguments, ClientFields, BaseSparseEmbedding):
         return self.model_name, self.api_key
 
     def _get_query_embedding(self, query: str) -> SparseEmbedding:
-        return self._embed([query], "query")[0]
+        return self._embed([query_words(query)], "query")[0]
 
     async def _aget_query_embedding(self, query: str) -> SparseEmbedding:
-        return (await self._aembed([query], "query"))[0]
+        return (await self._aembed([query_words(query)], "query"))[0]
 
     def _get_text_embedding(self, text: str) -> SparseEmbedding:
-        return self._embed([text], "document")[0]
+        return self._get_text_embeddings([text])[0]
 
     async def _aget_text_embedding(self, text: str) -> SparseEmbedding:
-        return (await self._aembed([text], "document"))[0]
+        return (await self._aget_text_embeddings([text]))[0]
 
     def _get_text_embeddings(self, texts: list[str]) -> list[SparseEmbedding]:
+        refuse_marks(texts)
         return self._embed(texts, "document")
 
     async def _aget_text_embeddings(self, texts: list[str]) -> list[SparseEmbedding]:
+        refuse_marks(texts)
         return await self._aembed(texts, "document")
 
     # Core's class raises events and spans of its dispatcher; callbacks, which it has none for, are raised here.

@@ -86,6 +86,19 @@ def test_media_root_fences_what_metadata_names(rerank, pictures, tmp_path):
         fenced.compress_documents([Document("x", metadata=pictures[0].metadata)], "blue")
 
 
+@pytest.mark.parametrize("key", ["image", "url"])
+def test_a_block_names_a_file_inside_media_root(rerank, red_png, key):
+    uri = red_png.as_uri()
+    block = {"image": uri} if key == "image" else {"type": "image", "url": uri}
+
+    fenced = rerank(media_root=red_png.parent)
+
+    assert [0] == [found["index"] for found in fenced.rerank([block], block)]
+    for made in (rerank(), rerank(media_root=red_png.parent.parent / "no such folder")):
+        with pytest.raises(InputError):
+            made.rerank(["red"], block)
+
+
 QUERIES = {
     "text": lambda image: "something blue",
     "media token": lambda image: media(image, "what is like this"),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
 from li_goods import RAINCOAT, RED, goods, uid
 from llama_index.core import StorageContext, VectorStoreIndex
 from llama_index.core.ingestion import IngestionPipeline
-from llama_index.core.schema import BaseNode, TextNode
+from llama_index.core.schema import BaseNode, ImageNode, MetadataMode, TextNode
 from llama_index.core.vector_stores.types import VectorStoreQueryMode
 from samples import V4, VL
 
@@ -224,3 +225,39 @@ async def test_an_index_kept_with_its_context_finds_notes_in_hybrid_mode(inside,
     index = VectorStoreIndex(notes(), storage_context=context, embed_model=embed_model)
 
     assert uid(3) == index.as_retriever(**HYBRID).retrieve("blue sea")[0].node.node_id
+
+
+METHODS = {
+    "a query": lambda made, text: made.get_query_embedding(text),
+    "a query, awaited": lambda made, text: asyncio.run(made.aget_query_embedding(text)),
+    "one text": lambda made, text: made.get_text_embedding(text),
+    "one text, awaited": lambda made, text: asyncio.run(made.aget_text_embedding(text)),
+    "texts": lambda made, text: made.get_text_embedding_batch(["a", text]),
+    "texts, awaited": lambda made, text: asyncio.run(made.aget_text_embedding_batch(["a", text])),
+}
+
+
+@pytest.mark.parametrize("kind", [ArkMultiModalEmbedding, DashScopeMultiModalEmbedding, *SPARSE])
+@pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
+def test_what_stands_for_a_picture_has_no_vector_of_its_letters(
+    inside, embed_model_of, red_png, kind, method
+):
+    """Core passes a node's content, and such a node has only the line that keeps it from being empty."""
+    made = embed_model_of(kind, inside, **({} if "Ark" in kind.__name__ else {"model": V4}))
+    node = fingerprint([ImageNode(image_path=str(red_png))])[0]
+
+    with pytest.raises(InputError, match=r"stands for (a|the) picture or video"):
+        method(made, node.get_content(metadata_mode=MetadataMode.EMBED))
+    assert 0 == len(inside.emulator.ledger)
+
+
+@pytest.mark.parametrize("kind", SPARSE)
+@pytest.mark.parametrize("method", [METHODS["a query"], METHODS["a query, awaited"]], ids=["sync", "async"])
+def test_a_question_has_no_sparse_vector(inside, embed_model_of, red_png, kind, method):
+    dense, made = embed_model_of(ArkMultiModalEmbedding, inside), embed_model_of(kind, inside)
+    bare = query_bundle(image=red_png, question="Which chair?", embed_model=dense)
+    both = query_bundle("lamp", image=red_png, question="Which chair?", embed_model=dense)
+
+    with pytest.raises(InputError, match=r"a question is not embedded"):
+        method(made, bare.query_str)
+    assert method(made, "lamp") == method(made, both.query_str)
