@@ -7,9 +7,9 @@ pytest where it is installed, and must cost nothing there.
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
+from volc_dashscope import _lazy
 from volc_dashscope._version import __version__
 
 if TYPE_CHECKING:
@@ -79,6 +79,7 @@ __all__ = [
 ]
 
 _NAMES = {
+    "cache": (),
     "_types": ("OnError", "OutputType", "TextType"),
     "client": ("AsyncClient", "Client"),
     "errors": (
@@ -103,20 +104,12 @@ _NAMES = {
     "results": ("EmbeddingResult", "SparseVector", "Usage"),
     "settings": ("ClientSettings",),
 }
-_MODULE_OF = {name: module for module, names in _NAMES.items() for name in names}
-_MODULES = frozenset(("cache", *(module for module in _NAMES if not module.startswith("_"))))
 
 
 def __getattr__(name: str) -> object:
     """Load a public name, or a module such as `volc_dashscope.errors`, at its first use."""
-    if name in _MODULES:
-        return import_module(f"{__name__}.{name}")
-    if name not in _MODULE_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value: object = getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
-    globals()[name] = value
-    return value
+    return _lazy.load(__name__, _NAMES, name)
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__, *_MODULES})
+    return _lazy.listed(__name__, _NAMES)

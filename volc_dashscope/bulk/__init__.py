@@ -12,8 +12,9 @@ A name loads its module when it is first used: a search of a folder needs neithe
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from volc_dashscope import _lazy
 
 if TYPE_CHECKING:
     from volc_dashscope.bulk._batch import embed_batch
@@ -44,33 +45,21 @@ __all__ = [
     "rerank_file",
 ]
 
-_MODULE_OF = {
-    "Columns": "_records",
-    "PairColumns": "_pairs",
-    "Preview": "_report",
-    "Progress": "_report",
-    "ProgressCallback": "_report",
-    "Report": "_report",
-    "ScanCallback": "_sources",
-    "Source": "_sources",
-    "count_rows": "_sources",
-    "embed_batch": "_batch",
-    "embed_file": "_embed",
-    "is_up_to_date": "_embed",
-    "open_source": "_sources",
-    "preview": "_preview",
-    "preview_rerank": "_preview",
-    "rerank_file": "_rerank",
+_NAMES = {
+    "_batch": ("embed_batch",),
+    "_embed": ("embed_file", "is_up_to_date"),
+    "_pairs": ("PairColumns",),
+    "_preview": ("preview", "preview_rerank"),
+    "_records": ("Columns",),
+    "_report": ("Preview", "Progress", "ProgressCallback", "Report"),
+    "_rerank": ("rerank_file",),
+    "_sources": ("ScanCallback", "Source", "count_rows", "open_source"),
 }
 
 
 def __getattr__(name: str) -> object:
-    if name not in _MODULE_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value: object = getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
-    globals()[name] = value
-    return value
+    return _lazy.load(__name__, _NAMES, name)
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return _lazy.listed(__name__, _NAMES)

@@ -6,8 +6,9 @@ A name loads its module when it is first used: the pytest plugin is imported in 
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from volc_dashscope import _lazy
 
 if TYPE_CHECKING:
     from volc_dashscope.emulator.emulator import Emulator
@@ -17,24 +18,17 @@ if TYPE_CHECKING:
 
 __all__ = ["Emulator", "Entry", "Fault", "Faults", "Ledger", "Request", "Response"]
 
-_MODULE_OF = {
-    "Emulator": "emulator",
-    "Entry": "ledger",
-    "Fault": "faults",
-    "Faults": "faults",
-    "Ledger": "ledger",
-    "Request": "exchange",
-    "Response": "exchange",
+_NAMES = {
+    "emulator": ("Emulator",),
+    "exchange": ("Request", "Response"),
+    "faults": ("Fault", "Faults"),
+    "ledger": ("Entry", "Ledger"),
 }
 
 
 def __getattr__(name: str) -> object:
-    if name not in _MODULE_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value: object = getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
-    globals()[name] = value
-    return value
+    return _lazy.load(__name__, _NAMES, name)
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return _lazy.listed(__name__, _NAMES)
