@@ -12,7 +12,7 @@ from pydantic import AliasChoices, Field, PrivateAttr, SecretStr
 
 from llama_index_ext.events import announced
 from llama_index_ext.fingerprints import query_words, refuse_marks
-from llama_index_ext.media import has_media, left_out, medium, nodes_of
+from llama_index_ext.media import is_plain, medium, nodes_of
 from llama_index_ext.media_calls import MediaCalls, rows_of
 from llama_index_ext.node_batch import NodeBatch, aembed_nodes, embed_nodes
 from llama_index_ext.pickling import Portable
@@ -108,17 +108,18 @@ class ClientEmbedding(ListArguments, Portable, ClientFields, MediaCalls):
         """
         Embed nodes as a transform of a pipeline: their text, or with media as `MultiModalNodeEmbedder` does.
 
-        Core itself would embed the text or metadata beside a picture instead of the picture.
+        Core itself would embed the text or metadata beside a picture instead of the picture, and the metadata of a node
+        without text.
         """
         nodes = nodes_of(nodes)
-        if not any(has_media(node) or left_out(node) for node in nodes):
+        if all(is_plain(node) for node in nodes):
             return super().__call__(nodes, **kwargs)
         return _with_vectors(embed_nodes(self, nodes))
 
     async def acall(self, nodes: Sequence[BaseNode], **kwargs: Any) -> Sequence[BaseNode]:
         """As calling it, awaited."""
         nodes = nodes_of(nodes)
-        if not any(has_media(node) or left_out(node) for node in nodes):
+        if all(is_plain(node) for node in nodes):
             return await super().acall(nodes, **kwargs)
         return _with_vectors(await aembed_nodes(self, nodes))
 

@@ -60,7 +60,11 @@ def parts_of(node: BaseNode, *, root: str | Path | None) -> list[Part]:
     found: list[Part] = [*_text(node), *_image(node, root), *_video(node, root)]
     if not found:
         missed = left_out(node)
-        hint = f"; {' and '.join(missed)} cannot be embedded" if missed else ""
+        hint = (
+            f"; {' and '.join(missed)} cannot be embedded"
+            if missed
+            else "; a node parser keeps text alone, so give pictures and videos to the embedder without one"
+        )
         raise InputError(f"it holds no text, image or video{hint}")
     return found
 
@@ -94,6 +98,16 @@ def has_media(node: BaseNode) -> bool:
     return isinstance(node, ImageNode) or (
         isinstance(node, Node) and (node.image_resource is not None or node.video_resource is not None)
     )
+
+
+def is_plain(node: BaseNode) -> bool:
+    """
+    Return whether core's way with a node is right: to embed its text with the metadata.
+
+    It is not where the node has a picture or video, or no text of its own: metadata is then all that core embeds.
+    """
+    known = isinstance(node, TextNode | Node)
+    return not (has_media(node) or left_out(node) or (known and not own_text(node)))
 
 
 def left_out(node: BaseNode) -> list[str]:

@@ -290,6 +290,42 @@ async def test_the_embedding_itself_embeds_the_pictures_of_nodes(
 
 
 @EACH_MODE
+@pytest.mark.parametrize("kind", [ArkMultiModalEmbedding, DashScopeMultiModalEmbedding])
+async def test_what_a_splitter_left_of_a_picture_is_refused_and_not_embedded_as_its_metadata(
+    inside, embed_model_of, pictures, kind, awaited
+):
+    document = Document(
+        image_resource=MediaResource(path=pictures["red"]), metadata={"file_name": "a.png"}, id_=RED
+    )
+    model = embed_model_of(kind, inside)
+    pipeline = IngestionPipeline(transformations=[SentenceSplitter(), model])
+
+    with pytest.raises(InputError, match=r"holds no text, image or video; a node parser keeps text alone"):
+        await run(pipeline, [document], awaited)
+    assert 0 == len(inside.emulator.ledger)
+
+
+@EACH_MODE
+async def test_pictures_are_embedded_as_transformations_of_an_index(
+    inside, embed_model_of, pictures, awaited
+):
+    model = embed_model_of(ArkMultiModalEmbedding, inside)
+    document = ImageDocument(image_path=str(pictures["red"]), metadata={"file_name": "a.png"})
+
+    VectorStoreIndex.from_documents(
+        [document],
+        embed_model=model,
+        transformations=[MultiModalNodeEmbedder(embed_model=model)],
+        storage_context=StorageContext.from_defaults(),
+        use_async=awaited,
+    )
+
+    assert [["image_url"]] == [
+        [part["type"] for part in request.body["input"]] for request in inside.emulator.ledger
+    ]
+
+
+@EACH_MODE
 async def test_a_captioned_picture_is_not_served_from_a_run_over_the_caption(
     inside, embed_model_of, pictures, awaited
 ):
