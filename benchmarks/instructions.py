@@ -2,10 +2,11 @@
 python -m benchmarks.instructions [--lines] [--check]: work per item, which a busy machine does not change.
 
 Counts what the client does without a network: check, plan, build and read; a call whose rows are cached, and the
-writing of rows; a row of a bulk job; the start of the command. Instructions need valgrind (callgrind). With --lines,
-and where there is no valgrind, lines of this package that Python runs are counted instead: any machine counts the
-same, and the tests do so. --check compares with `results/instructions.json` or `results/lines.json` and fails where
-a count has grown by more than a twentieth; without it the counts are written there.
+writing of rows; a row of a bulk job, and a picture of its preview; the start of the command. Instructions need
+valgrind (callgrind). With --lines, and where there is no valgrind, lines of this package that Python runs are
+counted instead: any machine counts the same, and the tests do so. --check compares with `results/instructions.json`
+or `results/lines.json` and fails where a count has grown by more than a twentieth; without it the counts are written
+there.
 """
 
 from __future__ import annotations
@@ -125,7 +126,17 @@ def _bulk_pieces(folder: Path) -> dict[str, Piece]:
         report = embed_file(source, folder / "out.parquet", model=client, restart=True)
         assert report.rows == len(TEXTS)
 
-    return {"bulk: row": Piece(work, len(TEXTS), 2)}
+    return {"bulk: row": Piece(work, len(TEXTS), 2), "preview: picture": _preview_piece(folder / "pictures")}
+
+
+def _preview_piece(folder: Path) -> Piece:
+    from benchmarks.contenders import VISION
+    from benchmarks.waits import paint
+    from volc_dashscope.bulk import preview
+
+    folder.mkdir()
+    paint(folder, 100, (32, 24))
+    return Piece(lambda: preview(folder, model=VISION), 100, 5)
 
 
 def _control(*arguments: str) -> str:

@@ -205,12 +205,11 @@ def _rerank_rule(count: _Count, spec: RequestSpec) -> str:
     return "; ".join(said) + "."
 
 
-def estimate_spec(items: Iterable[Item], spec: RequestSpec) -> Estimate:
-    """Count what items would send and cost."""
+def estimate_spec(items: Iterable[Item], spec: RequestSpec, *, checked: bool = False) -> Estimate:
+    """Count what items would send and cost; `checked` ones are as they are sent."""
     check_settings(spec)
-    found = spec.model_info
-    count = _Count()
-    requests = sum(1 for _ in plan(count.over(items, spec), spec))
+    found, count = spec.model_info, _Count()
+    requests = sum(1 for _ in plan(count.over(items, spec, checked=checked), spec))
     tokens = (count.text + count.media[0], None if count.endless else count.text + count.media[1])
     price = _price(count, spec)
     return Estimate(
@@ -244,12 +243,13 @@ class _Count:
     shrunk: int = 0
     kinds: set[Modality] = field(default_factory=set)
 
-    def over(self, items: Iterable[Item], spec: RequestSpec) -> Iterator[tuple[int, Item]]:
+    def over(self, items: Iterable[Item], spec: RequestSpec, *, checked: bool) -> Iterator[tuple[int, Item]]:
         """Count each item as it passes by; an iterator of a million stays one."""
         lazy = isinstance(items, Iterator) and not hasattr(items, "readline")
         for index, given in enumerate(items if lazy else items_of(items)):
-            item, _ = as_sent(given, spec)
-            check_items((item,), spec, first=index)
+            item = given if checked else as_sent(given, spec)[0]
+            if not checked:
+                check_items((item,), spec, first=index)
             self.items += 1
             self.add(item, spec)
             yield index, item

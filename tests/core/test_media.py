@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import struct
+import sys
 import tempfile
 import threading
 import time
@@ -496,6 +497,55 @@ def test_a_directory_swapped_for_a_link_meanwhile_never_leads_outside(fence: Pat
         swapper.join()
 
     assert {b"inside"} == seen
+
+
+def test_a_directory_moved_out_and_replaced_by_a_link_to_it_is_outside(fence: Path, tmp_path: Path) -> None:
+    """Its path is known from the file before, and leads to the same directory; only that is elsewhere now."""
+    (fence / "deep" / "a.png").write_bytes(_written("PNG"))
+    with open_fenced(fence / "deep" / "a.png", fence) as file:
+        head = file.read(8)
+
+    (fence / "deep").rename(tmp_path / "moved")
+    (fence / "deep").symlink_to(tmp_path / "moved")
+
+    assert PNG_MAGIC == head
+    with pytest.raises(InputError, match="outside root"):
+        open_fenced(fence / "deep" / "a.png", fence)
+
+
+def test_a_directory_replaced_by_a_link_out_of_the_root_is_outside(fence: Path, tmp_path: Path) -> None:
+    (fence / "deep" / "out.png").write_bytes(_written("PNG"))
+    with open_fenced(fence / "deep" / "out.png", fence) as file:
+        head = file.read(8)
+
+    (fence / "deep" / "out.png").unlink()
+    (fence / "deep").rmdir()
+    (fence / "deep").symlink_to(tmp_path)
+
+    assert PNG_MAGIC == head
+    with pytest.raises(InputError, match="outside root"):
+        open_fenced(fence / "deep" / "out.png", fence)
+
+
+def test_the_links_of_a_folder_are_followed_once_for_all_of_its_files(fence: Path) -> None:
+    """`realpath` looks at every part of a path; one look at each file itself is enough."""
+    paths = [fence / "deep" / f"{number}.png" for number in range(20)]
+    for path in paths:
+        path.write_bytes(_written("PNG"))
+    looks = []
+
+    def note(frame: object, event: str, called: object) -> None:
+        if event == "c_call" and called is os.lstat:
+            looks.append(called)
+
+    sys.setprofile(note)
+    try:
+        for path in paths:
+            open_fenced(path, fence).close()
+    finally:
+        sys.setprofile(None)
+
+    assert len(paths) <= len(looks) < 2 * len(paths)
 
 
 def test_a_root_reached_through_a_link_is_the_directory_behind_it(fence: Path, tmp_path: Path) -> None:

@@ -33,8 +33,8 @@ from volc_dashscope.emulator import Response
 BREAKAGES = [
     Breakage(
         "volc_dashscope/_media/_files.py",
-        "    if fence is not None and not Path(real).is_relative_to(fence):",
-        "    if fence is not None and not str(real).startswith(str(fence)):",
+        "real == fence or real.startswith(fence if fence.endswith(os.sep) else fence + os.sep)",
+        "real.startswith(fence)",
         "test_nothing_outside_the_fence_is_opened",
     ),
     Breakage(
@@ -45,7 +45,7 @@ BREAKAGES = [
     ),
     Breakage(
         "volc_dashscope/_media/_files.py",
-        "        _require_regular(os.stat(real), path)\n",
+        "        _require_regular(os.stat(real) if status is None else status, path)\n",
         "",
         "test_only_regular_files_are_opened",
     ),
@@ -75,8 +75,8 @@ BREAKAGES = [
     ),
     Breakage(
         "volc_dashscope/_media/_files.py",
-        "    if fence is not None and not Path(real).is_relative_to(fence):",
-        "    if fence is not None and Path(real).parent != fence:",
+        "real == fence or real.startswith(fence if fence.endswith(os.sep) else fence + os.sep)",
+        "os.path.dirname(real) == fence",
         "test_what_is_inside_the_fence_is_opened",
     ),
     Breakage(

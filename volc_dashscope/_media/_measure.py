@@ -82,7 +82,8 @@ def _unpack(layout: str, at: Reader, offset: int) -> tuple[Any, ...]:
 def _jpeg(at: Reader) -> Size | None:
     offset = 2
     for _ in range(_MAX_STEPS):
-        prefix, marker = _unpack(">BB", at, offset)
+        # No segment that says anything ends with its marker, so that the length can be read with it.
+        prefix, marker, length = _unpack(">BBH", at, offset)
         if prefix != 0xFF or marker in (0x00, 0xD9, 0xDA):
             return None
         if marker == 0xFF:
@@ -93,7 +94,6 @@ def _jpeg(at: Reader) -> Size | None:
             height, width = _unpack(">HH", at, offset + 5)
             return width, height
         else:
-            (length,) = _unpack(">H", at, offset + 2)
             offset += 2 + length
     return None
 

@@ -118,12 +118,14 @@ class LocalFile:
         fence = None if root is None else _absolute(root)
         with open_fenced(place, fence) as file:
             status = os.fstat(file.fileno())
+            head = file.read(HEAD_BYTES)
             try:
-                media = recognise(file.read(HEAD_BYTES), kind, None)
+                media = recognise(head, kind, None)
             except InputError as exc:
                 raise InputError(f"file {show_path(place)}: {exc}") from exc
-            pixels = measure(_reader(file, status.st_size), media.format)
-            seconds = duration(_reader(file, status.st_size), media.format)
+            read = _reader(file, head, status.st_size)
+            pixels = measure(read, media.format)
+            seconds = duration(read, media.format)
         return cls(place, fence, status.st_size, status.st_mtime_ns, media, pixels, seconds)
 
     def __repr__(self) -> str:
@@ -174,22 +176,28 @@ def _absolute(path: str | os.PathLike[str]) -> Path:
     text = os.fspath(path) if isinstance(path, (str, os.PathLike)) else None
     if not isinstance(text, str):
         raise InputError(f"expected a path as str or Path, got {type(path).__name__}")
-    text = local_path(text)
+    # An absolute `Path` is no URL, and stays as it is: a folder's root comes with each of its files.
+    kept = path if isinstance(path, Path) and path.is_absolute() else None
+    plain = text if kept is not None else local_path(text)
     try:
-        possible = b"\0" not in os.fsencode(text)
+        possible = b"\0" not in os.fsencode(plain)
     except UnicodeEncodeError:
         possible = False
     if not possible:
         raise InputError("the path holds a character that no file name can hold")
-    return Path(text).absolute()
+    return Path(plain).absolute() if kept is None else kept
 
 
 def _label(media: MediaType, pixels: Size | None) -> str:
     return f"{media.mime} {pixels[0]}x{pixels[1]}" if pixels else media.mime
 
 
-def _reader(file: BinaryIO, size: int) -> Reader:
+def _reader(file: BinaryIO, head: bytes, size: int) -> Reader:
+    """Return what reads any part of a file, of which the first bytes are known."""
+
     def at(offset: int, count: int) -> bytes:
+        if offset + count <= len(head):
+            return head[offset : offset + count]
         if offset >= size:
             return b""
         file.seek(offset)

@@ -58,7 +58,7 @@ def preview(
     opened = source if isinstance(source, Source) else open_source(source)
     opened.check(spec)
     count = _Count(opened, spec, None if output is None else Path(output))
-    guess = estimate_spec(count.items(), spec)
+    guess = estimate_spec(count.items(), spec, checked=True)
     limits = settings_of(model, settings, owner="preview")
     return _preview(count, guess, limits.requests_per_minute, limits.tokens_per_minute)
 
