@@ -68,7 +68,7 @@ def _fused(blocks: Sequence[object], unknown: UnknownMedia, root: str | Path | N
     for block in blocks:
         whole.extend(parts(as_item(block, unknown, root=root)))
     if not whole:
-        raise InputError("an empty list of content blocks")
+        raise InputError("the list of content blocks is empty")
     return whole[0] if len(whole) == 1 else Fused(*whole)
 
 
@@ -81,7 +81,7 @@ def _block(block: Mapping[str, Any], root: str | Path | None) -> Item:
         return _text(block.get("text"))
     if not isinstance(kind, str) or kind not in _KINDS:
         raise InputError(
-            f"content block of type {kind!r}; text, image, video, image_url and video_url can be embedded"
+            f"a content block has type {kind!r}; allowed are text, image, video, image_url and video_url"
         )
     medium = _KINDS[kind]
     if kind in ("image", "video"):
@@ -98,11 +98,11 @@ def _v1(block: Mapping[str, Any], kind: type[Image] | type[Video], root: str | P
     _require_known(block, {"url", "base64", "data", "source_type", "mime_type", "file_id"}, kind)
     if _given(block, "file_id"):
         raise InputError(
-            "a content block with a file_id; file ids of other services mean nothing here, give url or base64"
+            "a content block has a file_id, which names a file at another service; pass url or base64"
         )
     sources = [name for name in ("url", "base64", "data") if _given(block, name)]
     if len(sources) > 1:
-        raise InputError(f"an image or video block with {' and '.join(sources)}; give one of them")
+        raise InputError(f"an image or video block has {' and '.join(sources)}; pass only one of them")
     knobs = _knobs(block)
     encoded = block.get("base64") or (block.get("data") if block.get("source_type") == "base64" else None)
     if isinstance(encoded, str):
@@ -135,7 +135,7 @@ def _dashscope(block: Mapping[str, Any], root: str | Path | None) -> Item:
                 raise InputError(f"multi_images must be a list, got one {type(value).__name__}; pass [one]")
             whole.append(Frames([_url(url, Image, root, {}) for url in value]))
     if not whole:
-        raise InputError("an empty content block")
+        raise InputError("the content block is empty")
     return whole[0] if len(whole) == 1 else Fused(*whole)
 
 
@@ -157,11 +157,11 @@ def _require_known(
             continue
         if key in _KNOBS:
             raise InputError(
-                f"content block with the key {key!r}, which says how a video is sampled, and no video"
+                f"a content block has the key {key!r}, which sets how a video is sampled, but no video"
             )
         kind = block.get("type")
-        seen = f"content block of type {kind!r} with" if kind is not None else "content block with"
-        raise InputError(f"{seen} the key {key!r}; known beside it are {', '.join(sorted(allowed))}")
+        seen = f"a content block of type {kind!r} has" if kind is not None else "a content block has"
+        raise InputError(f"{seen} the unknown key {key!r}; allowed are {', '.join(sorted(allowed))}")
 
 
 def _require_no_knob_in_metadata(holder: Mapping[str, Any]) -> None:
@@ -171,8 +171,8 @@ def _require_no_knob_in_metadata(holder: Mapping[str, Any]) -> None:
     for name in _KNOBS:
         if metadata.get(name) is not None:
             raise InputError(
-                f"a video block with {name!r} in its metadata, which shapes no vector; "
-                "put it beside its URL or in extras"
+                f"a video block with {name!r} in its metadata, where it has no effect; "
+                "put it next to the URL or in extras"
             )
 
 
@@ -185,7 +185,7 @@ def _knobs(*blocks: Mapping[str, Any]) -> dict[str, Any]:
                 if source.get(name) is None:
                     continue
                 if found.setdefault(name, source[name]) != source[name]:
-                    raise InputError(f"a content block says {name} twice, and differently")
+                    raise InputError(f"a content block sets {name} twice, to different values")
     return found
 
 
@@ -215,7 +215,7 @@ def _url(value: object, kind: type[M], root: str | Path | None, knobs: Mapping[s
         if root is None:
             # Blocks come from chats and stores: without media_root, any of them could name any file.
             raise InputError(
-                "a URL with scheme 'file' in a content block is opened inside media_root only; set media_root"
+                "a content block has a file: URL, but media_root is not set; set it to the folder of local files"
             )
         return kind.from_path(value, root=root, **knobs)
     return kind.from_url(value, **knobs)

@@ -56,14 +56,18 @@ class MediaStr(str):
 
     def __new__(cls, item: Item, caption: str = "", *, media_uri: str | None = None) -> MediaStr:
         if media_uri is not None and media_uri[:5].lower() == "data:":
-            raise InputError("media_uri is a data URI; stores would keep the content itself, give an address")
+            raise InputError(
+                "media_uri is a data URI, so a store would keep the content itself; pass an address"
+            )
         key, caption = digest(item), caption_of(caption)
         try:
             caption = check_text(caption) if caption else caption
         except InputError as error:
-            raise InputError(f"the caption: {error}") from error
+            raise InputError(f"caption: {error}") from error
         if is_touched(caption):
-            raise InputError("the caption holds a media token or a piece of one; give the words alone")
+            raise InputError(
+                "the caption contains a media token or part of one; pass only the caption's own text"
+            )
         made = super().__new__(cls, with_token(caption or _caption(item), key))
         made.item = item
         made.media_uri = media_uri if media_uri is not None else uri_of(item)
@@ -131,7 +135,7 @@ class MediaDocument(Document):
             page_content = str.__str__(text)
             known = {**text.metadata, **known}
         elif page_content is None:
-            raise InputError("MediaDocument needs an item")
+            raise InputError("MediaDocument needs an item: text, Image, Video, Frames or Fused")
         # A framework that copies documents by their fields passes page_content with the token in it.
         super().__init__(page_content, metadata=known, **fields)
         self._item = item
@@ -172,11 +176,11 @@ def resolve(text: str, unknown: UnknownMedia) -> Item:
     if key is not None:
         raise MediaTokenError(
             f"the text ends in the media token {key[:12]}…, which this process did not make; make the item again "
-            'with media() or MediaDocument, or embed such texts as they stand with unknown_media="text"'
+            'with media() or MediaDocument, or embed such texts as plain text with unknown_media="text"'
         )
     raise MediaTokenError(
-        "the text holds a media token that was cut, changed, or has something behind it; pass the text of media() "
-        'as it is, or embed such texts as they stand with unknown_media="text"'
+        "the text contains a media token that was cut, changed or followed by other text; pass the text of media() "
+        'unchanged, or embed such texts as plain text with unknown_media="text"'
     )
 
 

@@ -63,7 +63,7 @@ class _MultimodalEmbeddings(MediaCalls, Embeddings):
     unknown_media: UnknownMedia = "raise"
     text_type: Role = Field(
         default="auto",
-        description='The role of everything: "query", "document", None for one role for all, or "auto": by method.',
+        description='Role of each item: "query", "document", None (the same for all), or "auto" (by method).',
     )
 
     _key_field: ClassVar[str]
@@ -166,7 +166,7 @@ class _MultimodalEmbeddings(MediaCalls, Embeddings):
         From here on one request gets the dense and the sparse vector of a text; the second call costs nothing.
 
         Raises:
-            InputError: The model gives no sparse vectors.
+            InputError: The model does not support sparse vectors.
         """
         return sparse.qdrant(*self._sparse_encoders())
 
@@ -196,7 +196,7 @@ class _MultimodalEmbeddings(MediaCalls, Embeddings):
 
     def _sparse_encoders(self) -> tuple[sparse.SparseEncoder, sparse.AsyncSparseEncoder]:
         if not self._client.model_info.sparse:
-            raise InputError(f"{self.model} gives no sparse vectors")
+            raise InputError(f"{self.model} does not support sparse vectors")
         self._hybrid = True
 
         def encode(given: Sequence[Embeddable], role: TextType) -> list[SparseVector]:

@@ -44,12 +44,12 @@ def langgraph_index(
     length = embeddings.dimension
     if length is None:
         raise ConfigError(
-            f"{embeddings.model} is not in the table; give dimensions=, which the store must know"
+            f"{embeddings.model} is not in the table of models; pass dimensions=, which the store needs"
         )
     if postgres is not None and length > _MOST[postgres]:
         ways_out = "dimensions=1024" + (' or postgres="halfvec"' if length <= _MOST["halfvec"] else "")
         raise ConfigError(
-            f"{embeddings.model} gives {length} dimensions, and PostgreSQL indexes at most {_MOST[postgres]} of a "
+            f"{embeddings.model} has {length} dimensions; PostgreSQL indexes at most {_MOST[postgres]} of a "
             f"{postgres}; use {ways_out}"
         )
     index: dict[str, Any] = {"dims": length, "embed": _in_one_role(embeddings)}

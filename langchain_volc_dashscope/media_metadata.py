@@ -150,7 +150,7 @@ def _loaded(spelt: object) -> list[dict[str, Any]]:
     except orjson.JSONDecodeError:
         found = None
     if not isinstance(found, list) or not found or not all(isinstance(entry, dict) for entry in found):
-        raise InputError("media_parts in the document's metadata is not what MediaDocument writes")
+        raise InputError("media_parts in the document's metadata was not written by MediaDocument")
     return found
 
 
@@ -167,13 +167,15 @@ def _restored(entry: dict[str, Any], uri: str, root: str | Path | None) -> Part:
 
 def _medium(kind: type[M], uri: object, root: str | Path | None, **knobs: Any) -> M:
     if not isinstance(uri, str):
-        raise InputError(f"the address of a medium must be str, got {type(uri).__name__}")
+        raise InputError(f"media_uri must be str, got {type(uri).__name__}")
     address = urlsplit(uri)
     if address.scheme in ("http", "https", "oss"):
         return kind.from_url(uri, **knobs)
     if address.scheme == "file":
         return kind.from_path(uri, root=root, **knobs)
-    way = "make it a signed https: URL" if len(address.scheme) > 1 else "for a local file: Path(...).as_uri()"
+    way = (
+        "pass a signed https: URL" if len(address.scheme) > 1 else "for a local file pass Path(...).as_uri()"
+    )
     raise InputError(f"media_uri must be http, https, oss or file, got scheme {address.scheme[:20]!r}; {way}")
 
 

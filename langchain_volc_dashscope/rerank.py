@@ -156,7 +156,7 @@ def _documents(given: Iterable[Document]) -> list[Document]:
     for index, document in enumerate(documents):
         if not isinstance(document, Document):
             raise InputError(
-                f"document {index}: expected a Document, got {type(document).__name__}; use rerank() for it",
+                f"document {index}: expected a Document, got {type(document).__name__}; pass other items to rerank()",
                 index=index,
             )
     return documents

@@ -69,7 +69,7 @@ class ClientEmbedding(ListArguments, Portable, ClientFields, MediaCalls):
     api_key: SecretStr | None = Field(default=None, exclude=True, repr=False)
     embed_batch_size: int = Field(default=0, ge=0, le=_LARGEST_BATCH, validate_default=False)
     num_workers: int | None = Field(
-        default=None, ge=0, description="Batches that asynchronous calls embed at once; None for all."
+        default=None, ge=0, description="Batches that an asynchronous call sends at once. Default: all."
     )
 
     _rate_limit: RateLimiterAdapter = PrivateAttr()
@@ -312,7 +312,7 @@ class DashScopeMultiModalEmbedding(ClientEmbedding):
 def _refuse_cache(cache: object) -> None:
     if cache is not None:
         raise ConfigError(
-            "embeddings_cache is keyed by the bare text: a query would get a document's vector, and one model "
+            "embeddings_cache is keyed by the text alone: a query would get a document's vector, and one model "
             "another's; use cache=, which is keyed by model, dimension, role, instruction and content"
         )
 

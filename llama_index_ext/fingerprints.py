@@ -96,8 +96,8 @@ def refuse_marks(texts: Sequence[str]) -> None:
     for index, text in enumerate(texts):
         if is_marked(text):
             raise InputError(
-                f"item {index}: text {MEDIA_KEY}: ... stands for a picture or video that would not be embedded; "
-                "give the nodes to MultiModalNodeEmbedder first, then to the index",
+                f"item {index}: text {MEDIA_KEY}: ... stands for an image or video that would not be embedded; "
+                "pass the nodes through MultiModalNodeEmbedder first, then to the index",
                 index=index,
             )
 
@@ -112,8 +112,8 @@ def query_words(query: str) -> str:
     words = embedded_words(query)
     if is_marked(words):
         raise InputError(
-            f"the query {MEDIA_KEY}: ... is what stands for the picture or video of a node, and not its content; "
-            "query by the picture: query_bundle(image=...)"
+            f"the query {MEDIA_KEY}: ... stands for the image or video of a node and is not its content; "
+            "query by the image: query_bundle(image=...)"
         )
     return words
 
@@ -199,7 +199,7 @@ def _fingerprinted(node: BaseNode, root: str | Path | None) -> BaseNode:
     if copy.hash == copy.model_copy(update={"metadata": unmarked}).hash:
         raise InputError(
             f"node {node.node_id}: the hash of {type(node).__name__} ignores metadata; "
-            "use ImageNode or Node, or let the class's hash include it"
+            "use ImageNode or Node, or include the metadata in the hash of the class"
         )
     return copy
 

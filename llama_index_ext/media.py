@@ -44,7 +44,7 @@ def medium(given: object, kind: type[M], *, root: str | Path | None) -> M:
         return kind.from_pil(given)  # type: ignore[attr-defined, arg-type, no-any-return]
     name = "an image" if kind is Image else "a video"
     raise InputError(
-        f"expected {name} as path, URL, bytes, BytesIO or {kind.__name__}, got {type(given).__name__}"
+        f"expected {name} as a path, URL, bytes, BytesIO or {kind.__name__}, got {type(given).__name__}"
     )
 
 
@@ -63,9 +63,9 @@ def parts_of(node: BaseNode, *, root: str | Path | None) -> list[Part]:
         hint = (
             f"; {' and '.join(missed)} cannot be embedded"
             if missed
-            else "; a node parser keeps text alone, so give pictures and videos to the embedder without one"
+            else "; a node parser keeps only text, so pass images and videos to the embedder without one"
         )
-        raise InputError(f"it holds no text, image or video{hint}")
+        raise InputError(f"the node has no text, image or video{hint}")
     return found
 
 
@@ -117,10 +117,10 @@ def left_out(node: BaseNode) -> list[str]:
     missed = ["audio"] if node.audio_resource is not None else []
     text = node.text_resource
     if text is not None and not (text.text or "").strip() and (text.data or text.path or text.url):
-        missed.append("text that is not loaded")
+        missed.append("text that was not loaded")
     for name, resource in (("image", node.image_resource), ("video", node.video_resource)):
         if resource is not None and (resource.text or "").strip():
-            missed.append(f"text of the {name} resource")
+            missed.append(f"the text of its {name} resource")
     return missed
 
 
@@ -155,7 +155,7 @@ def _resource(resource: MediaResource | None, kind: type[M], root: str | Path | 
         return [medium(str(resource.url), kind, root=root)]
     raise InputError(
         f"its {kind.__name__.lower()} resource has no data, path or URL; "
-        "LlamaIndex drops `data` when it writes a node down, so give a path or URL"
+        "LlamaIndex drops `data` when it stores a node, so use a path or URL"
     )
 
 
@@ -163,7 +163,7 @@ def _decoded(data: str | bytes) -> bytes:
     try:
         return base64.b64decode(data, validate=True)
     except (binascii.Error, ValueError) as error:
-        raise InputError("its image is not base64") from error
+        raise InputError("its image is not valid base64") from error
 
 
 class QueryWords(str):
@@ -207,15 +207,15 @@ def embedded_words(query: str) -> str:
         return query
     if not query.embedded:
         raise InputError(
-            "this query is a picture or video without text, and something wants to embed its words (an embedding "
-            "selector, a query transform, a retriever that embeds again); a question is not embedded, give it "
-            'text: query_bundle(text="...", image=...)'
+            "this query is an image or video without text, but a component embeds query text (an embedding "
+            "selector, a query transform, a retriever that embeds again); pass the text to embed: "
+            'query_bundle(text="...", image=...)'
         )
     return query.embedded
 
 
 def _no_words() -> str:
     raise InputError(
-        "this query is a picture or video without words, and something wants to read it (a query engine, a router, "
-        'a fusion of several queries); give it some: query_bundle(image=..., question="...")'
+        "this query is an image or video without text, but a component reads query text (a query engine, a router, "
+        'a fusion retriever); pass the text to read: query_bundle(image=..., question="...")'
     )

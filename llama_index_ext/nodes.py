@@ -162,7 +162,9 @@ class MultiModalNodeEmbedder(Portable, TransformComponent):
 
     def _require_fusion(self) -> None:
         if self.fuse == "always" and not self.embed_model.fuses:
-            raise ConfigError(f'{self.embed_model.model_name} cannot fuse; use fuse="auto"')
+            raise ConfigError(
+                f'{self.embed_model.model_name} cannot fuse several parts into one vector; use fuse="auto"'
+            )
 
     def _require_that_skipping_is_seen(self) -> None:
         """
@@ -174,8 +176,8 @@ class MultiModalNodeEmbedder(Portable, TransformComponent):
         """
         if self.on_error == "skip" and self._unpickled and parent_process() is not None:
             raise ConfigError(
-                'on_error="skip" in a worker process: a docstore would note the skipped nodes as embedded; '
-                'use on_error="raise", or a pipeline without num_workers='
+                'on_error="skip" in a worker process: a docstore would record the skipped nodes as embedded; '
+                'use on_error="raise", or run the pipeline without num_workers='
             )
 
     def _noted(self, batch: NodeBatch) -> list[BaseNode]:
@@ -191,7 +193,7 @@ class MultiModalNodeEmbedder(Portable, TransformComponent):
         stay_changed(node)
         self._skipped[node.node_id] = error
         self._sources[node.node_id] = node.ref_doc_id or node.node_id
-        _log.warning("not embedded and left out: %s", error)
+        _log.warning("not embedded, left out: %s", error)
 
     def _skipped_sources(self) -> list[str]:
         return list(dict.fromkeys(self._sources.values()))

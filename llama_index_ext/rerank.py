@@ -75,7 +75,7 @@ class DashScopeRerank(RerankFields, BaseNodePostprocessor):
         self, nodes: Sequence[NodeWithScore], query_bundle: QueryBundle | None
     ) -> tuple[Item, list[Item]]:
         if query_bundle is None:
-            raise InputError("reranking needs a query; pass query_bundle or query_str")
+            raise InputError("reranking needs a query; pass query_bundle= or query_str=")
         items: list[Item] = []
         for index, found in enumerate(as_iterable(nodes, name="nodes")):
             if not isinstance(found, NodeWithScore):
@@ -93,7 +93,7 @@ class DashScopeRerank(RerankFields, BaseNodePostprocessor):
                 parts.append(medium(bundle.image_path, Image, root=self.media_root))
         if len(parts) > 1:
             seen = " and ".join(label(part) for part in parts)
-            raise InputError(f"the query is {seen}; {self.model} ranks by one text, image or video")
+            raise InputError(f"the query is {seen}; {self.model} accepts one text, image or video")
         return parts[0] if parts else ""
 
     def _item(self, index: int, node: BaseNode) -> Item:

@@ -147,7 +147,7 @@ def qdrant_sparse_fns(embed_model: ClientEmbedding) -> tuple[Encoder, Encoder]:
     the same text costs nothing. Media without text get an empty sparse vector.
 
     Raises:
-        InputError: The model gives no sparse vectors.
+        InputError: The model does not support sparse vectors.
     """
     _share(embed_model)
 
@@ -168,7 +168,7 @@ def milvus_sparse_function(embed_model: ClientEmbedding) -> BaseSparseEmbeddingF
     without metadata, so list the metadata keys in `excluded_embed_metadata_keys`.
 
     Raises:
-        InputError: The model gives no sparse vectors.
+        InputError: The model does not support sparse vectors.
     """
     from llama_index.vector_stores.milvus.utils import BaseSparseEmbeddingFunction
 
@@ -194,7 +194,7 @@ def milvus_sparse_function(embed_model: ClientEmbedding) -> BaseSparseEmbeddingF
 
 def _share(embed_model: ClientEmbedding) -> None:
     if not embed_model.enable_hybrid():
-        raise InputError(f"{embed_model.model_name} gives no sparse vectors")
+        raise InputError(f"{embed_model.model_name} does not support sparse vectors")
 
 
 def _sparse(model: ClientEmbedding, texts: Sequence[str], role: TextType) -> list[SparseVector]:
@@ -220,7 +220,7 @@ def _words(text: str) -> str:
     if isinstance(text, QueryWords):
         text = text.embedded
     if not isinstance(text, str):
-        raise InputError(f"expected str, got {type(text).__name__}; sparse vectors are of text")
+        raise InputError(f"expected str, got {type(text).__name__}; only text has sparse vectors here")
     if MEDIA_KEY not in text:
         return text if text.strip() else ""
     kept = "\n".join(line for line in text.split("\n") if not line.startswith(f"{MEDIA_KEY}: "))

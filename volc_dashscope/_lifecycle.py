@@ -119,7 +119,7 @@ class ServiceClient(_config.NamesOurs):
 
     def __reduce__(self) -> tuple[object, ...]:
         if self._settings.http_client is not None or self._settings.http_async_client is not None:
-            raise ConfigError(f"a {self._noun} with an http_client handed in cannot be pickled or copied")
+            raise ConfigError(f"a {self._noun} with your own http_client cannot be pickled or copied")
         # An explicit key is pickled; one from the environment is looked up again where the object is loaded.
         return (_remake, (type(self), *self._start_arguments()))
 

@@ -366,7 +366,7 @@ def test_a_client_that_travelled_embeds_the_same(emulate) -> None:
 def test_a_client_handed_in_does_not_travel(inside, kind, through, name) -> None:
     client = kind(TEXT, api_key="k", **{name: getattr(inside.emulator, name)()})
 
-    with pytest.raises(ConfigError, match="handed in cannot be pickled"):
+    with pytest.raises(ConfigError, match="your own http_client cannot be pickled"):
         through(client)
 
 

@@ -782,7 +782,7 @@ def test_a_key_under_another_name_is_refused_without_being_shown(kind, given):
 
 @pytest.mark.parametrize("kind", [*INTEGRATIONS, langchain_volc_dashscope.DashScopeRerank])
 def test_a_model_given_by_two_names_is_refused(kind):
-    with pytest.raises(ConfigError, match="model and model_name are one setting"):
+    with pytest.raises(ConfigError, match="model and model_name are the same setting"):
         kind(model=TEXT, model_name=TEXT, api_key="k")
 
 
@@ -806,7 +806,7 @@ def test_llama_index_knows_the_address_as_api_base(kind):
     made = kind(api_base=url, api_key="k")
 
     assert url == made.base_url
-    with pytest.raises(ConfigError, match="api_base and base_url are one setting"):
+    with pytest.raises(ConfigError, match="api_base and base_url are the same setting"):
         kind(api_base=url, base_url=url, api_key="k")
 
 

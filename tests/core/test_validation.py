@@ -615,7 +615,7 @@ def test_sparse_output_is_given_where_the_row_has_it(row: ModelInfo) -> None:
         check_settings(spec)
         return
 
-    with pytest.raises(InputError, match="gives no sparse vectors"):
+    with pytest.raises(InputError, match="does not support sparse vectors"):
         check_settings(spec)
 
 

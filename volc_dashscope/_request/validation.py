@@ -304,7 +304,7 @@ def _check_outputs(spec: RequestSpec) -> None:
     if spec.sparse and spec.route == "openai":
         raise InputError("the openai route gives dense vectors only; use route='native'")
     if spec.sparse and not model_info.sparse:
-        raise InputError(f"{model_info.name} gives no sparse vectors")
+        raise InputError(f"{model_info.name} does not support sparse vectors")
     if spec.output_type == "multi" and not model_info.multi_vector:
         raise InputError(f"{model_info.name} gives no multi-vectors")
 

@@ -112,7 +112,7 @@ class SettingsModel(BaseModel):
         # LlamaIndex drops what it cannot pickle, and the copy would make its own connections.
         if any(getattr(self, name) is not None for name in ("http_client", "http_async_client")):
             name = type(self).__name__
-            raise ConfigError(f"{name} with an http_client handed in cannot be pickled or copied")
+            raise ConfigError(f"{name} with your own http_client cannot be pickled or copied")
 
 
 def describe_fields(kind: type[BaseModel], docs: Mapping[str, str]) -> None:
@@ -139,7 +139,9 @@ def own_names(kind: type[BaseModel], data: dict[str, Any]) -> dict[str, Any]:
         names |= known
         both = sorted(known & data.keys())
         if len(both) > 1:
-            raise ConfigError(f"{kind.__name__}: {' and '.join(both)} are one setting; pass one of them")
+            raise ConfigError(
+                f"{kind.__name__}: {' and '.join(both)} are the same setting; pass only one of them"
+            )
     refuse_foreign_names(data, ours=names, owner=kind.__name__)
     return {spelled.get(name, name): value for name, value in data.items()}
 

@@ -23,7 +23,7 @@ class RerankFields(SettingsModel):
 
     model: str = "qwen3-vl-rerank"
     api_key: SecretStr | None = Field(default=None, exclude=True, repr=False)
-    top_n: int | None = Field(default=None, description="How many of the best to return; None for all.")
+    top_n: int | None = Field(default=None, description="Number of results to return. Default: all.")
     base_model: str | None = None
     model_info: RerankModelInfo | None = None
     route: RerankRoute = "native"

@@ -153,8 +153,8 @@ def warn_of_copied_cache(cache: object) -> None:
     """Warn when settings are pickled: a dict arrives as a copy, and entries added there are lost."""
     if isinstance(cache, dict):
         warnings.warn(
-            "cache= is a dict, and goes to another process as a copy: what is embedded there is not kept and is "
-            "paid again next time; use volc_dashscope.cache.SQLiteCache",
+            "cache= is a dict, so another process gets a copy: vectors embedded there are not kept and are "
+            "paid for again next time; use volc_dashscope.cache.SQLiteCache",
             UserWarning,
             stacklevel=3,
         )

@@ -213,10 +213,10 @@ BAD = {
         {"type": "image_url", "image_url": PICTURE_URL, "video_url": VIDEO_URL},
         "the key 'video_url'",
     ),
-    "sampling of a picture": ({"image": PICTURE_URL, "fps": 1}, "'fps', which says how a video is sampled"),
+    "sampling of a picture": ({"image": PICTURE_URL, "fps": 1}, "'fps', which sets how a video is sampled"),
     "sampling of a picture by URL": (
         {"type": "image_url", "image_url": {"url": PICTURE_URL, "fps": 1}},
-        "'fps', which says how a video is sampled",
+        "'fps', which sets how a video is sampled",
     ),
     "sampling said twice": (
         {"type": "video_url", "video_url": {"url": VIDEO_URL, "fps": 1}, "fps": 2},
@@ -255,7 +255,7 @@ BAD = {
     "one image for multi_images": ({"multi_images": PICTURE_URL}, "must be a list, got one str"),
     "unknown type": ({"type": "audio", "url": "https://example.com/a.mp3"}, "type 'audio'"),
     "unknown key": ({"picture": PICTURE_URL}, "key 'picture'"),
-    "empty": ({}, "empty content block"),
+    "empty": ({}, "content block is empty"),
     "empty list": ([], "empty list"),
     "file id": ({"type": "image", "file_id": "file-1"}, "file ids"),
     "stray characters in base64": (

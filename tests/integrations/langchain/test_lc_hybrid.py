@@ -280,7 +280,7 @@ def test_media_without_words_have_an_empty_half_and_no_request(inside, embed_mod
 def test_a_model_without_sparse_vectors_says_so(inside, embed_model_of, method, model):
     embed_model = embed_model_of(DashScopeEmbeddings, inside, model=model)
 
-    with pytest.raises(InputError, match="gives no sparse vectors"):
+    with pytest.raises(InputError, match="does not support sparse vectors"):
         getattr(embed_model, method)()
     assert 0 == _requests(inside)
 

@@ -103,14 +103,14 @@ REFUSED = {
     "path": ({"media_uri": "/etc/passwd"}, "scheme ''"),
     "ftp": ({"media_uri": "ftp://example.com/a.png"}, "scheme 'ftp'"),
     "no picture": ({"media_uri": "file:///etc/passwd"}, "not an image|outside root"),
-    "broken parts": ({"media_uri": PICTURE_URL, "media_parts": "{"}, "not what MediaDocument writes"),
+    "broken parts": ({"media_uri": PICTURE_URL, "media_parts": "{"}, "not written by MediaDocument"),
     "parts of another shape": (
         {"media_uri": PICTURE_URL, "media_parts": "[1]"},
-        "not what MediaDocument writes",
+        "not written by MediaDocument",
     ),
     "parts that are no str": (
         {"media_uri": PICTURE_URL, "media_parts": [1]},
-        "not what MediaDocument writes",
+        "not written by MediaDocument",
     ),
     "address of another type": ({"media_uri": PICTURE_URL, "media_parts": '[{"image": 5}]'}, "must be str"),
     "file in parts": (

@@ -133,7 +133,7 @@ def test_a_query_bundle_ranks_by_its_picture_and_an_llm_reads_its_question(reran
 def test_a_query_of_text_and_picture_is_refused(rerank, process, emulator):
     bundle = QueryBundle("a shoe", image_path="https://e.com/a.png")
 
-    with pytest.raises(InputError, match="by one text, image or video"):
+    with pytest.raises(InputError, match="accepts one text, image or video"):
         process(rerank(), texts(), query_bundle=bundle)
     assert [] == list(emulator.ledger)
 

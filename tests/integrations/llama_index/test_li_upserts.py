@@ -300,7 +300,7 @@ async def test_what_a_splitter_left_of_a_picture_is_refused_and_not_embedded_as_
     model = embed_model_of(kind, inside)
     pipeline = IngestionPipeline(transformations=[SentenceSplitter(), model])
 
-    with pytest.raises(InputError, match=r"holds no text, image or video; a node parser keeps text alone"):
+    with pytest.raises(InputError, match=r"has no text, image or video; a node parser keeps only text"):
         await run(pipeline, [document], awaited)
     assert 0 == len(inside.emulator.ledger)
 
@@ -396,11 +396,11 @@ HELD = {
             text_resource=MediaResource(url="https://h/a.txt"),
             image_resource=MediaResource(url="https://h/a.png"),
         ),
-        "text that is not loaded",
+        "text that was not loaded",
     ),
     "text of a picture": (
         Node(image_resource=MediaResource(url="https://h/a.png", text="a chair")),
-        "text of the image resource",
+        "the text of its image resource",
     ),
 }
 
