@@ -418,8 +418,10 @@ def modalities(item: Item) -> tuple[Modality, ...]:
 
 def digest(item: Item) -> str:
     """Return 64 hex digits that stand for the content of any item. A text never shares one with a URL."""
+    if isinstance(item, str):
+        return mixed_digest("text", [item])
     parts(item)  # raises for what is no item
-    return mixed_digest("text", [item]) if isinstance(item, str) else item.digest
+    return item.digest
 
 
 def label(item: Item) -> str:

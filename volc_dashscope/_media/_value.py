@@ -116,9 +116,9 @@ def json_value(media: Media) -> object:
 
 def mixed_digest(tag: str, members: Iterable[str]) -> str:
     """Return one digest of several strings in order; `tag` separates kinds."""
-    mixed = sha256(tag.encode())
+    mixed = [tag.encode()]
     for member in members:
         data = member.encode("utf-8", "surrogatepass")
         # The length separates ("ab", "c") from ("a", "bc").
-        mixed.update(b"%d:" % len(data) + data)
-    return mixed.hexdigest()
+        mixed += (b"%d:" % len(data), data)
+    return sha256(b"".join(mixed)).hexdigest()

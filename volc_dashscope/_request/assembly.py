@@ -97,16 +97,22 @@ class Assembly:
         _place(self._multi, where, rows.multi)
         self._mark(where)
 
-    def put(self, where: Sequence[int], row: FloatArray, sparse: SparseVector | None = None) -> None:
-        """Put one row that needed no request at several positions, if it is as long as the others."""
-        table = self._sized(len(row))
-        if table.shape[1] != len(row):
-            return
-        table[where] = row
-        if self._sparse is not None:
-            for position in where:
-                self._sparse[position] = sparse
-        self._mark(where)
+    def put(self, known: Mapping[int, tuple[FloatArray, SparseVector | None]]) -> None:
+        """Put rows that needed no request at their positions, each if it is as long as the others."""
+        put: list[int] = []
+        for position, (row, sparse) in known.items():
+            table = self._sized(len(row))
+            if table.shape[1] == len(row):
+                table[position] = row
+                put.append(position)
+                if self._sparse is not None:
+                    self._sparse[position] = sparse
+        self._mark(put)
+
+    @property
+    def full(self) -> bool:
+        """Whether every item has its row."""
+        return 0 not in self.done
 
     def finished_rows(
         self, where: Iterable[int] | None = None

@@ -60,10 +60,10 @@ class Call:
         self._fatal: EmbeddingError | None = None
         self._assembly = Assembly(self.count, spec)
         self._lookup = Lookup(items, spec, row_cache)
-        for position, (row, sparse) in self._lookup.known_rows().items():
-            self._assembly.put([position], row, sparse)
+        self._assembly.put(self._lookup.known_rows())
+        unknown = () if self._assembly.full else self._lookup.unknown_items(self._is_answered)
         self.scheduler: Scheduler[Batch] = Scheduler(
-            batching.plan(self._lookup.unknown_items(self._is_answered), spec),
+            batching.plan(unknown, spec),
             width=width,
             max_in_flight=max_in_flight,
         )
@@ -122,7 +122,7 @@ class Call:
             EmbeddingError: The only item failed, or the group was all-or-nothing.
             BulkError: Some of many items failed.
         """
-        for position in range(self.count):
+        for position in () if self._assembly.full else range(self.count):
             if not self._is_answered(position):
                 self._failures[position] = self._unsent(position)
         if into is not None and not self._failures:
@@ -158,7 +158,7 @@ class Call:
             self._lookup.remember(batch.positions, rows.vectors)
             for index, position in enumerate(batch.positions):
                 if others := self._lookup.duplicates(position):
-                    self._assembly.put(others, rows.vectors[index])
+                    self._assembly.put(dict.fromkeys(others, (rows.vectors[index], None)))
 
     def _fail(self, batch: Batch, error: EmbeddingError) -> None:
         for position in batch.positions:
