@@ -18,13 +18,25 @@ from langchain_core.documents import Document
 from pydantic import PrivateAttr
 
 from langchain_volc_dashscope.media_metadata import metadata_of, uri_of
-from langchain_volc_dashscope.media_token import Registry, caption_of, is_touched, key_of, with_token
+from langchain_volc_dashscope.media_token import (
+    Registry,
+    bare_key_of,
+    caption_of,
+    is_touched,
+    key_of,
+    with_token,
+)
 from volc_dashscope import InputError, Item
 from volc_dashscope.inputs import check_text, digest, label, parts
 
 UnknownMedia = Literal["raise", "text"]
 
 _KEY_SPACE = UUID("6f1a4f0e-2a0b-5c57-9d6e-6b1f3f0d7c11")
+
+_TOUCHED = (
+    "the text contains a media token that was cut, changed or followed by other text; pass the text of media() "
+    'unchanged, or embed such texts as plain text with unknown_media="text"'
+)
 
 _registry = Registry(max_items=1_000_000, max_bytes=256 * 1024 * 1024)
 
@@ -55,10 +67,7 @@ class MediaStr(str):
     media_uri: str | None
 
     def __new__(cls, item: Item, caption: str = "", *, media_uri: str | None = None) -> MediaStr:
-        if media_uri is not None and media_uri[:5].lower() == "data:":
-            raise InputError(
-                "media_uri is a data URI, so a store would keep the content itself; pass an address"
-            )
+        _check_words(caption, media_uri)
         key, caption = digest(item), caption_of(caption)
         try:
             caption = check_text(caption) if caption else caption
@@ -171,6 +180,9 @@ def resolve(text: str, unknown: UnknownMedia) -> Item:
     item = _registry.find(key) if key is not None else None
     if item is not None:
         return item
+    bare = bare_key_of(text)
+    if unknown != "text" and bare is not None and _registry.find(bare) is not None:
+        raise MediaTokenError(_TOUCHED)
     if unknown == "text" or (key is None and not is_touched(text)):
         return text
     if key is not None:
@@ -178,10 +190,7 @@ def resolve(text: str, unknown: UnknownMedia) -> Item:
             f"the text ends in the media token {key[:12]}…, which this process did not make; make the item again "
             'with media() or MediaDocument, or embed such texts as plain text with unknown_media="text"'
         )
-    raise MediaTokenError(
-        "the text contains a media token that was cut, changed or followed by other text; pass the text of media() "
-        'unchanged, or embed such texts as plain text with unknown_media="text"'
-    )
+    raise MediaTokenError(_TOUCHED)
 
 
 def uuid5_key(document: Document) -> str:
@@ -198,6 +207,19 @@ def uuid5_key(document: Document) -> str:
 
 def _remake(item: Item, caption: str, media_uri: str | None) -> MediaStr:
     return MediaStr(item, caption, media_uri=media_uri)
+
+
+def _check_words(caption: object, media_uri: object) -> None:
+    if not isinstance(caption, str):
+        raise InputError(f"caption must be str, got {type(caption).__name__}")
+    if media_uri is None:
+        return
+    if not isinstance(media_uri, str):
+        raise InputError(
+            f"media_uri must be str, got {type(media_uri).__name__}; for a local file pass Path(...).as_uri()"
+        )
+    if media_uri.lstrip()[:5].lower() == "data:":
+        raise InputError("media_uri is a data URI, so a store would keep the content itself; pass an address")
 
 
 def _caption(item: Item) -> str:

@@ -74,7 +74,7 @@ def media_of(document: Document, *, root: str | Path | None = None) -> Item:
     Raises:
         InputError: No address, one that is neither http(s), oss nor a file, or a file that is no image or video.
     """
-    metadata = document.metadata
+    metadata = _document(document).metadata
     uri = metadata.get("media_uri")
     if not isinstance(uri, str) or not uri:
         raise InputError("the document has no media_uri in its metadata")
@@ -97,8 +97,14 @@ def content_blocks(documents: Iterable[Document], *, root: str | Path | None = N
     return [block for document in found for block in _blocks(document, root)]
 
 
+def _document(given: object) -> Document:
+    if not isinstance(given, Document):
+        raise InputError(f"expected a Document, got {type(given).__name__}")
+    return given
+
+
 def _blocks(document: Document, root: str | Path | None) -> Iterator[ContentBlock]:
-    caption = caption_of(document.page_content)
+    caption = caption_of(_document(document).page_content)
     if caption:
         yield create_text_block(caption)
     if "media_uri" not in document.metadata:
@@ -110,14 +116,26 @@ def _blocks(document: Document, root: str | Path | None) -> Iterator[ContentBloc
 
 def _block(medium: Image | Video) -> ImageContentBlock | VideoContentBlock:
     # Plain dicts: LangChain's factory functions add an id, which would differ from run to run.
+    if isinstance(medium, Image):
+        if medium.url is not None:
+            return ImageContentBlock(type="image", url=medium.url)
+        return ImageContentBlock(type="image", base64=_encoded(medium), mime_type=medium.mime or "")
     if medium.url is not None:
-        if isinstance(medium, Video):
-            return VideoContentBlock(type="video", url=medium.url)
-        return ImageContentBlock(type="image", url=medium.url)
-    data, mime = base64.b64encode(medium.read()).decode(), medium.mime or ""
-    if isinstance(medium, Video):
-        return VideoContentBlock(type="video", base64=data, mime_type=mime)
-    return ImageContentBlock(type="image", base64=data, mime_type=mime)
+        block = VideoContentBlock(type="video", url=medium.url)
+    else:
+        block = VideoContentBlock(type="video", base64=_encoded(medium), mime_type=medium.mime or "")
+    if knobs := _knobs(medium):
+        block["extras"] = knobs
+    return block
+
+
+def _encoded(medium: Image | Video) -> str:
+    return base64.b64encode(medium.read()).decode()
+
+
+def _knobs(video: Video) -> dict[str, Any]:
+    """Return how a video is sampled, where that was given."""
+    return {name: value for name in _KNOBS if (value := getattr(video, name)) is not None}
 
 
 def _address(medium: Image | Video) -> str | None:
@@ -137,8 +155,7 @@ def _spelt(whole: tuple[Part, ...]) -> list[dict[str, Any]] | None:
         elif isinstance(part, Frames):
             spelt.append({"frames": [next(addresses) for _ in part.images]})
         elif isinstance(part, Video):
-            knobs = {name: value for name in _KNOBS if (value := getattr(part, name)) is not None}
-            spelt.append({"video": next(addresses), **knobs})
+            spelt.append({"video": next(addresses), **_knobs(part)})
         else:
             spelt.append({"image": next(addresses)})
     return spelt
@@ -149,15 +166,25 @@ def _loaded(spelt: object) -> list[dict[str, Any]]:
         found = orjson.loads(spelt) if isinstance(spelt, str) else None
     except orjson.JSONDecodeError:
         found = None
-    if not isinstance(found, list) or not found or not all(isinstance(entry, dict) for entry in found):
+    if not isinstance(found, list) or not found or not all(_is_part(entry) for entry in found):
         raise InputError("media_parts in the document's metadata was not written by MediaDocument")
     return found
 
 
+def _is_part(entry: object) -> bool:
+    if not isinstance(entry, dict):
+        return False
+    kinds = [kind for kind in ("text", "frames", "video", "image") if kind in entry]
+    if len(kinds) != 1:
+        return False
+    value = entry[kinds[0]]
+    return isinstance(value, {"text": str, "frames": list}.get(kinds[0], object))
+
+
 def _restored(entry: dict[str, Any], uri: str, root: str | Path | None) -> Part:
-    if isinstance(entry.get("text"), str):
+    if "text" in entry:
         return str(entry["text"])
-    if isinstance(entry.get("frames"), list):
+    if "frames" in entry:
         return Frames([_medium(Image, address or uri, root) for address in entry["frames"]])
     if "video" in entry:
         knobs = {name: entry[name] for name in _KNOBS if name in entry}
@@ -168,17 +195,24 @@ def _restored(entry: dict[str, Any], uri: str, root: str | Path | None) -> Part:
 def _medium(kind: type[M], uri: object, root: str | Path | None, **knobs: Any) -> M:
     if not isinstance(uri, str):
         raise InputError(f"media_uri must be str, got {type(uri).__name__}")
-    address = urlsplit(uri)
-    if address.scheme in ("http", "https", "oss"):
+    scheme = _scheme(uri)
+    if scheme in ("http", "https", "oss"):
         return kind.from_url(uri, **knobs)
-    if address.scheme == "file":
+    if scheme == "file":
         return kind.from_path(uri, root=root, **knobs)
-    way = (
-        "pass a signed https: URL" if len(address.scheme) > 1 else "for a local file pass Path(...).as_uri()"
-    )
-    raise InputError(f"media_uri must be http, https, oss or file, got scheme {address.scheme[:20]!r}; {way}")
+    way = "pass a signed https: URL" if len(scheme) > 1 else "for a local file pass Path(...).as_uri()"
+    raise InputError(f"media_uri must be http, https, oss or file, got scheme {scheme[:20]!r}; {way}")
+
+
+def _scheme(uri: str) -> str:
+    scheme, colon, _ = uri.partition(":")
+    return scheme.lower() if colon else ""
 
 
 def _guess(uri: str) -> str:
-    mime, _ = mimetypes.guess_type(urlsplit(uri).path)
+    try:
+        path = urlsplit(uri).path
+    except ValueError:  # refused below, with a reason
+        return "image"
+    mime, _ = mimetypes.guess_type(path)
     return "video" if (mime or "").startswith("video/") else "image"

@@ -19,6 +19,8 @@ from volc_dashscope import Frames, Image, Item, Part, Video
 from volc_dashscope.inputs import mend_surrogates, parts
 
 _TOKEN = re.compile(r"⟦media:sha256:([0-9a-f]{64})⟧\s*\Z")
+# A token at the end without its brackets, which cleaning to ASCII removes.
+_BARE = re.compile(r"(?:\A|\s)media:sha256:([0-9a-f]{64})\s*\Z")
 # The brackets as they are and as JSON, HTML and URLs escape them, and their UTF-8 read as Latin-1 or Windows-1252.
 _OPEN = r"(?:⟦|\\u27e6|&(?:amp;)?(?:#10214|#x27e6|lobrk|LeftDoubleBracket);|%e2%9f%a6|â(?:\x9f|Ÿ)¦)"
 _CLOSE = r"(?:⟧|\\u27e7|&(?:amp;)?(?:#10215|#x27e7|robrk|RightDoubleBracket);|%e2%9f%a7|â(?:\x9f|Ÿ)§)"
@@ -49,6 +51,16 @@ def key_of(text: str) -> str | None:
 def is_touched(text: str) -> bool:
     """Whether a text holds a token or a recognisable piece of one, and not exactly one whole token at its end."""
     return _PIECE.search(text) is not None and key_of(text) is None
+
+
+def bare_key_of(text: str) -> str | None:
+    """
+    Return the digest a text ends in as a token without brackets, or None.
+
+    It is a token only if an item has this digest: such letters may also be somebody's words.
+    """
+    found = _BARE.search(text, max(0, len(text) - 200))
+    return found[1] if found else None
 
 
 def caption_of(text: str) -> str:

@@ -93,9 +93,20 @@ def test_no_store_writes_content_to_its_files(inside, embed_model_of, tmp_path, 
     assert max(len(hit.page_content) for hit in found) < 120
 
 
-def test_a_data_uri_is_no_address():
+@pytest.mark.parametrize("uri", ["data:image/png;base64,AAAA", " Data:image/png;base64,AAAA"])
+@pytest.mark.parametrize("make", [MediaDocument, media])
+def test_a_data_uri_is_no_address(make, uri):
     with pytest.raises(InputError, match="data URI"):
-        MediaDocument(Image.from_bytes(PICTURE), media_uri="data:image/png;base64,AAAA")
+        make(Image.from_bytes(PICTURE), media_uri=uri)
+
+
+@pytest.mark.parametrize(
+    "words", [{"caption": None}, {"caption": 3}, {"media_uri": 3}, {"media_uri": Path("a")}]
+)
+@pytest.mark.parametrize("make", [MediaDocument, media])
+def test_a_caption_or_address_of_another_type_is_refused(make, words):
+    with pytest.raises(InputError, match=r"must be str"):
+        make(Image.from_bytes(PICTURE), **words)
 
 
 @pytest.fixture

@@ -114,6 +114,8 @@ TOUCHED = {
     "replaced characters": TOKEN.replace("⟦", "\ufffd").replace("⟧", "\ufffd"),
     "spaces in its brackets": TOKEN.replace("⟦", "⟦ ").replace("⟧", " ⟧"),
     "a space before its last bracket": TOKEN[40:].replace("⟧", " ⟧"),
+    "cleaned to ASCII": TOKEN.encode("ascii", "ignore").decode(),
+    "cleaned to ASCII, with a caption": f"a red square {TOKEN}\n".encode("ascii", "ignore").decode(),
 }
 
 

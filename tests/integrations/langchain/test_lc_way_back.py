@@ -113,6 +113,17 @@ REFUSED = {
         "not written by MediaDocument",
     ),
     "address of another type": ({"media_uri": PICTURE_URL, "media_parts": '[{"image": 5}]'}, "must be str"),
+    "no host": ({"media_uri": "http://[::1"}, "malformed"),
+    "a path without scheme but with a colon": ({"media_uri": "C:\\a.png"}, "scheme 'c'.*as_uri"),
+    "a part of nothing": ({"media_uri": PICTURE_URL, "media_parts": "[{}]"}, "not written by MediaDocument"),
+    "a part of two": (
+        {"media_uri": PICTURE_URL, "media_parts": '[{"image": null, "text": "a"}]'},
+        "not written by MediaDocument",
+    ),
+    "frames that are no list": (
+        {"media_uri": PICTURE_URL, "media_parts": '[{"frames": {"a": 1}}]'},
+        "not written by MediaDocument",
+    ),
     "file in parts": (
         {"media_uri": PICTURE_URL, "media_parts": '[{"image": "file:///etc/passwd"}]'},
         "not an image|outside root",
@@ -192,6 +203,26 @@ def test_blocks_can_be_embedded_again(inside, embed_model_of):
     blocks = content_blocks([MediaDocument(SHOE, caption="a shoe")])
 
     assert embed_model.embed_documents([Fused("a shoe", SHOE)]) == embed_model.embed_documents([blocks])
+
+
+@pytest.mark.parametrize("knobs", [{"fps": 0.5}, {"fps": 2, "max_video_tokens": 20480}])
+def test_a_block_says_how_its_video_is_sampled(inside, embed_model_of, knobs):
+    embed_model = embed_model_of(ArkEmbeddings, inside)
+    film = Video.from_url(VIDEO_URL, **knobs)
+
+    block = content_blocks([MediaDocument(film)])[-1]
+    embed_model.embed_documents([block])
+
+    assert knobs == block["extras"]
+    assert {**knobs, "url": VIDEO_URL} == inside.emulator.ledger[-1].body["input"][0]["video_url"]
+
+
+@pytest.mark.parametrize("given", ["a red square", {"media_uri": PICTURE_URL}, None])
+def test_what_is_no_document_is_refused(given):
+    with pytest.raises(InputError, match=r"expected a Document"):
+        media_of(given)
+    with pytest.raises(InputError, match=r"expected a Document"):
+        content_blocks([given])
 
 
 NEW_PROCESS = """
