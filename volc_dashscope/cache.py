@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from volc_dashscope._paths import checked_path
 from volc_dashscope.errors import ConfigError, InputError
 
 __all__ = ["CacheStats", "SQLiteCache"]
@@ -87,7 +88,7 @@ class SQLiteCache(MutableMapping[str, bytes]):
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path)
+        self.path = checked_path(path, "cache")
         self._db: sqlite3.Connection | None = None
         self._forget()
         with self._connected():

@@ -6,16 +6,28 @@ import json
 import os
 import resource
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from bulk_runs import TEXT, D, paid_twice, rows, texts, vectors, write_lines
+from canary import KEY
 
-from volc_dashscope import ConfigError, EmbeddingError
-from volc_dashscope.bulk import embed_file, is_up_to_date, open_source
+from volc_dashscope import Client, ConfigError, EmbeddingError, InputError, Reranker
+from volc_dashscope.bulk import (
+    embed_batch,
+    embed_file,
+    is_up_to_date,
+    open_source,
+    preview,
+    preview_rerank,
+    rerank_file,
+)
 from volc_dashscope.bulk._journal import VECTOR, Journal
+from volc_dashscope.cache import SQLiteCache
+from volc_dashscope.jobs import BatchJobs, FileJobs
 from volc_dashscope.results import Usage
 
 ROWS, SAVED, GROUP = 100, 70, 20
@@ -199,6 +211,11 @@ OUTPUTS = {
     "csv": ("out.csv", "Parquet file by another name"),
     "no ending": ("out", "call it 'out.parquet'"),
     "a folder": ("folder.parquet", "is a folder"),
+    "a pipe": ("pipe.parquet", "is a pipe or a device"),
+    "too long": (f"{'n' * 240}.parquet", "is too long"),
+    "not UTF-8": ("\udcff.parquet", "not UTF-8"),
+    "no name": ("", "call it"),
+    "a zero byte": ("a\0.parquet", "a character that no file name has"),
 }
 
 
@@ -206,12 +223,79 @@ OUTPUTS = {
 def test_an_impossible_output_is_refused_before_anything_is_sent(inside, tmp_path, name, words):
     write_lines(tmp_path / "t.txt", texts(3))
     (tmp_path / "folder.parquet").mkdir()
+    os.mkfifo(tmp_path / "pipe.parquet")
 
     with inside.client(TEXT, dimensions=D) as client, pytest.raises(ConfigError, match=words):
         embed_file(tmp_path / "t.txt", tmp_path / name, model=client)
+    with pytest.raises(ConfigError, match=words):
+        preview(tmp_path / "t.txt", tmp_path / name, model=TEXT)
 
     assert 0 == len(inside.emulator.ledger)
-    assert ["folder.parquet", "t.txt"] == sorted(path.name for path in tmp_path.iterdir())
+    assert ["folder.parquet", "pipe.parquet", "t.txt"] == sorted(path.name for path in tmp_path.iterdir())
+
+
+IMPOSSIBLE = {
+    "nothing": ("", "empty path"),
+    "bytes": (b"t.txt", "must be a str or a Path, got bytes"),
+    "a number": (3, "must be a str or a Path, got int"),
+    "too long": ("n" * 5_000, "is too long: 5000 characters"),
+    "a zero byte": ("a\0.txt", "a character that no file name has"),
+    "half a character": ("\ud800.txt", "a character that no file name has"),
+}
+
+
+def _batch() -> BatchJobs:
+    return BatchJobs(TEXT, api_key=KEY)
+
+
+OPENERS: dict[str, Callable[[Any, Path], object]] = {
+    "open_source": lambda path, source: open_source(path),
+    "media_root": lambda path, source: open_source(source, media_root=path),
+    "output": lambda path, source: embed_file(source, path, model=Client(TEXT, api_key=KEY)),
+    "output of a batch": lambda path, source: embed_batch(source, path, jobs=_batch()),
+    "output of ranks": lambda path, source: rerank_file(
+        source, path, model=Reranker("qwen3-rerank", api_key=KEY)
+    ),
+    "preview": lambda path, source: preview(source, path, model=TEXT),
+    "preview of ranks": lambda path, source: preview_rerank(source, path, model="qwen3-rerank"),
+    "cache": lambda path, source: SQLiteCache(path),
+    "batch, write": lambda path, source: _batch().write(["a"], path),
+    "batch, files": lambda path, source: _batch().files(path),
+    "batch, submit": lambda path, source: _batch().submit(path),
+    "file job": lambda path, source: FileJobs("text-embedding-async-v2", api_key=KEY).write(["a"], path),
+}
+
+
+@pytest.fixture
+def pairs(tmp_path: Path) -> Path:
+    """A table that may be embedded and ranked."""
+    return write_lines(tmp_path / "t.csv", ["text,query,document", "a,b,c"])
+
+
+@pytest.mark.parametrize(("path", "words"), IMPOSSIBLE.values(), ids=IMPOSSIBLE)
+@pytest.mark.parametrize("open_path", OPENERS.values(), ids=OPENERS)
+def test_a_path_that_no_file_has_is_an_error_of_ours(pairs, open_path, path, words):
+    with pytest.raises(ConfigError, match=words):
+        open_path(path, pairs)
+
+
+@pytest.mark.parametrize("name", ["open_source", "batch, submit"])
+@pytest.mark.parametrize("kind", ["pipe", "device"])
+def test_a_pipe_or_a_device_is_not_waited_for(tmp_path, name, kind):
+    path = tmp_path / "pipe.txt"
+    if kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to("/dev/zero")
+
+    with pytest.raises(InputError, match="a pipe or a device"):
+        OPENERS[name](path, path)
+
+
+@pytest.mark.parametrize("name", ["batch, write", "file job"])
+def test_a_file_of_texts_in_a_folder_that_is_missing_names_it(tmp_path, name):
+    with pytest.raises(ConfigError, match=r"'a\.txt' cannot be written: No such file"):
+        OPENERS[name](tmp_path / "none" / "a.txt", tmp_path)
 
 
 def test_a_target_that_cannot_be_written_is_named(inside, tmp_path):

@@ -321,6 +321,13 @@ def test_a_model_that_is_not_in_the_table_tells_its_dimension_with_its_first_rep
     assert [None, 2048, 2048, 2048] == lengths
 
 
+def _twice() -> bytes:
+    sink = pa.BufferOutputStream()
+    column = pa.array(["a"])
+    pq.write_table(pa.Table.from_arrays([column, column], names=["text", "text"]), sink)
+    return sink.getvalue().to_pybytes()
+
+
 @pytest.mark.parametrize(
     ("name", "content", "settings", "kind", "words"),
     [
@@ -328,13 +335,35 @@ def test_a_model_that_is_not_in_the_table_tells_its_dimension_with_its_first_rep
         ("t.xyz", b"x", {}, ConfigError, "no known ending"),
         ("t.csv", b"a,b\n1,2\n", {}, InputError, "no column called text, image or video"),
         ("t.csv", b"a,b\n1,2\n", {"columns": Columns(text=("c",))}, InputError, "no column 'c'"),
+        ("t.csv", b"text,text\na,b\n", {}, InputError, "several columns 'text'"),
+        ("t.tsv", b"id\ttext\tid\n1\ta\t2\n", {}, InputError, "several columns 'id'"),
+        ("t.csv", b"a,b,a\n1,2,3\n", {"columns": Columns(text=("a",))}, InputError, "several columns 'a'"),
+        ("t.parquet", _twice(), {}, InputError, "several columns 'text'"),
+        ("t.txt", b"x\n", {"encoding": "rot13"}, ConfigError, "none of texts"),
+        ("t.csv", b"x\n", {"encoding": "undefined"}, ConfigError, "none of texts"),
         ("t.parquet", b"no Parquet", {}, InputError, "cannot be read as Parquet"),
         ("t.txt", b"x\n", {"columns": Columns(text=("c",))}, ConfigError, "has no columns"),
         ("t.txt", b"x\n", {"format": "folder"}, ConfigError, "is not a folder"),
         ("t.txt", b"x\n", {"media_root": "nowhere"}, InputError, "is not a folder"),
         ("t.txt", b"", {}, InputError, "has no rows"),
     ],
-    ids=["missing", "ending", "columns", "column", "not Parquet", "text", "folder", "root", "empty"],
+    ids=[
+        "missing",
+        "ending",
+        "columns",
+        "column",
+        "twice",
+        "ids",
+        "named",
+        "arrow",
+        "bytes",
+        "no encoding",
+        "not Parquet",
+        "text",
+        "folder",
+        "root",
+        "empty",
+    ],
 )
 def test_a_source_that_is_none_is_refused_as_a_whole(inside, tmp_path, name, content, settings, kind, words):
     if content is not None:

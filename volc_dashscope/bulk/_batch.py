@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from volc_dashscope._paths import checked_path
 from volc_dashscope._request.items import as_sent
 from volc_dashscope._request.validation import check_item
 from volc_dashscope._types import RequestSpec, TextType
@@ -64,7 +65,7 @@ def embed_batch(
     opened = source if isinstance(source, Source) else open_source(source)
     if isinstance(jobs, BatchJobs) and text_type != "document":
         raise ConfigError("the OpenAI-compatible Batch cannot be told a role; leave out text_type")
-    work = _Work(opened, Path(output), jobs, jobs._spec_for(text_type=text_type), watch)  # noqa: SLF001 - the call's settings are the output's identity
+    work = _Work(opened, checked_path(output, "output"), jobs, jobs._spec_for(text_type=text_type), watch)  # noqa: SLF001 - the call's settings are the output's identity
     return work.run(file_url=file_url, wait=wait, restart=restart)
 
 

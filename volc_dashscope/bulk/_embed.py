@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from volc_dashscope._config import check_patience
+from volc_dashscope._paths import checked_path
 from volc_dashscope._request.validation import check_settings
 from volc_dashscope._types import TextType
 from volc_dashscope.bulk._failed import failed_lines
@@ -67,7 +68,9 @@ def embed_file(
     check_patience({} if group_rows is None else {"group_rows": group_rows}, {})
     with nullcontext(model) if isinstance(model, Client) else Client(model) as client:
         task = _Embedding(source, client, text_type)
-        return Work(source, Path(output), task, watch, stop).run(restart=restart, group_rows=group_rows)
+        return Work(source, checked_path(output, "output"), task, watch, stop).run(
+            restart=restart, group_rows=group_rows
+        )
 
 
 def is_up_to_date(

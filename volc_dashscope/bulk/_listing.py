@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO
 
 from volc_dashscope.bulk._records import Kind
-from volc_dashscope.errors import InputError
+from volc_dashscope.errors import ConfigError, InputError
 
 # No model takes a text as long as this, so a longer line is not kept in memory.
 LONGEST_LINE = 16 * 1024 * 1024
@@ -49,7 +49,7 @@ def lines(path: Path, encoding: str | None = None) -> Iterator[tuple[int, str | 
                 continue
             try:
                 text = line.removesuffix(b"\n").removesuffix(b"\r").decode(name)
-            except UnicodeDecodeError:
+            except UnicodeError:
                 yield row, InputError(f"the line is not {'UTF-8' if encoding is None else encoding}")
             else:
                 yield row, text.removeprefix("\ufeff") if row == 0 else text
@@ -176,6 +176,38 @@ def detect_encoding(path: Path) -> str | None:
     if sum(_decodes(line, "utf-8") for line in foreign) > _UTF8_LINES * len(foreign):
         return None
     return "gb18030" if _decodes(sample, "gb18030") and _is_chinese(sample) else None
+
+
+def encoding_of(place: Path, format: str, given: str | None) -> str | None:
+    """
+    Return the encoding of a source; None for UTF-8 and for formats without one.
+
+    Args:
+        given: What the user says it is; None to detect it.
+
+    Raises:
+        ConfigError: The encoding is not known, or is none of texts.
+    """
+    if format not in ("text", "jsonl", "csv"):
+        if given is not None:
+            raise ConfigError(f"a source of format {format} has no encoding")
+        return None
+    name = given or detect_encoding(place)
+    if name is None:
+        return None
+    try:
+        found = codecs.lookup(name).name
+    except LookupError:
+        raise ConfigError(f"encoding {name!r} is not known; gb18030, big5 and utf-8 are") from None
+    try:
+        b"a".decode(found)
+    except UnicodeDecodeError:
+        pass  # of more than one byte a character
+    except (LookupError, UnicodeError):
+        raise ConfigError(f"encoding {name!r} is none of texts; gb18030, big5 and utf-8 are") from None
+    if format != "csv" and found.startswith(("utf-16", "utf-32")):
+        raise ConfigError(f"source {place.name!r} is in {found}; save it as UTF-8")
+    return None if found in ("utf-8", "utf-8-sig") else found
 
 
 def _decodes(sample: bytes, encoding: str) -> bool:

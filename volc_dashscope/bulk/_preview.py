@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Unpack
 
 from volc_dashscope._config import find_rerank_model
+from volc_dashscope._paths import checked_path
 from volc_dashscope._request.items import as_sent
 from volc_dashscope._request.ranking import checked_pairs
 from volc_dashscope._request.validation import check_item
@@ -18,6 +19,7 @@ from volc_dashscope.bulk._partial_folder import finished_rows, partial_folder
 from volc_dashscope.bulk._records import item_of
 from volc_dashscope.bulk._report import Preview
 from volc_dashscope.bulk._sources import Source, open_source
+from volc_dashscope.bulk._work import check_output
 from volc_dashscope.errors import InputError
 from volc_dashscope.estimate import (
     Estimate,
@@ -57,7 +59,7 @@ def preview(
     spec = replace(usual_spec(model, settings, owner="preview"), text_type=text_type)
     opened = source if isinstance(source, Source) else open_source(source)
     opened.check(spec)
-    count = _Count(opened, spec, None if output is None else Path(output))
+    count = _Count(opened, spec, _place(output, opened))
     guess = estimate_spec(count.items(), spec, checked=True)
     limits = settings_of(model, settings, owner="preview")
     return _preview(count, guess, limits.requests_per_minute, limits.tokens_per_minute)
@@ -92,9 +94,17 @@ def preview_rerank(
     pairs = PairSource(opened, row.max_documents)
     pairs.check()
     spec = rerank_spec(row.name, row, instruct=instruct, truncate=truncate)
-    count = _QueryCount(pairs, row, spec, None if output is None else Path(output))
+    count = _QueryCount(pairs, row, spec, _place(output, opened))
     guess = estimate_pairs(count.pairs(), spec)
     return _preview(count, guess, requests_per_minute, tokens_per_minute)
+
+
+def _place(output: str | os.PathLike[str] | None, source: Source) -> Path | None:
+    if output is None:
+        return None
+    place = checked_path(output, "output")
+    check_output(place, source.path)
+    return place
 
 
 def _preview(

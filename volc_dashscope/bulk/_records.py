@@ -81,6 +81,9 @@ class Columns:
         """Refuse columns that the table does not have."""
         asked = [] if self.usual else [name for _, name in self.given]
         asked += [self.id] if self.id is not None else []
+        twice = next((name for name in self.names if names.count(name) > 1), None)
+        if twice is not None:
+            raise InputError(f"{place} has several columns {twice!r}; rename all but one")
         missing = [name for name in asked if name not in names]
         shown = ", ".join(map(repr, names[:20]))
         if missing:

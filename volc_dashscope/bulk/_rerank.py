@@ -7,13 +7,13 @@ import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import nullcontext
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import orjson
 
 from volc_dashscope._config import check_patience
+from volc_dashscope._paths import checked_path
 from volc_dashscope.bulk._pairs import Cell, PairColumns, PairRecord, PairSource, QueryRecord
 from volc_dashscope.bulk._partial import RowFormat
 from volc_dashscope.bulk._records import is_bytes
@@ -74,7 +74,7 @@ def rerank_file(
         reranker.rerank("", [], top_n=top_n)  # Refuses settings that the model does not have; sends nothing.
         pairs = PairSource(source, reranker.model_info.max_documents)
         task = _Reranking(pairs, reranker, top_n)
-        work = Work(pairs, Path(output), task, watch, stop)
+        work = Work(pairs, checked_path(output, "output"), task, watch, stop)
         return work.run(restart=restart, group_rows=group_rows or _GROUP_ROWS)
 
 

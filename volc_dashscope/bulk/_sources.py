@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import csv
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -15,12 +14,13 @@ from typing import IO, Any, Literal
 
 import orjson
 
+from volc_dashscope._paths import checked_path
 from volc_dashscope._types import RequestSpec
 from volc_dashscope.bulk._listing import (
     LONGEST_LINE,
     SCAN_STEP,
-    detect_encoding,
     encodes,
+    encoding_of,
     files,
     kind_of,
     lines,
@@ -29,7 +29,7 @@ from volc_dashscope.bulk._listing import (
 )
 from volc_dashscope.bulk._parquet import parquet_names, parquet_records, parquet_rows
 from volc_dashscope.bulk._records import KINDS, Columns, Kind, Record
-from volc_dashscope.bulk._storage import digest_of
+from volc_dashscope.bulk._storage import check_name, digest_of
 from volc_dashscope.errors import ConfigError, InputError
 
 ScanStep = Literal["found", "checked", "read", "counted"]
@@ -217,9 +217,7 @@ def open_source(
         InputError: There is nothing at the path.
         ConfigError: The file extension is unknown, or an argument does not fit the source.
     """
-    place = Path(path)
-    if not place.exists():
-        raise InputError(f"source {str(place)!r} does not exist")
+    place = _existing(path)
     found = format or ("folder" if place.is_dir() else _SUFFIXES.get(place.suffix.lower()))
     if found is None:
         if kind_of(place) is not None:
@@ -232,31 +230,28 @@ def open_source(
         raise ConfigError(f"format {format!r}; there are {', '.join(FORMATS)}")
     if (found == "folder") != place.is_dir():
         raise ConfigError(f"source {place.name!r} is {'' if place.is_dir() else 'not '}a folder")
+    if found == "parquet":
+        check_name(place, "source")
     table = found in ("jsonl", "csv", "parquet")
     if columns is not None and columns != Columns() and not table:
         raise ConfigError(f"a source of format {found} has no columns")
-    if media_root is not None and not Path(media_root).is_dir():
-        raise InputError(f"media root {str(media_root)!r} is not a folder")
-    home = place if found == "folder" else place.parent
-    root = Path(home if media_root is None else media_root)
-    return Source(place, found, columns or Columns(), root, _encoding(place, found, encoding), watch)
+    root = place if found == "folder" else place.parent
+    if media_root is not None:
+        root = checked_path(media_root, "media root")
+        if not root.is_dir():
+            raise InputError(f"media root {str(root)!r} is not a folder")
+    return Source(place, found, columns or Columns(), root, encoding_of(place, found, encoding), watch)
 
 
-def _encoding(place: Path, format: Format, given: str | None) -> str | None:
-    if format not in ("text", "jsonl", "csv"):
-        if given is not None:
-            raise ConfigError(f"a source of format {format} has no encoding")
-        return None
-    name = given or detect_encoding(place)
-    if name is None:
-        return None
-    try:
-        found = codecs.lookup(name).name
-    except LookupError:
-        raise ConfigError(f"encoding {name!r} is not known; gb18030, big5 and utf-8 are") from None
-    if format != "csv" and found.startswith(("utf-16", "utf-32")):
-        raise ConfigError(f"source {place.name!r} is in {found}; save it as UTF-8")
-    return None if found in ("utf-8", "utf-8-sig") else found
+def _existing(path: object) -> Path:
+    """Return the path of a file or folder that is there."""
+    place = checked_path(path, "source")
+    if not place.exists():
+        raise InputError(f"source {str(place)!r} does not exist")
+    if not place.is_file() and not place.is_dir():
+        # It is read several times: for its encoding, its checksum and its rows.
+        raise InputError(f"source {str(place)!r} is a pipe or a device; save its content as a file")
+    return place
 
 
 def count_rows(source: Source) -> int | None:

@@ -17,6 +17,21 @@ from volc_dashscope.errors import ConfigError
 _PIECE = 1024 * 1024
 
 
+def check_name(path: Path, what: str) -> None:
+    """
+    Refuse a path that pyarrow cannot open: it takes only UTF-8.
+
+    Raises:
+        ConfigError: A name in the path is in another encoding.
+    """
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        raise ConfigError(
+            f"{what} {str(path)!r} has a name that is not UTF-8, which Parquet files need; rename it"
+        ) from error
+
+
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
     """

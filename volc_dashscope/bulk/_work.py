@@ -9,12 +9,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
+from volc_dashscope._paths import checked_path
 from volc_dashscope.bulk._failed import write_failed
 from volc_dashscope.bulk._identity import Identity, Records
 from volc_dashscope.bulk._parquet import arrow
 from volc_dashscope.bulk._partial import DamagedGroupError, Outcomes, PartialOutput, RowFormat
 from volc_dashscope.bulk._partial_folder import clean_up, discard, partial_folder
 from volc_dashscope.bulk._report import ProgressCallback, Report, price_of
+from volc_dashscope.bulk._storage import check_name
 from volc_dashscope.bulk._vectors import facts_of
 from volc_dashscope.errors import ConfigError, EmbeddingError, InputError, ServiceUnavailableError
 from volc_dashscope.models import ModelInfo
@@ -262,18 +264,24 @@ def check_output(output: Path, source: Path) -> None:
     Refuse a path that the output cannot have.
 
     Raises:
-        ConfigError: Another extension than Parquet's, a missing folder, or the source itself.
+        ConfigError: Another extension than Parquet's, a name that is too long or not UTF-8, a missing folder,
+            something else than a file, or the source itself.
     """
     if output.suffix.lower() not in (".parquet", ".pq"):
         raise ConfigError(
             f"output {output.name!r} would be a Parquet file by another name; call it {output.stem + '.parquet'!r}"
         )
+    # The longest of the names beside the output, that of a partial one being removed.
+    checked_path(output.with_name(f"{output.name}.partial.done"), "output")
+    check_name(output, "output")
     if not output.parent.is_dir():
         raise ConfigError(
             f"output {str(output)!r} lies in a folder that does not exist; make {str(output.parent)!r} first"
         )
     if output.is_dir():
         raise ConfigError(f"output {str(output)!r} is a folder; name a file in it")
+    if output.exists() and not output.is_file():
+        raise ConfigError(f"output {str(output)!r} is a pipe or a device; name a file")
     if output.exists() and output.samefile(source):
         raise ConfigError(f"output {str(output)!r} is the source itself; give another path")
 

@@ -12,10 +12,11 @@ from typing import Any
 
 import orjson
 
+from volc_dashscope._paths import checked_path
 from volc_dashscope._request.items import all_as_sent, items_of
 from volc_dashscope._request.validation import check_items
 from volc_dashscope._types import Reply, RequestSpec
-from volc_dashscope.errors import EmbeddingError, InputError, RequestError
+from volc_dashscope.errors import ConfigError, EmbeddingError, InputError, RequestError
 from volc_dashscope.jobs._job import Job, JobResult
 from volc_dashscope.jobs._results import ResultCollector, ResultFiles, entries
 from volc_dashscope.models import MIB
@@ -31,7 +32,8 @@ MAX_LINE_BYTES = 6 * MIB
 def parts(path: str | Path) -> list[Path]:
     """Return the files that `write` made for a path, in order."""
     found: list[Path] = []
-    while (part := _part(Path(path), len(found))).exists():
+    place = checked_path(path, "path")
+    while (part := _part(place, len(found))).exists():
         found.append(part)
     return found
 
@@ -44,12 +46,13 @@ def write(texts: Iterable[str], path: str | Path, spec: RequestSpec) -> int:
 
     Raises:
         InputError: A text is empty or too long, or a file exists. No file is left.
+        ConfigError: The path is of no file, or cannot be written.
     """
     items, _ = all_as_sent(items_of(texts, name="texts"), spec)
     if not items:
         raise InputError("no texts; a file needs at least one line")
     check_items(items, spec)
-    place = Path(path)
+    place = checked_path(path, "path")
     made: list[Path] = []
     try:
         for lines in _files(map(str, items), spec):
@@ -66,6 +69,8 @@ def write(texts: Iterable[str], path: str | Path, spec: RequestSpec) -> int:
         if isinstance(error, FileExistsError):
             words = f"file {_part(place, len(made)).name!r} exists already; remove it or give another path"
             raise InputError(words) from error
+        if isinstance(error, OSError):
+            raise ConfigError(f"file {place.name!r} cannot be written: {error.strerror}") from error
         raise
     return len(items)
 
@@ -77,8 +82,10 @@ def load(path: str | Path, spec: RequestSpec) -> bytes:
     Raises:
         InputError: It is missing, too large, or not one that `write` made for this model and dimension.
     """
-    place = Path(path)
+    place = checked_path(path, "path")
     try:
+        if place.exists() and not place.is_file():
+            raise InputError(f"file {place.name!r} is a folder, a pipe or a device")
         if place.stat().st_size > MAX_BYTES:
             raise InputError(f"file {place.name!r} is larger than {MAX_BYTES:,} bytes")
         data = place.read_bytes()

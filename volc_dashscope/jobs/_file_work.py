@@ -14,11 +14,12 @@ from typing import Any
 from volc_dashscope._config import is_private
 from volc_dashscope._limits.rate_limiter import RequestCost
 from volc_dashscope._media import source_of_url
+from volc_dashscope._paths import checked_path
 from volc_dashscope._request.exchange import RetryContext, Step, exchange
 from volc_dashscope._request.items import all_as_sent, items_of
 from volc_dashscope._request.validation import check_items
 from volc_dashscope._types import Flow, Reply, Request, RequestSpec
-from volc_dashscope.errors import BadReplyError, EmbeddingError, InputError, RequestError
+from volc_dashscope.errors import BadReplyError, ConfigError, EmbeddingError, InputError, RequestError
 from volc_dashscope.jobs._job import Job, JobResult
 from volc_dashscope.jobs._results import LARGEST_RESULT, ResultCollector, ResultFiles, entries
 from volc_dashscope.jobs._waiting import PERHAPS_DONE, checked_id, failure, submitting, unfinished, wait
@@ -186,7 +187,7 @@ def write(texts: Iterable[str], path: str | Path, spec: RequestSpec) -> int:
             raise InputError(f"item {index}: the text is not one line with words on it", index=index)
         lines.append(text)
     data = "\n".join([*lines, ""]).encode()
-    place = Path(path)
+    place = checked_path(path, "path")
     if not data or len(data) > _MAX_BYTES:
         raise InputError(f"a file of {len(data):,} bytes; a file job takes 1 to {_MAX_BYTES:,}")
     if place.suffix != ".txt":
@@ -196,6 +197,8 @@ def write(texts: Iterable[str], path: str | Path, spec: RequestSpec) -> int:
             file.write(data)
     except FileExistsError as error:
         raise InputError(f"file {place.name!r} exists already; remove it or give another path") from error
+    except OSError as error:
+        raise ConfigError(f"file {place.name!r} cannot be written: {error.strerror}") from error
     return len(lines)
 
 
