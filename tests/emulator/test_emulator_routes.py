@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 import re
+import socket
 
 import numpy as np
 import pytest
 from paintings import data_uri, painted
 
+from volc_dashscope.emulator import Emulator
 from volc_dashscope.models import list_models
 
 HELLO = {"type": "text", "text": "hello"}
@@ -357,3 +359,41 @@ def test_junk_is_answered_and_never_crashes(wire, value):
 
 
 SNAPSHOT = "tongyi-embedding-vision-plus-2026-03-06"
+
+
+@pytest.mark.parametrize("number", ["abc", "-1", "0", "1e9", "9" * 5000, "\u0663"], ids=lambda text: text[:5])
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("/api/v1/tasks", "page_no"),
+        ("/api/v1/tasks", "page_size"),
+        ("/compatible-mode/v1/batches", "limit"),
+    ],
+)
+def test_a_page_or_limit_that_is_no_number_is_refused(wire, path, name, number):
+    assert 400 == wire.client.get(path, params={name: number}).status_code
+
+
+# What says how long the body is, and is wrong.
+FRAMES = {
+    "a length that is no number": b"content-length: abc\r\n\r\n",
+    "a length below nothing": b"content-length: -1\r\n\r\n",
+    "a signed length": b"content-length: +2\r\n\r\n{}",
+    "a chunk that is no number": b"transfer-encoding: chunked\r\n\r\nzz\r\nabc\r\n",
+    "a chunk below nothing": b"transfer-encoding: chunked\r\n\r\n-5\r\nabc\r\n",
+    "a chunk outside ASCII": b"transfer-encoding: chunked\r\n\r\n\xff\r\nabc\r\n",
+}
+
+
+@pytest.mark.parametrize("frame", FRAMES.values(), ids=FRAMES)
+def test_a_body_of_unreadable_length_is_refused_and_its_connection_closed(frame, capfd):
+    with Emulator() as emulator, socket.create_connection(("127.0.0.1", port_of(emulator)), 10) as raw:
+        raw.sendall(b"POST /api/v1/tasks HTTP/1.1\r\nhost: x\r\n" + frame)
+        answer = b"".join(iter(lambda: raw.recv(65536), b""))
+
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def port_of(emulator):
+    return int(emulator.url.rpartition(":")[2])

@@ -157,7 +157,7 @@ class Batches:
         names = [batch.id for batch in mine]
         if query.get("after") in names:
             mine = mine[names.index(query["after"]) + 1 :]
-        limit = max(1, min(100, int(query.get("limit") or 20)))
+        limit = min(100, request.whole("limit", 20))
         rows = [_batch(batch, request.now) for batch in mine[:limit]]
         payload = {
             "object": "list",

@@ -47,6 +47,19 @@ class Request:
     origin: str
     json: Any = None
 
+    def whole(self, name: str, usual: int, *, most: int = 2**31) -> int:
+        """
+        Return a whole number of the query, from 1 to `most`, or `usual` where it is not given.
+
+        Raises:
+            Refusal: It is no such number.
+        """
+        text = self.query.get(name) or str(usual)
+        # Unsourced A61: no page says what is answered to a page or limit that is no number. Settled by one request.
+        if not (text.isascii() and text.isdigit() and len(text) <= 10 and 1 <= int(text) <= most):
+            raise Refusal(400, "InvalidParameter", f"The parameter {name} must be from 1 to {most}.")
+        return int(text)
+
     @property
     def key(self) -> str:
         """The bearer token, or an empty string."""

@@ -105,7 +105,7 @@ class Jobs:
 
     def list(self, request: Request) -> Response:
         """Answer `GET /tasks`."""
-        page, size = int(request.query.get("page_no") or 1), int(request.query.get("page_size") or 10)
+        page, size = request.whole("page_no", 1), request.whole("page_size", 10)
         with self._lock:
             mine = [job for job in self._jobs.values() if job.key == request.key]
         status, model = request.query.get("status"), request.query.get("model_name")

@@ -54,6 +54,13 @@ class _Handler(BaseHTTPRequestHandler):
         """Log nothing; the ledger has every request."""
 
     def _serve(self) -> None:
+        try:
+            body = self._body()
+        except ValueError:
+            # The end of this request is unknown, so no other can follow on its connection.
+            self.send_error(400, "the length of the body is not readable")
+            self.close_connection = True
+            return
         app = self.server.app
         path, _, query = self.path.partition("?")
         with app.ledger.flight():
@@ -62,7 +69,7 @@ class _Handler(BaseHTTPRequestHandler):
                 unquote(path),
                 query,
                 dict(self.headers.items()),
-                self._body(),
+                body,
                 origin=self.server.url,
             )
             if response.delay:
@@ -71,9 +78,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _body(self) -> bytes:
         if self.headers.get("transfer-encoding", "").lower() != "chunked":
-            return self.rfile.read(int(self.headers.get("content-length") or 0))
+            return self.rfile.read(_length(self.headers.get("content-length") or "0", 10))
         chunks = []
-        while size := int(self.rfile.readline().split(b";")[0], 16):
+        while size := _length(self.rfile.readline().split(b";")[0].decode("ascii").strip(), 16):
             chunks.append(self.rfile.read(size))
             self.rfile.readline()
         self.rfile.readline()
@@ -102,6 +109,18 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = True
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
         self.server.abandoned(self.connection)
+
+
+def _length(text: str, base: int) -> int:
+    """
+    Return a number of bytes.
+
+    Raises:
+        ValueError: It is none; `int` would also take signs and underscores.
+    """
+    if not text.isalnum():
+        raise ValueError(text)
+    return int(text, base)
 
 
 class Server(ThreadingHTTPServer):
