@@ -161,7 +161,7 @@ def _require_known(
             )
         kind = block.get("type")
         seen = f"a content block of type {kind!r} has" if kind is not None else "a content block has"
-        raise InputError(f"{seen} the unknown key {key!r}; allowed are {', '.join(sorted(allowed))}")
+        raise InputError(f"{seen} the key {key!r}; allowed are {', '.join(sorted(allowed))}")
 
 
 def _require_no_knob_in_metadata(holder: Mapping[str, Any]) -> None:
@@ -215,7 +215,7 @@ def _url(value: object, kind: type[M], root: str | Path | None, knobs: Mapping[s
         if root is None:
             # Blocks come from chats and stores: without media_root, any of them could name any file.
             raise InputError(
-                "a content block has a file: URL, but media_root is not set; set it to the folder of local files"
+                "a URL with scheme 'file' in a content block needs media_root; set media_root to the folder of these files"
             )
         return kind.from_path(value, root=root, **knobs)
     return kind.from_url(value, **knobs)

@@ -257,7 +257,7 @@ def _opened(path: Path) -> sqlite3.Connection:
             mark = db.execute("PRAGMA application_id").fetchone()[0]
             tables = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
             if mark != _MARK and tables:
-                raise ConfigError(f"{path.name!r} is the database of another program; give another path")
+                raise ConfigError(f"{path.name!r} is a database of another program; use another path")
             for statement in _SCHEMA:
                 db.execute(statement)
             db.execute(f"PRAGMA application_id = {_MARK}")

@@ -22,8 +22,8 @@ __all__ = ["Estimate", "estimate_cost", "estimate_rerank_cost"]
 
 _MILLION = 1_000_000
 _TEXT_RULE = (
-    "text is estimated, as no page publishes the tokenizer: one token for each Chinese, Japanese or Korean "
-    "character, one for every four others, and one more"
+    "text tokens are estimated, because no page publishes the tokenizer: 1 for each Chinese, Japanese or Korean "
+    "character, 1 for every 4 other characters, and 1 more"
 )
 
 
@@ -194,14 +194,14 @@ def estimate_pairs(pairs: Iterable[tuple[Item, list[Item]]], spec: RequestSpec) 
 
 def _rerank_rule(count: _Count, spec: RequestSpec) -> str:
     said = [
-        "A request is query tokens x documents + document tokens",
+        "A rerank request is billed query tokens x documents + document tokens",
         _TEXT_RULE,
-        "the instruction and what the service adds are unpublished and not counted",
+        "what the service adds, instruction included, is unpublished and not counted",
     ]
     if count.endless:
-        said.append("no page says what an image or a video counts for this model, so none is counted")
+        said.append("images and videos are not counted: no page says how many tokens they are for this model")
     if spec.model_info.price is not None:
-        said.append(f"price per million tokens as printed for {spec.model_info.price.region}")
+        said.append(f"price per million tokens as published for {spec.model_info.price.region}")
     return "; ".join(said) + "."
 
 
@@ -355,23 +355,23 @@ def _rule(count: _Count, spec: RequestSpec, *, priced: bool) -> str:
     if "text" in count.kinds:
         said.append(_TEXT_RULE)
         if model_info.truncates and model_info.max_tokens is not None:
-            said.append(f"a text counts at most {model_info.max_tokens} tokens, where the service cuts it")
+            said.append(f"a text is at most {model_info.max_tokens} tokens, because the service truncates it")
     if model_info.endpoint == "multimodal":
         said.append(
-            "preset text and instructions that the service adds or bills are unpublished and not counted"
+            "the preset text and instructions that the service adds and bills are unpublished and not counted"
         )
     if count.kinds & {"image", "frames"}:
         said.append(_image_rule(spec))
     if count.shrunk:
         most = f"{spec.max_image_pixels:,} pixels"
-        said.append(f"images of more than {most} are shrunk to that before they are sent: {count.shrunk:,}")
+        said.append(f"images of more than {most} are shrunk to that before sending: {count.shrunk:,} images")
     if "video" in count.kinds:
         said.append(_video_rule(model_info))
     if priced and model_info.price is not None:
         kind = "Batch price" if spec.route == "batch" else "price"
-        said.append(f"{kind} per million tokens as printed for {model_info.price.region}")
+        said.append(f"{kind} per million tokens as published for {model_info.price.region}")
         if "video" in count.kinds:
-            said.append("videos at the price of images")
+            said.append("videos are priced like images")
     whole = "; ".join(said)
     return f"{whole[:1].upper()}{whole[1:]}." if whole else ""
 
@@ -382,16 +382,16 @@ def _image_rule(spec: RequestSpec) -> str:
         return f"an image is {level_image_tokens(level)} tokens at res_level {level}"
     if spec.model_info.provider == "ark":
         return (
-            "an image is min(width x height / 784, 1312) tokens, rounded up; one of unknown size is left out and "
-            "only bounded by 1312"
+            "an image is min(width x height / 784, 1312) tokens, rounded up; one of unknown size is not counted "
+            "and adds 1312 to the upper bound"
         )
-    return "no page says what an image counts for this model, so none is counted"
+    return "images are not counted: no page says how many tokens they are for this model"
 
 
 def _video_rule(model_info: ModelInfo) -> str:
     if model_info.provider != "ark":
-        return "no page says what a video counts for this model, so none is counted"
+        return "videos are not counted: no page says how many tokens they are for this model"
     return (
-        "a video is 10,240 to 81,920 tokens, by length and fps where the length is known (fewer than 16 frames "
-        "are 10,240, more than 640 are 81,920), or within its own token and frame settings where it has them"
+        "a video is 10,240 to 81,920 tokens, by length and fps if the length is known (fewer than 16 frames "
+        "are 10,240, more than 640 are 81,920), or within its own token and frame settings if it has them"
     )

@@ -139,7 +139,7 @@ class Video(Media):
     def __post_init__(self) -> None:
         Media.__post_init__(self)
         if not (self.fps is None or _is_amount(self.fps)):
-            raise InputError(f"fps is {self.fps!r}; expected a number, 0 or more (see the model's row)")
+            raise InputError(f"fps is {self.fps!r}; expected a number from 0 (see the model's limits)")
         for name in _KNOBS[1:]:
             _check_count(name, getattr(self, name))
         low, high = self.min_frame_tokens, self.max_frame_tokens
@@ -147,7 +147,7 @@ class Video(Media):
             raise InputError(f"min_frame_tokens {low} is more than max_frame_tokens {high}")
         seconds = self.source.seconds if self.seconds is None else self.seconds
         if seconds is not None and not (_is_amount(seconds) and seconds > 0):
-            raise InputError(f"seconds is {seconds!r}; expected a number of seconds, more than 0")
+            raise InputError(f"seconds is {seconds!r}; expected a positive number of seconds")
         object.__setattr__(self, "seconds", seconds)
 
     @classmethod
@@ -288,7 +288,9 @@ class Fused:
         for position, part in enumerate(parts):
             if not isinstance(part, (str, Image, Video, Frames)):
                 seen = f"part {position} is of type {type(part).__name__}"
-                raise InputError(f"{seen}; expected str, Image, Video or Frames, one by one: Fused(*parts)")
+                raise InputError(
+                    f"{seen}; expected str, Image, Video or Frames as separate arguments: Fused(*parts)"
+                )
         whole = tuple(check_text(part) if isinstance(part, str) else part for part in parts)
         object.__setattr__(self, "parts", whole)
 
@@ -374,7 +376,7 @@ def _is_single(given: object) -> bool:
 def check_text(text: str) -> str:
     """Return a text that can be sent: not empty, and valid UTF-8."""
     if not text:
-        raise InputError("a text is empty; expected at least one character")
+        raise InputError("empty text; a text needs at least one character")
     text = mend_surrogates(text)
     try:
         text.encode()
@@ -397,7 +399,7 @@ def mend_surrogates(text: str) -> str:
 def lone_surrogate(position: int) -> str:
     """Return the message for a lone surrogate."""
     return (
-        f"the text holds a lone surrogate at position {position}, half of a character that UTF-8 cannot carry; "
+        f"the text contains a lone surrogate at position {position}, half a character that UTF-8 cannot encode; "
         'replace it: text.encode("utf-8", "replace").decode()'
     )
 
@@ -439,4 +441,4 @@ def _is_amount(value: object) -> bool:
 
 def _check_count(name: str, value: int | None) -> None:
     if value is not None and not (type(value) is int and 1 <= value <= sys.maxsize):
-        raise InputError(f"{name} is {value!r}; expected a whole number, 1 or more")
+        raise InputError(f"{name} is {value!r}; expected a whole number from 1")

@@ -203,7 +203,7 @@ class ClientSettings(_config.NamesOurs):
             {"requests_per_minute": self.requests_per_minute, "tokens_per_minute": self.tokens_per_minute},
         )
         if self.max_image_pixels is not None and find_spec("PIL") is None:
-            raise ConfigError('max_image_pixels= shrinks with Pillow: pip install "volc-dashscope[images]"')
+            raise ConfigError('max_image_pixels= needs Pillow: pip install "volc-dashscope[images]"')
         headers = find_headers(row.provider, self.workspace, self.default_headers, foreign=address.foreign)
         return replace(
             self.offline_spec(),
@@ -339,7 +339,7 @@ def settings_of(model: str | ClientSettings, options: ClientOptions, *, owner: s
     if not isinstance(model, ClientSettings):
         return ClientSettings(model, **options)
     if options:
-        raise ConfigError(f"{', '.join(options)} belongs into ClientSettings, not beside it")
+        raise ConfigError(f"{', '.join(options)}: pass it in ClientSettings, not as a separate argument")
     return model
 
 

@@ -343,7 +343,7 @@ WRONG = {
     "no output": (("-m", TEXT), "say where the scores go"),
     "an embedding model": (
         ("-m", "text-embedding-v4", "-o", "o.parquet"),
-        "embeds and does not rerank",
+        "is an embedding model and cannot rerank",
     ),
     "a stopped model": (("-m", "gte-rerank", "-o", "o.parquet"), "use qwen3-rerank"),
     "an instruction": (("-m", "gte-rerank-v2", "--instruct", "x", "-o", "o.parquet"), "takes no instruction"),

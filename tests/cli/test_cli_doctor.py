@@ -73,12 +73,12 @@ def test_the_key_of_a_service_that_is_asked_for_is_needed(cli):
 
 
 SPOILT = {
-    "quotes": (f'"{KEY}"', "take them off"),
+    "quotes": (f'"{KEY}"', "remove them"),
     "a placeholder": ("your-api-key", "placeholder"),
-    "an unset variable": ("${ARK_KEY_VARIABLE}", "a variable that was not replaced"),
+    "an unset variable": ("${ARK_KEY_VARIABLE}", "an unexpanded variable"),
     "half of it": ("sk-0123", "copy it again"),
-    "a scheme": (f"Bearer {KEY}", "begins with Bearer"),
-    "another alphabet": (f"{KEY}密钥", "holds a Chinese character"),
+    "a scheme": (f"Bearer {KEY}", "starts with Bearer"),
+    "another alphabet": (f"{KEY}密钥", "contains a Chinese character"),
 }
 
 

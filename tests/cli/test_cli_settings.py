@@ -13,15 +13,15 @@ MISTAKES = {
     ),
     "a placeholder": ({"DASHSCOPE_API_KEY": "<your-key>"}, (), "DASHSCOPE_API_KEY is a placeholder"),
     "a path for a key": ({"DASHSCOPE_API_KEY": "/run/secrets/key"}, (), "DASHSCOPE_API_KEY is a path"),
-    "a page": ({}, ("--base-url", "https://bailian.console.aliyun.com/"), "is a page of the vendor's"),
+    "a page": ({}, ("--base-url", "https://bailian.console.aliyun.com/"), "is a web page of the vendor"),
     "a page in the environment": (
         {"DASHSCOPE_BASE_URL": "https://help.aliyun.com/zh/model-studio"},
         (),
-        "base_url (from DASHSCOPE_BASE_URL) is a page of the vendor's",
+        "base_url (from DASHSCOPE_BASE_URL) is a web page of the vendor",
     ),
     "a wrong path": ({}, ("--base-url", "https://dashscope.aliyuncs.com/v1"), "base_url has the path /v1"),
     "plain http": ({}, ("--base-url", "http://gateway.example"), "--insecure-http allows it"),
-    "a label too long": ({}, ("--base-url", f"https://{'a' * 64}.example"), "64 letters"),
+    "a label too long": ({}, ("--base-url", f"https://{'a' * 64}.example"), "64 characters"),
     "a region": ({}, ("--region", "us-east-1"), "is not offered in region 'us-east-1'"),
     "a workspace": ({}, ("--workspace", "ws/1"), "workspace must be letters"),
 }

@@ -712,7 +712,7 @@ def test_replies_that_name_two_models_are_no_result(inside, model) -> None:
         inside.client(model, max_concurrency=1).embed(_texts(20))
 
     assert {BadReplyError} == {type(error) for error in caught.value.failures.values()}
-    assert "name two models, 'm0' and 'm1'" in str(caught.value)
+    assert "are from two models, 'm0' and 'm1'" in str(caught.value)
 
 
 async def _streamed(client: AsyncClient) -> list[Any]:
@@ -737,7 +737,7 @@ def test_rows_of_two_models_are_not_mixed_in_a_stream(inside, tmp_path, kind) ->
         rows = inside.client(TEXT, **settings).stream(_texts(20), ordered=kind == "sync")
         said = [str(each) for _, each in rows if isinstance(each, BadReplyError)]
 
-    assert [True] * 10 == ["name two models, 'm0' and 'm1'" in each for each in said]
+    assert [True] * 10 == ["are from two models, 'm0' and 'm1'" in each for each in said]
 
 
 @pytest.mark.parametrize("length", [3, 1], ids=["shorter", "one number"])

@@ -300,7 +300,9 @@ def test_a_url_that_others_can_read_is_refused(url: str) -> None:
 )
 @pytest.mark.parametrize("route", ["native", "openai"])
 def test_a_page_of_the_vendor_is_no_base_url(url: str, route: Any) -> None:
-    with pytest.raises(ConfigError, match=r"page of the vendor's, not its API.*dashscope\.aliyuncs\.com"):
+    with pytest.raises(
+        ConfigError, match=r"web page of the vendor, not an API address.*dashscope\.aliyuncs\.com"
+    ):
         _url(TEXT, url, route=route)
 
 
@@ -423,10 +425,10 @@ def test_a_base_url_given_wins_over_the_region() -> None:
     ("row", "settings", "reason"),
     [
         pytest.param(
-            ARK, {"region": "mars-1"}, "not known for ark; known: ap-southeast-1, cn-beijing", id="ark"
+            ARK, {"region": "mars-1"}, "not known for ark; known are ap-southeast-1, cn-beijing", id="ark"
         ),
         pytest.param(
-            TEXT, {"region": "mars-1"}, "not known for dashscope; known: .*us-east-1", id="dashscope"
+            TEXT, {"region": "mars-1"}, "not known for dashscope; known are .*us-east-1", id="dashscope"
         ),
         pytest.param(ARK, {"region": "eu-central-1"}, "not known for ark", id="the other's region"),
         pytest.param(EVERYWHERE, {"region": "eu-central-1"}, "pass workspace=", id="no shared host"),
@@ -438,17 +440,17 @@ def test_a_base_url_given_wins_over_the_region() -> None:
         ),
         pytest.param(TEXT, {"workspace": ""}, "letters, digits", id="no workspace"),
         pytest.param(TEXT, {"workspace": "a" * 64}, "at most 63", id="workspace too long"),
-        pytest.param(ARK, {"workspace": "ws-1"}, "belongs to DashScope", id="a workspace of Ark"),
+        pytest.param(ARK, {"workspace": "ws-1"}, "is a setting of DashScope", id="a workspace of Ark"),
         pytest.param(
             row_named("qwen3-vl-embedding"),
             {"region": "ap-southeast-1"},
-            "not offered in region 'ap-southeast-1'; it has: cn-beijing .*tongyi-embedding-vision-plus",
+            "not offered in region 'ap-southeast-1'; its regions are cn-beijing .*tongyi-embedding-vision-plus",
             id="not offered there",
         ),
         pytest.param(
             ARK,
             {"region": "ap-southeast-1"},
-            "it has: cn-beijing .*skylark-embedding-vision-251215",
+            "its regions are cn-beijing .*skylark-embedding-vision-251215",
             id="ark abroad",
         ),
         pytest.param(
@@ -472,13 +474,13 @@ def test_a_base_url_given_wins_over_the_region() -> None:
         pytest.param(
             TEXT,
             {"base_url": "https://dashscope.aliyuncs.com/apps/anthropic"},
-            "path /apps/anthropic, which dashscope does not serve",
+            "path /apps/anthropic, where dashscope serves no embeddings",
             id="another product's path",
         ),
         pytest.param(
             ARK,
             {"base_url": "https://ark.cn-beijing.volces.com/v1"},
-            "it has: /api/v3, /api/plan/v3",
+            "its paths are /api/v3, /api/plan/v3",
             id="a path of nobody",
         ),
     ],
@@ -528,7 +530,9 @@ def test_an_unknown_name_with_a_provider_is_one_item_a_request_of_unknown_length
 @pytest.mark.parametrize(
     ("model", "settings", "reason"),
     [
-        pytest.param("tomorrow", {}, "say which model it is like .*or whose it is", id="unknown"),
+        pytest.param(
+            "tomorrow", {}, "pass the known model with the same abilities .*or its provider", id="unknown"
+        ),
         pytest.param("text-embedding-v5", {}, "did you mean 'text-embedding-v4'", id="another version"),
         pytest.param(
             "text-embeding-v4",
@@ -549,7 +553,10 @@ def test_an_unknown_name_with_a_provider_is_one_item_a_request_of_unknown_length
             id="base_model misspelt",
         ),
         pytest.param(
-            "text-embedding\x00v4", {"provider": "dashscope"}, "a character that no model id has", id="nul"
+            "text-embedding\x00v4",
+            {"provider": "dashscope"},
+            "a character that is not allowed in a model id",
+            id="nul",
         ),
         pytest.param(
             "ep-1",

@@ -100,7 +100,7 @@ def test_a_closed_one_is_named(emulate, kind, name) -> None:
         own = SYNC[name]()
         own.close()
         client = mount.client(ARK, http_client=own)
-        with pytest.raises(ConfigError, match="handed in is closed"):
+        with pytest.raises(ConfigError, match="passed in is closed"):
             client.embed(TEXTS)
         return
 
@@ -109,7 +109,7 @@ def test_a_closed_one_is_named(emulate, kind, name) -> None:
         await own.aclose()
         await mount.async_client(ARK, http_async_client=own).embed(TEXTS)
 
-    with pytest.raises(ConfigError, match="handed in is closed"):
+    with pytest.raises(ConfigError, match="passed in is closed"):
         asyncio.run(closed())
 
 
@@ -117,8 +117,8 @@ def test_a_closed_one_is_named(emulate, kind, name) -> None:
     ("settings", "words"),
     [
         ({"http_client": object()}, "http_client must be a client like httpx.Client, got object"),
-        ({"http_client": httpx.AsyncClient()}, "got one of the other kind"),
-        ({"http_async_client": httpx2.Client()}, "got one of the other kind"),
+        ({"http_client": httpx.AsyncClient()}, "got the other kind"),
+        ({"http_async_client": httpx2.Client()}, "got the other kind"),
         (
             {"http_async_client": "aiohttp"},
             "http_async_client must be a client like httpx.AsyncClient, got str",
@@ -189,7 +189,7 @@ def test_an_event_loop_that_is_not_asyncios_is_named(make) -> None:
     coroutine = make()
 
     with pytest.raises(
-        ConfigError, match=r"AsyncClient needs asyncio's event loop \(uvloop's too\); under trio"
+        ConfigError, match=r"AsyncClient needs an asyncio event loop \(uvloop included\); under trio"
     ):
         coroutine.send(None)
 

@@ -952,7 +952,7 @@ def test_lines_that_name_two_models_are_no_result(inside, tmp_path):
     result = collected(inside, tmp_path, *lines)
 
     assert [1] == list(result.errors)
-    assert "name two models, 'm0' and 'm1'" in str(result.errors[1])
+    assert "are from two models, 'm0' and 'm1'" in str(result.errors[1])
 
 
 @pytest.mark.parametrize("vector_first", [True, False])

@@ -270,9 +270,9 @@ def test_a_closed_client_says_so(mount, number) -> None:
 
     client.close()
 
-    with pytest.raises(ConfigError, match="this client is closed; make a new one"):
+    with pytest.raises(ConfigError, match="this client is closed; create a new one"):
         client.embed(TEXTS[:number])
-    with pytest.raises(ConfigError, match="this client is closed; make a new one"):
+    with pytest.raises(ConfigError, match="this client is closed; create a new one"):
         list(client.stream(TEXTS[:number]))
 
 
@@ -282,7 +282,7 @@ def test_a_closed_async_client_says_so(mount) -> None:
         await client.close()
         await client.embed(["a"])
 
-    with pytest.raises(ConfigError, match="this client is closed; make a new one"):
+    with pytest.raises(ConfigError, match="this client is closed; create a new one"):
         asyncio.run(used())
 
 
@@ -424,4 +424,4 @@ def test_a_client_handed_in_before_a_fork_is_refused_after_it(inside, use) -> No
     said = _in_child(lambda: str(use(client)))
 
     assert said.startswith("ConfigError: ")
-    assert "handed in before a fork" in said
+    assert "passed before a fork" in said

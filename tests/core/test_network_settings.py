@@ -209,15 +209,15 @@ def _folder(folder: Path) -> str:
 
 FILES: dict[str, tuple[dict[str, Callable[[Path], str]], str]] = {
     "missing": ({"SSL_CERT_FILE": lambda it: f"{it}/none.pem"}, "none.pem: no such file or directory"),
-    "garbage": ({"SSL_CERT_FILE": _garbage}, "garbage.pem: it holds no certificates in PEM form"),
+    "garbage": ({"SSL_CERT_FILE": _garbage}, "garbage.pem: it contains no certificates in PEM format"),
     "missing bundle": ({"REQUESTS_CA_BUNDLE": lambda it: f"{it}/none.pem"}, "none.pem: no such file"),
     "missing bundle of curl": ({"CURL_CA_BUNDLE": lambda it: f"{it}/none.pem"}, "none.pem: no such file"),
-    "folder": ({"SSL_CERT_FILE": _folder}, "it is a folder with no certificate under its hash"),
+    "folder": ({"SSL_CERT_FILE": _folder}, "the folder has no certificate named by its hash"),
     "folder as bundle": (
         {"REQUESTS_CA_BUNDLE": _folder},
-        "it is a folder with no certificate under its hash",
+        "the folder has no certificate named by its hash",
     ),
-    "folder not hashed": ({"SSL_CERT_DIR": _folder}, "it is a folder with no certificate under its hash"),
+    "folder not hashed": ({"SSL_CERT_DIR": _folder}, "the folder has no certificate named by its hash"),
     "missing folder": ({"SSL_CERT_DIR": lambda it: f"{it}/none"}, "none: no such file or directory"),
     "key log": ({"SSLKEYLOGFILE": lambda it: f"{it}/none/keys"}, "keys: no such file or directory"),
 }

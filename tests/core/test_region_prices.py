@@ -27,7 +27,7 @@ def test_an_estimate_speaks_of_the_region_asked_for(model, printed):
     assert found.price is not None
     assert currency == found.currency
     assert found.price[0] == pytest.approx(found.tokens[0] * rate / 1_000_000)
-    assert f"printed for {region}" in found.rule
+    assert f"published for {region}" in found.rule
 
 
 def test_hong_kong_has_a_price_of_its_own():
@@ -39,7 +39,7 @@ def test_beijing_is_the_usual_one(region):
     found = estimate_cost([TEXT], "text-embedding-v4", region=region)
 
     assert "CNY" == found.currency
-    assert "printed for cn-beijing" in found.rule
+    assert "published for cn-beijing" in found.rule
 
 
 @pytest.mark.parametrize("model", ["qwen3.7-text-embedding-flash", "qwen3-vl-embedding"])

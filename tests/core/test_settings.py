@@ -492,7 +492,7 @@ def test_settings_beside_settings_are_refused(given_twice, tmp_path, monkeypatch
     monkeypatch.chdir(tmp_path)
     (tmp_path / "texts.txt").write_text("a\n")
 
-    with pytest.raises(ConfigError, match="dimensions belongs into ClientSettings"):
+    with pytest.raises(ConfigError, match="dimensions: pass it in ClientSettings"):
         given_twice()
 
 
@@ -736,7 +736,7 @@ def test_a_name_of_another_package_without_a_setting_here_is_refused(make, name)
 
 @pytest.mark.parametrize("kind", [Client, AsyncClient, Reranker, BatchJobs, Embedder])
 def test_a_second_argument_without_a_name_is_refused_without_being_shown(kind):
-    with pytest.raises(ConfigError, match=r"takes model without a name, got 2 .*api_key=") as caught:
+    with pytest.raises(ConfigError, match=r"accepts only model by position, got 2 .*api_key=") as caught:
         kind(TEXT, KEY)
 
     frames = traceback.TracebackException.from_exception(caught.value, capture_locals=True).stack

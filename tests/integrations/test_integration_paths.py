@@ -116,7 +116,7 @@ NO_FILE = {
     "backslashes": ("file:\\\\server\\a.png", "no absolute path"),
     "a query": ("file:///a.png?x=1", r"\? or #"),
     "a fragment": ("file:///a.png#x", r"\? or #"),
-    "a NUL, encoded": ("file:///a%00b.png", "no file name can hold"),
+    "a NUL, encoded": ("file:///a%00b.png", "not allowed in file names"),
     "half an address": ("file://[::1/a.png", "malformed"),
     "white space before": (" file:///a.png", "white space"),
     "the root of all": ("file:///", "outside root|a directory|not exist"),

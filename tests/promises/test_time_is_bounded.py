@@ -345,7 +345,7 @@ def test_an_attempt_does_not_wait_for_a_connection_whose_tunnel_failed(kind, mon
         monkeypatch.delenv(name, raising=False)
     with server(serve) as url:
         monkeypatch.setenv("HTTPS_PROXY", url)
-        words = rf"cannot connect to the proxy {url.removeprefix('http://')} \(closed by the other side\)"
+        words = rf"cannot connect to the proxy {url.removeprefix('http://')} \(closed by the server\)"
         with pytest.raises(TransportError, match=words):
             _embed(kind, ["a"], base_url="https://example.test", timeout=3.0)
 

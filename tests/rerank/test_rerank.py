@@ -357,7 +357,7 @@ NAMES = {
     "another version": ("qwen4-rerank", "did you mean 'qwen3-rerank'"),
     "empty": ("  ", "must be the name of a rerank model"),
     "none": (None, "must be the name of a rerank model"),
-    "embeds": ("Qwen3-VL-Embedding", "embeds and does not rerank; use Client"),
+    "embeds": ("Qwen3-VL-Embedding", "is an embedding model and cannot rerank; use Client"),
 }
 
 
@@ -371,7 +371,7 @@ def test_a_name_that_is_none_is_refused(kind, name, reason):
 @pytest.mark.parametrize("kind", [Client, AsyncClient])
 @pytest.mark.parametrize("settings", [{}, {"provider": "dashscope"}])
 def test_a_client_sends_nobody_to_a_rerank_model(kind, settings):
-    with pytest.raises(ConfigError, match="reranks and does not embed; use Reranker"):
+    with pytest.raises(ConfigError, match="is a rerank model and cannot embed; use Reranker"):
         kind(TEXT, api_key=KEY, **settings)
 
 

@@ -104,7 +104,7 @@ def _address(
     provider, host = model_info.provider, (parts.hostname or "").removesuffix(".")
     if is_page(host):
         raise ConfigError(
-            f"{setting} is a page of the vendor's, not its API; leave it out, or use the host of your region: "
+            f"{setting} is a web page of the vendor, not an API address; leave it out, or use a host of its API: "
             + ", ".join(SHARED_HOSTS[provider].values())
         )
     owner = owner_of(host)
@@ -161,7 +161,7 @@ def _check_names(provider: Provider, **names: object) -> None:
         if value is not None and not isinstance(value, str):
             raise ConfigError(f"{name} must be a str, got {type(value).__name__}")
     if provider == "ark" and names["workspace"] is not None:
-        raise ConfigError("workspace belongs to DashScope; Ark has none")
+        raise ConfigError("workspace is a setting of DashScope; Ark has no workspaces")
 
 
 # Unsourced A57: paths are the same on workspace, finance, Hong Kong and BytePlus hosts. Settled by one call
@@ -179,7 +179,7 @@ def _by_region(
     where = region or (named[1].strip() if named else None) or model_info.regions[0]
     known = sorted({*SHARED_HOSTS[provider], *(WORKSPACE_REGIONS if provider == "dashscope" else ())})
     if where not in known:
-        raise ConfigError(f"region {where!r} is not known for {provider}; known: {', '.join(known)}")
+        raise ConfigError(f"region {where!r} is not known for {provider}; known are {', '.join(known)}")
     _check_region(model_info, where)
     space = find_workspace(provider, workspace, environ)
     if provider == "dashscope" and space is not None and where in WORKSPACE_REGIONS:
@@ -187,7 +187,7 @@ def _by_region(
     elif where in SHARED_HOSTS[provider]:
         host = SHARED_HOSTS[provider][where]
     else:
-        raise ConfigError(f"region {where!r} has no shared host: pass workspace= as well")
+        raise ConfigError(f"region {where!r} has no shared host; pass workspace= too")
     return Address(f"https://{host}{_usual_path(model_info, route)}", f"region {where}", host)
 
 
@@ -213,7 +213,7 @@ def _check_region(model_info: ModelInfo, region: str) -> None:
     if reranks:
         there = [row.name for row in list_rerank_models() if not row.successor and region in row.regions]
     raise ConfigError(
-        f"{model_info.name} is not offered in region {region!r}; it has: {', '.join(model_info.regions)}"
+        f"{model_info.name} is not offered in region {region!r}; its regions are {', '.join(model_info.regions)}"
         + (f" (offered there: {', '.join(there)})" if there else "")
     )
 
@@ -221,24 +221,26 @@ def _check_region(model_info: ModelInfo, region: str) -> None:
 def _split(url: str, setting: str) -> SplitResult:
     """Split a URL. Errors do not show it, because it may hold a key."""
     if _PLACEHOLDER.search(url):
-        raise ConfigError(f"{setting} holds a placeholder or a variable that was not replaced; write it out")
+        raise ConfigError(
+            f"{setting} contains a placeholder or an unexpanded variable; replace it by its value"
+        )
     if url[:1] in "\"'`“”‘’" or url[-1:] in "\"'`“”‘’":
-        raise ConfigError(f"{setting} has quotes around it; take them off")
+        raise ConfigError(f"{setting} has quotes around it; remove them")
     if not url.isprintable() or " " in url or "\\" in url:
-        raise ConfigError(f"{setting} is not a URL: it holds a space, a backslash or a control character")
+        raise ConfigError(f"{setting} is not a URL: it contains a space, a backslash or a control character")
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError as error:
-        raise ConfigError(
-            f"{setting} is not a URL: a host or a port in it is not possible"
-        ) from error.with_traceback(None)
+        raise ConfigError(f"{setting} is not a URL: its host or port is invalid") from error.with_traceback(
+            None
+        )
     if parts.username is not None or parts.password is not None:
-        raise ConfigError(f"{setting} holds a user name or a password; leave it out and pass api_key")
+        raise ConfigError(f"{setting} contains a user name or a password; remove it and pass api_key")
     if parts.scheme in ("http", "https") and (fault := host_fault((parts.hostname or "").lower())):
         raise ConfigError(f"{setting} must be a host and a path: {fault}")
     if port == 0 or parts.netloc.endswith(":"):
-        raise ConfigError(f"{setting} is not a URL: its port is not possible")
+        raise ConfigError(f"{setting} is not a URL: its port is invalid")
     if "?" in url or "#" in url:
         raise ConfigError(f"{setting} must be a host and a path, without a query or a fragment")
     return parts
@@ -254,7 +256,7 @@ def _check_scheme(parts: SplitResult, setting: str, route: Route, insecure_http:
         raise ConfigError(
             f"{setting} must start with https:// (http:// is for "
             + ("this machine and private networks" if route == "openai" else "127.0.0.1")
-            + f" only, as the key could be read on the way; insecure_http=True allows it), "
+            + f" only, because others could read the key on its way; insecure_http=True allows it), "
             f"got scheme {parts.scheme!r}"
         )
 
@@ -270,14 +272,14 @@ def _path(
     """
     path = re.sub("/{2,}", "/", given).rstrip("/")
     if re.search(r"/\.{1,2}(/|\Z)|%2e|%2f|%5c", path, re.IGNORECASE):
-        raise ConfigError(f"{setting} holds '.' or '..' as a part of its path")
+        raise ConfigError(f"{setting} has '.' or '..' as a segment of its path")
     base = _ENDPOINTS.sub("", path).rstrip("/")
     usual = _usual_path(model_info, route)
     if owner is not None:
         if base and base not in _VENDOR_PATHS[owner]:
             raise ConfigError(
-                f"{setting} has the path {base}, which {owner} does not serve embeddings under; "
-                f"it has: {', '.join(_VENDOR_PATHS[owner])}"
+                f"{setting} has the path {base}, where {owner} serves no embeddings; "
+                f"its paths are {', '.join(_VENDOR_PATHS[owner])}"
             )
         return base if base and (owner == "ark" or base == usual) else usual
     if path and not base:

@@ -63,17 +63,19 @@ _OURS = {
     "batch_size": "embed_batch_size",
     "chunk_size": "embed_batch_size",
 }
-_BATCHES = "requests are filled to the model's own limits, and max_concurrency= says how many are in flight"
+_BATCHES = (
+    "batches have the largest size the model allows, and max_concurrency= limits the requests in flight"
+)
 _NONE = {
     "batch_size": _BATCHES,
     "chunk_size": _BATCHES,
     "embed_batch_size": _BATCHES,
-    "driver": "an HTTP client of your own goes into http_client= or http_async_client=",
-    "encoding_format": "vectors travel as base64 where the service has it",
-    "text_type": 'the role belongs to the call: embed(..., text_type="query")',
-    "input_type": 'the role belongs to the call: embed(..., text_type="query")',
-    "output_type": "it belongs to the call: embed(..., output_type=...)",
-    "organization": "keys are bound to an account and a region; see workspace= and region=",
+    "driver": "pass your own HTTP client as http_client= or http_async_client=",
+    "encoding_format": "vectors are always requested as base64 where the service supports it",
+    "text_type": 'pass the role with each call: embed(..., text_type="query")',
+    "input_type": 'pass the role with each call: embed(..., text_type="query")',
+    "output_type": "pass it with each call: embed(..., output_type=...)",
+    "organization": "a key belongs to one account and region; see workspace= and region=",
 }
 
 
@@ -104,7 +106,7 @@ def refuse_foreign_names(given: Iterable[str], *, ours: Collection[str], owner: 
         if name in _NONE:
             raise ConfigError(f"{owner} has no {name}=: {_NONE[name]}")
         if called is not None:
-            raise ConfigError(f"{owner} has no {name}=, which is {called}= where there is one; leave it out")
+            raise ConfigError(f"{owner} has no {name}=, nor {called}=, which it stands for; leave it out")
 
 
 def refuse_unknown_names(given: Iterable[str], *, ours: Collection[str], owner: str) -> None:
@@ -121,7 +123,7 @@ def refuse_unknown_names(given: Iterable[str], *, ours: Collection[str], owner: 
             from difflib import get_close_matches
 
             alike = get_close_matches(name, ours, n=1)
-            hint = f"did you mean {alike[0]}=?" if alike else f"it has: {', '.join(sorted(ours))}"
+            hint = f"did you mean {alike[0]}=?" if alike else f"allowed are {', '.join(sorted(ours))}"
             raise _UnknownArgumentError(f"{owner} has no {name}=; {hint}")
 
 
@@ -139,8 +141,8 @@ class NamesOurs:
         first = [each.name for each in taken if each.kind is Parameter.POSITIONAL_OR_KEYWORD]
         if unnamed > len(first):
             raise _UnknownArgumentError(
-                f"{cls.__name__} takes {' and '.join(first)} without a name, got {unnamed} arguments; "
-                "name the others: api_key=, dimensions=, ..."
+                f"{cls.__name__} accepts only {' and '.join(first)} by position, got {unnamed} positional arguments; "
+                "pass the others by name: api_key=, dimensions=, ..."
             )
         return super().__new__(cls)
 
@@ -169,7 +171,7 @@ def check_patience(
             raise ConfigError(f"{name} must be a whole number from {least}, got {number!r}")
     for name, number in seconds.items():
         if not _positive(number):
-            raise ConfigError(f"{name} must be positive seconds, got {number!r}")
+            raise ConfigError(f"{name} must be a positive number of seconds, got {number!r}")
 
 
 def argument_docs(kind: type) -> dict[str, str]:

@@ -111,21 +111,21 @@ def host_fault(host: str) -> str | None:
     if not host:
         return "it has no host"
     if ":" in host:
-        return None if _address(host) is not None else "its host is no IPv6 address"
+        return None if _address(host) is not None else "its host is not a valid IPv6 address"
     if not host.isascii():
-        return "its host is not ASCII; write it as it is sent (xn--...)"
+        return "its host is not ASCII; write it in its encoded form (xn--...)"
     labels = host.removesuffix(".").split(".")
     if labels[-1].isdigit() or labels[-1].startswith("0x"):
-        return None if _address(host) is not None else "its host is no IPv4 address"
+        return None if _address(host) is not None else "its host is not a valid IPv4 address"
     if len(host) > _LONGEST_NAME:
-        return f"its host has {len(host)} letters; a host has at most {_LONGEST_NAME}"
+        return f"its host has {len(host)} characters; at most {_LONGEST_NAME} are allowed"
     for label in labels:
         if not label:
-            return "its host has an empty part between two dots"
+            return "its host has an empty label between two dots"
         if len(label) > _LONGEST_LABEL:
-            return f"a part of its host has {len(label)} letters; between dots are at most {_LONGEST_LABEL}"
+            return f"a label of its host has {len(label)} characters; at most {_LONGEST_LABEL} are allowed between dots"
         if not _LABEL.fullmatch(label):
-            return "its host holds a character that no host has"
+            return "its host contains a character that is not allowed in host names"
     return None
 
 

@@ -120,38 +120,40 @@ class _Fault(NamedTuple):
 
 
 _FAULTS = (
-    _Fault(lambda text: text[:1] in _QUOTES or text[-1:] in _QUOTES, "has quotes around it; take them off"),
-    _Fault(_VARIABLE.fullmatch, "is the name of a variable that was not replaced by its value"),
-    _Fault(_IN_BRACKETS.fullmatch, "is a placeholder in brackets; put the key of your account there"),
-    _Fault(_PLACEHOLDER.fullmatch, "is a placeholder; put the key of your account there", everywhere=False),
-    _Fault(_URL.fullmatch, "is a URL, not a key; that belongs into base_url"),
-    _Fault(_PATH.fullmatch, "is a path; give what the file holds"),
-    _Fault(_BEARER.match, "begins with Bearer, which is added when it is sent; leave it out"),
-    _Fault(_BASIC.match, "is a user name and a password; the services take an API key", everywhere=False),
-    _Fault(_ASSIGNMENT.fullmatch, "holds the name of a variable too; give only what is behind the sign"),
+    _Fault(lambda text: text[:1] in _QUOTES or text[-1:] in _QUOTES, "has quotes around it; remove them"),
+    _Fault(_VARIABLE.fullmatch, "is an unexpanded variable; replace it by its value"),
+    _Fault(_IN_BRACKETS.fullmatch, "is a placeholder in brackets; replace it by the key of your account"),
+    _Fault(
+        _PLACEHOLDER.fullmatch, "is a placeholder; replace it by the key of your account", everywhere=False
+    ),
+    _Fault(_URL.fullmatch, "is a URL, not a key; pass a URL as base_url"),
+    _Fault(_PATH.fullmatch, "is a path; pass the content of the file"),
+    _Fault(_BEARER.match, "starts with Bearer, which the library adds itself; leave it out"),
+    _Fault(_BASIC.match, "is a user name and a password; pass an API key", everywhere=False),
+    _Fault(_ASSIGNMENT.fullmatch, "contains the variable's name too; pass only what follows the equals sign"),
     _Fault(
         lambda text: text.isascii() and re.search(r"\s#", text) and "\n" not in text,
-        "has a comment behind it; leave it out",
+        "is followed by a comment; remove it",
     ),
-    _Fault(_MASKED.fullmatch, "is masked, as consoles show it; copy the whole key", everywhere=False),
+    _Fault(_MASKED.fullmatch, "is masked, as the console displays it; copy the whole key", everywhere=False),
     _Fault(
         _INVISIBLE.search,
-        "holds an invisible character (a byte order mark, a zero-width space) that cannot stand in a header; "
+        "contains an invisible character (a byte order mark, a zero-width space) that is not allowed in a header; "
         "copy the key again",
     ),
     _Fault(
         _CHINESE.search,
-        "holds a Chinese character, which cannot stand in a header; where that is a placeholder, put the key of "
-        "your account there",
+        "contains a Chinese character, which is not allowed in a header; if it is a placeholder, replace it by the "
+        "key of your account",
     ),
     _Fault(
         lambda text: text[-1:] in ",;",
-        "ends in a comma or semicolon, left over from where it was copied",
+        "ends in a comma or semicolon, probably copied with it; remove it",
         everywhere=False,
     ),
     _Fault(
         lambda text: not (text.isascii() and text.isprintable() and " " not in text),
-        "holds a character that cannot stand in a header (a line break, a space or a non-ASCII character); copy "
+        "contains a character that is not allowed in a header (a line break, a space or a non-ASCII character); copy "
         "the key again",
     ),
 )

@@ -45,7 +45,7 @@ def find_model_info(
         raise ConfigError(f"model must be a model or endpoint id, got {model!r}")
     model = model.strip()
     if not model.isprintable() and models.get_model_info(model) is None:
-        raise ConfigError(f"model {model!r} holds a character that no model id has")
+        raise ConfigError(f"model {model!r} contains a character that is not allowed in a model id")
     if model_info is not None and not isinstance(model_info, ModelInfo):
         raise ConfigError(f"model_info must be a ModelInfo, got {type(model_info).__name__}")
     if provider not in ("ark", "dashscope", None):
@@ -80,35 +80,35 @@ def _by_base_model(base_model: str | None) -> ModelInfo | None:
         near_one = near(base_model, _names(vendor)) if isinstance(base_model, str) else None
         hint = f"; did you mean {near_one!r}?" if near_one else "."
         raise ConfigError(
-            f"base_model={base_model!r} is not in the table of models{hint} It has: {', '.join(_names(vendor))}"
+            f"base_model={base_model!r} is not in the table of models{hint} Known are {', '.join(_names(vendor))}"
         )
     return found
 
 
 def _unknown(model: str, provider: Provider | None) -> ModelInfo:
     if models.get_rerank_model_info(model) is not None:
-        raise ConfigError(f"{model!r} reranks and does not embed; use Reranker")
+        raise ConfigError(f"{model!r} is a rerank model and cannot embed; use Reranker")
     vendor = provider or _vendor_of(model)
     alike = near(model, _names(vendor))
     if provider is None:
-        hint = f"; did you mean {alike!r}? Else say" if alike else "; say"
+        hint = f"; did you mean {alike!r}? Otherwise pass" if alike else "; pass"
         example = alike or {"ark": "doubao-embedding-vision-251215", "dashscope": "text-embedding-v4"}.get(
             vendor or ""
         )
         named = f'base_model="{example}"' if example else 'base_model="..."'
         whose = f'provider="{vendor}"' if vendor else 'provider="ark" or provider="dashscope"'
         raise ConfigError(
-            f"{model!r} is not in the table of models{hint} which model it is like ({named}), "
-            f"or whose it is ({whose})"
+            f"{model!r} is not in the table of models{hint} the known model with the same abilities ({named}), "
+            f"or its provider ({whose})"
         )
     if re.search(r"\s", model):
         hint = f"; did you mean {alike!r}?" if alike else ""
-        raise ConfigError(f"model {model!r} holds a space, which no model id does{hint}")
+        raise ConfigError(f"model {model!r} contains a space, which is not allowed in a model id{hint}")
     typo = misspelt(model, _names(provider))
     if typo is not None:
         raise ConfigError(
-            f"{model!r} is not in the table of models; did you mean {typo!r}? A model of that name is used with "
-            f'base_model="{typo}", which says it has the same abilities, or with a model_info of your own'
+            f"{model!r} is not in the table of models; did you mean {typo!r}? If the name is right, pass "
+            f'base_model="{typo}" (a model with the same abilities) or your own model_info'
         )
     return _permissive(model, provider)
 
@@ -140,7 +140,7 @@ def _compatible(found: ModelInfo | None, model: str, provider: Provider | None) 
         batch=_COMPATIBLE_BATCH,
         source="",
         as_of="",
-        note="a server of its own: text only, nothing optional unless asked",
+        note="unknown model of an OpenAI-compatible server: text only, optional fields only on request",
         known=False,
     )
 
@@ -159,7 +159,7 @@ def _permissive(model: str, provider: Provider) -> ModelInfo:
     text, ark = "text" in words and not words & _MEDIA_WORDS, provider == "ark"
     if text and not ark and "async" in words:
         raise ConfigError(
-            f"{model!r} looks like a model of file jobs; say which it is like: base_model='text-embedding-async-v2'"
+            f"{model!r} looks like a model for file jobs; pass base_model='text-embedding-async-v2'"
         )
     media = models.TEXT_IMAGE_VIDEO if ark else models.ANY_MEDIA
     return ModelInfo(
@@ -179,7 +179,7 @@ def _permissive(model: str, provider: Provider) -> ModelInfo:
         video_knobs=ark and not text,
         source="",
         as_of="",
-        note="not in the table: one item a request, nothing optional unless asked",
+        note="not in the table of models: one item per request, optional fields only on request",
         known=False,
     )
 
@@ -208,15 +208,15 @@ def find_rerank_model(
     names = [each.name for each in list_rerank_models() if not each.successor]
     if row is None and models.get_model_info(asked) is not None:
         raise ConfigError(
-            f"{asked!r} embeds and does not rerank; use Client, or one of the rerank models: {', '.join(names)}"
+            f"{asked!r} is an embedding model and cannot rerank; use Client, or a rerank model: {', '.join(names)}"
         )
     if row is None:
         alike = near(asked, names)
         raise ConfigError(
             f"{asked!r} is not in the table of rerank models: {', '.join(names)}; "
             + (f"did you mean {alike!r}? For" if alike else "for")
-            + f' another name say which of them it is: base_model="{alike or "qwen3-rerank"}"'
+            + f' another name of one of them pass base_model="{alike or "qwen3-rerank"}"'
         )
     if row.successor:
-        raise ConfigError(f"{row.name} was stopped by the service; use {row.successor}")
+        raise ConfigError(f"{row.name} was shut down by the service; use {row.successor}")
     return row

@@ -65,20 +65,20 @@ def fault_of(error: Exception, progress: Progress | None = None, proxy: str | No
     if isinstance(error, Late):
         return Fault("late", cause=error)
     if isinstance(error, Undecodable):
-        return Fault("broken", "what came cannot be unpacked", cause=error)
+        return Fault("broken", "the reply cannot be decompressed", cause=error)
     names = _names(error)
     if "ProxyError" in names:
         return _of_proxy(error, proxy or "the proxy")
     if not names.isdisjoint(("ConnectError", "ConnectTimeout")):
         return _unconnected(error, late="ConnectTimeout" in names, proxy=proxy)
     if not names.isdisjoint(("TimeoutException", "TimeoutError")):
-        reason = "no free connection in the HTTP client's pool" if "PoolTimeout" in names else ""
+        reason = "the HTTP client's connection pool is full" if "PoolTimeout" in names else ""
         return Fault("timeout", reason, cause=error)
     reason = _reason(error)
     if progress is not None and progress.size > _LARGE_BODY and _cut(error, progress):
         return Fault("upload", reason, cause=error, size=progress.size)
     if progress is not None and progress.size and not progress.begun:
-        return Fault("connect", reason or "closed at once", cause=error, place=proxy)
+        return Fault("connect", reason or "closed immediately", cause=error, place=proxy)
     return Fault("broken", reason, cause=error)
 
 
@@ -120,7 +120,7 @@ def _reason(error: Exception) -> str:
     for cause in _causes(error):
         if isinstance(cause, ssl.SSLEOFError | ssl.SSLZeroReturnError):
             # Its number is the TLS library's, not the system's.
-            return "closed by the other side"
+            return "closed by the server"
         if isinstance(cause, OSError) and cause.errno is not None:
             words = cause.strerror if cause.errno < 0 else os.strerror(cause.errno)
             return (words or "").lower()

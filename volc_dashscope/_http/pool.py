@@ -252,7 +252,7 @@ class ConnectionPool:
         self._check(self._given, self._given_async, "http_client", closed=self._closed)
         with self._lock:
             if self._closed:  # meanwhile, by another thread
-                raise ConfigError("this client is closed; make a new one")
+                raise ConfigError("this client is closed; create a new one")
             if self._own is None:
                 given = self._given
                 self._own = (
@@ -286,13 +286,13 @@ class ConnectionPool:
 
     def _check(self, given: object, other: object, name: str, *, closed: bool) -> None:
         if closed:
-            raise ConfigError("this client is closed; make a new one")
+            raise ConfigError("this client is closed; create a new one")
         if given is None and other is not None:
-            raise ConfigError(f"only the other kind of HTTP client was handed in; pass {name} for this call")
+            raise ConfigError(f"only the other kind of HTTP client was passed; pass {name} too for this call")
         if self._pid != _CurrentPid.process:
             if given is not None:
                 raise ConfigError(
-                    f"{name} was handed in before a fork and cannot be shared; make a new one here"
+                    f"{name} was passed before a fork and cannot be shared with this process; create a new client here"
                 )
             self._begin()
 
@@ -344,7 +344,7 @@ def running_loop() -> asyncio.AbstractEventLoop:
         return asyncio.get_running_loop()
     except RuntimeError as error:
         raise ConfigError(
-            "AsyncClient needs asyncio's event loop (uvloop's too); under trio, call Client in a thread"
+            "AsyncClient needs an asyncio event loop (uvloop included); under trio, use Client in a thread"
         ) from error
 
 

@@ -125,10 +125,8 @@ def parsed_url(request: Request) -> httpx.URL:
     labels = host.removesuffix(".").split(".")
     if not host or len(host) > _LONGEST_HOST or any(not 0 < len(label) <= _LONGEST_LABEL for label in labels):
         if request.keyless:
-            raise BadReplyError("the service named a URL whose host is not possible")
-        raise ConfigError(
-            "base_url names a host that is not possible: each part between the dots needs 1 to 63 characters"
-        )
+            raise BadReplyError("the service returned a URL with an invalid host")
+        raise ConfigError("the host in base_url is invalid: each label between dots needs 1 to 63 characters")
     return url
 
 
@@ -186,7 +184,7 @@ def _named_context(variable: str, path: str) -> ssl.SSLContext:
     if not any(_HASHED.fullmatch(name) for folder in folders for name in os.listdir(folder)):
         # OpenSSL takes such a folder without a word, and trusts nobody.
         raise ConfigError(
-            f"{variable} cannot be used: {path}: it is a folder with no certificate under its hash; name a file, or "
+            f"{variable} cannot be used: {path}: the folder has no certificate named by its hash; use a file, or "
             "run openssl rehash on the folder"
         )
     return ssl.create_default_context(capath=os.pathsep.join(folders))
@@ -197,7 +195,7 @@ def _unusable(variable: str, path: str, error: OSError) -> str:
     if log is not None and error.filename == log:
         variable, path = "SSLKEYLOGFILE", log
     if isinstance(error, ssl.SSLError):
-        reason = "it holds no certificates in PEM form"
+        reason = "it contains no certificates in PEM format"
     else:
         reason = (error.strerror or "it cannot be read").lower()
     return f"{variable or 'the TLS library'} cannot be used: {path or 'its certificates'}: {reason}"
@@ -223,11 +221,13 @@ def find_headers(
     headers = {"User-Agent": f"volc-dashscope/{__version__}", **(default_headers or {})}
     for name, value in headers.items():
         if not isinstance(name, str) or not _TOKEN.fullmatch(name):
-            raise ConfigError(f"default_headers: {name!r} is no name of a header")
+            raise ConfigError(f"default_headers: {name!r} is not a valid header name")
         if name.lower() == "authorization":
-            raise ConfigError("default_headers must not hold Authorization; pass api_key")
+            raise ConfigError("default_headers must not contain Authorization; pass api_key")
         if not isinstance(value, str) or not value.isascii() or not value.isprintable():
-            raise ConfigError(f"default_headers[{name!r}] holds a character that cannot stand in a header")
+            raise ConfigError(
+                f"default_headers[{name!r}] contains a character that is not allowed in a header"
+            )
     named = find_workspace(provider, workspace, {} if foreign else environ)
     if named is not None and provider == "dashscope":
         # Unsourced A59: the workspace header is harmless on the workspace's own host, as the vendor's SDK sends it.

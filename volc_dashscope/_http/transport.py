@@ -73,7 +73,7 @@ def check_clients(sync: object, asynchronous: object) -> None:
         if not isinstance(given, kind):
             raise ConfigError(f"{name} must be a client like {example}, got {type(given).__name__}")
         if inspect.iscoroutinefunction(type(given).send) is not awaited:
-            raise ConfigError(f"{name} must be a client like {example}, got one of the other kind")
+            raise ConfigError(f"{name} must be a client like {example}, got the other kind (sync or async)")
 
 
 class TransportPool(Generic[A]):
@@ -280,7 +280,7 @@ def _maker(kind: type[A], proxy: Secret | None) -> Callable[[], A]:
         except (ImportError, ValueError, httpx.InvalidURL):
             # The cause would quote the URL, which may hold a password.
             raise ConfigError(
-                "the proxy that the environment names (HTTPS_PROXY, HTTP_PROXY or ALL_PROXY) cannot be used: it "
+                "the proxy set in the environment (HTTPS_PROXY, HTTP_PROXY or ALL_PROXY) cannot be used: it "
                 "must be http://host:port, https://host:port, or socks5://host:port with httpx[socks]"
             ) from None
 
@@ -323,7 +323,7 @@ class AsyncUserTransport:
 
 def _fault_of_users(error: Exception, client: HttpClient | AsyncHttpClient, until: float) -> Fault:
     if client.is_closed:
-        raise ConfigError("the HTTP client that was handed in is closed") from error
+        raise ConfigError("the HTTP client that was passed in is closed") from error
     if not is_known(error):
         raise error
     return _timely(fault_of(error), until)

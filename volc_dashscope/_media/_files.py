@@ -108,7 +108,7 @@ def _fence(root: Path) -> str:
 
 def _require_inside(real: str, path: Path, fence: str | None) -> None:
     if fence is not None and not _is_inside(os.path.normcase(real), os.path.normcase(fence)):
-        words = f"file {show_path(path)} is outside root {show_path(Path(fence))} once links are followed"
+        words = f"file {show_path(path)} is outside root {show_path(Path(fence))} after following links"
         raise InputError(words)
 
 
@@ -132,5 +132,5 @@ def _opened_path(descriptor: int, real: str) -> str:
     except OSError:
         again = os.path.realpath(real)
         if not os.path.samestat(os.stat(again), os.fstat(descriptor)):
-            raise InputError(f"file {show_path(Path(real))} was replaced while it was opened") from None
+            raise InputError(f"file {show_path(Path(real))} was replaced while it was being opened") from None
         return again

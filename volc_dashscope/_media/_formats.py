@@ -137,7 +137,7 @@ def recognise(head: bytes, kind: Kind, mime: str | None) -> MediaType:
     if media is None or media.kind != kind:
         known = ", ".join(name for name, known in _TYPES.items() if known.kind == kind)
         seen = f"they are {_article(media.kind)} ({media.format})" if media else _describe(head)
-        raise InputError(f"the bytes are not {_article(kind)} this library knows: {seen}; known are {known}")
+        raise InputError(f"the bytes are not {_article(kind)} in a known format: {seen}; known are {known}")
     if mime is not None and not agrees(mime, media):
         said = repr(mime) if _MIME.fullmatch(mime) else "something unusual"
         raise InputError(f"the MIME type says {said} but the bytes are {media.format} ({media.mime})")
@@ -156,7 +156,7 @@ def _article(kind: Kind) -> str:
 
 def _describe(head: bytes) -> str:
     if not head:
-        return "there are none"
+        return "there are no bytes"
     if head.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"<"):
         return "they look like HTML or XML (an error page, or SVG)"
     if head.startswith(b"%PDF-"):

@@ -147,12 +147,14 @@ class LocalFile:
         with open_fenced(self.path, self.root) as file:
             data = file.read(self.size_bytes + 1)
         if len(data) != self.size_bytes:
-            raise InputError(f"file {show_path(self.path)} changed size since it was given; make a new value")
+            raise InputError(
+                f"file {show_path(self.path)} changed its size after it was passed; create a new value"
+            )
         # The model's limits were checked against the first header.
         header = sniff(data[:HEAD_BYTES]), measure(data, self.media.format)
         named = self._digest is not None
         if header != (self.media, self.pixels) or (named and self._digest != sha256(data).hexdigest()):
-            raise InputError(f"file {show_path(self.path)} changed since it was given; make a new value")
+            raise InputError(f"file {show_path(self.path)} changed after it was passed; create a new value")
         return data
 
     def label(self) -> str:
@@ -184,7 +186,7 @@ def _absolute(path: str | os.PathLike[str]) -> Path:
     except UnicodeEncodeError:
         possible = False
     if not possible:
-        raise InputError("the path holds a character that no file name can hold")
+        raise InputError("the path contains a character that is not allowed in file names")
     return Path(plain).absolute() if kept is None else kept
 
 

@@ -49,7 +49,7 @@ def check_url(url: str) -> str:
     if scheme not in ("http", "https", "oss"):
         raise InputError(_scheme_problem(url))
     if _UNSAFE.search(url):
-        raise InputError(f"the {scheme} URL holds a space or control character; percent-encode it")
+        raise InputError(f"the {scheme} URL contains a space or control character; percent-encode it")
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port  # each raises for an impossible one
@@ -57,7 +57,7 @@ def check_url(url: str) -> str:
         # The cause would quote the user and password.
         raise InputError(f"the {scheme} URL is malformed; expected {scheme}://host/path") from None
     if not host:
-        raise InputError(f"the {scheme} URL names no host; expected {scheme}://host/path")
+        raise InputError(f"the {scheme} URL has no host; expected {scheme}://host/path")
     return url
 
 
@@ -89,9 +89,9 @@ def _path_of_uri(uri: str) -> str:
     except (ValueError, OSError):
         raise InputError("the file: URI is malformed; expected file:///path") from None
     if parts.netloc.lower() not in ("", "localhost") or not parts.path.startswith("/"):
-        raise InputError("the file: URI names another host or no absolute path; expected file:///path")
+        raise InputError("the file: URI names another host or has no absolute path; expected file:///path")
     if parts.query or parts.fragment:
-        raise InputError("the file: URI holds a ? or #; percent-encode it as %3F or %23")
+        raise InputError("the file: URI contains ? or #; percent-encode it as %3F or %23")
     return path
 
 
@@ -106,14 +106,14 @@ def _scheme_problem(url: str) -> str:
             return f"the {scheme}: URL has white space before or after it; remove it"
         return (
             f"a URL with scheme {scheme!r} cannot be used; allowed are {ALLOWED} "
-            "(a local file: from_path, which takes file: URIs too)"
+            "(for a local file use from_path, which also accepts file: URIs)"
         )
     if len(scheme) > 1:
         return (
             f"a URL with scheme {scheme[:20]!r} cannot be used; allowed are {ALLOWED} and local files; "
-            "make it a signed https: URL first"
+            "use a signed https: URL"
         )
-    return f"a URL with no scheme cannot be used; allowed are {ALLOWED} (a local file: from_path)"
+    return f"a URL with no scheme cannot be used; allowed are {ALLOWED} (for a local file use from_path)"
 
 
 def label_url(url: str) -> str:
@@ -138,7 +138,9 @@ def parse_data_uri(url: str) -> tuple[str, bytes]:
     try:
         data = b64decode(payload, validate=True)
     except ValueError as exc:
-        raise InputError("the data URI holds invalid base64; expected the standard alphabet, padded") from exc
+        raise InputError(
+            "the data URI contains invalid base64; expected the standard alphabet with padding"
+        ) from exc
     if not data:
         raise InputError("the data URI is empty")
     return mime.strip().lower(), data

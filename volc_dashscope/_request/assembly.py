@@ -42,7 +42,7 @@ class ReplyModel:
         if not self._foreign and self.name not in (None, name):
             # Unsourced A9: two model names in the replies of one call are a fault: mixed vectors are
             # worthless.
-            return f"replies of one call name two models, {self.name!r} and {name!r}"
+            return f"replies of one call are from two models, {self.name!r} and {name!r}"
         self.name = name
         return None
 
@@ -79,7 +79,7 @@ class Assembly:
         if rows.vectors is not None and self._vectors is not None:
             known, length = self._vectors.shape[1], rows.vectors.shape[1]
             if known != length:
-                return f"replies of one call have lengths {known} and {length}"
+                return f"replies of one call have dimensions {known} and {length}"
         return self._model.mismatch(rows.model)
 
     def store(self, where: Sequence[int], rows: Rows) -> None:

@@ -224,23 +224,23 @@ BAD = {
     ),
     "sampling in the metadata of a v1 block": (
         {"type": "video", "url": VIDEO_URL, "metadata": {"fps": 2}},
-        "'fps' in its metadata.*beside its URL or in extras",
+        "'fps' in its metadata.*next to the URL or in extras",
     ),
     "sampling in the metadata of a video_url block": (
         {"type": "video_url", "video_url": VIDEO_URL, "metadata": {"min_frames": 8}},
-        "'min_frames' in its metadata.*beside its URL or in extras",
+        "'min_frames' in its metadata.*next to the URL or in extras",
     ),
     "sampling in metadata beside the URL": (
         {"type": "video_url", "video_url": {"url": VIDEO_URL, "metadata": {"fps": 2}}},
-        "'fps' in its metadata.*beside its URL or in extras",
+        "'fps' in its metadata.*next to the URL or in extras",
     ),
     "sampling in the metadata of a DashScope block": (
         {"text": "a cat", "video": VIDEO_URL, "metadata": {"fps": 0.5}},
-        "'fps' in its metadata.*beside its URL or in extras",
+        "'fps' in its metadata.*next to the URL or in extras",
     ),
     "sampling in the metadata of extras": (
         {"type": "video", "url": VIDEO_URL, "extras": {"metadata": {"fps": 2}}},
-        "'fps' in its metadata.*beside its URL or in extras",
+        "'fps' in its metadata.*next to the URL or in extras",
     ),
     "an unknown key of a video's extras": (
         {"type": "video", "url": VIDEO_URL, "extras": {"frames": 3}},
@@ -256,8 +256,8 @@ BAD = {
     "unknown type": ({"type": "audio", "url": "https://example.com/a.mp3"}, "type 'audio'"),
     "unknown key": ({"picture": PICTURE_URL}, "key 'picture'"),
     "empty": ({}, "content block is empty"),
-    "empty list": ([], "empty list"),
-    "file id": ({"type": "image", "file_id": "file-1"}, "file ids"),
+    "empty list": ([], "list of content blocks is empty"),
+    "file id": ({"type": "image", "file_id": "file-1"}, "a file_id, which names a file at another service"),
     "stray characters in base64": (
         {"type": "image", "base64": f"{RED64[:8]}!!{RED64[8:]}"},
         "cannot be decoded",

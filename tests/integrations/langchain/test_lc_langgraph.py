@@ -59,5 +59,5 @@ def test_a_length_that_postgresql_can_index_is_told(inside, embed_model_of, sett
 def test_a_model_of_unknown_length_is_refused(inside, embed_model_of):
     unknown = embed_model_of(DashScopeEmbeddings, inside, model="text-embedding-v9")
 
-    with pytest.raises(ConfigError, match="give dimensions="):
+    with pytest.raises(ConfigError, match="pass dimensions="):
         langgraph_index(unknown)

@@ -193,7 +193,7 @@ def test_the_key_is_nowhere_and_the_object_travels():
     ids=["sync", "async"],
 )
 def test_only_documents_are_compressed_and_nothing_is_paid_for_others(rerank, emulator, given, compress):
-    words = rf"document {len(given) - 1}: expected a Document, got .*use rerank\(\)"
+    words = rf"document {len(given) - 1}: expected a Document, got .*pass other items to rerank\(\)"
 
     with pytest.raises(InputError, match=words):
         compress(rerank(model="qwen3-rerank"), given)

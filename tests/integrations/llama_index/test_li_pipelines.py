@@ -253,7 +253,7 @@ BAD_NODES = {
         Node(id_=BLUE, image_resource=MediaResource(data=b"<html>404 not found</html>")),
         "not",
     ),
-    "not base64": (ImageNode(id_=BLUE, image="&&&"), "not base64"),
+    "not base64": (ImageNode(id_=BLUE, image="&&&"), "not valid base64"),
 }
 
 
