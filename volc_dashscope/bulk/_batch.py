@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +15,16 @@ from volc_dashscope._request.items import as_sent
 from volc_dashscope._request.validation import check_item
 from volc_dashscope._types import RequestSpec, TextType
 from volc_dashscope.bulk._failed import failed_lines
-from volc_dashscope.bulk._identity import Identity, settings_of
+from volc_dashscope.bulk._identity import settings_of
+from volc_dashscope.bulk._output import begin, complete, report_of
 from volc_dashscope.bulk._parquet import arrow
-from volc_dashscope.bulk._partial import DamagedGroupError, PartialOutput
-from volc_dashscope.bulk._partial_folder import clean_up, discard, partial_folder
+from volc_dashscope.bulk._partial import PartialOutput
 from volc_dashscope.bulk._records import Record, item_of
-from volc_dashscope.bulk._report import ProgressCallback, Report, State, price_of
+from volc_dashscope.bulk._report import ProgressCallback, Report, State
 from volc_dashscope.bulk._sources import Source, open_source
 from volc_dashscope.bulk._submitted import SubmittedFile, SubmittedFiles
 from volc_dashscope.bulk._vectors import VectorRows
-from volc_dashscope.bulk._work import check_output, complete, failed_path, finished_report, worded
+from volc_dashscope.bulk._work import worded
 from volc_dashscope.errors import ConfigError, InputError
 from volc_dashscope.jobs import BatchJobs, FileJobs
 
@@ -84,17 +84,12 @@ class _Work:
         self._watch = watch or (lambda rows, failed, usage: None)
 
     def run(self, *, file_url: str | None, wait: bool, restart: bool) -> Report:
-        check_output(self._output, self._source.path)
         self._source.check(self._spec)
-        identity = Identity(settings_of(self._spec), self._source)
-        folder = partial_folder(self._output)
-        if restart:
-            discard(folder)
-        elif not folder.exists() and self._output.exists():
-            clean_up(folder)
-            return finished_report(self._output, identity)
-        partial = PartialOutput(self._output, identity, VectorRows(self._jobs.dimension))
-        try:
+        form = VectorRows(self._jobs.dimension)
+        found = begin(self._output, self._source, settings_of(self._spec), form, restart=restart)
+        if isinstance(found, Report):
+            return found
+        with closing(found) as partial:
             resumed = partial.rows
             submitted = SubmittedFiles(partial.folder, self._jobs, self._spec.text_type)
             if not submitted.written:
@@ -105,18 +100,10 @@ class _Work:
                 self._gather(partial, submitted)
                 partial.end()
                 report = self._report(partial, submitted, "done", resumed)
-                try:
-                    complete(
-                        partial,
-                        report,
-                        self._source.path,
-                        lambda groups: failed_lines(self._source, groups),
-                    )
+                if complete(
+                    partial, report, self._source.path, lambda groups: failed_lines(self._source, groups)
+                ):
                     return report
-                except DamagedGroupError as damage:
-                    partial.forget(damage)
-        finally:
-            partial.close()
 
     def _texts(self) -> Iterator[list[str]]:
         """Yield the texts of each file."""
@@ -163,20 +150,15 @@ class _Work:
     def _report(
         self, partial: PartialOutput, submitted: SubmittedFiles, state: State, resumed: int
     ) -> Report:
-        model_info = self._spec.model_info
-        usage = submitted.usage
-        return Report(
-            state=state,
-            output=self._output,
-            rows=partial.rows,
-            failed=partial.failed,
+        return report_of(
+            partial,
+            self._output,
+            state,
             resumed=resumed,
-            usage=usage,
-            price=price_of(usage, model_info, batch=self._spec.route == "batch"),
-            currency=model_info.price.currency if model_info.price else None,
-            failed_file=failed_path(self._output) if partial.failed and state == "done" else None,
+            usage=submitted.usage,
+            model_info=self._spec.model_info,
+            batch=self._spec.route == "batch",
             jobs=submitted.ids,
-            damaged=tuple(partial.damaged),
         )
 
 

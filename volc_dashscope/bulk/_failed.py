@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -52,9 +52,13 @@ def _line(record: Record, error: str) -> bytes:
         while name in line:
             name, count = f"{kind}_{count}", count + 1
         line[name] = value
-    line |= {"row": record.row, "error": error}
+    return error_line(line, record.row, error)
+
+
+def error_line(cells: Mapping[str, Any], row: int, error: str) -> bytes:
+    """Return a failed row with its error as a line of JSON; of cells that JSON cannot hold, only the id."""
+    ending = {"row": row, "error": error}
     try:
-        return orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
+        return orjson.dumps({**cells, **ending}, option=orjson.OPT_APPEND_NEWLINE)
     except TypeError:  # a lone surrogate, which is why it failed
-        plain = {key: value for key, value in line.items() if key in ("id", "row", "error")}
-        return orjson.dumps(plain, option=orjson.OPT_APPEND_NEWLINE)
+        return orjson.dumps({"id": cells["id"], **ending}, option=orjson.OPT_APPEND_NEWLINE)

@@ -14,12 +14,12 @@ from volc_dashscope._request.items import as_sent
 from volc_dashscope._request.ranking import checked_pairs
 from volc_dashscope._request.validation import check_item
 from volc_dashscope._types import RequestSpec, TextType
+from volc_dashscope.bulk._output import check_path
 from volc_dashscope.bulk._pairs import PairColumns, PairSource
 from volc_dashscope.bulk._partial_folder import finished_rows, partial_folder
 from volc_dashscope.bulk._records import item_of
 from volc_dashscope.bulk._report import Preview
 from volc_dashscope.bulk._sources import Source, open_source
-from volc_dashscope.bulk._work import check_output
 from volc_dashscope.errors import InputError
 from volc_dashscope.estimate import (
     Estimate,
@@ -103,7 +103,7 @@ def _place(output: str | os.PathLike[str] | None, source: Source) -> Path | None
     if output is None:
         return None
     place = checked_path(output, "output")
-    check_output(place, source.path)
+    check_path(place, source.path)
     return place
 
 

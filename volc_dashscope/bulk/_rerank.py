@@ -14,6 +14,7 @@ import orjson
 
 from volc_dashscope._config import check_patience
 from volc_dashscope._paths import checked_path
+from volc_dashscope.bulk._failed import error_line
 from volc_dashscope.bulk._pairs import Cell, PairColumns, PairRecord, PairSource, QueryRecord
 from volc_dashscope.bulk._partial import RowFormat
 from volc_dashscope.bulk._records import is_bytes
@@ -152,12 +153,7 @@ def _line(record: Any, columns: Any, error: str) -> bytes:
     if isinstance(record, PairRecord):
         line |= _shown(columns.queries, [record.query] if record.query is not None else [], listed=False)
         line |= _shown(columns.documents, record.cells, listed=record.listed)
-    line |= {"row": record.row, "error": error}
-    try:
-        return orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
-    except TypeError:  # a lone surrogate, which is why it failed
-        plain = {key: value for key, value in line.items() if key in ("id", "row", "error")}
-        return orjson.dumps(plain, option=orjson.OPT_APPEND_NEWLINE)
+    return error_line(line, record.row, error)
 
 
 def _shown(columns: Iterable[tuple[str, str]], cells: Iterable[Cell], *, listed: bool) -> dict[str, Any]:

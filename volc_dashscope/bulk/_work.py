@@ -6,19 +6,16 @@ import re
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
-from volc_dashscope._paths import checked_path
-from volc_dashscope.bulk._failed import write_failed
-from volc_dashscope.bulk._identity import Identity, Records
+from volc_dashscope.bulk._identity import Records
+from volc_dashscope.bulk._output import begin, complete, report_of
 from volc_dashscope.bulk._parquet import arrow
-from volc_dashscope.bulk._partial import DamagedGroupError, Outcomes, PartialOutput, RowFormat
-from volc_dashscope.bulk._partial_folder import clean_up, discard, partial_folder
-from volc_dashscope.bulk._report import ProgressCallback, Report, price_of
-from volc_dashscope.bulk._storage import check_name
-from volc_dashscope.bulk._vectors import facts_of
-from volc_dashscope.errors import ConfigError, EmbeddingError, InputError, ServiceUnavailableError
+from volc_dashscope.bulk._partial import Outcomes, PartialOutput, RowFormat
+from volc_dashscope.bulk._report import ProgressCallback, Report, State
+from volc_dashscope.errors import EmbeddingError, InputError, ServiceUnavailableError
 from volc_dashscope.models import ModelInfo
 from volc_dashscope.results import Usage
 
@@ -106,16 +103,17 @@ class Work:
 
     def run(self, *, restart: bool, group_rows: int | None) -> Report:
         """Process the remaining records and return the report."""
-        check_output(self._output, self._source.path)
-        identity = Identity(self._task.settings, self._source)
-        folder = partial_folder(self._output)
-        if restart:
-            discard(folder)
-        elif not folder.exists() and self._output.exists():
-            clean_up(folder)
-            return finished_report(self._output, identity)
-        partial = PartialOutput(self._output, identity, self._task.form, group_rows)
-        try:
+        found = begin(
+            self._output,
+            self._source,
+            self._task.settings,
+            self._task.form,
+            restart=restart,
+            group_rows=group_rows,
+        )
+        if isinstance(found, Report):
+            return found
+        with closing(found) as partial:
             resumed = partial.rows
             self._before = partial.usage
             while True:
@@ -124,13 +122,8 @@ class Work:
                     return self._report(partial, "interrupted", resumed)
                 partial.end()
                 report = self._report(partial, "done", resumed)
-                try:
-                    complete(partial, report, self._source.path, self._task.failed_lines)
+                if complete(partial, report, self._source.path, self._task.failed_lines):
                     return report
-                except DamagedGroupError as damage:
-                    partial.forget(damage)
-        finally:
-            partial.close()
 
     def _send(self, partial: PartialOutput) -> None:
         fatal: EmbeddingError | None = None
@@ -208,20 +201,15 @@ class Work:
             self._before.image_tokens + now.image_tokens - then.image_tokens,
         )
 
-    def _report(self, partial: PartialOutput, state: Any, resumed: int) -> Report:
-        model_info = self._task.model_info
-        return Report(
-            state=state,
-            output=self._output,
-            rows=partial.rows,
-            failed=partial.failed,
+    def _report(self, partial: PartialOutput, state: State, resumed: int) -> Report:
+        return report_of(
+            partial,
+            self._output,
+            state,
             resumed=resumed,
             usage=partial.usage,
-            price=price_of(partial.usage, model_info),
-            currency=model_info.price.currency if model_info.price else None,
-            failed_file=failed_path(self._output) if partial.failed and state == "done" else None,
+            model_info=self._task.model_info,
             skipped_files=self._source.skipped() if state == "done" else 0,
-            damaged=tuple(partial.damaged),
         )
 
 
@@ -253,95 +241,6 @@ class _Doubts:
         """Return the failures, and keep none."""
         failures, self._failures = self._failures, []
         return failures
-
-
-# The fields of a report that are about this run or this machine and not about the rows.
-_PLACES = ("output", "failed_file", "state", "resumed", "damaged")
-
-
-def check_output(output: Path, source: Path) -> None:
-    """
-    Refuse a path that the output cannot have.
-
-    Raises:
-        ConfigError: Another extension than Parquet's, a name that is too long or not UTF-8, a missing folder,
-            something else than a file, or the source itself.
-    """
-    if output.suffix.lower() not in (".parquet", ".pq"):
-        raise ConfigError(
-            f"output {output.name!r} would be a Parquet file by another name; call it {output.stem + '.parquet'!r}"
-        )
-    # The longest of the names beside the output, that of a partial one being removed.
-    checked_path(output.with_name(f"{output.name}.partial.done"), "output")
-    check_name(output, "output")
-    if not output.parent.is_dir():
-        raise ConfigError(
-            f"output {str(output)!r} lies in a folder that does not exist; make {str(output.parent)!r} first"
-        )
-    if output.is_dir():
-        raise ConfigError(f"output {str(output)!r} is a folder; name a file in it")
-    if output.exists() and not output.is_file():
-        raise ConfigError(f"output {str(output)!r} is a pipe or a device; name a file")
-    if output.exists() and output.samefile(source):
-        raise ConfigError(f"output {str(output)!r} is the source itself; give another path")
-
-
-def complete(
-    partial: PartialOutput,
-    report: Report,
-    source: Path,
-    failed_lines: Callable[[Iterable[bytes]], Iterable[bytes]],
-) -> None:
-    """
-    Write the finished output from the partial one, and the failed rows beside it.
-
-    Raises:
-        InputError: There is no row.
-        DamagedGroupError: A saved group is not what was written.
-    """
-    if report.rows == 0:
-        partial.drop()
-        raise InputError(f"source {source.name!r} has no rows")
-    failed_file = failed_path(report.output)
-    if report.failed:
-        write_failed(failed_lines(partial.groups(failed=True)), failed_file)
-    elif failed_file.absolute() != source.absolute():
-        failed_file.unlink(missing_ok=True)  # left by an earlier job of this name
-    facts = {**report.as_json(), "identity": partial.identity, "dimension": partial.dimension}
-    partial.finish(report.output, {name: facts[name] for name in facts if name not in _PLACES})
-    partial.drop()
-
-
-def failed_path(output: Path) -> Path:
-    """Return the path for the failed rows of an output."""
-    return output.with_name(f"{output.stem}.failed.jsonl")
-
-
-def finished_report(output: Path, identity: Identity) -> Report:
-    """
-    Return the report of an output that an earlier run has finished.
-
-    Raises:
-        ConfigError: The output belongs to other settings or another source.
-    """
-    facts = facts_of(output)
-    if facts is None:
-        raise ConfigError(f"output {output.name!r} exists and is none of ours; give another path, or restart")
-    identity.refuse_other(facts["identity"], f"output {output.name!r}")
-    usage = Usage(**facts["usage"])
-    return Report(
-        state="done",
-        output=output,
-        rows=facts["rows"],
-        failed=facts["failed"],
-        resumed=facts["rows"],
-        usage=usage,
-        price=facts["price"],
-        currency=facts["currency"],
-        failed_file=failed_path(output) if facts["failed"] else None,
-        skipped_files=facts["skipped_files"],
-        jobs=tuple(facts["jobs"]),
-    )
 
 
 def worded(row: int, error: EmbeddingError) -> str:
