@@ -34,6 +34,8 @@ T = TypeVar("T")
 # PostgreSQL cuts identifiers at 63 bytes without an error.
 _LONGEST_NAME = 63
 _DIGEST = 16
+_FLAGS = ("normalize", "truncate", "upload")
+_WHOLE = ("max_concurrency", "max_retries", "partial_results_bytes")
 _INSTRUCTIONS = ("instruct", "target_modality", "query_instructions", "document_instructions")
 # The fields of a model's row that shape its requests and rows. Limits, prices and notes do not: correcting one must
 # not invalidate cached rows.
@@ -198,7 +200,7 @@ class ClientSettings(_config.NamesOurs):
         given = _config.sealed(self.api_key)
         key = _config.find_key(row.provider, given, address=address)
         _config.check_patience(
-            {"max_concurrency": self.max_concurrency, "max_retries": self.max_retries},
+            {name: getattr(self, name) for name in _WHOLE},
             {"deadline": self.deadline, "timeout": self.timeout},
             {"requests_per_minute": self.requests_per_minute, "tokens_per_minute": self.tokens_per_minute},
         )
@@ -225,6 +227,8 @@ class ClientSettings(_config.NamesOurs):
             ConfigError: An unknown model, or a setting it does not have.
             InputError: An instruction for a model that takes none.
         """
+        _config.check_flags({name: getattr(self, name) for name in _FLAGS})
+        _config.check_body(self.extra_body)
         row, said = self.row(), self._instructions()
         spec = RequestSpec(
             model_info=row.priced_in(self.region),

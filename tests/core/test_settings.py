@@ -11,9 +11,10 @@ import sys
 import traceback
 from dataclasses import MISSING, fields, replace
 from pathlib import Path
-from typing import Unpack, get_type_hints
+from typing import Any, Unpack, get_type_hints
 
 import click
+import httpx
 import pytest
 
 import langchain_volc_dashscope
@@ -418,9 +419,52 @@ def test_a_new_price_or_limit_of_a_row_does_not_forget_the_cache():
     )
 
 
-def test_an_extra_body_that_is_no_json_is_refused():
-    with pytest.raises(ConfigError, match="extra_body must be JSON"):
-        Client(TEXT, api_key="k", extra_body={"x": object()})
+MISLEADING: dict[str, tuple[dict[str, Any], str]] = {
+    "no JSON": ({"extra_body": {"x": object()}}, "extra_body must be JSON"),
+    "NaN": ({"extra_body": {"x": [float("nan")]}}, "extra_body must be JSON"),
+    "a list of fields": ({"extra_body": [("user", "u")]}, "extra_body must be a mapping of fields, got list"),
+    "another model": (
+        {"extra_body": {"model": "m"}},
+        "must not contain 'model': each call sets it; pass it as model",
+    ),
+    "another input": (
+        {"extra_body": {"input": {"texts": ["b"]}}},
+        "must not contain 'input': each call sets it; pass the items",
+    ),
+    "a word for False": ({"normalize": "no"}, "normalize must be True or False, got 'no'"),
+    "a number for False": ({"truncate": 0}, "truncate must be True or False, got 0"),
+    "None for False": ({"upload": None}, "upload must be True or False, got None"),
+    "headers in a list": ({"default_headers": [("A", "b")]}, "default_headers must be a mapping, got list"),
+    "a length": ({"default_headers": {"content-length": "3"}}, "content-length: each request sets it"),
+    "a coding": (
+        {"default_headers": {"Transfer-Encoding": "chunked"}},
+        "Transfer-Encoding: each",
+    ),
+    "a host": ({"default_headers": {"host": "example.com"}}, "host: each request sets it"),
+    "a workspace": ({"default_headers": {"x-dashscope-workspace": "ws"}}, "pass workspace"),
+    "fewer than none": ({"partial_results_bytes": -1}, "partial_results_bytes must be a whole number from 0"),
+    "no limiter": ({"limiter": object()}, r"limiter must have acquire\(\) and aacquire\(\)"),
+    "a class": ({"http_client": httpx.Client}, "http_client must be a client like httpx.Client, got type"),
+}
+
+
+@pytest.mark.parametrize("kind", [Client, AsyncClient], ids=["sync", "async"])
+@pytest.mark.parametrize(("settings", "words"), MISLEADING.values(), ids=MISLEADING)
+def test_a_setting_that_would_mislead_a_request_is_refused(kind, settings, words):
+    with pytest.raises(ConfigError, match=words):
+        kind(TEXT, api_key="k", **settings)
+
+
+@pytest.mark.parametrize("field", ["model", "query", "documents", "input"])
+def test_the_fields_of_a_rerank_call_are_not_replaced(field):
+    with pytest.raises(ConfigError, match=f"must not contain '{field}'"):
+        Reranker("qwen3-rerank", api_key="k", extra_body={field: "x"})
+
+
+def test_a_name_of_the_users_own_program_replaces_ours():
+    spec = ClientSettings(TEXT, api_key="k", default_headers={"user-agent": "shop/1"}).resolved_spec()
+
+    assert ["shop/1"] == [value for name, value in spec.headers.items() if name.lower() == "user-agent"]
 
 
 NAMES = {

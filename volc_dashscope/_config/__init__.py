@@ -6,6 +6,8 @@ from volc_dashscope._config.addresses import Address, find_url, is_private
 from volc_dashscope._config.arguments import (
     NamesOurs,
     argument_docs,
+    check_body,
+    check_flags,
     check_patience,
     document_arguments,
     refuse_foreign_names,
@@ -26,6 +28,8 @@ __all__ = [
     "Address",
     "NamesOurs",
     "argument_docs",
+    "check_body",
+    "check_flags",
     "check_patience",
     "document_arguments",
     "find_certificates",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Collection, Iterable, Mapping
 from inspect import Parameter, cleandoc, signature
@@ -83,6 +84,16 @@ class _UnknownArgumentError(ConfigError, TypeError):
     """Also a `TypeError`, which Python raises for an unknown argument."""
 
 
+_FROM_ZERO = ("max_retries", "partial_results_bytes")
+# Fields of a request's body that an `extra_body` must not replace, and what to do instead.
+_OF_CALLS = {
+    "model": "pass it as model",
+    "input": "pass the items",
+    "query": "pass the query",
+    "documents": "pass the documents",
+}
+
+
 def refuse_foreign_names(given: Iterable[str], *, ours: Collection[str], owner: str) -> None:
     """
     Refuse an argument under another package's name, and name ours.
@@ -151,6 +162,34 @@ class NamesOurs:
         return signature(cls).parameters
 
 
+def check_flags(flags: Mapping[str, object]) -> None:
+    """Refuse switches that are not True or False: "no" would mean True."""
+    for name, flag in flags.items():
+        if not isinstance(flag, bool):
+            raise ConfigError(f"{name} must be True or False, got {flag!r}")
+
+
+def check_body(extra: object) -> None:
+    """
+    Refuse an `extra_body` that is no JSON object, or that replaces what a call embeds.
+
+    Raises:
+        ConfigError: With the field.
+    """
+    if extra is None:
+        return
+    if not isinstance(extra, Mapping):
+        raise ConfigError(f"extra_body must be a mapping of fields, got {type(extra).__name__}")
+    for name, way_out in _OF_CALLS.items():
+        if name in extra:
+            raise ConfigError(f"extra_body must not contain {name!r}: each call sets it; {way_out}")
+    try:
+        # orjson, which writes the request, has null for NaN and infinity.
+        json.dumps(dict(extra), allow_nan=False, default=str)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"extra_body must be JSON: {error}") from error
+
+
 def check_patience(
     counts: Mapping[str, object], seconds: Mapping[str, object], rates: Mapping[str, object] | None = None
 ) -> None:
@@ -158,7 +197,7 @@ def check_patience(
     Refuse limits that are not positive numbers.
 
     Args:
-        counts: Settings that must be whole numbers from 1 (`max_retries` from 0), by name.
+        counts: Settings that must be whole numbers from 1 (those of `_FROM_ZERO` from 0), by name.
         seconds: Settings that must be positive seconds, by name.
         rates: Settings that must be positive numbers a minute, or None, by name.
     """
@@ -166,7 +205,7 @@ def check_patience(
         if number is not None and not _positive(number):
             raise ConfigError(f"{name} must be a positive number or None, got {number!r}")
     for name, number in counts.items():
-        least = 0 if name == "max_retries" else 1
+        least = 0 if name in _FROM_ZERO else 1
         if isinstance(number, bool) or not isinstance(number, int) or number < least:
             raise ConfigError(f"{name} must be a whole number from {least}, got {number!r}")
     for name, number in seconds.items():

@@ -231,6 +231,9 @@ class ConnectionPool:
         check_clients(given, given_async)
         self._proxy = None if proxy is None else Secret(proxy)
         self.width = width
+        missing = [name for name in ("acquire", "aacquire") if not callable(getattr(limiter, name, None))]
+        if limiter is not None and missing:
+            raise ConfigError(f"limiter must have acquire() and aacquire(), and {missing[0]}() is missing")
         self.limiter = limiter
         self._given, self._given_async = given, given_async
         self._closed = False

@@ -32,6 +32,26 @@ _SLOW_LINE = 1.0
 _LONGEST_LABEL, _LONGEST_HOST = 63, 253  # RFC 1035, 2.3.4
 # The names under which OpenSSL looks for certificates in a folder.
 _HASHED = re.compile(r"[0-9a-f]{8}\.\d+")
+_WORKSPACE = "X-DashScope-WorkSpace"
+# Headers that each request sets for its own body and reply. A second one, or another value, is a broken request, or a
+# reply that cannot be read.
+_OURS = frozenset(
+    (
+        "accept",
+        "accept-encoding",
+        "connection",
+        "content-encoding",
+        "content-length",
+        "content-type",
+        "expect",
+        "host",
+        "keep-alive",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    )
+)
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
 
 
@@ -218,18 +238,26 @@ def find_headers(
     Raises:
         ConfigError: A header that would replace the key, or a value that cannot stand in a header.
     """
-    headers = {"User-Agent": f"volc-dashscope/{__version__}", **(default_headers or {})}
+    if default_headers is not None and not isinstance(default_headers, Mapping):
+        raise ConfigError(f"default_headers must be a mapping, got {type(default_headers).__name__}")
+    headers = dict(default_headers or {})
     for name, value in headers.items():
         if not isinstance(name, str) or not _TOKEN.fullmatch(name):
             raise ConfigError(f"default_headers: {name!r} is not a valid header name")
         if name.lower() == "authorization":
             raise ConfigError("default_headers must not contain Authorization; pass api_key")
+        if name.lower() == _WORKSPACE.lower() and provider == "dashscope":
+            raise ConfigError(f"default_headers must not contain {name}; pass workspace")
+        if name.lower() in _OURS:
+            raise ConfigError(f"default_headers must not contain {name}: each request sets it")
         if not isinstance(value, str) or not value.isascii() or not value.isprintable():
             raise ConfigError(
                 f"default_headers[{name!r}] contains a character that is not allowed in a header"
             )
+    if not any(name.lower() == "user-agent" for name in headers):
+        headers["User-Agent"] = f"volc-dashscope/{__version__}"
     named = find_workspace(provider, workspace, {} if foreign else environ)
     if named is not None and provider == "dashscope":
         # Unsourced A59: the workspace header is harmless on the workspace's own host, as the vendor's SDK sends it.
-        headers["X-DashScope-WorkSpace"] = named
+        headers[_WORKSPACE] = named
     return headers

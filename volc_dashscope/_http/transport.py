@@ -70,7 +70,7 @@ def check_clients(sync: object, asynchronous: object) -> None:
         if given is None:
             continue
         example = "httpx.AsyncClient" if awaited else "httpx.Client"
-        if not isinstance(given, kind):
+        if isinstance(given, type) or not isinstance(given, kind):
             raise ConfigError(f"{name} must be a client like {example}, got {type(given).__name__}")
         if inspect.iscoroutinefunction(type(given).send) is not awaited:
             raise ConfigError(f"{name} must be a client like {example}, got the other kind (sync or async)")
