@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from canary import KEY
 from paintings import fill, shaped
+from PIL import Image as Pillow
 from shelf_samples import embedded
 from starlette.testclient import TestClient
 
@@ -87,6 +88,50 @@ def test_the_same_question_is_not_paid_twice(shelf):
 
     assert 1 == len(rerank_requests(emulator))
     assert [one["place"] for one in first["results"][:8]] == [one["place"] for one in again["results"]]
+
+
+def _gone(path):
+    path.unlink()
+
+
+def _another_format(path):
+    Pillow.open(path).save(path, "GIF")
+
+
+def _no_picture(path):
+    path.write_text("no picture")
+
+
+@pytest.mark.parametrize("happened", [_gone, _another_format, _no_picture])
+def test_a_picture_that_cannot_be_reranked_any_more_costs_no_search(shelf, happened):
+    emulator, album, page = shelf
+    happened(album.path(album.entries[0]))
+
+    results = ask(page, text="a blue square")["results"]
+
+    assert [7, 2] == [
+        sum(("vector_rank" in one) is reranked for one in results) for reranked in (True, False)
+    ]
+    assert 0 in [one["place"] for one in results[7:]]
+    assert 1 == len(rerank_requests(emulator))
+
+
+def test_where_no_picture_is_left_the_order_is_that_of_the_vectors(shelf):
+    emulator, album, page = shelf
+    for entry in album.entries:
+        album.path(entry).unlink()
+
+    told = ask(page, text="a blue square")
+
+    assert (0, 9, []) == (told["reranked"], len(told["results"]), rerank_requests(emulator))
+
+
+def test_a_question_the_model_does_not_take_is_an_error(shelf):
+    emulator, album, page = shelf
+    _another_format(album.path(album.entries[0]))
+
+    assert 400 == page.post("/api/search", params={"like": 0}).status_code
+    assert [] == rerank_requests(emulator)
 
 
 REASONS = {

@@ -13,6 +13,7 @@ from paintings import shaped
 from PIL import Image as Pillow
 from shelf_samples import MODEL
 
+from volc_dashscope import InputError
 from volc_dashscope.models import get_model_info
 from volc_dashscope.search import Album, Entry
 from volc_dashscope.search.map import draw_map, group_names
@@ -165,6 +166,14 @@ def test_equal_scores_keep_the_order_of_the_album(tmp_path):
     found = album.search(np.array([0, 2, 0], dtype=np.float32), top=9)
 
     assert [("b.png", 1.0), ("c.png", 1.0), ("a.png", 0.0)] == [(one.entry.name, one.score) for one in found]
+
+
+@pytest.mark.parametrize("vector", [[0, 2], [[0, 2, 0]], [0, float("nan"), 0], [0, float("inf"), 0], []])
+def test_a_vector_of_another_length_or_without_a_direction_is_refused(tmp_path, vector):
+    album = Album(tmp_path, [Entry("a.png", "image")], np.eye(1, 3, dtype=np.float32), {})
+
+    with pytest.raises(InputError, match=r"takes one vector of 3 numbers"):
+        album.search(np.array(vector, dtype=np.float32), top=1)
 
 
 def test_the_map_of_the_same_album_is_the_same_and_groups_are_apart():

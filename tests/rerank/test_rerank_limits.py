@@ -202,3 +202,12 @@ def test_the_pages_multimodal_request_is_what_we_send():
         },
         "parameters": {"top_n": 2, "instruct": "Find shoes.", "fps": 1.0, "return_documents": False},
     }
+
+
+def test_an_error_of_the_query_names_no_document():
+    reranker = Reranker("qwen3-rerank", api_key="k", http_client=Emulator().http_client())
+
+    with pytest.raises(InputError, match=r"the query: ") as caught:
+        reranker.rerank("", ["a"])
+
+    assert caught.value.index is None

@@ -142,8 +142,9 @@ def _check_each(items: Sequence[Item], name: str, row: RerankModelInfo, spec: Re
             _check_whole(item, row)
             check_item(item, spec)
         except InputError as error:
-            where = "the query" if name == "query" else f"document {index}"
-            raise InputError(f"{where}: {error}", index=index) from error
+            if name == "query":
+                raise InputError(f"the query: {error}") from error
+            raise InputError(f"document {index}: {error}", index=index) from error
 
 
 def _check_whole(item: Item, row: RerankModelInfo) -> None:

@@ -9,6 +9,7 @@ from typing import Literal
 
 import numpy as np
 
+from volc_dashscope.errors import InputError
 from volc_dashscope.results import FloatArray
 
 Kind = Literal["image", "video"]
@@ -89,7 +90,16 @@ class Album:
         return len(self.entries)
 
     def search(self, vector: FloatArray, *, top: int, kind: Kind | None = None) -> list[Found]:
-        """Return the nearest entries, best first; equal scores in the order of the album."""
+        """
+        Return the nearest entries, best first; equal scores in the order of the album.
+
+        Raises:
+            InputError: The vector is not one of the album's length, or holds a NaN or infinity.
+        """
+        length = self.vectors.shape[1]
+        if vector.shape != (length,) or not np.isfinite(vector).all():
+            seen = "a NaN or infinity" if vector.shape == (length,) else f"the shape {vector.shape}"
+            raise InputError(f"the vector has {seen}; the album takes one vector of {length} numbers")
         scores = self.vectors @ unit(vector)
         places = np.argsort(-scores, kind="stable")
         fitting = (int(place) for place in places if kind in (None, self.entries[place].kind))

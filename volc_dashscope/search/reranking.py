@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from volc_dashscope.errors import InputError
 from volc_dashscope.inputs import Image, Item
 from volc_dashscope.rerank import Reranker, RerankResult
 from volc_dashscope.results import Usage
@@ -66,27 +67,62 @@ class PictureReranker:
         return self._reranker.usage
 
     def best(self, question: Item, nearest: Sequence[Found], album: Album, *, top: int) -> list[Found]:
-        """Return the best of the nearest pictures, best first."""
-        pictures = self._pictures(nearest, album)
-        found = self._reranker.rerank(question, pictures, top_n=min(top, len(pictures)) or None)
-        return self._ranked(found, nearest)
+        """
+        Return the best of the nearest pictures, best first.
+
+        A picture that is gone, or that the model does not take, is left out.
+        """
+        asked = _Pictures(nearest, album)
+        while asked.images:
+            try:
+                most = min(top, len(asked.images)) or None
+                return asked.ranked(self._reranker.rerank(question, asked.images, top_n=most))
+            except InputError as error:
+                asked.leave_out(error)
+        return []
 
     async def abest(self, question: Item, nearest: Sequence[Found], album: Album) -> list[Found]:
-        """Return all of the nearest pictures, best first."""
-        found = await self._reranker.aio.rerank(question, self._pictures(nearest, album))
-        return self._ranked(found, nearest)
+        """Return all of the nearest pictures, best first, as `best` does."""
+        asked = _Pictures(nearest, album)
+        while asked.images:
+            try:
+                return asked.ranked(await self._reranker.aio.rerank(question, asked.images))
+            except InputError as error:
+                asked.leave_out(error)
+        return []
 
     async def aclose(self) -> None:
         """Close the connections of this event loop."""
         await self._reranker.aio.close()
 
-    @staticmethod
-    def _pictures(nearest: Sequence[Found], album: Album) -> list[Image]:
-        return [Image.from_path(album.path(one.entry), root=album.folder) for one in nearest]
 
-    @staticmethod
-    def _ranked(found: Sequence[RerankResult], nearest: Sequence[Found]) -> list[Found]:
-        ranked = [(nearest[one.index], one.score) for one in found]
+class _Pictures:
+    """
+    The pictures of one question.
+
+    Attributes:
+        images: Those that can still be reranked.
+    """
+
+    def __init__(self, nearest: Sequence[Found], album: Album) -> None:
+        self.images: list[Image] = []
+        self._found: list[Found] = []
+        for one in nearest:
+            try:
+                self.images.append(Image.from_path(album.path(one.entry), root=album.folder))
+            except InputError:
+                continue  # it was deleted or replaced since the folder was scanned
+            self._found.append(one)
+
+    def leave_out(self, error: InputError) -> None:
+        """Drop the picture that an error is about; raise an error about anything else. Nothing was sent so far."""
+        if error.index is None:
+            raise error
+        del self.images[error.index], self._found[error.index]
+
+    def ranked(self, found: Sequence[RerankResult]) -> list[Found]:
+        """Return the results of the rerank model as places in the album."""
+        ranked = [(self._found[one.index], one.score) for one in found]
         return [
             Reranked(rank, score, one.place, one.entry, one.rank, one.score)
             for rank, (one, score) in enumerate(ranked, start=1)
