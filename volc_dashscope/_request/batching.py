@@ -164,7 +164,7 @@ class BatchOperation:
         self._batch, self._spec, self._codec, self._length = batch, spec, codec, length
         total = 0
         for item in batch.items:
-            total += tokens(item, spec.model_info)
+            total += text_tokens(item) if isinstance(item, str) else tokens(item, spec.model_info)
         self.cost = RequestCost(1, total)
 
     def build(self) -> Request:

@@ -255,6 +255,8 @@ def _openai_body(batch: Batch, spec: RequestSpec) -> dict[str, object]:
 
 def _texts(batch: Batch) -> list[Part]:
     """Return the texts; a `Fused` of one text is one of them."""
+    if {*map(type, batch.items)} == {str}:
+        return [*batch.items]  # type: ignore[list-item]
     return [part for item in batch.items for part in parts(item)]
 
 

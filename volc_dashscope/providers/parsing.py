@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Mapping, Sequence
-from itertools import groupby
+from contextlib import suppress
+from itertools import chain, groupby
 from typing import Any
 
 import numpy as np
@@ -78,6 +79,11 @@ def in_order(entries: Any, count: int, key: str) -> list[dict[str, Any]]:
     if not isinstance(entries, list) or len(entries) != count:
         seen = len(entries) if isinstance(entries, list) else "no list"
         raise Malformed(f"{seen} vectors for {count} items")
+    # Most replies are in order already. True is 1 to Python, so that the types are looked at too.
+    with suppress(TypeError, KeyError):
+        positions = [entry[key] for entry in entries]
+        if positions == [*range(count)] and {*map(type, positions)} == {int}:
+            return entries
     ordered: list[dict[str, Any] | None] = [None] * count
     for entry in entries:
         if not isinstance(entry, dict):
@@ -106,7 +112,10 @@ def stack(values: Sequence[Any], spec: RequestSpec) -> FloatArray:
     numbers.
     """
     # All are alike, or the reply is odd. One at a time, their checks took longer than parsing the whole reply.
-    tables = [_table(list(some), spec) for _, some in groupby(values, _kind_and_length)]
+    if {*map(type, values)} == {list} and len({*map(len, values)}) == 1:
+        tables = [_table(values, spec)]
+    else:
+        tables = [_table(list(some), spec) for _, some in groupby(values, _kind_and_length)]
     if len({table.shape[1] for table in tables}) > 1:
         raise Malformed("vectors of different lengths")
     # float64, so that large components do not overflow when squared.
@@ -150,14 +159,14 @@ def _table(values: Sequence[Any], spec: RequestSpec) -> FloatArray:
     """Decode vectors of one kind and length, and cut them where the client does that."""
     coded = isinstance(values[0], str)
     due = _lengths(spec, coded=coded)
-    rows = [from_base64(value, due) if coded else _from_list(value) for value in values]
     # Base64 of one length has up to two bytes more or less, which never makes another number of float32.
-    length = len(rows[0])
+    rows = [from_base64(value, due) for value in values] if coded else []
+    length = len(rows[0]) if coded else _length(values[0])
     if not length:
         raise Malformed("a vector of length 0")
     if due and length not in due:
         raise Malformed(length_fault(length, due))
-    table = np.concatenate(rows).reshape(-1, length)
+    table = (np.concatenate(rows) if coded else _from_lists(values)).reshape(-1, length)
     # Looks at bits only: a signalling NaN would warn in any calculation.
     if not np.isfinite(table).all():
         raise Malformed("a vector holds a number that is not finite")
@@ -245,12 +254,18 @@ def _flatten(body: Mapping[str, Any]) -> dict[str, float]:
     return flat
 
 
-def _from_list(value: Any) -> FloatArray:
+def _length(value: Any) -> int:
     if not isinstance(value, list):
         raise Malformed("a vector is missing")
+    return len(value)
+
+
+def _from_lists(values: Sequence[list[Any]]) -> FloatArray:
+    """Return the numbers of lists, one after another."""
+    count = sum(map(len, values))
     try:
         # A third of the time numpy takes, and stricter: it takes no text and no lists for numbers.
-        return np.frombuffer(struct.pack(f"{len(value)}f", *value), dtype=np.float32)
+        return np.frombuffer(struct.pack(f"{count}f", *chain.from_iterable(values)), dtype=np.float32)
     except struct.error as error:
         raise Malformed("a vector is not a flat list of numbers") from error
     except OverflowError as error:
