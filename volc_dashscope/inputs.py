@@ -377,6 +377,8 @@ def check_text(text: str) -> str:
     """Return a text that can be sent: not empty, and valid UTF-8."""
     if not text:
         raise InputError("empty text; a text needs at least one character")
+    if is_utf8(text):
+        return text
     text = mend_surrogates(text)
     try:
         text.encode()
@@ -385,15 +387,22 @@ def check_text(text: str) -> str:
     return text
 
 
-def mend_surrogates(text: str) -> str:
-    """Return a text with its surrogate pairs (from JSON escapes) joined; a lone surrogate is kept."""
+def is_utf8(text: str) -> bool:
+    """Return whether a text holds no surrogate, so that it can be sent as it is."""
     if text.isascii():
-        return text
+        return True
     try:
         text.encode()
     except UnicodeEncodeError:
-        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
-    return text
+        return False
+    return True
+
+
+def mend_surrogates(text: str) -> str:
+    """Return a text with its surrogate pairs (from JSON escapes) joined; a lone surrogate is kept."""
+    if text.isascii() or is_utf8(text):
+        return text
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
 
 
 def lone_surrogate(position: int) -> str:

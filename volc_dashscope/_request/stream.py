@@ -14,7 +14,7 @@ from volc_dashscope._request.assembly import ReplyModel
 from volc_dashscope._request.items import as_sent
 from volc_dashscope._request.row_cache import RowCache, WriteBuffer
 from volc_dashscope._request.scheduler import Scheduler
-from volc_dashscope._request.validation import check_item, check_settings
+from volc_dashscope._request.validation import check_item, check_settings, most_characters
 from volc_dashscope._types import Batch, RequestSpec, Rows
 from volc_dashscope.errors import BadReplyError, ConfigError, EmbeddingError, InputError
 from volc_dashscope.inputs import Item, as_iterable
@@ -153,7 +153,11 @@ class Stream:
                 yield Batch((), ())
 
     def _checked(self, items: Iterable[tuple[int, Item]], *, lines: bool) -> Iterator[tuple[int, Item]]:
+        most = most_characters(self._spec)
         for index, given in items:
+            if not lines and type(given) is str and given.isascii() and 0 < len(given) <= most:
+                yield index, given
+                continue
             # An open text file gives one item a line.
             item = given.rstrip("\r\n") if lines and isinstance(given, str) else given
             item, _ = as_sent(item, self._spec)

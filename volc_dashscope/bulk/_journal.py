@@ -55,12 +55,11 @@ class Journal:
     def write(self, kind: int, contents: Iterable[tuple[int, bytes]], usage: Usage) -> None:
         """Append an entry for each (offset, content), all in one system call."""
         spent = (usage.requests, usage.total_tokens, usage.text_tokens, usage.image_tokens)
-        entries = bytearray()
+        entries: list[bytes] = []
         for offset, content in contents:
             entry = _HEAD.pack(offset, kind, *spent, len(content)) + content
-            entries += entry
-            entries += _CHECK.pack(crc32(entry))
-        left = memoryview(entries)
+            entries += (entry, _CHECK.pack(crc32(entry)))
+        left = memoryview(b"".join(entries))
         with writing(self.path):
             while left:
                 left = left[os.write(self._file, left) :]

@@ -155,15 +155,17 @@ class PartialOutput:
 
     def wants(self, record: Any) -> bool:
         """Register the next row, and return whether it still has to be embedded."""
-        number, offset = divmod(record.row, self.group_rows)
+        size = self.group_rows
+        number, offset = divmod(record.row, size)
         if number in self._finished:
             return False
         group = self._open.get(number)
         if group is None:
             group = self._open[number] = self._resumed(number)
-        group.labels.append(self._form.label(record))
+        labels = group.labels
+        labels.append(self._form.label(record))
         wanted = offset not in group.finished
-        if len(group.labels) == self.group_rows:
+        if len(labels) == size:
             self._commit(number)
         return wanted
 

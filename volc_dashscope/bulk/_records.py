@@ -118,8 +118,10 @@ def item_of(record: Record, root: Path) -> Item:
     """
     if record.problem is not None:
         raise InputError(record.problem)
+    if len(record.cells) == 1:
+        return item_of_cell(record.cells[0], root)
     parts = [item_of_cell(cell, root) for cell in record.cells]
-    return parts[0] if len(parts) == 1 else Fused(*parts)
+    return Fused(*parts)
 
 
 def shown(record: Record) -> Iterator[tuple[str, object]]:

@@ -45,7 +45,9 @@ class VectorRows:
 
     def encode(self, outcomes: Outcomes) -> Iterable[bytes]:
         """Return each vector as bytes."""
-        return [row.tobytes() for row in np.asarray(outcomes, dtype="<f4")]
+        table = np.asarray(outcomes, dtype="<f4")
+        content, size = table.tobytes(), table.shape[1] * table.itemsize
+        return [content[start : start + size] for start in range(0, len(content), size)]
 
     def decode(self, content: bytes) -> FloatArray:
         """Return the vector of its bytes."""

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from volc_dashscope.bulk._identity import Records
 from volc_dashscope.bulk._output import begin, complete, report_of
@@ -21,8 +21,8 @@ from volc_dashscope.results import Usage
 
 # After this many consecutive failed requests, each after all its attempts, the service counts as down.
 _OUTAGE = 20
-# Most rows that the user's function is still to be called for: more than a second's, in a few megabytes.
-_MOST_UNTOLD = 65_536
+# Most replies that the user's function is still to be called for: more than a second's, in about a megabyte.
+_MOST_UNTOLD = 8_192
 Take: TypeAlias = Callable[[Sequence[int], Outcomes | EmbeddingError], None]
 
 
@@ -89,14 +89,14 @@ class Work:
     ) -> None:
         arrow()
         self._source, self._output, self._task = source, output, task
-        self._watch = watch or (lambda rows, failed, usage: None)
+        self._watch = watch
         self._stop = stop or threading.Event()
         self._cut = False
         self._sent: dict[int, Any] = {}
         self._doubts = _Doubts()
         # Rows are finished in any thread, and the user's function is called in the caller's. If it takes longer than
         # the rows do, it is not called for the oldest.
-        self._untold: deque[tuple[int, int, Usage]] = deque(maxlen=_MOST_UNTOLD)
+        self._untold: deque[_Finished] = deque(maxlen=_MOST_UNTOLD)
         self._caller = threading.get_ident()
         self._before = Usage()
         self._spent_elsewhere = task.usage
@@ -174,15 +174,18 @@ class Work:
     def _put(self, partial: PartialOutput, rows: Sequence[int], outcome: Outcomes | str) -> None:
         before, failed, usage = partial.rows, partial.failed, self._usage()
         partial.put(rows, outcome, usage)
-        for done in range(1, len(rows) + 1):
-            self._untold.append((before + done, failed + done if isinstance(outcome, str) else failed, usage))
+        if self._watch is None:
+            return
+        self._untold.append(_Finished(before, failed, len(rows), isinstance(outcome, str), usage))
         if threading.get_ident() == self._caller:
             self._tell()
 
     def _tell(self) -> None:
         """Call the user's function for each row finished since the last call of this."""
-        while self._untold:
-            self._watch(*self._untold.popleft())
+        while self._watch is not None and self._untold:
+            before, failed, rows, are_errors, usage = self._untold.popleft()
+            for number in range(1, rows + 1):
+                self._watch(before + number, failed + (number if are_errors else 0), usage)
 
     def _fail(self, partial: PartialOutput, records: Iterable[Any], error: EmbeddingError) -> None:
         for record in records:
@@ -211,6 +214,16 @@ class Work:
             model_info=self._task.model_info,
             skipped_files=self._source.skipped() if state == "done" else 0,
         )
+
+
+class _Finished(NamedTuple):
+    """Rows that were finished together, and the job's rows, failures and usage: the first two before them."""
+
+    before: int
+    failed: int
+    rows: int
+    are_errors: bool
+    usage: Usage
 
 
 class _Doubts:
