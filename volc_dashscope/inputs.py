@@ -48,6 +48,8 @@ __all__ = [
 
 T = TypeVar("T")
 
+_ORIENTATION = 0x0112  # The EXIF tag.
+
 _KNOBS = ("fps", "max_video_tokens", "min_frame_tokens", "max_frame_tokens", "min_frames")
 
 
@@ -97,10 +99,10 @@ class Image(Media):
 
     @classmethod
     def from_pil(cls, im: Savable) -> Image:
-        """Take a Pillow image, as lossless PNG."""
+        """Take a Pillow image, as lossless PNG; turned upright where its EXIF data says how it is shown."""
         buffer = BytesIO()
         try:
-            im.save(buffer, format="PNG")
+            _upright(im).save(buffer, format="PNG")
         except (AttributeError, TypeError) as exc:
             raise InputError(f"expected a Pillow image, got {type(im).__name__}") from exc
         except (OSError, ValueError, KeyError) as exc:
@@ -439,6 +441,18 @@ def label(item: Item) -> str:
     """Name any item in a message; of a text only its length."""
     parts(item)  # raises for what is no item
     return f"text of {len(item)} characters" if isinstance(item, str) else item.label()
+
+
+def _upright(im: Savable) -> Savable:
+    """Return a Pillow image as viewers show it: a PNG of its pixels does not have the EXIF data of a photograph."""
+    exif = getattr(im, "getexif", dict)()
+    if exif.get(_ORIENTATION, 1) == 1:
+        return im
+    from PIL import ImageOps
+
+    picture: Any = im
+    turned: Savable = ImageOps.exif_transpose(picture)
+    return turned
 
 
 def _is_amount(value: object) -> bool:

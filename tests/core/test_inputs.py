@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from paintings import painted
 from PIL import Image as Pillow
+from PIL import ImageOps
 
 from volc_dashscope.errors import InputError
 from volc_dashscope.inputs import (
@@ -134,6 +135,22 @@ def test_urls_a_service_can_fetch_are_kept_unchanged(url: str) -> None:
 @pytest.mark.parametrize("data", [bytearray(PNG), memoryview(PNG)], ids=["bytearray", "memoryview"])
 def test_any_buffer_counts_as_bytes(data: Any) -> None:
     assert PNG == Image.from_bytes(data).read()
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_photograph_opened_by_pillow_is_upright(orientation):
+    """A PNG of its pixels has no EXIF data, so the service could not know which side is up."""
+    exif = Pillow.Exif()
+    exif[0x0112] = orientation
+    buffer = BytesIO()
+    shown = Pillow.linear_gradient("L").resize((64, 32))
+    shown.save(buffer, "JPEG", exif=exif)
+    photograph = Pillow.open(BytesIO(buffer.getvalue()))
+
+    sent = Pillow.open(BytesIO(Image.from_pil(photograph).read()))
+
+    assert ImageOps.exif_transpose(photograph).tobytes() == sent.tobytes()
+    assert ((64, 32) if orientation < 5 else (32, 64)) == sent.size
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"])
