@@ -445,7 +445,7 @@ def label(item: Item) -> str:
 
 def _upright(im: Savable) -> Savable:
     """Return a Pillow image as viewers show it: a PNG of its pixels does not have the EXIF data of a photograph."""
-    exif = getattr(im, "getexif", dict)()
+    exif: Mapping[int, Any] = getattr(im, "getexif", dict)()
     if exif.get(_ORIENTATION, 1) == 1:
         return im
     from PIL import ImageOps
