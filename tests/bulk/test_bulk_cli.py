@@ -15,6 +15,7 @@ from canary import KEY
 from click.testing import CliRunner
 from paintings import painted
 
+from volc_dashscope._types import counted
 from volc_dashscope.bulk import Progress, preview
 from volc_dashscope.cache import SQLiteCache
 from volc_dashscope.cli._app import app
@@ -53,6 +54,27 @@ def test_all_is_well_is_exit_0_and_the_summary_goes_to_stderr(cli, tmp_path):
     assert (0, "") == (done.code, done.out)
     assert "12 rows, 0 failed" in done.err
     assert (12, D) == vectors(tmp_path / "out.parquet").shape
+
+
+def test_one_row_is_no_rows(cli, tmp_path):
+    write_lines(tmp_path / "t.txt", ["a text"])
+
+    done = cli("embed", "t.txt", "-m", TEXT, "-d", D, "-o", "out.parquet")
+
+    assert "1 row, 0 failed, " in done.err
+
+
+@pytest.mark.parametrize(
+    ("number", "plural", "words"),
+    [
+        (0, "rows", "0 rows"),
+        (1, "requests", "1 request"),
+        (1, "queries", "1 query"),
+        (2_000, "files", "2,000 files"),
+    ],
+)
+def test_a_number_has_its_noun_in_the_right_form(number, plural, words):
+    assert words == counted(number, plural)
 
 
 def test_failed_rows_are_exit_1_and_a_file(cli, tmp_path):

@@ -75,6 +75,16 @@ def test_a_second_search_pays_for_its_question_only_and_the_same_question_is_fre
     assert (9 + 1, 10 + 1, 11) == (first, second, len(services.ledger))
 
 
+def test_a_search_without_pyarrow_says_so_before_it_counts_or_sends(services, folder):
+    code = "import sys; sys.modules['pyarrow'] = None\nfrom volc_dashscope.cli import main\nmain()"
+
+    done = ended(started("search", folder, "a blue square", folder=folder, code=code))
+
+    assert (2, 0) == (done.code, len(services.ledger))
+    assert done.err.startswith("error: ")
+    assert 'pip install "volc-dashscope[bulk]"' in done.err
+
+
 SLOW_TO_LOAD = [
     "asyncio",
     "pandas",
@@ -226,7 +236,7 @@ def test_a_folder_of_which_nothing_could_be_embedded_is_tried_again(cli, service
     done = cli("search", "one", "red", "--json")
 
     assert (2, 0) == (first.code, done.code)
-    assert "none of the 1 files could be embedded" in first.err
+    assert "of 1 file none could be embedded" in first.err
     assert ["red.png"] == hits(done)
 
 

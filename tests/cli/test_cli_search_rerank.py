@@ -24,7 +24,7 @@ def test_the_nearest_are_ordered_again_and_both_ranks_are_told(cli, services, fo
     assert all(hit["vector_rank"] >= 1 and -1 <= hit["vector_score"] <= 1 for hit in found)
     assert sorted((hit["score"] for hit in found), reverse=True) == [hit["score"] for hit in found]
     assert 1 == sum("rerank" in request.path for request in services.ledger)
-    assert "1 requests" in done.err
+    assert "1 request, " in done.err
 
 
 def test_the_table_has_a_column_for_the_first_rank(cli, services, folder):

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any, Literal
 
+from volc_dashscope._types import counted
 from volc_dashscope.errors import ConfigError
 from volc_dashscope.models import ModelInfo
 from volc_dashscope.results import Usage
@@ -185,7 +186,7 @@ class Progress:
         ):
             return
         self._said = now
-        words = f"{step} {number:,} {self._unit}s"
+        words = f"{step} {counted(number, f'{self._unit}s')}"
         if self._bar is not None:
             self._bar.set_description_str(words)
         else:
@@ -210,10 +211,11 @@ class Progress:
         elif now - self._said >= _LINE_SECONDS:
             self._said = now
             rate = (rows - self._before) / (now - self._began)
-            whole = f" of {self._total:,}" if self._total is not None else ""
-            self._to.write(
-                f"{rows:,}{whole} {self._unit}s, {rate:,.0f} {self._unit}s/s, {self._spend(failed, usage)}\n"
+            units = f"{self._unit}s"
+            done = (
+                counted(rows, units) if self._total is None else f"{rows:,} of {counted(self._total, units)}"
             )
+            self._to.write(f"{done}, {rate:,.0f} {self._unit}s/s, {self._spend(failed, usage)}\n")
             self._to.flush()
 
     def close(self) -> None:
@@ -224,5 +226,5 @@ class Progress:
     def _spend(self, failed: int, usage: Usage) -> str:
         price = price_of(usage, self._model_info)
         currency = self._model_info.price.currency if self._model_info.price else ""
-        spent = f"{usage.total_tokens:,} tokens" if price is None else amount(price, currency)
+        spent = counted(usage.total_tokens, "tokens") if price is None else amount(price, currency)
         return f"{spent}, {failed:,} failed"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from volc_dashscope._types import counted
 from volc_dashscope.cache import SQLiteCache
 from volc_dashscope.cli._options import json_option
 from volc_dashscope.cli._output import duration, errors_told, megabytes, note, say_json
@@ -51,9 +52,8 @@ def stats(path: Path, as_json: bool) -> None:
     if as_json:
         say_json(asdict(found))
         return
-    click.echo(
-        f"{found.entries:,} vectors, {megabytes(found.value_bytes)}; the file has {megabytes(found.file_bytes)}"
-    )
+    vectors = counted(found.entries, "vectors")
+    click.echo(f"{vectors}, {megabytes(found.value_bytes)}; the file has {megabytes(found.file_bytes)}")
     if found.oldest is not None:
         click.echo(f"unused for longest: {duration(max(0.0, time.time() - found.oldest))}")
 
@@ -75,4 +75,4 @@ def prune(path: Path, older_than: float | None, max_size: int | None, as_json: b
     if as_json:
         say_json({"dropped": dropped, **asdict(left)})
     else:
-        note(f"dropped {dropped:,} vectors; {left.entries:,} are left, {megabytes(left.file_bytes)}")
+        note(f"dropped {counted(dropped, 'vectors')}; {left.entries:,} left, {megabytes(left.file_bytes)}")

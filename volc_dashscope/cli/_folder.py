@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import click
 
 from volc_dashscope import _config
+from volc_dashscope._types import counted
 from volc_dashscope.bulk import Progress, Source, count_rows, open_source
 from volc_dashscope.bulk._report import amount
 from volc_dashscope.cache import SQLiteCache
@@ -80,6 +81,11 @@ def opened(folder: Path, options: FolderOptions) -> Iterator[tuple[Album, Client
         ConfigError: No model can be chosen, or the chosen one cannot embed pictures.
         EmbeddingError: What `open_album` raises.
     """
+    # Before anything is counted, priced or sent.
+    if find_spec("pyarrow") is None:
+        raise ConfigError(
+            'vectors of a folder are kept in Parquet by pyarrow: pip install "volc-dashscope[bulk]"'
+        )
     with ExitStack() as stack:
         options = _placed(options, stack)
         assert options.model is not None
@@ -163,7 +169,8 @@ def _album(folder: Path, client: Client, store: Path, options: FolderOptions) ->
             bar.close()
     if album.left_out and not options.quiet:
         name = next(iter(album.left_out))
-        note(f"{len(album.left_out):,} files are left out (--refresh tries them again); the first is {name}")
+        files = counted(len(album.left_out), "files")
+        note(f"left out {files} (--refresh tries again); the first is {name}")
         note_reasons(album.left_out.values())
     return album
 
@@ -177,7 +184,7 @@ def _bar(folder: Path, client: Client, store: Path, options: FolderOptions) -> P
         files = count_rows(source) or 0
         price = _price(source, options) if files and not options.emulator else None
     if price is not None:
-        note(f"embedding what is new of {files:,} files with {client.model_info.name}: {price}")
+        note(f"embedding what is new of {counted(files, 'files')} with {client.model_info.name}: {price}")
     return Progress(client.model_info, files, unit="file")
 
 

@@ -13,6 +13,7 @@ from types import FrameType
 
 import orjson
 
+from volc_dashscope._types import counted
 from volc_dashscope.bulk import Report
 from volc_dashscope.bulk._report import amount
 from volc_dashscope.cli._output import ExitCode, leave, most_frequent, note, note_reasons, say_json
@@ -65,17 +66,16 @@ def tell_report(report: Report, unit: str, *, as_json: bool) -> None:
         reasons = [{"reason": reason, "count": count} for reason, count in most_frequent(_errors(report))]
         say_json({**report.as_json(), "reasons": reasons})
     price = "price unknown" if report.price is None else amount(report.price, report.currency)
-    tokens = f"{report.usage.total_tokens:,} tokens"
-    note(f"{report.rows:,} {unit}, {report.failed:,} failed, {tokens}, {price}")
+    tokens = counted(report.usage.total_tokens, "tokens")
+    note(f"{counted(report.rows, unit)}, {report.failed:,} failed, {tokens}, {price}")
     note_reasons(_errors(report))
     if report.damaged:
         note(f"the disk had damaged {', '.join(report.damaged)}; those {unit} were sent again")
     if report.resumed:
         note(f"{report.resumed:,} of them were finished before")
     if report.skipped_files:
-        note(
-            f"{report.skipped_files:,} files are neither images nor videos by their names, and were left out"
-        )
+        files = counted(report.skipped_files, "files")
+        note(f"left out {files} whose names are neither those of images nor of videos")
     if report.state == "waiting":
         note(_waiting(report))
         leave(ExitCode.DONE)

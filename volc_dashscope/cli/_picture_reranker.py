@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from volc_dashscope._config import find_rerank_model
+from volc_dashscope._types import counted
 from volc_dashscope.cache import SQLiteCache
 from volc_dashscope.cli._folder import FolderOptions
 from volc_dashscope.errors import ConfigError
@@ -19,7 +20,7 @@ from volc_dashscope.search import Found, PictureReranker, Reranked, store_folder
 def told(reranker: PictureReranker) -> str:
     """Return a line with what was reranked, and its cost."""
     usage = reranker.usage
-    cost = f"{usage.requests:,} requests, {usage.total_tokens:,} tokens"
+    cost = f"{counted(usage.requests, 'requests')}, {counted(usage.total_tokens, 'tokens')}"
     return f"reranked up to {reranker.candidates} nearest pictures a question: {cost}"
 
 

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from volc_dashscope._types import counted
 from volc_dashscope.bulk import (
     ProgressCallback,
     ScanCallback,
@@ -142,7 +143,7 @@ def _read(output: Path, folder: Path) -> Album:
         entries += [_entry(names[place]) for place in present]
     if not entries:
         first = next(iter(left_out.values()))
-        raise InputError(f"none of the {len(left_out)} files could be embedded; the first: {first}")
+        raise InputError(f"of {counted(len(left_out), 'files')} none could be embedded; the first: {first}")
     return Album(folder, entries, vectors[: len(entries)], left_out)
 
 
