@@ -215,7 +215,7 @@ def _url(value: object, kind: type[M], root: str | Path | None, knobs: Mapping[s
         if root is None:
             # Blocks come from chats and stores: without media_root, any of them could name any file.
             raise InputError(
-                "a URL with scheme 'file' in a content block needs media_root; set it to the folder of these files"
+                "a URL with scheme 'file' in a content block is refused; set media_root to the folder of these files"
             )
         return kind.from_path(value, root=root, **knobs)
     return kind.from_url(value, **knobs)
