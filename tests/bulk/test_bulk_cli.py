@@ -305,6 +305,36 @@ def test_a_log_has_lines_of_a_scan_until_the_first_row():
     assert "read 12,300 files …\n" == _scanned(StringIO())
 
 
+MAIN = "from volc_dashscope.cli import main; main()"
+FULL = "import os; os.dup2(os.open('/dev/full', os.O_WRONLY), {0}); " + MAIN
+# Python has None for a stream that was closed before it started.
+CLOSED = "import os, sys; os.close({0}); sys.{1} = None; " + MAIN
+SILENT = {
+    "stderr is full": FULL.format(2),
+    "stderr is closed": CLOSED.format(2, "stderr"),
+    "stdin is closed": CLOSED.format(0, "stdin"),
+    "stdout is closed": CLOSED.format(1, "stdout"),
+}
+
+
+@pytest.mark.parametrize("code", SILENT.values(), ids=SILENT)
+def test_a_job_goes_on_where_nothing_can_be_said(command, code):
+    write_lines(command.folder / "t.txt", texts(30))
+    run = command("embed", "t.txt", "-m", TEXT, "-o", "out.parquet", "--cache", "c.sqlite", code=code)
+
+    assert 0 == run.code
+    assert 30 == len(vectors(command.folder / "out.parquet"))
+    with SQLiteCache(command.folder / "c.sqlite") as cache:
+        assert 30 == len(cache)
+
+
+@pytest.mark.parametrize("arguments", [["models"], ["--help"], ["models", "--json"]], ids=" ".join)
+def test_a_result_that_cannot_be_written_is_one_line(command, arguments):
+    run = command(*arguments, code=FULL.format(1))
+
+    assert (1, "error: the output cannot be written: No space left on device\n") == (run.code, run.err)
+
+
 def test_the_module_is_the_command(command):
     write_lines(command.folder / "t.txt", texts(3))
 

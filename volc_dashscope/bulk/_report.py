@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any, Literal
@@ -190,8 +191,7 @@ class Progress:
         if self._bar is not None:
             self._bar.set_description_str(words)
         else:
-            self._to.write(f"{words} …\n")
-            self._to.flush()
+            self._write(f"{words} …\n")
 
     def show(self, rows: int, failed: int, usage: Usage) -> None:
         """Show the finished and failed rows, and the usage."""
@@ -222,6 +222,12 @@ class Progress:
         """Restore the terminal."""
         if self._bar is not None:
             self._bar.close()
+
+    def _write(self, line: str) -> None:
+        # A log that cannot be written must not end a job that is paid for.
+        with suppress(OSError):
+            self._to.write(line)
+            self._to.flush()
 
     def _spend(self, failed: int, usage: Usage) -> str:
         price = price_of(usage, self._model_info)

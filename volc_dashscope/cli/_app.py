@@ -9,7 +9,7 @@ import click
 from click.exceptions import NoArgsIsHelpError
 
 from volc_dashscope._version import __version__
-from volc_dashscope.cli._output import ExitCode, leave, note, say_json
+from volc_dashscope.cli._output import ExitCode, leave, note, open_streams, say_json, silence
 
 # A subcommand's module has its name and is imported when it runs: `--help` and completion need only its one line.
 _SUBCOMMANDS = {
@@ -32,6 +32,7 @@ class _App(click.Group):
         """Run the command and exit; the library's errors are handled in the subcommands."""
         if not standalone_mode:
             return super().main(args, standalone_mode=False, **extra)
+        open_streams()
         try:
             code = super().main(args, standalone_mode=False, **extra)
         except NoArgsIsHelpError as error:
@@ -50,6 +51,13 @@ class _App(click.Group):
             leave(ExitCode.WRONG)
         except click.Abort:
             leave(ExitCode.INTERRUPTED)
+        except OSError as error:
+            # Errors of files have a name, those of streams have none.
+            if error.filename is not None:
+                raise
+            note(f"error: the output cannot be written: {error.strerror or error}")
+            silence("stdout")
+            leave(ExitCode.FAILED_ROWS)
         leave(code if isinstance(code, int) else ExitCode.DONE)
 
     def list_commands(self, ctx: click.Context) -> list[str]:

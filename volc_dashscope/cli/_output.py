@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import signal
@@ -11,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 import click
 import orjson
@@ -31,7 +32,7 @@ class ExitCode(IntEnum):
 
     Attributes:
         DONE: Everything worked.
-        FAILED_ROWS: Some rows or files failed, or `doctor` found something to fix.
+        FAILED_ROWS: Some rows or files failed, `doctor` found something to fix, or the output cannot be written.
         WRONG: The command, its input or a setting is wrong; nothing was sent.
         STOPPED: The service or the account stopped the job; the same command continues it.
         INTERRUPTED: Stopped by Ctrl-C: 128 plus the number of the signal, as in shells.
@@ -70,8 +71,28 @@ def say_json(value: Mapping[str, Any]) -> None:
 
 
 def note(text: str) -> None:
-    """Write a line to stderr."""
-    click.echo(text, err=True)
+    """Write a line to stderr. Where that fails, the command goes on: what it was asked for may be paid for."""
+    try:
+        click.echo(text, err=True)
+    except OSError:
+        silence("stderr")
+
+
+def silence(stream: Literal["stdout", "stderr"]) -> None:
+    """Discard what is written to a stream from now on. Python would write the rest at its end, and fail again."""
+    setattr(sys, stream, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - open until the process ends
+
+
+def open_streams() -> None:
+    """
+    Open the null device in place of each standard stream that is closed.
+
+    Otherwise the next file that is opened would get its number, and what anything writes to the stream would end up in
+    that file, which may be a cache.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 - as above
 
 
 def leave(code: int) -> NoReturn:
