@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeAlias
 
 import orjson
 from langchain_core.embeddings import Embeddings
@@ -17,6 +17,7 @@ from langchain_volc_dashscope.documents import MediaTokenError, UnknownMedia
 from langchain_volc_dashscope.media_calls import MediaCalls
 from volc_dashscope import InputError, Item, SparseVector, TextType, Usage
 from volc_dashscope.inputs import as_iterable
+from volc_dashscope.integrations.construction import OPAQUE
 from volc_dashscope.integrations.hybrid import (
     Refused,
     SubCall,
@@ -59,7 +60,7 @@ class _MultimodalEmbeddings(MediaCalls, Embeddings):
     """What both classes do; they differ in the service, its key and the default model."""
 
     model: str = Field(validation_alias=AliasChoices("model", "model_name"))
-    rate_limiter: BaseRateLimiter | None = Field(default=None, exclude=True, repr=False)
+    rate_limiter: Annotated[BaseRateLimiter | None, OPAQUE] = Field(default=None, exclude=True, repr=False)
     unknown_media: UnknownMedia = "raise"
     text_type: Role = Field(
         default="auto",

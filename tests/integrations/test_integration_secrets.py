@@ -12,6 +12,8 @@ from llama_index.core.callbacks import CallbackManager
 from pydantic import ValidationError
 from samples import INTEGRATIONS, LANGCHAIN, LLAMA_INDEX, documents, images
 
+import langchain_volc_dashscope as lc
+import llama_index_ext as li
 from langchain_volc_dashscope import ArkEmbeddings
 from volc_dashscope import ConfigError
 
@@ -156,3 +158,32 @@ def test_the_key_comes_from_the_environment(inside, monkeypatch, kind):
 def test_a_missing_key_names_the_variable(kind):
     with pytest.raises(ConfigError, match=f"{kind.provider_name.upper()}_API_KEY"):
         kind()
+
+
+CLASSES = {
+    f"{kind.__module__.partition('.')[0]}.{kind.__name__}": kind
+    for kind in (
+        *INTEGRATIONS,
+        lc.DashScopeRerank,
+        li.DashScopeRerank,
+        li.ArkSparseEmbedding,
+        li.DashScopeSparseEmbedding,
+        li.MultiModalNodeEmbedder,
+    )
+}
+
+
+@pytest.mark.parametrize("kind", CLASSES.values(), ids=CLASSES)
+def test_a_class_has_a_json_schema_without_the_key(kind, monkeypatch):
+    """Forms and servers are made from it; some fields are objects, for which pydantic knows none."""
+    monkeypatch.setenv("ARK_API_KEY", KEY)
+    monkeypatch.setenv("DASHSCOPE_API_KEY", KEY)
+
+    schema = kind.model_json_schema()
+
+    assert KEY not in str(schema)
+    assert kind.model_fields.keys() - schema["properties"].keys() <= set(_aliased(kind))
+
+
+def _aliased(kind):
+    return [name for name, field in kind.model_fields.items() if field.alias or field.validation_alias]

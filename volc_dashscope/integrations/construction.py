@@ -15,6 +15,7 @@ from pydantic import (
     PrivateAttr,
     SecretStr,
     ValidationError,
+    WithJsonSchema,
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
@@ -27,6 +28,8 @@ def _as_str(path: object) -> object:
     return os.fspath(path) if isinstance(path, os.PathLike) else path
 
 
+# For fields of objects, which JSON cannot hold: without it there would be no JSON schema of the whole class.
+OPAQUE = WithJsonSchema({"description": "An object, which JSON cannot hold."})
 MediaRoot: TypeAlias = Annotated[str | Path | None, BeforeValidator(_as_str)]
 
 

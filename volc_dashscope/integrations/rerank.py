@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, MutableMapping
+from typing import Annotated
 
 from pydantic import Field, PrivateAttr, SecretStr, SkipValidation
 
@@ -10,7 +11,7 @@ from volc_dashscope._config import argument_docs
 from volc_dashscope._http import AsyncHttpClient, HttpClient, Limiter
 from volc_dashscope._request.row_cache import BatchCache
 from volc_dashscope._types import Secret
-from volc_dashscope.integrations.construction import MediaRoot, SettingsModel, describe_fields
+from volc_dashscope.integrations.construction import OPAQUE, MediaRoot, SettingsModel, describe_fields
 from volc_dashscope.models.rerank import RerankModelInfo, RerankRoute
 from volc_dashscope.rerank import Reranker
 from volc_dashscope.results import Usage
@@ -34,18 +35,22 @@ class RerankFields(SettingsModel):
     max_concurrency: int = 8
     requests_per_minute: float | None = None
     tokens_per_minute: float | None = None
-    limiter: SkipValidation[Limiter | None] = Field(default=None, exclude=True, repr=False)
+    limiter: Annotated[SkipValidation[Limiter | None], OPAQUE] = Field(default=None, exclude=True, repr=False)
     max_retries: int = 7
     deadline: float = 180.0
     timeout: float = 60.0
-    cache: SkipValidation[MutableMapping[str, bytes] | BatchCache | None] = Field(
+    cache: Annotated[SkipValidation[MutableMapping[str, bytes] | BatchCache | None], OPAQUE] = Field(
         default=None, exclude=True, repr=False
     )
     truncate: bool = False
     insecure_http: bool = False
     default_headers: Mapping[str, str] | None = Field(default=None, exclude=True, repr=False)
-    http_client: SkipValidation[HttpClient | None] = Field(default=None, exclude=True, repr=False)
-    http_async_client: SkipValidation[AsyncHttpClient | None] = Field(default=None, exclude=True, repr=False)
+    http_client: Annotated[SkipValidation[HttpClient | None], OPAQUE] = Field(
+        default=None, exclude=True, repr=False
+    )
+    http_async_client: Annotated[SkipValidation[AsyncHttpClient | None], OPAQUE] = Field(
+        default=None, exclude=True, repr=False
+    )
     extra_body: Mapping[str, object] | None = None
     media_root: MediaRoot = Field(default=None, description="Local files must be inside this folder.")
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
-from typing import TYPE_CHECKING, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Annotated, ClassVar, TypeVar
 
 from pydantic import Field, PrivateAttr, SecretStr, SkipValidation
 
@@ -18,7 +18,7 @@ from volc_dashscope._types import Secret
 from volc_dashscope.client import Client
 from volc_dashscope.errors import ConfigError, InputError
 from volc_dashscope.inputs import as_iterable
-from volc_dashscope.integrations.construction import MediaRoot, SettingsModel, describe_fields
+from volc_dashscope.integrations.construction import OPAQUE, MediaRoot, SettingsModel, describe_fields
 from volc_dashscope.models import ModelInfo, Provider, Route
 from volc_dashscope.settings import ClientSettings, documentation
 
@@ -59,11 +59,11 @@ class ClientFields(SettingsModel):
     max_concurrency: int = 8
     requests_per_minute: float | None = None
     tokens_per_minute: float | None = None
-    limiter: SkipValidation[Limiter | None] = Field(default=None, exclude=True, repr=False)
+    limiter: Annotated[SkipValidation[Limiter | None], OPAQUE] = Field(default=None, exclude=True, repr=False)
     max_retries: int = 7
     deadline: float = 180.0
     timeout: float = 60.0
-    cache: SkipValidation[MutableMapping[str, bytes] | BatchCache | None] = Field(
+    cache: Annotated[SkipValidation[MutableMapping[str, bytes] | BatchCache | None], OPAQUE] = Field(
         default=None, exclude=True, repr=False
     )
     partial_results_bytes: int = 64 * 1024 * 1024
@@ -71,8 +71,10 @@ class ClientFields(SettingsModel):
     max_image_pixels: int | None = None
     insecure_http: bool = False
     default_headers: Mapping[str, str] | None = Field(default=None, exclude=True, repr=False)
-    http_client: HttpClient | None = Field(default=None, exclude=True, repr=False)
-    http_async_client: AsyncHttpClient | None = Field(default=None, exclude=True, repr=False)
+    http_client: Annotated[HttpClient | None, OPAQUE] = Field(default=None, exclude=True, repr=False)
+    http_async_client: Annotated[AsyncHttpClient | None, OPAQUE] = Field(
+        default=None, exclude=True, repr=False
+    )
     extra_body: Mapping[str, object] | None = None
     media_root: MediaRoot = Field(default=None, description="Local files must be inside this folder.")
 
