@@ -376,6 +376,30 @@ def test_a_source_that_is_none_is_refused_as_a_whole(inside, tmp_path, name, con
     assert not (tmp_path / "out.parquet").exists()
 
 
+ENCODED = {
+    "GBK": ("gbk", "简体中文的文字。我喜欢猫。\n北京是很大的城市。\n", "gb18030"),
+    "GBK, a table": ("gbk", "标题,价格\n红色的椅子,3\n", "gb18030"),
+    "EUC-KR": ("euc-kr", "한국어 문장입니다. 고양이를 좋아합니다.\n서울은 큰 도시입니다.\n", None),
+    "EUC-JP": ("euc-jp", "日本語のテキストです。猫が好きです。\n東京は大きい都市です。\n", None),
+    "Shift-JIS": ("shift_jis", "日本語のテキストです。猫が好きです。\n", None),
+    "Big5": ("big5", "繁體中文的文字。我喜歡貓。\n台北是很大的城市。\n", None),
+    "Latin-1": ("latin-1", "Le café est fermé jusqu'à Noël.\n", None),
+    "Cyrillic": ("cp1251", "Привет, как дела? Это русский текст.\n", None),
+    "KOI8-R": ("koi8-r", "Привет, как дела? Это русский текст.\n", None),
+    "Greek": ("cp1253", "Η γάτα κοιμάται στον ήλιο.\n", None),
+    "Thai": ("cp874", "แมวนอนอยู่บนเสื่อ\n", None),
+}
+
+
+@pytest.mark.parametrize(("encoding", "text", "found"), ENCODED.values(), ids=ENCODED)
+def test_only_chinese_is_taken_for_gbk(tmp_path, encoding, text, found):
+    """Letters of another encoding, read as Chinese ones, would be embedded and believed."""
+    path = tmp_path / "t.txt"
+    path.write_bytes(text.encode(encoding))
+
+    assert found == open_source(path).encoding
+
+
 @pytest.mark.parametrize("make", [_jsonl, _parquet], ids=["jsonl", "parquet"])
 def test_rows_are_counted_where_that_is_cheap(tmp_path, make):
     assert 2 == count_rows(open_source(make(tmp_path)))

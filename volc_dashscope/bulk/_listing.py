@@ -27,6 +27,10 @@ _SAMPLE = 1024 * 1024
 # Of the letters beyond ASCII, so many must be in GB2312, which has all that is common in Chinese; two bytes of
 # another encoding that happen to be a letter of GBK are mostly rare ones.
 _COMMON = 0.9
+# EUC-KR and EUC-JP have the same bytes as GB2312. Hangul is in the rows from 0xB0 to 0xC8 only; Hanzi are there by
+# their sound, and two of five are in a row behind. Japanese has kana, which GB2312 has too.
+_FIRST_HANZI, _NO_HANGUL, _KANA = 0xB0, 0xC9, (0xA4, 0xA5)
+_FEW = 0.1
 # A line of Chinese in GBK is hardly ever valid UTF-8.
 _UTF8_LINES = 0.2
 
@@ -221,5 +225,9 @@ def _decodes(sample: bytes, encoding: str) -> bool:
 
 def _is_chinese(sample: bytes) -> bool:
     letters = [letter for letter in sample.decode("gb18030", errors="ignore") if not letter.isascii()]
-    common = len("".join(letters).encode("gb2312", errors="ignore")) // 2
-    return bool(letters) and common >= _COMMON * len(letters)
+    rows = "".join(letters).encode("gb2312", errors="ignore")[::2]
+    hanzi = [row for row in rows if row >= _FIRST_HANZI]
+    if not hanzi or len(rows) < _COMMON * len(letters):
+        return False
+    kana = sum(row in _KANA for row in rows)
+    return kana <= _FEW * len(rows) and sum(row >= _NO_HANGUL for row in hanzi) >= _FEW * len(hanzi)
