@@ -690,13 +690,36 @@ def test_items_of_one_request_have_the_vectors_they_have_alone():
     assert [row.tobytes() for row in alone] == [row.tobytes() for row in together]
 
 
-def test_the_words_that_start_no_known_thing_are_told_by_their_beginnings():
+def test_every_chinese_word_of_the_tables_is_found_whole():
     known = [word for word in (*lexicon.colour_words(), *lexicon._lexicon()) if not word[0].isascii()]
 
-    # `_mentions` leaves out words by their first two characters; a plural in -ies has another second one.
-    assert [] == [word for word in known if word.endswith("y")]
-    assert [] == [
-        word
-        for word in known
-        if lexicon._mentions(lexicon._UNIT.findall(word))[0][:2] != (0, len(lexicon._UNIT.findall(word)))
+    missed = [word for word in known if lexicon._mentions(word, [])[0][:2] != (0, len(word))]
+
+    assert [] == missed
+
+
+def test_the_longest_chinese_word_is_found_and_nothing_beyond_the_end():
+    found = lexicon._mentions("红苹果青苹果线路一提子", [])
+
+    assert [(0, 1, "红"), (1, 3, "apple"), (3, 6, "green apple"), (6, 8, "线路"), (9, 11, "grape")] == [
+        (start, end, name) for start, end, _, name in found
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "covered"),
+    [
+        ("香蕉 is", 3),
+        ("香蕉's", 2),
+        ("薰衣草's", 4),
+        ("香蕉 t-s", 2),
+        ("香蕉 t s", 4),
+        ("橙红鞋's", 4),
+        ("香蕉 has", 2),
+    ],
+    ids=["is", "short", "s", "hyphen", "two", "letter between", "has"],
+)
+def test_stored_vectors_count_an_english_ending_behind_a_chinese_word_as_its_own(text, covered):
+    line, _ = lexicon._units(text)
+
+    assert covered / len(line) == lexicon.read(text).coverage

@@ -401,7 +401,11 @@ IDIOMS = """
 木马 铁路 茶馆 金融 基金 资金 金额 奖金 现金 押金 租金 金属 银行 米兰 厘米 毫米 纳米 小米 粉末 杏仁
 """
 
-_UNIT = re.compile(r"[a-z]+(?:-[a-z]+)*|[0-9]+|[\u3400-\u9fff]")
+# A unit of a text is a Chinese character or a word in Latin letters or digits, which stands as one `_WORD` in a line.
+_WORD = "\0"
+_LATIN = re.compile(r"([a-z]+(?:-[a-z]+)*|[0-9]+)")
+_LINE = re.compile(rf"[{_WORD}\u3400-\u9fff]+")
+_MOST = 5  # units of a match
 _CLOSE = 2  # units that may stand between a colour and its thing: "red wooden chair", "红色的小椅子"
 
 
@@ -498,10 +502,21 @@ def _known() -> dict[str, tuple[str, str]]:
 
 
 @lru_cache(maxsize=1)
-def _beginnings() -> frozenset[str]:
-    """Return the first character, and the first two, of every Chinese word that is known."""
-    known = [word for word in _known() if not word[0].isascii()]
-    return frozenset(word[:size] for word in known for size in (1, 2))
+def _longest() -> dict[str, int]:
+    """Return the length of the longest Chinese word that is known and begins with these two characters."""
+    found: dict[str, int] = {}
+    for word in _known():
+        if not word[0].isascii() and len(word) > 1:
+            found[word[:2]] = max(len(word), found.get(word[:2], 0))
+    return found
+
+
+@lru_cache(maxsize=1)
+def _starts() -> re.Pattern[str]:
+    """Return a pattern of the places in a line of units where a mention may start; most characters start none."""
+    alone = "".join(word for word in _known() if len(word) == 1)
+    firsts, seconds = ("".join({pair[place] for pair in _longest()}) for place in (0, 1))
+    return re.compile(f"[{_WORD}{alone}]|[{firsts}](?=[{seconds}])")
 
 
 @lru_cache(maxsize=1)
@@ -516,33 +531,56 @@ def _singular(word: str) -> tuple[str, ...]:
     return (word, word[:-1], word[:-2], word[:-3] + "y")
 
 
-def _mentions(units: list[str]) -> list[tuple[int, int, str, str]]:
-    """Return (start, end, kind, first word) of the longest matches."""
-    known, beginnings, found, end = _known(), _beginnings(), [], 0
-    # Most Chinese characters begin no word, and this loop runs for every other one of every text.
-    for at in [at for at, unit in enumerate(units) if unit in beginnings or unit < "\u3400"]:
-        unit, following = units[at], units[at + 1 : at + 2]
+def _units(text: str) -> tuple[str, list[str]]:
+    """Return a character for each unit of a lower-cased text, and the words that are `_WORD` among them."""
+    pieces = _LATIN.split(text.replace(_WORD, " "))
+    return "".join(_LINE.findall(_WORD.join(pieces[::2]))), pieces[1::2]
+
+
+def _mentions(line: str, words: list[str]) -> list[tuple[int, int, str, str]]:
+    """Return (start, end, kind, first word) of the longest matches in what `_units` returns."""
+    known, longest, found, end, order = _known(), _longest(), [], 0, 0
+    for place in _starts().finditer(line):
+        at = place.start()
+        window = line[at : at + _MOST]
+        size = longest.get(window[:2], 1)
         if at < end:
-            continue
-        if following and (
-            unit + following[0][0] in beginnings if unit >= "\u3400" else _goes_on(unit, following[0])
-        ):
-            longest = min(5, len(units) - at)
-        elif unit in known or unit.endswith("s"):
-            longest = 1
+            size = 0
+        elif window[0] == _WORD or (size > 1 and _WORD in window):
+            following = iter(words[order : order + _MOST])
+            size, match = _mixed([next(following) if unit == _WORD else unit for unit in window])
         else:
-            continue
-        space = " " if unit.isascii() else ""
-        for size in range(longest, 0, -1):
-            word = space.join(units[at : at + size])
-            match = known.get(word)
-            if match is None and word.endswith("s"):
-                match = next((known[form] for form in _singular(word) if form in known), None)
-            if match is not None:
-                end = at + size
-                found.append((at, end, *match))
-                break
+            size = min(size, len(window))
+            while size and window[:size] not in known:
+                size -= 1
+            match = known[window[:size]] if size else ("", "")
+        order += window[0] == _WORD
+        if size:
+            end = at + size
+            found.append((at, end, *match))
     return found
+
+
+def _mixed(units: list[str]) -> tuple[int, tuple[str, str]]:
+    """Return how many units are the longest match at their beginning, 0 for none; and its kind and first word."""
+    known, unit, following = _known(), units[0], units[1:2]
+    if following and (
+        unit + following[0][0] in _longest() if unit >= "\u3400" else _goes_on(unit, following[0])
+    ):
+        most = len(units)
+    elif unit in known or unit.endswith("s"):
+        most = 1
+    else:
+        return 0, ("", "")
+    space = " " if unit.isascii() else ""
+    for size in range(most, 0, -1):
+        word = space.join(units[:size])
+        match = known.get(word)
+        if match is None and word.endswith("s"):
+            match = next((known[form] for form in _singular(word) if form in known), None)
+        if match is not None:
+            return size, match
+    return 0, ("", "")
 
 
 def _goes_on(word: str, following: str) -> bool:
@@ -552,8 +590,8 @@ def _goes_on(word: str, following: str) -> bool:
 
 def read(text: str) -> Reading:
     """Find the colours and things a text names, and which colour belongs to which thing."""
-    units = _UNIT.findall(text.lower())
-    mentions = [m for m in _mentions(units) if m[2] != "idiom"]
+    line, words = _units(text.lower())
+    mentions = [m for m in _mentions(line, words) if m[2] != "idiom"]
     free: list[str] = []
     unwanted: list[str] = []
     named: list[tuple[str, tuple[str, ...]]] = []
@@ -576,4 +614,4 @@ def read(text: str) -> Reading:
         elif kind == "backdrop":
             pending, negated = [], False
         last = end
-    return Reading(tuple(free + pending), tuple(unwanted), tuple(named), covered / max(len(units), 1))
+    return Reading(tuple(free + pending), tuple(unwanted), tuple(named), covered / max(len(line), 1))

@@ -26,6 +26,13 @@ def unit(row: Row) -> Row:
     return (row / length).astype(np.float32) if length > 1e-9 else row
 
 
+def units(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return each of the rows as `unit` does."""
+    lengths: Row = np.sqrt(np.array([row.dot(row) for row in rows], np.float32))
+    lengths[lengths <= 1e-9] = 1
+    return np.asarray(rows / lengths[:, None], np.float32)
+
+
 def _paint(recipe: str, turn: float) -> Mask:
     """Rasterise one outline of `lexicon.OUTLINES`, turned by an angle."""
     y, x = (np.mgrid[0:80, 0:80] + 0.5) * 2.5 - 50

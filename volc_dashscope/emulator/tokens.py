@@ -34,7 +34,8 @@ LINK_SECONDS = 30.0
 
 def text(value: str) -> int:
     """Tokens of a text; spaces cost nothing."""
-    return sum(len(characters) or 1 for characters in _COUNTED.findall(value))
+    found = _COUNTED.findall(value)
+    return sum(map(len, found)) + found.count("")
 
 
 def exceeds(value: str, most: int) -> bool:

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from volc_dashscope.emulator import lexicon, visual_features, word_features
-from volc_dashscope.emulator.shapes import Row, unit
+from volc_dashscope.emulator.shapes import Row, unit, units
 from volc_dashscope.emulator.visual_features import Look
 from volc_dashscope.emulator.word_features import COMMON, FEATURES, digest
 
@@ -64,6 +64,7 @@ _ROLE = 32
 _BIAS = 0.3  # every vector of a model leans the same way a little, as real ones do
 _VOCABULARY = 2**17
 _ONE_THREAD = 2**18  # multiplications that OpenBLAS does in the calling thread
+_PIECE = 32  # components of a product at a time, where so many stay in the calling thread; divides _BLOCK
 _SEEN = 2000  # characters of a text that are searched for colours and things
 
 _RUN = re.compile(r"[a-z]+|[0-9]+|[\u3400-\u9fff]+|[^\W\d_a-z\u3400-\u9fff]+")
@@ -81,9 +82,20 @@ def _matrix(model: str, block: int, features: int) -> NDArray[np.int8]:
 
 
 @lru_cache(maxsize=3)
-def _floats(model: str, block: int, features: int, width: int) -> NDArray[np.float32]:
-    """Return (width, features) of a matrix as floats: converting them costs more than a product with them."""
-    return np.ascontiguousarray(_matrix(model, block, features)[:, :width].T, np.float32)
+def _floats(
+    model: str, block: int, features: int, worded: int, width: int
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """
+    Return a matrix as floats: (width, worded), and (width, features - worded).
+
+    Converting them costs more than a product with them, and a product with part of a matrix more than with a whole.
+    The width is rounded up to whole pieces of `_products`.
+    """
+    columns = _matrix(model, block, features)[:, : -(-width // _PIECE) * _PIECE]
+    return (
+        np.ascontiguousarray(columns[:worded].T, np.float32),
+        np.ascontiguousarray(columns[worded:].T, np.float32),
+    )
 
 
 @lru_cache(maxsize=1)
@@ -139,11 +151,10 @@ def _features(items: Sequence[Sequence[Part]], start: Row) -> NDArray[np.float32
         (len(items), len(start) + FEATURES + len(_concepts()) + sum(visual_features.sizes())), np.float32
     )
     rows[:, : len(start)] = start
-    for row, parts, text, words in zip(
-        rows[:, len(start) :], items, texts, word_features.rows(texts), strict=True
-    ):
+    meant = rows[:, len(start) :]
+    for row, parts, text, words in zip(meant, items, texts, word_features.rows(texts), strict=True):
         _fill(row, parts, text, words)
-        row[:] = unit(row)
+    meant[:] = units(meant)
     return rows
 
 
@@ -152,7 +163,7 @@ def _fill(row: Row, parts: Sequence[Part], text: str, words: Row) -> None:
     reading = lexicon.read(text[:_SEEN])
     seen = np.float32(min(2.5 * reading.coverage, 1) ** 0.5)
     pictures = [visual_features.picture(part.data) for part in parts if isinstance(part, ImagePart)]
-    lexical = np.float32(1 - 0.35 * seen) * words
+    lexical = np.float32(1 - 0.35 * seen) * words if seen else words
     for part in parts:
         if isinstance(part, VideoPart):
             lexical += unit(_signs(digest(part.data), FEATURES).astype(np.float32))
@@ -190,8 +201,11 @@ def _products(matrix: NDArray[np.float32], rows: NDArray[np.float32]) -> NDArray
     OpenBLAS spreads a larger product over threads that wait for each other in a loop. Beside a client on the same
     machine that took twenty times the processor time of one thread.
     """
-    step = max(_ONE_THREAD // rows.size, 1)
-    return np.concatenate([matrix[at : at + step] @ rows for at in range(0, len(matrix), step)])
+    step = _PIECE
+    while step > 1 and step * rows.size > _ONE_THREAD:
+        step //= 2
+    product: NDArray[np.float32] = np.matmul(matrix.reshape(-1, step, len(rows)), rows)
+    return product.reshape(len(matrix), -1)
 
 
 def vector(
@@ -223,11 +237,12 @@ def vectors(
     looks = np.flatnonzero(exact[:, worded:].any(axis=1))
     blocks = []
     for at in range(0, dimension, _BLOCK):
-        matrix = _floats(model, at // _BLOCK, exact.shape[1], min(_BLOCK, dimension - at))
-        sums = _products(matrix[:, :worded], exact[:, :worded].T)
+        width = min(_BLOCK, dimension - at)
+        words, rest = _floats(model, at // _BLOCK, exact.shape[1], worded, width)
+        sums = _products(words, exact[:, :worded].T)
         if len(looks):
-            sums[:, looks] += _products(matrix[:, worded:], exact[looks, worded:].T)
-        blocks.append(sums.T)
+            sums[:, looks] += _products(rest, exact[looks, worded:].T)
+        blocks.append(sums[:width].T)
     jitter = [digest(*(getattr(part, part.__slots__[0]) for part in parts)) % 1024 / 1024 for parts in items]
     lengths = np.array([0.4 + 0.18 * share for share in jitter], np.float32)
     return np.ascontiguousarray(np.concatenate(blocks, axis=1) * lengths[:, None], np.float32)

@@ -12,15 +12,17 @@ from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
 from hashlib import blake2b
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
 
-from volc_dashscope.emulator.shapes import unit
+from volc_dashscope.emulator.shapes import units
 
 FEATURES = 512
 
 _FIRST_CHINESE, _LAST_CHINESE = 0x3400, 0x9FFF
+_NOT_CHINESE = re.compile(r"[^\u3400-\u9fff]+")
 _WORD = re.compile(r"[a-z]+|[0-9]+|[^\W\d_a-z\u3400-\u9fff]+")
 _COMMON_WORDS = """
 a an the of to in on at by for and or is are was be it its this that these those i you we they he she my
@@ -57,13 +59,14 @@ def rows(texts: Sequence[str]) -> NDArray[np.float32]:
     """Return (n, `FEATURES`), each row of unit length, or zero where a text has no words."""
     lowered = [text.lower() for text in texts]
     sums = _chinese(lowered)
-    for row, text in zip(sums, lowered, strict=True):
-        counts: Counter[tuple[str, int, float]] = Counter()
-        for word in _WORD.findall(text):
-            counts.update(_pieces(word))
-        for (_, feature, weight), times in counts.items():
-            row[feature] += weight * times**0.5
-    return np.stack([unit(row) for row in sums.astype(np.float32)])
+    places, values = list[int](), list[float]()
+    for start, text in zip(range(0, sums.size, FEATURES), lowered, strict=True):
+        other = "\n".join(_NOT_CHINESE.findall(text))
+        counts = Counter(chain.from_iterable(map(_pieces, _WORD.findall(other))))
+        places += [start + feature for _, feature, _ in counts]
+        values += [weight * times**0.5 for (_, _, weight), times in counts.items()]
+    np.add.at(sums.reshape(-1), places, values)
+    return units(sums.astype(np.float32))
 
 
 def _chinese(texts: Sequence[str]) -> NDArray[np.float64]:
