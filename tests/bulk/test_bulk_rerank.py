@@ -346,7 +346,10 @@ WRONG = {
         "is an embedding model and cannot rerank",
     ),
     "a stopped model": (("-m", "gte-rerank", "-o", "o.parquet"), "use qwen3-rerank"),
-    "an instruction": (("-m", "gte-rerank-v2", "--instruct", "x", "-o", "o.parquet"), "takes no instruction"),
+    "an instruction": (
+        ("-m", "gte-rerank-v2", "--instruct", "x", "-o", "o.parquet"),
+        "does not support an instruction",
+    ),
     "another ending": (("-m", TEXT, "-o", "o.csv"), "would be a Parquet file by another name"),
     "a missing column": (("-m", TEXT, "-o", "o.parquet", "--query-column", "q"), "no column 'q'"),
     "no documents": (("-m", TEXT, "-o", "o.parquet", "--top-n", "0"), "top-n"),

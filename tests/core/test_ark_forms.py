@@ -285,7 +285,7 @@ def test_one_request_has_one_vector(data: list[Any]) -> None:
 
     assert isinstance(outcome, BadReplyError)
     assert (
-        "ark answered item 0 with a reply that breaks its format: data is neither an object nor a list of one "
+        "ark answered item 0 with a reply that breaks its format: data is neither an object nor a list with one object "
         "[request id h]" == str(outcome)
     )
 
@@ -345,7 +345,7 @@ def test_the_message_names_the_request_where_no_header_does(
 
 @pytest.mark.parametrize(("spec", "path"), [(VISION, "/embeddings/multimodal"), (TEXT, "/embeddings")])
 def test_a_404_shows_the_path(spec: RequestSpec, path: str) -> None:
-    assert f"Asked: service{path};" in str(_read({}, spec, status=404))
+    assert f"Requested: service{path};" in str(_read({}, spec, status=404))
 
 
 def test_a_refusal_repeats_no_text() -> None:

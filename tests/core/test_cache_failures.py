@@ -278,7 +278,7 @@ def test_a_cached_score_that_is_none_is_asked_for_again(inside, caplog, rerank, 
         found = _ranked(rerank(settings, cache))
 
     assert expected == found
-    assert "the cache holds what is no score" in caplog.text
+    assert "the cache contains entries that are not valid scores" in caplog.text
     assert 2 == len(inside.emulator.ledger)
 
 
@@ -352,7 +352,7 @@ def test_a_cached_row_that_no_reply_could_hold_is_asked_for_again(inside, caplog
     assert np.array_equal(expected, getattr(result, "vectors", result))
     assert 27 == len(inside.emulator.ledger.texts)
     assert {4 * D} == {len(value) for value in cache.values()}
-    assert ["the cache holds what is no row of this model"] == [
+    assert ["the cache contains entries that are not valid rows of this model"] == [
         record.getMessage().partition(";")[0] for record in caplog.records
     ]
 

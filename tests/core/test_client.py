@@ -550,7 +550,7 @@ def test_nothing_starts_after_an_account_error(mount, embed, model) -> None:
     assert [200, 401] == mount.emulator.ledger.statuses
     assert list(range(size, 5 * size)) == sorted(error.failures)
     assert {AuthError} == {type(failure) for failure in error.failures.values()}
-    assert f"item {2 * size} was not sent, because: " in str(error.failures[2 * size])
+    assert f"item {2 * size} was not sent because of an earlier failure: " in str(error.failures[2 * size])
 
 
 def test_what_is_in_flight_at_an_account_error_is_kept(emulate) -> None:
@@ -575,7 +575,7 @@ def test_a_refused_key_names_region_and_variable_and_is_not_shown(inside, embed,
         _embed(inside, embed, model, ["a"], region="cn-beijing")
 
     assert str(caught.value).startswith("authentication failed (401): api_key was rejected by ")
-    assert "this one was used on region cn-beijing" in str(caught.value)
+    assert "this one was used with region cn-beijing" in str(caught.value)
     assert "canary" not in f"{caught.value} {vars(caught.value)}"
 
 

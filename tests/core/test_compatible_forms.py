@@ -121,14 +121,14 @@ BROKEN = {
     "one too few": ([_entry(0, 1)], "1 vectors for 2 items"),
     "one too many": ([_entry(n, 1) for n in range(3)], "3 vectors for 2 items"),
     "a number": ([_entry(0, 1), 7], "an entry is not a JSON object"),
-    "one index": ([_entry(0, 1), _entry(None, 1)], "index is not a whole number in every row"),
-    "a truth": ([_entry(0, 1), _entry(True, 1)], "index is not a whole number in every row"),
-    "a fraction": ([_entry(0, 1), _entry(1.5, 1)], "index is not a whole number in every row"),
+    "one index": ([_entry(0, 1), _entry(None, 1)], "index is not an integer in every row"),
+    "a truth": ([_entry(0, 1), _entry(True, 1)], "index is not an integer in every row"),
+    "a fraction": ([_entry(0, 1), _entry(1.5, 1)], "index is not an integer in every row"),
     "the same index": (
         [_entry(1, 1), _entry(1, 1)],
-        "index is the same in several rows, so that their order is unknown",
+        "several rows have the same index, so their order is unknown",
     ),
-    "two lengths": ([_entry(0, 1), _entry(1, 1, 2)], "vectors of different lengths"),
+    "two lengths": ([_entry(0, 1), _entry(1, 1, 2)], "vectors have different lengths"),
 }
 
 
@@ -220,7 +220,7 @@ def test_base64_that_is_no_row_is_a_bad_reply_where_it_would_be_cut() -> None:
     )
 
     assert "a vector of length 0" in str(outcome)
-    assert "a base64 vector of 9 bytes is not a row of float32" in str(odd)
+    assert "a base64 vector of 9 bytes is not a float32 vector" in str(odd)
 
 
 # Errors.
@@ -260,8 +260,8 @@ ERRORS: dict[str, tuple[int, Any, str]] = {
     "a batch too large": (
         422,
         {"message": "batch size 64 > maximum allowed batch size 32", "type": "Validation"},
-        "422 Validation: batch size 64 > maximum allowed batch size 32; the server takes 32 texts a request: give a "
-        "model_info with batch=32",
+        "422 Validation: batch size 64 > maximum allowed batch size 32; the server accepts 32 texts per request: pass "
+        "a model_info with batch=32",
     ),
 }
 
@@ -304,7 +304,7 @@ def test_a_page_of_any_length_becomes_one_short_line() -> None:
 
 
 def test_a_redirect_and_a_404_show_the_path() -> None:
-    assert "Asked: gw.corp/embeddings" in str(_read({}, status=404))
+    assert "Requested: gw.corp/embeddings" in str(_read({}, status=404))
 
 
 def test_a_refused_key_is_an_account_error() -> None:

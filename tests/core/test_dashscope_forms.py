@@ -409,7 +409,7 @@ def test_each_status_has_its_own_table_of_codes(status: int, code: str, kind: ty
     ids=["text", "media", "compatible"],
 )
 def test_a_404_shows_the_path(spec: RequestSpec, url: str, body: Any) -> None:
-    assert f"Asked: {url.removeprefix('https://')};" in str(_read(body, spec, status=404))
+    assert f"Requested: {url.removeprefix('https://')};" in str(_read(body, spec, status=404))
 
 
 def _refused(body: Any, status: int, **more: Any) -> str:
@@ -422,7 +422,7 @@ def test_what_is_no_batch_of_items_is_called_by_its_name(body: Any) -> None:
     code = "Odd" if isinstance(body, dict) else "(no code)"
 
     assert f"dashscope refused a job with 400 {code} [request id h]" == _refused(body, 400, subject="a job")
-    assert "Asked: service;" in _refused(body, 404, subject="a job")
+    assert "Requested: service;" in _refused(body, 404, subject="a job")
 
 
 def test_a_body_that_is_no_object_is_a_bad_reply() -> None:

@@ -133,7 +133,7 @@ def test_a_key_that_the_service_refuses_is_named_with_its_host_first(monkeypatch
     error = caught.value.failures[0] if isinstance(caught.value, BulkError) else caught.value
     expected = "authentication failed (401): DASHSCOPE_API_KEY was rejected by dashscope.aliyuncs.com"
     assert str(error).startswith(expected)
-    assert "Invalid API-key provided. Keys are bound to one region" in str(error)
+    assert "Invalid API-key provided. A key is valid in one region only" in str(error)
     assert KEY not in str(error)
 
 

@@ -419,7 +419,7 @@ def test_a_request_id_is_one_short_word(status: int, configured: str, seen: str 
 
 
 def test_no_money_says_that_waiting_does_not_help() -> None:
-    assert "Waiting does not help" in str(_refused(400, "Arrearage"))
+    assert "Retrying does not help" in str(_refused(400, "Arrearage"))
 
 
 CANARY = "the canary sings in the mine at noon"
@@ -570,8 +570,8 @@ def test_a_message_without_a_code_under_status_200_is_a_refusal() -> None:
 
 HOSTED = replace(TEXT, host="dashscope.example.com")
 PATH = "/services/embeddings/text-embedding/text-embedding"
-ASKED = f". Asked: dashscope.example.com{PATH}"
-CORRECT = "; redirects are not followed, so correct base_url [request id r-1]"
+ASKED = f". Requested: dashscope.example.com{PATH}"
+CORRECT = "; redirects are not followed; correct base_url [request id r-1]"
 
 
 @pytest.mark.parametrize(
@@ -584,10 +584,10 @@ CORRECT = "; redirects are not followed, so correct base_url [request id r-1]"
             400,
             "Arrearage",
             "No.",
-            "with 400 Arrearage: No.. Waiting does not help; look at the account's balance and limits "
+            "with 400 Arrearage: No.. Retrying does not help; check the account's balance and limits "
             "[request id r-1]",
         ),
-        (404, "Odd", "No.", f"with 404 Odd: No.{ASKED}; look at the model and at base_url [request id r-1]"),
+        (404, "Odd", "No.", f"with 404 Odd: No.{ASKED}; check the model and base_url [request id r-1]"),
         (299, "Odd", "No.", "with 299 Odd: No. [request id r-1]"),
         (300, "Odd", "No.", f"with 300 Odd: No.{ASKED}{CORRECT}"),
         (399, "Odd", "No.", f"with 399 Odd: No.{ASKED}{CORRECT}"),
@@ -611,9 +611,9 @@ def test_a_refusal_without_a_request_id_names_none() -> None:
 @pytest.mark.parametrize(
     ("location", "leads"),
     [
-        ("https://login.corp/sso?key=1", ", which leads to login.corp/sso"),
-        ("https://user@corp:pass@login.corp/sso", ", which leads to login.corp/sso"),
-        ("https://login.corp/" + "x" * 500, ", which leads to login.corp/" + "x" * 109),
+        ("https://login.corp/sso?key=1", ", which redirects to login.corp/sso"),
+        ("https://user@corp:pass@login.corp/sso", ", which redirects to login.corp/sso"),
+        ("https://login.corp/" + "x" * 500, ", which redirects to login.corp/" + "x" * 109),
         ("https://[login.corp/sso", ""),
         ("", ""),
         (None, ""),
@@ -631,7 +631,7 @@ def test_a_redirect_says_where_it_leads(location: str | None, leads: str) -> Non
 def test_the_url_that_was_asked_has_the_path_of_the_base_url() -> None:
     error = _refused(404, "Odd", spec=replace(TEXT, base_url="https://proxy.example/a/b"))
 
-    assert f"Asked: proxy.example/a/b{PATH};" in str(error)
+    assert f"Requested: proxy.example/a/b{PATH};" in str(error)
 
 
 @pytest.mark.parametrize(
@@ -639,23 +639,23 @@ def test_the_url_that_was_asked_has_the_path_of_the_base_url() -> None:
     [
         (
             {},
-            "DASHSCOPE_API_KEY was rejected by region cn-beijing (Odd): No. Keys are bound to one region: this one "
-            "was used on region cn-beijing",
+            "DASHSCOPE_API_KEY was rejected by region cn-beijing (Odd): No. A key is valid in one region only; this "
+            "one was used with region cn-beijing",
         ),
         (
             {"host": "api.example.com"},
-            "DASHSCOPE_API_KEY was rejected by api.example.com (Odd): No. Keys are bound to one region: this one "
-            "was used on region cn-beijing",
+            "DASHSCOPE_API_KEY was rejected by api.example.com (Odd): No. A key is valid in one region only; this "
+            "one was used with region cn-beijing",
         ),
         (
             {"key_name": ""},
-            "api_key was rejected by region cn-beijing (Odd): No. Keys are bound to one region: this one was used "
-            "on region cn-beijing",
+            "api_key was rejected by region cn-beijing (Odd): No. A key is valid in one region only; this one was used "
+            "with region cn-beijing",
         ),
         (
             {"host": "gw.corp", "foreign": True, "key": None},
-            "no API key was sent to gw.corp, and it wants one (Odd): No. DASHSCOPE_API_KEY is not sent to a host "
-            "that is not the vendor's; pass api_key",
+            "no API key was sent to gw.corp, which requires one (Odd): No. DASHSCOPE_API_KEY is sent to hosts of "
+            "the vendor only; pass api_key",
         ),
     ],
     ids=["its variable", "its host", "as an argument", "none"],
@@ -670,8 +670,8 @@ def test_a_refused_key_without_words_of_the_service_says_what_is_known() -> None
     outcome = read({}, TEXT, batch_of("a"), status=401)
 
     assert (
-        "authentication failed (401): DASHSCOPE_API_KEY was rejected by region cn-beijing. Keys are bound to one "
-        "region: this one was used on region cn-beijing" == str(outcome)
+        "authentication failed (401): DASHSCOPE_API_KEY was rejected by region cn-beijing. A key is valid in one "
+        "region only; this one was used with region cn-beijing" == str(outcome)
     )
 
 
@@ -755,6 +755,6 @@ def test_an_unknown_model_is_told_what_it_looks_like(name: str, changes: dict[st
     error = _refused(404, "ModelNotFound", "No.", spec=spec)
 
     assert (
-        f"dashscope refused item 0 with 404 ModelNotFound: No.{ASKED}; look at the model and at base_url{meant} "
+        f"dashscope refused item 0 with 404 ModelNotFound: No.{ASKED}; check the model and base_url{meant} "
         "[request id r-1]" == str(error)
     )

@@ -534,7 +534,12 @@ class TestRerank:
         ("settings", "documents", "kind", "words"),
         [
             ({"model": "gte-rerank"}, ["b"], ConfigError, "use qwen3-rerank"),
-            ({"model": "gte-rerank-v2", "instruct": "x"}, ["b"], InputError, "takes no instruction"),
+            (
+                {"model": "gte-rerank-v2", "instruct": "x"},
+                ["b"],
+                InputError,
+                "does not support an instruction",
+            ),
             ({"model": "qwen3-rerank"}, ["b"] * 501, InputError, "at most 500"),
         ],
         ids=["stopped", "instruct", "limit"],

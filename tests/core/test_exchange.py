@@ -316,7 +316,7 @@ def test_a_wait_for_the_rate_limit_says_which_attempt_waits_and_for_which_host()
     wait = next(exchange(Embedding([]), _context(Clock(), rate_limiter=rate_limiter)))
 
     assert isinstance(wait, Wait)
-    assert "attempt 1 at service waits, the rate limit comes first" == wait.why
+    assert "attempt 1 at service waits: the configured rate limit is reached" == wait.why
 
 
 def test_a_wait_for_a_pause_names_who_asked_and_the_last_failure() -> None:
@@ -331,7 +331,7 @@ def test_a_wait_for_a_pause_names_who_asked_and_the_last_failure() -> None:
     wait = flow.send(None)
 
     assert isinstance(wait, Wait)
-    assert "attempt 2 at service waits, ark asked for a pause; the last attempt failed: slowly" == wait.why
+    assert "attempt 2 at service waits: ark asked for a pause; the last attempt failed: slowly" == wait.why
 
 
 def test_a_service_that_was_given_up_is_tried_once_until_it_answers() -> None:
@@ -489,7 +489,7 @@ def test_a_pause_longer_than_the_deadline_is_not_waited_for() -> None:
     assert (0, []) == (log.sent, log.waits)
     assert ("ark", 429, True, 100.0) == (error.provider, error.status, error.retryable, error.retry_after)
     assert str(error).startswith(
-        "not sent: ark asked another request to wait, for 100 s more, which is longer than the deadline of 100 s"
+        "not sent: ark asked an earlier request to wait 100 s more, which is longer than the deadline of 100 s"
     )
 
 
@@ -506,22 +506,22 @@ FAULTS: dict[str, tuple[Fault, str]] = {
     ),
     "certificate": (
         Fault("certificate", "expired"),
-        "the certificate of service:8443 is not accepted (expired); if the host is right, name a file with the "
-        "authority that signed it in SSL_CERT_FILE",
+        "the certificate of service:8443 is not trusted (expired); if the host is right, set SSL_CERT_FILE to a file "
+        "with the CA certificate that signed it",
     ),
     "certificate through a proxy": (
         Fault("certificate", place="proxy:80"),
-        "the certificate of service:8443 through proxy:80 is not accepted; if the host is right, name a file with "
-        "the authority that signed it in SSL_CERT_FILE",
+        "the certificate of service:8443 through proxy:80 is not trusted; if the host is right, set SSL_CERT_FILE to "
+        "a file with the CA certificate that signed it",
     ),
     "tls": (
         Fault("tls", "no cipher", place="proxy:80"),
-        "no encrypted connection to service:8443 through proxy:80 (no cipher); check base_url and the proxy, or run "
+        "TLS handshake with service:8443 through proxy:80 failed (no cipher); check base_url and the proxy, or run "
         "volc-dashscope doctor",
     ),
     "proxy": (
         Fault("proxy", "403", place="proxy:80"),
-        "proxy:80 refuses to connect to service:8443 (403); check HTTPS_PROXY, ALL_PROXY and NO_PROXY",
+        "proxy:80 refused to connect to service:8443 (403); check HTTPS_PROXY, ALL_PROXY and NO_PROXY",
     ),
     "timeout": (Fault("timeout", "read"), "ark: no complete reply from service:8443 (timed out) (read)"),
     "late": (
@@ -534,8 +534,8 @@ FAULTS: dict[str, tuple[Fault, str]] = {
     ),
     "upload": (
         Fault("upload", "reset", size=10**12),
-        "ark: closed while 1000000.0 MB were being sent to service:8443 (reset); a gateway in between may limit "
-        "bodies",
+        "ark: service:8443 closed the connection while 1000000.0 MB were being sent (reset); a gateway may limit "
+        "the size of requests",
     ),
     "too large": (
         Fault("too large"),

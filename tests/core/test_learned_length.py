@@ -103,7 +103,7 @@ def test_a_quarter_of_the_first_length_names_its_cause() -> None:
     client = _client(iter([512, 128]))
     client.embed(["a"])
 
-    with pytest.raises(BadReplyError, match="a quarter of the length is what is left when"):
+    with pytest.raises(BadReplyError, match="a quarter of the expected length results when"):
         client.embed(["b"])
 
 

@@ -159,7 +159,7 @@ def test_a_certificate_nobody_vouches_for_is_final_at_once(authority, tried) -> 
 
     for kind, words, seconds in found:
         assert "TransportError" == kind
-        assert f"the certificate of 127.0.0.1:{port} is not accepted (" in words
+        assert f"the certificate of 127.0.0.1:{port} is not trusted (" in words
         assert "SSL_CERT_FILE" in words
         assert seconds < 4
 
@@ -246,7 +246,7 @@ def test_an_empty_variable_of_certificates_is_as_if_it_were_not_set(authority, t
     assert ["AuthError"] * 2 == [kind for kind, *_ in trusted]
     for kind, words, seconds in unknown:
         assert "TransportError" == kind
-        assert f"the certificate of 127.0.0.1:{port} is not accepted (" in words
+        assert f"the certificate of 127.0.0.1:{port} is not trusted (" in words
         assert seconds < 4
 
 
@@ -274,13 +274,13 @@ def test_http_where_tls_is_due_is_final(tried) -> None:
 
     for kind, words, seconds in found:
         assert "TransportError" == kind
-        assert f"no encrypted connection to 127.0.0.1:{port} (" in words
+        assert f"TLS handshake with 127.0.0.1:{port} failed (" in words
         assert seconds < 4
 
 
 ANSWERS = {
-    b"407 Proxy Authentication Required": "refuses to connect to example.test (407 Proxy Authentication Required)",
-    b"403 Forbidden": "refuses to connect to example.test (403 Forbidden)",
+    b"407 Proxy Authentication Required": "refused to connect to example.test (407 Proxy Authentication Required)",
+    b"403 Forbidden": "refused to connect to example.test (403 Forbidden)",
     b"503 Service Unavailable": "cannot connect to the proxy 127.0.0.1:{} (503 Service Unavailable)",
     b"502 Bad Gateway": "cannot connect to the proxy 127.0.0.1:{} (502 Bad Gateway)",
     b"999 " + PASSWORD.encode(): "cannot connect to the proxy 127.0.0.1:{} (999)",
@@ -419,10 +419,10 @@ def test_the_certificate_of_a_proxy_is_judged_by_the_bundle_of_the_environment(
 
     for kind, told, _ in unknown:
         assert "TransportError" == kind
-        assert f"through the proxy 127.0.0.1:{port} is not accepted (" in told
+        assert f"through the proxy 127.0.0.1:{port} is not trusted (" in told
     for kind, told, _ in trusted:
         assert "TransportError" == kind
-        assert f"the proxy 127.0.0.1:{port} refuses to connect to example.test (401 Unauthorized)" in told
+        assert f"the proxy 127.0.0.1:{port} refused to connect to example.test (401 Unauthorized)" in told
 
 
 @pytest.mark.parametrize(

@@ -170,4 +170,4 @@ def test_after_a_first_success_consecutive_failures_end_the_call(emulate) -> Non
             client.embed([f"text {number}" for number in range(500)])
 
     assert 500 == len(caught.value.failures)
-    assert any("was not sent, because" in str(error) for error in caught.value.failures.values())
+    assert any("was not sent because" in str(error) for error in caught.value.failures.values())

@@ -222,7 +222,7 @@ def test_a_quarter_of_the_length_names_its_cause(form: str) -> None:
 
     outcome = read(ark(row.tolist() if form == "numbers" else _coded(row)), VISION, batch_of("a"))
 
-    assert "length 256 instead of 1024; a quarter of the length is what is left when" in str(outcome)
+    assert "length 256 instead of 1024; a quarter of the expected length results when" in str(outcome)
     assert "encoding_format" in str(outcome)
 
 
@@ -236,7 +236,7 @@ def test_half_of_the_length_is_not_said_to_be_a_quarter() -> None:
 def test_an_unknown_models_base64_is_whole_numbers_of_float32(size: int) -> None:
     outcome = read(ark(_b64(bytes([0x3F]) * size)), UNKNOWN, batch_of("a"))
 
-    assert f"{size} bytes is not a row of float32" in str(outcome)
+    assert f"{size} bytes is not a float32 vector" in str(outcome)
 
 
 def test_a_list_is_as_good_as_base64() -> None:
@@ -331,7 +331,7 @@ def test_vectors_of_an_unknown_model_have_one_length() -> None:
 
     outcome = read(dashscope([0.5] * 4, [0.5] * 5), spec, batch_of("a", "b"))
 
-    assert "vectors of different lengths" in str(outcome)
+    assert "vectors have different lengths" in str(outcome)
 
 
 SMALL_ROWS: dict[str, tuple[list[float], bool]] = {
@@ -380,8 +380,8 @@ def test_a_list_that_was_read_as_base64_is_named_whatever_its_length() -> None:
 
     outcomes = [str(read(ark(_b64(bytes(size))), spec, batch_of("a"))) for size in (6, 7)]
 
-    assert "6 bytes is not a row of float32; a quarter of the length" in outcomes[0]
-    assert outcomes[1].endswith("7 bytes is not a row of float32")
+    assert "6 bytes is not a float32 vector; a quarter of the expected length" in outcomes[0]
+    assert outcomes[1].endswith("7 bytes is not a float32 vector")
 
 
 # What tells another layout from float32: rows by the bits of their numbers.
@@ -643,7 +643,7 @@ def _one(vector: Any) -> bytes:
     return _json(dashscope(vector))
 
 
-FINE, DIRECTION = "a vector is not a flat list of numbers", "a vector of zeros, or of numbers too small"
+FINE, DIRECTION = "a vector is not a flat list of numbers", "a vector is zero, or too small"
 REASONS: dict[str, tuple[Any, str]] = {
     "no body": (b"", "the body is empty"),
     "no JSON": (b"<html>", "the body is not JSON"),
@@ -653,15 +653,15 @@ REASONS: dict[str, tuple[Any, str]] = {
     "an empty vector": (_one([]), "a vector of length 0"),
     "a text in a vector": (_one(["0.5"] * WIDTH), FINE),
     "a truth in a vector": (_one([True] * WIDTH), FINE),
-    "too large a number": (_one([1e39] * WIDTH), "a vector holds a number that is not finite"),
+    "too large a number": (_one([1e39] * WIDTH), "a vector contains a number that is not finite"),
     "infinite base64": (
         _one(_coded(np.full(WIDTH, np.inf, "<f4"))),
-        "a vector holds a number that is not finite",
+        "a vector contains a number that is not finite",
     ),
-    "zeros": (_one([0.0] * WIDTH), f"{DIRECTION} to have a direction"),
+    "zeros": (_one([0.0] * WIDTH), f"{DIRECTION} to be normalized"),
     "pairs of float16": (
         _one(_b64(_vendors_row(2 * WIDTH, "full").astype("<f2").tobytes())),
-        "a base64 vector is not of little-endian float32",
+        "a base64 vector is not little-endian float32",
     ),
 }
 
@@ -762,7 +762,7 @@ def test_sparse_only_needs_no_dense_vector() -> None:
     ("value", "reason"),
     [
         pytest.param(None, "the sparse vector is not a list", id="no list"),
-        pytest.param([{"index": -1, "value": 1}], "a sparse index is not a whole number", id="index"),
+        pytest.param([{"index": -1, "value": 1}], "a sparse index is not an integer", id="index"),
         pytest.param([{"index": 1, "value": "1"}], "a sparse value is not a number", id="value"),
         pytest.param([{"index": 1, "value": 1}] * 2, "a sparse index appears twice", id="twice"),
         pytest.param([{"index": 1, "value": 1e39}], "a sparse value is not finite", id="too large"),

@@ -73,15 +73,15 @@ BROKEN: dict[str, tuple[Any, str]] = {
         _zstd(TABLE.tobytes())[:4] + "\n" + _zstd(TABLE.tobytes())[4:],
         "not valid base64",
     ),
-    "nothing compressed": (_zstd(b""), "of 0 numbers are not rows of 4"),
-    "half a number": (_zstd(b"xyz"), "of 3 bytes are not numbers of float16"),
-    "half a number, by the other method": (_blosc2(b"x"), "of 1 bytes are not numbers of float16"),
-    "three numbers": (_zstd(TABLE.tobytes()[:6]), "of 3 numbers are not rows of 4"),
+    "nothing compressed": (_zstd(b""), "0 numbers of token vectors do not divide into rows of 4"),
+    "half a number": (_zstd(b"xyz"), "of 3 bytes are not float16 numbers"),
+    "half a number, by the other method": (_blosc2(b"x"), "of 1 bytes are not float16 numbers"),
+    "three numbers": (_zstd(TABLE.tobytes()[:6]), "3 numbers of token vectors do not divide into rows of 4"),
     "infinite": (_zstd(np.array([1, 2, np.inf, 4], "<f2").tobytes()), "not finite"),
-    "damaged": (base64.b64encode(b"\x28\xb5\x2f\xfd" + b"x" * 30).decode(), "do not decompress"),
-    "neither method": (base64.b64encode(b"x" * 40).decode(), "do not decompress"),
-    "too short for a header": (base64.b64encode(b"xyz").decode(), "do not decompress"),
-    "empty": ("", "do not decompress"),
+    "damaged": (base64.b64encode(b"\x28\xb5\x2f\xfd" + b"x" * 30).decode(), "cannot be decompressed"),
+    "neither method": (base64.b64encode(b"x" * 40).decode(), "cannot be decompressed"),
+    "too short for a header": (base64.b64encode(b"xyz").decode(), "cannot be decompressed"),
+    "empty": ("", "cannot be decompressed"),
 }
 
 
@@ -95,7 +95,7 @@ def test_what_is_no_table_of_finite_numbers_is_malformed(value: Any, reason: str
 
 @pytest.mark.parametrize("spec", [SHORT, UNKNOWN], ids=["a shorter length", "an unknown one"])
 def test_compressed_vectors_do_not_show_another_length(spec: RequestSpec) -> None:
-    with pytest.raises(Malformed, match="compressed, which does not tell their width"):
+    with pytest.raises(Malformed, match="compressed, and then their width at a reduced dimension is unknown"):
         token_vectors(_zstd(TABLE.tobytes()), spec)
 
 

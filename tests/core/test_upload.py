@@ -337,7 +337,7 @@ def test_a_file_that_is_there_already_after_a_lost_reply_counts_as_stored(inside
 
 
 def test_a_refused_policy_is_the_error_of_the_key(mount):
-    with pytest.raises(AuthError, match="Keys are bound to one region"):
+    with pytest.raises(AuthError, match="A key is valid in one region only"):
         embed(mount, [Image.from_bytes(painted())], api_key="sk-invalid")
 
     assert ["uploads"] == paths(mount.emulator)

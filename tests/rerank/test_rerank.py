@@ -189,9 +189,13 @@ def test_top_n_is_a_positive_whole_number(ask, top_n):
 SETTINGS = {
     "a stopped model": ({"model": "gte-rerank"}, ConfigError, "use qwen3-rerank"),
     "an unknown model": ({"model": "rerank-9"}, ConfigError, "rerank models: qwen3-vl-rerank"),
-    "an embedding model": ({"model": "text-embedding-v4"}, ConfigError, "rerank models"),
+    "an embedding model": ({"model": "text-embedding-v4"}, ConfigError, "or a rerank model"),
     "a route it does not have": ({"model": VL, "route": "openai"}, ConfigError, "no route 'openai'"),
-    "an instruction": ({"model": "gte-rerank-v2", "instruct": "x"}, InputError, "takes no instruction"),
+    "an instruction": (
+        {"model": "gte-rerank-v2", "instruct": "x"},
+        InputError,
+        "does not support an instruction",
+    ),
     "no retries at all": ({"model": TEXT, "max_retries": -1}, ConfigError, "max_retries"),
 }
 

@@ -154,7 +154,7 @@ def test_a_reply_holds_as_many_results_as_were_asked_for_and_there_can_be(top_n:
 
 
 BROKEN: dict[str, tuple[Any, str]] = {
-    "no list": ({}, "there is no list of results"),
+    "no list": ({}, "the list of results is missing"),
     "an index past the end": (_results((0, 1), (1, 1), (3, 1)), "an index is not a position from 0 to 2"),
     "a negative index": (_results((0, 1), (1, 1), (-1, 1)), "an index is not a position from 0 to 2"),
     "a truth for an index": (_results((0, 1), (True, 1), (2, 1)), "an index is not a position from 0 to 2"),

@@ -209,7 +209,7 @@ def test_compressed_token_vectors_of_a_shorter_length_are_a_bad_reply(answering)
     body = json.loads(_ark_reply(_ramp(1024).tolist()))
     body["data"]["multi_embedding"] = base64.b64encode(packed).decode()
 
-    with pytest.raises(BadReplyError, match="does not tell their width"):
+    with pytest.raises(BadReplyError, match="their width at a reduced dimension is unknown"):
         answering(200, json.dumps(body).encode()).embed(
             VISION, "text", dimensions=1024, call={"output_type": "multi"}
         )

@@ -173,7 +173,7 @@ class Call:
         if cause is None:
             raise AssertionError(f"item {position} was neither embedded nor refused")
         error = type(cause)(
-            f"item {position} was not sent, because: {cause}",
+            f"item {position} was not sent because of an earlier failure: {cause}",
             provider=cause.provider,
             status=cause.status,
             code=cause.code,

@@ -110,16 +110,18 @@ def _wait_for_slot(
         total += asked
         reservation = rate_limiter.reserve(cost, now)
         if reservation.delay > 0:
-            cause = f"{context.provider} asked for a pause" if asked else "the rate limit comes first"
+            cause = (
+                f"{context.provider} asked for a pause" if asked else "the configured rate limit is reached"
+            )
             last = f"; the last attempt failed: {error}" if error else ""
-            yield Wait(reservation.delay, why=f"{subject} waits, {cause}{last}")
+            yield Wait(reservation.delay, why=f"{subject} waits: {cause}{last}")
         if rate_limiter.confirms(reservation):
             return reservation, total
 
 
 def _too_long(asked: float, context: RetryContext) -> RateLimitError:
     return RateLimitError(
-        f"not sent: {context.provider} asked another request to wait, for {asked:.0f} s more, which is longer "
+        f"not sent: {context.provider} asked an earlier request to wait {asked:.0f} s more, which is longer "
         f"than the deadline of {context.retry.deadline:g} s",
         provider=context.provider,
         status=429,
@@ -182,15 +184,15 @@ def _retry_pause(
 
 _FAULTS = {
     "connect": "cannot connect to {place}{reason}; run volc-dashscope doctor",
-    "certificate": "the certificate of {host}{way} is not accepted{reason}; if the host is right, name a file with "
-    "the authority that signed it in SSL_CERT_FILE",
-    "tls": "no encrypted connection to {host}{way}{reason}; check base_url and the proxy, or run volc-dashscope "
+    "certificate": "the certificate of {host}{way} is not trusted{reason}; if the host is right, set SSL_CERT_FILE to "
+    "a file with the CA certificate that signed it",
+    "tls": "TLS handshake with {host}{way} failed{reason}; check base_url and the proxy, or run volc-dashscope "
     "doctor",
-    "proxy": "{place} refuses to connect to {host}{reason}; check HTTPS_PROXY, ALL_PROXY and NO_PROXY",
+    "proxy": "{place} refused to connect to {host}{reason}; check HTTPS_PROXY, ALL_PROXY and NO_PROXY",
     "timeout": "{provider}: no complete reply from {host} (timed out){reason}",
     "late": "{provider}: no complete reply from {host} within the deadline of {deadline} (timed out)",
     "broken": "{provider}: no complete reply from {host} (the connection broke){reason}",
-    "upload": "{provider}: closed while {size} were being sent to {host}{reason}; a gateway in between may limit "
-    "bodies",
+    "upload": "{provider}: {host} closed the connection while {size} were being sent{reason}; a gateway may limit "
+    "the size of requests",
     "too large": "{provider}: no complete reply from {host} (the reply is larger than any reply of this service)",
 }

@@ -58,7 +58,7 @@ def items_of(given: Iterable[Item], *, name: str = "items") -> list[Item]:
 def _lines(file: Iterable[Item]) -> Iterator[Item]:
     for number, line in enumerate(file):
         if not isinstance(line, str):
-            raise InputError("open the file in text mode, with its encoding")
+            raise InputError("the file is open in binary mode; open it in text mode with its encoding")
         text = line.rstrip("\r\n")
         if not text:
             raise InputError(f"line {number + 1} of the file is empty", index=number)

@@ -14,7 +14,9 @@ from volc_dashscope.inputs import Frames, Fused, Item, Video, modalities, parts
 from volc_dashscope.models.rerank import RerankModelInfo
 from volc_dashscope.models.tokens import fewest_text_tokens, text_tokens
 
-_WAY_OUT = "ask the retriever for fewer; scores of two requests cannot be compared, so the list is not split"
+_WAY_OUT = (
+    "retrieve fewer documents; the list is not split, because scores of two requests cannot be compared"
+)
 
 
 Q = TypeVar("Q")
@@ -80,9 +82,9 @@ def check_rerank_settings(row: RerankModelInfo, spec: RequestSpec, top_n: int | 
         InputError: An instruction for a model without one, or a `top_n` that is no positive whole number.
     """
     if spec.route not in row.routes:
-        raise ConfigError(f"{row.name} has no route {spec.route!r}; it has: {', '.join(row.routes)}")
+        raise ConfigError(f"{row.name} has no route {spec.route!r}; its routes are {', '.join(row.routes)}")
     if spec.instruct is not None and not row.instruct:
-        raise InputError(f"{row.name} takes no instruction; leave out instruct")
+        raise InputError(f"{row.name} does not support an instruction; leave out instruct")
     if top_n is not None and (isinstance(top_n, bool) or not isinstance(top_n, int) or top_n < 1):
         raise InputError(f"top_n must be a whole number from 1 or None, got {top_n!r}")
 
@@ -151,7 +153,7 @@ def _check_whole(item: Item, row: RerankModelInfo) -> None:
     several = isinstance(item, Fused) and len(item.parts) > 1
     if several or any(isinstance(part, Frames) for part in parts(item)):
         seen = "several fused parts" if several else "frames"
-        raise InputError(f"{seen}; {row.name} ranks one text, image or video each")
+        raise InputError(f"{seen}; {row.name} accepts one text, one image or one video")
 
 
 def _check_counts(documents: Sequence[Item], row: RerankModelInfo) -> None:
@@ -174,4 +176,4 @@ def _check_frame_rates(items: Sequence[Item]) -> None:
     }
     if len(rates) > 1:
         seen = ", ".join(f"{rate:g}" for rate in sorted(rates))
-        raise InputError(f"fps {seen} in one request; DashScope has one fps for a whole rerank request")
+        raise InputError(f"fps {seen} in one request; DashScope accepts one fps for the whole rerank request")

@@ -224,7 +224,8 @@ class UserCache:
         rows = _sound_rows(found, expected)
         if len(rows) < len(found):
             self.warn_once(
-                "rows", "the cache holds what is no row of this model; such rows are embedded again"
+                "rows",
+                "the cache contains entries that are not valid rows of this model; those items are embedded again",
             )
         return rows
 

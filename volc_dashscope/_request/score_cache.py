@@ -49,7 +49,10 @@ class ScoreCache:
         found = self._cache.read(list(dict.fromkeys(keys)))
         pairs = {key: _unpacked(value) for key, value in found.items()}
         if any(pair is None for pair in pairs.values()):
-            self._cache.warn_once("rows", "the cache holds what is no score; such documents are ranked again")
+            self._cache.warn_once(
+                "rows",
+                "the cache contains entries that are not valid scores; those documents are ranked again",
+            )
         known = [pairs.get(key) for key in keys]
         sound = [pair for pair in known if pair is not None]
         if len(sound) < len(known) or len({request for request, _ in sound}) != 1:

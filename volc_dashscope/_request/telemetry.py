@@ -152,9 +152,9 @@ def _histograms() -> tuple[Histogram, Histogram]:
     meter = metrics.get_meter(_NAME, __version__)
     return (
         meter.create_histogram(
-            "gen_ai.client.operation.duration", "s", "How long a request took, with retries"
+            "gen_ai.client.operation.duration", "s", "Duration of a request, retries included"
         ),
-        meter.create_histogram("gen_ai.client.token.usage", "{token}", "Tokens that were billed"),
+        meter.create_histogram("gen_ai.client.token.usage", "{token}", "Billed tokens"),
     )
 
 

@@ -43,7 +43,7 @@ class Policy:
             raise Malformed("upload_host is not https")
         folder = _word(reported, "upload_dir").strip("/")
         if not re.fullmatch(r"\w[\w./-]*", folder, re.ASCII):
-            raise Malformed("upload_dir is no folder")
+            raise Malformed("upload_dir is not a folder")
         return cls(
             host=host,
             folder=folder,

@@ -92,7 +92,7 @@ def _medium(medium: M, spec: RequestSpec, storage: Storage) -> Flow[M]:
         url = storage.find(name)
         if url is not None:
             return replace(medium, source=source_of_url(url, medium.kind))
-        yield Wait(pause, why="the same file is being uploaded by another request")
+        yield Wait(pause, why="another request is uploading the same file")
         pause = min(2 * pause, 1.0)
     try:
         url = yield from _put(medium, name, spec, storage)

@@ -38,11 +38,11 @@ def check_settings(spec: RequestSpec) -> None:
     model_info = spec.model_info
     if spec.route not in model_info.routes:
         raise ConfigError(
-            f"{model_info.name} has no route {spec.route!r}; it has: {', '.join(model_info.routes)}"
+            f"{model_info.name} has no route {spec.route!r}; its routes are {', '.join(model_info.routes)}"
         )
     if spec.upload and (model_info.provider != "dashscope" or not model_info.multimodal):
         raise ConfigError(
-            f"upload=True is for media of DashScope's models; {model_info.name} "
+            f"upload=True works with media of DashScope models only; {model_info.name} "
             + (
                 "embeds text only"
                 if model_info.provider == "dashscope"
@@ -93,7 +93,7 @@ def check_item(item: Item, spec: RequestSpec) -> None:
         _check_fusion(whole, model_info)
     if spec.sparse and any(not isinstance(part, str) for part in whole) and model_info.provider == "ark":
         # Unsourced A7: Ark refuses sparse_embedding with a picture. Settled by one call.
-        raise InputError(f"{model_info.name} gives sparse vectors for text only")
+        raise InputError(f"{model_info.name} supports sparse vectors for text only")
     for part in whole:
         _check_part(part, spec)
     _check_body(whole, spec)
@@ -154,14 +154,20 @@ def _check_media(media: Image | Video, rule: MediaRule | None, spec: RequestSpec
     model_info = spec.model_info
     kind = "image" if isinstance(media, Image) else "video"
     if media.url is not None and media.url.startswith("oss:") and model_info.provider != "dashscope":
-        raise InputError(f"oss:// URLs are DashScope's; {model_info.name} is served by {model_info.provider}")
+        raise InputError(
+            f"oss:// URLs work with DashScope models only; {model_info.name} is served by {model_info.provider}"
+        )
     if rule is None or not media.inline:
         return
     if not rule.inline and not spec.upload:
         hint = (
-            "; upload=True puts it into temporary storage first" if model_info.provider == "dashscope" else ""
+            "; upload=True uploads it to temporary storage first"
+            if model_info.provider == "dashscope"
+            else ""
         )
-        raise InputError(f"{model_info.name} takes a {kind} by public URL only, not as a file or bytes{hint}")
+        raise InputError(
+            f"{model_info.name} accepts a {kind} by public URL only, not as a file or bytes{hint}"
+        )
     if media.format not in rule.formats:
         raise InputError(
             f"{kind} format {media.format}; {model_info.name} accepts {_listed(sorted(rule.formats))}"
@@ -195,7 +201,7 @@ def _check_bytes(media: Image | Video, kind: str, rule: MediaRule, spec: Request
         and _encoded(size) > model_info.max_data_uri_bytes
     ):
         raise InputError(
-            f"{kind} of {size:,} bytes is {_encoded(size):,} as a data URI; "
+            f"{kind} of {size:,} bytes is {_encoded(size):,} bytes as a data URI; "
             f"{model_info.name} accepts at most {model_info.max_data_uri_bytes:,}"
         )
 
@@ -216,7 +222,7 @@ def _check_sampling(video: Video, model_info: ModelInfo) -> None:
         return
     if video.fps is not None:
         if model_info.fps is None:
-            raise InputError(f"{model_info.name} has no fps for a video")
+            raise InputError(f"{model_info.name} does not support fps for a video")
         low, high = model_info.fps
         if not low <= video.fps <= high:
             raise InputError(f"fps {video.fps:g}; {model_info.name} accepts {low:g} to {high:g}")
@@ -225,14 +231,14 @@ def _check_sampling(video: Video, model_info: ModelInfo) -> None:
         if value is None:
             continue
         if not model_info.video_knobs:
-            raise InputError(f"{model_info.name} has no {name} for a video")
+            raise InputError(f"{model_info.name} does not support {name} for a video")
         if not low <= value <= high:
             raise InputError(f"{name} {value}; {model_info.name} accepts {low:,} to {high:,}")
 
 
 def _check_fusion(whole: Iterable[Part], model_info: ModelInfo) -> None:
     if model_info.fusion is None:
-        raise InputError(f"{model_info.name} gives one vector per part and cannot fuse several into one")
+        raise InputError(f"{model_info.name} cannot fuse several parts into one vector")
     whole = tuple(whole)
     count = Counter("text" if isinstance(part, str) else type(part).__name__.lower() for part in whole)
     if model_info.fusion == "object":
@@ -240,7 +246,7 @@ def _check_fusion(whole: Iterable[Part], model_info: ModelInfo) -> None:
         if doubled:
             raise InputError(
                 f"{count[doubled[0]]} parts of kind {doubled[0]}; {model_info.name} fuses at most one of each kind "
-                f"(several images go in as Frames)"
+                f"(pass several images as Frames)"
             )
     limits = {"text": model_info.max_texts, "image": model_info.max_images, "video": model_info.max_videos}
     # To the service frames are images, so they count together with pictures.
@@ -270,14 +276,14 @@ def _check_body(whole: Iterable[Part], spec: RequestSpec) -> None:
     largest = model_info.max_request_bytes or _LARGEST_ITEM
     if size > largest:
         raise InputError(
-            f"the item makes a request of {size:,} bytes; {_taker(model_info.max_request_bytes, model_info)} at most "
+            f"the request for this item has {size:,} bytes; {_taker(model_info.max_request_bytes, model_info)} at most "
             f"{largest:,}"
         )
 
 
 def _taker(limit: int | None, model_info: ModelInfo) -> str:
     """Name the owner of a limit in a message: the model, or this library where no page states one."""
-    return f"{model_info.name} accepts" if limit is not None else "this library sends"
+    return f"{model_info.name} accepts" if limit is not None else "this library accepts"
 
 
 def _check_dimension(spec: RequestSpec) -> None:
@@ -288,7 +294,7 @@ def _check_dimension(spec: RequestSpec) -> None:
         raise ConfigError(f"dimensions must be a positive integer, got {dimension!r}")
     if model_info.dimensions and dimension not in model_info.dimensions:
         allowed = ", ".join(str(length) for length in model_info.dimensions)
-        raise ConfigError(f"dimensions={dimension}; {model_info.name} has {allowed}")
+        raise ConfigError(f"dimensions={dimension}; {model_info.name} accepts {allowed}")
 
 
 def _check_role(spec: RequestSpec) -> None:
@@ -298,13 +304,13 @@ def _check_role(spec: RequestSpec) -> None:
         if value is None:
             continue
         if not isinstance(value, str) or not value.strip():
-            raise InputError(f"{name} must be a non-empty text")
+            raise InputError(f"{name} must be a non-empty str")
         if spec.route == "openai":
-            raise InputError(f"{name} cannot be sent on the openai route; use route='native'")
+            raise InputError(f"{name} cannot be sent with route='openai'; use route='native'")
         if not model_info.instruct:
-            raise InputError(f"{model_info.name} takes no instruction; leave out {name}")
+            raise InputError(f"{model_info.name} does not support an instruction; leave out {name}")
         if name != "instruct" and (model_info.provider != "ark" or model_info.endpoint != "multimodal"):
-            raise InputError(f"{name} belongs to Ark's vision models; {model_info.name} takes instruct only")
+            raise InputError(f"{name} is for Ark's vision models only; {model_info.name} accepts instruct")
     if spec.text_type not in ("query", "document", None):
         raise InputError(f"text_type must be 'query', 'document' or None, got {spec.text_type!r}")
 
@@ -312,13 +318,15 @@ def _check_role(spec: RequestSpec) -> None:
 def _check_outputs(spec: RequestSpec) -> None:
     model_info = spec.model_info
     if spec.output_type not in ("dense", "sparse", "dense&sparse", "multi"):
-        raise InputError(f"output_type {spec.output_type!r}; there are dense, sparse, dense&sparse and multi")
+        raise InputError(
+            f"output_type must be 'dense', 'sparse', 'dense&sparse' or 'multi', got {spec.output_type!r}"
+        )
     if spec.sparse and spec.route == "openai":
-        raise InputError("the openai route gives dense vectors only; use route='native'")
+        raise InputError("route='openai' supports dense vectors only; use route='native'")
     if spec.sparse and not model_info.sparse:
         raise InputError(f"{model_info.name} does not support sparse vectors")
     if spec.output_type == "multi" and not model_info.multi_vector:
-        raise InputError(f"{model_info.name} gives no multi-vectors")
+        raise InputError(f"{model_info.name} does not support multi-vectors")
 
 
 def _check_max_pixels(spec: RequestSpec) -> None:
@@ -328,14 +336,14 @@ def _check_max_pixels(spec: RequestSpec) -> None:
     if isinstance(most, bool) or not isinstance(most, int) or most < 1:
         raise ConfigError(f"max_image_pixels must be a whole number from 1, got {most!r}")
     if "image" not in model_info.modalities:
-        raise ConfigError(f"{model_info.name} takes no images; leave out max_image_pixels")
+        raise ConfigError(f"{model_info.name} does not embed images; leave out max_image_pixels")
 
 
 def _check_level(name: str, value: int | None, low: int, high: int | None, model_info: ModelInfo) -> None:
     if value is None or not model_info.known:
         return
     if high is None:
-        raise ConfigError(f"{model_info.name} has no {name}")
+        raise ConfigError(f"{model_info.name} does not support {name}; leave it out")
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
         raise ConfigError(f"{name}={value!r}; {model_info.name} accepts {low} to {high}")
 

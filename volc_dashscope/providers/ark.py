@@ -134,7 +134,7 @@ def _rows(body: dict[str, Any], request_id: str | None, batch: Batch, spec: Requ
         # Contradiction C1: an object everywhere, a list of one in the guide's preview.
         entries = parsing.objects(data if isinstance(data, list) else [data])
         if len(entries) != 1:
-            raise parsing.Malformed("data is neither an object nor a list of one")
+            raise parsing.Malformed("data is neither an object nor a list with one object")
     return Rows(
         vectors=parsing.stack([entry.get("embedding") for entry in entries], spec) if spec.dense else None,
         usage=parsing.usage(

@@ -89,9 +89,9 @@ def _in_order(entries: Any, count: int) -> list[dict[str, Any]]:
     if all(place is None for place in places):
         return rows
     if any(not isinstance(place, int) or isinstance(place, bool) for place in places):
-        raise parsing.Malformed("index is not a whole number in every row")
+        raise parsing.Malformed("index is not an integer in every row")
     if len(set(places)) != count:
-        raise parsing.Malformed("index is the same in several rows, so that their order is unknown")
+        raise parsing.Malformed("several rows have the same index, so their order is unknown")
     return sorted(rows, key=lambda entry: int(entry["index"]))
 
 
@@ -143,7 +143,7 @@ def _refusal(
         batch=batch,
         spec=spec,
         path=_PATH,
-        hint=f"; the server takes {largest[1]} texts a request: give a model_info with batch={largest[1]}"
+        hint=f"; the server accepts {largest[1]} texts per request: pass a model_info with batch={largest[1]}"
         if largest
         else "",
     )

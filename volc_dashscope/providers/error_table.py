@@ -166,7 +166,7 @@ def _sentence(
         meant = suggestion(spec.model_info.name, spec.model_info.provider)
         text += f". Did you mean {meant!r}?" if meant else ""
     if meaning is OUT_OF_QUOTA:
-        text += ". Waiting does not help; look at the account's balance and limits"
+        text += ". Retrying does not help; check the account's balance and limits"
     return text + (f" [request id {request_id}]" if request_id else "")
 
 
@@ -174,7 +174,7 @@ def _rejected(status: int, code: str | None, message: str, batch: Batch, spec: R
     """Return the message for a rejected key: what happened, the service's own words, and what may help."""
     host = spec.host or spec.place
     if spec.key is None:
-        text = f"authentication failed ({status}): no API key was sent to {host}, and it wants one"
+        text = f"authentication failed ({status}): no API key was sent to {host}, which requires one"
     else:
         text = f"authentication failed ({status}): {spec.key_name or 'api_key'} was rejected by {host}"
     text += f" ({code})" if code else ""
@@ -182,8 +182,8 @@ def _rejected(status: int, code: str | None, message: str, batch: Batch, spec: R
     text += f": {reported.rstrip('. ')}" if reported else ""
     if spec.foreign:
         variable = KEY_VARIABLE[spec.model_info.provider]
-        return f"{text}. {variable} is not sent to a host that is not the vendor's; pass api_key"
-    return f"{text}. Keys are bound to one region: this one was used on {spec.place}"
+        return f"{text}. {variable} is sent to hosts of the vendor only; pass api_key"
+    return f"{text}. A key is valid in one region only; this one was used with {spec.place}"
 
 
 def _masked(words: str, spec: RequestSpec) -> str:
@@ -205,16 +205,16 @@ def _shows_key(word: str, key: str) -> bool:
 def _where(reply: Reply, spec: RequestSpec, path: str) -> str:
     """Return which host and path answered, because a wrong base URL shows there."""
     base = urlsplit(spec.base_url)
-    text = f". Asked: {spec.host or base.netloc}{base.path}{path}"
+    text = f". Requested: {spec.host or base.netloc}{base.path}{path}"
     if reply.status == 404:
-        return text + "; look at the model and at base_url"
+        return text + "; check the model and base_url"
     try:
         there = urlsplit(reply.headers.get("location") or "")
         leads = f"{there.netloc.rpartition('@')[2]}{there.path}"
     except ValueError:
         leads = ""
-    shown = f", which leads to {_line(leads, _LONGEST_NAME)}" if leads else ""
-    return f"{text}{shown}; redirects are not followed, so correct base_url"
+    shown = f", which redirects to {_line(leads, _LONGEST_NAME)}" if leads else ""
+    return f"{text}{shown}; redirects are not followed; correct base_url"
 
 
 def named(batch: Batch) -> str:

@@ -28,8 +28,8 @@ _FLOAT32 = np.dtype("<f4")
 LEAST_NORM = 2.0**-100
 # BerriAI/litellm#42426, openai/openai-node#2150 and their like.
 _QUARTER = (
-    "; a quarter of the length is what is left when a client or gateway on the way reads a list of numbers as base64: "
-    "it asked the model server for encoding_format base64 and was answered numbers"
+    "; a quarter of the expected length results when a client or gateway decodes a list of numbers as base64: "
+    "it requested encoding_format base64 from the model server and received numbers"
 )
 # Fewer numbers than this are not enough to judge.
 _FEWEST = 32
@@ -117,12 +117,12 @@ def stack(values: Sequence[Any], spec: RequestSpec) -> FloatArray:
     else:
         tables = [_table(list(some), spec) for _, some in groupby(values, _kind_and_length)]
     if len({table.shape[1] for table in tables}) > 1:
-        raise Malformed("vectors of different lengths")
+        raise Malformed("vectors have different lengths")
     # float64, so that large components do not overflow when squared.
     wide = np.concatenate(tables, dtype=np.float64)
     norms = np.sqrt(np.einsum("ij,ij->i", wide, wide))
     if norms.min() < LEAST_NORM:
-        raise Malformed("a vector of zeros, or of numbers too small to have a direction")
+        raise Malformed("a vector is zero, or too small to be normalized")
     if spec.normalize:
         # Unsourced A1: vectors may not be unit length, so rows are normalised here. Settled by the norm
         # of one reply per model.
@@ -169,9 +169,9 @@ def _table(values: Sequence[Any], spec: RequestSpec) -> FloatArray:
     table = (np.concatenate(rows) if coded else _from_lists(values)).reshape(-1, length)
     # Looks at bits only: a signalling NaN would warn in any calculation.
     if not np.isfinite(table).all():
-        raise Malformed("a vector holds a number that is not finite")
+        raise Malformed("a vector contains a number that is not finite")
     if coded and any(map(is_other_layout, rows)):
-        raise Malformed("a base64 vector is not of little-endian float32")
+        raise Malformed("a base64 vector is not little-endian float32")
     # True packs as 1 and false as 0: the lists are looked at only if they may hold one.
     if not coded and not (table.all() and (table != 1).all()) and any(map(_holds_bool, values)):
         raise Malformed("a vector is not a flat list of numbers")
@@ -197,7 +197,7 @@ def sparse(entries: Any) -> SparseVector:
     for entry in entries:
         index, value = (entry.get("index"), entry.get("value")) if isinstance(entry, dict) else (None, None)
         if not isinstance(index, int) or isinstance(index, bool) or not 0 <= index < 2**63:
-            raise Malformed("a sparse index is not a whole number")
+            raise Malformed("a sparse index is not an integer")
         if not isinstance(value, int | float) or isinstance(value, bool):
             raise Malformed("a sparse value is not a number")
         indices.append(index)
@@ -269,7 +269,7 @@ def _from_lists(values: Sequence[list[Any]]) -> FloatArray:
     except struct.error as error:
         raise Malformed("a vector is not a flat list of numbers") from error
     except OverflowError as error:
-        raise Malformed("a vector holds a number that is not finite") from error
+        raise Malformed("a vector contains a number that is not finite") from error
 
 
 def _holds_bool(value: Sequence[object]) -> bool:
@@ -283,7 +283,7 @@ def from_base64(value: str, due: Sequence[int]) -> FloatArray:
     except ValueError as error:
         raise Malformed("a vector is not valid base64") from error
     if len(data) % 4:
-        fault = f"a base64 vector of {len(data)} bytes is not a row of float32"
+        fault = f"a base64 vector of {len(data)} bytes is not a float32 vector"
         raise Malformed(fault + (_QUARTER if len(data) in due else ""))
     return np.frombuffer(data, dtype=_FLOAT32)
 

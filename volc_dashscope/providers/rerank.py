@@ -118,7 +118,7 @@ def _value(item: Item, row: RerankModelInfo, *, asked: bool) -> object:
 
 def _ranking(results: Any, question: RerankQuestion) -> tuple[tuple[int, float], ...]:
     if not isinstance(results, list):
-        raise parsing.Malformed("there is no list of results")
+        raise parsing.Malformed("the list of results is missing")
     if len(results) != question.expected_results:
         raise parsing.Malformed(f"{len(results)} results instead of {question.expected_results}")
     count = len(question.documents)

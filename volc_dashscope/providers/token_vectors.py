@@ -45,14 +45,14 @@ def token_vectors(value: Any, spec: RequestSpec) -> NDArray[np.float16]:
     if isinstance(value, str):
         if not _is_full(spec):
             raise Malformed(
-                "token vectors came compressed, which does not tell their width at a shorter length"
+                "token vectors are compressed, and then their width at a reduced dimension is unknown"
             )
         data = _decompressed(value)
         if len(data) % 2:
-            raise Malformed(f"token vectors of {len(data)} bytes are not numbers of float16")
+            raise Malformed(f"token vectors of {len(data)} bytes are not float16 numbers")
         flat = np.frombuffer(data, dtype="<f2")
         if columns is None or not len(flat) or len(flat) % columns:
-            raise Malformed(f"token vectors of {len(flat)} numbers are not rows of {columns}")
+            raise Malformed(f"{len(flat)} numbers of token vectors do not divide into rows of {columns}")
         rows = flat.reshape(-1, columns)
     else:
         try:
@@ -64,7 +64,7 @@ def token_vectors(value: Any, spec: RequestSpec) -> NDArray[np.float16]:
     with np.errstate(over="ignore"):
         table = rows.astype(np.float16)
     if not np.isfinite(table).all():
-        raise Malformed("a token vector holds a number that is not finite")
+        raise Malformed("a token vector contains a number that is not finite")
     return table
 
 
@@ -81,12 +81,12 @@ def _decompressed(value: str) -> bytes:
 def _zstd(data: bytes) -> bytes:
     zstandard = _zstandard()
     if zstandard is None:
-        raise ConfigError('token vectors came compressed: pip install "volc-dashscope[multi]"')
+        raise ConfigError('token vectors are compressed; to read them: pip install "volc-dashscope[multi]"')
     try:
         with zstandard.ZstdDecompressor().stream_reader(data) as reader:
             plain: bytes = reader.read(_MOST_BYTES)
     except zstandard.ZstdError as error:
-        raise Malformed("token vectors do not decompress") from error
+        raise Malformed("token vectors cannot be decompressed") from error
     return plain
 
 
@@ -94,14 +94,16 @@ def _blosc2(data: bytes) -> bytes:
     try:
         import blosc2
     except ImportError as error:
-        raise ConfigError('token vectors came compressed: pip install "volc-dashscope[multi]"') from error
+        raise ConfigError(
+            'token vectors are compressed; to read them: pip install "volc-dashscope[multi]"'
+        ) from error
     try:
         size, _, _ = blosc2.get_cbuffer_sizes(data)
         if not 0 < size <= _MOST_BYTES:
-            raise Malformed("token vectors do not decompress")
+            raise Malformed("token vectors cannot be decompressed")
         plain: bytes = blosc2.decompress2(data)
     except (RuntimeError, ValueError, TypeError) as error:
-        raise Malformed("token vectors do not decompress") from error
+        raise Malformed("token vectors cannot be decompressed") from error
     return plain
 
 
