@@ -363,7 +363,7 @@ def test_the_proxy_for_all_schemes_is_used_and_named(tried, variable, secured) -
         assert [] == asked  # a key over http is refused before anything is sent
     for kind, told, seconds in found:
         assert ("TransportError" if secured else "ConfigError") == kind
-        assert f"the proxy 127.0.0.1:{port} refuses" in told if secured else "https://" in told
+        assert f"the proxy 127.0.0.1:{port} refused" in told if secured else "https://" in told
         assert not secured or "check HTTPS_PROXY, ALL_PROXY and NO_PROXY" in told
         assert seconds < 4
 
