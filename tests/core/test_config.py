@@ -94,6 +94,16 @@ def test_a_key_of_nothing_is_no_key(key: str) -> None:
         find_key("dashscope", key, {})
 
 
+def test_who_has_no_key_is_told_how_to_try_without_one() -> None:
+    with pytest.raises(ConfigError) as caught:
+        find_key("ark", None, {})
+
+    assert (
+        "no API key: pass api_key or set the environment variable ARK_API_KEY; "
+        "to try without a key, start `volc-dashscope emulator`"
+    ) == str(caught.value)
+
+
 @pytest.mark.parametrize("kind", [Client, AsyncClient])
 def test_a_client_never_shows_its_key(kind: Any) -> None:
     client = kind("text-embedding-v4", api_key=KEY)

@@ -66,7 +66,10 @@ def find_key(
     if given is None or not given.reveal().strip():
         if foreign:
             return None
-        raise ConfigError(f"no API key: pass api_key or set the environment variable {variable}")
+        raise ConfigError(
+            f"no API key: pass api_key or set the environment variable {variable}; "
+            "to try without a key, start `volc-dashscope emulator`"
+        )
     given = Secret(given.reveal().strip())
     fault = key_fault(given, foreign=foreign)
     if fault is not None:
