@@ -76,7 +76,7 @@ def test_a_submission_that_was_cut_off_is_not_repeated_unasked(inside, tmp_path)
     with pytest.raises(KeyboardInterrupt):
         embed_batch(source, tmp_path / "out.parquet", jobs=_jobs(inside, CutOff))
 
-    with pytest.raises(ConfigError, match="may have arrived"):
+    with pytest.raises(ConfigError, match="may have been accepted"):
         embed_batch(source, tmp_path / "out.parquet", jobs=_jobs(inside))
     assert 1 == _created(inside)
 
@@ -125,7 +125,7 @@ def test_media_are_errors_on_a_route_for_text(inside, tmp_path):
 def test_a_batch_cannot_be_told_a_role(inside, tmp_path):
     source = write_lines(tmp_path / "t.txt", texts(1))
 
-    with pytest.raises(ConfigError, match="cannot be told a role"):
+    with pytest.raises(ConfigError, match="does not support a role"):
         embed_batch(source, tmp_path / "out.parquet", jobs=_jobs(inside), text_type="query")
 
 

@@ -168,7 +168,7 @@ def test_a_disk_that_damages_a_group_again_ends_the_job(inside, tmp_path):
         if group.exists():
             group.write_bytes(b"spoilt")
 
-    with pytest.raises(ConfigError, match=r"group-000001\.parquet .* a second time"):
+    with pytest.raises(ConfigError, match=r"group-000001\.parquet .* for the second time"):
         # An odd number of flips leaves it damaged, whenever it is written.
         _go_on(inside, tmp_path, watch=spoil)
 
@@ -208,7 +208,7 @@ def test_a_full_disk_at_the_end_keeps_the_groups(inside, tmp_path):
 
 OUTPUTS = {
     "missing folder": ("no/where/out.parquet", "'.*no/where' first"),
-    "csv": ("out.csv", "Parquet file by another name"),
+    "csv": ("out.csv", "is written as Parquet; call it"),
     "no ending": ("out", "call it 'out.parquet'"),
     "a folder": ("folder.parquet", "is a folder"),
     "a pipe": ("pipe.parquet", "is a pipe or a device"),

@@ -237,7 +237,7 @@ REFUSED = {
     "a query in two places": (
         [{"query": "a", "document": "b"}, {"query": "c", "document": "d"}, {"query": "a", "document": "e"}],
         PairColumns(),
-        "rows 0 and 2 of .* are of the same query",
+        "rows 0 and 2 of .* have the same query",
     ),
 }
 
@@ -350,7 +350,7 @@ WRONG = {
         ("-m", "gte-rerank-v2", "--instruct", "x", "-o", "o.parquet"),
         "does not support an instruction",
     ),
-    "another ending": (("-m", TEXT, "-o", "o.csv"), "would be a Parquet file by another name"),
+    "another ending": (("-m", TEXT, "-o", "o.csv"), "is written as Parquet; call it"),
     "a missing column": (("-m", TEXT, "-o", "o.parquet", "--query-column", "q"), "no column 'q'"),
     "no documents": (("-m", TEXT, "-o", "o.parquet", "--top-n", "0"), "top-n"),
 }

@@ -174,7 +174,7 @@ BAD_LINES: dict[str, tuple[str, str]] = {
     "missing file": ('{"image": "no.png"}', "does not exist"),
     "corrupt picture": ('{"image": "bad.png"}', "row 1: "),
     "outside": ('{"image": "../secret.png"}', "is outside root"),
-    "zero byte": ('{"image": "a\\u0000.png"}', "row 1: the image is no path: it holds a zero byte"),
+    "zero byte": ('{"image": "a\\u0000.png"}', "row 1: the image is not a path: it contains a zero byte"),
     "folder": ('{"image": "folder"}', "is a directory"),
     "bad URL": ('{"image": "https://"}', "row 1: "),
     "unfit": ('{"image": "small.gif"}', "row 1: image format gif"),
@@ -234,7 +234,7 @@ def test_an_unreadable_page_costs_its_own_rows_only(inside, tmp_path):
 
     report = _embed(inside, path, tmp_path / "out.parquet")
 
-    words = "row group 1 of the Parquet file cannot be read from here on"
+    words = "row group 1 of the Parquet file cannot be read from this row on"
     assert {row: f"row {row}: {words}" for row in range(10, 20)} == errors(tmp_path / "out.parquet")
     assert (30, 10) == (report.rows, report.failed)
     assert {*texts(10), *texts(30)[20:]} == set(inside.emulator.ledger.texts)
@@ -332,7 +332,7 @@ def _twice() -> bytes:
     ("name", "content", "settings", "kind", "words"),
     [
         ("t.txt", None, {}, InputError, "does not exist"),
-        ("t.xyz", b"x", {}, ConfigError, "no known ending"),
+        ("t.xyz", b"x", {}, ConfigError, "no known file extension"),
         ("t.csv", b"a,b\n1,2\n", {}, InputError, "no column called text, image or video"),
         ("t.csv", b"a,b\n1,2\n", {"columns": Columns(text=("c",))}, InputError, "no column 'c'"),
         ("t.csv", b"text,text\na,b\n", {}, InputError, "several columns 'text'"),

@@ -20,7 +20,7 @@ WRONG = {
         ("embed", "t.csv", "--text-column", "标题", "-o", "no/out.parquet"),
         "does not exist",
     ),
-    "a single picture": (("embed", "banana.png"), "give a folder or a table"),
+    "a single picture": (("embed", "banana.png"), "pass a folder or a table"),
     "unknown encoding": (("embed", "t.csv", "--encoding", "klingon"), "'klingon' is not known"),
     "unknown option": (("embed", "t.csv", "--nope"), "--nope"),
     "unknown command": (("embeddd",), "embeddd"),

@@ -304,7 +304,9 @@ def test_a_job_that_runs_is_not_collected(emulate):
 def test_a_job_whose_reply_was_lost_is_not_submitted_twice(inside, fault):
     """Both would be billed."""
     inside.emulator.fail(Fault(fault, path=SUBMIT))
-    with pytest.raises((TransportError, ServiceUnavailableError, BadReplyError), match="would be paid twice"):
+    with pytest.raises(
+        (TransportError, ServiceUnavailableError, BadReplyError), match="would be billed twice"
+    ):
         Twin(FileJobs, inside).submit(publish(inside, "a"))
 
     assert 1 == len(paths(inside))
@@ -520,9 +522,9 @@ def test_texts_are_written_one_a_line(inside, tmp_path):
 
 UNWRITABLE = {
     "empty": (["a", ""], "item 1: empty text"),
-    "blank": (["a", " "], "item 1: the text is not one line"),
-    "two lines": (["a\nb"], "item 0: the text is not one line"),
-    "a hidden line end": (["a\u2028b"], "item 0: the text is not one line"),
+    "blank": (["a", " "], "item 1: the text must be one line"),
+    "two lines": (["a\nb"], "item 0: the text must be one line"),
+    "a hidden line end": (["a\u2028b"], "item 0: the text must be one line"),
     "too long": (["a", "字" * 10_000], "item 1: text of 10,000 characters is at least"),
     "a picture": ([Image.from_url("https://example.com/a.png")], "item 0"),
     "a bare str": ("abc", "must be a list"),
@@ -543,7 +545,7 @@ def test_a_file_is_not_overwritten(inside, tmp_path):
     path = tmp_path / "texts.txt"
     path.write_text("mine")
     for kind in (FileJobs, BatchJobs):
-        with pytest.raises(InputError, match="exists already"):
+        with pytest.raises(InputError, match="already exists"):
             Twin(kind, inside).write(["a"], path)
 
     assert "mine" == path.read_text()
@@ -648,9 +650,9 @@ def test_what_one_file_cannot_hold_goes_into_further_ones(inside, tmp_path):
 def test_nothing_is_left_of_a_write_that_would_mix_with_an_older_one(inside, tmp_path):
     old = tmp_path / "in.2.jsonl"
     old.write_text("old")
-    with pytest.raises(InputError, match=r"'in.2.jsonl' exists already"):
+    with pytest.raises(InputError, match=r"'in.2.jsonl' already exists"):
         Twin(BatchJobs, inside).write(["a"] * 50_001, tmp_path / "in.jsonl")
-    with pytest.raises(InputError, match=r"'in.2.jsonl' exists already"):
+    with pytest.raises(InputError, match=r"'in.2.jsonl' already exists"):
         Twin(BatchJobs, inside).write(["a"], tmp_path / "in.jsonl")
 
     assert [old] == list(tmp_path.iterdir())

@@ -178,7 +178,7 @@ def test_a_budget_outside_a_cluster_starts_none():
         "except ValueError as error: print(error)"
     )
 
-    assert "a RateBudget lives in a Ray cluster; call ray.init() first\n" == _printed(code)
+    assert "a RateBudget needs a running Ray cluster; call ray.init() first\n" == _printed(code)
 
 
 def test_without_ray_a_budget_names_the_extra():

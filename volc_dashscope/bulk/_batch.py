@@ -58,13 +58,13 @@ def embed_batch(
         wait: False submits, or looks whether the jobs have ended, and returns with the state "waiting" if not.
 
     Raises:
-        ConfigError: The output was begun with other settings, or a submission was cut off and may have been paid.
+        ConfigError: The output was started with other settings, or a submission was cut off and may have been paid.
         EmbeddingError: A job was refused, or failed as a whole.
     """
     arrow()
     opened = source if isinstance(source, Source) else open_source(source)
     if isinstance(jobs, BatchJobs) and text_type != "document":
-        raise ConfigError("the OpenAI-compatible Batch cannot be told a role; leave out text_type")
+        raise ConfigError("route 'batch' does not support a role; leave out text_type")
     work = _Work(opened, checked_path(output, "output"), jobs, jobs._spec_for(text_type=text_type), watch)  # noqa: SLF001 - the call's settings are the output's identity
     return work.run(file_url=file_url, wait=wait, restart=restart)
 
@@ -126,7 +126,9 @@ class _Work:
             raise InputError("this route embeds text only")
         check_item(item, self._spec)
         if isinstance(self._jobs, FileJobs) and (not item.strip() or len(item.splitlines()) != 1):
-            raise InputError("the text is not one line with words on it, as a file job needs")
+            raise InputError(
+                "the text must be one line that is not blank, because a file job has one text per line"
+            )
         return item
 
     def _gather(self, partial: PartialOutput, submitted: SubmittedFiles) -> None:

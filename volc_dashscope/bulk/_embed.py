@@ -59,7 +59,7 @@ def embed_file(
         group_rows: Rows of a Parquet row group; None for about 16 MB.
 
     Raises:
-        ConfigError: The output was begun with other settings, or the model does not have a setting.
+        ConfigError: The output was started with other settings, or the model does not have a setting.
         InputError: The source cannot be read.
         EmbeddingError: The key or account is refused, or the service is down. Finished rows are saved.
     """

@@ -202,7 +202,7 @@ def encoding_of(place: Path, format: str, given: str | None) -> str | None:
     try:
         found = codecs.lookup(name).name
     except LookupError:
-        raise ConfigError(f"encoding {name!r} is not known; gb18030, big5 and utf-8 are") from None
+        raise ConfigError(f"encoding {name!r} is not known; examples: utf-8, gb18030, big5") from None
     try:
         b"a".decode(found)
     except UnicodeDecodeError:

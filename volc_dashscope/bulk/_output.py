@@ -41,7 +41,7 @@ def begin(
         group_rows: Rows of a group; None for about 16 MB.
 
     Raises:
-        ConfigError: The output cannot have this path, or was begun with other settings or another source.
+        ConfigError: The output cannot have this path, or was started with other settings or another source.
     """
     check_path(output, source.path)
     identity = Identity(settings, source)
@@ -64,21 +64,21 @@ def check_path(output: Path, source: Path) -> None:
     """
     if output.suffix.lower() not in (".parquet", ".pq"):
         raise ConfigError(
-            f"output {output.name!r} would be a Parquet file by another name; call it {output.stem + '.parquet'!r}"
+            f"output {output.name!r} is written as Parquet; call it {output.stem + '.parquet'!r}"
         )
     # The longest of the names beside the output, that of a partial one being removed.
     checked_path(output.with_name(f"{output.name}.partial.done"), "output")
     check_name(output, "output")
     if not output.parent.is_dir():
         raise ConfigError(
-            f"output {str(output)!r} lies in a folder that does not exist; make {str(output.parent)!r} first"
+            f"output {str(output)!r} is in a folder that does not exist; create {str(output.parent)!r} first"
         )
     if output.is_dir():
-        raise ConfigError(f"output {str(output)!r} is a folder; name a file in it")
+        raise ConfigError(f"output {str(output)!r} is a folder; pass a file name in it")
     if output.exists() and not output.is_file():
         raise ConfigError(f"output {str(output)!r} is a pipe or a device; name a file")
     if output.exists() and output.samefile(source):
-        raise ConfigError(f"output {str(output)!r} is the source itself; give another path")
+        raise ConfigError(f"output {str(output)!r} is the source itself; use another path")
 
 
 def complete(
@@ -174,7 +174,9 @@ def _finished_report(output: Path, identity: Identity) -> Report:
     """
     facts = facts_of(output)
     if facts is None:
-        raise ConfigError(f"output {output.name!r} exists and is none of ours; give another path, or restart")
+        raise ConfigError(
+            f"output {output.name!r} exists and was not written by volc-dashscope; use another path, or restart"
+        )
     identity.refuse_other(facts["identity"], f"output {output.name!r}")
     usage = Usage(**facts["usage"])
     return Report(

@@ -76,7 +76,7 @@ class PairColumns(Columns):
         own = found is not None and not isinstance(found, bytes | list | dict | float)
         id_ = str(found) if own else str(row)
         if not own and self.id is not None:
-            return PairRecord(row, id_, (), f"column {self.id!r} holds no id")
+            return PairRecord(row, id_, (), f"column {self.id!r} has no id in this row")
         query, without_query = _filled(self.queries, values, "query")
         found_cell, without_document = _filled(self.documents, values, "document")
         cells: tuple[Cell, ...] = ()
@@ -165,7 +165,7 @@ class PairSource:
         if len(again):
             one, other = firsts[order[again[0]]], firsts[order[again[0] + 1]]
             raise InputError(
-                f"rows {one} and {other} of {self.path.name!r} are of the same query, with others between them; "
+                f"rows {one} and {other} of {self.path.name!r} have the same query, with other queries between them; "
                 "scores of two requests cannot be compared, so sort the table by its query column"
             )
 
@@ -229,7 +229,7 @@ class PairSource:
             InputError: It cannot be ranked as it is; `index` is the document's.
         """
         if record.problem is not None or record.query is None:
-            raise InputError(record.problem or "there is no query")
+            raise InputError(record.problem or "the row has no query")
         query = item_of_cell(record.query, self.source.root)
         documents: list[Item] = []
         for index, cell in enumerate(record.documents):

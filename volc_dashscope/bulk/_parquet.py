@@ -91,6 +91,6 @@ def _group(file: Any, group: int, rows: range, names_read: list[str], columns: C
             break
         # A damaged page raises one of these, or an error of its decoder.
         except (OSError, pa.ArrowException, ValueError, MemoryError, IndexError):
-            words = "cannot be read from here on"
+            words = "cannot be read from this row on"
     for row in rows[done:]:
         yield Record(row, str(row), (), f"row group {group} of the Parquet file {words}")

@@ -123,7 +123,7 @@ class PartialOutput:
         damaged: Names of files that were damaged, whose rows are embedded again.
 
     Raises:
-        ConfigError: It was begun with something else, another process works on it, or a file cannot be read or written.
+        ConfigError: It was started with other settings, another process uses it, or a file cannot be read or written.
     """
 
     def __init__(
@@ -232,7 +232,7 @@ class PartialOutput:
         path = self._path(damage.number)
         self._report_damage(path.name)
         if self.damaged.count(path.name) > 1:
-            raise ConfigError(f"{damage}, a second time; look at the disk") from damage
+            raise ConfigError(f"{damage} for the second time; check the disk") from damage
         note = self._finished.pop(damage.number)
         self.rows -= note.rows
         self.failed -= note.failed

@@ -25,7 +25,7 @@ _VERSION = 2
 
 def read_manifest(folder: Path) -> dict[str, Any]:
     """
-    Return the settings and source that a partial output was begun with.
+    Return the settings and source that a partial output was started with.
 
     Raises:
         ConfigError: manifest.json is damaged, or of another version of this library.
@@ -34,10 +34,12 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     if found is None:
         raise ConfigError(
             f"manifest.json in {folder.name!r} is damaged or cannot be read; restore it, or start again with "
-            "restart (--restart), which drops what is paid for"
+            "restart (--restart), which drops rows that are paid for"
         )
     if found.get("version") != _VERSION:
-        raise ConfigError(f"{folder.name!r} was made by another version; finish it there, or remove it")
+        raise ConfigError(
+            f"{folder.name!r} was made by another version of volc-dashscope; finish it with that version, or remove it"
+        )
     return found
 
 

@@ -103,7 +103,7 @@ class Columns:
         found = values.get(self.id or "id")
         own = found is not None and not isinstance(found, bytes | list | dict | float)
         if not own and self.id is not None:
-            return Record(row, str(row), cells, f"column {self.id!r} holds no id")
+            return Record(row, str(row), cells, f"column {self.id!r} has no id in this row")
         if not cells:
             return Record(row, str(found) if own else str(row), (), "nothing to embed: every column is empty")
         return Record(row, str(found) if own else str(row), cells)
@@ -153,7 +153,7 @@ def item_of_cell(cell: tuple[Kind, object], root: Path) -> Part:
     if value.lower().startswith(_SCHEMES):
         return medium.from_url(value)
     if "\0" in value:
-        raise InputError(f"the {kind} is no path: it holds a zero byte")
+        raise InputError(f"the {kind} is not a path: it contains a zero byte")
     return medium.from_path(os.path.join(root, local_path(value)), root=root)
 
 

@@ -62,7 +62,7 @@ def rerank_file(
         group_rows: Queries of a Parquet row group; None for 256.
 
     Raises:
-        ConfigError: The output was begun with other settings, or the model does not have a setting.
+        ConfigError: The output was started with other settings, or the model does not have a setting.
         InputError: The source cannot be read, or rows of one query do not stand together.
         EmbeddingError: The key or account is refused, or the service is down. Finished queries are saved.
     """
@@ -99,7 +99,7 @@ class _Reranking:
         if most is not None and len(record.rows) > most:
             raise InputError(
                 f"{len(record.rows):,} documents; {self._reranker.model_info.name} accepts at most {most} in one "
-                "request; scores of two requests cannot be compared, so keep fewer of this query"
+                "request; use fewer for this query, because scores of two requests cannot be compared"
             )
         return self._pairs.item(record)
 
@@ -129,7 +129,9 @@ class _Reranking:
         row = record.rows[int(bad[1])]
         said = f"row {row}: {words[bad.end() :]}"
         return (
-            said if len(record.rows) == 1 else f"{said}; {record.place} are one query, ranked together or not"
+            said
+            if len(record.rows) == 1
+            else f"{said}; {record.place} have the same query, so they succeed or fail together"
         )
 
     def failed_lines(self, groups: Iterable[bytes]) -> Iterator[bytes]:

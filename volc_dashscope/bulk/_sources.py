@@ -165,7 +165,7 @@ class Source:
             takes = ", ".join(kind for kind in KINDS if kind in accepted)
             raise InputError(
                 f"source {self.path.name!r} holds {what}, and {spec.model_info.name} embeds {takes} only; "
-                "take another model"
+                "use another model"
             )
 
     def _begun(self) -> Any:
@@ -221,13 +221,13 @@ def open_source(
     found = format or ("folder" if place.is_dir() else _SUFFIXES.get(place.suffix.lower()))
     if found is None:
         if kind_of(place) is not None:
-            raise ConfigError(f"source {place.name!r} is a single file of media; give a folder or a table")
+            raise ConfigError(f"source {place.name!r} is a single media file; pass a folder or a table")
         raise ConfigError(
-            f"source {place.name!r} has no known ending; give a folder or a table, or say its format: "
+            f"source {place.name!r} has no known file extension; pass a folder or a table, or set its format: "
             f"{', '.join(FORMATS)}"
         )
     if found not in FORMATS:
-        raise ConfigError(f"format {format!r}; there are {', '.join(FORMATS)}")
+        raise ConfigError(f"format must be one of {', '.join(FORMATS)}, got {format!r}")
     if (found == "folder") != place.is_dir():
         raise ConfigError(f"source {place.name!r} is {'' if place.is_dir() else 'not '}a folder")
     if found == "parquet":

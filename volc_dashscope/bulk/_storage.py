@@ -44,7 +44,7 @@ def writing(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise ConfigError(
-            f"{str(path)!r} cannot be written: {error.strerror or error}; what is finished is kept"
+            f"{str(path)!r} cannot be written: {error.strerror or error}; finished rows are kept"
         ) from error
 
 

@@ -56,7 +56,7 @@ class SubmittedFile:
         made = cls(**{**fields, "spent": tuple(fields.get("spent") or ())})  # type: ignore[arg-type]
         job_fits = made.job is None or isinstance(made.job, str)
         if made.as_json() != found or not job_fits or not isinstance(made.submitting, bool):
-            raise ValueError("its checksum does not fit")
+            raise ValueError("its checksum does not match")
         return made
 
 
@@ -115,8 +115,8 @@ class SubmittedFiles:
                 continue
             if file.submitting:
                 raise ConfigError(
-                    f"the submission of {file.file} was cut off, and may have arrived. Look for its job in the "
-                    f'console; write its id as "job" of {file.file} into {self._folder.name}/{_NAME}, or set '
+                    f"the submission of {file.file} was interrupted and may have been accepted. Look for its job in "
+                    f'the console; write its id as "job" of {file.file} into {self._folder.name}/{_NAME}, or set '
                     f'"submitting" to false there to submit it again'
                 )
             if isinstance(self._jobs, FileJobs) and file_url is None:
@@ -175,7 +175,7 @@ class SubmittedFiles:
             digest = digest_of(path)
         if digest != file.digest:
             raise InputError(
-                f"{file.file} in {self._folder.name!r} is not what was written; nothing of it was submitted. Start "
+                f"{file.file} in {self._folder.name!r} was changed after it was written, and was not submitted. Start "
                 "again with restart (--restart)"
             )
 
@@ -190,8 +190,8 @@ def _read(path: Path) -> list[SubmittedFile]:
         return [SubmittedFile.from_json(each) for each in found]
     except (OSError, ValueError, TypeError) as error:
         raise ConfigError(
-            f"{path.name} in {path.parent.name!r} is damaged or cannot be read; it holds the ids of jobs that may be "
-            "paid for. Restore it, or start again with restart (--restart)"
+            f"{path.name} in {path.parent.name!r} is damaged or cannot be read; it contains the ids of jobs that may "
+            "be paid for. Restore it, or start again with restart (--restart)"
         ) from error
 
 

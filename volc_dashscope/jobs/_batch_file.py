@@ -67,7 +67,7 @@ def write(texts: Iterable[str], path: str | Path, spec: RequestSpec) -> int:
         for part in made:
             part.unlink()
         if isinstance(error, FileExistsError):
-            words = f"file {_part(place, len(made)).name!r} exists already; remove it or give another path"
+            words = f"file {_part(place, len(made)).name!r} already exists; remove it or use another path"
             raise InputError(words) from error
         if isinstance(error, OSError):
             raise ConfigError(f"file {place.name!r} cannot be written: {error.strerror}") from error
@@ -94,11 +94,13 @@ def load(path: str | Path, spec: RequestSpec) -> bytes:
     # Split at line ends only: splitlines() also splits at characters that JSON allows inside a text.
     lines = data.removesuffix(b"\n").split(b"\n")
     if len(lines) > MAX_LINES:
-        raise InputError(f"file {place.name!r} has {len(lines):,} lines; a Batch takes at most {MAX_LINES:,}")
+        raise InputError(
+            f"file {place.name!r} has {len(lines):,} lines; a Batch accepts at most {MAX_LINES:,}"
+        )
     for number, line in enumerate(lines):
         if not _is_ours(line, number, spec):
             raise InputError(
-                f"line {number} of {place.name!r} is not one that write() made for {spec.model} "
+                f"line {number} of {place.name!r} was not written by write() for {spec.model} "
                 f"with dimension {spec.expected}",
                 index=number,
             )
@@ -119,7 +121,7 @@ def read(job: Job, spec: RequestSpec, files: ResultFiles) -> JobResult:
     if numbers and max(numbers) >= count:
         raise collector.broken(f"it has line {max(numbers)} of {count}")
     absent = files.refused or RequestError(
-        f"the job is {job.status} and its files say nothing of this line", provider=dashscope.NAME
+        f"the job is {job.status} and its files do not contain this line", provider=dashscope.NAME
     )
     return collector.result(count, absent)
 
@@ -134,9 +136,7 @@ def _files(texts: Iterable[str], spec: RequestSpec) -> Iterator[bytearray]:
     for index, text in enumerate(texts):
         line = _line(text, number, spec)
         if len(line) > MAX_LINE_BYTES:
-            words = (
-                f"item {index} makes a line of {len(line):,} bytes; a Batch takes at most {MAX_LINE_BYTES:,}"
-            )
+            words = f"item {index} makes a line of {len(line):,} bytes; a Batch accepts at most {MAX_LINE_BYTES:,}"
             raise InputError(words, index=index)
         if number == MAX_LINES or len(content) + len(line) > MAX_BYTES:
             yield content

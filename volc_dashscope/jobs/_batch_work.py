@@ -129,14 +129,14 @@ def planned(completion_window: str, metadata: Mapping[str, str] | None) -> dict[
     hours = int(found[1]) * (24 if found[2] == "d" else 1) if found else 0
     if not _SHORTEST_HOURS <= hours <= _LONGEST_HOURS:
         raise InputError(
-            f'completion_window={completion_window!r}; a Batch takes "24h" to "336h", or "1d" to "14d"'
+            f'completion_window={completion_window!r}; a Batch accepts "24h" to "336h", or "1d" to "14d"'
         )
     plan: dict[str, object] = {"completion_window": completion_window}
     for name, value in (metadata or {}).items():
         if name not in _METADATA:
-            raise InputError(f"metadata {name!r}; a Batch takes {', '.join(_METADATA)}")
+            raise InputError(f"metadata {name!r}; a Batch accepts {', '.join(_METADATA)}")
         if not isinstance(value, str) or not 1 <= len(value) <= _METADATA[name]:
-            raise InputError(f"metadata {name!r} must be a text of 1 to {_METADATA[name]} characters")
+            raise InputError(f"metadata {name!r} must be a str of 1 to {_METADATA[name]} characters")
     if metadata:
         plan["metadata"] = dict(metadata)
     return plan
@@ -159,7 +159,7 @@ def _file_id(reply: Reply, spec: RequestSpec) -> str | EmbeddingError:
     body = dashscope.answer(reply, spec, "the file of a batch")
     if isinstance(body, EmbeddingError):
         return body
-    return _id(body, "id") or _bad("no id of the file", reply, "the file of a batch")
+    return _id(body, "id") or _bad("the id of the file is missing", reply, "the file of a batch")
 
 
 def _read(reply: Reply, spec: RequestSpec, job_id: str | None = None) -> Job | EmbeddingError:
@@ -167,7 +167,7 @@ def _read(reply: Reply, spec: RequestSpec, job_id: str | None = None) -> Job | E
     body = dashscope.answer(reply, spec, subject)
     if isinstance(body, EmbeddingError):
         return body
-    return _job(body, reply, job_id) or _bad("no id and status of the job", reply, subject)
+    return _job(body, reply, job_id) or _bad("the id or status of the job is missing", reply, subject)
 
 
 def _listed(reply: Reply, spec: RequestSpec, name: str) -> list[Job] | EmbeddingError:

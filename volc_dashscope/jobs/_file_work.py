@@ -60,10 +60,10 @@ class FileWork:
         """Start a job for the lines of a file."""
         source = source_of_url(url, "image").url
         if source is None:
-            raise InputError("a file job takes the URL of a file, not a data URI")
+            raise InputError("a file job needs the URL of a file, not a data URI")
         # The service refuses other names after a minute in its queue: "File type should be txt".
         if not source.partition("?")[0].endswith(".txt"):
-            raise InputError("a file job takes the URL of a .txt file")
+            raise InputError("a file job needs the URL of a .txt file")
         step = Step(
             lambda: dashscope.job_request(source, spec), lambda reply: _job(reply, spec), RequestCost()
         )
@@ -71,7 +71,7 @@ class FileWork:
             return (yield from exchange(step, self._submitting))
         except PERHAPS_DONE as error:
             error.args = (
-                f"{error}; not sent again, because the job may have been accepted and would be paid twice",
+                f"{error}; not sent again, because the job may have been accepted and would be billed twice",
             )
             raise
 
@@ -86,7 +86,7 @@ class FileWork:
         url = f"{spec.base_url}/tasks/{checked_id(job_id)}/cancel"
         step = Step(
             lambda: Request("POST", url, spec.headers),
-            lambda reply: dashscope.answer(reply, spec, f"to cancel job {job_id}"),
+            lambda reply: dashscope.answer(reply, spec, f"the cancellation of job {job_id}"),
         )
         yield from exchange(step, self._context)
         return (yield from self.look(job_id, spec))
@@ -109,7 +109,7 @@ class FileWork:
         url = job.result_url
         if url is None or not is_private(url):
             raise BadReplyError(
-                f"{dashscope.NAME} gave job {job.id} no https link to its result",
+                f"{dashscope.NAME} returned no https link to the result of job {job.id}",
                 provider=dashscope.NAME,
                 request_id=job.request_id,
             )
@@ -184,19 +184,19 @@ def write(texts: Iterable[str], path: str | Path, spec: RequestSpec) -> int:
     for index, text in enumerate(map(str, items)):
         # The service skips an empty line, and reads a text of two lines as two texts.
         if not text.strip() or len(text.splitlines()) != 1:
-            raise InputError(f"item {index}: the text is not one line with words on it", index=index)
+            raise InputError(f"item {index}: the text must be one line that is not blank", index=index)
         lines.append(text)
     data = "\n".join([*lines, ""]).encode()
     place = checked_path(path, "path")
     if not data or len(data) > _MAX_BYTES:
-        raise InputError(f"a file of {len(data):,} bytes; a file job takes 1 to {_MAX_BYTES:,}")
+        raise InputError(f"a file of {len(data):,} bytes; a file job accepts 1 to {_MAX_BYTES:,}")
     if place.suffix != ".txt":
-        raise InputError("a file job takes a .txt file; give the path that ending")
+        raise InputError("a file job needs a .txt file; end the path with .txt")
     try:
         with place.open("xb") as file:
             file.write(data)
     except FileExistsError as error:
-        raise InputError(f"file {place.name!r} exists already; remove it or give another path") from error
+        raise InputError(f"file {place.name!r} already exists; remove it or use another path") from error
     except OSError as error:
         raise ConfigError(f"file {place.name!r} cannot be written: {error.strerror}") from error
     return len(lines)
@@ -222,7 +222,7 @@ def _job(reply: Reply, spec: RequestSpec, job_id: str | None = None) -> Job | Em
             request_id=request_id,
         )
     if not isinstance(found, str) or not isinstance(status, str) or job_id not in (None, found):
-        reason = "no task_id and task_status of the job"
+        reason = "the task_id or task_status of the job is missing"
         return parsing.bad_reply(dashscope.NAME, reason, dashscope.NO_ITEMS, reply, request_id, subject)
     usage = parsing.usage(body.get("usage"), text=("total_tokens",), image=())
     link = _text(output, "url")
@@ -250,7 +250,7 @@ def _fetched(reply: Reply, job: Job, spec: RequestSpec, files: ResultFiles) -> E
             else None
         )
     if reply.status in _EXPIRED:
-        words = f"the result of job {job.id} is not there any more ({reply.status}); it is kept for 24 hours"
+        words = f"the result of job {job.id} no longer exists ({reply.status}); it is kept for 24 hours"
         return RequestError(words, provider=dashscope.NAME, status=reply.status, request_id=job.request_id)
     return dashscope.refusal({}, job.request_id, reply, spec, f"the result of job {job.id}")
 
@@ -290,7 +290,7 @@ def _first(numbers: set[int], count: int | None) -> int:
     if count is not None and count in numbers:
         return 1
     raise parsing.Malformed(
-        "no line has the number 0, so lines may be counted from 1, or the first one was empty; "
+        "no line has the number 0: lines may be counted from 1, or the first line was empty; "
         "pass count=, the number of lines of the file, or first_line=0 or 1"
     )
 

@@ -103,10 +103,12 @@ class Settings(_config.NamesOurs):
             and settings.base_url is None
             and settings.region not in (None, "cn-beijing")
         ):
-            raise ConfigError(f"region {settings.region!r} has no Batch for embeddings; use 'cn-beijing'")
+            raise ConfigError(
+                f"region {settings.region!r} does not offer Batch for embeddings; use 'cn-beijing'"
+            )
         self._spec = spec = settings.resolved_spec()
         if spec.expected is None:
-            raise ConfigError("a job needs to know the length of its vectors; pass dimensions")
+            raise ConfigError("a job needs the dimension of its vectors; pass dimensions")
         # The account's limits are for embedding requests; the service has separate limits for jobs.
         settings = replace(
             settings, requests_per_minute=None, tokens_per_minute=None, max_concurrency=_WIDTH, limiter=None

@@ -74,7 +74,7 @@ def wait(
 def unfinished(job: Job, since: str = "") -> ServiceUnavailableError:
     """Return the error for a job that is still running."""
     return ServiceUnavailableError(
-        f"job {job.id} is still {job.status}{since}; it goes on at the service: wait for the same id again",
+        f"job {job.id} is still {job.status}{since}; it continues at the service: wait for the same id again",
         provider=dashscope.NAME,
         request_id=job.request_id,
         retryable=True,
@@ -93,5 +93,5 @@ def failure(job: Job, spec: RequestSpec) -> EmbeddingError:
 def checked_id(value: str, what: str = "job_id") -> str:
     """Return an id that is safe in a URL's path."""
     if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,255}", value):
-        raise InputError(f"{what} must be an id as the service gave it: letters, digits, '.', '_' and '-'")
+        raise InputError(f"{what} must be an id from the service: letters, digits, '.', '_' and '-'")
     return value

@@ -83,7 +83,7 @@ class RateBudget(_config.NamesOurs):
         if requests_per_minute is None and tokens_per_minute is None:
             raise ConfigError("a RateBudget needs requests_per_minute, tokens_per_minute or both")
         if not isinstance(name, str) or not name:
-            raise ConfigError(f"name must be a text that is not empty, got {name!r}")
+            raise ConfigError(f"name must be a non-empty str, got {name!r}")
         self._begin(requests_per_minute, tokens_per_minute, name)
         if "ray" in sys.modules and _ray().is_initialized():
             self._connect()
@@ -191,14 +191,14 @@ class RateBudget(_config.NamesOurs):
     def _connect(self) -> None:
         ray = _ray()
         if not ray.is_initialized():
-            raise ConfigError("a RateBudget lives in a Ray cluster; call ray.init() first")
+            raise ConfigError("a RateBudget needs a running Ray cluster; call ray.init() first")
         options = {"name": self._name, "namespace": _NAMESPACE, "get_if_exists": True}
         actor = ray.remote(BudgetActor).options(**options, num_cpus=0, max_restarts=-1).remote(*self._limits)
         limits = ray.get(actor.limits.remote())
         if limits != self._limits:
             raise ConfigError(
                 f"a budget named {self._name!r} already runs with {limits} requests and tokens per minute, not "
-                f"{self._limits}; give this one another name, or the same limits"
+                f"{self._limits}; give this budget another name, or the same limits"
             )
         self._actor = actor
 

@@ -90,7 +90,7 @@ class Embedder(NamesOurs):
             raise ConfigError("limiter cannot be shared by actors; pass budget=RateBudget(...)")
         self._client = Client.from_settings(replace(given, limiter=budget))
         if self._client.dimension is None:
-            raise ConfigError(f"the length of {given.model!r}'s vectors is not known; pass dimensions")
+            raise ConfigError(f"the dimension of {given.model!r} is not known; pass dimensions")
         self._budget, self._guessed = budget, budget is None
         if budget is not None:
             budget.watch(lambda: self._client.usage)
@@ -113,7 +113,9 @@ class Embedder(NamesOurs):
         self._roles.check(batch)
         taken = [name for name in self._added if name in batch]
         if taken:
-            raise ConfigError(f"the batch already has a column {taken[0]!r}; name another for what is added")
+            raise ConfigError(
+                f"the batch already has a column {taken[0]!r}; choose another name for the new column"
+            )
         count = len(batch[self._roles.names[0]])
         vectors = np.full((count, self._client.dimension or 0), np.nan, dtype=np.float32)
         reasons: list[str | None] = [None] * count
@@ -148,7 +150,7 @@ class Embedder(NamesOurs):
     def _give_up(self, error: EmbeddingError, vectors: Column, reasons: list[str | None]) -> None:
         for row, reason in enumerate(reasons):
             if reason is None and np.isnan(vectors[row, 0]):
-                reasons[row] = f"{type(error).__name__}: not embedded, because: {error}"
+                reasons[row] = f"{type(error).__name__}: not embedded because of an earlier failure: {error}"
 
     def _guess(self, batch: Mapping[str, Column]) -> None:
         """Give the budget an estimate of a request's tokens, until usage is reported."""

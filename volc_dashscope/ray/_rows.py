@@ -38,7 +38,7 @@ class Roles:
 
     def __post_init__(self) -> None:
         if not self.names:
-            raise ConfigError("name at least one of text_column, image_column and video_column")
+            raise ConfigError("pass at least one of text_column, image_column and video_column")
         if len(set(self.names)) < len(self.names):
             raise ConfigError("text_column, image_column and video_column must be different columns")
 
