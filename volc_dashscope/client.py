@@ -264,22 +264,22 @@ class Client(_ClientBase, SyncLifecycle):
         call, spec = self._call(items, text_type, output_type, on_error, keep)
         observer = self._telemetry(spec)
         transport = self._pool.sync_transport()
-        bar = progress_bar(call.count) if progress else None
-        try:
-            for number, batch, outcome in fan_out(
-                call.scheduler,
-                lambda batch, watch: run(self._flow(batch, spec, observer), transport, watch),
-                while_waiting=call.while_waiting,
-            ):
-                call.handle(number, batch, outcome)
-                if bar is not None:
-                    bar.update(call.finished - bar.n)
-                if call.aborted:
-                    break
-        finally:
-            if bar is not None:
-                bar.close()
-            call.write()
+
+        def work(batch: Batch, watch: Watch) -> Rows:
+            return run(self._flow(batch, spec, observer), transport, watch)
+
+        with progress_bar(call.count, lambda: call.finished, shown=progress) as show:
+            try:
+                if call.while_waiting is None:
+                    run_jobs(call.scheduler, work, call.handle, while_waiting=show)
+                else:
+                    # Not every cache may be used in another thread than the caller's.
+                    for ended in fan_out(call.scheduler, work, while_waiting=call.while_waiting):
+                        call.handle(*ended)
+                        if show is not None:
+                            show()
+            finally:
+                call.write()
         self._usage_counter.add(call.usage)
         return call.result(into)
 
@@ -421,19 +421,15 @@ class AsyncClient(_ClientBase, AsyncLifecycle):
             inline=call.single,
             while_waiting=call.while_waiting,
         )
-        bar = progress_bar(call.count) if progress else None
-        try:
-            async with aclosing(outcomes):
-                async for number, batch, outcome in outcomes:
-                    call.handle(number, batch, outcome)
-                    if bar is not None:
-                        bar.update(call.finished - bar.n)
-                    if call.aborted:
-                        break
-        finally:
-            if bar is not None:
-                bar.close()
-            call.write()
+        with progress_bar(call.count, lambda: call.finished, shown=progress) as show:
+            try:
+                async with aclosing(outcomes):
+                    async for ended in outcomes:
+                        call.handle(*ended)
+                        if show is not None:
+                            show()
+            finally:
+                call.write()
         self._usage_counter.add(call.usage)
         return call.result(into)
 

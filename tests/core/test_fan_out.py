@@ -143,7 +143,7 @@ def test_workers_begin_one_after_the_other():
     assert 0.02 < min(seconds_apart() for _ in range(5))
 
 
-def _run(scheduler: Scheduler[int], work: Callable[[int], int], see: Callable[[int, Any], None]) -> None:
+def _run(scheduler: Scheduler[int], work: Callable[[int], int], see: Callable[[int, Any], object]) -> None:
     def handle(number: int, job: int, outcome: object) -> None:
         see(job, outcome)
         scheduler.finish(number)
@@ -261,6 +261,38 @@ def test_what_is_called_while_jobs_run_may_end_them():
         )
 
     assert 0 < len(started) < 100
+
+
+@pytest.mark.parametrize("kind", ["threads", "tasks", "handled where done"])
+def test_nobody_waits_for_the_jobs_of_a_scheduler_that_is_abandoned(kind):
+    begun = threading.Barrier(2, timeout=10)
+    over = threading.Event()
+    ended: list[int] = []
+    seen: list[object] = []
+    scheduler = Scheduler(range(50), width=1 if kind == "tasks" else 2)
+
+    def work(job: int) -> int:
+        if kind != "tasks":
+            begun.wait()
+        if job:
+            over.wait(10)
+            ended.append(job)
+        return job
+
+    def see(job: int, outcome: object) -> float:
+        seen.append(outcome)
+        scheduler.abandon()
+        return 0.0
+
+    if kind == "handled where done":
+        _run(scheduler, work, see)
+    else:
+        _do(kind, scheduler, work, see, prefetch=False)
+    waited_for = [*ended]
+    over.set()
+
+    assert [] == waited_for
+    assert [0] == seen
 
 
 def test_a_job_that_is_over_its_time_is_ended_for_its_thread():

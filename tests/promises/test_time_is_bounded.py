@@ -267,7 +267,8 @@ def test_no_thread_is_left_behind_by_a_black_hole(workers, where) -> None:
 
 
 @both_kinds
-def test_the_others_of_a_call_are_embedded_beside_one_that_hangs(kind) -> None:
+@pytest.mark.parametrize("cached", [False, True], ids=["no cache", "a cache"])
+def test_the_others_of_a_call_are_embedded_beside_one_that_hangs(kind, cached) -> None:
     first = threading.Lock()
 
     def serve(connection: socket.socket, over: threading.Event) -> None:
@@ -281,9 +282,19 @@ def test_the_others_of_a_call_are_embedded_beside_one_that_hangs(kind) -> None:
             connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%b" % (len(whole), whole))
         return None
 
-    # The second request is in the queue while the first one hangs, and nobody asks for a third.
+    settings: dict[str, object] = {"cache": {}} if cached else {}
+    # With a cache, the second request is in the queue while the first one hangs, and nobody asks for a third.
     with alarm(20), server(serve) as url, pytest.raises(BulkError) as caught:
-        _embed(kind, texts(20), base_url=url, dimensions=64, deadline=1.0, timeout=5.0, max_concurrency=1)
+        _embed(
+            kind,
+            texts(20),
+            base_url=url,
+            dimensions=64,
+            deadline=1.0,
+            timeout=5.0,
+            max_concurrency=1,
+            **settings,
+        )
 
     assert (10, 20) == (len(caught.value.failures), len(caught.value.result.vectors))
 

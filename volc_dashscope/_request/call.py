@@ -83,11 +83,6 @@ class Call:
         """What was billed so far."""
         return self._assembly.usage
 
-    @property
-    def aborted(self) -> bool:
-        """Whether to stop the call now, without waiting for requests in flight."""
-        return self._on_error == "abort" and bool(self._failures)
-
     def handle(self, number: int, batch: Batch, outcome: Rows | BaseException) -> None:
         """Store rows or the error of a batch, and decide which requests may still start."""
         requeue: tuple[Batch, ...] = ()
@@ -167,6 +162,8 @@ class Call:
         if error.account or self._on_error == "abort":
             self._fatal = self._fatal or error
             self.scheduler.halt()
+        if self._on_error == "abort":
+            self.scheduler.abandon()
 
     def _unsent(self, position: int) -> EmbeddingError:
         cause = self._fatal

@@ -18,6 +18,10 @@ class Scheduler(Generic[J]):
         width: Jobs under way at once.
         max_in_flight: Returns how many of `width` may be under way now.
         window: Distance that bounds what has to be remembered until the oldest job is done; None for no bound.
+
+    Attributes:
+        halted: Whether no more jobs start.
+        abandoned: Whether nobody waits for running jobs either.
     """
 
     def __init__(
@@ -38,6 +42,7 @@ class Scheduler(Generic[J]):
         self._active = 0
         self._exhausted = False
         self.halted = False
+        self.abandoned = False
 
     def next_jobs(self, *, ahead: int = 0) -> Iterator[tuple[int, J]]:
         """Yield jobs that may start now, numbered in their order, and `ahead` more to start as others end."""
@@ -78,6 +83,10 @@ class Scheduler(Generic[J]):
     def halt(self) -> None:
         """Start no more jobs; running ones may finish."""
         self.halted = True
+
+    def abandon(self) -> None:
+        """Start no more jobs, and end without waiting for running ones."""
+        self.halted = self.abandoned = True
 
     def _ahead(self) -> int:
         return self._started - min(self._running, default=self._started)

@@ -66,6 +66,8 @@ def fan_out(
             ended = pool.next()
             running -= 1
             yield ended
+            if scheduler.abandoned:
+                break
             if isinstance(ended[2], BaseException):
                 running -= pool.resume(halted=scheduler.halted)
     finally:
@@ -77,7 +79,7 @@ def run_jobs(
     work: Callable[[J, Watch], T],
     handle: Callable[[int, J, T | BaseException], None],
     *,
-    while_waiting: Callable[[], None],
+    while_waiting: Callable[[], None] | None = None,
 ) -> None:
     """
     Run jobs in daemon threads until none is left, and call `handle(number, job, result or error)` as each ends.
@@ -85,7 +87,7 @@ def run_jobs(
     As `fan_out` without prefetch: a job starts only when the outcomes before it were handled. But an outcome is
     handled in the thread that has it, under a lock, and the same thread then takes the next job. Passing each outcome
     to the caller's thread, and each job back, switches threads twice for each job, which took a fifth of the CPU of a
-    bulk job.
+    bulk job and of a call.
 
     The caller's thread only waits, so that Ctrl-C raises there at once and a deadline holds whatever a worker waits
     for. When this returns or raises, `handle` does not run and is not called any more.
@@ -106,10 +108,11 @@ class _JobRun(Generic[J, T]):
         scheduler: Scheduler[J],
         work: Callable[[J, Watch], T],
         handle: Callable[[int, J, T | BaseException], None],
-        while_waiting: Callable[[], None],
+        while_waiting: Callable[[], None] | None,
     ) -> None:
         self._scheduler, self._handle = scheduler, handle
         self._while_waiting = while_waiting
+        self._longest_look = _LONGEST_LOOK if while_waiting is None else _QUICK_LOOK
         self._pool = _ThreadPool(work, scheduler.width, None, deliver=self._deliver)
         self._running = 0
         self._lock = threading.Lock()
@@ -120,8 +123,9 @@ class _JobRun(Generic[J, T]):
         try:
             with self._lock:
                 self._start_jobs()
-            while not self._over.wait(min(_QUICK_LOOK, self._pool.seconds_to_look())):
-                self._while_waiting()
+            while not self._over.wait(min(self._longest_look, self._pool.seconds_to_look())):
+                if self._while_waiting is not None:
+                    self._while_waiting()
                 with self._lock:
                     late = self._pool.look()
                 if late is not None:
@@ -153,7 +157,7 @@ class _JobRun(Generic[J, T]):
         for number, job in self._scheduler.next_jobs():
             self._running += 1
             self._pool.start(number, job, self._running)
-        if not self._running:
+        if not self._running or self._scheduler.abandoned:
             self._over.set()
 
 
@@ -303,6 +307,8 @@ async def afan_out(
             ended = await pool.next()
             running -= 1
             yield ended
+            if scheduler.abandoned:
+                break
             if isinstance(ended[2], BaseException):
                 running -= pool.resume(halted=scheduler.halted)
     finally:
