@@ -379,6 +379,8 @@ def check_text(text: str) -> str:
     """Return a text that can be sent: not empty, and valid UTF-8."""
     if not text:
         raise InputError("empty text; a text needs at least one character")
+    if type(text) is not str:
+        text = str.__str__(text)
     if is_utf8(text):
         return text
     text = mend_surrogates(text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
+from enum import Enum
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ from llama_index_ext import (
 )
 from volc_dashscope import AsyncReranker, Client, Fused, Image, InputError, Reranker, estimate_cost
 from volc_dashscope.emulator import Emulator
-from volc_dashscope.jobs import BatchJobs
+from volc_dashscope.jobs import BatchJobs, FileJobs
 from volc_dashscope.models import get_model_info
 from volc_dashscope.models.tokens import cut_to_tokens, text_tokens
 from volc_dashscope.ray import Embedder
@@ -273,3 +274,33 @@ def test_every_way_joins_pairs_and_sends_no_half(inside, send: Callable[..., Any
 
     assert "surrogate at position" in refused
     assert sent == len(inside.emulator.ledger)
+
+
+class Shade(str, Enum):  # noqa: UP042 - of a StrEnum, `str` is the text
+    """As settings and labels often are: `str` of a member is its name."""
+
+    RED = "a red shoe"
+
+
+@pytest.mark.parametrize("send", WAYS_OF_TEXT.values(), ids=WAYS_OF_TEXT)
+def test_every_way_sends_the_text_of_an_enumeration(inside, send: Callable[..., Any]) -> None:
+    send(inside.settings("dashscope"), Shade.RED)
+
+    assert {"a red shoe"} == set(inside.emulator.ledger.texts)
+
+
+def test_files_of_texts_hold_the_text_of_an_enumeration(tmp_path) -> None:
+    BatchJobs(V4, api_key=KEY).write([Shade.RED], tmp_path / "t.jsonl")
+    FileJobs("text-embedding-async-v2", api_key=KEY).write([Shade.RED], tmp_path / "t.txt")
+
+    assert "a red shoe" == json.loads((tmp_path / "t.jsonl").read_bytes())["body"]["input"]
+    assert "a red shoe\n" == (tmp_path / "t.txt").read_text(encoding="utf-8")
+
+
+def test_an_instruction_of_an_enumeration_is_its_text(inside) -> None:
+    model = "doubao-embedding-large-text-250515"
+    with inside.client(model, instruct=Shade.RED) as client:
+        client.embed([Shade.RED], text_type="query")
+        client.embed([Shade.RED])
+
+    assert ["Instruct: a red shoe\nQuery: a red shoe", "a red shoe"] == inside.emulator.ledger.texts

@@ -74,7 +74,8 @@ def as_sent(item: Item, spec: RequestSpec) -> tuple[Item, bool]:
             be high: the service would have taken a little more.
     """
     if isinstance(item, str):
-        text = mend_surrogates(item)
+        # Of a member of an enumeration, `str` and formatting give the name, and not the text.
+        text = mend_surrogates(item if type(item) is str else str.__str__(item))
         cut = _cut(text, spec.model_info) if spec.truncate else text
         return cut, cut is not text
     if spec.truncate and isinstance(item, Fused):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import Any
 
@@ -32,7 +33,8 @@ class _App(click.Group):
         """Run the command and exit; the library's errors are handled in the subcommands."""
         if not standalone_mode:
             return super().main(args, standalone_mode=False, **extra)
-        open_streams()
+        if None in (sys.stdin, sys.stdout, sys.stderr):
+            open_streams()
         try:
             code = super().main(args, standalone_mode=False, **extra)
         except NoArgsIsHelpError as error:

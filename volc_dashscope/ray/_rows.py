@@ -119,7 +119,7 @@ def _empty(cell: object) -> bool:
 
 def _text(cell: object, column: str) -> str:
     if isinstance(cell, str):
-        return str(cell)  # a `numpy.str_` is a str too, but not for all libraries
+        return str.__str__(cell)  # a `numpy.str_` is a str too, but not for all libraries
     raise _stranger(cell, column, "str")
 
 
