@@ -24,6 +24,7 @@ from typing import Any
 import pytest
 
 from volc_dashscope import AsyncClient, Client, ConfigError
+from volc_dashscope.emulator import Emulator
 
 ROOT = Path(__file__).resolve().parents[2]
 ARK, TEXT = "doubao-embedding-vision-251215", "text-embedding-v4"
@@ -425,3 +426,45 @@ def test_a_client_handed_in_before_a_fork_is_refused_after_it(inside, use) -> No
 
     assert said.startswith("ConfigError: ")
     assert "passed before a fork" in said
+
+
+# No thread.
+
+WITHOUT_THREADS = """
+    import sys, threading
+    from volc_dashscope import Client, EmbeddingError
+
+    client = Client("text-embedding-v4", api_key="k", base_url=sys.argv[1])
+    client.embed(["warm"])
+
+    def attempt():
+        for call in (lambda: client.embed(["a"]), lambda: client.embed(["a"] * 30), lambda: list(client.stream(["a"]))):
+            try:
+                call()
+            except EmbeddingError as error:
+                print(type(error).__name__, error)
+"""
+AT_THE_END = """
+    class Holder:
+        def __del__(self):
+            attempt()
+
+    holder = Holder()
+"""
+TOO_MANY = """
+    threading.stack_size(1 << 46)  # more memory than there is, for each thread
+    attempt()
+"""
+
+
+@pytest.mark.parametrize(
+    ("case", "reason"), [(AT_THE_END, "the interpreter is shutting down"), (TOO_MANY, "start new thread")]
+)
+def test_a_call_without_a_thread_is_an_error_and_never_waits_for_ever(case: str, reason: str) -> None:
+    with Emulator() as emulator:
+        command = [sys.executable, "-c", dedent(WITHOUT_THREADS) + dedent(case), emulator.dashscope_url]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+    assert 2 <= done.stdout.count("ConfigError a request needs a thread")
+    assert reason in done.stdout
+    assert 0 == done.returncode

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 import threading
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from volc_dashscope._http import Interrupted, Watch
 from volc_dashscope._request.scheduler import Scheduler
 from volc_dashscope._types import Fault
+from volc_dashscope.errors import ConfigError
 
 if TYPE_CHECKING:
     import asyncio  # a client of threads does without it
@@ -206,8 +208,19 @@ class _ThreadPool(Generic[J, T]):
         worker.thread = threading.Thread(
             target=self._run_worker, args=(worker, after), name="volc-dashscope", daemon=True
         )
+        try:
+            if sys.is_finalizing():
+                # Python 3.11 would wait for ever for the thread to begin.
+                raise RuntimeError("the interpreter is shutting down")
+            worker.thread.start()
+        except RuntimeError as error:
+            if self._workers:
+                return  # the others do its work
+            raise ConfigError(
+                f"a request needs a thread, and none can be started: {error}; make requests before the program "
+                "ends, and check the limits on threads and memory"
+            ) from error
         self._workers.append(worker)
-        worker.thread.start()
 
     def next(self) -> Outcome[J, T]:
         # A bounded wait, since on Windows an unbounded one does not notice Ctrl-C.
