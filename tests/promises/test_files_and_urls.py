@@ -39,7 +39,7 @@ BREAKAGES = [
     ),
     Breakage(
         "volc_dashscope/_media/_files.py",
-        "            _require_regular(os.fstat(descriptor), path)\n",
+        "            _require_regular(opened, path)\n",
         "",
         "test_a_file_swapped_for_a_fifo_does_not_hang",
     ),

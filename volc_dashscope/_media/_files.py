@@ -26,7 +26,22 @@ _NAMED_KINDS = {
 
 def open_fenced(path: Path, root: Path | None) -> BinaryIO:
     """
-    Open a regular file for reading.
+    Open a regular file for reading, as `open_descriptor` does.
+
+    Raises:
+        InputError: It is missing, unreadable, not a regular file, or outside `root`.
+    """
+    descriptor, _ = open_descriptor(path, root)
+    try:
+        return os.fdopen(descriptor, "rb")
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+def open_descriptor(path: Path, root: Path | None) -> tuple[int, os.stat_result]:
+    """
+    Open a regular file for reading, and return its descriptor, which the caller closes, and its status.
 
     Args:
         path: The file; symlinks and `..` are followed.
@@ -44,10 +59,11 @@ def open_fenced(path: Path, root: Path | None) -> BinaryIO:
         descriptor = os.open(real, _FLAGS)
         try:
             # Checked again through the descriptor, because the path may have been replaced meanwhile.
-            _require_regular(os.fstat(descriptor), path)
-            if (opened := _opened_path(descriptor, real)) != real:
-                _require_inside(opened, path, fence)
-            return os.fdopen(descriptor, "rb")
+            opened = os.fstat(descriptor)
+            _require_regular(opened, path)
+            if (place := _opened_path(descriptor, real)) != real:
+                _require_inside(place, path, fence)
+            return descriptor, opened
         except BaseException:
             os.close(descriptor)
             raise

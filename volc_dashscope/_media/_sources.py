@@ -6,9 +6,9 @@ import os
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
-from typing import BinaryIO, ClassVar
+from typing import ClassVar
 
-from volc_dashscope._media._files import open_fenced, show_path
+from volc_dashscope._media._files import open_descriptor, open_fenced, show_path
 from volc_dashscope._media._formats import HEAD_BYTES, Kind, MediaType, recognise, sniff
 from volc_dashscope._media._measure import Reader, Size, duration, measure
 from volc_dashscope._media._urls import check_url, label_url, local_path, parse_data_uri, scheme_of
@@ -116,9 +116,9 @@ class LocalFile:
         """Check the path, the kind of file and the header, without reading the rest."""
         place = _absolute(path)
         fence = None if root is None else _absolute(root)
-        with open_fenced(place, fence) as file:
-            status = os.fstat(file.fileno())
-            head = file.read(HEAD_BYTES)
+        file, status = open_descriptor(place, fence)
+        try:
+            head = _read(file, min(HEAD_BYTES, status.st_size))
             try:
                 media = recognise(head, kind, None)
             except InputError as exc:
@@ -126,6 +126,8 @@ class LocalFile:
             read = _reader(file, head, status.st_size)
             pixels = measure(read, media.format)
             seconds = duration(read, media.format)
+        finally:
+            os.close(file)
         return cls(place, fence, status.st_size, status.st_mtime_ns, media, pixels, seconds)
 
     def __repr__(self) -> str:
@@ -194,15 +196,23 @@ def _label(media: MediaType, pixels: Size | None) -> str:
     return f"{media.mime} {pixels[0]}x{pixels[1]}" if pixels else media.mime
 
 
-def _reader(file: BinaryIO, head: bytes, size: int) -> Reader:
-    """Return what reads any part of a file, of which the first bytes are known."""
+def _reader(file: int, head: bytes, size: int) -> Reader:
+    """Return what reads any part of an open file, of which the first bytes are known."""
 
     def at(offset: int, count: int) -> bytes:
         if offset + count <= len(head):
             return head[offset : offset + count]
         if offset >= size:
             return b""
-        file.seek(offset)
-        return file.read(count)
+        os.lseek(file, offset, os.SEEK_SET)
+        return _read(file, min(count, size - offset))
 
     return at
+
+
+def _read(file: int, count: int) -> bytes:
+    """Read so many bytes, or up to the end; some file systems return fewer at a time."""
+    data = os.read(file, count)
+    while len(data) < count and (more := os.read(file, count - len(data))):
+        data += more
+    return data
