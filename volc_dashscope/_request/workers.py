@@ -208,19 +208,20 @@ class _ThreadPool(Generic[J, T]):
         worker.thread = threading.Thread(
             target=self._run_worker, args=(worker, after), name="volc-dashscope", daemon=True
         )
+        self._workers.append(worker)
         try:
             if sys.is_finalizing():
                 # Python 3.11 would wait for ever for the thread to begin.
                 raise RuntimeError("the interpreter is shutting down")
             worker.thread.start()
         except RuntimeError as error:
-            if self._workers:
-                return  # the others do its work
-            raise ConfigError(
-                f"a request needs a thread, and none can be started: {error}; make requests before the program "
-                "ends, and check the limits on threads and memory"
-            ) from error
-        self._workers.append(worker)
+            self._workers.remove(worker)
+            if not self._workers:
+                raise ConfigError(
+                    f"a request needs a thread, and none can be started: {error}; make requests before the program "
+                    "ends, and check the limits on threads and memory"
+                ) from error
+            # The others do its work.
 
     def next(self) -> Outcome[J, T]:
         # A bounded wait, since on Windows an unbounded one does not notice Ctrl-C.
