@@ -376,6 +376,36 @@ def test_a_source_that_is_none_is_refused_as_a_whole(inside, tmp_path, name, con
     assert not (tmp_path / "out.parquet").exists()
 
 
+UNCLOSED = {
+    "to the end": (b'text\none\n"two\nthree\nfour\n', ["one"], {1: "unexpected end of data"}),
+    "to the next": (b'text\n"two\nthree\n"four"\nfive\n', ["five"], {0: "expected after"}),
+}
+
+
+@pytest.mark.parametrize(("content", "sent", "words"), UNCLOSED.values(), ids=UNCLOSED)
+def test_a_quote_that_is_not_closed_makes_no_text_of_other_rows(inside, tmp_path, content, sent, words):
+    path = tmp_path / "t.csv"
+    path.write_bytes(content)
+    _embed(inside, path, tmp_path / "out.parquet")
+    found = errors(tmp_path / "out.parquet")
+
+    assert sent == inside.emulator.ledger.texts
+    assert words.keys() == found.keys()
+    assert all(reason in found[row] for row, reason in words.items())
+
+
+@pytest.mark.parametrize(
+    ("ids", "found"),
+    [([101.0, 102.0], ["101", "102"]), ([101.0, None], ["101", "1"]), ([1.5, float("nan")], ["1.5", "1"])],
+    ids=["whole", "missing", "broken"],
+)
+def test_ids_that_pandas_made_floats_are_kept(inside, tmp_path, ids, found):
+    pq.write_table(pa.table({"id": pa.array(ids, pa.float64()), "text": ["a", "b"]}), tmp_path / "t.parquet")
+    _embed(inside, tmp_path / "t.parquet", tmp_path / "out.parquet")
+
+    assert found == [row["id"] for row in rows(tmp_path / "out.parquet")]
+
+
 ENCODED = {
     "GBK": ("gbk", "简体中文的文字。我喜欢猫。\n北京是很大的城市。\n", "gb18030"),
     "GBK, a table": ("gbk", "标题,价格\n红色的椅子,3\n", "gb18030"),

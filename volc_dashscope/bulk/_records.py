@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -101,7 +102,10 @@ class Columns:
             if (value := values.get(name)) is not None and value not in ("", b"")
         )
         found = values.get(self.id or "id")
-        own = found is not None and not isinstance(found, bytes | list | dict | float)
+        if isinstance(found, float):
+            # pandas makes floats of whole numbers where one is missing.
+            found = None if math.isnan(found) else int(found) if found.is_integer() else found
+        own = found is not None and not isinstance(found, bytes | list | dict)
         if not own and self.id is not None:
             return Record(row, str(row), cells, f"column {self.id!r} has no id in this row")
         if not cells:

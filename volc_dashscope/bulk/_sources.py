@@ -298,7 +298,8 @@ def _csv(source: Source) -> Iterator[Record]:
     delimiter = "\t" if source.path.suffix.lower() == ".tsv" else ","
     file = _opened_csv(source)
     with file:
-        rows = csv.reader(file, delimiter=delimiter)
+        # Without `strict` a quote that is never closed makes one text of all rows behind it.
+        rows = csv.reader(file, delimiter=delimiter, strict=True)
         names = next(rows, [])
         source.columns.check(names, source.path.name)
         for row in count():
@@ -347,7 +348,7 @@ def _csv_kinds(source: Source) -> Iterator[Kind]:
     with _opened_csv(source) as file:
         delimiter = "\t" if source.path.suffix.lower() == ".tsv" else ","
         try:
-            names = next(csv.reader(file, delimiter=delimiter), [])
+            names = next(csv.reader(file, delimiter=delimiter, strict=True), [])
         except csv.Error as error:
             raise InputError(f"the header of {source.path.name!r} cannot be read: {error}") from error
     return _column_kinds(source, names)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from importlib import import_module
 from typing import Any
 
@@ -10,7 +9,7 @@ import click
 from click.exceptions import NoArgsIsHelpError
 
 from volc_dashscope._version import __version__
-from volc_dashscope.cli._output import ExitCode, leave, note, open_streams, say_json, silence
+from volc_dashscope.cli._output import ExitCode, leave, note, say_json, silence
 
 # A subcommand's module has its name and is imported when it runs: `--help` and completion need only its one line.
 _SUBCOMMANDS = {
@@ -33,8 +32,6 @@ class _App(click.Group):
         """Run the command and exit; the library's errors are handled in the subcommands."""
         if not standalone_mode:
             return super().main(args, standalone_mode=False, **extra)
-        if None in (sys.stdin, sys.stdout, sys.stderr):
-            open_streams()
         try:
             code = super().main(args, standalone_mode=False, **extra)
         except NoArgsIsHelpError as error:
