@@ -98,7 +98,7 @@ WRONG: dict[str, tuple[tuple[str, ...], str]] = {
     "Ark has no jobs": (("embed", "t.txt", "-m", ARK, "-o", "o.parquet", "--route", "batch"), "dashscope"),
     "prune what": (("cache", "prune", "t.txt"), "--older-than"),
     "no cache": (("cache", "stats", "t.txt"), "cannot be used"),
-    "age": (("cache", "prune", "t.txt", "--older-than", "x"), "is no age"),
+    "age": (("cache", "prune", "t.txt", "--older-than", "x"), "is not an age"),
 }
 
 
@@ -120,7 +120,7 @@ def test_a_refused_key_is_exit_3_and_says_how_to_go_on(cli, site, tmp_path):
     done = cli("embed", "t.txt", "-m", TEXT, "-d", D, "-o", "out.parquet")
 
     assert 3 == done.code
-    assert "go on with it by the same command" in done.err
+    assert "to continue, run the same command again" in done.err
     assert KEY not in done.err + done.out
 
 

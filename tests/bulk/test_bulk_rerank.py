@@ -340,7 +340,7 @@ def test_the_command_says_what_it_did(command):
 
 
 WRONG = {
-    "no output": (("-m", TEXT), "say where the scores go"),
+    "no output": (("-m", TEXT), "the output is missing: pass -o"),
     "an embedding model": (
         ("-m", "text-embedding-v4", "-o", "o.parquet"),
         "is an embedding model and cannot rerank",

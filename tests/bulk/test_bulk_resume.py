@@ -173,7 +173,7 @@ def test_a_finished_command_costs_nothing_a_second_time(command):
 
     assert (1, 1) == (first.code, again.code)
     assert 2 == len(command.mount.emulator.ledger)
-    assert "21 of them were finished before" in again.err
+    assert "21 of them were finished in an earlier run" in again.err
 
 
 def test_ctrl_c_finishes_what_is_in_flight_and_says_how_to_resume(slow_command):
@@ -219,7 +219,7 @@ def test_a_second_ctrl_c_stops_at_once_and_loses_nothing_saved(command):
 
     assert 130 == stopped.code
     assert time.monotonic() - began < 1.2
-    assert "by the same command" in stopped.err
+    assert "run the same command again" in stopped.err
 
 
 def test_sigterm_ends_as_well_as_ctrl_c(slow_command):

@@ -76,7 +76,7 @@ SPOILT = {
     "quotes": (f'"{KEY}"', "remove them"),
     "a placeholder": ("your-api-key", "placeholder"),
     "an unset variable": ("${ARK_KEY_VARIABLE}", "an unexpanded variable"),
-    "half of it": ("sk-0123", "copy it again"),
+    "half of it": ("sk-0123", "copy the whole key"),
     "a scheme": (f"Bearer {KEY}", "starts with Bearer"),
     "another alphabet": (f"{KEY}密钥", "contains a Chinese character"),
 }
@@ -117,7 +117,7 @@ def test_a_silent_host_is_given_up_in_time(cli, monkeypatch):
 
     state, words = seen(done, "ark connection")
     assert (1, "fix") == (done.code, state)
-    assert "did not answer within 0.3 s: look at the firewall, or correct HTTPS_PROXY" in words
+    assert "did not answer within 0.3 s: check the firewall, or correct HTTPS_PROXY" in words
 
 
 def test_a_proxy_that_does_not_speak_http_is_named_by_its_variable(cli, monkeypatch):
@@ -170,25 +170,25 @@ WRONG_PLACES: dict[str, tuple[dict[str, str], tuple[str, ...], str, str]] = {
         "ark host",
         "a user name or a password",
     ),
-    "region": ({}, ("--region", "mars"), "ark host", "known: "),
+    "region": ({}, ("--region", "mars"), "ark host", "known are "),
     "proxy": (
         {"HTTPS_PROXY": "ftp://x"},
         (),
         "ark proxy",
-        "HTTPS_PROXY names no proxy: write http://host:port or socks5://host:port",
+        "HTTPS_PROXY is not a proxy URL: use http://host:port or socks5://host:port",
     ),
     "proxy for all schemes": (
         {"ALL_PROXY": "socks://u:secret@127.0.0.1:1080"},
         (),
         "ark proxy",
-        "ALL_PROXY names no proxy: write http://host:port or socks5://host:port",
+        "ALL_PROXY is not a proxy URL: use http://host:port or socks5://host:port",
     ),
-    "proxy in small letters": ({"all_proxy": "http://[::1"}, (), "ark proxy", "all_proxy names no proxy"),
+    "proxy in small letters": ({"all_proxy": "http://[::1"}, (), "ark proxy", "all_proxy is not a proxy URL"),
     "a proxy beside one for all schemes": (
         {"ALL_PROXY": "http://127.0.0.1:1", "https_proxy": "http://:0"},
         (),
         "ark proxy",
-        "https_proxy names no proxy",
+        "https_proxy is not a proxy URL",
     ),
 }
 

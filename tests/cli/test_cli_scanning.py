@@ -154,9 +154,9 @@ def test_a_quiet_command_says_nothing_of_it(pics, line):
 STOPS = {
     "embed": (
         ("embed", "pics", "-m", VL, "-o", "out.parquet"),
-        "stopping: finishing what is in flight; once more",
+        "stopping after the requests in flight; press Ctrl-C again",
     ),
-    "search": (("search", "pics", "sea", "-m", VL), "what is finished is saved; the same command"),
+    "search": (("search", "pics", "sea", "-m", VL), "finished work is saved; run the same command"),
 }
 
 

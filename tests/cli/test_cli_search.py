@@ -195,13 +195,13 @@ def test_without_a_key_the_emulator_stands_in_and_says_so(cli, folder):
 
     assert 0 == done.code
     assert "blue" in hits(done)[0]
-    assert "stand-ins" in done.err
+    assert "not by a model" in done.err
 
 
 WRONG = {
     "no key": (("blue",), "--emulator"),
     "no question": ((), "a text, --image, or both"),
-    "fused alone": (("blue", "--fused"), "--fused takes"),
+    "fused alone": (("blue", "--fused"), "--fused needs"),
     "text model": (("blue", "--emulator", "-m", "text-embedding-v4"), "embeds text only"),
     "two places": (("blue", "--emulator", "--region", "cn-beijing"), "--region"),
     "unknown model": (("blue", "--emulator", "-m", "none"), "not in the table"),
@@ -268,7 +268,7 @@ def test_a_refused_key_is_exit_3_and_pays_nothing_twice(cli, services, folder):
     done = cli("search", folder, "blue", "--json")
 
     assert (3, 0) == (refused.code, done.code)
-    assert "the same command goes on" in refused.err
+    assert "run the same command again to continue" in refused.err
     assert 4 + 1 + 5 + 1 == len(services.ledger)
 
 

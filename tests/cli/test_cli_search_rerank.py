@@ -42,7 +42,7 @@ def test_the_emulator_reranks_too(cli, folder):
 WRONG = {
     "texts only": (("--rerank", "qwen3-rerank"), "qwen3-vl-rerank"),
     "unknown": (("--rerank", "nope"), "nope"),
-    "videos": (("--rerank", RERANK, "--kind", "video"), "--rerank orders pictures"),
+    "videos": (("--rerank", RERANK, "--kind", "video"), "--rerank works with images only"),
 }
 
 

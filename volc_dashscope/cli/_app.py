@@ -13,15 +13,15 @@ from volc_dashscope.cli._output import ExitCode, leave, note, say_json, silence
 
 # A subcommand's module has its name and is imported when it runs: `--help` and completion need only its one line.
 _SUBCOMMANDS = {
-    "cache": "Look after a cache of vectors (`SQLiteCache`, `embed --cache`).",
-    "doctor": "Check keys, hosts, proxies, the connection and versions.",
+    "cache": "Show or prune a cache file of vectors (`SQLiteCache`, `embed --cache`).",
+    "doctor": "Check API keys, hosts, proxies, connections and package versions.",
     "embed": "Embed every row of SOURCE into a Parquet file.",
-    "emulator": "Run both services offline on this machine, until Ctrl-C.",
-    "estimate": "Say what embedding SOURCE would cost.",
-    "models": "List the models: what they embed, their dimensions and prices.",
+    "emulator": "Emulate both services on this machine until Ctrl-C.",
+    "estimate": "Estimate what embedding SOURCE would cost.",
+    "models": "List the models with what they embed, their dimensions and prices.",
     "rerank": "Rank the documents of every query in PAIRS into a Parquet file.",
-    "search": "Rank the pictures and videos of FOLDER by TEXT, by a picture, or by both.",
-    "serve": "Open a page to search FOLDER on, until Ctrl-C.",
+    "search": "Search the images and videos of FOLDER by text, by image, or by both.",
+    "serve": "Serve a web page that searches FOLDER, until Ctrl-C.",
 }
 
 
@@ -43,7 +43,7 @@ class _App(click.Group):
             else:
                 note(f"error: {error.format_message()}")
                 if error.ctx is not None:
-                    note(f"`{error.ctx.command_path} --help` lists what there is")
+                    note(f"`{error.ctx.command_path} --help` lists the commands and options")
             leave(ExitCode.WRONG)
         except click.ClickException as error:
             note(f"error: {error.format_message()}")
@@ -102,20 +102,20 @@ def app() -> None:
 
     \b
     First steps:
-      volc-dashscope doctor                        is everything in place?
-      volc-dashscope models --embeds image         which model, at what price?
-      volc-dashscope estimate photos/ -m MODEL     what would it cost?
+      volc-dashscope doctor                        check keys and connections
+      volc-dashscope models --embeds image         compare models and prices
+      volc-dashscope estimate photos/ -m MODEL     estimate the cost
       volc-dashscope embed photos/ -m MODEL -o vectors.parquet
       volc-dashscope search photos/ "蓝色海景"
       volc-dashscope rerank pairs.csv -m MODEL -o ranked.parquet
-      volc-dashscope serve photos/ --open          a page to search on
-    No key yet? `volc-dashscope emulator` stands in for both services.
+      volc-dashscope serve photos/ --open          search on a web page
+    No key yet? `volc-dashscope emulator` emulates both services.
 
     \b
     Exit codes:
       0    everything worked
       1    some rows or files failed, or doctor found something to fix
       2    the command, its input or a setting is wrong; nothing was sent
-      3    the service or the account stopped it; the same command goes on
+      3    stopped by the service or the account; the same command continues
       130  stopped by Ctrl-C (143: by SIGTERM)
     """

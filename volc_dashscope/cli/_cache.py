@@ -24,7 +24,7 @@ def _age(context: click.Context, option: click.Parameter, value: str | None) -> 
     if found is None:
         if value is None:
             return None
-        raise click.BadParameter(f"{value!r} is no age; write 30d, 12h or 90m")
+        raise click.BadParameter(f"{value!r} is not an age; examples: 30d, 12h, 90m")
     return float(found[1]) * _SECONDS[found[2]]
 
 
@@ -33,13 +33,13 @@ def _size(context: click.Context, option: click.Parameter, value: str | None) ->
     if found is None:
         if value is None:
             return None
-        raise click.BadParameter(f"{value!r} is no size; write 500MB or 2G")
+        raise click.BadParameter(f"{value!r} is not a size; examples: 500MB, 2G")
     return int(float(found[1]) * _BYTES[found[2]])
 
 
 @click.group()
 def cache() -> None:
-    """Look after a cache of vectors (`SQLiteCache`, `embed --cache`)."""
+    """Show or prune a cache file of vectors (`SQLiteCache`, `embed --cache`)."""
 
 
 @cache.command()
@@ -60,15 +60,19 @@ def stats(path: Path, as_json: bool) -> None:
 
 @cache.command()
 @click.argument("path", type=_PLACE)
-@click.option("--older-than", callback=_age, help="Drop what was not used for so long, e.g. 30d, 12h.")
 @click.option(
-    "--max-size", callback=_size, help="Drop what was not used for longest until the vectors fit, e.g. 2G."
+    "--older-than", callback=_age, help="Delete entries not used for this time, for example 30d or 12h."
+)
+@click.option(
+    "--max-size",
+    callback=_size,
+    help="Delete the least recently used entries until the vectors fit, for example 2G.",
 )
 @json_option
 def prune(path: Path, older_than: float | None, max_size: int | None, as_json: bool) -> None:
-    """Drop entries of the cache at PATH and give their room back to the disk."""
+    """Delete entries of the cache at PATH and return the space to the disk."""
     if older_than is None and max_size is None:
-        raise click.UsageError("say what to drop: --older-than, --max-size or both")
+        raise click.UsageError("pass --older-than, --max-size or both")
     with errors_told(as_json=as_json), SQLiteCache(path) as opened:
         dropped = opened.prune(max_age=older_than, max_bytes=max_size)
         left = opened.stats()

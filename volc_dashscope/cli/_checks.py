@@ -145,7 +145,7 @@ def service(place: Place) -> Iterator[Finding]:
         yield (
             _answer(place)
             if key.state == "ok"
-            else Finding(f"{who} request", "note", "not sent without a key")
+            else Finding(f"{who} request", "note", "not sent: no key is set")
         )
 
 
@@ -158,11 +158,9 @@ def _key(provider: Provider) -> Finding:
             return Finding(about, "note", f"not set: export {variable}=...")
         return Finding(about, "fix", str(error))
     if key is None or len(key) < 16:
-        words = (
-            f"{variable} is set, but it is shorter than any key: copy it again, whole (it is not shown here)"
-        )
+        words = f"{variable} is set, but it is too short for a key: copy the whole key (it is not shown here)"
         return Finding(about, "fix", words)
-    return Finding(about, "ok", f"{variable} is set and can be sent (it is not shown here)")
+    return Finding(about, "ok", f"{variable} is set and looks valid (it is not shown here)")
 
 
 def _tried(place: Place) -> ModelInfo:
@@ -198,7 +196,7 @@ def _proxy(who: str, url: str) -> Finding:
     except ValueError:
         parts, place = urlsplit(""), ""
     if parts.scheme not in ("http", "https", "socks5", "socks5h") or not parts.hostname:
-        words = f"{variable} names no proxy: write http://host:port or socks5://host:port, or unset it"
+        words = f"{variable} is not a proxy URL: use http://host:port or socks5://host:port, or unset it"
         return Finding(about, "fix", words)
     if parts.scheme.startswith("socks") and find_spec("socksio") is None:
         return Finding(about, "fix", f'{variable} is a SOCKS proxy, {place}: pip install "httpx[socks]"')

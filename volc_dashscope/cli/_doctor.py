@@ -31,28 +31,28 @@ _MARKS = {"ok": ("ok", "green"), "note": ("-", None), "fix": ("FIX", "red")}
     show_default=True,
     help="Seconds to wait for a connection.",
 )
-@click.option("--offline", is_flag=True, help="Open no connection.")
+@click.option("--offline", is_flag=True, help="Check without opening a connection.")
 @click.option(
     "--send-request",
     is_flag=True,
-    help="Also send one tiny text to each service whose key is set. It is billed: a few tokens.",
+    help="Also send one short text to each service whose key is set. Billed: a few tokens.",
 )
 @json_option
 def doctor(
     provider: Provider | None, offline: bool, send_request: bool, as_json: bool, **settings: Any
 ) -> None:
     """
-    Check keys, hosts, proxies, the connection and versions.
+    Check API keys, hosts, proxies, connections and package versions.
 
-    Each line is about one thing; a line that begins with FIX says what to do. Keys are never shown. A connection
+    Each line is one check. A line that starts with FIX says what to do. Keys are never shown. A connection
     to the service's host is opened and closed, and nothing is sent, unless --send-request is given.
 
     Exit code 0: nothing to fix. 1: something to fix.
     """
     if provider is None and (settings["region"] or settings["base_url"] or settings["workspace"]):
-        raise click.UsageError("say whose --region, --base-url or --workspace that is: --provider")
+        raise click.UsageError("--region, --base-url and --workspace need --provider")
     if offline and send_request:
-        raise click.UsageError("--offline and --send-request exclude each other")
+        raise click.UsageError("--offline and --send-request cannot be combined")
     found = []
     for finding in _findings(provider, connect=not offline, send=send_request, settings=settings):
         found.append(finding)
@@ -81,7 +81,7 @@ def _findings(
     if provider is None and len(keyless) == len(providers):
         names = " or ".join(_config.KEY_VARIABLE[who] for who in providers)
         yield Finding(
-            "keys", "fix", f"no service has one: set {names}, or try it with `volc-dashscope emulator`"
+            "keys", "fix", f"no key is set: set {names}, or try without one: `volc-dashscope emulator`"
         )
 
 

@@ -28,13 +28,19 @@ def embed(dry_run: bool, **options: Any) -> None:
     """
     Embed every row of SOURCE into a Parquet file.
 
-    SOURCE is a text file (one item a line), JSONL, CSV or TSV with a header, Parquet, or a folder of images and
-    videos. The key comes from ARK_API_KEY or DASHSCOPE_API_KEY. What is finished is saved at once; the same
-    command goes on with it, after Ctrl-C and after a crash.
+    SOURCE is a text file (one item per line), JSONL, CSV or TSV with a header, Parquet, or a folder of images and
+    videos. The key comes from ARK_API_KEY or DASHSCOPE_API_KEY. Finished rows are saved at once: after Ctrl-C or a
+    crash, run the same command again to continue.
+
+    \b
+    Examples:
+      volc-dashscope embed texts.txt -m text-embedding-v4 -o vectors.parquet
+      volc-dashscope embed photos/ -m qwen3-vl-embedding -o vectors.parquet
+      volc-dashscope embed photos/ -m qwen3-vl-embedding --dry-run
     """
     given = EmbedOptions(**options)
     if given.output is None and not dry_run:
-        raise click.UsageError("say where the vectors go: -o out.parquet")
+        raise click.UsageError("the output is missing: pass -o out.parquet")
     with errors_told(as_json=given.as_json, hint=how_to_resume()):
         if dry_run:
             tell_preview(given, given.output, quiet=given.quiet)
@@ -76,13 +82,13 @@ def _client(given: EmbedOptions, cache: SQLiteCache | None) -> Client:
 
 def _by_jobs(source: Source, given: EmbedOptions, stack: ExitStack) -> Report:
     if given.provider not in (None, "dashscope"):
-        raise ConfigError(f"{given.provider} has no jobs for embeddings; leave out --route")
+        raise ConfigError(f"{given.provider} has no embedding jobs; leave out --route")
     kind: type[BatchJobs] | type[FileJobs] = FileJobs if given.by_file_jobs else BatchJobs
     jobs = kind.from_settings(given.settings())
     stack.callback(jobs.close)
     if given.wait and not given.quiet:
         note(
-            "jobs of the service may take hours; after Ctrl-C they go on, and the same command collects them"
+            "jobs at the service may take hours and continue after Ctrl-C; the same command collects their results"
         )
     return embed_batch(
         source,

@@ -26,22 +26,32 @@ def _read(read: Callable[[str], Any]) -> Callable[..., Any]:
 
 @click.command()
 @click.option(
-    "--port", type=click.IntRange(0, 65535), default=8765, show_default=True, help="0 takes a free one."
+    "--port", type=click.IntRange(0, 65535), default=8765, show_default=True, help="Port; 0 picks a free one."
 )
-@click.option("--rpm", type=float, help="Requests a minute for each model.")
-@click.option("--tpm", type=float, help="Tokens a minute for each model.")
+@click.option("--rpm", type=float, help="Rate limit of each model, in requests per minute. Default: none.")
+@click.option("--tpm", type=float, help="Rate limit of each model, in tokens per minute. Default: none.")
 @click.option(
-    "--latency", default="0", callback=_read(console.seconds), help="How long each answer takes, e.g. 50ms."
+    "--latency",
+    default="0",
+    callback=_read(console.seconds),
+    help="Delay before each reply, for example 50ms.",
 )
-@click.option("--faults", callback=_read(console.plan), help="What goes wrong, e.g. 429:5%,reset:2%.")
-@click.option("--seed", type=int, default=0, help="Fixes what chance decides.")
+@click.option(
+    "--faults", callback=_read(console.plan), help="Failures and their shares, for example 429:5%,reset:2%."
+)
+@click.option("--seed", type=int, default=0, help="Random seed of the failures.")
 @json_option
 def emulator(as_json: bool, **options: Any) -> None:
     """
-    Run both services offline on this machine, until Ctrl-C.
+    Emulate both services on this machine until Ctrl-C.
 
-    An emulator of the protocols of Volcengine Ark and Alibaba DashScope on 127.0.0.1: same limits, same errors,
-    vectors that are stand-ins. It prints the variables that point a program at it; any key will do.
+    Serves the protocols of Volcengine Ark and Alibaba DashScope on 127.0.0.1 with their limits and errors; the
+    vectors come from simple features, not from a model. Prints the environment variables that connect a program
+    to it; any API key is accepted.
+
+    \b
+    Example:
+      volc-dashscope emulator --rpm 120 --latency 50ms --faults 429:5%,reset:2%
     """
     with errors_told(as_json=as_json):
         try:

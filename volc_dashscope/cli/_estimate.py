@@ -18,7 +18,7 @@ from volc_dashscope.cli._output import duration, errors_told, note, say_json, sc
 @priced_options
 def estimate(**options: Any) -> None:
     """
-    Say what embedding SOURCE would cost.
+    Estimate what embedding SOURCE would cost.
 
     Counts requests, tokens, price and time for every row of SOURCE (a text file, JSONL, CSV, TSV, Parquet, or a
     folder of images and videos). Needs no key and sends nothing.

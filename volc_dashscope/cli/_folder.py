@@ -97,7 +97,7 @@ def opened(folder: Path, options: FolderOptions) -> Iterator[tuple[Album, Client
         )
         if not model_info.modalities & {"image", "video"}:
             raise ConfigError(
-                f"{options.model} embeds text only; `volc-dashscope models --embeds image` lists those for pictures"
+                f"{options.model} embeds text only; `volc-dashscope models --embeds image` lists models for images"
             )
         address = _config.find_url(
             model_info,
@@ -126,13 +126,13 @@ def _placed(options: FolderOptions, stack: ExitStack) -> FolderOptions:
     if not options.emulator:
         return replace(options, model=model)
     if options.base_url or options.region:
-        raise ConfigError("--emulator is a place of its own; leave out --base-url and --region")
+        raise ConfigError("--emulator cannot be combined with --base-url or --region")
     if find_spec("PIL") is None:
-        raise ConfigError('--emulator looks at pictures with Pillow: pip install "volc-dashscope[emulator]"')
+        raise ConfigError('--emulator needs Pillow: pip install "volc-dashscope[emulator]"')
     from volc_dashscope.emulator import Emulator  # imported here only, because it takes as long as numpy
 
     emulator = stack.enter_context(Emulator())
-    note("emulator: vectors are stand-ins made on this machine, not a model's; nothing is sent or billed")
+    note("emulator: the vectors are made on this machine and not by a model; nothing is sent or billed")
     model_info = _config.find_model_info(
         model, provider=provider, base_model=options.base_model, model_info=None
     )
@@ -162,7 +162,7 @@ def _album(folder: Path, client: Client, store: Path, options: FolderOptions) ->
     except KeyboardInterrupt:
         if bar is not None:
             bar.close()  # else the message stands at the end of its line
-        note("what is finished is saved; the same command goes on with it")
+        note("finished work is saved; run the same command again to continue")
         leave(ExitCode.INTERRUPTED)
     finally:
         if bar is not None:

@@ -31,7 +31,7 @@ def stopped_by_signals() -> Iterator[threading.Event]:
         _STOPPED.append(number)
         stop.set()
         line = "\n" if sys.stderr.isatty() else ""  # below the bar
-        note(f"{line}stopping: finishing what is in flight; once more to stop at once")
+        note(f"{line}stopping after the requests in flight; press Ctrl-C again to stop at once")
 
     for number in before:
         signal.signal(number, halt)
@@ -48,7 +48,7 @@ _STOPPED: list[int] = []
 
 def how_to_resume() -> str:
     """Return what to do after an interruption."""
-    return f"what is finished is saved; go on with it by the same command:\n  {_command()}"
+    return f"finished work is saved; to continue, run the same command again:\n  {_command()}"
 
 
 def _command() -> str:
@@ -70,9 +70,9 @@ def tell_report(report: Report, unit: str, *, as_json: bool) -> None:
     note(f"{counted(report.rows, unit)}, {report.failed:,} failed, {tokens}, {price}")
     note_reasons(_errors(report))
     if report.damaged:
-        note(f"the disk had damaged {', '.join(report.damaged)}; those {unit} were sent again")
+        note(f"{', '.join(report.damaged)} were damaged on disk; those {unit} were sent again")
     if report.resumed:
-        note(f"{report.resumed:,} of them were finished before")
+        note(f"{report.resumed:,} of them were finished in an earlier run")
     if report.skipped_files:
         files = counted(report.skipped_files, "files")
         note(f"left out {files} whose names are neither those of images nor of videos")
@@ -84,7 +84,7 @@ def tell_report(report: Report, unit: str, *, as_json: bool) -> None:
         leave(ExitCode.TERMINATED if _STOPPED == [signal.SIGTERM] else ExitCode.INTERRUPTED)
     note(f"written to {report.output}")
     if report.failed_file is not None:
-        note(f"the failed {unit} are in {report.failed_file}, which can be the source of another run")
+        note(f"the failed {unit} are in {report.failed_file}, which can be the SOURCE of another run")
         leave(ExitCode.FAILED_ROWS)
 
 
@@ -99,7 +99,7 @@ def _errors(report: Report) -> Iterator[str]:
 def _waiting(report: Report) -> str:
     if report.jobs:
         jobs = ", ".join(report.jobs)
-        return f"jobs at the service: {jobs}; look for their results by the same command:\n  {_command()}"
+        return f"jobs at the service: {jobs}; to collect their results, run the same command again:\n  {_command()}"
     folder = f"{report.output}.partial"
     return (
         f"put {folder}/lines-*.txt where the service can fetch them, and add --file-url to:\n  {_command()}"

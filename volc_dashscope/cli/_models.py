@@ -20,9 +20,9 @@ _KINDS = ("text", "image", "video", "frames", "fused")
 _LETTERS = dict(zip(_KINDS, "TIVF+", strict=True))
 _OWNERS: dict[Provider, str] = {"ark": "Volcengine Ark", "dashscope": "Alibaba DashScope"}
 _LEGEND = """\
-EMBEDS: T text, I image, V video, F frames, + several of these in one vector.
-DIMENSION: the default, then what else can be asked for. BATCH: items of a request.
-PRICE: {currency} per million tokens, text / images and video; ? where no page prints one.
+EMBEDS: T text, I image, V video, F frames, + several of them fused into one vector.
+DIMENSION: the default, then the other choices. BATCH: items per request.
+PRICE: {currency} per million tokens, text / images and video; ? if not published.
 All facts of a model, with their source: volc-dashscope models NAME"""
 
 
@@ -33,22 +33,22 @@ All facts of a model, with their source: volc-dashscope models NAME"""
     "--embeds",
     multiple=True,
     type=click.Choice(_KINDS),
-    help="Only models that take this; give it several times for models that take all of it.",
+    help="Only models that embed this. Repeat it for models that embed all of them.",
 )
 @click.option(
     "--max-price",
     type=click.FloatRange(0),
     help="Only models whose price per million tokens is at most this.",
 )
-@click.option("--dimension", type=click.IntRange(1), help="Only models that can give vectors of this length.")
-@click.option("--region", help="Only models served there: cn-beijing, ap-southeast-1, ...")
+@click.option("--dimension", type=click.IntRange(1), help="Only models that support this vector dimension.")
+@click.option("--region", help="Only models served in this region: cn-beijing, ap-southeast-1, ...")
 @click.option("--sparse", is_flag=True, help="Only models with sparse vectors, for hybrid search.")
 @json_option
 def models(name: str | None, as_json: bool, **filters: Any) -> None:
     """
-    List the models: what they embed, their dimensions and prices.
+    List the models with what they embed, their dimensions and prices.
 
-    With NAME, tell everything that is known of one model and the page it was read from.
+    With NAME, show all facts of one model and the page they come from.
 
     \b
     Examples:
@@ -64,7 +64,7 @@ def models(name: str | None, as_json: bool, **filters: Any) -> None:
         say_json({"models": [_as_json(row) for row in found]})
         return
     if not found:
-        click.echo("no model matches all filters; remove one", err=True)
+        click.echo("no model matches all filters; remove a filter", err=True)
         return
     for line in _table(found):
         click.echo(line)
@@ -75,7 +75,7 @@ def models(name: str | None, as_json: bool, **filters: Any) -> None:
 def _named(name: str) -> ModelInfo:
     found = get_model_info(name)
     if found is None and get_rerank_model_info(name) is not None:
-        raise ConfigError(f"{name!r} ranks documents; `volc-dashscope rerank --help` says how")
+        raise ConfigError(f"{name!r} is a rerank model; see `volc-dashscope rerank --help`")
     if found is None:
         names = [row.name for row in list_models()]
         meant = ", ".join([each for each in names if name.lower() in each][:3]) or near(name, names)
@@ -168,11 +168,11 @@ def _facts(row: ModelInfo) -> list[tuple[str, str]]:
     return [
         ("embeds", " ".join(kinds(row))),
         ("dimensions", lengths and f"{lengths} (default {row.default_dimension})"),
-        ("a request holds", f"{row.batch:,} item{'s' if row.batch > 1 else ''}"),
+        ("items per request", f"{row.batch:,} item{'s' if row.batch > 1 else ''}"),
         ("longest text", f"{row.max_tokens:,} tokens" if row.max_tokens else ""),
         ("takes", ", ".join(abilities)),
         ("price", f"{summary(row).partition(', ')[2]}{batch}" if row.price else "not known"),
-        ("a minute", ", ".join(f"{number:,} {name}" for name, number in limits if number)),
+        ("limits per minute", ", ".join(f"{number:,} {name}" for name, number in limits if number)),
         ("regions", ", ".join(row.regions)),
         ("languages", row.languages),
         ("note", row.note),

@@ -103,7 +103,7 @@ class SourceOptions:
             watch=watch,
         )
         if source.encoding is not None and self.encoding is None:
-            note(f"{source.path.name} is read as {source.encoding}; --encoding says otherwise")
+            note(f"{source.path.name} is read as {source.encoding}; to change it, pass --encoding")
         return source
 
     @property
@@ -170,20 +170,20 @@ _TABLE: list[tuple[tuple[str, ...], dict[str, Any]]] = [
     ),
     (
         ("--format",),
-        {"type": click.Choice(FORMATS), "help": "Format of SOURCE. Default: from the file extension."},
+        {"type": click.Choice(FORMATS), "help": "Format of the input. Default: from the file extension."},
     ),
     (
         ("--text-column",),
         {"multiple": True, "help": "Column with text. Several columns in one row give one fused vector."},
     ),
     (("--image-column",), {"multiple": True, "help": "Column with images: paths, URLs, or bytes (Parquet)."}),
-    (("--video-column",), {"multiple": True, "help": "Column with videos."}),
+    (("--video-column",), {"multiple": True, "help": "Column with videos: paths, URLs, or bytes (Parquet)."}),
     (("--id-column",), {"help": "Column with ids. Default: a column named id, else row numbers."}),
     (
         ("--media-root",),
         {
             "type": _PATH,
-            "help": "Folder that must contain all local media files. Default: the folder of SOURCE.",
+            "help": "Folder that must contain all local media files. Default: the folder of the input.",
         },
     ),
     (
@@ -207,7 +207,7 @@ _TABLE: list[tuple[tuple[str, ...], dict[str, Any]]] = [
         ("--route",),
         {
             "type": click.Choice(["native", "openai", "batch"]),
-            "help": "API route. batch: asynchronous Batch jobs at half the price.",
+            "help": "API route. batch: asynchronous jobs at half the price. Default: native.",
         },
     ),
     (
@@ -225,12 +225,12 @@ _TABLE: list[tuple[tuple[str, ...], dict[str, Any]]] = [
     (("--base-url",), {"help": "Base URL. Default: from the environment, else from the region."}),
     (("--insecure-http",), {**_FLAG, "help": "Allow plain http:// beyond your own network."}),
     (("--workspace",), {"help": "DashScope workspace id."}),
-    (("--truncate",), {**_FLAG, "help": "Cut texts that are longer than the model takes."}),
+    (("--truncate",), {**_FLAG, "help": "Cut texts that are longer than the model accepts."}),
     (
         ("--max-pixels", "max_image_pixels"),
         {
             "type": click.IntRange(1),
-            "help": "Shrink local images above this many pixels before sending them.",
+            "help": "Shrink local images with more pixels than this before sending them.",
         },
     ),
     (("--upload",), {**_FLAG, "help": "Upload local media to DashScope's temporary storage."}),
@@ -253,7 +253,7 @@ _TABLE: list[tuple[tuple[str, ...], dict[str, Any]]] = [
     ),
     (
         ("--cache",),
-        {"type": _PATH, "help": "SQLite cache file: rows found in it are not requested, new ones are added."},
+        {"type": _PATH, "help": "SQLite cache file: rows in it are not requested, new rows are added."},
     ),
     (
         ("--file-url",),
@@ -261,7 +261,14 @@ _TABLE: list[tuple[tuple[str, ...], dict[str, Any]]] = [
             "help": "For text-embedding-async-*: URL of the uploaded request files, with {name} for the file name."
         },
     ),
-    (("--wait/--no-wait",), {"default": True, "help": "Wait until the jobs end, or submit them and return."}),
+    (
+        ("--wait/--no-wait",),
+        {
+            "default": True,
+            "show_default": True,
+            "help": "Wait until the jobs end, or submit them and return.",
+        },
+    ),
     (
         ("--group-rows",),
         {"type": click.IntRange(1), "help": "Rows per Parquet row group. Default: about 16 MB."},
@@ -319,14 +326,14 @@ _RERANK: list[tuple[tuple[str, ...], dict[str, Any]]] = [
         {"multiple": True, "help": "Column with documents that are images: paths, URLs, or bytes (Parquet)."},
     ),
     (("--video-column",), {"multiple": True, "help": "Column with documents that are videos, by URL."}),
-    (("--top-n",), {"type": click.IntRange(1), "help": "Documents of a query that get a score. Default: all."}),
+    (("--top-n",), {"type": click.IntRange(1), "help": "Number of best documents to return per query. Default: all."}),
     (
         ("--route",),
         {
             "type": click.Choice(["native", "openai"]),
             "default": "native",
             "show_default": True,
-            "help": "API route. openai: the flat form, for texts.",
+            "help": "API route. openai: the OpenAI-style endpoint, for texts.",
         },
     ),
     (("--base-model",), {"type": RERANK_MODEL_NAME, "help": "The listed rerank model behind another name."}),

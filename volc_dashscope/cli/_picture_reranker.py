@@ -21,7 +21,7 @@ def told(reranker: PictureReranker) -> str:
     """Return a line with what was reranked, and its cost."""
     usage = reranker.usage
     cost = f"{counted(usage.requests, 'requests')}, {counted(usage.total_tokens, 'tokens')}"
-    return f"reranked up to {reranker.candidates} nearest pictures a question: {cost}"
+    return f"reranked up to {reranker.candidates} nearest images per query: {cost}"
 
 
 @contextmanager
@@ -38,11 +38,11 @@ def reranking(
         yield None
         return
     if kind == "video":
-        raise ConfigError("--rerank orders pictures: a local video can be sent to no rerank model")
+        raise ConfigError("--rerank works with images only: no rerank model accepts a local video")
     with ExitStack() as stack:
         reranker = stack.enter_context(_reranker(model, folder, options, stack))
         if reranker.model_info.max_images is None:
-            raise ConfigError(f"{model} reranks texts only; use 'qwen3-vl-rerank' for pictures")
+            raise ConfigError(f"{model} reranks texts only; use 'qwen3-vl-rerank' for images")
         yield PictureReranker(reranker)
 
 

@@ -25,7 +25,7 @@ def reach(url: str, *, proxy: str | None, seconds: float) -> Verdict:
         seconds: Limit for all of it; the lookup of a name has no limit of its own.
     """
     if proxy is not None and proxy.startswith("socks"):
-        return "note", "not tried: the way leads through a SOCKS proxy"
+        return "note", "not checked: the connection goes through a SOCKS proxy"
     verdicts: list[Verdict] = []
     place = urlsplit(url)
     worker = threading.Thread(target=lambda: verdicts.append(_tried(place, proxy, seconds)), daemon=True)
@@ -36,7 +36,7 @@ def reach(url: str, *, proxy: str | None, seconds: float) -> Verdict:
 
 def _silent(place: SplitResult, proxy: str | None, seconds: float) -> Verdict:
     ways = "set HTTPS_PROXY" if proxy is None else f"correct {proxy_variable(place.geturl())}"
-    return "fix", f"{place.hostname} did not answer within {seconds:g} s: look at the firewall, or {ways}"
+    return "fix", f"{place.hostname} did not answer within {seconds:g} s: check the firewall, or {ways}"
 
 
 def _tried(place: SplitResult, proxy: str | None, seconds: float) -> Verdict:
@@ -46,8 +46,8 @@ def _tried(place: SplitResult, proxy: str | None, seconds: float) -> Verdict:
         connection.connect()
     except ssl.SSLCertVerificationError as error:
         return "fix", (
-            f"the certificate of {place.hostname} is not trusted ({error.verify_message}): if a proxy in between "
-            "has one of its own, point SSL_CERT_FILE to it"
+            f"the certificate of {place.hostname} is not trusted ({error.verify_message}): if a proxy between "
+            "uses its own certificate, set SSL_CERT_FILE to its CA file"
         )
     except TimeoutError:
         return _silent(place, proxy, seconds)
@@ -55,11 +55,11 @@ def _tried(place: SplitResult, proxy: str | None, seconds: float) -> Verdict:
         host = _address(urlsplit(proxy)) if proxy else place.hostname
         return (
             "fix",
-            f"the name {host} cannot be looked up: look at the network, DNS, --region or the base URL",
+            f"the name {host} cannot be resolved: check the network, DNS, --region or the base URL",
         )
     except ConnectionRefusedError:
         what = f"the proxy {_address(urlsplit(proxy))}" if proxy else _address(place)
-        return "fix", f"nothing listens at {what}: start it, or correct the proxy or the base URL"
+        return "fix", f"nothing listens at {what}: start the server, or correct the proxy or the base URL"
     except HTTPException as error:
         variable = proxy_variable(place.geturl())
         return "fix", f"the proxy does not speak HTTP ({type(error).__name__}): correct {variable}"

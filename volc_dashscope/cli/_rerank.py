@@ -82,7 +82,7 @@ class RerankOptions:
             encoding=self.encoding,
         )
         if source.encoding is not None and self.encoding is None:
-            note(f"{source.path.name} is read as {source.encoding}; --encoding says otherwise")
+            note(f"{source.path.name} is read as {source.encoding}; to change it, pass --encoding")
         return source
 
     def reranker(self, cache: SQLiteCache | None) -> Reranker:
@@ -112,18 +112,19 @@ def rerank(**options: Any) -> None:
     Rank the documents of every query in PAIRS into a Parquet file.
 
     PAIRS is a table (CSV, TSV, JSONL, Parquet) with a query and a document in each row, or a list of documents. Rows of
-    one query stand together and go into one request: scores of two requests cannot be compared. The key comes from
-    DASHSCOPE_API_KEY. What is finished is saved at once; the same command goes on with it, after Ctrl-C and after a
-    crash.
+    one query must be adjacent and go into one request, because scores of two requests cannot be compared. The key comes
+    from DASHSCOPE_API_KEY. Finished queries are saved at once: after Ctrl-C or a crash, run the same command again to
+    continue.
 
     \b
     Examples:
       volc-dashscope rerank pairs.csv -m qwen3-rerank -o ranked.parquet --top-n 10
-      volc-dashscope rerank pairs.jsonl -m qwen3-vl-rerank --image-column photo -o ranked.parquet
+      volc-dashscope rerank pairs.csv -m qwen3-vl-rerank -o ranked.parquet \\
+          --image-column photo
     """
     given = RerankOptions(**options)
     if given.output is None and not given.dry_run:
-        raise click.UsageError("say where the scores go: -o out.parquet")
+        raise click.UsageError("the output is missing: pass -o out.parquet")
     with errors_told(as_json=given.as_json, hint=how_to_resume()):
         source = given.opened()
         if given.dry_run:

@@ -42,12 +42,12 @@ class _Question:
     "--image",
     "picture",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Search by this picture.",
+    help="Search by this image.",
 )
 @click.option(
     "--fused",
     is_flag=True,
-    help="Combine TEXT and --image into one query: this picture, changed as TEXT says.",
+    help="Combine TEXT and --image into one query: this image, changed as TEXT says.",
 )
 @click.option("--top", type=click.IntRange(1), default=5, show_default=True, help="Number of results.")
 @click.option(
@@ -56,7 +56,7 @@ class _Question:
 @click.option(
     "--rerank",
     type=PICTURE_RERANK_MODEL_NAME,
-    help="Rerank the nearest pictures with this model, such as qwen3-vl-rerank.",
+    help="Rerank the nearest images with this model, such as qwen3-vl-rerank.",
 )
 @click.option(
     "--html", type=click.Path(path_type=Path, dir_okay=False), help="Also write the results as an HTML page."
@@ -74,9 +74,9 @@ def search(
     **options: Any,
 ) -> None:
     """
-    Rank the pictures and videos of FOLDER by TEXT, by a picture, or by both.
+    Search the images and videos of FOLDER by text, by image, or by both.
 
-    The first search embeds the folder; later ones pay only for new and changed files. Vectors are kept in
+    The first search embeds the folder; later searches embed only new and changed files. Vectors are stored in
     FOLDER/.volc-dashscope, or in --store.
 
     \b
@@ -90,7 +90,7 @@ def search(
     questions = list(_questions(texts, picture, fused=fused))
     chosen = FolderOptions(**options)
     with errors_told(
-        as_json=chosen.as_json, hint="what is finished is saved; the same command goes on with it"
+        as_json=chosen.as_json, hint="finished work is saved; run the same command again to continue"
     ):
         items = [question.item() for question in questions]
         with (
@@ -113,14 +113,14 @@ def search(
 
 def _questions(texts: Sequence[str], picture: Path | None, *, fused: bool) -> Iterator[_Question]:
     if not texts and picture is None:
-        raise click.UsageError("say what to look for: a text, --image, or both")
+        raise click.UsageError("the query is missing: pass a text, --image, or both")
     if fused:
         if len(texts) != 1 or picture is None:
-            raise click.UsageError("--fused takes one text and one --image")
+            raise click.UsageError("--fused needs one text and one --image")
         yield _Question(texts[0], picture)
         return
     if not all(texts):
-        raise click.UsageError("a text is empty")
+        raise click.UsageError("the text is empty")
     yield from (_Question(text) for text in texts)
     if picture is not None:
         yield _Question(picture=picture)
@@ -155,7 +155,7 @@ def _show(
             f"{len(album):,} pictures and videos of {album.folder.resolve().name}, {client.model_info.name}"
         )
         try:
-            write_gallery(html, title="What was found", note=about, rankings=rankings)
+            write_gallery(html, title="Search results", note=about, rankings=rankings)
         except OSError as error:
             raise ConfigError(f"{str(html)!r} cannot be written ({error.strerror})") from error
         note(f"gallery: {html}")

@@ -26,16 +26,16 @@ _HOST = "127.0.0.1"
 @click.option(
     "--rerank",
     type=PICTURE_RERANK_MODEL_NAME,
-    help="Rerank the nearest pictures with this model, such as qwen3-vl-rerank.",
+    help="Rerank the nearest images with this model, such as qwen3-vl-rerank.",
 )
 @folder_options
 def serve(folder: Path, port: int, show: bool, rerank: str | None, **options: Any) -> None:
     """
-    Open a page to search FOLDER on, until Ctrl-C.
+    Serve a web page that searches FOLDER, until Ctrl-C.
 
-    Type a text, drop a picture, or both; see a ranking with scores, and a map of the collection. Only this machine
-    can reach it (127.0.0.1), and it shows only the pictures and videos of FOLDER. Each new question is one request
-    to the service, and one more with --rerank; the folder itself is embedded as `search` does it.
+    The page takes a text, an image, or both, and shows a ranking with scores and a map of the collection. Only this
+    machine can reach it (127.0.0.1), and it shows only images and videos of FOLDER. Each new query is one request to
+    the service, and one more with --rerank. The folder is embedded as by `search`.
 
     \b
     Examples:
@@ -44,7 +44,7 @@ def serve(folder: Path, port: int, show: bool, rerank: str | None, **options: An
     """
     chosen = FolderOptions(**options)
     with errors_told(
-        as_json=chosen.as_json, hint="what is finished is saved; the same command goes on with it"
+        as_json=chosen.as_json, hint="finished work is saved; run the same command again to continue"
     ):
         try:
             import uvicorn

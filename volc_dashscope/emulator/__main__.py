@@ -18,7 +18,7 @@ def seconds(text: str) -> float:
     """Return `50ms`, `0.05s` or `0.05` in seconds."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s)?", text.strip())
     if match is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is no duration; write 50ms or 0.05s")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a duration; examples: 50ms, 0.05s")
     return float(match[1]) / (1000 if match[2] == "ms" else 1)
 
 
@@ -37,12 +37,27 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
         prog="python -m volc_dashscope.emulator",
         description="Emulate the embedding protocols of Volcengine Ark and Alibaba DashScope on 127.0.0.1.",
     )
-    parser.add_argument("--port", type=int, default=8765, help="0 takes a free one (default %(default)s)")
-    parser.add_argument("--rpm", type=float, help="requests a minute for each model")
-    parser.add_argument("--tpm", type=float, help="tokens a minute for each model")
-    parser.add_argument("--latency", type=seconds, default=0.0, help="how long each answer takes, e.g. 50ms")
-    parser.add_argument("--faults", type=plan, help="what goes wrong, e.g. 429:5%%,reset:2%%")
-    parser.add_argument("--seed", type=int, default=0, help="fixes what chance decides")
+    parser.add_argument(
+        "--port", type=int, default=8765, help="port; 0 picks a free one (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--rpm", type=float, help="rate limit of each model, in requests per minute (default: none)"
+    )
+    parser.add_argument(
+        "--tpm", type=float, help="rate limit of each model, in tokens per minute (default: none)"
+    )
+    parser.add_argument(
+        "--latency",
+        type=seconds,
+        default=0.0,
+        help="delay before each reply, for example 50ms (default: none)",
+    )
+    parser.add_argument(
+        "--faults", type=plan, help="failures and their shares, for example 429:5%%,reset:2%%"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, help="random seed of the failures (default: %(default)s)"
+    )
     return parser.parse_args(argv)
 
 

@@ -186,7 +186,7 @@ def parse(text: str) -> dict[str | Fault, float]:
         except ValueError:
             value = -1.0
         if not found or not 0 <= value <= 1:
-            raise ValueError(f"{piece!r} is no fault; write it like 429:5%")
+            raise ValueError(f"{piece!r} is not a fault; example: 429:5%")
         plan[Fault(kind.strip())] = value
     return plan
 

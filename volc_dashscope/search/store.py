@@ -57,7 +57,7 @@ def store_folder(folder: Path, host: str, *, root: Path | None = None) -> Path:
         if root is None and not ignore.exists():
             ignore.write_text("*\n", encoding="utf-8")
     except OSError as error:
-        words = f"{str(home)!r} cannot be written ({error.strerror}); say where vectors may be kept: --store"
+        words = f"{str(home)!r} cannot be written ({error.strerror}); choose a folder for the vectors with --store"
         raise ConfigError(words) from error
     return place
 
@@ -99,12 +99,14 @@ def open_album(
     """
     source = _source(folder, scan)
     if not count_rows(source):
-        raise InputError(f"folder {folder.name!r} holds no images and no videos")
+        raise InputError(f"folder {folder.name!r} has no images and no videos")
     output = _output(client, store)
     anew = refresh or not is_up_to_date(source, output, client)
     report = embed_file(source, output, model=client, watch=watch, stop=stop, restart=anew)
     if report.state != "done":
-        raise InputError(f"folder {folder.name!r} is not embedded whole yet; the same command goes on")
+        raise InputError(
+            f"folder {folder.name!r} is not fully embedded yet; run the same command again to continue"
+        )
     try:
         return _read(output, folder)
     except DamagedOutputError:
