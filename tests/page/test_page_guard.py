@@ -225,7 +225,7 @@ def test_a_deleted_file_is_told(own_page):
 
     reply = page.get(f"/file/{place}")
 
-    assert (404, "the file is not in the folder any more") == (reply.status_code, reply.json()["error"])
+    assert (404, "the file is no longer in the folder") == (reply.status_code, reply.json()["error"])
 
 
 def test_the_page_loads_nothing_from_elsewhere_and_has_no_inline_code(page):

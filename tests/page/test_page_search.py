@@ -90,8 +90,8 @@ def test_a_kind_and_a_number_bound_the_ranking(page):
 
 
 WRONG = {
-    "nothing": ({}, b"", 400, "a text, a picture, or both"),
-    "blank": ({"text": "  "}, b"", 400, "a text, a picture, or both"),
+    "nothing": ({}, b"", 400, "a text, an image, or both"),
+    "blank": ({"text": "  "}, b"", 400, "a text, an image, or both"),
     "kind": ({"text": "x", "kind": "sound"}, b"", 400, "kind"),
     "top": ({"text": "x", "top": "501"}, b"", 400, "top"),
     "no entry": ({"like": "9"}, b"", 400, "like"),

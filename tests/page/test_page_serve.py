@@ -46,9 +46,9 @@ def test_it_serves_this_machine_only_until_ctrl_c(tmp_path):
     assert told["url"].startswith("http://127.0.0.1:")
     assert (9, 200) == (told["files"], page.status_code)
     assert "red" in album["entries"][found[0]["place"]]["name"]
-    assert (0, "stand-ins", False) == (
+    assert (0, "not by a model", False) == (
         process.returncode,
-        "stand-ins" if "stand-ins" in err else err,
+        "not by a model" if "not by a model" in err else err,
         "Traceback" in err,
     )
 

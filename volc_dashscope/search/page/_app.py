@@ -159,7 +159,7 @@ class _Page:
     def _at(self, request: Request) -> Entry:
         place: int = request.path_params["place"]
         if place >= len(self._album):
-            raise HTTPException(404, "there is no such file in the album")
+            raise HTTPException(404, "there is no such file in the collection")
         return self._album.entries[place]
 
     def _entry(self, place: int, entry: Entry) -> dict[str, Any]:
@@ -192,7 +192,9 @@ def _failed(request: Request, error: Exception) -> Response:
 
 def _broken(request: Request, error: Exception) -> Response:
     # Starlette raises it again after this reply, so that it is in the terminal.
-    return JSONResponse({"error": "the page itself failed; the terminal says how"}, status_code=500)
+    return JSONResponse(
+        {"error": "the server of this page failed; the terminal shows the error"}, status_code=500
+    )
 
 
 def language_of(accepted: str, chosen: str | None) -> str:

@@ -54,7 +54,7 @@ class Uploads:
             yield
             return
         if self._running >= _MOST_UPLOADS:
-            words = f"{_MOST_UPLOADS} pictures are being searched with already; try again in a moment"
+            words = f"{_MOST_UPLOADS} image searches are already running; try again in a moment"
             raise HTTPException(503, words, {"Connection": "close"})
         self._running += 1
         try:
@@ -99,7 +99,7 @@ async def read_question(request: Request, album: Album, most: int, seconds: floa
     given = request.query_params
     text, kind = given.get("text", "").strip(), given.get("kind") or None
     if kind not in (None, "image", "video"):
-        raise HTTPException(400, "kind is image, video, or nothing")
+        raise HTTPException(400, "kind must be image, video or empty")
     question = Question(
         text=text[:LONGEST_TEXT],
         shortened=len(text) > LONGEST_TEXT,
@@ -109,7 +109,7 @@ async def read_question(request: Request, album: Album, most: int, seconds: floa
         top=_number(given, "top", _MOST_RESULTS) or 60,
     )
     if not question.text and not question.picture and question.like is None:
-        raise HTTPException(400, "say what to look for: a text, a picture, or both")
+        raise HTTPException(400, "the query is missing: pass a text, an image, or both")
     return question
 
 
@@ -205,7 +205,7 @@ def _image(data: bytes) -> Image:
 
 
 async def _body(request: Request, most: int, seconds: float) -> bytes:
-    words = f"the picture is larger than {most / 1e6:.0f} MB, the most that can be searched with"
+    words = f"the image is larger than {most / 1e6:.0f} MB, the largest size for a search"
     said = request.headers.get("content-length", "0")
     if not said.isdigit() or len(said) > 15 or int(said) > most:
         raise HTTPException(413, words)
@@ -217,7 +217,7 @@ async def _body(request: Request, most: int, seconds: float) -> bytes:
                 if len(found) > most:
                     raise HTTPException(413, words)
     except TimeoutError as error:
-        raise HTTPException(408, "the picture did not come in time", {"Connection": "close"}) from error
+        raise HTTPException(408, "the image did not arrive in time", {"Connection": "close"}) from error
     return bytes(found)
 
 

@@ -49,7 +49,7 @@ def file_reply(album: Album, entry: Entry, ranges: str | None) -> Response:
     try:
         media = sniff(file.read(HEAD_BYTES))
         if media is None or media.kind != entry.kind:
-            raise HTTPException(404, "the file is no picture or video any more")
+            raise HTTPException(404, "the file is no longer an image or video")
         size = file.seek(0, 2)
         first, last = _span(ranges, size)
         file.seek(first)
@@ -73,7 +73,7 @@ def thumbnail_reply(album: Album, entry: Entry) -> Response:
     """
     drawn = _thumbnail(album.folder, album.path(entry), edition(album, entry))
     if drawn is None:
-        raise HTTPException(404, "there is no small picture of this file")
+        raise HTTPException(404, "there is no preview of this file")
     return Response(drawn, headers=_KEPT, media_type="image/webp")
 
 
@@ -81,7 +81,7 @@ def _opened(album: Album, entry: Entry) -> BinaryIO:
     try:
         return open_fenced(album.path(entry), album.folder)
     except InputError as error:
-        raise HTTPException(404, "the file is not in the folder any more") from error
+        raise HTTPException(404, "the file is no longer in the folder") from error
 
 
 def _span(ranges: str | None, size: int) -> tuple[int, int]:
@@ -90,7 +90,7 @@ def _span(ranges: str | None, size: int) -> tuple[int, int]:
         return 0, size - 1
     found = re.match(r"bytes=(\d{0,18})-(\d{0,18})", ranges, re.ASCII)
     if found is None or not (found[1] or found[2]):
-        raise HTTPException(416, "the range is not one of bytes")
+        raise HTTPException(416, "the range is not a byte range")
     if not found[1]:
         first, last = max(0, size - int(found[2])), size - 1
     else:

@@ -54,9 +54,9 @@ def _stranger(headers: Headers) -> str | None:
     # (`evil@127.0.0.1`), and who reads them next may pick the other part.
     hosts = headers.getlist("host")
     if len(hosts) != 1 or not _HOST.fullmatch(hosts[0]):
-        return "this page answers to 127.0.0.1 and localhost only"
+        return "this page answers on 127.0.0.1 and localhost only"
     origins = headers.getlist("origin")
     # A foreign page could send a search, which is billed, although it cannot read the answer.
     if origins and origins != [f"http://{hosts[0]}"]:
-        return "this page takes no requests from other pages"
+        return "this page accepts no requests from other sites"
     return None
