@@ -140,8 +140,9 @@ class SQLiteCache(MutableMapping[str, bytes]):
         """
         if max_age is None and max_bytes is None:
             raise InputError("prune needs max_age or max_bytes")
-        if any(number is not None and not number >= 0 for number in (max_age, max_bytes)):
-            raise InputError("max_age and max_bytes must be 0 or more")
+        for number in (max_age, max_bytes):
+            if number is not None and not (isinstance(number, int | float) and number >= 0):
+                raise InputError(f"max_age and max_bytes must be numbers from 0, got {number!r}")
         with self._connected() as db:
             before = int(db.execute("SELECT count(*) FROM vectors").fetchone()[0])
             if max_age is not None:

@@ -279,6 +279,20 @@ def test_a_path_that_no_file_has_is_an_error_of_ours(pairs, open_path, path, wor
         open_path(path, pairs)
 
 
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [({"watch": 3}, "watch must be a function"), ({"stop": "now"}, "stop must be a")],
+    ids=str,
+)
+def test_what_cannot_be_called_is_refused_before_anything_is_sent(inside, tmp_path, call, words):
+    write_lines(tmp_path / "t.txt", texts(3))
+
+    with pytest.raises(ConfigError, match=words):
+        _go_on(inside, tmp_path, **call)
+
+    assert 0 == len(inside.emulator.ledger)
+
+
 @pytest.mark.parametrize("name", ["open_source", "batch, submit"])
 @pytest.mark.parametrize("kind", ["pipe", "device"])
 def test_a_pipe_or_a_device_is_not_waited_for(tmp_path, name, kind):

@@ -15,7 +15,7 @@ from bulk_runs import ARK, TEXT, VL, D, errors, rows, texts, vectors, write_line
 from paintings import MP4, painted
 
 from volc_dashscope import ConfigError, Fused, Image, InputError, Video
-from volc_dashscope.bulk import Columns, Report, count_rows, embed_file, open_source, preview
+from volc_dashscope.bulk import Columns, PairColumns, Report, count_rows, embed_file, open_source, preview
 from volc_dashscope.emulator import Request, Response
 from volc_dashscope.inputs import lone_surrogate
 
@@ -340,6 +340,7 @@ def _twice() -> bytes:
         ("t.csv", b"a,b,a\n1,2,3\n", {"columns": Columns(text=("a",))}, InputError, "several columns 'a'"),
         ("t.parquet", _twice(), {}, InputError, "several columns 'text'"),
         ("t.txt", b"x\n", {"encoding": "rot13"}, ConfigError, "none of texts"),
+        ("t.txt", b"x\n", {"encoding": 3}, ConfigError, "encoding 3 is not known"),
         ("t.csv", b"x\n", {"encoding": "undefined"}, ConfigError, "none of texts"),
         ("t.parquet", b"no Parquet", {}, InputError, "cannot be read as Parquet"),
         ("t.txt", b"x\n", {"columns": Columns(text=("c",))}, ConfigError, "has no columns"),
@@ -357,6 +358,7 @@ def _twice() -> bytes:
         "named",
         "arrow",
         "bytes",
+        "number",
         "no encoding",
         "not Parquet",
         "text",
@@ -374,6 +376,13 @@ def test_a_source_that_is_none_is_refused_as_a_whole(inside, tmp_path, name, con
 
     assert 0 == len(inside.emulator.ledger)
     assert not (tmp_path / "out.parquet").exists()
+
+
+@pytest.mark.parametrize("kind", ["text", "image", "video"])
+@pytest.mark.parametrize("make", [Columns, PairColumns], ids=["columns", "pairs"])
+def test_one_name_is_no_list_of_columns(make, kind):
+    with pytest.raises(ConfigError, match=f"{kind} must be a tuple of column names, got 'ab'"):
+        make(**{kind: "ab"})
 
 
 UNCLOSED = {

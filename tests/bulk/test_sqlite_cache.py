@@ -222,7 +222,9 @@ def test_prune_gives_room_back_to_the_disk(cache):
     assert cache.stats().file_bytes < before / 10
 
 
-@pytest.mark.parametrize("limits", [{}, {"max_age": -1}, {"max_bytes": -1}, {"max_age": float("nan")}])
+@pytest.mark.parametrize(
+    "limits", [{}, {"max_age": -1}, {"max_bytes": -1}, {"max_age": float("nan")}, {"max_age": "1d"}]
+)
 def test_prune_wants_to_be_told_what(cache, limits):
     with pytest.raises(InputError):
         cache.prune(**limits)

@@ -24,7 +24,7 @@ from volc_dashscope.bulk._report import ProgressCallback, Report, State
 from volc_dashscope.bulk._sources import Source, open_source
 from volc_dashscope.bulk._submitted import SubmittedFile, SubmittedFiles
 from volc_dashscope.bulk._vectors import VectorRows
-from volc_dashscope.bulk._work import worded
+from volc_dashscope.bulk._work import check_callbacks, worded
 from volc_dashscope.errors import ConfigError, InputError
 from volc_dashscope.jobs import BatchJobs, FileJobs
 
@@ -81,6 +81,7 @@ class _Work:
         watch: ProgressCallback | None,
     ) -> None:
         self._source, self._output, self._jobs, self._spec = source, output, jobs, spec
+        check_callbacks(watch)
         self._watch = watch or (lambda rows, failed, usage: None)
 
     def run(self, *, file_url: str | None, wait: bool, restart: bool) -> Report:

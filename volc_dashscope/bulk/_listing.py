@@ -201,7 +201,7 @@ def encoding_of(place: Path, format: str, given: str | None) -> str | None:
         return None
     try:
         found = codecs.lookup(name).name
-    except LookupError:
+    except (LookupError, TypeError, ValueError):
         raise ConfigError(f"encoding {name!r} is not known; examples: utf-8, gb18030, big5") from None
     try:
         b"a".decode(found)

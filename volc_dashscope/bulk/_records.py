@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from volc_dashscope._media import local_path
-from volc_dashscope.errors import InputError
+from volc_dashscope.errors import ConfigError, InputError
 from volc_dashscope.inputs import Fused, Image, Item, Part, Video, check_text
 
 Kind = Literal["text", "image", "video"]
@@ -55,12 +55,22 @@ class Columns:
         image: The same for images.
         video: The same for videos.
         id: The column of ids; None for one called "id", if there is one, else the number of the row.
+
+    Raises:
+        ConfigError: A single name instead of a tuple.
     """
 
     text: tuple[str, ...] = ()
     image: tuple[str, ...] = ()
     video: tuple[str, ...] = ()
     id: str | None = None
+
+    def __post_init__(self) -> None:
+        for kind in KINDS:
+            names = getattr(self, kind)
+            # One name would be taken for a column of each of its letters.
+            if not isinstance(names, tuple | list) or not all(isinstance(name, str) for name in names):
+                raise ConfigError(f"{kind} must be a tuple of column names, got {names!r}")
 
     @property
     def given(self) -> tuple[tuple[Kind, str], ...]:

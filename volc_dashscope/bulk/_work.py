@@ -15,7 +15,7 @@ from volc_dashscope.bulk._output import begin, complete, report_of
 from volc_dashscope.bulk._parquet import arrow
 from volc_dashscope.bulk._partial import Outcomes, PartialOutput, RowFormat
 from volc_dashscope.bulk._report import ProgressCallback, Report, State
-from volc_dashscope.errors import EmbeddingError, InputError, ServiceUnavailableError
+from volc_dashscope.errors import ConfigError, EmbeddingError, InputError, ServiceUnavailableError
 from volc_dashscope.models import ModelInfo
 from volc_dashscope.results import Usage
 
@@ -88,6 +88,7 @@ class Work:
         stop: threading.Event | None,
     ) -> None:
         arrow()
+        check_callbacks(watch, stop)
         self._source, self._output, self._task = source, output, task
         self._watch = watch
         self._stop = stop or threading.Event()
@@ -224,6 +225,19 @@ class _Finished(NamedTuple):
     rows: int
     are_errors: bool
     usage: Usage
+
+
+def check_callbacks(watch: object, stop: object = None) -> None:
+    """
+    Refuse what cannot be called or set, before a request is paid for.
+
+    Raises:
+        ConfigError: `watch` is no function, or `stop` no event.
+    """
+    if watch is not None and not callable(watch):
+        raise ConfigError(f"watch must be a function, got {type(watch).__name__}")
+    if stop is not None and not callable(getattr(stop, "is_set", None)):
+        raise ConfigError(f"stop must be a threading.Event, got {type(stop).__name__}")
 
 
 class _Doubts:
