@@ -10,6 +10,7 @@ Tokens depend on content only, and nothing here stores the content in text or me
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any, Literal
 from uuid import UUID, uuid5
@@ -138,6 +139,7 @@ class MediaDocument(Document):
         page_content: str | None = None,
         **fields: Any,
     ) -> None:
+        _check_fields(metadata, fields)
         known = dict(metadata or {})
         if item is not None:
             text = media(item, caption, media_uri=media_uri)
@@ -220,6 +222,17 @@ def _check_words(caption: object, media_uri: object) -> None:
         )
     if media_uri.lstrip()[:5].lower() == "data:":
         raise InputError("media_uri is a data URI, so a store would keep the content itself; pass an address")
+
+
+def _check_fields(metadata: object, fields: Mapping[str, object]) -> None:
+    if metadata is not None and not isinstance(metadata, Mapping):
+        raise InputError(f"metadata must be a dict, got {type(metadata).__name__}")
+    unknown = sorted(fields.keys() - Document.model_fields.keys())
+    if unknown:
+        # A plain Document would drop it without a word.
+        raise InputError(
+            f"MediaDocument has no argument {unknown[0]!r}; it has item, caption, media_uri, metadata and id"
+        )
 
 
 def _caption(item: Item) -> str:

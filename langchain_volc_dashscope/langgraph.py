@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from langchain_volc_dashscope.embeddings import ArkEmbeddings, DashScopeEmbeddings
-from volc_dashscope import ConfigError
+from volc_dashscope import ConfigError, InputError
+from volc_dashscope.integrations.settings import each
 
 # Most dimensions of an HNSW index, by column type (pgvector's README).
 _MOST = {"vector": 2_000, "halfvec": 4_000}
@@ -39,8 +40,15 @@ def langgraph_index(
             4,000. None for other stores.
 
     Raises:
-        ConfigError: The length of vectors is unknown, or PostgreSQL cannot index it.
+        ConfigError: The length of vectors is unknown, or PostgreSQL cannot index it, or has no such type.
+        InputError: `fields` is one path instead of a list of paths.
     """
+    if not isinstance(embeddings, ArkEmbeddings | DashScopeEmbeddings):
+        raise ConfigError(
+            f"embeddings must be ArkEmbeddings or DashScopeEmbeddings, got {type(embeddings).__name__}"
+        )
+    if postgres not in (None, *_MOST):
+        raise ConfigError(f"postgres must be 'vector', 'halfvec' or None, got {postgres!r}")
     length = embeddings.dimension
     if length is None:
         raise ConfigError(
@@ -54,11 +62,17 @@ def langgraph_index(
         )
     index: dict[str, Any] = {"dims": length, "embed": _in_one_role(embeddings)}
     if fields is not None:
-        index["fields"] = list(fields)
+        index["fields"] = each(fields, _path, name="fields")
     if postgres is not None:
         index["distance_type"] = "cosine"
         index["ann_index_config"] = {"kind": "hnsw", "vector_type": postgres}
     return index
+
+
+def _path(given: object) -> str:
+    if not isinstance(given, str):
+        raise InputError(f"a path must be str, got {type(given).__name__}")
+    return given
 
 
 def _in_one_role(embeddings: ArkEmbeddings | DashScopeEmbeddings) -> ArkEmbeddings | DashScopeEmbeddings:

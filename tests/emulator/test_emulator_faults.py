@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import re
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -279,3 +283,27 @@ def test_one_connection_carries_many_requests_quickly():
             client.post(PATH, json=BODY)
 
     assert time.perf_counter() - started < 2.0
+
+
+SETTINGS = [
+    *({name: value} for name in ("rpm", "tpm") for value in (0, -1, math.nan, math.inf, "x", True)),
+    *({name: value} for name in ("latency", "job_seconds") for value in (-1, math.nan, "1s", None)),
+    {"ledger_bytes": -1},
+]
+
+
+@pytest.mark.parametrize("settings", SETTINGS, ids=str)
+def test_a_limit_or_time_that_cannot_be_is_refused(settings):
+    with pytest.raises(ValueError, match=rf"{next(iter(settings))} must be a number"):
+        Emulator(**settings)
+
+
+@pytest.mark.parametrize("options", [["--rpm", "0"], ["--tpm", "nan"], ["--rpm=-1"], ["--port", "70000"]])
+@pytest.mark.parametrize("command", ["volc_dashscope.emulator", "volc_dashscope emulator"])
+def test_a_command_with_a_wrong_number_says_so(command, options):
+    line = [sys.executable, "-m", *command.split(), "--port", "0", *options]
+    done = subprocess.run(line, capture_output=True, text=True, timeout=60, check=False)
+
+    assert done.returncode in (1, 2)
+    assert re.search(r"is no limit|65535", done.stderr)
+    assert "Traceback" not in done.stderr

@@ -36,8 +36,8 @@ BREAKAGES = [
     ),
     Breakage(
         "volc_dashscope/_request/workers.py",
-        "with suppress(Empty):",
-        "with suppress(Empty, KeyboardInterrupt):",
+        "with suppress(Empty):\n                return",
+        "with suppress(Empty, KeyboardInterrupt):\n                return",
         "test_ctrl_c_is_heard_in_every_part_of_an_exchange",
     ),
 ]

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -205,23 +206,17 @@ class _ThreadPool(Generic[J, T]):
 
     def _add_worker(self, after: float) -> None:
         worker: _Worker[J] = _Worker(self._stop)
-        worker.thread = threading.Thread(
-            target=self._run_worker, args=(worker, after), name="volc-dashscope", daemon=True
-        )
+        begin = partial(self._run_worker, worker, after)
+        worker.thread = threading.Thread(target=begin, name="volc-dashscope", daemon=True)
         self._workers.append(worker)
         try:
-            if sys.is_finalizing():
-                # Python 3.11 would wait for ever for the thread to begin.
+            if sys.is_finalizing():  # Python 3.11 would wait for ever for the thread to begin
                 raise RuntimeError("the interpreter is shutting down")
             worker.thread.start()
         except RuntimeError as error:
             self._workers.remove(worker)
-            if not self._workers:
-                raise ConfigError(
-                    f"a request needs a thread, and none can be started: {error}; make requests before the program "
-                    "ends, and check the limits on threads and memory"
-                ) from error
-            # The others do its work.
+            if not self._workers:  # else the others do its work
+                raise ConfigError(f"no thread can be started: {error}; check the limit on threads") from error
 
     def next(self) -> Outcome[J, T]:
         # A bounded wait, since on Windows an unbounded one does not notice Ctrl-C.
@@ -259,12 +254,10 @@ class _ThreadPool(Generic[J, T]):
     def resume(self, *, halted: bool) -> int:
         """Let the next jobs start after an error, or take them back; returns how many were taken back."""
         taken = 0
-        while halted:
-            try:
+        with suppress(Empty):
+            while halted:
                 self._queue.get_nowait()
-            except Empty:
-                break
-            taken += 1
+                taken += 1
         self._clear.set()
         return taken
 

@@ -28,8 +28,16 @@ def _read(read: Callable[[str], Any]) -> Callable[..., Any]:
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=8765, show_default=True, help="Port; 0 picks a free one."
 )
-@click.option("--rpm", type=float, help="Rate limit of each model, in requests per minute. Default: none.")
-@click.option("--tpm", type=float, help="Rate limit of each model, in tokens per minute. Default: none.")
+@click.option(
+    "--rpm",
+    callback=_read(console.limit),
+    help="Rate limit of each model, in requests per minute. Default: none.",
+)
+@click.option(
+    "--tpm",
+    callback=_read(console.limit),
+    help="Rate limit of each model, in tokens per minute. Default: none.",
+)
 @click.option(
     "--latency",
     default="0",

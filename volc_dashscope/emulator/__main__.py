@@ -22,6 +22,19 @@ def seconds(text: str) -> float:
     return float(match[1]) / (1000 if match[2] == "ms" else 1)
 
 
+def limit(text: str) -> float:
+    """Return a number of requests or tokens a minute."""
+    try:
+        found = float(text)
+    except ValueError:
+        found = 0.0
+    if not 0 < found < float("inf"):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no limit; write a number above 0, or leave it out for none"
+        )
+    return found
+
+
 def plan(text: str) -> str:
     """Return a fault plan that is known to be readable."""
     try:
@@ -41,10 +54,10 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
         "--port", type=int, default=8765, help="port; 0 picks a free one (default: %(default)s)"
     )
     parser.add_argument(
-        "--rpm", type=float, help="rate limit of each model, in requests per minute (default: none)"
+        "--rpm", type=limit, help="rate limit of each model, in requests per minute (default: none)"
     )
     parser.add_argument(
-        "--tpm", type=float, help="rate limit of each model, in tokens per minute (default: none)"
+        "--tpm", type=limit, help="rate limit of each model, in tokens per minute (default: none)"
     )
     parser.add_argument(
         "--latency",
@@ -86,9 +99,10 @@ def started(options: argparse.Namespace) -> Emulator:
     )
     try:
         return emulator.start(options.port)
-    except OSError as error:
+    except (OSError, OverflowError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "ports are 0 to 65535"
         raise PortError(
-            f"port {options.port} cannot be used ({error.strerror}); take another with --port, or 0 for any"
+            f"port {options.port} cannot be used ({reason}); take another with --port, or 0 for any"
         ) from error
 
 

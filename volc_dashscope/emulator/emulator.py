@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from types import TracebackType
@@ -42,6 +43,9 @@ class Emulator:
         job_seconds: How long file jobs and batches take.
         batch_errors_in_output: Failed lines of a batch go to its output file, as a live report has it.
         ledger_bytes: Request bodies that the ledger keeps, in bytes; of older ones it keeps the digest.
+
+    Raises:
+        ValueError: A limit of nothing, a negative time, a fault that does not exist.
     """
 
     def __init__(
@@ -58,6 +62,12 @@ class Emulator:
         ledger_bytes: int = MAX_BODY_BYTES,
         clock: Callable[[], float] = time.time,
     ) -> None:
+        for name, amount in (("rpm", rpm), ("tpm", tpm)):
+            if amount is not None:
+                _check(name, amount, above=True)
+        _check("latency", latency)
+        _check("job_seconds", job_seconds)
+        _check("ledger_bytes", ledger_bytes)
         self.app = App(
             clock=clock,
             faults=faults if isinstance(faults, Faults) else Faults(faults, seed=seed),
@@ -145,3 +155,10 @@ class Emulator:
     def compatible_url(self) -> str:
         """Base URL of DashScope's OpenAI-compatible routes."""
         return f"{self.url}/compatible-mode/v1"
+
+
+def _check(name: str, amount: float, *, above: bool = False) -> None:
+    is_number = isinstance(amount, int | float) and not isinstance(amount, bool) and math.isfinite(amount)
+    if not is_number or amount < 0 or (above and amount == 0):
+        least = "more than 0, or None" if above else "0 or more"
+        raise ValueError(f"{name} must be a number, {least}; got {amount!r}")

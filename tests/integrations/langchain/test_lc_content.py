@@ -109,6 +109,14 @@ def test_a_caption_or_address_of_another_type_is_refused(make, words):
         make(Image.from_bytes(PICTURE), **words)
 
 
+@pytest.mark.parametrize("words", [{"metadata": "x"}, {"metadata": [1]}, {"captoin": "a chair"}])
+def test_an_argument_that_would_be_lost_is_refused(words):
+    with pytest.raises(
+        InputError, match=r"metadata must be a dict|no argument 'captoin'; it has item, caption"
+    ):
+        MediaDocument(Image.from_bytes(PICTURE), **words)
+
+
 @pytest.fixture
 def langsmith() -> Iterator[tuple[LangChainTracer, list[bytes]]]:
     """Return a tracer, and everything it has sent."""

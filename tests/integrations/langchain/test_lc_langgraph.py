@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from langchain_volc_dashscope import ArkEmbeddings, DashScopeEmbeddings, langgraph_index
-from volc_dashscope import ConfigError
+from volc_dashscope import ConfigError, InputError
 
 V4 = "text-embedding-v4"
 
@@ -61,3 +61,18 @@ def test_a_model_of_unknown_length_is_refused(inside, embed_model_of):
 
     with pytest.raises(ConfigError, match="pass dimensions="):
         langgraph_index(unknown)
+
+
+@pytest.mark.parametrize("fields", ["text", {"text": 1}, {"text"}, [1]])
+def test_one_path_or_what_is_no_path_is_refused(fields):
+    """`list` would take a word apart, and the store would look for the letters."""
+    with pytest.raises(InputError, match=r"fields must be a list|a path must be str"):
+        langgraph_index(DashScopeEmbeddings(model="text-embedding-v4", api_key="k"), fields=fields)
+
+
+@pytest.mark.parametrize(("embeddings", "postgres"), [("text-embedding-v4", None), (None, "bit")])
+def test_other_embeddings_and_other_columns_are_refused(embeddings, postgres):
+    made = embeddings or DashScopeEmbeddings(model="text-embedding-v4", api_key="k")
+
+    with pytest.raises(ConfigError, match=r"must be"):
+        langgraph_index(made, postgres=postgres)
