@@ -443,7 +443,7 @@ def test_a_result_that_is_cut_short_is_a_bad_reply(inside):
 
 BAD_VECTORS = {
     "another dimension": ([[1.0, 2.0]], "length 2 instead of 1536"),
-    "not finite": ([["x"]], "not a flat list of numbers"),
+    "not finite": ([["x"] * 1536], "not a flat list of numbers"),
     "infinite": ([[1e39, *[0.0] * 1535]], "not finite"),
     "twice": ([None, None], "appears twice"),
 }
