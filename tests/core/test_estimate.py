@@ -350,7 +350,7 @@ REFUSALS: dict[str, tuple[Any, dict[str, Any], type[Exception], str]] = {
     "second-item": (["text", _sized(5, 5)], {"model": VISION}, InputError, "item 1: image is 5x5"),
     "media-for-text": ([_sized(50, 50)], {"model": TEXT}, InputError, "item 0: .*embeds text"),
     "route": (["text"], {"model": VISION, "route": "batch"}, ConfigError, "no route 'batch'"),
-    "level": (["text"], {"model": VISION, "res_level": 1}, ConfigError, "no res_level"),
+    "level": (["text"], {"model": VISION, "res_level": 1}, ConfigError, "does not support res_level"),
     "local-video": ([Video.from_bytes(MP4)], {"model": PLUS}, InputError, "public URL only"),
 }
 
