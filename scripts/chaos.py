@@ -64,7 +64,7 @@ NUMBERS = (
         _FLOW,
     ),
     (f"{_LIMITS}/retry.py", "_FIRST_SECONDS = 3, 10.0", "_FIRST_SECONDS = 3, 20.0", _FLOW),
-    ("volc_dashscope/_request/workers.py", "_RAMP = 0.032", "_RAMP = 0.0", "tests/core/test_fan_out.py"),
+    ("volc_dashscope/_request/workers.py", "RAMP = 0.032", "RAMP = 0.0", "tests/core/test_fan_out.py"),
     (
         "volc_dashscope/_http/transport.py",
         "_KEPT = 30.0",

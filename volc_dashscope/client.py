@@ -412,22 +412,28 @@ class AsyncClient(_ClientBase, AsyncLifecycle):
         into: list[list[float]] | None = None,
     ) -> EmbeddingResult:
         """As `Client._embed`, awaited."""
+        from volc_dashscope._request.tasks import (
+            arun_jobs,
+        )  # needs asyncio, which a client of threads does without
+
         call, spec = self._call(items, text_type, output_type, on_error, keep)
         observer = self._telemetry(spec)
         transport = await self._pool.async_transport()
-        outcomes = afan_out(
-            call.scheduler,
-            lambda batch: arun(self._flow(batch, spec, observer), transport),
-            inline=call.single,
-            while_waiting=call.while_waiting,
-        )
         with progress_bar(call.count, lambda: call.finished, shown=progress) as show:
+
+            def handle(number: int, batch: Batch, outcome: Rows | BaseException) -> None:
+                call.handle(number, batch, outcome)
+                if show is not None:
+                    show()
+
             try:
-                async with aclosing(outcomes):
-                    async for ended in outcomes:
-                        call.handle(*ended)
-                        if show is not None:
-                            show()
+                await arun_jobs(
+                    call.scheduler,
+                    lambda batch: arun(self._flow(batch, spec, observer), transport),
+                    handle,
+                    inline=call.single,
+                    while_waiting=call.while_waiting,
+                )
             finally:
                 call.write()
         self._usage_counter.add(call.usage)

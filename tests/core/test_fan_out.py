@@ -13,6 +13,7 @@ import pytest
 
 from volc_dashscope._http import Interrupted, Watch
 from volc_dashscope._request.scheduler import Scheduler
+from volc_dashscope._request.tasks import arun_jobs
 from volc_dashscope._request.workers import afan_out, fan_out, run_jobs
 
 both_kinds = pytest.mark.parametrize("kind", ["threads", "tasks"])
@@ -317,3 +318,122 @@ def test_a_job_that_is_over_its_time_is_ended_for_its_thread():
 
     assert [0, 2, 3, 4, 5] == sorted(job for job, outcome in seen.items() if job == outcome)
     assert "late" == str(seen[1])
+
+
+def _run_in_tasks(
+    scheduler: Scheduler[int], seconds: float, see: Callable[[int, Any], object], **how: Any
+) -> tuple[list[int], int]:
+    """Do jobs that take so long by tasks; return those that were begun, in order, and the tasks that are left."""
+    begun: list[int] = []
+
+    async def work(job: int) -> int:
+        begun.append(job)
+        await asyncio.sleep(seconds)
+        if job % 7 == 3:
+            raise LookupError
+        return job
+
+    def handle(number: int, job: int, outcome: object) -> None:
+        scheduler.finish(number)
+        see(job, outcome)
+
+    async def main() -> int:
+        try:
+            await asyncio.wait_for(arun_jobs(scheduler, work, handle, **how), 10)
+        finally:
+            left.append(len(asyncio.all_tasks()) - 1)
+        return left[0]
+
+    left: list[int] = []
+    return begun, asyncio.run(main())
+
+
+def test_tasks_handle_each_outcome_and_leave_none_behind():
+    seen: dict[int, object] = {}
+
+    begun, left = _run_in_tasks(Scheduler(range(40), width=4), 0.001, seen.__setitem__)
+
+    assert list(range(40)) == begun == sorted(seen)
+    assert [job for job in range(40) if job % 7 == 3] == [job for job in seen if job != seen[job]]
+    assert 0 == left
+
+
+@pytest.mark.parametrize(("width", "inline"), [(3, False), (1, True)], ids=["tasks", "inline"])
+def test_tasks_run_no_more_jobs_at_once_than_may_be_in_flight(width, inline):
+    ahead: list[int] = []
+    allowed = iter([2] * 12 + [width] * 1000)
+    scheduler = Scheduler(range(30), width=width, max_in_flight=lambda: next(allowed))
+    in_flight: list[int] = []
+
+    async def work(job: int) -> int:
+        in_flight.append(job)
+        ahead.append(len(in_flight))
+        await asyncio.sleep(0.002)
+        in_flight.remove(job)
+        return job
+
+    asyncio.run(
+        arun_jobs(scheduler, work, lambda number, job, outcome: scheduler.finish(number), inline=inline)
+    )
+
+    assert 30 == len(ahead)
+    assert width == max(ahead)
+
+
+def test_jobs_that_take_the_place_of_one_are_done_too():
+    seen: list[int] = []
+    scheduler = Scheduler(range(4), width=8)
+
+    async def work(job: int) -> int:
+        await asyncio.sleep(0.001)
+        return job
+
+    def handle(number: int, job: int, outcome: object) -> None:
+        seen.append(job)
+        scheduler.finish(number, [10 * job + 100, 10 * job + 101] if job < 4 else [])
+
+    asyncio.run(arun_jobs(scheduler, work, handle))
+
+    assert [0, 1, 2, 3, 100, 101, 110, 111, 120, 121, 130, 131] == sorted(seen)
+
+
+def test_no_task_starts_a_job_after_a_halt():
+    seen: list[int] = []
+    scheduler = Scheduler(range(50), width=2)
+
+    def see(job: int, outcome: object) -> None:
+        seen.append(job)
+        scheduler.halt()
+
+    begun, left = _run_in_tasks(scheduler, ENOUGH, see)
+
+    assert begun == sorted(seen)
+    assert len(begun) <= 2
+    assert 0 == left
+
+
+def test_tasks_that_are_abandoned_are_cancelled():
+    scheduler = Scheduler(range(50), width=4)
+
+    begun, left = _run_in_tasks(scheduler, 2 * ENOUGH, lambda job, outcome: scheduler.abandon())
+
+    assert 1 < len(begun) <= 4
+    assert 0 == left
+
+
+@pytest.mark.parametrize("inline", [False, True], ids=["tasks", "inline"])
+def test_what_a_handler_of_tasks_raises_ends_the_jobs(inline):
+    def see(job: int, outcome: object) -> None:
+        raise KeyError
+
+    with pytest.raises(KeyError):
+        _run_in_tasks(Scheduler(range(50), width=2), 0.001, see, inline=inline)
+
+
+def test_the_caller_is_called_while_tasks_run():
+    called: list[float] = []
+    scheduler = Scheduler(range(1), width=1)
+
+    _run_in_tasks(scheduler, 0.3, lambda job, outcome: None, while_waiting=lambda: called.append(0.0))
+
+    assert called

@@ -17,9 +17,9 @@ from volc_dashscope.emulator import Response
 
 BREAKAGES = [
     Breakage(
-        "volc_dashscope/_request/workers.py",
-        "            task.cancel()",
-        "            task.get_name()",
+        "volc_dashscope/_request/tasks.py",
+        "                task.cancel()",
+        "                task.get_name()",
         "test_a_cancelled_call_leaves_nothing_open",
     ),
     Breakage(

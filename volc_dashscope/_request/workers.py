@@ -26,9 +26,9 @@ Outcome = tuple[int, J, T | BaseException]
 # The workers of one call start spread over so many seconds. Requests that are sent together are answered together,
 # and each reply then waits while the others are read; and DashScope refuses rates that rise too quickly (its error
 # table).
-_RAMP = 0.032
+RAMP = 0.032
 # Longest time, in seconds, between two looks at the workers: so late do callers notice a closed client.
-_LONGEST_LOOK = 0.25
+LONGEST_LOOK = 0.25
 # The same where a progress bar is updated at each look: often enough to look smooth and to notice a stop at once, and
 # still 0.3 % of a core.
 _QUICK_LOOK = 0.01
@@ -115,7 +115,7 @@ class _JobRun(Generic[J, T]):
     ) -> None:
         self._scheduler, self._handle = scheduler, handle
         self._while_waiting = while_waiting
-        self._longest_look = _LONGEST_LOOK if while_waiting is None else _QUICK_LOOK
+        self._longest_look = LONGEST_LOOK if while_waiting is None else _QUICK_LOOK
         self._pool = _ThreadPool(work, scheduler.width, None, deliver=self._deliver)
         self._running = 0
         self._lock = threading.Lock()
@@ -201,7 +201,7 @@ class _ThreadPool(Generic[J, T]):
 
     def start(self, number: int, job: J, running: int) -> None:
         if len(self._workers) < min(running, self._width):
-            self._add_worker(_RAMP * len(self._workers) / self._width)
+            self._add_worker(RAMP * len(self._workers) / self._width)
         self._queue.put((number, job))
 
     def _add_worker(self, after: float) -> None:
@@ -230,7 +230,7 @@ class _ThreadPool(Generic[J, T]):
     def seconds_to_look(self) -> float:
         """Return in how many seconds to look at the workers at the latest."""
         due = min([worker.watch.due for worker in self._workers], default=math.inf)
-        return min(_LONGEST_LOOK, max(0.001, due - time.monotonic()))
+        return min(LONGEST_LOOK, max(0.001, due - time.monotonic()))
 
     def look(self) -> Outcome[J, T] | None:
         """Return the outcome of a job that is over its time, if there is one."""
@@ -341,7 +341,7 @@ class _Tasks(Generic[J, T]):
         if len(self._tasks) < min(running, self._width):
             from asyncio import create_task
 
-            after = _RAMP * len(self._tasks) / self._width
+            after = RAMP * len(self._tasks) / self._width
             self._tasks.append(create_task(self._worker(after)))
         self._queue.put_nowait((number, job))
 
@@ -352,7 +352,7 @@ class _Tasks(Generic[J, T]):
             await self._do(*self._queue.get_nowait())
         while self._while_waiting is not None and self._done.empty():
             with suppress(TimeoutError):
-                async with timeout(_LONGEST_LOOK):
+                async with timeout(LONGEST_LOOK):
                     return await self._done.get()
             self._while_waiting()
         return await self._done.get()

@@ -1,0 +1,127 @@
+"""Runs several flows at once, in tasks that handle what they have. `scheduler` decides which job starts next."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Generic, TypeVar
+
+from volc_dashscope._request.scheduler import Scheduler
+from volc_dashscope._request.workers import LONGEST_LOOK, RAMP
+
+T = TypeVar("T")
+J = TypeVar("J")
+
+
+async def arun_jobs(
+    scheduler: Scheduler[J],
+    work: Callable[[J], Awaitable[T]],
+    handle: Callable[[int, J, T | BaseException], None],
+    *,
+    inline: bool = False,
+    while_waiting: Callable[[], None] | None = None,
+) -> None:
+    """
+    As `run_jobs`, in tasks, of which none outlives this call.
+
+    An outcome is handled in the task that has it, and the same task then takes the next job: another task for the
+    outcomes would be woken for each.
+
+    Args:
+        inline: Run the jobs in the caller's task, one after the other.
+        while_waiting: Called at least every quarter of a second; not where jobs run inline.
+    """
+    await _TaskRun(scheduler, work, handle, inline=inline).run(while_waiting)
+
+
+class _TaskRun(Generic[J, T]):
+    """One call of `arun_jobs`. Its tasks begin one after the other, as long as there are jobs."""
+
+    def __init__(
+        self,
+        scheduler: Scheduler[J],
+        work: Callable[[J], Awaitable[T]],
+        handle: Callable[[int, J, T | BaseException], None],
+        *,
+        inline: bool,
+    ) -> None:
+        self._scheduler, self._work, self._handle = scheduler, work, handle
+        self._most = 0 if inline else scheduler.width
+        self._tasks: list[asyncio.Task[None]] = []
+        self._idle: list[asyncio.Future[None]] = []
+        self._running = 0
+        self._over = asyncio.Event()
+        self._error: BaseException | None = None
+
+    async def run(self, while_waiting: Callable[[], None] | None) -> None:
+        try:
+            await self._begin()
+            while while_waiting is not None and not self._over.is_set():
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(LONGEST_LOOK):
+                        await self._over.wait()
+                while_waiting()
+            await self._over.wait()
+        finally:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._error is not None:
+            raise self._error
+
+    async def _begin(self) -> None:
+        if self._most:
+            self._add_task(0.0)
+        else:
+            await self._do_jobs()
+
+    def _add_task(self, after: float) -> None:
+        self._tasks.append(asyncio.create_task(self._do_jobs_later(after)))
+
+    async def _do_jobs_later(self, after: float) -> None:
+        await asyncio.sleep(after)
+        await self._do_jobs()
+
+    async def _do_jobs(self) -> None:
+        try:
+            while not self._over.is_set():
+                taken = next(self._scheduler.next_jobs(), None)
+                if taken is not None:
+                    self._running += 1
+                    self._call_another()
+                    await self._do(*taken)
+                elif not self._running:
+                    self._over.set()
+                else:
+                    await self._wait()
+        except Exception as error:
+            self._error = error
+            self._over.set()
+
+    async def _do(self, number: int, job: J) -> None:
+        outcome: T | BaseException
+        try:
+            outcome = await self._work(job)
+        except Exception as error:
+            outcome = error
+        self._running -= 1
+        if self._over.is_set():
+            return
+        self._handle(number, job, outcome)
+        if self._scheduler.abandoned:
+            self._over.set()
+
+    def _call_another(self) -> None:
+        """Let one more task look for a job. If it finds one, it calls the next."""
+        if self._idle:
+            waiting = self._idle.pop()
+            if not waiting.done():
+                waiting.set_result(None)
+        elif len(self._tasks) < self._most:
+            self._add_task(RAMP / self._most)
+
+    async def _wait(self) -> None:
+        waiting = asyncio.get_running_loop().create_future()
+        self._idle.append(waiting)
+        await waiting
