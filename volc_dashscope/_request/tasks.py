@@ -51,6 +51,7 @@ class _TaskRun(Generic[J, T]):
         self._tasks: list[asyncio.Task[None]] = []
         self._idle: list[asyncio.Future[None]] = []
         self._running = 0
+        self._began = asyncio.get_running_loop().time()
         self._over = asyncio.Event()
         self._error: BaseException | None = None
 
@@ -119,7 +120,8 @@ class _TaskRun(Generic[J, T]):
             if not waiting.done():
                 waiting.set_result(None)
         elif len(self._tasks) < self._most:
-            self._add_task(RAMP / self._most)
+            due = self._began + RAMP * len(self._tasks) / self._most
+            self._add_task(max(0.0, due - asyncio.get_running_loop().time()))
 
     async def _wait(self) -> None:
         waiting = asyncio.get_running_loop().create_future()

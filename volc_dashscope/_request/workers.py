@@ -29,8 +29,7 @@ Outcome = tuple[int, J, T | BaseException]
 RAMP = 0.032
 # Longest time, in seconds, between two looks at the workers: so late do callers notice a closed client.
 LONGEST_LOOK = 0.25
-# The same where a progress bar is updated at each look: often enough to look smooth and to notice a stop at once, and
-# still 0.3 % of a core.
+# The same where a progress bar is updated at each look: often enough to look smooth, and still 0.3 % of a core.
 _QUICK_LOOK = 0.01
 
 
@@ -89,8 +88,7 @@ def run_jobs(
 
     As `fan_out` without prefetch: a job starts only when the outcomes before it were handled. But an outcome is
     handled in the thread that has it, under a lock, and the same thread then takes the next job. Passing each outcome
-    to the caller's thread, and each job back, switches threads twice for each job, which took a fifth of the CPU of a
-    bulk job and of a call.
+    to the caller's thread, and each job back, switches threads twice for each job.
 
     The caller's thread only waits, so that Ctrl-C raises there at once and a deadline holds whatever a worker waits
     for. When this returns or raises, `handle` does not run and is not called any more.
@@ -296,13 +294,12 @@ async def afan_out(
     scheduler: Scheduler[J],
     work: Callable[[J], Awaitable[T]],
     *,
-    inline: bool = False,
     prefetch: bool = True,
     while_waiting: Callable[[], None] | None = None,
 ) -> AsyncGenerator[Outcome[J, T], None]:
     """As `fan_out`, in tasks; none outlives the loop."""
     ahead = scheduler.width if prefetch else 0
-    pool = _Tasks(work, 0 if inline else scheduler.width, while_waiting)
+    pool = _Tasks(work, scheduler.width, while_waiting)
     running = 0
     try:
         while True:
@@ -323,7 +320,7 @@ async def afan_out(
 
 
 class _Tasks(Generic[J, T]):
-    """As `_ThreadPool`, with tasks; with a width of 0, `next` runs the job in the caller's task."""
+    """As `_ThreadPool`, with tasks."""
 
     def __init__(
         self, work: Callable[[J], Awaitable[T]], width: int, while_waiting: Callable[[], None] | None
@@ -348,8 +345,6 @@ class _Tasks(Generic[J, T]):
     async def next(self) -> Outcome[J, T]:
         from asyncio import timeout
 
-        if not self._width:
-            await self._do(*self._queue.get_nowait())
         while self._while_waiting is not None and self._done.empty():
             with suppress(TimeoutError):
                 async with timeout(LONGEST_LOOK):
@@ -379,14 +374,12 @@ class _Tasks(Generic[J, T]):
         while True:
             if not self._clear.is_set():
                 await self._clear.wait()
-            await self._do(*await self._queue.get())
-
-    async def _do(self, number: int, job: J) -> None:
-        try:
-            self._done.put_nowait((number, job, await self._work(job)))
-        except Exception as error:
-            self._clear.clear()
-            self._done.put_nowait((number, job, error))
+            number, job = await self._queue.get()
+            try:
+                self._done.put_nowait((number, job, await self._work(job)))
+            except Exception as error:
+                self._clear.clear()
+                self._done.put_nowait((number, job, error))
 
 
 def run_one(work: Callable[[Watch], T]) -> T:
