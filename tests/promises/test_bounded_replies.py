@@ -273,14 +273,19 @@ def _picture(size: int) -> Image:
 LARGE = {
     "a text, by its tokens": (ARK, {}, lambda: "长" * 10**6, "accepts at most"),
     "a text, by its bytes": (TEXTS, {}, lambda: " a" * 60_000, "accepts at most"),
-    "a text that the service would cut": (OLD, {}, lambda: "a" * 17_000_000, "sends at most"),
-    "a text for an unknown model": ("new", {"provider": "ark"}, lambda: "a" * 17_000_000, "sends at most"),
+    "a text that the service would cut": (OLD, {}, lambda: "a" * 17_000_000, "this library accepts at most"),
+    "a text for an unknown model": (
+        "new",
+        {"provider": "ark"},
+        lambda: "a" * 17_000_000,
+        "this library accepts at most",
+    ),
     "an item, by its body": (ARK, {}, lambda: Fused(*[_picture(10_000_000)] * 6), "accepts at most"),
     "a file for an unknown model": (
         "new",
         {"provider": "ark"},
         lambda: _picture(110_000_000),
-        "sends at most",
+        "this library accepts at most",
     ),
 }
 
