@@ -1,7 +1,7 @@
 """
 An emulator of the PROTOCOL of Volcengine Ark and Alibaba DashScope embeddings. It is not a model.
 
-A name loads its module when it is first used: the pytest plugin is imported in every run of pytest.
+Names are imported lazily, because the pytest plugin loads this package in every run of pytest.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ def seconds(text: str) -> float:
 
 
 def limit(text: str) -> float:
-    """Return a number of requests or tokens a minute."""
+    """Return a limit of requests or tokens per minute."""
     try:
         found = float(text)
     except ValueError:
@@ -36,7 +36,7 @@ def limit(text: str) -> float:
 
 
 def plan(text: str) -> str:
-    """Return a fault plan that is known to be readable."""
+    """Return the fault plan, after checking that it can be parsed."""
     try:
         parse(text)
     except ValueError as exc:
@@ -89,10 +89,10 @@ class PortError(Exception):
 
 def started(options: argparse.Namespace) -> Emulator:
     """
-    Return an emulator that listens.
+    Return a listening emulator.
 
     Raises:
-        PortError: It cannot listen on the port, with what to do.
+        PortError: The port cannot be used.
     """
     emulator = Emulator(
         options.faults, options.latency, options.rpm, options.tpm, options.seed, job_seconds=2.0
@@ -111,8 +111,8 @@ def serve(emulator: Emulator, *, tell: Callable[[dict[str, str]], None] | None =
     Serve until interrupted.
 
     Args:
-        emulator: One that listens.
-        tell: Takes the base URLs; None prints them.
+        emulator: A listening emulator.
+        tell: Called with the base URLs; None prints them.
     """
     if tell is not None:
         urls = {"ark": emulator.ark_url, "dashscope": emulator.dashscope_url}

@@ -1,8 +1,8 @@
 """
 Both services as one pure function from request to response.
 
-It has no socket, clock or sleep: `transport` and `server` add those. Hosts are ignored, so that one app answers
-for every region and workspace; the path decides.
+It has no socket, clock or sleep: `transport` and `server` add those. Only the path selects a route. Hosts are
+ignored, so one app serves every region and workspace.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ class Route:
     One route of the services.
 
     Attributes:
-        metered: Counts against the limits of the model it names.
-        keyed: Needs an API key; links handed out in replies do not.
+        metered: Counts against the limits of the requested model.
+        keyed: Needs an API key; links in replies need none.
     """
 
     method: str
@@ -94,7 +94,7 @@ class App:
         *,
         origin: str = NOWHERE,
     ) -> Response:
-        """Answer one request and write it into the ledger."""
+        """Answer one request and record it in the ledger."""
         lowered = {name.lower(): value for name, value in headers.items()}
         request = Request(
             method=method,
@@ -142,7 +142,7 @@ class App:
         return response.with_headers({"x-request-id": request.id}), service.name
 
     def _answer(self, route: Route, request: Request) -> Response:
-        """Answer as the service does when nothing goes wrong on the way."""
+        """Return the reply of the service, without faults."""
         model = request.json.get("model") if isinstance(request.json, dict) else None
         name = f"{route.service.name}:{model}"
         try:
@@ -165,7 +165,7 @@ class App:
         return replace(response.with_headers(extra), delay=response.delay + self._latency)
 
     def _request_id(self, service: str, now: float) -> str:
-        """Return an id of the shape the service uses, the same for the same seed, time and turn."""
+        """Return a request id in the format of the service; it depends on seed, time and request number only."""
         digest = blake2b(f"{self._seed}:{now}:{next(self._count)}".encode(), digest_size=19).hexdigest()
         if service == "ark":
             return f"02{int(now * 1000):013d}{digest}"
@@ -220,7 +220,7 @@ class App:
 
 
 def _chosen(value: Any, usual: Response) -> Response:
-    """Return what a `reply_with` hook wants sent: a response, bytes, anything JSON, or the usual for None."""
+    """Return the response that a `reply_with` hook chose: a response, bytes, any JSON, or None for the usual one."""
     if value is None:
         return usual
     if isinstance(value, Response):

@@ -1,8 +1,8 @@
 """
-Volcengine Ark: `/embeddings/multimodal`, `/embeddings`, and the shape of its errors.
+Volcengine Ark: `/embeddings/multimodal`, `/embeddings`, and the format of its errors.
 
-Pages: www.volcengine.com/docs/82379/1409291 (guide), /1523520 (API). Where no page gives the words of a
-refusal it is 400 `InvalidParameter` naming the field.
+Pages: www.volcengine.com/docs/82379/1409291 (guide), /1523520 (API). If no page gives the message of an
+error, it is a 400 `InvalidParameter` that names the field.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _WRAPPER_TOKENS = 4
 
 
 class Ark:
-    """One service: answers requests and spells refusals. `aliases` maps endpoint ids to models."""
+    """Answers requests of one service, and formats its errors. `aliases` maps endpoint ids to models."""
 
     name = "ark"
 
@@ -53,7 +53,7 @@ class Ark:
             )
 
     def refuse(self, request: Request, refusal: Refusal) -> Response:
-        """Return the error body; every message ends with the request id."""
+        """Return the error reply; every message ends with the request id."""
         word = "Request ID" if refusal.status == 401 else "Request id"
         error = {
             "code": refusal.code,
@@ -64,7 +64,7 @@ class Ark:
         return reply({"error": error}, status=refusal.status)
 
     def throttled(self, request: Request, unit: str = "rpm") -> Refusal:
-        """Return the refusal of one request, or one token, too many in a minute."""
+        """Return the error for too many requests or tokens per minute."""
         word = "Requests" if unit == "rpm" else "Tokens"
         message = (
             f"The {word} Per Minute ({unit.upper()}) limit of the model for your account has been exceeded."
@@ -72,7 +72,7 @@ class Ark:
         return Refusal(429, f"ModelAccount{unit.title()}RateLimitExceeded", message)
 
     def failed(self, request: Request, status: int = 500) -> Refusal:
-        """Return the refusal of a service in trouble."""
+        """Return the error of an internal failure."""
         return Refusal(
             status, "InternalServiceError", "The service encountered an unexpected internal error."
         )
@@ -143,7 +143,7 @@ class Ark:
         return reply(payload, tokens=usage["total_tokens"])
 
     def _row(self, request: Request, body: Mapping[str, Any]) -> ModelInfo:
-        """Return the row of the model asked for, by its name, its endpoint id or its plan name."""
+        """Return the row of the requested model, by its name, endpoint id or plan name."""
         name = body.get("model")
         if not isinstance(name, str) or not name:
             raise missing("model")
@@ -249,7 +249,7 @@ def _texts(row: ModelInfo, value: Any) -> list[str]:
 
 
 def _go(value: Any) -> str:
-    """Print a value the way the service, written in Go, does in its messages."""
+    """Format a value as the service does in its messages, which are written by Go."""
     if isinstance(value, dict):
         return f"map[{' '.join(f'{key}:{_go(value[key])}' for key in sorted(value))}]"
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""The `input` of Ark's multimodal endpoint: its parts, their limits and their price."""
+"""The `input` of Ark's multimodal endpoint: its parts, their limits and their token counts."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _KNOBS = {
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """The parts of one request and what each kind costs."""
+    """The parts of one request and the tokens of each kind."""
 
     parts: tuple[Part, ...]
     text_tokens: int
@@ -33,20 +33,20 @@ class Content:
 
     @property
     def only_text(self) -> bool:
-        """Whether nothing but text was sent."""
+        """Return whether only text was sent."""
         return all(isinstance(part, TextPart) for part in self.parts)
 
 
 # Unsourced A42: Ark's refusals without printed words are 400 InvalidParameter that names the field. Settled
 # by one bad call a field.
 def invalid(param: str, reason: str) -> Refusal:
-    """Return Ark's refusal of a field, in its own words (its grammar included)."""
+    """Return Ark's error for a field, with Ark's own wording and grammar."""
     message = f"The parameter `{param}` specified in the request are not valid: {reason}."
     return Refusal(400, "InvalidParameter", message, param)
 
 
 def missing(param: str) -> Refusal:
-    """Return Ark's refusal of a required field that is absent or empty."""
+    """Return Ark's error for a required field that is absent or empty."""
     return Refusal(
         400, "MissingParameter", f"The request failed because it is missing `{param}` parameter.", param
     )
@@ -65,7 +65,7 @@ def read(row: ModelInfo, value: Any) -> Content:
         parts.append(part)
         cost[kind] += price
     _check_counts(row, [item["type"] for item in value])
-    # A video has a budget of its own, up to 204,800 tokens, so it does not count against the context here.
+    # A video has its own limit, up to 204,800 tokens, so it does not count against the context here.
     if row.max_tokens is not None and cost["text"] + cost["image_url"] > row.max_tokens:
         raise Refusal(
             400, "OutofContextError", "Total tokens of image and text exceed max message tokens.", "input"

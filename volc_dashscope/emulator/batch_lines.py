@@ -1,4 +1,4 @@
-"""The lines of a batch file: checked as a file, then answered one by one."""
+"""The lines of a batch file: the file is checked first, then each line is answered."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def _error(code: str, message: str, line: int | None) -> dict[str, Any]:
 
 
 def _answer(service: DashScope, request: Request, entry: dict[str, Any]) -> dict[str, Any]:
-    """Return one result line; its error is named both in `error` and in the body of the response."""
+    """Return one result line; an error appears both in `error` and in the body of the response."""
     seen = replace(request, path="/compatible-mode/v1/embeddings", json=entry["body"])
     result: dict[str, Any] = {"id": f"{request.id}-{entry['custom_id']}", "custom_id": entry["custom_id"]}
     problem = None

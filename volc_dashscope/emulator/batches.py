@@ -1,8 +1,8 @@
 """
-OpenAI-compatible Batch of DashScope: files, batches, and what a batch writes.
+OpenAI-compatible Batch of DashScope: files, batches, and the result files of a batch.
 
-Page: alibabacloud.com/help/en/model-studio/batch-interfaces-compatible-with-openai. Lines go through the
-emulator's own compatible handler when the batch is created; the clock decides when the outcome shows.
+Page: alibabacloud.com/help/en/model-studio/batch-interfaces-compatible-with-openai. All lines are answered by the
+emulator's compatible route when the batch is created; the clock decides when the results become visible.
 """
 
 from __future__ import annotations
@@ -203,7 +203,7 @@ def _bad(message: str) -> Refusal:
 
 
 def _fits(window: Any) -> bool:
-    """Whether a completion window is 24h…336h or 1d…14d."""
+    """Return whether a completion window is 24h…336h or 1d…14d."""
     text = str(window)
     if not text[:-1].isdigit() or text[-1:] not in ("h", "d"):
         return False

@@ -1,8 +1,8 @@
 """
-Alibaba DashScope: native and OpenAI-compatible text embedding, and the two shapes of its errors.
+Alibaba DashScope: native and OpenAI-compatible text embedding, and the two formats of its errors.
 
 Pages under help.aliyun.com/zh/model-studio: text-embedding-synchronous-api, error-code. Messages in the
-`_LIVE` constants are the service's own, misprints included, as others published them.
+`_LIVE` constants are those of the service, misprints included, as published by others.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _LIVE_DIMENSION = (
     "InternalError.Algo.InvalidParameter: Value error, dimension for embedding v3 is invalid, "
     "its value shold be in {}"
 )
-# v3 and v4 answer with this list whatever they really support (contradiction C15 of our notes).
+# v3 and v4 reply with this list, although they support other dimensions (contradiction C15).
 _LIVE_DIMENSIONS = [64, 128, 256, 512, 768, 1024, 1536, 2048, 3072]
 _URL_ERROR = (
     "url error, please check url！ For details, see: "
@@ -43,12 +43,12 @@ _COMPATIBLE = {
 
 
 def invalid(message: str) -> Refusal:
-    """Return a refusal by the model behind the gateway."""
+    """Return an error of the model behind the gateway."""
     return Refusal(400, "InvalidParameter", message)
 
 
 class DashScope:
-    """One service: answers requests for text and spells refusals. `aliases` maps more names to models."""
+    """Answers text requests of one service, and formats its errors. `aliases` maps further names to models."""
 
     name = "dashscope"
 
@@ -65,7 +65,7 @@ class DashScope:
         raise Refusal(401, "InvalidApiKey", message)
 
     def refuse(self, request: Request, refusal: Refusal) -> Response:
-        """Return the error body in the shape of the route."""
+        """Return the error reply in the format of the route."""
         if not _compatible(request):
             plain = {"code": refusal.code, "message": refusal.message, "request_id": request.id}
             return reply(plain, status=refusal.status)
@@ -77,14 +77,14 @@ class DashScope:
         return reply(payload, status=refusal.status)
 
     def throttled(self, request: Request, unit: str = "rpm") -> Refusal:
-        """Return the refusal of one request, or one token, too many in a minute."""
+        """Return the error for too many requests or tokens per minute."""
         if unit == "rpm":
             return Refusal(429, "Throttling.RateQuota", "Requests rate limit exceeded, try again later.")
         message = "Allocated quota exceeded, please increase your quota limit."
         return Refusal(429, "Throttling.AllocationQuota", message)
 
     def failed(self, request: Request, status: int = 500) -> Refusal:
-        """Return the refusal of a service in trouble."""
+        """Return the error of an internal failure."""
         if status == 503:
             return Refusal(503, "ModelUnavailable", "Model is unavailable, please try again later.")
         return Refusal(
@@ -125,7 +125,7 @@ class DashScope:
         return reply(payload, tokens=total)
 
     def compatible(self, request: Request) -> Response:
-        """Answer `POST /compatible-mode/v1/embeddings`; `dimension`, wrongly spelt, is ignored."""
+        """Answer `POST /compatible-mode/v1/embeddings`; the wrong name `dimension` is ignored."""
         body = body_of(request)
         row = self._compatible_row(body)
         texts = _texts(row, body.get("input"))
@@ -154,7 +154,7 @@ class DashScope:
         return reply(payload, tokens=total)
 
     def row(self, body: Mapping[str, Any], endpoint: str) -> ModelInfo:
-        """Return the row of the model asked for on a native route, or refuse it."""
+        """Return the row of the model requested on a native route, or refuse it."""
         row = self.lookup(body)
         if row.endpoint == endpoint:
             return row
@@ -163,7 +163,7 @@ class DashScope:
         raise invalid(_URL_ERROR)
 
     def lookup(self, body: Mapping[str, Any]) -> ModelInfo:
-        """Return the row of the model asked for, whatever endpoint it belongs to."""
+        """Return the row of the requested model, of any endpoint."""
         name = body.get("model")
         if not isinstance(name, str) or not name:
             raise Refusal(
@@ -223,7 +223,7 @@ def _texts(row: ModelInfo, value: Any) -> list[str]:
 
 
 def _dimension(row: ModelInfo, value: Any) -> int:
-    """Return the length to answer with; models of one length ignore the field (live, v1 and v2)."""
+    """Return the dimension of the reply; models with one dimension ignore the field (live, v1 and v2)."""
     if row.default_dimension is None:
         raise invalid(_URL_ERROR)
     if value is None or row.reduces != "server":

@@ -1,7 +1,7 @@
 """
-DashScope's native multimodal embedding: independent or fused vectors, by the model's own rule.
+DashScope's native multimodal embedding: independent or fused vectors, as the model defines it.
 
-Page: help.aliyun.com/zh/model-studio/multimodal-embedding-api-reference. It gives no words for most refusals;
+Page: help.aliyun.com/zh/model-studio/multimodal-embedding-api-reference. It gives no message for most errors;
 those here follow the pattern of the published ones.
 """
 
@@ -30,7 +30,7 @@ _TEMPLATE_TOKENS = 18  # qwen3-vl counts a template; its length is not published
 
 
 class MediaRow(Protocol):
-    """The part of a model's row that rules its pictures and videos."""
+    """The limits of a model for images and videos."""
 
     @property
     def image(self) -> MediaRule | None: ...
@@ -41,7 +41,7 @@ class MediaRow(Protocol):
 
 @dataclass(slots=True)
 class Element:
-    """One element of `contents`: its kinds, its parts and its price."""
+    """One element of `contents`: its kinds, its parts and its tokens."""
 
     kinds: list[str] = field(default_factory=list)
     parts: list[Part] = field(default_factory=list)
@@ -153,7 +153,7 @@ class Multimodal:
         return LinkPart(url, "video")
 
     def _stored(self, request: Request, row: MediaRow, url: str, kind: str) -> bytes | None:
-        """Return the uploaded bytes behind an `oss://` URL, or None for a link that is plausible."""
+        """Return the uploaded bytes of an `oss://` URL, or None for another valid link."""
         if url.startswith("oss://"):
             if request.headers.get("x-dashscope-ossresourceresolve") != "enable":
                 raise invalid(_URL)
@@ -235,8 +235,8 @@ def _groups(
     """
     Return the parts and the `type` of each vector.
 
-    qwen3-vl fuses on `enable_fusion` and also when one element has several keys: one edition of the page says
-    the first, the embedding guide the second.
+    qwen3-vl fuses with `enable_fusion`, and also if one element has several keys: the first is from one edition of
+    the page, the second from the embedding guide.
     """
     if row.fusion == "always" or (row.fusion == "flag" and options.get("enable_fusion") is True):
         return [([part for element in elements for part in element.parts], "fusion")]
@@ -248,7 +248,7 @@ def _groups(
 
 
 def _text(row: ModelInfo, value: Any) -> str:
-    """Return a text within the limit; multimodal-embedding-v1 cuts what is longer (seed of 2025)."""
+    """Return a text within the limit; multimodal-embedding-v1 cuts longer texts (page of 2025)."""
     if not isinstance(value, str) or not value:
         raise invalid(_ALGO + f"Range of input length should be [1, {row.max_tokens}]")
     if row.max_tokens is None or not tokens.exceeds(value, row.max_tokens):
@@ -259,7 +259,7 @@ def _text(row: ModelInfo, value: Any) -> str:
 
 
 def _dimension(row: ModelInfo, value: Any) -> int:
-    """Return the length to answer with; the undated tongyi names have one length and ignore the field."""
+    """Return the dimension of the reply; the undated tongyi models have one dimension and ignore the field."""
     if value is None or row.reduces != "server" or row.default_dimension is None:
         return row.default_dimension or 0
     if isinstance(value, bool) or value not in row.dimensions:
@@ -275,7 +275,7 @@ def _image_price(row: ModelInfo, part: Part, options: Mapping[str, Any]) -> int:
         return tokens.level(1 if level is None else level)
     # Unsourced A36: a picture counts by Ark's formula for qwen-vl and multimodal-embedding-v1 in the
     # emulator. Settled by one call.
-    # No page prices a picture for the other models; Ark's formula stands in.
+    # No page says how many tokens an image has for the other models, so Ark's formula is used.
     return media.picture_tokens(part.data) if isinstance(part, ImagePart) else tokens.image(*tokens.LINK_SIZE)
 
 
@@ -287,7 +287,7 @@ def _video_price(row: ModelInfo, options: Mapping[str, Any]) -> int:
 
 
 def _usage(row: ModelInfo, elements: list[Element], vectors: int) -> tuple[dict[str, Any], int]:
-    """Return `usage` with the keys of this model, and the total billed."""
+    """Return `usage` with the keys of this model, and the billed total."""
     words = sum(element.text_tokens for element in elements)
     seen = sum(element.image_tokens for element in elements)
     if row.fusion == "flag":

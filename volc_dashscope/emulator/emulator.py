@@ -1,4 +1,4 @@
-"""`Emulator`: the app with a clock, mounted in-process or on a socket."""
+"""`Emulator`: the app with a clock, used in-process or on a socket."""
 
 from __future__ import annotations
 
@@ -30,22 +30,22 @@ class Emulator:
     ['a red shoe'] [200]
     ```
 
-    An emulator of the protocol, not a model: vectors are deterministic and modestly meaningful.
+    An emulator of the protocol, not a model: vectors are deterministic and have little meaning.
 
     Args:
         faults: A plan (see `volc_dashscope.emulator.faults`) or a `Faults`.
-        latency: Seconds every answer takes.
-        rpm: Requests a minute for each model, enforced by the second; None means no limit.
-        tpm: Tokens a minute, likewise.
-        seed: Fixes request ids and what chance decides.
-        aliases: More model names or endpoint ids, each with the model it stands for. Any other `ep-…` id
+        latency: Delay of every reply, in seconds.
+        rpm: Requests per minute for each model, enforced per second; None means no limit.
+        tpm: Tokens per minute for each model, likewise.
+        seed: Random seed of request ids and faults.
+        aliases: Further model names or endpoint ids, each with its model. Any other `ep-…` id
             is doubao-embedding-vision-251215.
-        job_seconds: How long file jobs and batches take.
-        batch_errors_in_output: Failed lines of a batch go to its output file, as a live report has it.
-        ledger_bytes: Request bodies that the ledger keeps, in bytes; of older ones it keeps the digest.
+        job_seconds: Duration of file jobs and batches, in seconds.
+        batch_errors_in_output: Write failed lines of a batch to its output file, as seen once in the live service.
+        ledger_bytes: Limit for the request bodies in the ledger, in bytes; older requests keep only their digest.
 
     Raises:
-        ValueError: A limit of nothing, a negative time, a fault that does not exist.
+        ValueError: A limit of 0, a negative time, or an unknown fault.
     """
 
     def __init__(
@@ -89,20 +89,20 @@ class Emulator:
         return self.app.ledger
 
     def http_client(self) -> transport.SyncClient:
-        """Return a sync client that reaches nothing but this emulator, whatever the host."""
+        """Return a sync client that sends every request to this emulator, whatever the host."""
         return transport.client(self.app)
 
     def http_async_client(self) -> transport.AsyncClient:
-        """Return an async client that reaches nothing but this emulator, whatever the host."""
+        """Return an async client that sends every request to this emulator, whatever the host."""
         return transport.async_client(self.app)
 
     def fail(self, *choices: Choice) -> None:
-        """Let the next requests fail, one entry each; None lets one pass."""
+        """Make the next requests fail, one entry each; None lets one succeed."""
         self.app.faults.add(*choices)
 
     def reply_with(self, hook: Hook | None) -> None:
         """
-        Let `hook(request, response)` have the last word on every reply.
+        Let `hook(request, response)` replace every reply.
 
         It returns a `Response`, bytes for the body, anything that is JSON (sent under 200), or None to keep
         the response it was given.
@@ -110,11 +110,11 @@ class Emulator:
         self.app.hook = hook
 
     def publish(self, name: str, data: bytes) -> str:
-        """Keep a file for async jobs and return the `oss://` URL to submit."""
+        """Store a file for async jobs and return the `oss://` URL to submit."""
         return self.app.uploads.put(name, data, self._clock())
 
     def start(self, port: int = 0) -> Emulator:
-        """Listen on 127.0.0.1; port 0 takes a free one."""
+        """Listen on 127.0.0.1; port 0 picks a free port."""
         if self._server is None:
             self._server = Server(self.app, port)
             self._server.start()

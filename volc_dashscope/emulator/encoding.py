@@ -1,4 +1,4 @@
-"""How vectors are written into a reply: numbers, base64, and Ark's one-row-per-token form."""
+"""Writes vectors into replies: as numbers, as base64, and as Ark's token vectors."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _FIRST = Lock()
 def embedded(
     parts: Sequence[Part], row: ModelInfo, size: int, *, role: str = "", instruction: str = ""
 ) -> NDArray[np.float32]:
-    """Return the vector of the parts; a picture that cannot be decoded is the sender's fault."""
+    """Return the vector of the parts, or refuse an image that cannot be decoded."""
     embedding: NDArray[np.float32] = embedded_all([parts], row, size, role=role, instruction=instruction)[0]
     return embedding
 

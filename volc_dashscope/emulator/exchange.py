@@ -1,4 +1,4 @@
-"""What goes in and out of the emulator: a request, a response, and a refusal on the way."""
+"""The emulator's request, response and error."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Request:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Response:
     """
-    One answer, and what the network does to it.
+    One reply, and how the network disturbs it.
 
     ```python
     emulator.reply_with(lambda request, response: Response(status=503))
@@ -85,7 +85,7 @@ class Response:
 
     Attributes:
         tokens: Tokens billed for it.
-        delay: Seconds to hold it back.
+        delay: Seconds to wait before it is sent.
         breakage: "reset" resets the connection before the first byte, "reset_body" inside the body;
             "short" closes it in an orderly way with half of the promised body sent.
     """
@@ -118,12 +118,12 @@ Handler = Callable[[Request], Response]
 @dataclass(eq=False)
 class Refusal(Exception):
     """
-    A service says no; each service spells it in its own body.
+    An error of a service, which each service formats in its own way.
 
     Attributes:
-        param: The field to blame (Ark only).
-        compatible: Code of the OpenAI-compatible spelling where it differs (DashScope only).
-        kind: `error.type` of that spelling.
+        param: The field that is wrong (Ark only).
+        compatible: Code on the OpenAI-compatible route if it differs (DashScope only).
+        kind: `error.type` on that route.
     """
 
     status: int

@@ -1,15 +1,15 @@
 """
-Which requests go wrong, and how.
+Which requests fail, and how.
 
 A plan is one of
-    None                         nothing goes wrong
-    "429:5%,reset:2%"            each request goes wrong with these chances
+    None                         no request fails
+    "429:5%,reset:2%"            each request fails with these probabilities
     {"429": 0.05, Fault(...): 0.02}   the same
     [Fault("429"), None, ...]    one entry for each request in turn, then nothing
     callable(request)            returns a Fault, a kind, or None
 
-Chances are drawn from the seed, the bytes of the request and how often they were seen, so that the outcome
-does not depend on the order in which threads arrive.
+The random choice depends on the seed, the bytes of the request and how often they were seen, and not on the order
+of threads.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ KINDS = (
 @dataclass(frozen=True, slots=True)
 class Fault:
     """
-    One thing that goes wrong.
+    One fault.
 
     ```python
     emulator = Emulator()
@@ -66,9 +66,9 @@ class Fault:
         retry_after: `Retry-After`, in seconds or verbatim.
         retry_after_ms: `retry-after-ms`.
         retry_date: `Retry-After` as an HTTP date this many seconds from now.
-        code: Replaces that of the service's own refusal.
-        message: Likewise.
-        path: Only requests whose path contains it; a scripted fault waits for one.
+        code: Replaces the code of the service's error.
+        message: Replaces its message.
+        path: Affects only requests whose path contains it; a scripted fault waits for such a request.
     """
 
     kind: str
@@ -88,7 +88,7 @@ class Fault:
             raise ValueError(f"unknown fault {self.kind!r}; give a status from 400 to 599 or one of {KINDS}")
 
     def hint(self, now: float) -> dict[str, str]:
-        """Return the headers that tell when to come back."""
+        """Return the headers that say when to retry."""
         hints = dict(self.headers)
         if self.retry_after is not None:
             hints["retry-after"] = f"{self.retry_after}"
@@ -104,7 +104,7 @@ Plan = str | Mapping[str | Fault, float] | Sequence[Choice] | Callable[[Request]
 
 
 class Speaker(Protocol):
-    """What a fault needs of a service."""
+    """The methods of a service that faults need."""
 
     def refuse(self, request: Request, refusal: Refusal) -> Response: ...
 
@@ -115,14 +115,14 @@ class Speaker(Protocol):
 
 class Faults:
     """
-    A plan being carried out.
+    Applies a plan to requests.
 
     ```python
     emulator = Emulator(faults=Faults("429:5%,reset:2%", seed=7))
     ```
 
     Args:
-        max_in_a_row: How often in a row chance may strike one request, so that retries succeed in the end.
+        max_in_a_row: Most random faults in a row for one request, so that retries succeed in the end.
     """
 
     def __init__(self, plan: Plan = None, *, seed: int = 0, max_in_a_row: int = 3) -> None:
@@ -149,7 +149,7 @@ class Faults:
             self._script.extend(_fault(choice) if choice is not None else None for choice in choices)
 
     def next(self, request: Request) -> Fault | None:
-        """Return what goes wrong with this request."""
+        """Return the fault of this request, or None."""
         if self._ask is not None:
             choice = self._ask(request)
             return None if choice is None else _fault(choice)
@@ -192,7 +192,7 @@ def parse(text: str) -> dict[str | Fault, float]:
 
 
 def strike(fault: Fault, request: Request, service: Speaker, answer: Handler) -> Response:
-    """Return what the client gets instead of `answer(request)`."""
+    """Return the reply with its fault, instead of `answer(request)`."""
     if fault.kind == "reply":
         body = fault.body if isinstance(fault.body, bytes) else orjson.dumps(fault.body)
         kind = {"content-type": "application/json; charset=utf-8"}
@@ -230,7 +230,7 @@ def _refused(fault: Fault, request: Request, service: Speaker) -> Response:
 
 
 def _rearranged(kind: str, response: Response) -> Response:
-    """Return a good answer with a vector missing, or with its vectors in reverse order."""
+    """Return a good reply without one vector, or with its vectors in reverse order."""
     if response.status != 200 or not response.body.startswith(b"{"):
         return response
     payload = response.json

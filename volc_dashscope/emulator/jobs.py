@@ -31,7 +31,7 @@ _MAX_BYTES = 200 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One job. Its end is decided at submission; the clock only reveals it."""
+    """One job. Its result is computed at submission; the clock decides when it becomes visible."""
 
     id: str
     model: str
@@ -94,7 +94,7 @@ class Jobs:
         return reply(payload)
 
     def cancel(self, request: Request) -> Response:
-        """Answer `POST /tasks/{id}/cancel`, which only a PENDING job obeys."""
+        """Answer `POST /tasks/{id}/cancel`, which works for PENDING jobs only."""
         job = self._find(request, request.path.split("/")[-2])
         if job is None or job.status(request.now) != "PENDING":
             message = "Failed to cancel the task, please confirm if the task is in PENDING status."
@@ -142,7 +142,7 @@ class Jobs:
     def _run(self, job: Job, row: ModelInfo, url: str, role: str) -> Job:
         # Unsourced A52: empty lines of a file job keep their numbers, and results may come in any order.
         # Settled by a job of three lines.
-        """Return the job with its end; empty lines are skipped and keep their number (older page)."""
+        """Return the job with its result; empty lines are skipped and keep their number (older page)."""
         if not url.partition("?")[0].endswith(".txt"):
             return replace(job, code="InvalidFile.TypeNotTxt", message="File type should be txt")
         data = self._uploads.get(url, job.submitted)

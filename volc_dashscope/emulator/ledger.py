@@ -1,4 +1,4 @@
-"""Every request the emulator has seen, for tests to read."""
+"""All requests that the emulator received, for tests."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class Entry:
     ```
 
     Attributes:
-        headers: Names are lower-cased; empty once the entry's body is given up.
-        body: The parsed JSON body, or None. Those of old entries are given up (see `Ledger`).
+        headers: Names are lower-cased; empty after the body was dropped.
+        body: The parsed JSON body, or None. Old entries drop theirs (see `Ledger`).
         size: Bytes of the body as it was sent.
         digest: SHA-256 of these bytes, in hexadecimal; it stays.
         status: The HTTP status answered; 0 when the connection was broken before any byte.
-        tokens: Tokens billed, also when the answer was lost on its way.
+        tokens: Billed tokens, also if the reply was lost.
     """
 
     method: str

@@ -1,7 +1,7 @@
 """
-Reading what a data URI carries: its MIME type, its bytes, its real format and its size in pixels.
+Reads data URIs: their MIME type, bytes, real format and size in pixels.
 
-Written apart from the client's own reader, so that one mistake cannot hide in both. Nothing is decoded.
+Independent of the client's own code, so that one mistake cannot hide in both. Nothing is decoded.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def url_format(url: str) -> str:
 
 
 def header(data: bytes) -> Header | None:
-    """Return what a file is, judged by its first bytes; None for bytes of no known format."""
+    """Return the format and size of a file by its first bytes; None for an unknown format."""
     try:
         return _image(data) or _video(data)
     except (struct.error, IndexError):
@@ -211,7 +211,7 @@ def _video(data: bytes) -> Header | None:
 
 
 def objection(rule: MediaRule, kind: str, mime: str, data: bytes) -> str | None:
-    """Return why a model would not take these bytes, or None."""
+    """Return why a model refuses these bytes, or None."""
     real = header(data)
     # "视频格式需小写": the format of a video is written in lower case; nothing is said of pictures.
     claimed = MIME.get(mime if kind == "video" else mime.lower(), mime)
@@ -231,13 +231,13 @@ def objection(rule: MediaRule, kind: str, mime: str, data: bytes) -> str | None:
 
 
 def picture_tokens(data: bytes) -> int:
-    """Tokens of an image by its real size; one whose header hides it counts as a link."""
+    """Return the tokens of an image by its size; an image of unknown size counts like a link."""
     real = header(data)
     return tokens.image(real.width, real.height) if real and real.width else tokens.image(*tokens.LINK_SIZE)
 
 
 def video_seconds(data: bytes) -> float:
-    """Length of an MP4 or MOV by its `mvhd`; any other video is as long as a link."""
+    """Return the length of an MP4 or MOV by its `mvhd`; other videos count like a link."""
     at = data.find(b"mvhd") + 4
     long = data[at : at + 1] == b"\x01"
     try:
@@ -249,7 +249,7 @@ def video_seconds(data: bytes) -> float:
 
 
 def unreachable(url: str) -> bool:
-    """Whether the emulator plays that a link cannot be fetched: its host begins with `unreachable.`."""
+    """Return whether a link counts as unreachable: its host starts with `unreachable.`."""
     try:
         return (urlsplit(url).hostname or "").startswith("unreachable.")
     except ValueError:  # not a URL at all

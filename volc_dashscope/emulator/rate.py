@@ -1,7 +1,7 @@
 """
-Requests and tokens a minute, enforced by the second.
+Limits of requests and tokens per minute, enforced per second.
 
-DashScope says that a limit a minute may be enforced as a sixtieth of it each second (model-studio/rate-limit,
+DashScope says that a limit per minute may be enforced as a sixtieth per second (model-studio/rate-limit,
 2026-06), so a bucket holds one second's worth, at least one request, and refills steadily. Each model has its
 own buckets.
 """
@@ -13,7 +13,7 @@ from threading import Lock
 
 # Unsourced A49: a limit a minute is enforced as a sixtieth a second. Settled by a burst.
 class Bucket:
-    """One limit of one model. It may go into debt by one request, whose price is known only afterwards."""
+    """One limit of one model. It may become negative by one request, whose tokens are known only afterwards."""
 
     def __init__(self, limit: float, now: float) -> None:
         self._per_second = limit / 60
@@ -22,7 +22,7 @@ class Bucket:
         self._at = now
 
     def holds(self, amount: float, now: float) -> bool:
-        """Whether `amount` is there now."""
+        """Return whether `amount` is available now."""
         self._level = min(self._capacity, self._level + max(0.0, now - self._at) * self._per_second)
         self._at = now
         return self._level >= amount
@@ -45,7 +45,7 @@ class Gate:
         with self._lock:
             for unit, limit in self._limits.items():
                 bucket = self._buckets.setdefault((unit, model), Bucket(limit, now))
-                # Any token left lets one more request in: refusing it would need its price beforehand.
+                # One token is enough to admit a request, because its tokens are known only afterwards.
                 if not bucket.holds(1.0, now):
                     return unit
             if "rpm" in self._limits:
@@ -53,7 +53,7 @@ class Gate:
         return None
 
     def charge(self, model: str, tokens: int) -> None:
-        """Take the tokens of an answered request."""
+        """Subtract the tokens of an answered request."""
         with self._lock:
             bucket = self._buckets.get(("tpm", model))
             if bucket is not None:

@@ -1,8 +1,8 @@
 """
 DashScope's rerank routes: the native one, and the flat form under `/compatible-api/v1/reranks`.
 
-Page: help.aliyun.com/zh/model-studio/text-rerank-api. It gives no words for most refusals; those here
-follow the pattern of the one that was published. Scores come from the emulator's own vectors.
+Page: help.aliyun.com/zh/model-studio/text-rerank-api. It gives no message for most errors; those here
+follow the pattern of the published one. Scores come from the emulator's own vectors.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ class Rerank:
             raise invalid(
                 _ALGO + f"{label} index:{at} is invalid, it should not be larger than {most}: input.{where}"
             )
-        # The service reads what fits and says nothing of the rest.
+        # The service silently cuts longer texts.
         return TextPart(tokens.cut(value, row.max_item_tokens) if row.max_item_tokens else value)
 
 
@@ -163,7 +163,7 @@ def _price(row: RerankModelInfo, part: Part) -> int:
 
 
 def _scores(row: RerankModelInfo, query: Part, documents: list[Part], task: str) -> list[float]:
-    """Cosine of the emulator's vectors, moved into 0 to 1."""
+    """Return the cosine of the emulator's vectors, mapped to 0 to 1."""
     try:
         asked = vector([query], model=row.name, dimension=_DIMENSION, instruction=task)
         rows = [vector([part], model=row.name, dimension=_DIMENSION) for part in documents]

@@ -1,4 +1,4 @@
-"""The emulator on a real socket, on 127.0.0.1 only: HTTP/1.1 with kept connections, one thread each."""
+"""The emulator on a real socket, on 127.0.0.1 only: HTTP/1.1 with keep-alive and one thread per connection."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def _length(text: str, base: int) -> int:
     Return a number of bytes.
 
     Raises:
-        ValueError: It is none; `int` would also take signs and underscores.
+        ValueError: Not a number; `int` would also accept signs and underscores.
     """
     if not text.isalnum():
         raise ValueError(text)
@@ -124,7 +124,7 @@ def _length(text: str, base: int) -> int:
 
 
 class Server(ThreadingHTTPServer):
-    """One listening socket. `stop` closes kept connections too, so that no thread is left behind."""
+    """One listening socket. `stop` also closes idle connections, so that no thread is left."""
 
     daemon_threads = True
     block_on_close = False
@@ -153,7 +153,7 @@ class Server(ThreadingHTTPServer):
 
     def stop(self) -> None:
         """Stop serving, close every connection and wait for the threads."""
-        self.stopping.set()  # answers that are being held back
+        self.stopping.set()  # replies that are being delayed
         self.shutdown()
         self.server_close()
         self._acceptor.join(5)

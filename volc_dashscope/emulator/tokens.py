@@ -3,8 +3,8 @@ Token counts of a request.
 
 Image and video formulas are those of the Ark guide (82379/1409291, section on tokens); the four `res_level`
 prices are DashScope's (multimodal-embedding-api-reference). No vendor publishes its tokenizer, so text is
-counted by a simple rule of this emulator: a Chinese, Japanese or Korean character is a token, any other word
-is one token for every four letters begun, and each other visible character is one.
+counted by a simple rule of this emulator: a Chinese, Japanese or Korean character is a token, other words have one
+token per four letters, rounded up, and any other visible character is a token.
 """
 
 from __future__ import annotations
@@ -69,8 +69,8 @@ def video(
     """
     Tokens of a video.
 
-    The page gives the two ends (640 frames of 128 tokens, 16 frames of 640) and says that between them the
-    total stays inside the window; here a frame gets an equal share of the window, within its bounds.
+    The page gives both ends (640 frames of 128 tokens, 16 frames of 640) and says that the total between them stays
+    inside the window; here each frame gets an equal share of the window, within its bounds.
     """
     frames = max(min_frames, min(_FRAMES[1], round(seconds * fps)))
     share = max(frame_tokens[0], min(frame_tokens[1], budget // frames))

@@ -1,4 +1,4 @@
-"""The emulator without a socket: httpx transports, and the clients that hold them."""
+"""The emulator without a socket: httpx transports, and clients that use them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SHORT = "peer closed connection without sending complete message body"
 
 
 class _Body(httpx.SyncByteStream, httpx.AsyncByteStream):
-    """A body that may break off in the middle."""
+    """A body that may end in the middle."""
 
     def __init__(self, response: Response) -> None:
         self._response = response
@@ -72,12 +72,12 @@ class AsyncEmulatorTransport(httpx.AsyncBaseTransport):
 
 
 def client(app: App) -> SyncClient:
-    """Return a sync client that reaches nothing but the emulator."""
+    """Return a sync client that sends every request to the emulator."""
     return httpx.Client(transport=EmulatorTransport(app), trust_env=False)
 
 
 def async_client(app: App) -> AsyncClient:
-    """Return an async client that reaches nothing but the emulator."""
+    """Return an async client that sends every request to the emulator."""
     return httpx.AsyncClient(transport=AsyncEmulatorTransport(app), trust_env=False)
 
 
@@ -88,7 +88,7 @@ def _answer(app: App, request: httpx.Request, body: bytes) -> Response:
 
 
 def _wait(request: httpx.Request, response: Response) -> tuple[float, bool]:
-    """Return how long to wait, and whether the client has given up by then."""
+    """Return how long to wait, and whether the client times out first."""
     patience = request.extensions.get("timeout", {}).get("read")
     late = patience is not None and response.delay > patience
     return (patience if late else response.delay), late

@@ -55,7 +55,7 @@ class Uploads:
         return reply({"request_id": request.id, "data": data})
 
     def receive(self, request: Request) -> Response:
-        """Answer the form POST to `upload_host`; the file is the last field, as object storage wants it."""
+        """Answer the form POST to `upload_host`; the file is the last field, as object storage requires."""
         form = multipart(request)
         if "file" not in form or "key" not in form:
             raise Refusal(400, "InvalidArgument", "The body of your POST request is not well-formed.")

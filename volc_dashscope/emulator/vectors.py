@@ -1,10 +1,9 @@
 """
-Vectors for the emulator: deterministic, not unit length, and modestly meaningful. Not a model.
+Vectors of the emulator: deterministic, not unit length, and with little meaning. Not a model.
 
 Every item becomes one row of features: its words, the things a text names, and how it looks
-(`visual_features.py`). A fixed
-matrix of signs, seeded by the model's name, mixes the row into as many components as asked: a shorter vector is
-the beginning of the longer one, and two models share nothing.
+(`visual_features.py`). A fixed matrix of signs, seeded by the model's name, turns the row into a vector. A shorter
+vector is the beginning of the longer one, and vectors of two models are unrelated.
 
 Features are rounded to multiples of 2**-12 and the matrix holds +1 and -1, so that every sum is exact in float32
 and does not depend on the order in which a processor adds.
@@ -37,7 +36,7 @@ class TextPart:
 
 @dataclass(frozen=True, slots=True)
 class ImagePart:
-    """An encoded picture; its decoded pixels are the meaning."""
+    """An encoded image, described by its decoded pixels."""
 
     data: bytes
 
@@ -52,7 +51,7 @@ class LinkPart:
 
 @dataclass(frozen=True, slots=True)
 class VideoPart:
-    """An encoded video, which is not decoded: equal bytes are equal vectors, and that is all."""
+    """An encoded video, which is not decoded: only equal bytes give equal vectors."""
 
     data: bytes
 
@@ -129,7 +128,7 @@ def _wording(parts: Sequence[Part]) -> str:
 
 
 def _merge(pictures: list[Look], said: Look) -> Look:
-    """One look for pictures and words. Colours asked for in words replace a picture's; its outline stays."""
+    """Merge the looks of images and texts. Colours named in a text replace those of an image; its outline stays."""
     if not pictures:
         return said
     colour, layout, shape = (

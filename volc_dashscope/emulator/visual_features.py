@@ -32,13 +32,13 @@ _BROKEN = (RuntimeError, struct.error, zlib.error)
 @dataclass(frozen=True, slots=True)
 class Look:
     """
-    The visual side of an item; an array is zero where nothing is known.
+    The visual features of an item; an array is zero if nothing is known.
 
     Attributes:
         colour: A row of features, of unit length or less.
         layout: Another.
         shape: Another.
-        stated: The colours were asked for in words, and outweigh a picture's.
+        stated: The colours come from words, and replace those of an image.
     """
 
     colour: Row
@@ -129,7 +129,7 @@ def _pixels(data: bytes) -> NDArray[np.uint8]:
 
 
 def _ground(lab: Row) -> Row:
-    """What lies behind, row by row: the colour at both edges, or at the one that continues the row above."""
+    """Return the background of each row: the colour at both edges, or at the edge that continues the row above."""
     left, right = np.median(lab[:, :3], axis=1), np.median(lab[:, -3:], axis=1)
     ground = (left + right) / 2
     above = np.median(lab[0], axis=0)
@@ -160,7 +160,7 @@ def _largest(mask: Mask) -> Mask:
 
 
 def _foreground(lab: Row, ground: Row) -> Mask:
-    """Pixels that differ from what lies behind, without lone specks."""
+    """Return the pixels that differ from the background, without single specks."""
     gap = np.linalg.norm(lab - ground[:, None], axis=2)
     grain = float(np.median(np.concatenate([gap[:, :3], gap[:, -3:]], axis=1)))
     rough = np.pad(gap > 13 + 2.5 * grain, 1, mode="edge")
