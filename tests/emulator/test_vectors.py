@@ -9,7 +9,8 @@ import subprocess
 import sys
 import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
@@ -99,7 +100,8 @@ class Brush:
 
 def encode(picture: Pillow.Image, kind: str = "PNG") -> bytes:
     file = io.BytesIO()
-    picture.save(file, kind)
+    # Compressing noise takes most of the time of a test here and changes no pixel; level 0 does not compress.
+    picture.save(file, kind, **({"compress_level": 0} if kind == "PNG" else {}))
     return file.getvalue()
 
 
@@ -352,6 +354,7 @@ QUERIES = {
 }
 
 
+@cache
 def draw(name: str, seed: int) -> bytes:
     brush = Brush(seed * 1009 + sum(name.encode()), scene=name in SCENES)
     if name in SCENES:
@@ -372,8 +375,9 @@ def cosine(a: np.ndarray, b: np.ndarray) -> float:
 
 
 @pytest.fixture(scope="module")
-def gallery() -> dict[int, dict[str, np.ndarray]]:
-    return {seed: {name: embed(ImagePart(draw(name, seed))) for name in (*SCENES, *THINGS)} for seed in SEEDS}
+def gallery() -> Iterator[dict[int, dict[str, np.ndarray]]]:
+    yield {seed: {name: embed(ImagePart(draw(name, seed))) for name in (*SCENES, *THINGS)} for seed in SEEDS}
+    draw.cache_clear()
 
 
 def rank(query: np.ndarray, pictures: dict[str, np.ndarray]) -> list[str]:
