@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import forked
 import pytest
 from canary import KEY
 from raw_server import RawServer
@@ -83,6 +84,11 @@ def pytest_collection() -> Iterator[object]:
         gc.collect()
         gc.freeze()
         gc.enable()
+
+
+def pytest_sessionfinish() -> None:
+    """End the process that programs of the tests are forked from."""
+    forked.stop()
 
 
 @dataclass

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+import forked
 import pytest
 
 from volc_dashscope.emulator import Emulator
@@ -28,6 +29,13 @@ from volc_dashscope.emulator import Emulator
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "examples" / "scenarios"
 SUPPORT = {"service", "ranking", "retrieval", "drawings", "tables"}
+# As `python FILE` does it, in a fork.
+SCRIPT = """
+import runpy, sys
+sys.argv[:1] = []
+sys.path[0] = sys.argv[0].rpartition("/")[0]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
 SCENARIOS = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem not in SUPPORT)
 
 
@@ -81,10 +89,11 @@ def play() -> Iterator[Callable[..., Played]]:
 
 
 def _run(name: str, *arguments: str, **keys: str) -> list[str]:
-    script = [sys.executable, str(FOLDER / f"{name}.py"), *arguments]
-    done = subprocess.run(script, capture_output=True, encoding="utf-8", env=_environ(**keys), check=False)
-    assert 0 == done.returncode, done.stderr
-    return done.stdout.splitlines()
+    script = FOLDER / f"{name}.py"
+    process = forked.start(SCRIPT, script, *arguments, folder=ROOT, environ=_environ(**keys))
+    out, err = process.communicate(timeout=60)
+    assert 0 == process.returncode, err
+    return out.splitlines()
 
 
 def _environ(**keys: str) -> dict[str, str]:
@@ -98,7 +107,9 @@ def _environ(**keys: str) -> dict[str, str]:
     ids=["ark", "dashscope"],
 )
 def test_without_a_key_an_emulator_answers_and_says_what_it_is(name, model):
-    first, second = _run(name)[:2]
+    script = [sys.executable, str(FOLDER / f"{name}.py")]
+    done = subprocess.run(script, capture_output=True, encoding="utf-8", env=_environ(), check=True)
+    first, second = done.stdout.splitlines()[:2]
 
     assert f"an emulator of {model} answers" in first
     assert "the rank of a text says nothing" in second
@@ -152,13 +163,15 @@ def test_who_waits_at_a_terminal_sees_a_bar(name):
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
     try:
-        script = [sys.executable, str(FOLDER / f"{name}.py")]
-        subprocess.run(script, stdout=subprocess.DEVNULL, stderr=theirs, env=_environ(), check=True)
+        script = FOLDER / f"{name}.py"
+        process = forked.start(SCRIPT, script, folder=ROOT, environ=_environ(), stderr=theirs)
+        process.communicate(timeout=60)
         shown = os.read(ours, 10_000).decode()
     finally:
         os.close(ours)
         os.close(theirs)
 
+    assert 0 == process.returncode
     assert "100%" in shown
 
 
