@@ -110,7 +110,9 @@ def _matches(pair: tuple[str, str], patterns: tuple[str, str] | None) -> bool:
 
 @pytest.mark.parametrize(("intent", "api"), PAIRS, ids=names(PAIRS))
 def test_we_send_what_the_sdk_sends(socket: Socket, vendors: Vendors, intent: Intent, api: str) -> None:
-    _, sdk = socket.during(lambda: [vendors.call(api, intent.door, said) for said in intent.theirs])
+    _, sdk = socket.during(
+        lambda: [vendors.call(api, intent.door, said) for said in intent.theirs], requests_only=True
+    )
     _, ours = socket.during(lambda: send(intent, socket.emulator.url))
 
     compare(intent, api, sdk, ours)
@@ -124,7 +126,7 @@ async def test_we_send_what_the_async_sdk_sends(socket: Socket, intent: Intent, 
         for said in intent.theirs:
             await acall(url, api, intent.door, said)
 
-    _, sdk = await socket.during_async(all_of_theirs)
+    _, sdk = await socket.during_async(all_of_theirs, requests_only=True)
     _, ours = await socket.during_async(lambda: asend(intent, url))
 
     compare(intent, api, sdk, ours)
