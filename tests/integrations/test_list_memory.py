@@ -16,7 +16,7 @@ import pytest
 from langchain_volc_dashscope import DashScopeEmbeddings
 from volc_dashscope import BulkError
 
-WIDTH = 512
+WIDTH = 256
 COUNT = 4000
 ARRAY = 4 * WIDTH * COUNT
 
