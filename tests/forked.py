@@ -77,7 +77,7 @@ class Forked:
 
     def __init__(self, pid: int, out: IO[bytes], err: IO[bytes] | None) -> None:
         self.pid = pid
-        self.returncode: int | None = None
+        self.returncode: Any = None  # as in `Popen`, an int after the end
         self._streams = (out, err)
 
     def poll(self) -> int | None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import forked
 import numpy as np
 import pyarrow.parquet as pq
 from canary import KEY
@@ -45,7 +46,7 @@ class Socket:
 
 @dataclass
 class Command:
-    """`volc-dashscope` in a process of its own, talking to an emulator on a socket."""
+    """`volc-dashscope` in a process of its own (a fork), talking to an emulator on a socket."""
 
     mount: Any
     folder: Path
@@ -53,9 +54,28 @@ class Command:
 
     def start(
         self, *arguments: object, code: str = "from volc_dashscope.cli import main; main()"
-    ) -> subprocess.Popen[str]:
+    ) -> forked.Forked:
+        return forked.start(code, *arguments, folder=self.folder, environ=self._environ())
+
+    def __call__(self, *arguments: object, code: str = "from volc_dashscope.cli import main; main()") -> Run:
+        return ended(self.start(*arguments, code=code))
+
+    def anew(self, *arguments: str, code: str) -> Run:
+        """Run it where nothing is loaded yet."""
+        done = subprocess.run(
+            [sys.executable, "-c", code, *arguments],
+            cwd=self.folder,
+            env=self._environ(),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        return Run(done.returncode, done.stdout, done.stderr)
+
+    def _environ(self) -> dict[str, str]:
         emulator = self.mount.emulator
-        environment = {
+        return {
             **{name: value for name, value in os.environ.items() if not name.startswith("COV")},
             "PYTHONPATH": str(ROOT),
             "DASHSCOPE_API_KEY": KEY,
@@ -64,26 +84,15 @@ class Command:
             "ARK_BASE_URL": emulator.ark_url,
             **self.variables,
         }
-        return subprocess.Popen(
-            [sys.executable, "-c", code, *map(str, arguments)],
-            cwd=self.folder,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    def __call__(self, *arguments: object, code: str = "from volc_dashscope.cli import main; main()") -> Run:
-        return ended(self.start(*arguments, code=code))
 
 
-def ended(process: subprocess.Popen[str]) -> Run:
+def ended(process: forked.Forked) -> Run:
     """Wait for a process and read what it said."""
     out, err = process.communicate(timeout=60)
     return Run(process.returncode, out, err)
 
 
-def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+def wait_for(condition: Callable[[], bool], process: forked.Forked) -> None:
     """Wait until something is so, as long as a process runs."""
     deadline = time.monotonic() + 30
     while not condition():

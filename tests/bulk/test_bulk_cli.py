@@ -338,7 +338,7 @@ def test_a_result_that_cannot_be_written_is_one_line(command, arguments):
 def test_the_module_is_the_command(command):
     write_lines(command.folder / "t.txt", texts(3))
 
-    done = command(
+    done = command.anew(
         "embed",
         "t.txt",
         "-m",
@@ -357,7 +357,7 @@ def test_without_an_optional_package_it_names_the_purpose_and_the_extra(command,
     write_lines(command.folder / "t.txt", texts(3))
     code = f"import sys; sys.modules[{missing!r}] = None; from volc_dashscope.cli import main; main()"
 
-    done = command("embed", "t.txt", "-m", TEXT, "-o", "out.parquet", code=code)
+    done = command.anew("embed", "t.txt", "-m", TEXT, "-o", "out.parquet", code=code)
 
     assert 2 == done.code
     assert 'writing Parquet needs pyarrow: pip install "volc-dashscope[bulk]"' in done.err

@@ -9,7 +9,7 @@ import signal
 
 import pytest
 from canary import KEY
-from cli_runs import ROOT, ended, started
+from cli_runs import ROOT, ended, run, started
 from click.shell_completion import ShellComplete
 from paintings import painted
 
@@ -234,7 +234,7 @@ def test_a_rerank_model_is_no_model_of_vectors(cli):
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_a_shell_can_be_taught_to_complete(tmp_path, shell):
-    done = ended(started(folder=tmp_path, _VOLC_DASHSCOPE_COMPLETE=f"{shell}_source"))
+    done = run(folder=tmp_path, _VOLC_DASHSCOPE_COMPLETE=f"{shell}_source")
 
     assert "volc-dashscope" in done.out
     assert "_VOLC_DASHSCOPE_COMPLETE" in done.out
@@ -243,7 +243,7 @@ def test_a_shell_can_be_taught_to_complete(tmp_path, shell):
 def test_names_of_models_are_completed(tmp_path):
     words = {"COMP_WORDS": "volc-dashscope embed t.txt --model qwen3", "COMP_CWORD": "4"}
 
-    done = ended(started(folder=tmp_path, _VOLC_DASHSCOPE_COMPLETE="bash_complete", **words))
+    done = run(folder=tmp_path, _VOLC_DASHSCOPE_COMPLETE="bash_complete", **words)
 
     assert [
         "plain,qwen3.7-text-embedding",

@@ -8,14 +8,13 @@ import pty
 import re
 import signal
 import struct
-import subprocess
-import sys
 import termios
 from pathlib import Path
 
+import forked
 import pytest
 from canary import KEY
-from cli_runs import ROOT, ended, started
+from cli_runs import environ, run
 from paintings import painted
 
 FILES = 250
@@ -77,13 +76,8 @@ def _on_terminal(
     """
     terminal, other_end = pty.openpty()
     fcntl.ioctl(other_end, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
-    process = subprocess.Popen(
-        [sys.executable, "-c", code, *arguments],
-        cwd=folder,
-        env={**environment, "PYTHONPATH": str(ROOT), **_environment()},
-        stdout=subprocess.PIPE,
-        stderr=other_end,
+    process = forked.start(
+        code, *arguments, folder=folder, environ=environ(**_environment()), stderr=other_end
     )
     os.close(other_end)
     written = b""
@@ -96,9 +90,8 @@ def _on_terminal(
         out, _ = process.communicate(timeout=60)
     finally:
         process.kill()
-        process.wait(30)
         os.close(terminal)
-    return written.decode(), out.decode()
+    return written.decode(), out
 
 
 def _read(terminal: int) -> bytes:
@@ -136,7 +129,7 @@ def test_a_terminal_shows_how_many_files_were_found(pics, line):
 
 @pytest.mark.parametrize("line", COMMANDS.values(), ids=COMMANDS)
 def test_a_log_gets_a_line_now_and_then(pics, line):
-    done = ended(started(*line, folder=pics, code=SLOW + FAST_CLOCK + START, **_environment()))
+    done = run(*line, folder=pics, code=SLOW + FAST_CLOCK + START, **_environment())
 
     assert re.search(r"^found [12]00 files …$", done.err, re.M)
     assert "\r" not in done.err
@@ -146,7 +139,7 @@ def test_a_log_gets_a_line_now_and_then(pics, line):
     "line", [(*COMMANDS["embed"], "-q"), (*COMMANDS["search"], "-q")], ids=["embed", "search"]
 )
 def test_a_quiet_command_says_nothing_of_it(pics, line):
-    done = ended(started(*line, folder=pics, code=SLOW + FAST_CLOCK + START, **_environment()))
+    done = run(*line, folder=pics, code=SLOW + FAST_CLOCK + START, **_environment())
 
     assert "found" not in done.err
 
