@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pickle
 import warnings
+from collections.abc import Iterator
 from multiprocessing import get_context
 from typing import Any
 
 import pytest
 from li_goods import BLUE, GREEN, RED, RENT, goods, plain_nodes, uid
+from li_shelves import ChromaVectorStore, chromadb
 from llama_index.core import StorageContext, VectorStoreIndex
 from llama_index.core.ingestion import DocstoreStrategy, IngestionPipeline
 from llama_index.core.node_parser import SentenceSplitter
@@ -56,6 +58,22 @@ KINDS = {
 EACH_KIND = pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 
 
+@pytest.fixture(scope="module")
+def chroma() -> Iterator[Any]:
+    """One Chroma in memory: a database in files takes longer to make than a test of a pipeline to run."""
+    client = chromadb.EphemeralClient(settings=chromadb.Settings(anonymized_telemetry=False))
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def chroma_store(chroma: Any) -> Iterator[ChromaVectorStore]:
+    """An empty collection of it."""
+    collection = chroma.create_collection("upserts", metadata={"hnsw:space": "cosine"})
+    yield ChromaVectorStore(chroma_collection=collection)
+    chroma.delete_collection("upserts")
+
+
 async def run(pipeline: IngestionPipeline, nodes: list[Any], awaited: bool) -> list[Any]:
     return list(await pipeline.arun(nodes=nodes) if awaited else pipeline.run(nodes=nodes))
 
@@ -101,13 +119,13 @@ async def test_a_refresh_pays_nothing_for_the_unchanged(
 @EACH_KIND
 @pytest.mark.parametrize("strategy", DocstoreStrategy)
 async def test_every_docstore_strategy_leaves_the_unchanged_alone(
-    inside, embed_model_of, shelf_of, pictures, strategy, kind, awaited
+    inside, embed_model_of, chroma_store, pictures, strategy, kind, awaited
 ):
     """Core looks the hash up by the id of the source: a node of another source was new to it on every run."""
     embed_model = embed_model_of(ArkMultiModalEmbedding, inside)
     pipeline = IngestionPipeline(
         transformations=[MultiModalNodeEmbedder(embed_model=embed_model)],
-        vector_store=shelf_of("Chroma", embed_model.dimension, awaited=awaited).open(),
+        vector_store=chroma_store,
         docstore=SimpleDocumentStore(),
         docstore_strategy=strategy,
     )
@@ -148,13 +166,13 @@ async def test_skipped_nodes_are_left_out_of_an_index(inside, embed_model_of, pi
 @pytest.mark.parametrize("marked", [False, True], ids=["as it is", "fingerprint"])
 @pytest.mark.parametrize("strategy", DocstoreStrategy)
 async def test_a_skipped_node_is_embedded_by_the_next_run(
-    inside, embed_model_of, shelf_of, pictures, strategy, marked, again, awaited
+    inside, embed_model_of, chroma_store, pictures, strategy, marked, again, awaited
 ):
     """Core notes the hash of whatever went into a run, embedded or not."""
     embed_model = embed_model_of(ArkMultiModalEmbedding, inside, max_concurrency=1, max_retries=0)
     pipeline = IngestionPipeline(
         transformations=[MultiModalNodeEmbedder(embed_model=embed_model, on_error="skip")],
-        vector_store=shelf_of("Chroma", embed_model.dimension, awaited=awaited).open(),
+        vector_store=chroma_store,
         docstore=SimpleDocumentStore(),
         docstore_strategy=strategy,
         disable_cache=True,
@@ -177,14 +195,14 @@ async def test_a_skipped_node_is_embedded_by_the_next_run(
 
 @EACH_MODE
 async def test_a_document_whose_chunk_was_skipped_is_embedded_by_the_next_run(
-    inside, embed_model_of, shelf_of, awaited
+    inside, embed_model_of, chroma_store, awaited
 ):
     embed_model = embed_model_of(ArkMultiModalEmbedding, inside, max_retries=0)
     skipping = MultiModalNodeEmbedder(embed_model=embed_model, on_error="skip")
     docstore = SimpleDocumentStore()
     pipeline = IngestionPipeline(
         transformations=[SentenceSplitter(), skipping],
-        vector_store=shelf_of("Chroma", embed_model.dimension, awaited=awaited).open(),
+        vector_store=chroma_store,
         docstore=docstore,
     )
     inside.emulator.fail("500")
@@ -199,7 +217,9 @@ async def test_a_document_whose_chunk_was_skipped_is_embedded_by_the_next_run(
 
 @EACH_MODE
 @pytest.mark.parametrize("strategy", [DocstoreStrategy.UPSERTS, DocstoreStrategy.UPSERTS_AND_DELETE])
-async def test_worker_processes_do_not_skip(emulate, embed_model_of, shelf_of, pictures, strategy, awaited):
+async def test_worker_processes_do_not_skip(
+    emulate, embed_model_of, chroma_store, pictures, strategy, awaited
+):
     """The docstore would note a node that a copy in another process left out, and no run would embed it again."""
     mount = emulate(socket=True)
     embed_model = embed_model_of(ArkMultiModalEmbedding, mount, max_concurrency=1, max_retries=0)
@@ -207,7 +227,7 @@ async def test_worker_processes_do_not_skip(emulate, embed_model_of, shelf_of, p
     docstore = SimpleDocumentStore()
     pipeline = IngestionPipeline(
         transformations=[skipping],
-        vector_store=shelf_of("Chroma", embed_model.dimension, awaited=awaited).open(),
+        vector_store=chroma_store,
         docstore=docstore,
         docstore_strategy=strategy,
         disable_cache=True,
