@@ -7,15 +7,14 @@ import os
 import socket
 import ssl
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from textwrap import dedent
 from typing import Any
 
+import forked
 import pytest
 import trustme
 
@@ -23,79 +22,54 @@ ROOT = Path(__file__).resolve().parents[2]
 PASSWORD = "canary-pass"
 _VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
-# Forks a process for each set-up: whom to trust is read once a process, and loading the client takes most of its time.
+# A process for each set-up, since whom to trust is read once a process.
 SCRIPT = """
-    import asyncio, json, os, signal, sys, tempfile, time
-    from volc_dashscope import AsyncClient, BulkError, Client
+import asyncio, json, sys, time
+from volc_dashscope import AsyncClient, BulkError, Client
 
-    def tries(url, number):
-        reach = {"model": "text-embedding-v4", "api_key": "k", "base_url": url}
-        items = [f"text {each}" for each in range(number)]
+reach = {"model": "text-embedding-v4", "api_key": "k", "base_url": sys.argv[1]}
+items = [f"text {each}" for each in range(int(sys.argv[2]))]
 
-        def sync():
-            with Client(**reach) as client:
-                client.embed(items)
+def sync():
+    with Client(**reach) as client:
+        client.embed(items)
 
-        async def task():
-            async with AsyncClient(**reach) as client:
-                await client.embed(items)
+async def task():
+    async with AsyncClient(**reach) as client:
+        await client.embed(items)
 
-        for way in (sync, lambda: asyncio.run(task())):
-            began = time.monotonic()
-            try:
-                way()
-            except Exception as error:
-                kind, found = type(error).__name__, error
-                if isinstance(error, BulkError):
-                    found = error.__cause__
-                print(json.dumps([type(found).__name__, str(found), time.monotonic() - began]))
-            else:
-                print(json.dumps(["done", "", 0]))
-
-    for line in sys.stdin:
-        environment, url, number = json.loads(line)
-        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-            child = os.fork()
-            if child == 0:
-                signal.alarm(60)
-                os.dup2(out.fileno(), 1)
-                os.dup2(err.fileno(), 2)
-                os.environ.update(environment)
-                tries(url, number)
-                sys.exit()
-            os.waitpid(child, 0)
-            said = [file.seek(0) or file.read().decode() for file in (out, err)]
-        print(json.dumps(said), flush=True)
-    """
+for way in (sync, lambda: asyncio.run(task())):
+    began = time.monotonic()
+    try:
+        way()
+    except Exception as error:
+        kind, found = type(error).__name__, error
+        if isinstance(error, BulkError):
+            found = error.__cause__
+        print(json.dumps([type(found).__name__, str(found), time.monotonic() - began]))
+    else:
+        print(json.dumps(["done", "", 0]))
+"""
 
 
 @pytest.fixture(scope="module")
-def tried() -> Iterator[Callable[..., list[Any]]]:
+def tried() -> Callable[..., list[Any]]:
     """Return a function that says what `Client` and `AsyncClient` make of an address and variables."""
     clean = {
         name: value
         for name, value in os.environ.items()
         if not name.lower().endswith("_proxy") and name not in _VARIABLES
     }
-    with subprocess.Popen(
-        [sys.executable, "-c", dedent(SCRIPT)],
-        env={**clean, "PYTHONPATH": str(ROOT)},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
 
-        def ask(url: str, environment: dict[str, str], number: int = 1) -> list[Any]:
-            assert process.stdin
-            assert process.stdout
-            process.stdin.write(json.dumps([environment, url, number]) + "\n")
-            process.stdin.flush()
-            out, err = json.loads(process.stdout.readline())
-            assert PASSWORD not in out
-            assert "" == err
-            return [json.loads(line) for line in out.splitlines()]
+    def ask(url: str, environment: dict[str, str], number: int = 1) -> list[Any]:
+        environ = {**clean, "PYTHONPATH": str(ROOT), **environment}
+        process = forked.start(SCRIPT, url, number, folder=ROOT, environ=environ)
+        out, err = process.communicate(timeout=60)
+        assert PASSWORD not in out
+        assert ("", 0) == (err, process.returncode)
+        return [json.loads(line) for line in out.splitlines()]
 
-        yield ask
+    return ask
 
 
 @contextmanager
