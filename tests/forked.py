@@ -22,6 +22,14 @@ from typing import IO, Any
 ROOT = Path(__file__).resolve().parents[1]
 LONGEST = 120  # seconds until a program is ended that does not end itself
 
+# Does what `python FILE` does.
+SCRIPT = """
+import runpy, sys
+sys.argv[:1] = []
+sys.path[0] = sys.argv[0].rpartition("/")[0]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
 # One message a line. A program to start comes with its two streams and is answered by its process id; a process id is
 # answered by the exit code, or by null while the process runs.
 SERVER = """

@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
+import forked
 import httpx
 import pytest
 from cassette_scenarios import RECORDED
@@ -198,31 +197,29 @@ def test_what_was_filled_is_listed_and_has_the_length_of_the_card(path):
 
 
 def test_the_docs_cassettes_are_what_the_named_script_writes():
-    done = _run("fill_vectors.py", "--check")
+    out, _, code = _run("fill_vectors.py", "--check")
 
-    assert ("up to date\n", 0) == (done.stdout, done.returncode)
+    assert ("up to date\n", 0) == (out, code)
 
 
 # Recording.
 
 
-def _run(script: str, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+def _run(script: str, *arguments: str, **environ: str) -> tuple[str, str, int]:
+    """Run a script; return what it wrote to stdout and stderr, and its exit code."""
     kept = {name: value for name, value in os.environ.items() if not name.endswith(("_API_KEY", "_BASE_URL"))}
-    return subprocess.run(
-        [sys.executable, str(ROOT / "scripts" / script), *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**kept, **environ},
-    )
+    file = ROOT / "scripts" / script
+    process = forked.start(forked.SCRIPT, file, *arguments, folder=ROOT, environ={**kept, **environ})
+    out, err = process.communicate(timeout=120)
+    return out, err, process.returncode
 
 
 @pytest.mark.parametrize("keys", [{}, {"ARK_API_KEY": "", "DASHSCOPE_API_KEY": " "}], ids=["unset", "empty"])
 def test_recording_from_the_services_is_refused_without_a_key(tmp_path, keys):
-    done = _run("record.py", "--into", str(tmp_path), **keys)
+    out, err, code = _run("record.py", "--into", str(tmp_path), **keys)
 
     line = "record: set ARK_API_KEY or DASHSCOPE_API_KEY to record from the services; nothing was done\n"
-    assert (2, "", line, []) == (done.returncode, done.stdout, done.stderr, list(tmp_path.iterdir()))
+    assert (2, "", line, []) == (code, out, err, list(tmp_path.iterdir()))
 
 
 @pytest.fixture(scope="module")
@@ -231,8 +228,8 @@ def captures(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     made = []
     for name in ("one", "two"):
         into = tmp_path_factory.mktemp(name)
-        done = _run("record.py", "--emulator", "--into", str(into))
-        assert (0, "") == (done.returncode, done.stderr)
+        _, err, code = _run("record.py", "--emulator", "--into", str(into))
+        assert (0, "") == (code, err)
         made.append(into / "emulator")
     return made
 

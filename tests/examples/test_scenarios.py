@@ -29,13 +29,6 @@ from volc_dashscope.emulator import Emulator
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "examples" / "scenarios"
 SUPPORT = {"service", "ranking", "retrieval", "drawings", "tables"}
-# As `python FILE` does it, in a fork.
-SCRIPT = """
-import runpy, sys
-sys.argv[:1] = []
-sys.path[0] = sys.argv[0].rpartition("/")[0]
-runpy.run_path(sys.argv[0], run_name="__main__")
-"""
 SCENARIOS = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem not in SUPPORT)
 
 
@@ -90,7 +83,7 @@ def play() -> Iterator[Callable[..., Played]]:
 
 def _run(name: str, *arguments: str, **keys: str) -> list[str]:
     script = FOLDER / f"{name}.py"
-    process = forked.start(SCRIPT, script, *arguments, folder=ROOT, environ=_environ(**keys))
+    process = forked.start(forked.SCRIPT, script, *arguments, folder=ROOT, environ=_environ(**keys))
     out, err = process.communicate(timeout=60)
     assert 0 == process.returncode, err
     return out.splitlines()
@@ -164,7 +157,7 @@ def test_who_waits_at_a_terminal_sees_a_bar(name):
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
     try:
         script = FOLDER / f"{name}.py"
-        process = forked.start(SCRIPT, script, folder=ROOT, environ=_environ(), stderr=theirs)
+        process = forked.start(forked.SCRIPT, script, folder=ROOT, environ=_environ(), stderr=theirs)
         process.communicate(timeout=60)
         shown = os.read(ours, 10_000).decode()
     finally:

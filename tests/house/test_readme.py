@@ -14,8 +14,6 @@ import os
 import re
 import shlex
 import shutil
-import subprocess
-import sys
 import tomllib
 import warnings
 from contextlib import redirect_stdout
@@ -24,6 +22,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import forked
 import pytest
 import repository_url
 from source import ROOT
@@ -203,20 +202,15 @@ def test_the_addresses_without_a_key_are_the_emulators(path):
 @pytest.mark.parametrize("path", READMES, ids=lambda path: path.name)
 def test_the_command_of_the_readme_finds_the_picture(path, ark_dashscope_emulator_env, drawings, tmp_path):
     (asked,) = re.findall(r"`volc-dashscope (search [^`]+)`", path.read_text("utf-8"))
-    command = [
-        sys.executable,
-        "-m",
-        "volc_dashscope",
-        *shlex.split(asked),
-        "--store",
-        str(tmp_path / "store"),
-    ]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(
-        command, cwd=drawings, env=environment, capture_output=True, encoding="utf-8", check=True
+    environ = {**os.environ, "PYTHONPATH": str(ROOT)}
+    program = "from volc_dashscope.cli import main; main()"
+    process = forked.start(
+        program, *shlex.split(asked), "--store", tmp_path / "store", folder=drawings, environ=environ
     )
+    out, err = process.communicate(timeout=60)
 
-    (first,) = [line for line in done.stdout.splitlines() if re.search(r"\| +1 \|", line)]
+    assert 0 == process.returncode, err
+    (first,) = [line for line in out.splitlines() if re.search(r"\| +1 \|", line)]
     assert first.endswith("blue_seascape.png")
 
 
