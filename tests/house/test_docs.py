@@ -79,6 +79,25 @@ def test_the_modules_that_contributors_are_led_through_exist():
     ]
 
 
+def test_the_tree_for_contributors_names_every_folder_and_the_modules_of_a_call():
+    tree = (ROOT / "CONTRIBUTING.md").read_text("utf-8").partition("```text")[2].partition("```")[0]
+    named = set(re.findall(r"\w+", tree))
+    package = ROOT / "volc_dashscope"
+    inside = [
+        package,
+        *(package / name for name in ("_config", "_request", "_limits", "_http", "integrations")),
+    ]
+    present = [
+        path.stem
+        for folder in inside
+        for path in folder.iterdir()
+        if path.suffix == ".py" or (path / "__init__.py").exists()
+    ]
+
+    assert len(present) > 50
+    assert [] == sorted({name for name in present if not name.startswith("__")} - named)
+
+
 @EVERY
 def test_the_files_and_tests_a_page_names_exist(page):
     text = page.read_text("utf-8")
