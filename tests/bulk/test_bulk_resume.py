@@ -420,7 +420,8 @@ def test_rows_that_failed_stay_failed_when_it_goes_on(inside, tmp_path):
     assert {0: "row 0: the line is empty"} == errors(tmp_path / "out.parquet")
 
 
-def test_the_wish_to_stop_is_heard_between_rows(inside, tmp_path):
+def test_the_wish_to_stop_is_heard_between_rows(emulate, tmp_path):
+    inside = emulate(latency=0.01)
     source = write_lines(tmp_path / "t.txt", texts(300))
     stop = threading.Event()
     seen: list[int] = []

@@ -114,7 +114,7 @@ def test_no_more_jobs_run_at_once_than_the_feed_is_wide():
         with lock:
             running += 1
             most = max(most, running)
-        time.sleep(0.002)
+        time.sleep(0.02)  # long enough for all workers to have begun
         with lock:
             running -= 1
 
@@ -368,7 +368,7 @@ def test_tasks_run_no_more_jobs_at_once_than_may_be_in_flight(width, inline):
     async def work(job: int) -> int:
         in_flight.append(job)
         ahead.append(len(in_flight))
-        await asyncio.sleep(0.002)
+        await asyncio.sleep(0.01)  # long enough for all tasks to have begun
         in_flight.remove(job)
         return job
 
