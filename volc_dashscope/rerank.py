@@ -40,7 +40,7 @@ from volc_dashscope.models.rerank import (
     RerankRoute,
 )
 from volc_dashscope.providers.rerank import RerankQuestion, Scores, build, read
-from volc_dashscope.settings import ClientSettings
+from volc_dashscope.settings import ClientSettings, documented
 
 __all__ = ["AsyncReranker", "RerankResult", "Reranker"]
 
@@ -207,6 +207,7 @@ class _RerankerBase(ServiceClient):
         return [RerankResult(index, score, documents[index]) for index, score in ranking[:top_n]]
 
 
+@documented
 class Reranker(_RerankerBase, SyncLifecycle):
     """
     Orders documents by how well they answer a query, in the caller's thread.
@@ -223,32 +224,14 @@ class Reranker(_RerankerBase, SyncLifecycle):
     Args:
         model: A rerank model. qwen3-vl-rerank takes texts, images and videos, the others texts.
         base_model: Name of the row to use for a name the table does not have.
-        model_info: A row of your own instead.
         route: "native", or "openai" for the flat form under `/compatible-api/v1/reranks` (texts only).
         api_key: Default: `DASHSCOPE_API_KEY`.
         base_url: Default: `DASHSCOPE_BASE_URL`, then by `workspace` and `region`.
-        region: "cn-beijing", "ap-southeast-1", ...; keys are bound to one. Default: `DASHSCOPE_REGION`.
-        workspace: DashScope workspace id; selects the workspace's own host. Default: `DASHSCOPE_WORKSPACE`.
         instruct: What "relevant" means, as an English sentence, for the models that have it.
-        max_concurrency: Requests in flight at once, over all threads and calls of a client; fewer while the
-            service is overloaded.
-        requests_per_minute: The account's limit; None adapts when rate-limited.
-        tokens_per_minute: The account's limit; None adapts when rate-limited.
-        limiter: A rate limiter of your own, called before each request is sent.
-        max_retries: Retries of one request at most.
-        deadline: Seconds one request may take with all its retries, from its first connection to the last byte;
-            waiting for the rate limit does not count, a wait the service asks for does.
-        timeout: Seconds of silence allowed while connecting (10 at most), sending or reading, as httpx means it: a
-            server that keeps sending, or a slow line that keeps taking, is bounded by `deadline` only.
         cache: Scores by pair. They are used in a later call only if one request scored all its pairs, because scores
             of two requests cannot be compared. With a cache, `top_n` is cut here and not by the service.
         truncate: Cut a query or document that is longer than the model takes, by our estimate of tokens. Otherwise
             it is an error: the service cuts without saying so.
-        insecure_http: Allow `http://` where others could read the key on the way.
-        default_headers: Sent with every request.
-        http_client: Your own `httpx.Client` (or httpx2's), used as it is, timeouts included, and never closed.
-        http_async_client: Your own `httpx.AsyncClient`, likewise.
-        extra_body: Fields merged into every request body as given, for what this library does not know.
 
     Raises:
         ConfigError: No key, an unknown or stopped model, a route the model does not have.
