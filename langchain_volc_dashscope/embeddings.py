@@ -15,7 +15,7 @@ from langchain_volc_dashscope import sparse
 from langchain_volc_dashscope.content_blocks import as_item
 from langchain_volc_dashscope.documents import MediaTokenError, UnknownMedia
 from langchain_volc_dashscope.media_calls import MediaCalls
-from volc_dashscope import InputError, Item, SparseVector, TextType, Usage
+from volc_dashscope import InputError, Item, SparseVector, TextType
 from volc_dashscope.inputs import as_iterable
 from volc_dashscope.integrations.construction import OPAQUE
 from volc_dashscope.integrations.hybrid import (
@@ -44,16 +44,21 @@ Role: TypeAlias = Literal["auto", "query", "document"] | None
 
 
 class RateLimiterAdapter:
-    """LangChain's rate limiter in the core's words."""
+    """LangChain's rate limiter in the core's words, and one of the core's protocol, if given, called as well."""
 
-    def __init__(self, limiter: BaseRateLimiter) -> None:
+    def __init__(self, limiter: BaseRateLimiter, other: Any) -> None:
         self._limiter = limiter
+        self._other = other
 
-    def acquire(self) -> bool:
-        return self._limiter.acquire(blocking=True)
+    def acquire(self) -> None:
+        if self._other is not None:
+            self._other.acquire()
+        self._limiter.acquire(blocking=True)
 
-    async def aacquire(self) -> bool:
-        return await self._limiter.aacquire(blocking=True)
+    async def aacquire(self) -> None:
+        if self._other is not None:
+            await self._other.aacquire()
+        await self._limiter.aacquire(blocking=True)
 
 
 class _MultimodalEmbeddings(MediaCalls, Embeddings):
@@ -87,11 +92,6 @@ class _MultimodalEmbeddings(MediaCalls, Embeddings):
             copied = super().__deepcopy__(memo)
             copied._look_up_key()  # noqa: SLF001 - an object of this class
             return copied
-
-    @property
-    def usage(self) -> Usage:
-        """What this object has been billed so far."""
-        return self._client.usage
 
     @property
     def fingerprint(self) -> str:
@@ -233,7 +233,9 @@ class _MultimodalEmbeddings(MediaCalls, Embeddings):
             self.__dict__[self._key_field] = field.get_default(call_default_factory=True)
 
     def _limiter(self) -> Any:
-        return RateLimiterAdapter(self.rate_limiter) if self.rate_limiter is not None else self.limiter
+        return (
+            self.limiter if self.rate_limiter is None else RateLimiterAdapter(self.rate_limiter, self.limiter)
+        )
 
 
 class ArkEmbeddings(_MultimodalEmbeddings):

@@ -2,74 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 from uuid import uuid4
 
 from llama_index.core.base.embeddings.base import Embedding
+from llama_index.core.rate_limiter import BaseRateLimiter
 from llama_index.core.schema import BaseNode
-from pydantic import AliasChoices, Field, PrivateAttr, SecretStr
+from pydantic import AliasChoices, Field, PrivateAttr
 
 from llama_index_ext.events import announced
 from llama_index_ext.fingerprints import query_words, refuse_marks
 from llama_index_ext.media import is_plain, medium, nodes_of
 from llama_index_ext.media_calls import MediaCalls, rows_of
 from llama_index_ext.node_batch import NodeBatch, aembed_nodes, embed_nodes
-from llama_index_ext.pickling import Portable
 from llama_index_ext.rate_limit import RateLimiterAdapter
+from llama_index_ext.settings import EmbeddingFields
 from volc_dashscope import (
-    Client,
     ConfigError,
     EmbeddingResult,
     Image,
     Item,
     OnError,
     TextType,
-    Usage,
     Video,
 )
-from volc_dashscope.inputs import as_iterable, label
-from volc_dashscope.integrations.construction import hide_key
+from volc_dashscope.inputs import label
+from volc_dashscope.integrations.construction import OPAQUE, hide_key
 from volc_dashscope.integrations.hybrid import SubCall, dense_calls, joined
-from volc_dashscope.integrations.settings import ClientFields, each, require_event_loop
+from volc_dashscope.integrations.settings import each
 from volc_dashscope.models import Provider
 
-_LARGEST_BATCH = 2048
 
-
-class ListArguments:
-    """
-    Checks the list arguments of core's embedding classes, dense and sparse, before core sees them.
-
-    Core iterates over whatever it gets: a `str` would be embedded letter by letter.
-    """
-
-    if not TYPE_CHECKING:
-
-        def get_text_embedding_batch(self, texts, *args, **kwargs):
-            return super().get_text_embedding_batch(_listed(texts, "texts"), *args, **kwargs)
-
-        async def aget_text_embedding_batch(self, texts, *args, **kwargs):
-            require_event_loop()
-            return await super().aget_text_embedding_batch(_listed(texts, "texts"), *args, **kwargs)
-
-        def get_agg_embedding_from_queries(self, queries, *args, **kwargs):
-            return super().get_agg_embedding_from_queries(_listed(queries, "queries"), *args, **kwargs)
-
-        async def aget_agg_embedding_from_queries(self, queries, *args, **kwargs):
-            require_event_loop()
-            return await super().aget_agg_embedding_from_queries(_listed(queries, "queries"), *args, **kwargs)
-
-
-class ClientEmbedding(ListArguments, Portable, ClientFields, MediaCalls):
+class ClientEmbedding(EmbeddingFields, MediaCalls):
     """What both classes do; they differ in the service and the default model."""
 
-    spellings: ClassVar[Mapping[str, str]] = {"api_base": "base_url"}
-
-    api_key: SecretStr | None = Field(default=None, exclude=True, repr=False)
-    embed_batch_size: int = Field(default=0, ge=0, le=_LARGEST_BATCH, validate_default=False)
-    num_workers: int | None = Field(
-        default=None, ge=0, description="Batches that an asynchronous call sends at once. Default: all."
+    rate_limiter: Annotated[BaseRateLimiter | None, OPAQUE] = Field(
+        default=None, exclude=True, description="A rate limiter of core's, called once for every request."
     )
 
     _rate_limit: RateLimiterAdapter = PrivateAttr()
@@ -86,13 +55,6 @@ class ClientEmbedding(ListArguments, Portable, ClientFields, MediaCalls):
             if name == "embeddings_cache":
                 _refuse_cache(value)
             super().__setattr__(name, value)
-            if name == "embed_batch_size" and not value:
-                self.embed_batch_size = _default_batch_size(self._client, self.max_concurrency)
-
-    @property
-    def usage(self) -> Usage:
-        """What this object has been billed so far."""
-        return self._client.usage
 
     @property
     def fuses(self) -> bool:
@@ -188,15 +150,6 @@ class ClientEmbedding(ListArguments, Portable, ClientFields, MediaCalls):
             await call.apartial_result(self._client.aio, text_type, on_error=on_error) for call in calls
         ]
         return joined(calls, results, on_error=on_error)
-
-    def _model_and_key(self) -> tuple[str, SecretStr | None]:
-        return self.model_name, self.api_key
-
-    def _make_client(self) -> Any:
-        client = super()._make_client()
-        if not self.embed_batch_size:
-            self.embed_batch_size = _default_batch_size(client, self.max_concurrency)
-        return client
 
     def _limiter(self) -> RateLimiterAdapter:
         self._rate_limit = RateLimiterAdapter(self.rate_limiter, self.limiter)
@@ -317,11 +270,6 @@ def _refuse_cache(cache: object) -> None:
         )
 
 
-def _default_batch_size(client: Client, width: int) -> int:
-    # Core calls the sync hook once per embed_batch_size: large enough that requests overlap inside.
-    return min(_LARGEST_BATCH, 4 * client.model_info.batch * width)
-
-
 def _itself(item: Item) -> Item:
     return item
 
@@ -342,7 +290,3 @@ def _with_vectors(batch: NodeBatch) -> list[BaseNode]:
     for node, embedded in zip(batch.nodes, batch.embedded, strict=True):
         node.embedding = embedded.embedding
     return batch.embedded
-
-
-def _listed(given: Iterable[Any], name: str) -> list[Any]:
-    return list(as_iterable(given, name=name))

@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from multiprocessing import parent_process
-from typing import TYPE_CHECKING, Any
+from typing import Any, ClassVar
 from uuid import uuid4
 
 from llama_index.core.schema import BaseNode, TransformComponent
 from llama_index.core.storage.docstore import BaseDocumentStore
-from pydantic import ConfigDict, PrivateAttr
+from pydantic import PrivateAttr
 
 from llama_index_ext.averaging import Fuse
 from llama_index_ext.embeddings import (
@@ -22,7 +22,6 @@ from llama_index_ext.fingerprints import stay_changed
 from llama_index_ext.node_batch import NodeBatch, SkipOrRaise, aembed_nodes, embed_nodes
 from llama_index_ext.pickling import Portable
 from volc_dashscope import ConfigError, EmbeddingError
-from volc_dashscope.integrations.construction import own_names
 
 _log = logging.getLogger("llama_index_ext")
 # Not the hash of any node: a docstore that holds it sees the document as changed.
@@ -61,7 +60,7 @@ class MultiModalNodeEmbedder(Portable, TransformComponent):
         ConfigError: `fuse="always"` for a model that cannot fuse.
     """
 
-    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True, validate_assignment=True)
+    connecting: ClassVar[frozenset[str]] = frozenset({"fuse", "embed_model"})
 
     embed_model: ClientEmbedding
     fuse: Fuse = "auto"
@@ -70,22 +69,6 @@ class MultiModalNodeEmbedder(Portable, TransformComponent):
     _skipped: dict[str, EmbeddingError] = PrivateAttr(default_factory=dict)
     _sources: dict[str, str] = PrivateAttr(default_factory=dict)
     _unpickled: bool = PrivateAttr(default=False)
-
-    if not TYPE_CHECKING:
-
-        def __init__(self, **data):
-            super().__init__(**own_names(type(self), data))
-            self._require_fusion()
-
-        def __setattr__(self, name, value):
-            before = self.__dict__.get(name)
-            super().__setattr__(name, value)
-            if name in ("fuse", "embed_model"):
-                try:
-                    self._require_fusion()
-                except ConfigError:
-                    super().__setattr__(name, before)
-                    raise
 
     @classmethod
     def class_name(cls) -> str:
@@ -160,7 +143,7 @@ class MultiModalNodeEmbedder(Portable, TransformComponent):
             settings["embed_model"] = _KINDS[model["class_name"]].from_dict(dict(model))
         return cls(**settings)
 
-    def _require_fusion(self) -> None:
+    def _connect(self) -> None:
         if self.fuse == "always" and not self.embed_model.fuses:
             raise ConfigError(
                 f'{self.embed_model.model_name} cannot fuse several parts into one vector; use fuse="auto"'

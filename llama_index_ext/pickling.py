@@ -9,13 +9,14 @@ from typing import Any, Self
 from llama_index.core.rate_limiter import BaseRateLimiter
 from pydantic import BaseModel
 
+from volc_dashscope.integrations.construction import SettingsModel
 from volc_dashscope.integrations.settings import warn_of_copied_cache
 
 # Copies in one process share these.
 _SHARED = frozenset({"rate_limiter", "limiter", "cache"})
 
 
-class Portable:
+class Portable(SettingsModel):
     """
     A component that is copied and unpickled by making a new one from its settings.
 
@@ -42,9 +43,7 @@ class Portable:
         )
 
     def _settings(self) -> dict[str, Any]:
-        require = getattr(self, "_require_own_connections", None)
-        if require is not None:
-            require()
+        self._require_own_connections()
         return {name: value for name, value in self.__dict__.items() if name != "callback_manager"}
 
 

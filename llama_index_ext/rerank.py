@@ -14,7 +14,9 @@ from llama_index_instrumentation import get_dispatcher
 from pydantic import ConfigDict
 
 from llama_index_ext.media import medium, parts_of
+from llama_index_ext.pickling import Portable
 from llama_index_ext.queries import MediaQueryBundle
+from llama_index_ext.settings import SPELLINGS
 from volc_dashscope import Image, InputError, Item, Part, RerankResult
 from volc_dashscope.inputs import as_iterable, label
 from volc_dashscope.integrations.rerank import RerankFields
@@ -22,7 +24,7 @@ from volc_dashscope.integrations.rerank import RerankFields
 _dispatcher = get_dispatcher(__name__)
 
 
-class DashScopeRerank(RerankFields, BaseNodePostprocessor):
+class DashScopeRerank(Portable, RerankFields, BaseNodePostprocessor):
     """
     Reorders retrieved nodes by DashScope's rerank models.
 
@@ -46,7 +48,7 @@ class DashScopeRerank(RerankFields, BaseNodePostprocessor):
         ConfigError: No key, an unknown or stopped model, a setting it does not have.
     """
 
-    spellings: ClassVar[Mapping[str, str]] = {"api_base": "base_url"}
+    spellings: ClassVar[Mapping[str, str]] = SPELLINGS
 
     model_config = ConfigDict(frozen=False)  # query engines set `callback_manager`
 

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 from llama_index.core import Settings
 from llama_index.core.base.embeddings.base_sparse import BaseSparseEmbedding, SparseEmbedding
-from pydantic import AliasChoices, Field, SecretStr
+from pydantic import AliasChoices, Field
 
-from llama_index_ext.embeddings import ClientEmbedding, ListArguments
+from llama_index_ext.embeddings import ClientEmbedding
 from llama_index_ext.events import announced_sparse, callback
 from llama_index_ext.fingerprints import MEDIA_KEY, query_words, refuse_marks
 from llama_index_ext.media import QueryWords
-from volc_dashscope import EmbeddingResult, InputError, SparseVector, TextType, Usage
+from llama_index_ext.settings import EmbeddingFields
+from volc_dashscope import EmbeddingResult, InputError, SparseVector, TextType
 from volc_dashscope.integrations.hybrid import sparse_calls, sparse_rows
-from volc_dashscope.integrations.settings import ClientFields, each
+from volc_dashscope.integrations.settings import each
 from volc_dashscope.models import Provider
 
 if TYPE_CHECKING:
@@ -31,20 +32,8 @@ _NO_WORDS: dict[TextType, dict[int, float]] = {"document": {2**32 - 3: 1e-6}, "q
 Encoder: TypeAlias = Callable[[list[str]], tuple[list[list[int]], list[list[float]]]]
 
 
-class _Sparse(ListArguments, ClientFields, BaseSparseEmbedding):
+class _Sparse(EmbeddingFields, BaseSparseEmbedding):
     """What both classes do; they differ in the service and the default model."""
-
-    spellings: ClassVar[Mapping[str, str]] = {"api_base": "base_url"}
-
-    api_key: SecretStr | None = Field(default=None, exclude=True, repr=False)
-
-    @property
-    def usage(self) -> Usage:
-        """What this object has been billed so far."""
-        return self._client.usage
-
-    def _model_and_key(self) -> tuple[str, SecretStr | None]:
-        return self.model_name, self.api_key
 
     def _get_query_embedding(self, query: str) -> SparseEmbedding:
         return self._embed([query_words(query)], "query")[0]

@@ -9,7 +9,6 @@ import pytest
 from canary import KEY
 from listener import Listener
 from llama_index.core.callbacks import CallbackManager
-from pydantic import ValidationError
 from samples import INTEGRATIONS, LANGCHAIN, LLAMA_INDEX, documents, images
 
 import langchain_volc_dashscope as lc
@@ -64,19 +63,17 @@ MISTAKES = {
 @pytest.mark.parametrize("kind", INTEGRATIONS)
 @pytest.mark.parametrize("mistake", MISTAKES.values(), ids=MISTAKES)
 def test_no_error_shows_the_key(kind, mistake):
-    with pytest.raises(ValueError) as caught:  # noqa: PT011 - pydantic's or ours, both are ValueErrors
+    with pytest.raises(ConfigError) as caught:
         kind(**mistake)
 
     error = caught.value
     told = [str(error), repr(error), str(error.__cause__), str(error.__context__)]
-    if isinstance(error, ValidationError):
-        told += [str(error.errors()), error.json()]
     assert KEY not in " ".join(told)
 
 
 @pytest.mark.parametrize("kind", INTEGRATIONS)
 def test_an_unknown_setting_is_refused_by_name(kind):
-    with pytest.raises(ValidationError, match="dimension_count"):
+    with pytest.raises(ConfigError, match="dimension_count"):
         kind(api_key=KEY, dimension_count=5)
 
 

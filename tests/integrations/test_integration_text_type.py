@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
 from samples import ARK, PICTURE_URL, V4, VIDEO_URL
 
 from langchain_volc_dashscope import ArkEmbeddings, DashScopeEmbeddings
@@ -92,7 +91,7 @@ def test_documents_of_another_role_have_a_fingerprint_of_their_own(inside, embed
 
 
 def test_a_role_that_does_not_exist_is_refused(inside, embed_model_of):
-    with pytest.raises(ValidationError, match="text_type"):
+    with pytest.raises(ConfigError, match="text_type"):
         embed_model_of(DashScopeEmbeddings, inside, model=V4, text_type="search")
 
 

@@ -10,7 +10,6 @@ from volc_dashscope._config.arguments import (
     check_flags,
     check_patience,
     document_arguments,
-    refuse_foreign_names,
     refuse_unknown_names,
 )
 from volc_dashscope._config.environment import (
@@ -44,7 +43,6 @@ __all__ = [
     "key_log",
     "key_name",
     "proxy_variable",
-    "refuse_foreign_names",
     "refuse_unknown_names",
     "sealed",
 ]

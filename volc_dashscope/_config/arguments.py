@@ -94,41 +94,22 @@ _OF_CALLS = {
 }
 
 
-def refuse_foreign_names(given: Iterable[str], *, ours: Collection[str], owner: str) -> None:
+def refuse_unknown_names(given: Iterable[str], *, ours: Collection[str], owner: str) -> None:
     """
-    Refuse an argument under another package's name, and name ours.
+    Refuse an argument of a name that is not accepted: with our name for it, the name it resembles, or all names.
 
     Args:
         given: The names of the arguments.
-        ours: The names that are accepted. A name that no package has is not refused here.
+        ours: The names that are accepted.
         owner: What they were given to.
 
     Raises:
-        ConfigError: For the first such name.
+        ConfigError: For the first such name; those of other packages come before misspelt ones.
     """
     names = list(given)
     for name in names:
-        if name in ours:
-            continue
-        called = _OURS.get(name)
-        if called in ours:
-            both = f"; both were given, leave out {name}=" if called in names else ""
-            raise ConfigError(f"{owner} calls it {called}=, not {name}={both}")
-        if name in _NONE:
-            raise ConfigError(f"{owner} has no {name}=: {_NONE[name]}")
-        if called is not None:
-            raise ConfigError(f"{owner} has no {name}=, nor {called}=, which it stands for; leave it out")
-
-
-def refuse_unknown_names(given: Iterable[str], *, ours: Collection[str], owner: str) -> None:
-    """
-    Refuse what `refuse_foreign_names` refuses, and every other name that is not accepted.
-
-    Raises:
-        ConfigError: For the first such name, with the name it resembles, or all names.
-    """
-    names = list(given)
-    refuse_foreign_names(names, ours=ours, owner=owner)
+        if name not in ours:
+            _refuse_foreign_name(name, names, ours=ours, owner=owner)
     for name in names:
         if name not in ours:
             from difflib import get_close_matches
@@ -136,6 +117,17 @@ def refuse_unknown_names(given: Iterable[str], *, ours: Collection[str], owner: 
             alike = get_close_matches(name, ours, n=1)
             hint = f"did you mean {alike[0]}=?" if alike else f"allowed are {', '.join(sorted(ours))}"
             raise _UnknownArgumentError(f"{owner} has no {name}=; {hint}")
+
+
+def _refuse_foreign_name(name: str, names: Collection[str], *, ours: Collection[str], owner: str) -> None:
+    called = _OURS.get(name)
+    if called in ours:
+        both = f"; both were given, leave out {name}=" if called in names else ""
+        raise ConfigError(f"{owner} calls it {called}=, not {name}={both}")
+    if name in _NONE:
+        raise ConfigError(f"{owner} has no {name}=: {_NONE[name]}")
+    if called is not None:
+        raise ConfigError(f"{owner} has no {name}=, nor {called}=, which it stands for; leave it out")
 
 
 class NamesOurs:

@@ -8,7 +8,7 @@ The drivers: the only package of the client that sends bytes, sleeps, or imports
 from __future__ import annotations
 
 from volc_dashscope._http.drivers import Interrupted, Watch, arun, run
-from volc_dashscope._http.pool import ConnectionPool, Limiter, process_id, running_loop
+from volc_dashscope._http.pool import ConnectionPool, Limiter, check_limiter, process_id, running_loop
 from volc_dashscope._http.request_builder import find_headers, ssl_context
 from volc_dashscope._http.transport import AsyncHttpClient, HttpClient
 
@@ -20,6 +20,7 @@ __all__ = [
     "Limiter",
     "Watch",
     "arun",
+    "check_limiter",
     "find_headers",
     "process_id",
     "run",

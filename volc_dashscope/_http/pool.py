@@ -43,6 +43,16 @@ class Limiter(Protocol):
     async def aacquire(self) -> object: ...
 
 
+def check_limiter(limiter: object) -> None:
+    """
+    Raises:
+        ConfigError: The object is no limiter.
+    """
+    missing = [name for name in ("acquire", "aacquire") if not callable(getattr(limiter, name, None))]
+    if limiter is not None and missing:
+        raise ConfigError(f"limiter must have acquire() and aacquire(), and {missing[0]}() is missing")
+
+
 class Channel(Protocol):
     """Sends one request and returns its whole reply or a fault, `until` a monotonic second."""
 
@@ -231,9 +241,7 @@ class ConnectionPool:
         check_clients(given, given_async)
         self._proxy = None if proxy is None else Secret(proxy)
         self.width = width
-        missing = [name for name in ("acquire", "aacquire") if not callable(getattr(limiter, name, None))]
-        if limiter is not None and missing:
-            raise ConfigError(f"limiter must have acquire() and aacquire(), and {missing[0]}() is missing")
+        check_limiter(limiter)
         self.limiter = limiter
         self._given, self._given_async = given, given_async
         self._closed = False

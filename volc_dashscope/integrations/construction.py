@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeAlias
@@ -17,9 +18,9 @@ from pydantic import (
     ValidationError,
     WithJsonSchema,
 )
-from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from volc_dashscope._config import refuse_foreign_names
+from volc_dashscope._config import refuse_unknown_names
+from volc_dashscope._types import Secret
 from volc_dashscope.errors import ConfigError, EmbeddingError
 
 
@@ -40,8 +41,7 @@ class SettingsModel(BaseModel):
     A setting changed later is checked as at construction. If the client is made from it, the client is made again;
     where that fails, the setting is changed back.
 
-    Errors show no value, because one of them is the key. An object with the user's own HTTP client cannot be copied
-    or pickled.
+    Errors are `ConfigError`s, as the core's own are, and show no text, because one of the values is the key.
     """
 
     model_config = ConfigDict(
@@ -56,6 +56,8 @@ class SettingsModel(BaseModel):
 
     # The fields that the client is made from.
     connecting: ClassVar[frozenset[str]] = frozenset()
+    # A framework's own names for our settings.
+    spellings: ClassVar[Mapping[str, str]] = {}
 
     _connected: bool = PrivateAttr(default=False)
 
@@ -68,7 +70,7 @@ class SettingsModel(BaseModel):
             try:
                 super().__init__(**data)
             except ValidationError as error:
-                refusal = without_inputs(error)
+                refusal = as_config_error(type(self), error)
             # It holds the key, and crash reports show local variables.
             data = None
             if refusal is not None:
@@ -80,11 +82,13 @@ class SettingsModel(BaseModel):
             if name.startswith("_"):
                 super().__setattr__(name, value)
                 return
+            if not hasattr(type(self), name):
+                refuse_unknown_names([name], ours=type(self).model_fields, owner=type(self).__name__)
             before, refusal = self.__dict__.get(name), None
             try:
                 super().__setattr__(name, value)
             except ValidationError as error:
-                refusal = without_inputs(error)
+                refusal = as_config_error(type(self), error)
             if refusal is not None:
                 raise refusal
             if name in self.connecting and self._connected:
@@ -112,10 +116,7 @@ class SettingsModel(BaseModel):
         raise NotImplementedError
 
     def _require_own_connections(self) -> None:
-        # LlamaIndex drops what it cannot pickle, and the copy would make its own connections.
-        if any(getattr(self, name) is not None for name in ("http_client", "http_async_client")):
-            name = type(self).__name__
-            raise ConfigError(f"{name} with your own http_client cannot be pickled or copied")
+        """Refuse to copy or pickle what only this object may use."""
 
 
 def describe_fields(kind: type[BaseModel], docs: Mapping[str, str]) -> None:
@@ -125,28 +126,27 @@ def describe_fields(kind: type[BaseModel], docs: Mapping[str, str]) -> None:
             kind.model_fields[name].description = " ".join(text.split())
 
 
-def own_names(kind: type[BaseModel], data: dict[str, Any]) -> dict[str, Any]:
+def own_names(kind: type[SettingsModel], data: dict[str, Any]) -> dict[str, Any]:
     """
     Return a constructor's arguments under our names, with the key hidden, because crash reports show local variables.
 
     Raises:
-        ConfigError: An argument under another package's name, or two names of one.
+        ConfigError: An argument the class does not have, or two names of one.
     """
     hide_key(data)
-    spelled = getattr(kind, "spellings", {})
     names: set[str] = set()
     for name, field in kind.model_fields.items():
         aliases = field.validation_alias.choices if isinstance(field.validation_alias, AliasChoices) else ()
         known = {name, *(str(alias) for alias in aliases), *([field.alias] if field.alias else ())}
-        known |= {other for other, ours in spelled.items() if ours == name}
+        known |= {other for other, ours in kind.spellings.items() if ours == name}
         names |= known
         both = sorted(known & data.keys())
         if len(both) > 1:
             raise ConfigError(
                 f"{kind.__name__}: {' and '.join(both)} are the same setting; pass only one of them"
             )
-    refuse_foreign_names(data, ours=names, owner=kind.__name__)
-    return {spelled.get(name, name): value for name, value in data.items()}
+    refuse_unknown_names(data, ours=names, owner=kind.__name__)
+    return {kind.spellings.get(name, name): value for name, value in data.items()}
 
 
 def hide_key(data: dict[str, Any]) -> None:
@@ -156,10 +156,25 @@ def hide_key(data: dict[str, Any]) -> None:
             data[name] = SecretStr(data[name])
 
 
-def without_inputs(error: ValidationError) -> ValidationError:
-    """Return the same error without the values: `hide_input_in_errors` leaves them in `.errors()`."""
-    lines = [
-        InitErrorDetails(type=PydanticCustomError(line["type"], line["msg"]), loc=line["loc"], input=None)
-        for line in error.errors(include_url=False, include_input=False)
-    ]
-    return ValidationError.from_exception_data(error.title, lines, hide_input=True)
+def as_secret(key: SecretStr | None) -> Secret | None:
+    """Return a key as the core takes it."""
+    return Secret(key.get_secret_value()) if key is not None else None
+
+
+def as_config_error(kind: type[BaseModel], error: ValidationError) -> ConfigError:
+    """Return pydantic's error as one of ours, without the texts among the values."""
+    refused: dict[str, str] = {}
+    for line in error.errors(include_url=False):
+        # Of a union there is a line for each of its types; the first will do.
+        name = str((*line["loc"], "settings")[0])
+        refused.setdefault(name, f"{name} {_refusal(line['msg'], line['input'])}")
+    return ConfigError(f"{kind.__name__}: {'; '.join(refused.values())}")
+
+
+def _refusal(message: str, seen: object) -> str:
+    """Return pydantic's message in our words, with what was seen: of a text only its type."""
+    if message == "Field required":
+        return "is missing"
+    shown = repr(seen) if seen is None or isinstance(seen, int | float) else type(seen).__name__
+    allowed = re.split(r", (?:got|unable to) ", message.replace("Input should be", "must be"))[0]
+    return f"{allowed}, got {shown}"

@@ -1,5 +1,5 @@
 """
-`ClientSettings` as pydantic fields, for the classes of both frameworks.
+`ClientSettings` as pydantic fields, for the classes of both frameworks; `ServiceFields` are those of rerankers too.
 
 Not imported by the core itself: pydantic comes with LangChain and with LlamaIndex.
 """
@@ -8,54 +8,40 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
-from typing import TYPE_CHECKING, Annotated, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar
 
 from pydantic import Field, PrivateAttr, SecretStr, SkipValidation
 
-from volc_dashscope._http import AsyncHttpClient, HttpClient, Limiter, running_loop
+from volc_dashscope._http import AsyncHttpClient, HttpClient, Limiter, check_limiter, running_loop
 from volc_dashscope._request.row_cache import BatchCache
-from volc_dashscope._types import Secret
 from volc_dashscope.client import Client
 from volc_dashscope.errors import ConfigError, InputError
 from volc_dashscope.inputs import as_iterable
-from volc_dashscope.integrations.construction import OPAQUE, MediaRoot, SettingsModel, describe_fields
+from volc_dashscope.integrations.construction import (
+    OPAQUE,
+    MediaRoot,
+    SettingsModel,
+    as_secret,
+    describe_fields,
+)
 from volc_dashscope.models import ModelInfo, Provider, Route
+from volc_dashscope.results import Usage
 from volc_dashscope.settings import ClientSettings, documentation
 
 G = TypeVar("G")
 M = TypeVar("M")
 
-# The fields here that are not settings of the client.
-_OWN = frozenset({"media_root"})
 _URL_SCHEMES = ("http:", "https:", "data:", "oss:")
 
 
-class ClientFields(SettingsModel):
-    """
-    Every field of `ClientSettings` but the model, the provider and the key, with the same names and defaults.
-
-    An integration adds its framework's spelling of model and key.
-    """
-
-    provider_name: ClassVar[Provider]
-    # A framework's own names for our settings.
-    spellings: ClassVar[Mapping[str, str]] = {}
+class ServiceFields(SettingsModel):
+    """The settings that clients and rerankers share, with the names and defaults of `ClientSettings`."""
 
     base_model: str | None = None
-    model_info: ModelInfo | None = None
-    route: Route = "native"
     base_url: str | None = None
     region: str | None = None
     workspace: str | None = None
-    dimensions: int | None = None
-    normalize: bool = True
     instruct: str | None = None
-    target_modality: str | None = None
-    query_instructions: str | None = None
-    document_instructions: str | None = None
-    res_level: int | None = None
-    max_video_frames: int | None = None
-    upload: bool = False
     max_concurrency: int = 8
     requests_per_minute: float | None = None
     tokens_per_minute: float | None = None
@@ -66,19 +52,17 @@ class ClientFields(SettingsModel):
     cache: Annotated[SkipValidation[MutableMapping[str, bytes] | BatchCache | None], OPAQUE] = Field(
         default=None, exclude=True, repr=False
     )
-    partial_results_bytes: int = 64 * 1024 * 1024
     truncate: bool = False
-    max_image_pixels: int | None = None
     insecure_http: bool = False
     default_headers: Mapping[str, str] | None = Field(default=None, exclude=True, repr=False)
-    http_client: Annotated[HttpClient | None, OPAQUE] = Field(default=None, exclude=True, repr=False)
-    http_async_client: Annotated[AsyncHttpClient | None, OPAQUE] = Field(
+    http_client: Annotated[SkipValidation[HttpClient | None], OPAQUE] = Field(
+        default=None, exclude=True, repr=False
+    )
+    http_async_client: Annotated[SkipValidation[AsyncHttpClient | None], OPAQUE] = Field(
         default=None, exclude=True, repr=False
     )
     extra_body: Mapping[str, object] | None = None
     media_root: MediaRoot = Field(default=None, description="Local files must be inside this folder.")
-
-    _client: Client = PrivateAttr()
 
     if not TYPE_CHECKING:
 
@@ -86,6 +70,46 @@ class ClientFields(SettingsModel):
             state = super().__getstate__()
             warn_of_copied_cache(self.cache)
             return state
+
+    def _require_own_connections(self) -> None:
+        # LlamaIndex drops what it cannot pickle, and the copy would make its own connections.
+        if self.http_client is not None or self.http_async_client is not None:
+            name = type(self).__name__
+            raise ConfigError(f"{name} with your own http_client cannot be pickled or copied")
+
+    def _values(self, names: Iterable[str]) -> dict[str, Any]:
+        """Return settings by name, as the core takes them."""
+        return {name: getattr(self, name) for name in names}
+
+
+class ClientFields(ServiceFields):
+    """
+    Every field of `ClientSettings` but the model, the provider and the key, with the same names and defaults.
+
+    An integration adds its framework's spelling of model and key.
+    """
+
+    provider_name: ClassVar[Provider]
+
+    model_info: ModelInfo | None = None
+    route: Route = "native"
+    dimensions: int | None = None
+    normalize: bool = True
+    target_modality: str | None = None
+    query_instructions: str | None = None
+    document_instructions: str | None = None
+    res_level: int | None = None
+    max_video_frames: int | None = None
+    upload: bool = False
+    partial_results_bytes: int = 64 * 1024 * 1024
+    max_image_pixels: int | None = None
+
+    _client: Client = PrivateAttr()
+
+    @property
+    def usage(self) -> Usage:
+        """What this object has been billed so far."""
+        return self._client.usage
 
     @property
     def dimension(self) -> int | None:
@@ -120,15 +144,12 @@ class ClientFields(SettingsModel):
         return self.limiter
 
     def _client_settings(self) -> ClientSettings:
+        # A framework's own is joined to it, which calls it as it is.
+        check_limiter(self.limiter)
         model, key = self._model_and_key()
-        settings = {name: getattr(self, name) for name in ClientFields.model_fields if name not in _OWN}
-        settings["limiter"] = self._limiter()
-        return ClientSettings(
-            model,
-            provider=None if self.base_model or self.model_info else self.provider_name,
-            api_key=Secret(key.get_secret_value()) if key is not None else None,
-            **settings,
-        )
+        settings = self._values(_CLIENT_SETTINGS) | {"limiter": self._limiter()}
+        provider = None if self.base_model or self.model_info else self.provider_name
+        return ClientSettings(model, provider=provider, api_key=as_secret(key), **settings)
 
     def _make_client(self) -> Client:
         client = Client.from_settings(self._client_settings())
@@ -142,20 +163,17 @@ class ClientFields(SettingsModel):
 
 describe_fields(ClientFields, documentation())
 
+# The folder of local files is no setting of the client.
+_CLIENT_SETTINGS = tuple(name for name in ClientFields.model_fields if name != "media_root")
 _KEYS = ("api_key", "ark_api_key", "dashscope_api_key")
-ClientFields.connecting = (frozenset(ClientFields.model_fields) - _OWN) | {
-    *_KEYS,
-    "model",
-    "model_name",
-    "rate_limiter",
-}
+ClientFields.connecting = frozenset({*_CLIENT_SETTINGS, *_KEYS, "model", "model_name", "rate_limiter"})
 
 
 def warn_of_copied_cache(cache: object) -> None:
     """Warn when settings are pickled: a dict arrives as a copy, and entries added there are lost."""
     if isinstance(cache, dict):
         warnings.warn(
-            "cache= is a dict, so another process gets a copy: vectors embedded there are not kept and are "
+            "cache= is a dict, so another process gets a copy: what is added there is not kept and is "
             "paid for again next time; use volc_dashscope.cache.SQLiteCache",
             UserWarning,
             stacklevel=3,

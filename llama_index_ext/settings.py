@@ -1,0 +1,80 @@
+"""The settings of both kinds of embedding classes, dense and sparse, in core's words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import Field, SecretStr
+
+from llama_index_ext.pickling import Portable
+from volc_dashscope import Client
+from volc_dashscope.inputs import as_iterable
+from volc_dashscope.integrations.settings import ClientFields, require_event_loop
+
+_LARGEST_BATCH = 2048
+
+# Core's name for our setting.
+SPELLINGS: Mapping[str, str] = {"api_base": "base_url"}
+
+
+class ListArguments:
+    """
+    Checks the list arguments of core's embedding classes, dense and sparse, before core sees them.
+
+    Core iterates over whatever it gets: a `str` would be embedded letter by letter.
+    """
+
+    if not TYPE_CHECKING:
+
+        def get_text_embedding_batch(self, texts, *args, **kwargs):
+            return super().get_text_embedding_batch(_listed(texts, "texts"), *args, **kwargs)
+
+        async def aget_text_embedding_batch(self, texts, *args, **kwargs):
+            require_event_loop()
+            return await super().aget_text_embedding_batch(_listed(texts, "texts"), *args, **kwargs)
+
+        def get_agg_embedding_from_queries(self, queries, *args, **kwargs):
+            return super().get_agg_embedding_from_queries(_listed(queries, "queries"), *args, **kwargs)
+
+        async def aget_agg_embedding_from_queries(self, queries, *args, **kwargs):
+            require_event_loop()
+            return await super().aget_agg_embedding_from_queries(_listed(queries, "queries"), *args, **kwargs)
+
+
+class EmbeddingFields(ListArguments, Portable, ClientFields):
+    """The settings of an embedding class, with core's names for model and key, and a batch size made for our client."""
+
+    spellings: ClassVar[Mapping[str, str]] = SPELLINGS
+
+    model_name: str
+    api_key: SecretStr | None = Field(default=None, exclude=True, repr=False)
+    embed_batch_size: int = Field(default=0, ge=0, le=_LARGEST_BATCH, validate_default=False)
+    num_workers: int | None = Field(
+        default=None, ge=0, description="Batches that an asynchronous call sends at once. Default: all."
+    )
+
+    if not TYPE_CHECKING:
+
+        def __setattr__(self, name, value):
+            super().__setattr__(name, value)
+            if name == "embed_batch_size" and not value:
+                self.embed_batch_size = _default_batch_size(self._client, self.max_concurrency)
+
+    def _model_and_key(self) -> tuple[str, SecretStr | None]:
+        return self.model_name, self.api_key
+
+    def _make_client(self) -> Client:
+        client = super()._make_client()
+        if not self.embed_batch_size:
+            self.embed_batch_size = _default_batch_size(client, self.max_concurrency)
+        return client
+
+
+def _default_batch_size(client: Client, width: int) -> int:
+    # Core calls the sync hook once per embed_batch_size: large enough that requests overlap inside.
+    return min(_LARGEST_BATCH, 4 * client.model_info.batch * width)
+
+
+def _listed(given: Iterable[Any], name: str) -> list[Any]:
+    return list(as_iterable(given, name=name))
