@@ -90,9 +90,7 @@ class Assembly:
         if rows.request_id:
             self._request_ids.append(rows.request_id)
         if rows.vectors is not None:
-            table = self._sized(rows.vectors.shape[1])
-            for position, row in zip(where, rows.vectors, strict=True):
-                table[position] = row
+            self._sized(rows.vectors.shape[1])[_slice_of(where)] = rows.vectors
         _place(self._sparse, where, rows.sparse)
         _place(self._multi, where, rows.multi)
         self._mark(where)
@@ -173,6 +171,13 @@ class Assembly:
         for position in where:
             self.done[position] = True
         self.rows += len(where)
+
+
+def _slice_of(where: Sequence[int]) -> slice | list[int]:
+    """Return what selects these ascending positions of an array; neighbours are one copy as a slice."""
+    if where[-1] - where[0] == len(where) - 1:
+        return slice(where[0], where[-1] + 1)
+    return list(where)
 
 
 def _place(table: list[T | None] | None, where: Sequence[int], values: Sequence[T] | None) -> None:
