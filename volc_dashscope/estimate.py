@@ -121,6 +121,7 @@ def estimate_rerank_cost(
     model_info: RerankModelInfo | None = None,
     instruct: str | None = None,
     truncate: bool = False,
+    max_image_pixels: int | None = None,
 ) -> Estimate:
     """
     Count what a `Reranker` would send and cost, one request for each query with its documents.
@@ -134,29 +135,26 @@ def estimate_rerank_cost(
 
     Args:
         pairs: (query, documents), each as for `Reranker.rerank`; the `items` of the answer are documents.
-        model, base_model, model_info, instruct, truncate: As for `Reranker`.
+        model, base_model, model_info, instruct, truncate, max_image_pixels: As for `Reranker`.
 
     Raises:
         ConfigError: An unknown or stopped model.
         InputError: A query, document or list that the model does not take.
     """
     row = find_rerank_model(model, base_model=base_model, model_info=model_info)
-    spec = rerank_spec(model, row, instruct=instruct, truncate=truncate)
+    spec = rerank_spec(model, row, instruct=instruct, truncate=truncate, max_image_pixels=max_image_pixels)
     return estimate_pairs(checked_pairs(pairs, row, spec), spec)
 
 
-def rerank_spec(model: str, row: RerankModelInfo, *, instruct: str | None, truncate: bool) -> RequestSpec:
+def rerank_spec(model: str, row: RerankModelInfo, **options: Unpack[ClientOptions]) -> RequestSpec:
     """
     Return the spec of a reranker's requests, without a key.
 
     Raises:
         InputError: An instruction for a model that takes none.
     """
-    shown = row.as_model_info(model)
-    settings = ClientSettings(
-        model, provider="dashscope", model_info=shown, instruct=instruct, truncate=truncate
-    )
-    spec = settings.offline_spec()
+    options |= {"provider": "dashscope", "model_info": row.as_model_info(model)}
+    spec = ClientSettings(model, **options).offline_spec()
     check_rerank_settings(row, spec, None)
     return spec
 

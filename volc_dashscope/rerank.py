@@ -30,6 +30,7 @@ from volc_dashscope._request.ranking import (
 )
 from volc_dashscope._request.row_cache import BatchCache
 from volc_dashscope._request.score_cache import ScoreCache
+from volc_dashscope._request.shrinking import shrunk
 from volc_dashscope._request.telemetry import RequestTelemetry, telemetry
 from volc_dashscope._request.workers import afan_out, fan_out
 from volc_dashscope._types import Flow, RequestSpec, Secret
@@ -102,6 +103,7 @@ class _RerankerBase(ServiceClient):
         timeout: float = 60.0,
         cache: MutableMapping[str, bytes] | BatchCache | None = None,
         truncate: bool = False,
+        max_image_pixels: int | None = None,
         insecure_http: bool = False,
         default_headers: Mapping[str, str] | None = None,
         http_client: HttpClient | None = None,
@@ -169,10 +171,12 @@ class _RerankerBase(ServiceClient):
         keys = self._scores.keys(f"{self._settings.vector_key()}:{spec.instruct or ''}", question)
         if (known := self._scores.recall(keys)) is not None:
             return sorted(enumerate(known), key=lambda pair: (-pair[1], pair[0]))
+        batch = yield from shrunk(question.batch, spec, place=_place)
+        sent = replace(question, query=batch.items[0], documents=batch.items[1:])
         step: Step[Scores] = Step(
-            build=lambda: build(question, self._row, spec),
-            read=lambda reply: read(reply, question, spec),
-            cost=RequestCost(1, estimated_tokens(question.query, question.documents)),
+            build=lambda: build(sent, self._row, spec),
+            read=lambda reply: read(reply, sent, spec),
+            cost=RequestCost(1, estimated_tokens(sent.query, sent.documents)),
         )
         flow = exchange(step, self._context)
         scores = yield from (flow if observer is None else observer.observed(flow, len(question.documents)))
@@ -205,6 +209,11 @@ class _RerankerBase(ServiceClient):
         ranking: Sequence[tuple[int, float]], documents: Sequence[Item], top_n: int | None
     ) -> list[RerankResult]:
         return [RerankResult(index, score, documents[index]) for index, score in ranking[:top_n]]
+
+
+def _place(position: int) -> tuple[str, int | None]:
+    """Return the name and index of a batch's item: the query comes first."""
+    return (f"document {position - 1}", position - 1) if position else ("the query", None)
 
 
 @documented

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import math
+import re
+from base64 import b64decode
+from io import BytesIO
+
 import pytest
 from paintings import fill
+from PIL import Image as Pillow
 
 RERANK = "qwen3-vl-rerank"
 
@@ -52,3 +59,31 @@ def test_what_cannot_be_reranked_is_refused_before_anything_is_sent(cli, service
 
     assert (2, 0) == (done.code, len(services.ledger))
     assert words in done.err
+
+
+def _largest(services, folder_of_path):
+    """Return the most pixels of any picture that was sent to a path."""
+    bodies = [request.body for request in services.ledger if folder_of_path in request.path]
+    uris = re.findall(r"data:image/[a-z]+;base64,([^\"\\]+)", json.dumps(bodies))
+    return max(math.prod(Pillow.open(BytesIO(b64decode(uri))).size) for uri in uris)
+
+
+def test_the_reranker_gets_the_shrunk_pictures_too(cli, services, folder):
+    done = cli(
+        "search", folder, "red", "-m", "qwen3-vl-embedding", "--rerank", RERANK, "--max-pixels", 2500, "-q"
+    )
+
+    assert 0 == done.code, done.err
+    assert 2500 == _largest(services, "multimodal-embedding") == _largest(services, "rerank")
+
+
+def test_rerank_shrinks_the_pictures_of_a_table(cli, services, folder):
+    table = folder / "pairs.csv"
+    table.write_text("query,photo\nred,red_square.png\nred,blue_square.png\n")
+
+    done = cli(
+        "rerank", table, "-m", RERANK, "-o", "ranked.parquet", "--image-column", "photo", "--max-pixels", 2500
+    )
+
+    assert 0 == done.code, done.err
+    assert 2500 == _largest(services, "rerank")

@@ -137,10 +137,14 @@ def test_the_fields_of_an_integration_are_the_settings(kind):
 # limits are the service's own, and its file is written before it is sent; an estimate and a preview send nothing.
 VECTORS = {
     "provider", "dimensions", "normalize", "target_modality", "query_instructions", "document_instructions",
-    "res_level", "max_video_frames", "upload", "partial_results_bytes", "max_image_pixels",
+    "res_level", "max_video_frames", "upload", "partial_results_bytes",
 }  # fmt: skip
 LIMITS = {"max_concurrency", "requests_per_minute", "tokens_per_minute", "limiter"}
-NOT_FOR_JOBS = VECTORS - {"dimensions", "normalize"} | LIMITS | {"route", "instruct", "cache", "extra_body"}
+NOT_FOR_JOBS = (
+    VECTORS - {"dimensions", "normalize"}
+    | LIMITS
+    | {"route", "instruct", "cache", "max_image_pixels", "extra_body"}
+)
 # Python's own: the key is in the environment, and objects have no text. The others are for programs.
 NOT_FOR_A_SHELL = {
     "api_key", "model_info", "target_modality", "query_instructions", "document_instructions", "max_video_frames",

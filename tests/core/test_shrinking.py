@@ -382,7 +382,7 @@ BAD = {
     "zero": (ARK, 0, "whole number from 1"),
     "a float": (ARK, 1e6, "whole number from 1"),
     "a flag": (ARK, True, "whole number from 1"),
-    "a text model": (TEXT, MOST, "does not embed images; leave out max_image_pixels"),
+    "a text model": (TEXT, MOST, "does not accept images; leave out max_image_pixels"),
 }
 
 

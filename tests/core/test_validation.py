@@ -702,7 +702,7 @@ def test_the_most_pixels_are_for_models_that_take_images(row: ModelInfo) -> None
         check_settings(spec)
         return
 
-    with pytest.raises(ConfigError, match=f"{row.name} does not embed images; leave out max_image_pixels"):
+    with pytest.raises(ConfigError, match=f"{row.name} does not accept images; leave out max_image_pixels"):
         check_settings(spec)
 
 

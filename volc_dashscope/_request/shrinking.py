@@ -1,5 +1,5 @@
 """
-Pictures of a batch made smaller just before they are sent, for a client that sets `max_image_pixels`.
+Pictures of a batch made smaller just before they are sent, where `max_image_pixels` is set.
 
 Decoding takes tenths of a second, so a flow asks its driver for it: the driver does it in the worker's thread, or for
 a task in a thread of its own, and other requests go on meanwhile. Whether the result fits the model is checked here,
@@ -8,7 +8,9 @@ since only now its bytes are known.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import TypeAlias
 
 from volc_dashscope._media import shrink
 from volc_dashscope._request.validation import check_item, is_shrunk
@@ -16,10 +18,19 @@ from volc_dashscope._types import Batch, Compute, Flow, RequestSpec
 from volc_dashscope.errors import InputError
 from volc_dashscope.inputs import Frames, Fused, Image, Item, Part, parts
 
+Place: TypeAlias = Callable[[int], tuple[str, int | None]]
 
-def shrunk(batch: Batch, spec: RequestSpec) -> Flow[Batch]:
+
+def _item(position: int) -> tuple[str, int | None]:
+    return f"item {position}", position
+
+
+def shrunk(batch: Batch, spec: RequestSpec, *, place: Place = _item) -> Flow[Batch]:
     """
     Return a batch with its large pictures made smaller, as a flow that does so.
+
+    Args:
+        place: Returns how an error names a position, and its index.
 
     Raises:
         InputError: A picture does not fit the model even so, or its file changed since it was given.
@@ -27,11 +38,11 @@ def shrunk(batch: Batch, spec: RequestSpec) -> Flow[Batch]:
     if spec.max_image_pixels is None or not any(_has_large(item, spec) for item in batch.items):
         return batch
     items: list[Item] = []
-    yield Compute(lambda: items.extend(_smaller_items(batch, spec)))
+    yield Compute(lambda: items.extend(_smaller_items(batch, spec, place)))
     return Batch(batch.positions, tuple(items))
 
 
-def _smaller_items(batch: Batch, spec: RequestSpec) -> list[Item]:
+def _smaller_items(batch: Batch, spec: RequestSpec, place: Place) -> list[Item]:
     as_it_is = replace(spec, max_image_pixels=None)
     items: list[Item] = []
     for position, item in zip(batch.positions, batch.items, strict=True):
@@ -39,7 +50,8 @@ def _smaller_items(batch: Batch, spec: RequestSpec) -> list[Item]:
             items.append(_smaller(item, spec.max_image_pixels or 0))
             check_item(items[-1], as_it_is)
         except InputError as error:
-            raise InputError(f"item {position}: {error}", index=position) from error
+            name, index = place(position)
+            raise InputError(f"{name}: {error}", index=index) from error
     return items
 
 

@@ -336,7 +336,7 @@ def _check_max_pixels(spec: RequestSpec) -> None:
     if isinstance(most, bool) or not isinstance(most, int) or most < 1:
         raise ConfigError(f"max_image_pixels must be a whole number from 1, got {most!r}")
     if "image" not in model_info.modalities:
-        raise ConfigError(f"{model_info.name} does not embed images; leave out max_image_pixels")
+        raise ConfigError(f"{model_info.name} does not accept images; leave out max_image_pixels")
 
 
 def _check_level(name: str, value: int | None, low: int, high: int | None, model_info: ModelInfo) -> None:

@@ -72,6 +72,7 @@ def preview_rerank(
     model: str | RerankModelInfo,
     instruct: str | None = None,
     truncate: bool = False,
+    max_image_pixels: int | None = None,
     requests_per_minute: float | None = None,
     tokens_per_minute: float | None = None,
 ) -> Preview:
@@ -82,7 +83,7 @@ def preview_rerank(
         source: As for `rerank_file`; `rows`, `finished` and `bad` count queries, `items` documents.
         output: The output; queries that are already finished are left out.
         model: The model's name, or a row of your own.
-        instruct, truncate: As for `Reranker`.
+        instruct, truncate, max_image_pixels: As for `Reranker`.
         requests_per_minute, tokens_per_minute: The account's; else the time is counted by the row's.
 
     Raises:
@@ -93,7 +94,7 @@ def preview_rerank(
     row = model if isinstance(model, RerankModelInfo) else find_rerank_model(model)
     pairs = PairSource(opened, row.max_documents)
     pairs.check()
-    spec = rerank_spec(row.name, row, instruct=instruct, truncate=truncate)
+    spec = rerank_spec(row.name, row, instruct=instruct, truncate=truncate, max_image_pixels=max_image_pixels)
     count = _QueryCount(pairs, row, spec, _place(output, opened))
     guess = estimate_pairs(count.pairs(), spec)
     return _preview(count, guess, requests_per_minute, tokens_per_minute)

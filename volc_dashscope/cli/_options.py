@@ -298,8 +298,8 @@ _CLIENT = (
 
 _RERANK_SHARED = (
     "--format", "--id-column", "--media-root", "--encoding", "--instruct", "--region", "--base-url",
-    "--insecure-http", "--workspace", "--truncate", "--concurrency", "--requests-per-minute", "--tokens-per-minute",
-    "--group-rows", "--restart", "--dry-run", "--quiet", "--json",
+    "--insecure-http", "--workspace", "--truncate", "--max-pixels", "--concurrency", "--requests-per-minute",
+    "--tokens-per-minute", "--group-rows", "--restart", "--dry-run", "--quiet", "--json",
 )  # fmt: skip
 
 _RERANK: list[tuple[tuple[str, ...], dict[str, Any]]] = [

@@ -52,16 +52,19 @@ def _reranker(model: str, folder: Path, options: FolderOptions, stack: ExitStack
         from volc_dashscope.emulator import Emulator
 
         url = stack.enter_context(Emulator()).dashscope_url
-        return Reranker(model, api_key="emulator", base_url=url, cache={})
+        return Reranker(
+            model, api_key="emulator", base_url=url, cache={}, max_image_pixels=options.max_image_pixels
+        )
     store = store_folder(folder, "rerank", root=options.store)
     cache = stack.enter_context(SQLiteCache(store / "scores.sqlite"))
     # The address options are for the embedding model; an Ark model's address is not DashScope's.
     row = get_model_info(options.base_model or options.model or "")
     if options.provider == "ark" or row is None or row.provider == "ark":
-        return Reranker(model, cache=cache)
+        return Reranker(model, cache=cache, max_image_pixels=options.max_image_pixels)
     return Reranker(
         model,
         cache=cache,
+        max_image_pixels=options.max_image_pixels,
         base_url=options.base_url,
         region=options.region,
         workspace=options.workspace,

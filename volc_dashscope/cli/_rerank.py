@@ -54,6 +54,7 @@ class RerankOptions:
     insecure_http: bool
     workspace: str | None
     truncate: bool
+    max_image_pixels: int | None
     max_concurrency: int
     requests_per_minute: float | None
     tokens_per_minute: float | None
@@ -100,6 +101,7 @@ class RerankOptions:
             tokens_per_minute=self.tokens_per_minute,
             cache=cache,
             truncate=self.truncate,
+            max_image_pixels=self.max_image_pixels,
             insecure_http=self.insecure_http,
         )
 
@@ -168,6 +170,7 @@ def _tell_preview(source: Source, given: RerankOptions) -> None:
         model=find_rerank_model(given.model, base_model=given.base_model),
         instruct=given.instruct,
         truncate=given.truncate,
+        max_image_pixels=given.max_image_pixels,
         requests_per_minute=given.requests_per_minute,
         tokens_per_minute=given.tokens_per_minute,
     )

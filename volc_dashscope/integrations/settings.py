@@ -53,6 +53,7 @@ class ServiceFields(SettingsModel):
         default=None, exclude=True, repr=False
     )
     truncate: bool = False
+    max_image_pixels: int | None = None
     insecure_http: bool = False
     default_headers: Mapping[str, str] | None = Field(default=None, exclude=True, repr=False)
     http_client: Annotated[SkipValidation[HttpClient | None], OPAQUE] = Field(
@@ -102,7 +103,6 @@ class ClientFields(ServiceFields):
     max_video_frames: int | None = None
     upload: bool = False
     partial_results_bytes: int = 64 * 1024 * 1024
-    max_image_pixels: int | None = None
 
     _client: Client = PrivateAttr()
 
