@@ -31,6 +31,7 @@ Figures = dict[str, float]
 MEASURED: dict[str, list[str]] = {
     "cache": ["cache.py"],
     "bulk": ["bulk.py"],
+    "transports": ["transports.py"],
     "listing": ["listing.py", "{files}"],
     "langchain": ["lists.py", "langchain"],
     "llama_index": ["lists.py", "llama_index"],
@@ -44,7 +45,17 @@ MEASURED: dict[str, list[str]] = {
     "first vector": ["first_vector.py"],
 }
 # These have imported everything when they begin to measure, so they need no round that writes byte code.
-IMPORTED_BEFORE = ("cache", "bulk", "listing", "langchain", "llama_index", "emulator", "ledger", "search")
+IMPORTED_BEFORE = (
+    "cache",
+    "bulk",
+    "transports",
+    "listing",
+    "langchain",
+    "llama_index",
+    "emulator",
+    "ledger",
+    "search",
+)
 
 
 @dataclass(frozen=True)
@@ -106,6 +117,7 @@ ROWS = (
     row(1, "5,000 new texts in a call: transactions", "cache", "transactions", at_most(500)),
     row(1, "call whose rows are all in the cache, µs an item", "cache", "hit_us", at_most(10)),
     row(2, "bulk, d=64, ten texts a request: CPU µs a row", "bulk", "row_us", at_most_times(0.6)),
+    row(2, "of these, httpx's bare transports need", "transports", "row_us"),
     row(2, "bulk, 50,000 rows: memory above start, MB", "bulk", "mb", at_most(200)),
     row(2, "folder of 50,000 files: CPU s to the first request", "listing", "cpu"),
     row(2, "folder of 50,000 files: s to the first request", "listing", "seconds", at_most(3)),
