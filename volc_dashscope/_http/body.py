@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 import zlib
 from collections.abc import AsyncIterator, Iterable, Iterator
-from typing import TYPE_CHECKING, Any, Protocol
+from io import BytesIO
+from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from volc_dashscope._http.faults import Late, TooLarge, Undecodable
 from volc_dashscope._types import Reply, Request
@@ -59,17 +60,18 @@ class Body:
         self._status = status
         self._headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in headers}
         self._bytes_left = request.largest or _LARGEST_REPLY
-        self._file = request.into if status == 200 else None
-        self._whole: bytes | bytearray = b""
+        self._memory = BytesIO()
+        self._target: IO[bytes] = self._memory
         coding = self._headers.get("content-encoding", "").strip().lower()
         bits = _WINDOW_BITS.get(coding)
         self._unpack = None if bits is None or unpacked else zlib.decompressobj(bits)
         self._begun = False
         if coding not in ("", "identity", *_WINDOW_BITS) and not unpacked:
             raise Undecodable
-        if self._file is not None:
-            self._file.seek(0)
-            self._file.truncate()
+        if request.into is not None and status == 200:
+            self._target = request.into
+            self._target.seek(0)
+            self._target.truncate()
 
     def add(self, chunk: bytes) -> None:
         """
@@ -96,14 +98,7 @@ class Body:
         self._bytes_left -= len(chunk)
         if self._bytes_left < 0:
             raise TooLarge
-        if self._file is not None:
-            self._file.write(chunk)
-        elif not self._whole:
-            self._whole = chunk  # most replies are one chunk, which is never copied
-        else:
-            if isinstance(self._whole, bytes):
-                self._whole = bytearray(self._whole)
-            self._whole += chunk
+        self._target.write(chunk)
 
     def reply(self) -> Reply:
         """
@@ -116,7 +111,7 @@ class Body:
         # A refusal may name a coding and have no body at all.
         if self._begun and self._unpack is not None and not self._unpack.eof:
             raise Undecodable
-        return Reply(self._status, self._headers, bytes(self._whole), time.time())
+        return Reply(self._status, self._headers, self._memory.getvalue(), time.time())
 
 
 def read(request: Request, response: Response, until: float) -> Reply:
