@@ -26,7 +26,7 @@ from volc_dashscope._request.stream import NOTHING, Stream
 from volc_dashscope._request.telemetry import RequestTelemetry, telemetry
 from volc_dashscope._request.temporary_storage import Storage
 from volc_dashscope._request.upload import stored
-from volc_dashscope._request.workers import afan_out, fan_out, run_jobs
+from volc_dashscope._request.workers import fan_out, run_jobs
 from volc_dashscope._types import Batch, Flow, OnError, OutputType, RequestSpec, Rows, Secret, TextType
 from volc_dashscope.errors import EmbeddingError
 from volc_dashscope.inputs import Item
@@ -412,9 +412,8 @@ class AsyncClient(_ClientBase, AsyncLifecycle):
         into: list[list[float]] | None = None,
     ) -> EmbeddingResult:
         """As `Client._embed`, awaited."""
-        from volc_dashscope._request.tasks import (
-            arun_jobs,
-        )  # needs asyncio, which a client of threads does without
+        # Needs asyncio, which a client of threads does without.
+        from volc_dashscope._request.tasks import arun_jobs
 
         call, spec = self._call(items, text_type, output_type, on_error, keep)
         observer = self._telemetry(spec)
@@ -443,13 +442,14 @@ class AsyncClient(_ClientBase, AsyncLifecycle):
         self, items: Iterable[Item], *, text_type: TextType | None = "document", ordered: bool = True
     ) -> AsyncGenerator[tuple[int, FloatArray | EmbeddingError], None]:
         """As `Client.stream`, awaited."""
+        from volc_dashscope._request.tasks import afan_out
+
         spec = self._spec_for(text_type)
         observer = self._telemetry(spec)
         stream, transport = self._stream(items, spec, ordered), await self._pool.async_transport()
         outcomes = afan_out(
             stream.scheduler,
             lambda batch: arun(self._flow(batch, spec, observer), transport),
-            prefetch=False,
             while_waiting=stream.write_old,
         )
         try:

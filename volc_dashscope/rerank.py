@@ -32,7 +32,7 @@ from volc_dashscope._request.row_cache import BatchCache
 from volc_dashscope._request.score_cache import ScoreCache
 from volc_dashscope._request.shrinking import shrunk
 from volc_dashscope._request.telemetry import RequestTelemetry, telemetry
-from volc_dashscope._request.workers import afan_out, fan_out
+from volc_dashscope._request.workers import fan_out
 from volc_dashscope._types import Flow, RequestSpec, Secret
 from volc_dashscope.errors import EmbeddingError, InputError
 from volc_dashscope.inputs import Item
@@ -341,12 +341,14 @@ class AsyncReranker(_RerankerBase, AsyncLifecycle):
         instruct: str | None = None,
     ) -> AsyncGenerator[tuple[int, list[RerankResult] | EmbeddingError], None]:
         """As `Reranker.stream`, awaited."""
+        # Needs asyncio, which a reranker of threads does without.
+        from volc_dashscope._request.tasks import afan_out
+
         observer = self._telemetry()
         questions, transport = self._questions(pairs, top_n, instruct), await self._pool.async_transport()
         outcomes = afan_out(
             questions.scheduler,
             lambda question: arun(self._answer(question, top_n, observer), transport),
-            prefetch=False,
         )
         async with aclosing(outcomes):
             async for number, _, outcome in outcomes:

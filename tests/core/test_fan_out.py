@@ -13,8 +13,8 @@ import pytest
 
 from volc_dashscope._http import Interrupted, Watch
 from volc_dashscope._request.scheduler import Scheduler
-from volc_dashscope._request.tasks import arun_jobs
-from volc_dashscope._request.workers import afan_out, fan_out, run_jobs
+from volc_dashscope._request.tasks import afan_out, arun_jobs
+from volc_dashscope._request.workers import fan_out, run_jobs
 
 both_kinds = pytest.mark.parametrize("kind", ["threads", "tasks"])
 # Seconds that are enough for a worker that does not wait.
@@ -26,15 +26,20 @@ def _do(
     scheduler: Scheduler[int],
     work: Callable[[int], int],
     see: Callable[[int, Any], float],
-    **how: Any,
+    *,
+    prefetch: bool = True,
 ) -> None:
-    """Do jobs by threads or by tasks; `see` is shown each outcome and says how long the caller is busy with it."""
+    """
+    Do jobs by threads or by tasks; `see` is shown each outcome and says how long the caller is busy with it.
+
+    Tasks queue no job ahead, with or without `prefetch`.
+    """
 
     async def in_tasks() -> None:
         async def begun(job: int) -> int:
             return work(job)
 
-        async with aclosing(afan_out(scheduler, begun, **how)) as outcomes:
+        async with aclosing(afan_out(scheduler, begun)) as outcomes:
             async for number, job, outcome in outcomes:
                 await asyncio.sleep(see(job, outcome))
                 scheduler.finish(number)
@@ -42,7 +47,7 @@ def _do(
     if kind == "tasks":
         asyncio.run(in_tasks())
     else:
-        for number, job, outcome in fan_out(scheduler, lambda job, stop: work(job), **how):
+        for number, job, outcome in fan_out(scheduler, lambda job, stop: work(job), prefetch=prefetch):
             time.sleep(see(job, outcome))
             scheduler.finish(number)
 
@@ -264,17 +269,16 @@ def test_what_is_called_while_jobs_run_may_end_them():
     assert 0 < len(started) < 100
 
 
-@pytest.mark.parametrize("kind", ["threads", "tasks", "handled where done"])
+@pytest.mark.parametrize("kind", ["threads", "handled where done"])
 def test_nobody_waits_for_the_jobs_of_a_scheduler_that_is_abandoned(kind):
     begun = threading.Barrier(2, timeout=10)
     over = threading.Event()
     ended: list[int] = []
     seen: list[object] = []
-    scheduler = Scheduler(range(50), width=1 if kind == "tasks" else 2)
+    scheduler = Scheduler(range(50), width=2)
 
     def work(job: int) -> int:
-        if kind != "tasks":
-            begun.wait()
+        begun.wait()
         if job:
             over.wait(10)
             ended.append(job)

@@ -1,17 +1,99 @@
-"""Runs several flows at once, in tasks that handle what they have. `scheduler` decides which job starts next."""
+"""
+Runs several flows at once, in tasks. `scheduler` decides which job starts next.
+
+Imported where a coroutine first needs it: a client of threads does without asyncio.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import suppress
 from typing import Generic, TypeVar
 
 from volc_dashscope._request.scheduler import Scheduler
-from volc_dashscope._request.workers import LONGEST_LOOK, RAMP
+from volc_dashscope._request.workers import LONGEST_LOOK, RAMP, Outcome
 
 T = TypeVar("T")
 J = TypeVar("J")
+
+
+async def afan_out(
+    scheduler: Scheduler[J],
+    work: Callable[[J], Awaitable[T]],
+    *,
+    while_waiting: Callable[[], None] | None = None,
+) -> AsyncGenerator[Outcome[J, T], None]:
+    """As `fan_out` without prefetch, in tasks; none outlives the loop."""
+    pool = _Tasks(work, scheduler.width, while_waiting)
+    running = 0
+    try:
+        while True:
+            for number, job in scheduler.next_jobs():
+                running += 1
+                pool.start(number, job, running)
+            if not running:
+                break
+            ended = await pool.next()
+            running -= 1
+            yield ended
+            if isinstance(ended[2], BaseException):
+                running -= pool.resume(halted=scheduler.halted)
+    finally:
+        await pool.shut_down()
+
+
+class _Tasks(Generic[J, T]):
+    """As `_ThreadPool`, with tasks."""
+
+    def __init__(
+        self, work: Callable[[J], Awaitable[T]], width: int, while_waiting: Callable[[], None] | None
+    ) -> None:
+        self._work, self._width, self._while_waiting = work, width, while_waiting
+        self._queue: asyncio.Queue[tuple[int, J]] = asyncio.Queue()
+        self._done: asyncio.Queue[Outcome[J, T]] = asyncio.Queue()
+        self._clear = asyncio.Event()
+        self._clear.set()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self, number: int, job: J, running: int) -> None:
+        if len(self._tasks) < min(running, self._width):
+            after = RAMP * len(self._tasks) / self._width
+            self._tasks.append(asyncio.create_task(self._worker(after)))
+        self._queue.put_nowait((number, job))
+
+    async def next(self) -> Outcome[J, T]:
+        while self._while_waiting is not None and self._done.empty():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LONGEST_LOOK):
+                    return await self._done.get()
+            self._while_waiting()
+        return await self._done.get()
+
+    def resume(self, *, halted: bool) -> int:
+        taken = 0
+        while halted and not self._queue.empty():
+            self._queue.get_nowait()
+            taken += 1
+        self._clear.set()
+        return taken
+
+    async def shut_down(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _worker(self, after: float) -> None:
+        await asyncio.sleep(after)
+        while True:
+            if not self._clear.is_set():
+                await self._clear.wait()
+            number, job = await self._queue.get()
+            try:
+                self._done.put_nowait((number, job, await self._work(job)))
+            except Exception as error:
+                self._clear.clear()
+                self._done.put_nowait((number, job, error))
 
 
 async def arun_jobs(

@@ -1,4 +1,4 @@
-"""Runs several flows at once, in daemon threads or in tasks. `scheduler` decides which job starts next."""
+"""Runs several flows at once, in daemon threads. `scheduler` decides which job starts next."""
 
 from __future__ import annotations
 
@@ -6,19 +6,16 @@ import math
 import sys
 import threading
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from volc_dashscope._http import Interrupted, Watch
 from volc_dashscope._request.scheduler import Scheduler
 from volc_dashscope._types import Fault
 from volc_dashscope.errors import ConfigError
-
-if TYPE_CHECKING:
-    import asyncio  # a client of threads does without it
 
 T = TypeVar("T")
 J = TypeVar("J")
@@ -288,98 +285,6 @@ class _ThreadPool(Generic[J, T]):
     def _next_task(self) -> tuple[int, J] | None:
         self._clear.wait()
         return self._queue.get()
-
-
-async def afan_out(
-    scheduler: Scheduler[J],
-    work: Callable[[J], Awaitable[T]],
-    *,
-    prefetch: bool = True,
-    while_waiting: Callable[[], None] | None = None,
-) -> AsyncGenerator[Outcome[J, T], None]:
-    """As `fan_out`, in tasks; none outlives the loop."""
-    ahead = scheduler.width if prefetch else 0
-    pool = _Tasks(work, scheduler.width, while_waiting)
-    running = 0
-    try:
-        while True:
-            for number, job in scheduler.next_jobs(ahead=ahead):
-                running += 1
-                pool.start(number, job, running)
-            if not running:
-                break
-            ended = await pool.next()
-            running -= 1
-            yield ended
-            if scheduler.abandoned:
-                break
-            if isinstance(ended[2], BaseException):
-                running -= pool.resume(halted=scheduler.halted)
-    finally:
-        await pool.shut_down()
-
-
-class _Tasks(Generic[J, T]):
-    """As `_ThreadPool`, with tasks."""
-
-    def __init__(
-        self, work: Callable[[J], Awaitable[T]], width: int, while_waiting: Callable[[], None] | None
-    ) -> None:
-        import asyncio
-
-        self._work, self._width, self._while_waiting = work, width, while_waiting
-        self._queue: asyncio.Queue[tuple[int, J]] = asyncio.Queue()
-        self._done: asyncio.Queue[Outcome[J, T]] = asyncio.Queue()
-        self._clear = asyncio.Event()
-        self._clear.set()
-        self._tasks: list[asyncio.Task[None]] = []
-
-    def start(self, number: int, job: J, running: int) -> None:
-        if len(self._tasks) < min(running, self._width):
-            from asyncio import create_task
-
-            after = RAMP * len(self._tasks) / self._width
-            self._tasks.append(create_task(self._worker(after)))
-        self._queue.put_nowait((number, job))
-
-    async def next(self) -> Outcome[J, T]:
-        from asyncio import timeout
-
-        while self._while_waiting is not None and self._done.empty():
-            with suppress(TimeoutError):
-                async with timeout(LONGEST_LOOK):
-                    return await self._done.get()
-            self._while_waiting()
-        return await self._done.get()
-
-    def resume(self, *, halted: bool) -> int:
-        taken = 0
-        while halted and not self._queue.empty():
-            self._queue.get_nowait()
-            taken += 1
-        self._clear.set()
-        return taken
-
-    async def shut_down(self) -> None:
-        from asyncio import gather
-
-        for task in self._tasks:
-            task.cancel()
-        await gather(*self._tasks, return_exceptions=True)
-
-    async def _worker(self, after: float) -> None:
-        from asyncio import sleep
-
-        await sleep(after)
-        while True:
-            if not self._clear.is_set():
-                await self._clear.wait()
-            number, job = await self._queue.get()
-            try:
-                self._done.put_nowait((number, job, await self._work(job)))
-            except Exception as error:
-                self._clear.clear()
-                self._done.put_nowait((number, job, error))
 
 
 def run_one(work: Callable[[Watch], T]) -> T:
