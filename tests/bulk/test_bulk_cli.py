@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from errno import ENOSPC
 from io import StringIO
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ from click.testing import CliRunner
 from paintings import painted
 
 from volc_dashscope._types import counted
-from volc_dashscope.bulk import Progress, preview
+from volc_dashscope.bulk import Progress, embed_file, preview
 from volc_dashscope.cache import SQLiteCache
 from volc_dashscope.cli._app import app
 from volc_dashscope.models import get_model_info
@@ -276,6 +278,40 @@ def test_a_terminal_gets_a_bar_with_rate_spend_and_errors():
 
 def test_anything_else_gets_plain_lines():
     assert "500 of 1,000 rows, 10 rows/s, CNY 1.0000, 3 failed\n" == _shown(StringIO(), 40.0)
+
+
+def _closed() -> StringIO:
+    stream = StringIO()
+    stream.close()
+    return stream
+
+
+class _Full(StringIO):
+    """A stream on a full disk."""
+
+    def write(self, text: str) -> int:
+        raise OSError(ENOSPC, "No space left on device")
+
+
+class _FullTerminal(_Full):
+    def isatty(self) -> bool:
+        return True
+
+
+UNWRITABLE = {"full": _Full, "closed": _closed, "full terminal": _FullTerminal}
+
+
+@pytest.mark.parametrize("stream", UNWRITABLE.values(), ids=UNWRITABLE)
+def test_a_job_goes_on_where_its_progress_cannot_be_shown(inside, tmp_path, stream):
+    source = write_lines(tmp_path / "t.txt", texts(200))
+    with inside.client(TEXT, dimensions=D) as client:
+        seconds = count(step=11.0)
+        bar = Progress(client.model_info, 200, to=stream(), clock=lambda: next(seconds))
+        bar.scanned("read", 100)
+        report = embed_file(source, tmp_path / "out.parquet", model=client, watch=bar.show)
+        bar.close()
+
+    assert (200, 0) == (report.rows, report.failed)
 
 
 def _scanned(to: StringIO) -> str:

@@ -144,6 +144,23 @@ def test_a_quiet_command_says_nothing_of_it(pics, line):
     assert "found" not in done.err
 
 
+def test_a_scan_goes_on_after_its_terminal_is_gone(pics):
+    terminal, other_end = pty.openpty()
+    process = forked.start(
+        SLOW + START, *COMMANDS["estimate"], folder=pics, environ=environ(**_environment()), stderr=other_end
+    )
+    os.close(other_end)
+    try:
+        while b"found" not in _read(terminal):
+            pass
+        os.close(terminal)
+        out, _ = process.communicate(timeout=60)
+    finally:
+        process.kill()
+
+    assert "250" in out
+
+
 STOPS = {
     "embed": (
         ("embed", "pics", "-m", VL, "-o", "out.parquet"),

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from io import StringIO
 from random import Random
@@ -57,7 +58,11 @@ both_clients = pytest.mark.parametrize("embed", ["sync", "async"])
 
 def _embed(mount: Any, embed: str, model: str, items: Any, **settings: Any) -> EmbeddingResult:
     """Embed through one of the two clients; settings of the call are told by their names."""
-    call = {name: settings.pop(name) for name in ("on_error", "text_type", "output_type") if name in settings}
+    call = {
+        name: settings.pop(name)
+        for name in ("on_error", "text_type", "output_type", "progress")
+        if name in settings
+    }
     if embed == "sync":
         with mount.client(model, **settings) as client:
             return client.embed(items, **call)
@@ -286,6 +291,19 @@ def test_a_body_arrives_whole_however_large(emulate, embed, size) -> None:
     (asked,) = mount.emulator.ledger
     (part,) = [part for part in asked.body["input"] if part["type"] == "image_url"]
     assert data_uri(large) == part["image_url"]["url"]
+
+
+@both_clients
+def test_a_call_is_finished_where_its_progress_cannot_be_shown(emulate, embed, monkeypatch) -> None:
+    mount = emulate()
+
+    with open("/dev/full", "w", buffering=1) as full:
+        monkeypatch.setattr("sys.stderr", full)
+        result = _embed(mount, embed, ARK, _texts(3), progress=True)
+        with suppress(OSError):
+            full.close()
+
+    assert 3 == len(result.vectors)
 
 
 # Concurrency.

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any, Literal
 
+from volc_dashscope._request.progress import ProgressStream
 from volc_dashscope._types import counted
 from volc_dashscope.errors import ConfigError
 from volc_dashscope.models import ModelInfo
@@ -168,7 +167,7 @@ class Progress:
         self._model_info = model_info
         self._total, self._unit = total, unit
         self._before: int | None = None
-        self._to = sys.stderr if to is None else to
+        self._to = ProgressStream(to)
         self._clock = clock
         self._began = self._said = clock()
         self._bar: Any = None
@@ -215,8 +214,7 @@ class Progress:
             done = (
                 counted(rows, units) if self._total is None else f"{rows:,} of {counted(self._total, units)}"
             )
-            self._to.write(f"{done}, {rate:,.0f} {self._unit}s/s, {self._spend(failed, usage)}\n")
-            self._to.flush()
+            self._write(f"{done}, {rate:,.0f} {self._unit}s/s, {self._spend(failed, usage)}\n")
 
     def close(self) -> None:
         """Restore the terminal."""
@@ -224,10 +222,8 @@ class Progress:
             self._bar.close()
 
     def _write(self, line: str) -> None:
-        # A log that cannot be written must not end a job that is paid for.
-        with suppress(OSError):
-            self._to.write(line)
-            self._to.flush()
+        self._to.write(line)
+        self._to.flush()
 
     def _spend(self, failed: int, usage: Usage) -> str:
         price = price_of(usage, self._model_info)

@@ -256,7 +256,7 @@ class _Doubts:
         self._failures.append((records, error))
         if len({id(each) for _, each in self._failures}) >= _OUTAGE:
             raise ServiceUnavailableError(
-                f"{_OUTAGE} requests in a row failed after all retries; the job stopped. The last error:  {error}",
+                f"{_OUTAGE} requests in a row failed after all retries; the job stopped. The last error: {error}",
                 provider=error.provider,
                 status=error.status,
                 code=error.code,

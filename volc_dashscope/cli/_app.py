@@ -39,7 +39,7 @@ class _App(click.Group):
             leave(error.exit_code)
         except click.UsageError as error:
             if error.ctx is not None and not error.format_message():
-                click.echo(error.ctx.get_help(), err=True)
+                note(error.ctx.get_help())
             else:
                 note(f"error: {error.format_message()}")
                 if error.ctx is not None:

@@ -11,7 +11,7 @@ import click
 from volc_dashscope import _config
 from volc_dashscope.cli._checks import Finding, Place, installed, service
 from volc_dashscope.cli._options import json_option
-from volc_dashscope.cli._output import ExitCode, leave, say_json
+from volc_dashscope.cli._output import ExitCode, leave, note, say_json
 from volc_dashscope.models import Provider
 
 _MARKS = {"ok": ("ok", "green"), "note": ("-", None), "fix": ("FIX", "red")}
@@ -63,7 +63,7 @@ def doctor(
     if as_json:
         say_json({"fixes": fixes, "findings": [asdict(finding) for finding in found]})
     else:
-        click.echo(f"{fixes} to fix" if fixes else "nothing to fix", err=True)
+        note(f"{fixes} to fix" if fixes else "nothing to fix")
     leave(ExitCode.FAILED_ROWS if fixes else ExitCode.DONE)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from volc_dashscope.cli._options import MODEL_NAME, json_option
-from volc_dashscope.cli._output import errors_told, kinds, price, say_json, summary
+from volc_dashscope.cli._output import errors_told, kinds, note, price, say_json, summary
 from volc_dashscope.errors import ConfigError
 from volc_dashscope.models import ModelInfo, Provider, get_model_info, list_models
 from volc_dashscope.models.names import near
@@ -64,12 +64,12 @@ def models(name: str | None, as_json: bool, **filters: Any) -> None:
         say_json({"models": [_as_json(row) for row in found]})
         return
     if not found:
-        click.echo("no model matches all filters; remove a filter", err=True)
+        note("no model matches all filters; remove a filter")
         return
     for line in _table(found):
         click.echo(line)
     currencies = sorted({row.price.currency for row in found if row.price})
-    click.echo(_LEGEND.format(currency=" or ".join(currencies) or "money"), err=True)
+    note(_LEGEND.format(currency=" or ".join(currencies) or "money"))
 
 
 def _named(name: str) -> ModelInfo:

@@ -70,10 +70,10 @@ def say_json(value: Mapping[str, Any]) -> None:
     click.echo(orjson.dumps(value).decode())
 
 
-def note(text: str) -> None:
+def note(text: str, *, end_line: bool = True) -> None:
     """Write a line to stderr. Where that fails, the command goes on: what it was asked for may be paid for."""
     try:
-        click.echo(text, err=True)
+        click.echo(text, err=True, nl=end_line)
     except OSError:
         silence("stderr")
 
@@ -186,7 +186,7 @@ def scanning(source: Path, *, quiet: bool) -> Iterator[ScanCallback | None]:
         said = now
         line = f"{step} {number:,} {unit} …"
         if terminal:
-            click.echo(f"\r{line.ljust(width)}", err=True, nl=False)
+            note(f"\r{line.ljust(width)}", end_line=False)
             width = len(line)
         else:
             note(line)
@@ -196,7 +196,7 @@ def scanning(source: Path, *, quiet: bool) -> Iterator[ScanCallback | None]:
     finally:
         # What comes next stands in a line of its own.
         if width:
-            click.echo(f"\r{' ' * width}\r", err=True, nl=False)
+            note(f"\r{' ' * width}\r", end_line=False)
 
 
 def megabytes(size: int) -> str:
