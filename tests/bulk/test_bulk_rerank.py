@@ -72,6 +72,20 @@ def asked(emulator: Emulator) -> list[str]:
     return [query if isinstance(query, str) else query["text"] for query in found]
 
 
+@pytest.mark.parametrize(
+    ("ids", "found"),
+    [([101.0, 102.0], ["101", "102"]), ([101.0, None], ["101", "1"]), ([1.5, float("nan")], ["1.5", "1"])],
+    ids=["whole", "one missing", "parts"],
+)
+def test_ids_of_pairs_that_pandas_made_floats_are_kept(tmp_path, reranker, ids, found):
+    table = {"id": pa.array(ids, pa.float64()), "query": ["a", "b"], "document": ["c", "d"]}
+    pq.write_table(pa.table(table), tmp_path / "t.parquet")
+
+    rerank_file(tmp_path / "t.parquet", tmp_path / "out.parquet", model=reranker())
+
+    assert found == [row["id"] for row in rows(tmp_path / "out.parquet")]
+
+
 @pytest.mark.parametrize("ending", ["csv", "tsv", "jsonl", "parquet"])
 def test_each_query_is_one_request_and_each_row_has_its_score(tmp_path, emulator, reranker, ending):
     source = write(tmp_path / f"pairs.{ending}", pairs(5))

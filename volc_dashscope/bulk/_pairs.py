@@ -72,11 +72,9 @@ class PairColumns(Columns):
 
     def record(self, row: int, values: Mapping[str, object]) -> PairRecord:
         """Make the record of one row; what it lacks is its `problem`."""
-        found = values.get(self.id or "id")
-        own = found is not None and not isinstance(found, bytes | list | dict | float)
-        id_ = str(found) if own else str(row)
-        if not own and self.id is not None:
-            return PairRecord(row, id_, (), f"column {self.id!r} has no id in this row")
+        id_, without_id = self.id_of(row, values)
+        if without_id is not None:
+            return PairRecord(row, id_, (), without_id)
         query, without_query = _filled(self.queries, values, "query")
         found_cell, without_document = _filled(self.documents, values, "document")
         cells: tuple[Cell, ...] = ()

@@ -111,16 +111,19 @@ class Columns:
             for kind, name in self.given
             if (value := values.get(name)) is not None and value not in ("", b"")
         )
+        id_, without_id = self.id_of(row, values)
+        empty = None if cells else "nothing to embed: every column is empty"
+        return Record(row, id_, cells, without_id or empty)
+
+    def id_of(self, row: int, values: Mapping[str, object]) -> tuple[str, str | None]:
+        """Return the id of a row, else its number, and a problem if the column was named and has none."""
         found = values.get(self.id or "id")
         if isinstance(found, float):
             # pandas makes floats of whole numbers where one is missing.
             found = None if math.isnan(found) else int(found) if found.is_integer() else found
-        own = found is not None and not isinstance(found, bytes | list | dict)
-        if not own and self.id is not None:
-            return Record(row, str(row), cells, f"column {self.id!r} has no id in this row")
-        if not cells:
-            return Record(row, str(found) if own else str(row), (), "nothing to embed: every column is empty")
-        return Record(row, str(found) if own else str(row), cells)
+        if found is not None and not isinstance(found, bytes | list | dict):
+            return str(found), None
+        return str(row), None if self.id is None else f"column {self.id!r} has no id in this row"
 
 
 def item_of(record: Record, root: Path) -> Item:
