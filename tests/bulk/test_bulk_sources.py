@@ -210,6 +210,16 @@ def test_rows_of_a_csv_with_too_many_fields_or_foreign_bytes_are_errors(inside, 
     assert ["first", "last"] == inside.emulator.ledger.texts
 
 
+@pytest.mark.parametrize(
+    "begin", [lambda source: list(source.records()), lambda source: source.kinds()], ids=["records", "kinds"]
+)
+def test_a_quote_in_the_header_that_is_not_closed_names_file_and_line(tmp_path, begin):
+    (tmp_path / "t.csv").write_text('text,"more\nfirst,1\n')
+
+    with pytest.raises(InputError, match=r"^the header of 't\.csv', line 1, cannot be read: unexpected end"):
+        begin(open_source(tmp_path / "t.csv"))
+
+
 def test_lines_that_are_no_text_are_errors(inside, tmp_path):
     (tmp_path / "t.txt").write_bytes(b"first\n\xff\xfe\n\nlast\n")
 

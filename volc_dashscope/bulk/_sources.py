@@ -294,13 +294,8 @@ def _jsonl(source: Source) -> Iterator[Record]:
 
 
 def _csv(source: Source) -> Iterator[Record]:
-    csv.field_size_limit(LONGEST_LINE)
-    delimiter = "\t" if source.path.suffix.lower() == ".tsv" else ","
-    file = _opened_csv(source)
-    with file:
-        # Without `strict` a quote that is never closed makes one text of all rows behind it.
-        rows = csv.reader(file, delimiter=delimiter, strict=True)
-        names = next(rows, [])
+    with _opened_csv(source) as file:
+        names, rows = _header_and_rows(source, file)
         source.columns.check(names, source.path.name)
         for row in count():
             try:
@@ -328,6 +323,19 @@ def _opened_csv(source: Source) -> IO[str]:
         raise unreadable(source.path, error) from error
 
 
+def _header_and_rows(source: Source, file: IO[str]) -> tuple[list[str], Iterator[list[str]]]:
+    csv.field_size_limit(LONGEST_LINE)
+    delimiter = "\t" if source.path.suffix.lower() == ".tsv" else ","
+    # Without `strict` a quote that is never closed makes one text of all rows behind it.
+    rows = csv.reader(file, delimiter=delimiter, strict=True)
+    try:
+        return next(rows, []), rows
+    except csv.Error as error:
+        raise InputError(
+            f"the header of {source.path.name!r}, line 1, cannot be read: {error}; check its quotes"
+        ) from error
+
+
 def _parquet(source: Source) -> Iterator[Record]:
     return parquet_records(source.path, source.columns)
 
@@ -346,11 +354,7 @@ def _folder(source: Source) -> Iterator[Record]:
 
 def _csv_kinds(source: Source) -> Iterator[Kind]:
     with _opened_csv(source) as file:
-        delimiter = "\t" if source.path.suffix.lower() == ".tsv" else ","
-        try:
-            names = next(csv.reader(file, delimiter=delimiter, strict=True), [])
-        except csv.Error as error:
-            raise InputError(f"the header of {source.path.name!r} cannot be read: {error}") from error
+        names, _ = _header_and_rows(source, file)
     return _column_kinds(source, names)
 
 
