@@ -17,7 +17,7 @@ from replies import ark, ask_for, batch_of, dashscope, listed, read, row_of
 
 from volc_dashscope import BadReplyError, EmbeddingError, Image
 from volc_dashscope._types import Batch, RequestSpec, Rows
-from volc_dashscope.providers.parsing import LEAST_NORM, are_sound, is_other_layout, is_sound
+from volc_dashscope.providers.parsing import LEAST_NORM, are_sound, is_other_layout
 
 WIDTH = 256
 ASKS: dict[str, tuple[RequestSpec, Callable[..., dict[str, Any]], Batch]] = {
@@ -346,12 +346,7 @@ SMALL_ROWS: dict[str, tuple[list[float], bool]] = {
 }
 
 
-@pytest.mark.parametrize(("row", "sound"), SMALL_ROWS.values(), ids=SMALL_ROWS)
-def test_a_row_is_sound_if_it_is_finite_and_has_a_direction(row: list[float], sound: bool) -> None:
-    assert sound is is_sound(np.array(row, "<f4"))
-
-
-def test_rows_of_a_table_are_judged_one_by_one() -> None:
+def test_rows_are_sound_if_they_are_finite_and_have_a_direction() -> None:
     table = np.array([row for row, _ in SMALL_ROWS.values()], "<f4")
 
     found = are_sound(table)

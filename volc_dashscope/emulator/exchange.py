@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl
 import orjson
 
 Breakage = Literal["", "reset", "reset_body", "short"]
+_MOST = 2**31
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,17 +48,17 @@ class Request:
     origin: str
     json: Any = None
 
-    def whole(self, name: str, usual: int, *, most: int = 2**31) -> int:
+    def whole(self, name: str, usual: int) -> int:
         """
-        Return a whole number of the query, from 1 to `most`, or `usual` where it is not given.
+        Return a whole number of the query, from 1 to 2**31, or `usual` where it is not given.
 
         Raises:
             Refusal: It is no such number.
         """
         text = self.query.get(name) or str(usual)
         # Unsourced A61: no page says what is answered to a page or limit that is no number. Settled by one request.
-        if not (text.isascii() and text.isdigit() and len(text) <= 10 and 1 <= int(text) <= most):
-            raise Refusal(400, "InvalidParameter", f"The parameter {name} must be from 1 to {most}.")
+        if not (text.isascii() and text.isdigit() and len(text) <= 10 and 1 <= int(text) <= _MOST):
+            raise Refusal(400, "InvalidParameter", f"The parameter {name} must be from 1 to {_MOST}.")
         return int(text)
 
     @property

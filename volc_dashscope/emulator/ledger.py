@@ -101,12 +101,6 @@ class Ledger:
         return sum(entry.tokens for entry in self.requests)
 
     @property
-    def in_flight(self) -> int:
-        """Requests that are open now."""
-        with self._lock:
-            return self._in_flight
-
-    @property
     def in_flight_max(self) -> int:
         """The most requests that were open at one time."""
         with self._lock:

@@ -90,7 +90,7 @@ class Rerank:
         _check_counts(row, documents)
         task = _task(row, options)
         most = _top(options.get("top_n"), len(documents))
-        total = _price(row, query) * len(documents) + sum(_price(row, part) for part in documents)
+        total = _price(query) * len(documents) + sum(_price(part) for part in documents)
         if total > row.max_request_tokens:
             raise invalid(
                 _ALGO + f"total tokens should not be larger than {row.max_request_tokens}.: input.documents"
@@ -153,7 +153,7 @@ def _top(value: Any, count: int) -> int:
     return min(value, count)
 
 
-def _price(row: RerankModelInfo, part: Part) -> int:
+def _price(part: Part) -> int:
     if isinstance(part, TextPart):
         return tokens.text(part.text)
     # Unsourced U5: a picture in a rerank request counts by Ark's formula in the emulator. Settled by one call.

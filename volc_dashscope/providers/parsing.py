@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import struct
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -130,15 +129,8 @@ def stack(values: Sequence[Any], spec: RequestSpec) -> FloatArray:
     return wide.astype(np.float32)
 
 
-def is_sound(row: FloatArray) -> bool:
-    """Return whether a row is finite and not zero, as every row of a reply and of a cache must be."""
-    finite = np.isfinite(row)
-    wide = np.where(finite, row, 0).astype(np.float64)
-    return bool(finite.all()) and math.sqrt(wide.dot(wide)) >= LEAST_NORM
-
-
 def are_sound(table: FloatArray) -> NDArray[np.bool_]:
-    """Return `is_sound` for each row of a table."""
+    """Return whether each row is finite and not zero, as every row of a reply and of a cache must be."""
     finite = np.isfinite(table)
     wide = np.where(finite, table, 0).astype(np.float64)
     norms = np.sqrt(np.einsum("ij,ij->i", wide, wide))
