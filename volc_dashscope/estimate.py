@@ -11,7 +11,7 @@ from volc_dashscope._request.batching import plan
 from volc_dashscope._request.items import as_sent, items_of
 from volc_dashscope._request.ranking import check_rerank_settings, checked_pairs, estimated_tokens
 from volc_dashscope._request.validation import check_items, check_settings, is_shrunk, sent_pixels
-from volc_dashscope._types import RequestSpec, TextType
+from volc_dashscope._types import RequestSpec, TextType, counted
 from volc_dashscope.inputs import Frames, Image, Item, Part, Video, modalities, parts
 from volc_dashscope.models import Modality, ModelInfo
 from volc_dashscope.models.rerank import RerankModelInfo
@@ -362,7 +362,9 @@ def _rule(count: _Count, spec: RequestSpec, *, priced: bool) -> str:
         said.append(_image_rule(spec))
     if count.shrunk:
         most = f"{spec.max_image_pixels:,} pixels"
-        said.append(f"images of more than {most} are shrunk to that before sending: {count.shrunk:,} images")
+        said.append(
+            f"images of more than {most} are shrunk to that before sending: {counted(count.shrunk, 'images')}"
+        )
     if "video" in count.kinds:
         said.append(_video_rule(model_info))
     if priced and model_info.price is not None:

@@ -442,7 +442,9 @@ def digest(item: Item) -> str:
 def label(item: Item) -> str:
     """Name any item in a message; of a text only its length."""
     parts(item)  # raises for what is no item
-    return f"text of {len(item)} characters" if isinstance(item, str) else item.label()
+    if not isinstance(item, str):
+        return item.label()
+    return f"text of {len(item)} character{'' if len(item) == 1 else 's'}"
 
 
 def _upright(im: Savable) -> Savable:

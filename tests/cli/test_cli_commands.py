@@ -268,7 +268,7 @@ def test_the_emulator_is_a_command_that_ends_by_ctrl_c(tmp_path):
         process.wait(30)
 
     assert (1, 1024) == shape
-    assert "1 requests answered" in err
+    assert "1 request answered\n" in err
 
 
 def test_a_taken_port_is_one_line(cli, services):

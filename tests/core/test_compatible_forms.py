@@ -117,8 +117,8 @@ def test_rows_go_by_index_or_else_by_position(data: Any) -> None:
 
 
 BROKEN = {
-    "no list": ({}, "no list vectors for 2 items"),
-    "one too few": ([_entry(0, 1)], "1 vectors for 2 items"),
+    "no list": ({}, "no list of vectors for 2 items"),
+    "one too few": ([_entry(0, 1)], "1 vector for 2 items"),
     "one too many": ([_entry(n, 1) for n in range(3)], "3 vectors for 2 items"),
     "a number": ([_entry(0, 1), 7], "an entry is not a JSON object"),
     "one index": ([_entry(0, 1), _entry(None, 1)], "index is not an integer in every row"),

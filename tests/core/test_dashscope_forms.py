@@ -364,7 +364,7 @@ def test_a_reply_without_its_list_is_a_bad_one(output: Any) -> None:
 
     assert isinstance(outcome, BadReplyError)
     assert (
-        "dashscope answered items 0 to 1 with a reply that breaks its format: no list vectors for 2 items "
+        "dashscope answered items 0 to 1 with a reply that breaks its format: no list of vectors for 2 items "
         "[request id r]" == str(outcome)
     )
 

@@ -570,7 +570,7 @@ def test_a_message_without_a_code_under_status_200_is_a_refusal() -> None:
 
 HOSTED = replace(TEXT, host="dashscope.example.com")
 PATH = "/services/embeddings/text-embedding/text-embedding"
-ASKED = f". Requested: dashscope.example.com{PATH}"
+ASKED = f" Requested: dashscope.example.com{PATH}"
 CORRECT = "; redirects are not followed; correct base_url [request id r-1]"
 
 
@@ -584,15 +584,17 @@ CORRECT = "; redirects are not followed; correct base_url [request id r-1]"
             400,
             "Arrearage",
             "No.",
-            "with 400 Arrearage: No.. Retrying does not help; check the account's balance and limits "
+            "with 400 Arrearage: No. Retrying does not help; check the account's balance and limits "
             "[request id r-1]",
         ),
         (404, "Odd", "No.", f"with 404 Odd: No.{ASKED}; check the model and base_url [request id r-1]"),
+        (404, "Odd", "不", f"with 404 Odd: 不.{ASKED}; check the model and base_url [request id r-1]"),
+        (404, "Odd", "不。", f"with 404 Odd: 不.{ASKED}; check the model and base_url [request id r-1]"),
         (299, "Odd", "No.", "with 299 Odd: No. [request id r-1]"),
         (300, "Odd", "No.", f"with 300 Odd: No.{ASKED}{CORRECT}"),
         (399, "Odd", "No.", f"with 399 Odd: No.{ASKED}{CORRECT}"),
     ],
-    ids=["all", "no message", "nothing", "money", "404", "299", "300", "399"],
+    ids=["all", "no message", "nothing", "money", "404", "no stop", "Chinese stop", "299", "300", "399"],
 )
 def test_a_refusal_says_what_was_refused_why_and_where(
     status: int, code: str | None, message: str, words: str

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from replies import ark, ask_for, batch_of, dashscope, listed, read, row_of
 
 from volc_dashscope import BadReplyError, EmbeddingError, Image
-from volc_dashscope._types import Batch, RequestSpec, Rows
+from volc_dashscope._types import Batch, RequestSpec, Rows, counted
 from volc_dashscope.providers.parsing import LEAST_NORM, are_sound, is_other_layout
 
 WIDTH = 256
@@ -236,7 +236,7 @@ def test_half_of_the_length_is_not_said_to_be_a_quarter() -> None:
 def test_an_unknown_models_base64_is_whole_numbers_of_float32(size: int) -> None:
     outcome = read(ark(_b64(bytes([0x3F]) * size)), UNKNOWN, batch_of("a"))
 
-    assert f"{size} bytes is not a float32 vector" in str(outcome)
+    assert f"of {counted(size, 'bytes')} is not a float32 vector" in str(outcome)
 
 
 def test_a_list_is_as_good_as_base64() -> None:

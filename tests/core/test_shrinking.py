@@ -413,7 +413,7 @@ def test_an_estimate_counts_what_is_sent(inside):
     usage = embed(inside, ARK, items).usage
 
     assert 13 + 4 == estimate.image_tokens == usage.image_tokens
-    assert "images of more than 10,000 pixels are shrunk to that before sending: 1 images" in estimate.rule
+    assert "images of more than 10,000 pixels are shrunk to that before sending: 1 image" in estimate.rule
     assert "shrunk" not in estimate_cost(items, ARK).rule
 
 

@@ -75,7 +75,7 @@ BROKEN: dict[str, tuple[Any, str]] = {
     ),
     "nothing compressed": (_zstd(b""), "0 numbers of token vectors do not divide into rows of 4"),
     "half a number": (_zstd(b"xyz"), "of 3 bytes are not float16 numbers"),
-    "half a number, by the other method": (_blosc2(b"x"), "of 1 bytes are not float16 numbers"),
+    "half a number, by the other method": (_blosc2(b"x"), "of 1 byte are not float16 numbers"),
     "three numbers": (_zstd(TABLE.tobytes()[:6]), "3 numbers of token vectors do not divide into rows of 4"),
     "infinite": (_zstd(np.array([1, 2, np.inf, 4], "<f2").tobytes()), "not finite"),
     "damaged": (base64.b64encode(b"\x28\xb5\x2f\xfd" + b"x" * 30).decode(), "cannot be decompressed"),

@@ -228,7 +228,7 @@ def test_honest_compression_is_read(serve, kind, pack) -> None:
     coding = b"gzip" if pack is gzip.compress else b"deflate"
     server = serve(b"content-encoding: %s\r\ncontent-length: %d\r\n" % (coding, len(body)), body)
 
-    with pytest.raises(EmbeddingError, match="0 vectors for 1 items"):
+    with pytest.raises(EmbeddingError, match="0 vectors for 1 item "):
         _embed(kind, server.url)
 
 

@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from volc_dashscope import BadReplyError, Image, RequestError, Video
-from volc_dashscope._types import Reply, RequestSpec
+from volc_dashscope._types import Reply, RequestSpec, counted
 from volc_dashscope.models import ModelInfo, get_rerank_model_info
 from volc_dashscope.providers.rerank import RerankQuestion, Scores, build, read
 
@@ -150,7 +150,7 @@ def test_a_reply_holds_as_many_results_as_were_asked_for_and_there_can_be(top_n:
     outcomes = [_read(_reply(_results(*GOOD[:number])), question) for number in (due - 1, due)]
 
     assert [BadReplyError, Scores] == [type(outcome) for outcome in outcomes]
-    assert f"{due - 1} results instead of {due}" in str(outcomes[0])
+    assert f"{counted(due - 1, 'results')} instead of {due}" in str(outcomes[0])
 
 
 BROKEN: dict[str, tuple[Any, str]] = {

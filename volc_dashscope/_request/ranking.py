@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 from volc_dashscope._request.items import all_as_sent, as_sent, items_of
 from volc_dashscope._request.scheduler import Scheduler
 from volc_dashscope._request.validation import check_item
-from volc_dashscope._types import RequestSpec
+from volc_dashscope._types import RequestSpec, counted
 from volc_dashscope.errors import ConfigError, EmbeddingError, InputError
 from volc_dashscope.inputs import Frames, Fused, Item, Video, modalities, parts
 from volc_dashscope.models.rerank import RerankModelInfo
@@ -103,7 +103,7 @@ def check_rerank(query: Item, documents: Sequence[Item], row: RerankModelInfo, s
     fewest = fewest_tokens(query) * len(documents) + sum(map(fewest_tokens, documents))
     if fewest > row.max_request_tokens:
         raise InputError(
-            f"the query with {len(documents)} documents is at least {fewest:,} tokens "
+            f"the query with {counted(len(documents), 'documents')} is at least {fewest:,} tokens "
             f"(query x documents + documents); {row.name} accepts at most {row.max_request_tokens:,} in one "
             f"request; {_WAY_OUT}"
         )

@@ -15,7 +15,7 @@ from typing import IO, Any, Literal
 import orjson
 
 from volc_dashscope._paths import checked_path
-from volc_dashscope._types import RequestSpec
+from volc_dashscope._types import RequestSpec, counted
 from volc_dashscope.bulk._listing import (
     LONGEST_LINE,
     SCAN_STEP,
@@ -309,7 +309,7 @@ def _csv(source: Source) -> Iterator[Record]:
             if cells is None:
                 return
             if len(cells) != len(names):
-                words = f"the row has {len(cells)} fields, the header {len(names)}"
+                words = f"the row has {counted(len(cells), 'fields')}, the header {len(names)}"
                 yield Record(row, str(row), (), words)
             else:
                 yield source.columns.record(row, dict(zip(names, cells, strict=True)))

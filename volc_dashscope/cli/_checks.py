@@ -12,6 +12,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from volc_dashscope import _config
+from volc_dashscope._types import counted
 from volc_dashscope._version import __version__
 from volc_dashscope.cli._reach import reach
 from volc_dashscope.client import Client
@@ -217,4 +218,4 @@ def _answer(place: Place) -> Finding:
             usage = client.embed(["ok"]).usage
     except EmbeddingError as error:
         return Finding(about, "fix", str(error))
-    return Finding(about, "ok", f"{model} answered; {usage.total_tokens} tokens were billed")
+    return Finding(about, "ok", f"{model} answered; {counted(usage.total_tokens, 'tokens')} billed")

@@ -199,6 +199,11 @@ def scanning(source: Path, *, quiet: bool) -> Iterator[ScanCallback | None]:
             note(f"\r{' ' * width}\r", end_line=False)
 
 
+def media_count(number: int) -> str:
+    """Return how many files a folder has that can be searched, for display."""
+    return "1 picture or video" if number == 1 else f"{number:,} pictures and videos"
+
+
 def megabytes(size: int) -> str:
     """Return a number of bytes for display."""
     return f"{size / 1e6:,.1f} MB"

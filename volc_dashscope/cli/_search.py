@@ -11,7 +11,7 @@ import click
 
 from volc_dashscope.cli._folder import FolderOptions, folder_options, opened
 from volc_dashscope.cli._options import PICTURE_RERANK_MODEL_NAME
-from volc_dashscope.cli._output import errors_told, note, say_json
+from volc_dashscope.cli._output import errors_told, media_count, note, say_json
 from volc_dashscope.cli._picture_reranker import reranking, told, vector_rank_of, vector_told
 from volc_dashscope.client import Client
 from volc_dashscope.errors import ConfigError
@@ -151,9 +151,7 @@ def _show(
     as_json: bool,
 ) -> None:
     if html is not None:
-        about = (
-            f"{len(album):,} pictures and videos of {album.folder.resolve().name}, {client.model_info.name}"
-        )
+        about = f"{media_count(len(album))} of {album.folder.resolve().name}, {client.model_info.name}"
         try:
             write_gallery(html, title="Search results", note=about, rankings=rankings)
         except OSError as error:

@@ -126,9 +126,9 @@ def serve(emulator: Emulator, *, tell: Callable[[dict[str, str]], None] | None =
     try:
         Event().wait()
     except KeyboardInterrupt:
-        print(
-            f"{len(emulator.ledger)} requests answered", file=sys.stderr if tell is not None else sys.stdout
-        )
+        answered = len(emulator.ledger)
+        words = "1 request answered" if answered == 1 else f"{answered:,} requests answered"
+        print(words, file=sys.stderr if tell is not None else sys.stdout)
     finally:
         emulator.stop()
 

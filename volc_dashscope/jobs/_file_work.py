@@ -71,7 +71,8 @@ class FileWork:
             return (yield from exchange(step, self._submitting))
         except PERHAPS_DONE as error:
             error.args = (
-                f"{error}; not sent again, because the job may have been accepted and would be billed twice",
+                f"{str(error).rstrip('.')}; not sent again, because the job may have been accepted and would be "
+                "billed twice",
             )
             raise
 

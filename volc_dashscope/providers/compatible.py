@@ -82,8 +82,7 @@ def read(reply: Reply, batch: Batch, spec: RequestSpec) -> Rows | EmbeddingError
 def _in_order(entries: Any, count: int) -> list[dict[str, Any]]:
     """Return the entries sorted by `index`, or as they are if none has an index."""
     if not isinstance(entries, list) or len(entries) != count:
-        seen = len(entries) if isinstance(entries, list) else "no list"
-        raise parsing.Malformed(f"{seen} vectors for {count} items")
+        raise parsing.Malformed(parsing.count_fault(entries, count))
     rows = parsing.objects(entries)
     places = [entry.get("index") for entry in rows]
     if all(place is None for place in places):

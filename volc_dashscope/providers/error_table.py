@@ -161,12 +161,12 @@ def _sentence(
     text = f"{provider} refused {subject or named(batch)} with {reply.status} {code or '(no code)'}"
     text += f": {reported}" if reported else ""
     if reply.status == 404 or 300 <= reply.status < 400:
-        text += _where(reply, spec, path)
+        text = _followed(text, _where(reply, spec, path))
     if meaning is NO_SUCH_MODEL and not spec.foreign and not spec.model_info.known:
         meant = suggestion(spec.model_info.name, spec.model_info.provider)
-        text += f". Did you mean {meant!r}?" if meant else ""
+        text = _followed(text, f"Did you mean {meant!r}?") if meant else text
     if meaning is OUT_OF_QUOTA:
-        text += ". Retrying does not help; check the account's balance and limits"
+        text = _followed(text, "Retrying does not help; check the account's balance and limits")
     return text + (f" [request id {request_id}]" if request_id else "")
 
 
@@ -179,11 +179,16 @@ def _rejected(status: int, code: str | None, message: str, batch: Batch, spec: R
         text = f"authentication failed ({status}): {spec.key_name or 'api_key'} was rejected by {host}"
     text += f" ({code})" if code else ""
     reported = _unechoed(_masked(message, spec), batch, spec)
-    text += f": {reported.rstrip('. ')}" if reported else ""
+    text += f": {reported}" if reported else ""
     if spec.foreign:
         variable = KEY_VARIABLE[spec.model_info.provider]
-        return f"{text}. {variable} is sent to hosts of the vendor only; pass api_key"
-    return f"{text}. A key is valid in one region only; this one was used with {spec.place}"
+        return _followed(text, f"{variable} is sent to hosts of the vendor only; pass api_key")
+    return _followed(text, f"A key is valid in one region only; this one was used with {spec.place}")
+
+
+def _followed(text: str, sentence: str) -> str:
+    """Return a text and a sentence behind it. A service's own words may end with a full stop or not."""
+    return f"{text.rstrip('.。 ')}. {sentence}"
 
 
 def _masked(words: str, spec: RequestSpec) -> str:
@@ -205,7 +210,7 @@ def _shows_key(word: str, key: str) -> bool:
 def _where(reply: Reply, spec: RequestSpec, path: str) -> str:
     """Return which host and path answered, because a wrong base URL shows there."""
     base = urlsplit(spec.base_url)
-    text = f". Requested: {spec.host or base.netloc}{base.path}{path}"
+    text = f"Requested: {spec.host or base.netloc}{base.path}{path}"
     if reply.status == 404:
         return text + "; check the model and base_url"
     try:

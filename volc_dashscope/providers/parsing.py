@@ -13,7 +13,7 @@ import orjson
 from numpy.typing import NDArray
 
 from volc_dashscope._media import b64decode
-from volc_dashscope._types import Batch, Reply, RequestSpec
+from volc_dashscope._types import Batch, Reply, RequestSpec, counted
 from volc_dashscope.errors import BadReplyError
 from volc_dashscope.providers.error_table import named, sanitize_id
 from volc_dashscope.results import FloatArray, SparseVector, Usage
@@ -76,8 +76,7 @@ def bad_reply(
 def in_order(entries: Any, count: int, key: str) -> list[dict[str, Any]]:
     """Return `count` entries sorted by `key`, which must be the positions 0 to count - 1, each once."""
     if not isinstance(entries, list) or len(entries) != count:
-        seen = len(entries) if isinstance(entries, list) else "no list"
-        raise Malformed(f"{seen} vectors for {count} items")
+        raise Malformed(count_fault(entries, count))
     # Most replies are in order already. True is 1 to Python, so that the types are looked at too.
     with suppress(TypeError, KeyError):
         positions = [entry[key] for entry in entries]
@@ -94,6 +93,12 @@ def in_order(entries: Any, count: int, key: str) -> list[dict[str, Any]]:
             raise Malformed(f"{key} {position} appears twice")
         ordered[position] = entry
     return [entry for entry in ordered if entry is not None]
+
+
+def count_fault(entries: Any, count: int) -> str:
+    """Return the message for another number of vectors than items."""
+    seen = counted(len(entries), "vectors") if isinstance(entries, list) else "no list of vectors"
+    return f"{seen} for {counted(count, 'items')}"
 
 
 def objects(entries: list[Any]) -> list[dict[str, Any]]:
@@ -275,7 +280,7 @@ def from_base64(value: str, due: Sequence[int]) -> FloatArray:
     except ValueError as error:
         raise Malformed("a vector is not valid base64") from error
     if len(data) % 4:
-        fault = f"a base64 vector of {len(data)} bytes is not a float32 vector"
+        fault = f"a base64 vector of {counted(len(data), 'bytes')} is not a float32 vector"
         raise Malformed(fault + (_QUARTER if len(data) in due else ""))
     return np.frombuffer(data, dtype=_FLOAT32)
 

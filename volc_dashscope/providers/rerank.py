@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from volc_dashscope._media import json_value
-from volc_dashscope._types import Batch, Reply, Request, RequestSpec
+from volc_dashscope._types import Batch, Reply, Request, RequestSpec, counted
 from volc_dashscope.errors import EmbeddingError
 from volc_dashscope.inputs import Frames, Item, Video, parts
 from volc_dashscope.models.rerank import RerankModelInfo
@@ -89,7 +89,7 @@ def build(question: RerankQuestion, row: RerankModelInfo, spec: RequestSpec) -> 
 
 def read(reply: Reply, question: RerankQuestion, spec: RequestSpec) -> Scores | EmbeddingError:
     """Return the checked ranking, or the error the reply stands for."""
-    subject = f"a rerank of {len(question.documents)} documents"
+    subject = f"a rerank of {counted(len(question.documents), 'documents')}"
     body = dashscope.answer(reply, spec, subject, batch=question.batch)
     if isinstance(body, EmbeddingError):
         return body
@@ -120,7 +120,7 @@ def _ranking(results: Any, question: RerankQuestion) -> tuple[tuple[int, float],
     if not isinstance(results, list):
         raise parsing.Malformed("the list of results is missing")
     if len(results) != question.expected_results:
-        raise parsing.Malformed(f"{len(results)} results instead of {question.expected_results}")
+        raise parsing.Malformed(f"{counted(len(results), 'results')} instead of {question.expected_results}")
     count = len(question.documents)
     ranking: list[tuple[int, float]] = []
     seen: set[int] = set()

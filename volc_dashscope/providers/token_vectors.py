@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from volc_dashscope._types import RequestSpec
+from volc_dashscope._types import RequestSpec, counted
 from volc_dashscope.errors import ConfigError
 from volc_dashscope.providers.parsing import Malformed
 
@@ -49,7 +49,7 @@ def token_vectors(value: Any, spec: RequestSpec) -> NDArray[np.float16]:
             )
         data = _decompressed(value)
         if len(data) % 2:
-            raise Malformed(f"token vectors of {len(data)} bytes are not float16 numbers")
+            raise Malformed(f"token vectors of {counted(len(data), 'bytes')} are not float16 numbers")
         flat = np.frombuffer(data, dtype="<f2")
         if columns is None or not len(flat) or len(flat) % columns:
             raise Malformed(f"{len(flat)} numbers of token vectors do not divide into rows of {columns}")
