@@ -100,7 +100,7 @@ def test_a_chosen_picture_and_a_text_are_asked_as_one(browse, folder):
     search(page, "this, but blue")
 
     assert "blue" in names(page)[0]
-    expect(page.locator("#heading")).to_have_text("The picture, “this, but blue”")
+    expect(page.locator("#heading")).to_have_text("The picture and “this, but blue”")
 
     page.click("#remove")
     expect(page.locator("#chip")).to_be_hidden()
@@ -162,7 +162,7 @@ def test_more_like_a_picture(browse):
     page.wait_for_selector(SCORED)
 
     assert "red square" == names(page)[0]
-    expect(page.locator("#heading")).to_have_text("Like red_square.png")
+    expect(page.locator("#heading")).to_have_text("Similar to red_square.png")
 
 
 def test_the_keyboard_alone_is_enough(browse):
@@ -267,7 +267,7 @@ def test_no_results_are_words_too(browse):
     page.fill("#text", "red")
     page.keyboard.press("Enter")
 
-    expect(page.locator("#empty")).to_contain_text("Nothing of this kind is here.")
+    expect(page.locator("#empty")).to_contain_text("There are no results of this kind.")
 
 
 def test_an_empty_question_is_not_sent(browse):
@@ -279,7 +279,7 @@ def test_an_empty_question_is_not_sent(browse):
 
 @pytest.mark.parametrize(
     ("locale", "heading", "lang"),
-    [("zh-CN", "文件夹里的全部内容", "zh-CN"), ("en-GB", "Everything in the folder", "en")],
+    [("zh-CN", "文件夹里的全部内容", "zh-CN"), ("en-GB", "All files in the folder", "en")],
 )
 def test_it_speaks_the_readers_language_and_the_other_on_demand(browse, locale, heading, lang):
     page = browse(locale=locale)
@@ -375,7 +375,7 @@ def test_the_question_is_in_the_url_and_back_goes_to_the_one_before(browse):
     page.go_back()
     expect(page.locator("#heading")).to_contain_text("a blue square")
     page.go_back()
-    expect(page.locator("#heading")).to_have_text("Everything in the folder")
+    expect(page.locator("#heading")).to_have_text("All files in the folder")
     expect(page.locator("#text")).to_have_value("")
     page.go_forward()
     expect(page.locator("#heading")).to_contain_text("a blue square")
@@ -392,7 +392,7 @@ def test_a_shared_url_shows_the_same_in_another_window(browse):
     other.wait_for_selector(SCORED)
 
     assert names(page) == names(other)
-    expect(other.locator("#heading")).to_have_text("Like red_square.png")
+    expect(other.locator("#heading")).to_have_text("Similar to red_square.png")
     expect(other.locator("input[value=image]")).to_be_checked()
     other.click(".language")
     expect(other.locator("#heading")).to_have_text("与 red_square.png 相似")

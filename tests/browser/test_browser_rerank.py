@@ -37,7 +37,7 @@ def search(page, text):
 
 @pytest.mark.parametrize(
     ("locale", "words"),
-    [("en-US", "vector No. {}"), ("zh-CN", "向量第 {} 名")],
+    [("en-US", "vector rank {}"), ("zh-CN", "向量第 {} 名")],
     ids=["en", "zh"],
 )
 def test_a_card_shows_both_ranks(reranking, locale, words):
@@ -63,7 +63,7 @@ def test_a_picture_opened_shows_both_ranks_and_scores(reranking):
     page.locator("#results .card").first.click()
 
     expect(page.locator("#viewer-score")).to_have_text(
-        re.compile(r"No\. 1 · score \d\.\d{3} · vector No\. \d+, score -?\d\.\d{3}")
+        re.compile(r"No\. 1 · score \d\.\d{3} · vector rank \d+, score -?\d\.\d{3}")
     )
 
 
@@ -73,7 +73,7 @@ def test_a_screen_reader_hears_both_ranks(reranking):
 
     label = page.locator("#results .card").first.get_attribute("aria-label")
 
-    assert re.search(r"No\. 1, score \d\.\d{3}, vector No\. \d+$", label)
+    assert re.search(r"No\. 1, score \d\.\d{3}, vector rank \d+$", label)
 
 
 def test_a_video_keeps_its_place_behind_and_has_no_second_rank(reranking):
@@ -90,7 +90,7 @@ def test_only_videos_are_not_reranked_and_it_says_so(reranking):
 
     page.locator("#kinds label", has_text="Videos").click()
 
-    expect(page.locator("#status")).to_contain_text("not reranked: no pictures here")
+    expect(page.locator("#status")).to_contain_text("not reranked: the results contain no pictures")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -10,8 +10,11 @@ const language = document.documentElement.lang.startsWith("zh") ? "zh" : "en";
 const wide = matchMedia("(min-width: 62rem)");
 
 let dictionary = {};
-const words = (name, values = {}) =>
-  (dictionary[name] ?? name).replace(/\{(\w+)\}/g, (_, key) => values[key] ?? "");
+const words = (name, values = {}) => {
+  const one = [values.n, values.count].some((number) => String(number) === "1");
+  const text = (one && dictionary[`${name}_one`]) || dictionary[name] || name;
+  return text.replace(/\{(\w+)\}/g, (_, key) => values[key] ?? "");
+};
 
 let album = { entries: [] };
 let picture = null; // a File
@@ -140,7 +143,7 @@ function show(found, ...said) {
   find("more").hidden = items.length <= AT_ONCE;
   find("empty").hidden = items.length > 0;
   find("empty").replaceChildren(element("strong", "", words("nothing")), words("nothing_hint"));
-  const counted = items.length === 1 ? words("count_one") : words("count", { n: items.length.toLocaleString() });
+  const counted = words("count", { n: items.length.toLocaleString() });
   find("status").textContent = [counted, ...said].join(" · ");
 }
 
