@@ -158,8 +158,7 @@ def _ask(message: Any, *streams: int) -> Any:
         with theirs:
             server = subprocess.Popen(
                 [sys.executable, "-c", SERVER, str(theirs.fileno())],
-                # A fork wants one thread only.
-                env={**os.environ, "PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"},
+                env=_environ(),
                 stdin=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
             )
@@ -173,6 +172,13 @@ def _ask(message: Any, *streams: int) -> Any:
             raise ConnectionError("the process that forks has ended")
         answer += piece
     return json.loads(answer)
+
+
+def _environ() -> dict[str, str]:
+    # Unbuffered streams would hide what a full disk does to buffered ones, which users have.
+    inherited = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    # A fork wants one thread only.
+    return {**inherited, "PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"}
 
 
 def stop() -> None:

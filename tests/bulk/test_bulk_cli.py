@@ -364,6 +364,10 @@ def test_a_job_goes_on_where_nothing_can_be_said(command, code):
         assert 30 == len(cache)
 
 
+def test_programs_of_tests_have_the_buffered_streams_of_users(command):
+    assert "False\n" == command(code="import sys; print(sys.stdout.write_through)").out
+
+
 @pytest.mark.parametrize("arguments", [["models"], ["--help"], ["models", "--json"]], ids=" ".join)
 def test_a_result_that_cannot_be_written_is_one_line(command, arguments):
     run = command(*arguments, code=FULL.format(1))
