@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import socket
 import threading
 import time
@@ -103,22 +102,6 @@ def _whole_request(connection: socket.socket) -> bool:
     while left > 0 and (piece := connection.recv(65536)):
         left -= len(piece)
     return left <= 0
-
-
-@contextmanager
-def alarm(seconds: float) -> Iterator[None]:
-    """Raise an error in the main thread if this takes longer: a test of what must not hang fails and ends."""
-
-    def ring(number: int, frame: object) -> None:
-        raise AssertionError(f"not done after {seconds:g} s")
-
-    before = signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
 
 
 def noise(size: int) -> bytes:

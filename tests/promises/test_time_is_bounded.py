@@ -8,7 +8,8 @@ import threading
 import time
 
 import pytest
-from hanging import HANGS, HEAD, PHASES, Place, alarm, drip, held, noise, server
+from bounded import alarm
+from hanging import HANGS, HEAD, PHASES, Place, drip, held, noise, server
 from promise import ARK, TEXT, Breakage, texts
 
 from benchmarks.times_to_error import black_hole, free_port
