@@ -137,6 +137,9 @@ class SQLiteCache(MutableMapping[str, bytes]):
         Args:
             max_age: Seconds; entries that were not used for longer are deleted.
             max_bytes: Bytes of all values; the least recently used entries are deleted until they fit.
+
+        Raises:
+            InputError: Neither is given, or one is not a number from 0.
         """
         if max_age is None and max_bytes is None:
             raise InputError("prune needs max_age or max_bytes")
