@@ -30,7 +30,9 @@ def checked_path(given: object, name: str) -> Path:
     try:
         os.lstat(path)
     except ValueError as error:  # a zero byte, or half of a character
-        raise ConfigError(f"{name} {str(path)!r} holds a character that no file name has") from error
+        raise ConfigError(
+            f"{name} {str(path)!r} contains a character that is not allowed in file names"
+        ) from error
     except OSError as error:
         if error.errno == errno.ENAMETOOLONG:
             words = f"{name} {str(path)[:40]!r}... is too long: {len(str(path))} characters"

@@ -215,7 +215,7 @@ OUTPUTS = {
     "too long": (f"{'n' * 240}.parquet", "is too long"),
     "not UTF-8": ("\udcff.parquet", "not UTF-8"),
     "no name": ("", "call it"),
-    "a zero byte": ("a\0.parquet", "a character that no file name has"),
+    "a zero byte": ("a\0.parquet", "contains a character that is not allowed in file names"),
 }
 
 
@@ -239,8 +239,8 @@ IMPOSSIBLE = {
     "bytes": (b"t.txt", "must be a str or a Path, got bytes"),
     "a number": (3, "must be a str or a Path, got int"),
     "too long": ("n" * 5_000, "is too long: 5000 characters"),
-    "a zero byte": ("a\0.txt", "a character that no file name has"),
-    "half a character": ("\ud800.txt", "a character that no file name has"),
+    "a zero byte": ("a\0.txt", "contains a character that is not allowed in file names"),
+    "half a character": ("\ud800.txt", "contains a character that is not allowed in file names"),
 }
 
 

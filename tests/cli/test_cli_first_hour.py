@@ -21,7 +21,7 @@ WRONG = {
         "does not exist",
     ),
     "a single picture": (("embed", "banana.png"), "pass a folder or a table"),
-    "unknown encoding": (("embed", "t.csv", "--encoding", "klingon"), "'klingon' is not known"),
+    "unknown encoding": (("embed", "t.csv", "--encoding", "klingon"), "'klingon' is not a text encoding"),
     "unknown option": (("embed", "t.csv", "--nope"), "--nope"),
     "unknown command": (("embeddd",), "embeddd"),
 }

@@ -839,6 +839,13 @@ def test_a_client_knows_its_model_by_one_name():
         Client(model_name=TEXT, api_key="k")
 
 
+def test_an_argument_of_other_packages_that_has_no_use_here_names_both_spellings():
+    words = r"^Client has no top_k= and no top_n=, its name in this library; leave it out$"
+
+    with pytest.raises(ConfigError, match=words):
+        Client(TEXT, api_key="k", top_k=3)
+
+
 LLAMA_INDEX = (
     ArkMultiModalEmbedding,
     DashScopeMultiModalEmbedding,

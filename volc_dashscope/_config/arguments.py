@@ -127,7 +127,7 @@ def _refuse_foreign_name(name: str, names: Collection[str], *, ours: Collection[
     if name in _NONE:
         raise ConfigError(f"{owner} has no {name}=: {_NONE[name]}")
     if called is not None:
-        raise ConfigError(f"{owner} has no {name}=, nor {called}=, which it stands for; leave it out")
+        raise ConfigError(f"{owner} has no {name}= and no {called}=, its name in this library; leave it out")
 
 
 class NamesOurs:

@@ -190,7 +190,7 @@ def encoding_of(place: Path, format: str, given: str | None) -> str | None:
         given: What the user says it is; None to detect it.
 
     Raises:
-        ConfigError: The encoding is not known, or is none of texts.
+        ConfigError: It is not a text encoding.
     """
     if format not in ("text", "jsonl", "csv"):
         if given is not None:
@@ -202,13 +202,13 @@ def encoding_of(place: Path, format: str, given: str | None) -> str | None:
     try:
         found = codecs.lookup(name).name
     except (LookupError, TypeError, ValueError):
-        raise ConfigError(f"encoding {name!r} is not known; examples: utf-8, gb18030, big5") from None
+        raise ConfigError(f"{name!r} is not a text encoding; examples: utf-8, gb18030") from None
     try:
         b"a".decode(found)
     except UnicodeDecodeError:
         pass  # of more than one byte a character
     except (LookupError, UnicodeError):
-        raise ConfigError(f"encoding {name!r} is none of texts; gb18030, big5 and utf-8 are") from None
+        raise ConfigError(f"{name!r} is not a text encoding; examples: utf-8, gb18030") from None
     if format != "csv" and found.startswith(("utf-16", "utf-32")):
         raise ConfigError(f"source {place.name!r} is in {found}; save it as UTF-8")
     return None if found in ("utf-8", "utf-8-sig") else found

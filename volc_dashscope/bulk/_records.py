@@ -170,7 +170,9 @@ def item_of_cell(cell: tuple[Kind, object], root: Path) -> Part:
     if value.lower().startswith(_SCHEMES):
         return medium.from_url(value)
     if "\0" in value:
-        raise InputError(f"the {kind} is not a path: it contains a zero byte")
+        raise InputError(
+            f"the {kind} is not a path: it contains a zero byte, which is not allowed in file names"
+        )
     return medium.from_path(os.path.join(root, local_path(value)), root=root)
 
 

@@ -29,9 +29,7 @@ def limit(text: str) -> float:
     except ValueError:
         found = 0.0
     if not 0 < found < float("inf"):
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is no limit; write a number above 0, or leave it out for none"
-        )
+        raise argparse.ArgumentTypeError(f"{text!r} is not a limit; pass a number above 0")
     return found
 
 
