@@ -234,12 +234,7 @@ class Client(_ClientBase, SyncLifecycle):
             BulkError: Some of many failed; holds the rows that are done.
         """
         return self._embed(
-            items,
-            text_type=text_type,
-            output_type=output_type,
-            on_error=on_error,
-            progress=progress,
-            keep=False,
+            items, text_type=text_type, output_type=output_type, on_error=on_error, progress=progress
         )
 
     def _embed(
@@ -248,9 +243,9 @@ class Client(_ClientBase, SyncLifecycle):
         *,
         text_type: TextType | None,
         output_type: OutputType,
-        on_error: OnError,
-        progress: bool,
-        keep: bool,
+        on_error: OnError = "raise",
+        progress: bool = False,
+        keep: bool = False,
         into: list[list[float]] | None = None,
     ) -> EmbeddingResult:
         """
@@ -392,12 +387,7 @@ class AsyncClient(_ClientBase, AsyncLifecycle):
     ) -> EmbeddingResult:
         """As `Client.embed`, awaited."""
         return await self._embed(
-            items,
-            text_type=text_type,
-            output_type=output_type,
-            on_error=on_error,
-            progress=progress,
-            keep=False,
+            items, text_type=text_type, output_type=output_type, on_error=on_error, progress=progress
         )
 
     async def _embed(
@@ -406,9 +396,9 @@ class AsyncClient(_ClientBase, AsyncLifecycle):
         *,
         text_type: TextType | None,
         output_type: OutputType,
-        on_error: OnError,
-        progress: bool,
-        keep: bool,
+        on_error: OnError = "raise",
+        progress: bool = False,
+        keep: bool = False,
         into: list[list[float]] | None = None,
     ) -> EmbeddingResult:
         """As `Client._embed`, awaited."""

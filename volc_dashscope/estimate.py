@@ -10,7 +10,7 @@ from volc_dashscope._config import find_rerank_model
 from volc_dashscope._request.batching import plan
 from volc_dashscope._request.items import as_sent, items_of
 from volc_dashscope._request.ranking import check_rerank_settings, checked_pairs, estimated_tokens
-from volc_dashscope._request.validation import check_items, check_settings, is_shrunk, sent_pixels
+from volc_dashscope._request.validation import check_call, check_items, is_shrunk, sent_pixels
 from volc_dashscope._types import RequestSpec, TextType, counted
 from volc_dashscope.inputs import Frames, Image, Item, Part, Video, modalities, parts
 from volc_dashscope.models import Modality, ModelInfo
@@ -205,7 +205,7 @@ def _rerank_rule(count: _Count, spec: RequestSpec) -> str:
 
 def estimate_spec(items: Iterable[Item], spec: RequestSpec, *, checked: bool = False) -> Estimate:
     """Count what items would send and cost; `checked` ones are as they are sent."""
-    check_settings(spec)
+    check_call(spec)
     found, count = spec.model_info, _Count()
     requests = sum(1 for _ in plan(count.over(items, spec, checked=checked), spec))
     tokens = (count.text + count.media[0], None if count.endless else count.text + count.media[1])

@@ -24,7 +24,7 @@ from volc_dashscope import (
 )
 from volc_dashscope._config import find_model_info
 from volc_dashscope._request.items import Refused
-from volc_dashscope._request.validation import check_item, check_items, check_settings
+from volc_dashscope._request.validation import check_call, check_item, check_items, check_settings
 from volc_dashscope._types import RequestSpec
 from volc_dashscope.models import TEXT
 
@@ -617,36 +617,40 @@ def test_an_instruction_is_a_text(value: Any) -> None:
 def test_sparse_output_is_given_where_the_row_has_it(row: ModelInfo) -> None:
     spec = spec_of(row, output_type="dense&sparse")
     if row.sparse:
-        check_settings(spec)
+        check_call(spec)
         return
 
     with pytest.raises(InputError, match="does not support sparse vectors"):
-        check_settings(spec)
+        check_call(spec)
 
 
 @every_row
 def test_token_vectors_are_given_where_the_row_has_them(row: ModelInfo) -> None:
     spec = spec_of(row, output_type="multi")
     if row.multi_vector:
-        check_settings(spec)
+        check_call(spec)
         return
 
     with pytest.raises(InputError, match="does not support multi-vectors"):
-        check_settings(spec)
+        check_call(spec)
 
 
 @pytest.mark.parametrize(
     ("settings", "reason"),
     [
         pytest.param({"output_type": "sparse", "route": "openai"}, "dense vectors only", id="sparse"),
-        pytest.param({"instruct": "Find shoes", "route": "openai"}, "cannot be sent", id="instruction"),
         pytest.param({"output_type": "colbert"}, "must be 'dense', 'sparse'", id="unknown output"),
         pytest.param({"text_type": "passage"}, "'query', 'document' or None", id="unknown role"),
     ],
 )
 def test_a_call_asks_for_what_there_is(settings: dict[str, Any], reason: str) -> None:
     with pytest.raises(InputError, match=reason):
-        check_settings(spec_of("text-embedding-v4", **settings))
+        check_call(spec_of("text-embedding-v4", **settings))
+
+
+def test_the_openai_route_has_no_instruction() -> None:
+    with pytest.raises(InputError, match="instruct cannot be sent with route='openai'"):
+        check_settings(spec_of("text-embedding-v4", instruct="Find shoes", route="openai"))
 
 
 def test_sparse_vectors_of_ark_are_for_text_only() -> None:

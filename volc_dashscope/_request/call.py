@@ -15,7 +15,7 @@ from volc_dashscope._request.items import all_as_sent, refusals
 from volc_dashscope._request.lookup import Lookup
 from volc_dashscope._request.row_cache import RowCache
 from volc_dashscope._request.scheduler import Scheduler
-from volc_dashscope._request.validation import check_items, check_settings
+from volc_dashscope._request.validation import check_call, check_items
 from volc_dashscope._types import Batch, OnError, RequestSpec, Rows
 from volc_dashscope.errors import BadReplyError, BulkError, ConfigError, EmbeddingError, InputError
 from volc_dashscope.inputs import Item
@@ -49,7 +49,7 @@ class Call:
     ) -> None:
         if on_error not in _ON_ERROR:
             raise InputError(f"on_error must be one of {', '.join(_ON_ERROR)}, got {on_error!r}")
-        check_settings(spec)
+        check_call(spec)
         items, self._truncated = all_as_sent(items, spec)
         check_items(items, spec)
         self._spec, self._on_error, self._keep = spec, on_error, keep

@@ -14,7 +14,7 @@ from volc_dashscope._request.assembly import ReplyModel
 from volc_dashscope._request.items import as_sent
 from volc_dashscope._request.row_cache import RowCache, WriteBuffer
 from volc_dashscope._request.scheduler import Scheduler
-from volc_dashscope._request.validation import check_item, check_settings, most_characters
+from volc_dashscope._request.validation import check_call, check_item, most_characters
 from volc_dashscope._types import Batch, RequestSpec, Rows
 from volc_dashscope.errors import BadReplyError, ConfigError, EmbeddingError, InputError
 from volc_dashscope.inputs import Item, as_iterable
@@ -54,7 +54,7 @@ class Stream:
         ordered: bool = True,
         max_in_flight: Callable[[], float] | None = None,
     ) -> None:
-        check_settings(spec)
+        check_call(spec)
         members = as_iterable(items, name="items")
         self._spec = spec
         self._answers: list[Answer] = []

@@ -29,11 +29,11 @@ _KNOBS = {
 
 def check_settings(spec: RequestSpec) -> None:
     """
-    Refuse settings and call arguments the model or route does not have.
+    Refuse settings the model or route does not have. Done once, when a client is made.
 
     Raises:
         ConfigError: A dimension, route or request parameter the row forbids.
-        InputError: An instruction or sparse output where there is none.
+        InputError: An instruction where there is none.
     """
     model_info = spec.model_info
     if spec.route not in model_info.routes:
@@ -50,11 +50,31 @@ def check_settings(spec: RequestSpec) -> None:
             )
         )
     _check_dimension(spec)
-    _check_role(spec)
-    _check_outputs(spec)
+    _check_instructions(spec)
     _check_max_pixels(spec)
     _check_level("res_level", spec.res_level, 0, model_info.res_level, model_info)
     _check_level("max_video_frames", spec.max_video_frames, 1, model_info.max_video_frames, model_info)
+
+
+def check_call(spec: RequestSpec) -> None:
+    """
+    Refuse arguments of a call that do not exist, or that the model or route does not have.
+
+    Raises:
+        InputError: A wrong role or output type, or sparse output where there is none.
+    """
+    if spec.text_type not in ("query", "document", None):
+        raise InputError(f"text_type must be 'query', 'document' or None, got {spec.text_type!r}")
+    if spec.output_type not in ("dense", "sparse", "dense&sparse", "multi"):
+        raise InputError(
+            f"output_type must be 'dense', 'sparse', 'dense&sparse' or 'multi', got {spec.output_type!r}"
+        )
+    if spec.sparse and spec.route == "openai":
+        raise InputError("route='openai' supports dense vectors only; use route='native'")
+    if spec.sparse and not spec.model_info.sparse:
+        raise InputError(f"{spec.model_info.name} does not support sparse vectors")
+    if spec.output_type == "multi" and not spec.model_info.multi_vector:
+        raise InputError(f"{spec.model_info.name} does not support multi-vectors")
 
 
 def check_items(items: Sequence[Item], spec: RequestSpec, *, first: int = 0) -> None:
@@ -297,7 +317,7 @@ def _check_dimension(spec: RequestSpec) -> None:
         raise ConfigError(f"dimensions={dimension}; {model_info.name} accepts {allowed}")
 
 
-def _check_role(spec: RequestSpec) -> None:
+def _check_instructions(spec: RequestSpec) -> None:
     model_info = spec.model_info
     for name in ("instruct", "target_modality", "query_instructions", "document_instructions"):
         value = getattr(spec, name)
@@ -311,22 +331,6 @@ def _check_role(spec: RequestSpec) -> None:
             raise InputError(f"{model_info.name} does not support an instruction; leave out {name}")
         if name != "instruct" and (model_info.provider != "ark" or model_info.endpoint != "multimodal"):
             raise InputError(f"{name} is for Ark's vision models only; {model_info.name} accepts instruct")
-    if spec.text_type not in ("query", "document", None):
-        raise InputError(f"text_type must be 'query', 'document' or None, got {spec.text_type!r}")
-
-
-def _check_outputs(spec: RequestSpec) -> None:
-    model_info = spec.model_info
-    if spec.output_type not in ("dense", "sparse", "dense&sparse", "multi"):
-        raise InputError(
-            f"output_type must be 'dense', 'sparse', 'dense&sparse' or 'multi', got {spec.output_type!r}"
-        )
-    if spec.sparse and spec.route == "openai":
-        raise InputError("route='openai' supports dense vectors only; use route='native'")
-    if spec.sparse and not model_info.sparse:
-        raise InputError(f"{model_info.name} does not support sparse vectors")
-    if spec.output_type == "multi" and not model_info.multi_vector:
-        raise InputError(f"{model_info.name} does not support multi-vectors")
 
 
 def _check_max_pixels(spec: RequestSpec) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from volc_dashscope._config import check_patience
 from volc_dashscope._paths import checked_path
-from volc_dashscope._request.validation import check_settings
+from volc_dashscope._request.validation import check_call
 from volc_dashscope._types import TextType
 from volc_dashscope.bulk._failed import failed_lines
 from volc_dashscope.bulk._identity import Identity, settings_of
@@ -96,7 +96,7 @@ class _Embedding:
     def __init__(self, source: Source, client: Client, text_type: TextType | None) -> None:
         arrow()
         spec = client._spec_for(text_type)  # noqa: SLF001 - the call's settings are the output's identity
-        check_settings(spec)
+        check_call(spec)
         source.check(spec)
         self._source, self._client, self._text_type = source, client, text_type
         self.form: RowFormat = VectorRows(client.dimension)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Literal, TypedDict, Unpack
 
 import numpy as np
 
@@ -33,6 +34,18 @@ __all__ = [
 _NOTHING = SparseVector(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32))
 
 
+class CallOptions(TypedDict, total=False):
+    """
+    What a call passes on to the client.
+
+    `into` is an empty list that takes the rows as lists; the result then holds none, unless items failed.
+    """
+
+    on_error: OnError
+    progress: bool
+    into: list[list[float]]
+
+
 @dataclass(frozen=True)
 class SubCall:
     """
@@ -45,61 +58,40 @@ class SubCall:
     items: list[Item] = field(repr=False)
     both: bool
 
+    @property
+    def output_type(self) -> Literal["dense", "dense&sparse"]:
+        """What the call asks the service for."""
+        return "dense&sparse" if self.both else "dense"
+
     def run(
-        self,
-        client: Client,
-        text_type: TextType | None,
-        *,
-        on_error: OnError = "raise",
-        progress: bool = False,
-        into: list[list[float]] | None = None,
+        self, client: Client, text_type: TextType | None, **options: Unpack[CallOptions]
     ) -> EmbeddingResult:
         """
         Make the call. If it requests both vectors, they are kept for the call that asks for the other one.
-
-        Args:
-            into: An empty list that takes the rows as lists; the result then holds none, unless items failed.
 
         Raises:
             EmbeddingError: As `Client.embed`.
         """
         try:
-            result = client._embed(  # noqa: SLF001 - the private twin of `embed` that keeps both halves and gives lists
-                self.items,
-                text_type=text_type,
-                output_type="dense&sparse" if self.both else "dense",
-                on_error=on_error,
-                progress=progress,
-                keep=self.both,
-                into=into,
+            # The private twin of `embed` that keeps both halves and gives lists.
+            result = client._embed(  # noqa: SLF001
+                self.items, text_type=text_type, output_type=self.output_type, keep=self.both, **options
             )
         except EmbeddingError as error:
             raise self._placed(error) from error.__cause__
-        return replace(result, errors=self._moved(result.errors)) if result.errors else result
+        return self._placed_result(result)
 
     async def arun(
-        self,
-        client: AsyncClient,
-        text_type: TextType | None,
-        *,
-        on_error: OnError = "raise",
-        progress: bool = False,
-        into: list[list[float]] | None = None,
+        self, client: AsyncClient, text_type: TextType | None, **options: Unpack[CallOptions]
     ) -> EmbeddingResult:
         """As `run`, awaited."""
         try:
             result = await client._embed(  # noqa: SLF001 - as in `run`
-                self.items,
-                text_type=text_type,
-                output_type="dense&sparse" if self.both else "dense",
-                on_error=on_error,
-                progress=progress,
-                keep=self.both,
-                into=into,
+                self.items, text_type=text_type, output_type=self.output_type, keep=self.both, **options
             )
         except EmbeddingError as error:
             raise self._placed(error) from error.__cause__
-        return replace(result, errors=self._moved(result.errors)) if result.errors else result
+        return self._placed_result(result)
 
     def lists(self, client: Client, text_type: TextType | None, *, progress: bool) -> list[list[float]]:
         """As `run`; return the rows as lists."""
@@ -143,6 +135,9 @@ class SubCall:
             self._move(error)
             return error
         return BulkError(str(error), result=error.result, failures=self._moved(error.failures))
+
+    def _placed_result(self, result: EmbeddingResult) -> EmbeddingResult:
+        return replace(result, errors=self._moved(result.errors)) if result.errors else result
 
     def _moved(self, failures: Mapping[int, EmbeddingError]) -> dict[int, EmbeddingError]:
         for index, failure in failures.items():

@@ -9,7 +9,7 @@ from typing import Self
 from volc_dashscope import _config
 from volc_dashscope._http import AsyncHttpClient, HttpClient
 from volc_dashscope._lifecycle import connection_pool, retry_context
-from volc_dashscope._request.validation import check_settings
+from volc_dashscope._request.validation import check_call
 from volc_dashscope._types import RequestSpec, Secret
 from volc_dashscope.errors import ConfigError
 from volc_dashscope.models import ModelInfo, Route
@@ -132,5 +132,5 @@ class Settings(_config.NamesOurs):
     def _spec_for(self, **changes: str | None) -> RequestSpec:
         """Return the checked spec with the arguments of a call."""
         spec = replace(self._spec, **changes)  # type: ignore[arg-type]
-        check_settings(spec)
+        check_call(spec)
         return spec
