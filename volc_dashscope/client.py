@@ -10,7 +10,7 @@ import logging
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import aclosing
 from dataclasses import fields, replace
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from volc_dashscope import _config
 from volc_dashscope._http import AsyncHttpClient, HttpClient, Limiter, Watch, arun, run
@@ -21,11 +21,7 @@ from volc_dashscope._request.exchange import exchange
 from volc_dashscope._request.items import items_of
 from volc_dashscope._request.progress import progress_bar
 from volc_dashscope._request.row_cache import BatchCache, RowCache
-from volc_dashscope._request.shrinking import shrunk
-from volc_dashscope._request.stream import NOTHING, Stream
 from volc_dashscope._request.telemetry import RequestTelemetry, telemetry
-from volc_dashscope._request.temporary_storage import Storage
-from volc_dashscope._request.upload import stored
 from volc_dashscope._request.workers import fan_out, run_jobs
 from volc_dashscope._types import Batch, Flow, OnError, OutputType, RequestSpec, Rows, Secret, TextType
 from volc_dashscope.errors import EmbeddingError
@@ -34,6 +30,11 @@ from volc_dashscope.models import ModelInfo, Provider, Route
 from volc_dashscope.providers import codec
 from volc_dashscope.results import EmbeddingResult, FloatArray
 from volc_dashscope.settings import ClientSettings, describe, documented, fingerprint
+
+if TYPE_CHECKING:
+    # Modules that few programs need are imported where they are used.
+    from volc_dashscope._request.stream import Stream
+    from volc_dashscope._request.temporary_storage import Storage
 
 __all__ = ["AsyncClient", "Client"]
 
@@ -112,7 +113,11 @@ class _ClientBase(ServiceClient):
         self._row_cache = RowCache(
             settings.cache, settings.partial_results_bytes, clock=self._context.clock, warn=_log.warning
         )
-        self._storage = Storage(self._context)
+        self._storage: Storage | None = None
+        if settings.upload:
+            from volc_dashscope._request.temporary_storage import Storage
+
+            self._storage = Storage(self._context)
         self._length = LearnedLength(self._length.value)
 
     @property
@@ -171,6 +176,8 @@ class _ClientBase(ServiceClient):
         return replace(self._spec, text_type=text_type, output_type=output_type, learned=self._length.value)
 
     def _stream(self, items: Iterable[Item], spec: RequestSpec, ordered: bool) -> Stream:
+        from volc_dashscope._request.stream import Stream
+
         return Stream(
             items,
             spec,
@@ -182,9 +189,16 @@ class _ClientBase(ServiceClient):
 
     def _flow(self, batch: Batch, spec: RequestSpec, telemetry: RequestTelemetry | None) -> Flow[Rows]:
         if not batch.items:
+            from volc_dashscope._request.stream import NOTHING
+
             return NOTHING
-        batch = yield from shrunk(batch, spec)
-        if spec.upload:
+        if spec.max_image_pixels is not None:
+            from volc_dashscope._request.shrinking import shrunk
+
+            batch = yield from shrunk(batch, spec)
+        if self._storage is not None:
+            from volc_dashscope._request.upload import stored
+
             batch = yield from stored(batch, spec, self._storage)
         flow = exchange(BatchOperation(batch, spec, self._codec, self._length), self._context)
         return (yield from (flow if telemetry is None else telemetry.observed(flow, len(batch))))

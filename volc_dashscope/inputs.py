@@ -17,15 +17,8 @@ from io import BytesIO
 from operator import methodcaller
 from typing import Any, ClassVar, Protocol, TypeVar
 
-from volc_dashscope._media import (
-    Inline,
-    Kind,
-    LocalFile,
-    Media,
-    Source,  # noqa: F401 - `typing.get_type_hints(Image.__init__)` looks for it here
-    mixed_digest,
-    source_of_url,
-)
+from volc_dashscope import _media
+from volc_dashscope._media import Media, mixed_digest
 from volc_dashscope.errors import InputError
 from volc_dashscope.models import Modality
 
@@ -74,12 +67,12 @@ class Image(Media):
     ```
     """
 
-    kind: ClassVar[Kind] = "image"
+    kind: ClassVar[_media.Kind] = "image"
 
     @classmethod
     def from_url(cls, url: str) -> Image:
         """Take an http, https or oss URL, which the service fetches, or a data URI, which is decoded here."""
-        return cls(source_of_url(url, "image"))
+        return cls(_media.source_of_url(url, "image"))
 
     @classmethod
     def from_path(cls, path: str | os.PathLike[str], *, root: str | os.PathLike[str] | None = None) -> Image:
@@ -90,12 +83,12 @@ class Image(Media):
             path: A `file:` URI, or a path, which is relative to the working directory also when `root` is given.
             root: Refuse a file that is not inside this directory once links and `..` are followed.
         """
-        return cls(LocalFile.of(path, "image", root))
+        return cls(_media.LocalFile.of(path, "image", root))
 
     @classmethod
     def from_bytes(cls, data: bytes, *, mime: str | None = None) -> Image:
         """Take bytes in memory. The format is recognised; a `mime` that disagrees is an error."""
-        return cls(Inline.of(data, "image", mime))
+        return cls(_media.Inline.of(data, "image", mime))
 
     @classmethod
     def from_pil(cls, im: Savable) -> Image:
@@ -130,7 +123,7 @@ class Video(Media):
         seconds: Length, as given or by the header of an MP4, MOV or AVI; else None. For estimates only, never sent.
     """
 
-    kind: ClassVar[Kind] = "video"
+    kind: ClassVar[_media.Kind] = "video"
     fps: float | None = field(default=None, kw_only=True)
     max_video_tokens: int | None = field(default=None, kw_only=True)
     min_frame_tokens: int | None = field(default=None, kw_only=True)
@@ -166,7 +159,7 @@ class Video(Media):
     ) -> Video:
         """Take an http, https or oss URL, or a data URI, as `Image.from_url` does."""
         return cls(
-            source_of_url(url, "video"),
+            _media.source_of_url(url, "video"),
             fps=fps,
             max_video_tokens=max_video_tokens,
             min_frame_tokens=min_frame_tokens,
@@ -190,7 +183,7 @@ class Video(Media):
     ) -> Video:
         """Take a local file inside `root`, as `Image.from_path` does."""
         return cls(
-            LocalFile.of(path, "video", root),
+            _media.LocalFile.of(path, "video", root),
             fps=fps,
             max_video_tokens=max_video_tokens,
             min_frame_tokens=min_frame_tokens,
@@ -214,7 +207,7 @@ class Video(Media):
     ) -> Video:
         """Take bytes in memory, as `Image.from_bytes` does."""
         return cls(
-            Inline.of(data, "video", mime),
+            _media.Inline.of(data, "video", mime),
             fps=fps,
             max_video_tokens=max_video_tokens,
             min_frame_tokens=min_frame_tokens,

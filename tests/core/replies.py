@@ -9,7 +9,7 @@ import orjson
 
 from volc_dashscope import EmbeddingError, Item, ModelInfo, get_model_info
 from volc_dashscope._types import Batch, Reply, RequestSpec, Rows
-from volc_dashscope.providers import CODECS
+from volc_dashscope.providers import codec
 
 AT = 1_800_000_000.0
 
@@ -43,7 +43,9 @@ def read(
 ) -> Rows | EmbeddingError:
     """Let the provider of `spec` read a reply; a body that is not bytes is sent as JSON."""
     data = body if isinstance(body, bytes) else orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY)
-    return CODECS[spec.model_info.provider].read(Reply(status, headers or {}, data, AT), batch, spec)
+    return codec(spec.model_info.provider, foreign=False).read(
+        Reply(status, headers or {}, data, AT), batch, spec
+    )
 
 
 def dashscope(*vectors: Any, indices: list[Any] | None = None, **more: Any) -> dict[str, Any]:

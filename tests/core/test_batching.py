@@ -30,7 +30,7 @@ from volc_dashscope._request.validation import check_item
 from volc_dashscope._types import Batch, Reply, Rows
 from volc_dashscope.inputs import parts
 from volc_dashscope.models.tokens import text_tokens
-from volc_dashscope.providers import CODECS
+from volc_dashscope.providers import codec
 
 ROWS = [row for row in list_models() if row.ready and row.endpoint != "async"]
 every_row = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
@@ -389,14 +389,14 @@ def _answered(length: int, value: object = None) -> Reply:
 
 def _operation(length: LearnedLength, **settings: Any) -> BatchOperation:
     spec = replace(spec_of(UNKNOWN), **settings)
-    return BatchOperation(Batch((0,), ("a",)), spec, CODECS["ark"], length)
+    return BatchOperation(Batch((0,), ("a",)), spec, codec("ark", foreign=False), length)
 
 
 def test_a_batch_costs_one_request_and_the_tokens_of_all_its_items() -> None:
     row = row_named("text-embedding-v4")
     batch = Batch((0, 1, 2), ("word", "wordword", "a"))
 
-    operation = BatchOperation(batch, spec_of(row), CODECS["dashscope"], LearnedLength())
+    operation = BatchOperation(batch, spec_of(row), codec("dashscope", foreign=False), LearnedLength())
 
     assert RequestCost(1, 2 + 3 + 1) == operation.cost
 
@@ -405,7 +405,10 @@ def test_a_picture_costs_the_tokens_of_its_models_formula() -> None:
     batch = Batch((0,), (Image.from_bytes(png(1280, 720)),))
 
     operation = BatchOperation(
-        batch, spec_of(row_named("doubao-embedding-vision-251215")), CODECS["ark"], LearnedLength()
+        batch,
+        spec_of(row_named("doubao-embedding-vision-251215")),
+        codec("ark", foreign=False),
+        LearnedLength(),
     )
 
     assert RequestCost(1, 1176) == operation.cost
@@ -414,7 +417,7 @@ def test_a_picture_costs_the_tokens_of_its_models_formula() -> None:
 def test_a_batch_is_written_by_its_service() -> None:
     operation = _operation(LearnedLength())
 
-    assert CODECS["ark"].build(Batch((0,), ("a",)), spec_of(UNKNOWN)) == operation.build()
+    assert codec("ark", foreign=False).build(Batch((0,), ("a",)), spec_of(UNKNOWN)) == operation.build()
 
 
 def test_the_first_reply_of_an_unknown_model_sets_the_length() -> None:

@@ -16,7 +16,7 @@ from volc_dashscope._limits.retry import Retry
 from volc_dashscope._request.exchange import RetryContext, exchange
 from volc_dashscope._types import Batch, Fault, Flow, Reply, Request, RequestSpec, Rows, Send
 from volc_dashscope.emulator.rate import Gate
-from volc_dashscope.providers import CODECS
+from volc_dashscope.providers import codec
 
 MODELS = {"ark": "doubao-embedding-vision-251215", "dashscope": "text-embedding-v4"}
 # As the services word them (reference/ark-api.md, reference/dashscope-api.md).
@@ -179,6 +179,8 @@ class _Work:
     def read(self, reply: Reply) -> Rows | EmbeddingError:
         if reply.status == 200:
             return Rows(vectors=None, usage=Usage(1, self.bill))
-        refused = CODECS[self._world.provider].read(reply, Batch((0,), ("text",)), self._world.ask)  # type: ignore[index]
+        refused = codec(self._world.provider, foreign=False).read(
+            reply, Batch((0,), ("text",)), self._world.ask
+        )  # type: ignore[index]
         assert isinstance(refused, EmbeddingError)
         return refused

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
+from volc_dashscope import models
 from volc_dashscope._config.environment import (
     REGION_VARIABLE,
     URL_VARIABLES,
@@ -24,7 +25,7 @@ from volc_dashscope._config.hosts import (
     region_of,
 )
 from volc_dashscope.errors import ConfigError
-from volc_dashscope.models import ModelInfo, Provider, Route, list_models, list_rerank_models
+from volc_dashscope.models import ModelInfo, Provider, Route, list_models
 
 _NATIVE_PATH: dict[Provider, str] = {"ark": "/api/v3", "dashscope": "/api/v1"}
 _OPENAI_PATH = "/compatible-mode/v1"
@@ -211,7 +212,9 @@ def _check_region(model_info: ModelInfo, region: str) -> None:
         and row.endpoint == model_info.endpoint
     ]  # fmt: skip
     if reranks:
-        there = [row.name for row in list_rerank_models() if not row.successor and region in row.regions]
+        there = [
+            row.name for row in models.list_rerank_models() if not row.successor and region in row.regions
+        ]
     raise ConfigError(
         f"{model_info.name} is not offered in region {region!r}; its regions are {', '.join(model_info.regions)}"
         + (f" (offered there: {', '.join(there)})" if there else "")

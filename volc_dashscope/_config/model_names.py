@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from volc_dashscope import models
 from volc_dashscope._config.hosts import owner_of
 from volc_dashscope.errors import ConfigError
 from volc_dashscope.models import ModelInfo, Provider, Route
 from volc_dashscope.models.names import misspelt, near, plain
-from volc_dashscope.models.rerank import RerankModelInfo, get_rerank_model_info, list_rerank_models
+
+if TYPE_CHECKING:
+    from volc_dashscope.models import RerankModelInfo
 
 # Beginnings of the two vendors' model names.
 _BEGINNINGS: dict[Provider, tuple[str, ...]] = {
@@ -202,10 +205,10 @@ def find_rerank_model(
     asked = model if base_model is None else base_model
     if not isinstance(asked, str):
         raise ConfigError(f"base_model must be the name of a rerank model, got {asked!r}")
-    if model_info is not None and not isinstance(model_info, RerankModelInfo):
+    if model_info is not None and not isinstance(model_info, models.RerankModelInfo):
         raise ConfigError(f"model_info must be a RerankModelInfo, got {type(model_info).__name__}")
-    row = model_info or get_rerank_model_info(asked)
-    names = [each.name for each in list_rerank_models() if not each.successor]
+    row = model_info or models.get_rerank_model_info(asked)
+    names = [each.name for each in models.list_rerank_models() if not each.successor]
     if row is None and models.get_model_info(asked) is not None:
         raise ConfigError(
             f"{asked!r} is an embedding model and cannot rerank; use Client, or a rerank model: {', '.join(names)}"

@@ -3,17 +3,31 @@ Images and videos as files, bytes and URLs: formats, sizes, data URIs, and shrin
 
 Format and MIME type come from the first bytes, width, height and length from the header; nothing is decoded but for
 shrinking. Local files are opened inside a given folder only. Nothing here fetches a URL.
+
+Modules are loaded at the first use of one of their names: a program that embeds texts needs none but that of `Media`.
 """
 
 from __future__ import annotations
 
-from volc_dashscope._media._files import open_fenced
-from volc_dashscope._media._formats import HEAD_BYTES, Kind, MediaType, agrees, recognise, sniff
-from volc_dashscope._media._measure import duration, measure
-from volc_dashscope._media._shrink import shrink, shrunk_size
-from volc_dashscope._media._sources import Inline, LocalFile, Remote, Source, source_of_url
-from volc_dashscope._media._urls import b64decode, b64encode, data_uri, label_url, local_path, parse_data_uri
-from volc_dashscope._media._value import Media, json_value, mixed_digest
+from typing import TYPE_CHECKING
+
+from volc_dashscope import _lazy
+
+if TYPE_CHECKING:
+    from volc_dashscope._media._files import open_fenced
+    from volc_dashscope._media._formats import HEAD_BYTES, Kind, MediaType, agrees, recognise, sniff
+    from volc_dashscope._media._measure import duration, measure
+    from volc_dashscope._media._shrink import shrink, shrunk_size
+    from volc_dashscope._media._sources import Inline, LocalFile, Remote, Source, source_of_url
+    from volc_dashscope._media._urls import (
+        b64decode,
+        b64encode,
+        data_uri,
+        label_url,
+        local_path,
+        parse_data_uri,
+    )
+    from volc_dashscope._media._value import Media, json_value, mixed_digest
 
 __all__ = [
     "HEAD_BYTES",
@@ -42,3 +56,21 @@ __all__ = [
     "sniff",
     "source_of_url",
 ]
+
+_NAMES = {
+    "_files": ("open_fenced",),
+    "_formats": ("HEAD_BYTES", "Kind", "MediaType", "agrees", "recognise", "sniff"),
+    "_measure": ("duration", "measure"),
+    "_shrink": ("shrink", "shrunk_size"),
+    "_sources": ("Inline", "LocalFile", "Remote", "Source", "source_of_url"),
+    "_urls": ("b64decode", "b64encode", "data_uri", "label_url", "local_path", "parse_data_uri"),
+    "_value": ("Media", "json_value", "mixed_digest"),
+}
+
+
+def __getattr__(name: str) -> object:
+    return _lazy.load(__name__, _NAMES, name)
+
+
+def __dir__() -> list[str]:
+    return _lazy.listed(__name__, _NAMES)

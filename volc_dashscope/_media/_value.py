@@ -10,9 +10,7 @@ from typing import ClassVar
 
 import orjson
 
-from volc_dashscope._media._formats import Kind
-from volc_dashscope._media._sources import Inline, LocalFile, Remote, Source
-from volc_dashscope._media._urls import b64encode, data_uri
+from volc_dashscope import _media
 from volc_dashscope.errors import InputError
 
 
@@ -33,12 +31,12 @@ class Media:
     Equal values have the same source: the same URL, the same bytes, or the same unchanged file.
     """
 
-    source: Source
-    kind: ClassVar[Kind]
+    source: _media.Source
+    kind: ClassVar[_media.Kind]
 
     def __post_init__(self) -> None:
         name = type(self).__name__
-        if not isinstance(self.source, (Remote, Inline, LocalFile)):
+        if not isinstance(self.source, (_media.Remote, _media.Inline, _media.LocalFile)):
             raise InputError(f"use {name}.from_url, {name}.from_path or {name}.from_bytes")
         if self.source.media is not None and self.source.media.kind != self.kind:
             raise InputError(
@@ -110,8 +108,8 @@ def json_value(media: Media) -> object:
     """
     if media.url is not None:
         return media.url
-    encoded = b64encode(media.read())
-    return orjson.Fragment(data_uri(media.mime or "", encoded, around=b'"'))
+    encoded = _media.b64encode(media.read())
+    return orjson.Fragment(_media.data_uri(media.mime or "", encoded, around=b'"'))
 
 
 def mixed_digest(tag: str, members: Iterable[str]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from volc_dashscope._media import shrunk_size
+from volc_dashscope import _media
 from volc_dashscope._request.items import Refused
 from volc_dashscope._types import RequestSpec
 from volc_dashscope.errors import ConfigError, InputError
@@ -201,7 +201,7 @@ def _check_media(media: Image | Video, rule: MediaRule | None, spec: RequestSpec
 def sent_pixels(image: Image, spec: RequestSpec) -> tuple[int, int] | None:
     """Return width and height as they are sent, or None where they are unknown."""
     pixels = image.source.pixels
-    return None if pixels is None else shrunk_size(pixels, spec.max_image_pixels)
+    return None if pixels is None else _media.shrunk_size(pixels, spec.max_image_pixels)
 
 
 def is_shrunk(media: Image | Video, spec: RequestSpec) -> bool:

@@ -7,6 +7,9 @@ limits and the parametrised tests are made from these rows. Adding a model is ad
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from volc_dashscope import _lazy
 from volc_dashscope.models.ark import ROWS as _ARK
 from volc_dashscope.models.dashscope import ROWS as _DASHSCOPE
 from volc_dashscope.models.info import (
@@ -27,7 +30,9 @@ from volc_dashscope.models.info import (
     Score,
 )
 from volc_dashscope.models.names import plain
-from volc_dashscope.models.rerank import RerankModelInfo, get_rerank_model_info, list_rerank_models
+
+if TYPE_CHECKING:
+    from volc_dashscope.models.rerank import RerankModelInfo, get_rerank_model_info, list_rerank_models
 
 __all__ = [
     "ANY_MEDIA",
@@ -53,6 +58,16 @@ __all__ = [
 ]
 
 _ROWS = {row.name: row for row in (*_ARK, *_DASHSCOPE)}
+# Loaded at their first use: a client of embeddings does without the rerank models.
+_NAMES = {"rerank": ("RerankModelInfo", "get_rerank_model_info", "list_rerank_models")}
+
+
+def __getattr__(name: str) -> object:
+    return _lazy.load(__name__, _NAMES, name)
+
+
+def __dir__() -> list[str]:
+    return _lazy.listed(__name__, _NAMES)
 
 
 def list_models() -> tuple[ModelInfo, ...]:

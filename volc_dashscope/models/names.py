@@ -8,8 +8,9 @@ from collections.abc import Iterable
 from operator import itemgetter
 
 # Byte order mark, zero-width characters and direction marks, which are copied from pages together with a name.
-_INVISIBLE = re.compile("[\ufeff\u200b-\u200f\u2060\u202a-\u202e]")
-_DASHES = re.compile("[\u2010-\u2015\u2212\ufe58\ufe63]")
+_INVISIBLE = "\ufeff\u200b\u200c\u200d\u200e\u200f\u2060\u202a\u202b\u202c\u202d\u202e"
+_DASHES = "\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63"
+_PLAIN = str.maketrans(dict.fromkeys(_INVISIBLE, "") | dict.fromkeys(_DASHES, "-"))
 _VERSION = re.compile(r"\d+(\.\d+)*")
 _MOST_TYPOS = 2
 # Below this length two edits turn one word into another.
@@ -21,9 +22,7 @@ def plain(name: str) -> str:
     Return a name as the services spell names: consoles and gateways show them with capitals, spaces, full-width
     letters, typographic dashes, and the vendor in front (`dashscope/text-embedding-v4`).
     """
-    words = _DASHES.sub("-", _INVISIBLE.sub("", unicodedata.normalize("NFKC", name))).strip(
-        " \t\r\n/\"'`.,;。、"
-    )
+    words = unicodedata.normalize("NFKC", name).translate(_PLAIN).strip(" \t\r\n/\"'`.,;。、")
     return re.sub(r"[\s_:@]+", "-", words.rpartition("/")[2].strip().lower())
 
 

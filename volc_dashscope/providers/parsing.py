@@ -12,7 +12,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from volc_dashscope._media import b64decode
+from volc_dashscope import _media
 from volc_dashscope._types import Batch, Reply, RequestSpec, counted
 from volc_dashscope.errors import BadReplyError
 from volc_dashscope.providers.error_table import named, sanitize_id
@@ -276,7 +276,7 @@ def _holds_bool(value: Sequence[object]) -> bool:
 def from_base64(value: str, due: Sequence[int]) -> FloatArray:
     """Decode little-endian float32. No other layout is read: half the length is a wrong length."""
     try:
-        data = b64decode(value, validate=True)
+        data = _media.b64decode(value, validate=True)
     except ValueError as error:
         raise Malformed("a vector is not valid base64") from error
     if len(data) % 4:
