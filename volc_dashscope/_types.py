@@ -88,7 +88,7 @@ class Reply:
         return 200 <= self.status < 300
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Fault:
     """
     No complete reply arrived.
@@ -108,7 +108,7 @@ class Fault:
     size: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class RequestSpec:
     """
     Everything that shapes a request besides the items: the client's settings and the call's arguments.
@@ -156,10 +156,9 @@ class RequestSpec:
     sparse: bool = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        expected = self.dimension or self.model_info.default_dimension or self.learned
-        object.__setattr__(self, "expected", expected)
-        object.__setattr__(self, "dense", self.output_type != "sparse")
-        object.__setattr__(self, "sparse", self.output_type in ("sparse", "dense&sparse"))
+        self.expected = self.dimension or self.model_info.default_dimension or self.learned
+        self.dense = self.output_type != "sparse"
+        self.sparse = self.output_type in ("sparse", "dense&sparse")
 
     @property
     def service(self) -> str:
@@ -167,7 +166,7 @@ class RequestSpec:
         return self.host if self.foreign else self.model_info.provider
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Batch:
     """Items that share one request, with their positions in the caller's list."""
 

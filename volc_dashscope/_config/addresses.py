@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
 from volc_dashscope import models
@@ -45,8 +45,7 @@ _PLACEHOLDER = re.compile(r"[<>{}]|\$\w|%\w+%(?![0-9A-Fa-f])|\.\.\.|…")
 _LABEL = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(NamedTuple):
     """
     Where requests go.
 

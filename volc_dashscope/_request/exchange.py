@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from itertools import count
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 from volc_dashscope._limits.rate_limiter import RateLimiter, RequestCost, Reservation
@@ -36,13 +36,12 @@ class Operation(Protocol[T_co]):
     def read(self, reply: Reply) -> T_co | EmbeddingError: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Step(Generic[T]):
+class Step(NamedTuple, Generic[T]):
     """An operation made of two functions, for requests without a batch of items: a policy, a file, a job."""
 
     build: Callable[[], Request]
     read: Callable[[Reply], T | EmbeddingError]
-    cost: RequestCost = field(default_factory=RequestCost)
+    cost: RequestCost = RequestCost()
 
 
 @dataclass(frozen=True, slots=True)

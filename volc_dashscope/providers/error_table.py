@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 from urllib.parse import urlsplit
 
 from volc_dashscope._config import KEY_VARIABLE
@@ -34,8 +33,7 @@ _ELIDED = re.compile(r"\*{2,}|\.{3,}|…|•{2,}")
 _CODE = re.compile(r"[\w.-]+( [\w.-]+)?", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class ErrorMeaning:
+class ErrorMeaning(NamedTuple):
     """The meaning of a refusal: its class, and whether to retry, to stop the call, or to split the batch."""
 
     error: type[EmbeddingError]
@@ -61,8 +59,7 @@ TRY_LATER = ErrorMeaning(ServiceUnavailableError, retryable=True)
 NOTHING_THERE = ErrorMeaning(BadReplyError, retryable=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(NamedTuple):
     """One line of a service's error table; `message_contains` narrows a code that has several meanings."""
 
     status: int | None
