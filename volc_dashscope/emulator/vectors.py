@@ -15,7 +15,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from urllib.parse import unquote
 
 import numpy as np
@@ -80,21 +80,16 @@ def _matrix(model: str, block: int, features: int) -> NDArray[np.int8]:
     return _signs(digest(model, str(block)), features * _BLOCK).reshape(features, _BLOCK)
 
 
-@lru_cache(maxsize=3)
-def _floats(
-    model: str, block: int, features: int, worded: int, width: int
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+@lru_cache(maxsize=6)
+def _floats(model: str, block: int, features: int, part: tuple[int, int], width: int) -> NDArray[np.float32]:
     """
-    Return a matrix as floats: (width, worded), and (width, features - worded).
+    Return the rows `part` of a matrix as floats, (width, rows).
 
     Converting them costs more than a product with them, and a product with part of a matrix more than with a whole.
     The width is rounded up to whole pieces of `_products`.
     """
-    columns = _matrix(model, block, features)[:, : -(-width // _PIECE) * _PIECE]
-    return (
-        np.ascontiguousarray(columns[:worded].T, np.float32),
-        np.ascontiguousarray(columns[worded:].T, np.float32),
-    )
+    columns = _matrix(model, block, features)[slice(*part), : -(-width // _PIECE) * _PIECE]
+    return np.ascontiguousarray(columns.T, np.float32)
 
 
 @lru_cache(maxsize=1)
@@ -232,15 +227,15 @@ def vectors(
     start = _start(role, instruction)
     exact: NDArray[np.float32] = np.rint(_features(items, start) * np.float32(4096)) / np.float32(4096)
     # The features of looks, two thirds of a row, are zero for most texts.
-    worded = len(start) + FEATURES
+    worded, features = len(start) + FEATURES, exact.shape[1]
     looks = np.flatnonzero(exact[:, worded:].any(axis=1))
     blocks = []
     for at in range(0, dimension, _BLOCK):
         width = min(_BLOCK, dimension - at)
-        words, rest = _floats(model, at // _BLOCK, exact.shape[1], worded, width)
-        sums = _products(words, exact[:, :worded].T)
+        matrix = partial(_floats, model, at // _BLOCK, features, width=width)
+        sums = _products(matrix((0, worded)), exact[:, :worded].T)
         if len(looks):
-            sums[:, looks] += _products(rest, exact[looks, worded:].T)
+            sums[:, looks] += _products(matrix((worded, features)), exact[looks, worded:].T)
         blocks.append(sums[:width].T)
     jitter = [digest(*(getattr(part, part.__slots__[0]) for part in parts)) % 1024 / 1024 for parts in items]
     lengths = np.array([0.4 + 0.18 * share for share in jitter], np.float32)
