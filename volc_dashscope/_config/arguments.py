@@ -7,6 +7,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from inspect import Parameter, cleandoc, signature
 from typing import Self
+from weakref import WeakKeyDictionary
 
 from volc_dashscope.errors import ConfigError
 
@@ -130,6 +131,17 @@ def _refuse_foreign_name(name: str, names: Collection[str], *, ours: Collection[
         raise ConfigError(f"{owner} has no {name}= and no {called}=, its name in this library; leave it out")
 
 
+_PARAMETERS: WeakKeyDictionary[type, Mapping[str, Parameter]] = WeakKeyDictionary()
+
+
+def _parameters(kind: type) -> Mapping[str, Parameter]:
+    """Return a class's constructor arguments, read once: every new client is checked against them."""
+    found = _PARAMETERS.get(kind)
+    if found is None:
+        found = _PARAMETERS[kind] = signature(kind).parameters
+    return found
+
+
 class NamesOurs:
     """Refuses unknown constructor arguments before Python raises its own `TypeError`."""
 
@@ -140,7 +152,7 @@ class NamesOurs:
         # One of them is the key, and reports of crashes show local variables.
         del args, settings
         refuse_unknown_names(names, ours=cls._setting_names(), owner=cls.__name__)
-        taken = signature(cls).parameters.values()
+        taken = _parameters(cls).values()
         first = [each.name for each in taken if each.kind is Parameter.POSITIONAL_OR_KEYWORD]
         if unnamed > len(first):
             raise _UnknownArgumentError(
@@ -151,7 +163,7 @@ class NamesOurs:
 
     @classmethod
     def _setting_names(cls) -> Collection[str]:
-        return signature(cls).parameters
+        return _parameters(cls)
 
 
 def check_flags(flags: Mapping[str, object]) -> None:
