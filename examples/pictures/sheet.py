@@ -8,7 +8,7 @@ and is reduced at the end, which is what makes the edges smooth. Light comes fro
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from math import cos, pi, sin
+from math import ceil, cos, pi, sin
 from typing import TypeAlias
 
 try:
@@ -62,11 +62,13 @@ class Sheet:
         self, outline: Outline, colour: str, *, strength: float, blur: float, within: Outline | None = None
     ) -> None:
         """Lay a soft patch of light or shadow, all of it or only the part `within` another outline."""
-        mask = _mask(outline).filter(ImageFilter.GaussianBlur(blur * _SCALE))
+        mask = _mask(outline)
+        area = _around(mask.getbbox(), 4 * blur * _SCALE)  # a blur reaches no further
+        mask = mask.crop(area).filter(ImageFilter.GaussianBlur(blur * _SCALE))
         mask = mask.point(lambda level: round(level * strength))
         if within is not None:
-            mask = ImageChops.multiply(mask, _mask(within))
-        self._image.paste(colour, (0, 0), mask)
+            mask = ImageChops.multiply(mask, _mask(within).crop(area))
+        self._image.paste(colour, area[:2], mask)
 
     def shadow(self, x: float, y: float, rx: float, ry: float = 6) -> None:
         """Lay the shadow of a thing that stands on the ground."""
@@ -188,10 +190,19 @@ def _mask(outline: Outline) -> Image.Image:
     return mask
 
 
+def _around(area: tuple[int, int, int, int] | None, margin: float) -> tuple[int, int, int, int]:
+    """Return an area with a margin, as far as it is on the sheet."""
+    left, top, right, bottom = area or (0, 0, *_SIZE)
+    reach = ceil(margin)
+    width, height = _SIZE
+    return max(left - reach, 0), max(top - reach, 0), min(right + reach, width), min(bottom + reach, height)
+
+
 def _colours(fill: Fill, size: tuple[int, int]) -> Image.Image:
-    stops = (fill,) if isinstance(fill, str) else fill
-    column = Image.new("RGB", (1, len(stops)))
-    column.putdata([ImageColor.getrgb(stop) for stop in stops])
+    if isinstance(fill, str):
+        return Image.new("RGB", size, fill)
+    column = Image.new("RGB", (1, len(fill)))
+    column.putdata([ImageColor.getrgb(stop) for stop in fill])
     return column.resize(size, Image.Resampling.BILINEAR)
 
 
