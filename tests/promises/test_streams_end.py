@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import time
 from textwrap import dedent
 
+import forked
 import pytest
 from hanging import answers_once, server
 from promise import ROOT, Breakage
@@ -26,6 +25,8 @@ BREAKAGES = [
         "test_a_call_that_is_given_up_lets_its_program_end",
     ),
 ]
+# Does what `python -W error::ResourceWarning` does.
+STRICT = "import warnings; warnings.simplefilter('error', ResourceWarning)\n"
 SCRIPT = """
     import asyncio, sys
     from volc_dashscope import AsyncClient, Client, EmbeddingError
@@ -90,21 +91,9 @@ CALLS = {
 
 def _ends(program: str, status: bytes) -> tuple[str, str, int]:
     """Run a program to its end; return what it printed and its exit code."""
-    with (
-        server(answers_once(status, others=3)) as url,
-        subprocess.Popen(
-            [sys.executable, "-W", "error::ResourceWarning", "-c", program, url],
-            cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        ) as process,
-    ):
-        try:
-            said, warned = process.communicate(timeout=20)
-        finally:
-            process.kill()
+    with server(answers_once(status, others=3)) as url:
+        process = forked.start(STRICT + program, url, folder=ROOT, environ=os.environ)
+        said, warned = process.communicate(timeout=20)
     return said, warned, process.returncode
 
 
