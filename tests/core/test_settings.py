@@ -676,12 +676,16 @@ def _public():
                     yield f"{package.__name__}.{spelled}", function
 
 
-PUBLIC = dict(_public())
+def test_type_hints_of_every_public_callable_can_be_read():
+    public, unread = dict(_public()), {}
+    for name, thing in public.items():
+        try:
+            get_type_hints(thing)
+        except (NameError, TypeError, AttributeError, SyntaxError) as error:
+            unread[name] = error
 
-
-@pytest.mark.parametrize("thing", PUBLIC.values(), ids=PUBLIC)
-def test_type_hints_of_a_public_callable_can_be_read(thing):
-    assert isinstance(get_type_hints(thing), dict)
+    assert {} == unread
+    assert len(public) > 500
 
 
 @pytest.mark.parametrize("kind", [Client, AsyncClient])
