@@ -232,17 +232,19 @@ def _collect_what_others_left(request: pytest.FixtureRequest) -> Iterator[None]:
             gc.collect()
 
 
-@pytest.fixture(autouse=True)
-def _no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(autouse=True, scope="session")
+def _no_keys() -> Iterator[None]:
     """No test sees a key or a URL of the machine it runs on."""
-    for name in (
-        "ARK_API_KEY",
-        "ARK_BASE_URL",
-        "DASHSCOPE_API_KEY",
-        "DASHSCOPE_BASE_URL",
-        "DASHSCOPE_HTTP_BASE_URL",
-    ):
-        monkeypatch.delenv(name, raising=False)
+    with pytest.MonkeyPatch.context() as patch:
+        for name in (
+            "ARK_API_KEY",
+            "ARK_BASE_URL",
+            "DASHSCOPE_API_KEY",
+            "DASHSCOPE_BASE_URL",
+            "DASHSCOPE_HTTP_BASE_URL",
+        ):
+            patch.delenv(name, raising=False)
+        yield
 
 
 class Audit:
