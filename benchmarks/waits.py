@@ -190,8 +190,8 @@ def measure(root: Path, arguments: list[str], environment: dict[str, str]) -> Fi
 
 
 @contextmanager
-def served(command: list[str], start: str) -> Iterator[str]:
-    """Start a server of this checkout on the second core, and yield what follows `start` on a line it prints."""
+def served(command: list[str], label: str) -> Iterator[str]:
+    """Start a server of this checkout on the second core; yield what follows `label` in the first line with it."""
     process = subprocess.Popen(
         [sys.executable, "-m", *command],
         cwd=ROOT,
@@ -202,7 +202,7 @@ def served(command: list[str], start: str) -> Iterator[str]:
     )
     try:
         assert process.stdout is not None
-        yield next(line.removeprefix(start).strip() for line in process.stdout if line.startswith(start))
+        yield next(line.rpartition(label)[2].strip() for line in process.stdout if label in line)
     finally:
         process.kill()
         process.wait()

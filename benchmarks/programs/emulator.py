@@ -55,8 +55,8 @@ def main() -> None:
     emulator = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, preexec_fn=on_core(1))
     try:
         assert emulator.stdout is not None
-        lines = (line.partition("=") for line in emulator.stdout)
-        host = next(urlsplit(url.strip()).netloc for name, _, url in lines if name == "DASHSCOPE_BASE_URL")
+        lines = (line.rpartition("DASHSCOPE_BASE_URL=") for line in emulator.stdout)
+        host = next(urlsplit(url.strip()).netloc for _, name, url in lines if name)
         bodies = _bodies()
         with ThreadPoolExecutor(CONNECTIONS) as threads:
             for some in (bodies[:WARM], bodies[WARM:]):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import signal
 
 import pytest
@@ -269,6 +270,30 @@ def test_the_emulator_is_a_command_that_ends_by_ctrl_c(tmp_path):
 
     assert (1, 1024) == shape
     assert "1 request answered\n" in err
+
+
+def test_the_emulator_prints_the_commands_that_connect_a_shell_to_it(tmp_path, monkeypatch):
+    """Who has no key and copies them must not be told that a key is missing."""
+    process = started("emulator", "--port", 0, folder=tmp_path)
+    assert process.stdout is not None
+    try:
+        lines = [process.stdout.readline() for _ in range(4)]
+        for line in lines:
+            if line.startswith("export "):
+                for pair in shlex.split(line.removeprefix("export ")):
+                    monkeypatch.setenv(*pair.split("="))
+        shapes = [
+            client.embed(["a"]).vectors.shape
+            for model in ("doubao-embedding-vision-251215", "text-embedding-v4")
+            for client in [Client(model)]
+        ]
+        os.kill(process.pid, signal.SIGINT)
+        process.communicate(timeout=30)
+    finally:
+        process.kill()
+        process.wait(30)
+
+    assert [(1, 2048), (1, 1024)] == shapes
 
 
 def test_a_taken_port_is_one_line(cli, services):

@@ -13,6 +13,10 @@ from threading import Event
 from volc_dashscope.emulator.emulator import Emulator
 from volc_dashscope.emulator.faults import parse
 
+ANY_KEY = (
+    "emulator-takes-any"  # The key in the guides; the emulator accepts every key, and the client needs one.
+)
+
 
 def seconds(text: str) -> float:
     """Return `50ms`, `0.05s` or `0.05` in seconds."""
@@ -110,16 +114,18 @@ def serve(emulator: Emulator, *, tell: Callable[[dict[str, str]], None] | None =
 
     Args:
         emulator: A listening emulator.
-        tell: Called with the base URLs; None prints them.
+        tell: Called with the base URLs; None prints shell commands that set them, with a key.
     """
     if tell is not None:
         urls = {"ark": emulator.ark_url, "dashscope": emulator.dashscope_url}
         tell({**urls, "compatible": emulator.compatible_url})
         sys.stdout.flush()
     else:
-        print("emulator of the Ark and DashScope embedding protocols (not a model)")
-        print(f"ARK_BASE_URL={emulator.ark_url}")
-        print(f"DASHSCOPE_BASE_URL={emulator.dashscope_url}")
+        print(
+            "emulator of the Ark and DashScope embedding protocols (not a model); to use it in another shell:"
+        )
+        print(f"export ARK_API_KEY={ANY_KEY} ARK_BASE_URL={emulator.ark_url}")
+        print(f"export DASHSCOPE_API_KEY={ANY_KEY} DASHSCOPE_BASE_URL={emulator.dashscope_url}")
         print(f"compatible mode: {emulator.compatible_url}", flush=True)
     try:
         Event().wait()
