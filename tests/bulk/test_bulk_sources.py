@@ -230,6 +230,16 @@ def test_lines_that_are_no_text_are_errors(inside, tmp_path):
     )
 
 
+def test_a_text_of_a_parquet_file_that_is_not_utf8_costs_its_own_row_only(inside, tmp_path):
+    found = pa.array([b"first", b"\xff\xfe", b"last"], pa.binary()).view(pa.string())
+    pq.write_table(pa.table({"id": ["a", "b", "c"], "text": found}), tmp_path / "t.parquet")
+
+    _embed(inside, tmp_path / "t.parquet", tmp_path / "out.parquet")
+
+    assert {1: "row 1: a text of the row is not UTF-8"} == errors(tmp_path / "out.parquet")
+    assert ["first", "last"] == inside.emulator.ledger.texts
+
+
 def test_an_unreadable_page_costs_its_own_rows_only(inside, tmp_path):
     path = tmp_path / "t.parquet"
     pq.write_table(

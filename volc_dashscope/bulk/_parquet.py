@@ -12,6 +12,7 @@ from volc_dashscope.bulk._records import Columns, Record
 from volc_dashscope.errors import ConfigError, InputError
 
 _ROWS_AT_ONCE = 512
+_FOREIGN = "a text of the row is not UTF-8"
 
 
 def arrow(purpose: Literal["reading", "writing"] = "writing") -> tuple[ModuleType, ModuleType]:
@@ -85,8 +86,11 @@ def _group(file: Any, group: int, rows: range, names_read: list[str], columns: C
         try:
             read = file.iter_batches(at_once, row_groups=[group], columns=names_read)
             for batch in islice(read, done // at_once, None):
-                for values in batch.to_pylist():
-                    yield columns.record(rows[done], values)
+                for values in _values(batch):
+                    row = rows[done]
+                    yield (
+                        Record(row, str(row), (), _FOREIGN) if values is None else columns.record(row, values)
+                    )
                     done += 1
             break
         # A damaged page raises one of these, or an error of its decoder.
@@ -94,3 +98,13 @@ def _group(file: Any, group: int, rows: range, names_read: list[str], columns: C
             words = "cannot be read from this row on"
     for row in rows[done:]:
         yield Record(row, str(row), (), f"row group {group} of the Parquet file {words}")
+
+
+def _values(batch: Any) -> list[dict[str, Any] | None]:
+    """Return each row of a batch; None for one with a text in another encoding, which pyarrow writes unchecked."""
+    try:
+        return list(batch.to_pylist())
+    except UnicodeDecodeError:
+        if batch.num_rows == 1:
+            return [None]
+        return [values for row in range(batch.num_rows) for values in _values(batch.slice(row, 1))]
