@@ -43,6 +43,15 @@ def test_a_batch_makes_the_same_output_at_half_the_price(mount, tmp_path):
     assert report.price == pytest.approx(report.usage.total_tokens * 0.25 / 1e6)
 
 
+def test_what_cannot_be_called_is_refused_before_a_batch_is_submitted(inside, tmp_path):
+    source = write_lines(tmp_path / "t.txt", texts(3))
+
+    with pytest.raises(ConfigError, match=r"^watch must be a function, got int$"):
+        embed_batch(source, tmp_path / "out.parquet", jobs=_jobs(inside), watch=3)  # type: ignore[arg-type]
+
+    assert (0, ["t.txt"]) == (len(inside.emulator.ledger), [path.name for path in tmp_path.iterdir()])
+
+
 def test_a_batch_that_runs_is_found_again_by_its_id(emulate, tmp_path):
     mount = emulate(job_seconds=3600.0)
     source = write_lines(tmp_path / "t.txt", texts(10))

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from bounded import alarm
 from bulk_runs import TEXT, D, paid_twice, rows, texts, vectors, write_lines
 from canary import KEY
 
@@ -224,12 +225,17 @@ def test_an_impossible_output_is_refused_before_anything_is_sent(inside, tmp_pat
     write_lines(tmp_path / "t.txt", texts(3))
     (tmp_path / "folder.parquet").mkdir()
     os.mkfifo(tmp_path / "pipe.parquet")
+    # With the other end held open, a pipe that is written to fails the test and does not hang it.
+    other_end = os.open(tmp_path / "pipe.parquet", os.O_RDWR | os.O_NONBLOCK)
 
     with inside.client(TEXT, dimensions=D) as client, pytest.raises(ConfigError, match=words):
         embed_file(tmp_path / "t.txt", tmp_path / name, model=client)
     with pytest.raises(ConfigError, match=words):
         preview(tmp_path / "t.txt", tmp_path / name, model=TEXT)
 
+    with pytest.raises(BlockingIOError):
+        os.read(other_end, 1)
+    os.close(other_end)
     assert 0 == len(inside.emulator.ledger)
     assert ["folder.parquet", "pipe.parquet", "t.txt"] == sorted(path.name for path in tmp_path.iterdir())
 
@@ -302,7 +308,7 @@ def test_a_pipe_or_a_device_is_not_waited_for(tmp_path, name, kind):
     else:
         path.symlink_to("/dev/zero")
 
-    with pytest.raises(InputError, match="a pipe or a device"):
+    with alarm(20), pytest.raises(InputError, match="a pipe or a device"):
         OPENERS[name](path, path)
 
 

@@ -826,6 +826,21 @@ def test_a_stream_yields_errors_in_their_place(mount, embed, model) -> None:
 
 
 @both_clients
+def test_a_stream_refuses_a_text_of_more_tokens_than_the_model_takes(inside, embed) -> None:
+    row = get_model_info(TEXT)
+    assert row is not None
+    assert row.max_tokens is not None
+    # A token has about four characters, and never more than twelve.
+    fitting, larger = "a" * (4 * row.max_tokens - 1), "a" * 12 * (row.max_tokens + 1)
+
+    ended = _stream(inside, embed, TEXT, ["short", larger, fitting, "short, too"])
+
+    assert [False, True, False, False] == [isinstance(value, InputError) for _, value in ended]
+    assert f"at most {row.max_tokens:,}" in str(ended[1][1])
+    assert ["short", fitting, "short, too"] == inside.emulator.ledger.texts
+
+
+@both_clients
 @pytest.mark.parametrize("items", ["a text", b"bytes"], ids=["text", "bytes"])
 def test_a_stream_of_a_bare_text_is_refused(inside, embed, items) -> None:
     with pytest.raises(InputError, match="items must be a list"):

@@ -149,6 +149,33 @@ def test_workers_begin_one_after_the_other():
     assert 0.02 < min(seconds_apart() for _ in range(5))
 
 
+@pytest.mark.parametrize("kind", ["threads", "handled where done"])
+def test_threads_that_can_be_started_do_all_work(monkeypatch, kind):
+    start = threading.Thread.start
+    done_by: dict[int, threading.Thread] = {}
+    begun: list[threading.Thread] = []
+
+    def start_two(thread: threading.Thread) -> None:
+        if len(begun) == 2:
+            raise RuntimeError("can't start new thread")
+        begun.append(thread)
+        start(thread)
+
+    def work(job: int) -> int:
+        done_by[job] = threading.current_thread()
+        time.sleep(0.005)
+        return job
+
+    monkeypatch.setattr(threading.Thread, "start", start_two)
+    if kind == "threads":
+        _do(kind, Scheduler(range(40), width=8), work, lambda job, outcome: 0.0)
+    else:
+        _run(Scheduler(range(40), width=8), work, lambda job, outcome: None)
+
+    assert list(range(40)) == sorted(done_by)
+    assert {*begun} == {*done_by.values()}
+
+
 def _run(scheduler: Scheduler[int], work: Callable[[int], int], see: Callable[[int, Any], object]) -> None:
     def handle(number: int, job: int, outcome: object) -> None:
         see(job, outcome)
