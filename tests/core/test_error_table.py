@@ -25,7 +25,7 @@ from volc_dashscope import (
     ServiceUnavailableError,
 )
 from volc_dashscope._types import Batch, Reply, RequestSpec, Rows, Secret
-from volc_dashscope.providers.error_table import judge
+from volc_dashscope.providers.error_table import Refusal, judge
 
 _KEY = Secret("sk-9876543210fedcba")
 ARK = ask_for("doubao-embedding-vision-251215", key=_KEY, key_name="ARK_API_KEY")
@@ -538,14 +538,16 @@ def test_a_code_alone_decides_under_a_status_of_success(status: int, meaning: Me
 def test_a_service_without_a_table_is_judged_by_status_alone(status: int, meaning: Meaning) -> None:
     error = judge(
         (),
-        provider="gw.corp",
-        reply=Reply(status, {}, b""),
-        code=None,
-        message="No.",
-        request_id=None,
-        batch=batch_of("a"),
-        spec=TEXT,
-        subject="a job",
+        Refusal(
+            provider="gw.corp",
+            reply=Reply(status, {}, b""),
+            code=None,
+            message="No.",
+            request_id=None,
+            batch=batch_of("a"),
+            spec=TEXT,
+            subject="a job",
+        ),
     )
 
     assert meaning == _meaning(error)

@@ -21,7 +21,7 @@ from volc_dashscope._types import Batch, Flow, Reply, Request, RequestSpec, Wait
 from volc_dashscope.errors import ContentError, EmbeddingError, InputError, RequestError
 from volc_dashscope.inputs import Frames, Fused, Image, Item, Part, Video, parts
 from volc_dashscope.providers import dashscope
-from volc_dashscope.providers.error_table import BAD_REQUEST, ErrorMeaning, Rule, judge
+from volc_dashscope.providers.error_table import BAD_REQUEST, ErrorMeaning, Refusal, Rule, judge
 from volc_dashscope.providers.parsing import Malformed, bad_reply
 
 M = TypeVar("M", Image, Video)
@@ -166,14 +166,16 @@ def _receipt(reply: Reply, medium: Image | Video, spec: RequestSpec, url: str) -
         return url
     return judge(
         _STORAGE_RULES,
-        provider=dashscope.NAME,
-        reply=reply,
-        code=code,
-        message=message,
-        request_id=reply.headers.get("x-oss-request-id") or reply.headers.get("x-request-id"),
-        batch=dashscope.NO_ITEMS,
-        spec=spec,
-        subject=f"the upload of {medium.label()}",
+        Refusal(
+            provider=dashscope.NAME,
+            reply=reply,
+            code=code,
+            message=message,
+            request_id=reply.headers.get("x-oss-request-id") or reply.headers.get("x-request-id"),
+            batch=dashscope.NO_ITEMS,
+            spec=spec,
+            subject=f"the upload of {medium.label()}",
+        ),
     )
 
 

@@ -30,6 +30,7 @@ from volc_dashscope.providers.error_table import (
     OUT_OF_QUOTA,
     SLOW_DOWN,
     TRY_LATER,
+    Refusal,
     Rule,
     judge,
     sanitize_id,
@@ -161,14 +162,16 @@ def _refusal(
         request_id = named[1]
     return judge(
         RULES,
-        provider=NAME,
-        reply=reply,
-        code=code if isinstance(code, str) else None,
-        message=message if isinstance(message, str) else "",
-        request_id=request_id,
-        batch=batch,
-        spec=spec,
-        path=_path(spec),
+        Refusal(
+            provider=NAME,
+            reply=reply,
+            code=code if isinstance(code, str) else None,
+            message=message if isinstance(message, str) else "",
+            request_id=request_id,
+            batch=batch,
+            spec=spec,
+            path=_path(spec),
+        ),
     )
 
 

@@ -20,6 +20,7 @@ from volc_dashscope.providers.error_table import (
     BAD_CONTENT,
     BAD_REQUEST,
     TRY_LATER,
+    Refusal,
     Rule,
     judge,
     sanitize_id,
@@ -134,15 +135,17 @@ def _refusal(
     largest = _LARGEST_BATCH.search(message)
     return judge(
         RULES,
-        provider=spec.service,
-        reply=reply,
-        code=code,
-        message=message,
-        request_id=request_id,
-        batch=batch,
-        spec=spec,
-        path=_PATH,
-        hint=f"; the server accepts {largest[1]} texts per request: pass a model_info with batch={largest[1]}"
-        if largest
-        else "",
+        Refusal(
+            provider=spec.service,
+            reply=reply,
+            code=code,
+            message=message,
+            request_id=request_id,
+            batch=batch,
+            spec=spec,
+            path=_PATH,
+            hint=f"; the server accepts {largest[1]} texts per request: pass a model_info with batch={largest[1]}"
+            if largest
+            else "",
+        ),
     )

@@ -29,6 +29,7 @@ from volc_dashscope.providers.error_table import (
     OUT_OF_QUOTA,
     SLOW_DOWN,
     TRY_LATER,
+    Refusal,
     Rule,
     judge,
     sanitize_id,
@@ -191,15 +192,17 @@ def refusal(
     code, message = reported.get("code"), reported.get("message")
     return judge(
         _IN_BODY if reply.ok else RULES,
-        provider=NAME,
-        reply=reply,
-        code=code if isinstance(code, str) else None,
-        message=message if isinstance(message, str) else "",
-        request_id=request_id,
-        batch=batch,
-        spec=spec,
-        subject=subject,
-        path="" if subject else _path(spec),
+        Refusal(
+            provider=NAME,
+            reply=reply,
+            code=code if isinstance(code, str) else None,
+            message=message if isinstance(message, str) else "",
+            request_id=request_id,
+            batch=batch,
+            spec=spec,
+            subject=subject,
+            path="" if subject else _path(spec),
+        ),
     )
 
 

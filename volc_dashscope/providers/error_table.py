@@ -68,44 +68,49 @@ class Rule(NamedTuple):
     message_contains: str = ""
 
 
-def judge(
-    rules: Iterable[Rule],
-    *,
-    provider: str,
-    reply: Reply,
-    code: str | None,
-    message: str,
-    request_id: str | None,
-    batch: Batch,
-    spec: RequestSpec,
-    subject: str = "",
-    path: str = "",
-    hint: str = "",
-) -> EmbeddingError:
+class Refusal(NamedTuple):
     """
-    Return the error for a refusal.
+    What a service answered instead of rows, and to what.
 
-    Args:
+    Attributes:
         subject: What was refused, if not a batch of items.
         path: The path after the base URL, shown if nothing was found there.
         hint: What to do, if the service's message does not say so.
+    """
+
+    provider: str
+    reply: Reply
+    code: str | None
+    message: str
+    request_id: str | None
+    batch: Batch
+    spec: RequestSpec
+    subject: str = ""
+    path: str = ""
+    hint: str = ""
+
+
+def judge(rules: Iterable[Rule], refusal: Refusal) -> EmbeddingError:
+    """
+    Return the error for a refusal.
 
     The first rule that matches wins. A code matches itself and its dotted children
     (`InvalidParameter` matches `InvalidParameter.X`); unknown codes are judged by status.
     """
-    code, request_id = _code(code, spec), sanitize_id(request_id)
-    meaning = next(
-        (rule.meaning for rule in rules if _matches(rule, reply.status, code or "", message)),
-        None,
-    ) or _by_status(reply.status)
-    if reply.ok and not code and not message:
+    refusal = refusal._replace(
+        code=_code(refusal.code, refusal.spec), request_id=sanitize_id(refusal.request_id)
+    )
+    reply, batch = refusal.reply, refusal.batch
+    found = (rule.meaning for rule in rules if _matches(rule, refusal))
+    meaning = next(found, None) or _by_status(reply.status)
+    if reply.ok and not refusal.code and not refusal.message:
         meaning = NOTHING_THERE
     return meaning.error(
-        _sentence(provider, reply, code, message, request_id, batch, spec, meaning, subject, path) + hint,
-        provider=provider,
+        _sentence(refusal, meaning) + refusal.hint,
+        provider=refusal.provider,
         status=reply.status,
-        code=code,
-        request_id=request_id,
+        code=refusal.code,
+        request_id=refusal.request_id,
         index=batch.positions[0] if len(batch) == 1 else None,
         retryable=meaning.retryable,
         retry_after=retry_after(reply.headers, reply.at),
@@ -115,12 +120,13 @@ def judge(
     )
 
 
-def _matches(rule: Rule, status: int, code: str, message: str) -> bool:
+def _matches(rule: Rule, refusal: Refusal) -> bool:
+    status, code = refusal.reply.status, refusal.code or ""
     return (
         # An error with a status of success is known by its code only.
-        (rule.status in (None, status) or (200 <= status < 300 and rule.code != ""))
+        (rule.status in (None, status) or (refusal.reply.ok and rule.code != ""))
         and (not rule.code or code == rule.code or code.startswith(rule.code + "."))
-        and (not rule.message_contains or rule.message_contains in message)
+        and (not rule.message_contains or rule.message_contains in refusal.message)
     )
 
 
@@ -139,43 +145,35 @@ def _by_status(status: int) -> ErrorMeaning:
     return BAD_REQUEST
 
 
-def _sentence(
-    provider: str,
-    reply: Reply,
-    code: str | None,
-    message: str,
-    request_id: str | None,
-    batch: Batch,
-    spec: RequestSpec,
-    meaning: ErrorMeaning,
-    subject: str,
-    path: str,
-) -> str:
+def _sentence(refusal: Refusal, meaning: ErrorMeaning) -> str:
+    spec, status = refusal.spec, refusal.reply.status
     if meaning is BAD_KEY:
-        text = _rejected(reply.status, code, message, batch, spec)
-        return text + (f" [request id {request_id}]" if request_id else "")
-    reported = _unechoed(message, batch, spec)
-    text = f"{provider} refused {subject or named(batch)} with {reply.status} {code or '(no code)'}"
-    text += f": {reported}" if reported else ""
-    if reply.status == 404 or 300 <= reply.status < 400:
-        text = _followed(text, _where(reply, spec, path))
-    if meaning is NO_SUCH_MODEL and not spec.foreign and not spec.model_info.known:
-        meant = suggestion(spec.model_info.name, spec.model_info.provider)
-        text = _followed(text, f"Did you mean {meant!r}?") if meant else text
-    if meaning is OUT_OF_QUOTA:
-        text = _followed(text, "Retrying does not help; check the account's balance and limits")
-    return text + (f" [request id {request_id}]" if request_id else "")
+        text = _rejected(refusal)
+    else:
+        reported = _unechoed(refusal.message, refusal.batch, spec)
+        text = f"{refusal.provider} refused {refusal.subject or named(refusal.batch)}"
+        text += f" with {status} {refusal.code or '(no code)'}"
+        text += f": {reported}" if reported else ""
+        if status == 404 or 300 <= status < 400:
+            text = _followed(text, _where(refusal))
+        if meaning is NO_SUCH_MODEL and not spec.foreign and not spec.model_info.known:
+            meant = suggestion(spec.model_info.name, spec.model_info.provider)
+            text = _followed(text, f"Did you mean {meant!r}?") if meant else text
+        if meaning is OUT_OF_QUOTA:
+            text = _followed(text, "Retrying does not help; check the account's balance and limits")
+    return text + (f" [request id {refusal.request_id}]" if refusal.request_id else "")
 
 
-def _rejected(status: int, code: str | None, message: str, batch: Batch, spec: RequestSpec) -> str:
+def _rejected(refusal: Refusal) -> str:
     """Return the message for a rejected key: what happened, the service's own words, and what may help."""
+    spec, status = refusal.spec, refusal.reply.status
     host = spec.host or spec.place
     if spec.key is None:
         text = f"authentication failed ({status}): no API key was sent to {host}, which requires one"
     else:
         text = f"authentication failed ({status}): {spec.key_name or 'api_key'} was rejected by {host}"
-    text += f" ({code})" if code else ""
-    reported = _unechoed(_masked(message, spec), batch, spec)
+    text += f" ({refusal.code})" if refusal.code else ""
+    reported = _unechoed(_masked(refusal.message, spec), refusal.batch, spec)
     text += f": {reported}" if reported else ""
     if spec.foreign:
         variable = KEY_VARIABLE[spec.model_info.provider]
@@ -204,10 +202,10 @@ def _shows_key(word: str, key: str) -> bool:
     return bool(_ELIDED.search(word)) and (key[:4] in word or key[-4:] in word)
 
 
-def _where(reply: Reply, spec: RequestSpec, path: str) -> str:
+def _where(refusal: Refusal) -> str:
     """Return which host and path answered, because a wrong base URL shows there."""
-    base = urlsplit(spec.base_url)
-    text = f"Requested: {spec.host or base.netloc}{base.path}{path}"
+    reply, base = refusal.reply, urlsplit(refusal.spec.base_url)
+    text = f"Requested: {refusal.spec.host or base.netloc}{base.path}{refusal.path}"
     if reply.status == 404:
         return text + "; check the model and base_url"
     try:
