@@ -37,8 +37,8 @@ KINDS = {
 BREAKAGES = [
     Breakage(
         "volc_dashscope/_request/assembly.py",
-        "for position, row in zip(where, rows.vectors, strict=True)",
-        "for position, row in zip(where, rows.vectors[::-1], strict=True)",
+        "[_slice_of(where)] = rows.vectors",
+        "[_slice_of(where)] = rows.vectors[::-1]",
         "test_faults_cost_no_item",
     ),
     Breakage(
