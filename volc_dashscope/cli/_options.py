@@ -10,7 +10,7 @@ from typing import Any, Literal, cast
 import click
 from click.shell_completion import CompletionItem
 
-from volc_dashscope.bulk import Columns, ScanCallback, Source, open_source
+from volc_dashscope.bulk import Columns, PairColumns, ScanCallback, Source, open_source
 from volc_dashscope.bulk._sources import FORMATS, Format
 from volc_dashscope.cli._output import note, summary
 from volc_dashscope.models import ModelInfo, Provider, get_model_info, list_models
@@ -58,44 +58,35 @@ PICTURE_RERANK_MODEL_NAME = _RerankModelName(pictures=True)
 
 
 @dataclass(frozen=True, kw_only=True)
-class SourceOptions:
-    """The options for the source, and those that shape requests, tokens and price."""
+class InputOptions:
+    """The options for a file of items, and those of a model that shape requests, tokens and price."""
 
-    source: Path
     format: Format | None
-    text_column: tuple[str, ...]
     image_column: tuple[str, ...]
     video_column: tuple[str, ...]
     id_column: str | None
     media_root: Path | None
     encoding: str | None
     model: str
-    role: str
     instruct: str | None
-    route: Literal["native", "openai", "batch"] | None
-    provider: Provider | None
     base_model: str | None
-    upload: bool
     truncate: bool
     max_image_pixels: int | None
-    res_level: int | None
     requests_per_minute: float | None
     tokens_per_minute: float | None
     as_json: bool
 
-    def opened(self, watch: ScanCallback | None = None) -> Source:
+    def opened_at(
+        self, path: Path, columns: Columns | PairColumns, watch: ScanCallback | None = None
+    ) -> Source:
         """
-        Return the source.
-
-        Args:
-            watch: Called while a folder is scanned.
+        Return the source at a path.
 
         Raises:
             EmbeddingError: What `open_source` raises.
         """
-        columns = Columns(self.text_column, self.image_column, self.video_column, self.id_column)
         source = open_source(
-            self.source,
+            path,
             format=self.format,
             columns=columns,
             media_root=self.media_root,
@@ -105,6 +96,45 @@ class SourceOptions:
         if source.encoding is not None and self.encoding is None:
             note(f"{source.path.name} is read as {source.encoding}; to change it, pass --encoding")
         return source
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutputOptions:
+    """The options for the output, and those that say where and how requests are sent."""
+
+    output: Path | None
+    region: str | None
+    base_url: str | None
+    insecure_http: bool
+    workspace: str | None
+    max_concurrency: int
+    cache: Path | None
+    restart: bool
+    group_rows: int | None
+    quiet: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceOptions(InputOptions):
+    """The options for what is embedded, and those that shape requests, tokens and price."""
+
+    source: Path
+    text_column: tuple[str, ...]
+    role: str
+    route: Literal["native", "openai", "batch"] | None
+    provider: Provider | None
+    upload: bool
+    res_level: int | None
+
+    def opened(self, watch: ScanCallback | None = None) -> Source:
+        """
+        Return the source.
+
+        Args:
+            watch: Called while a folder is scanned.
+        """
+        columns = Columns(self.text_column, self.image_column, self.video_column, self.id_column)
+        return self.opened_at(self.source, columns, watch)
 
     @property
     def text_type(self) -> Literal["query", "document"] | None:
@@ -127,23 +157,13 @@ class SourceOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class EmbedOptions(SourceOptions):
+class EmbedOptions(SourceOptions, OutputOptions):
     """The options of `embed`, as they were given."""
 
-    output: Path | None
     dimensions: int | None
-    region: str | None
-    base_url: str | None
-    insecure_http: bool
-    workspace: str | None
     normalize: bool
-    max_concurrency: int
-    cache: Path | None
     file_url: str | None
     wait: bool
-    restart: bool
-    group_rows: int | None
-    quiet: bool
 
 
 def options_as_settings(options: object, model: str) -> ClientSettings:

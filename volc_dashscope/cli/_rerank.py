@@ -15,55 +15,29 @@ from volc_dashscope.bulk import (
     Progress,
     Report,
     Source,
-    open_source,
     preview_rerank,
     rerank_file,
 )
-from volc_dashscope.bulk._sources import Format
 from volc_dashscope.cache import SQLiteCache
 from volc_dashscope.cli._estimate import tell_counted
 from volc_dashscope.cli._job import how_to_resume, stopped_by_signals, tell_report
-from volc_dashscope.cli._options import rerank_options
+from volc_dashscope.cli._options import InputOptions, OutputOptions, rerank_options
 from volc_dashscope.cli._output import ExitCode, errors_told, leave, note
 from volc_dashscope.models.rerank import RerankRoute
 from volc_dashscope.rerank import Reranker
 
 
 @dataclass(frozen=True, kw_only=True)
-class RerankOptions:
+class RerankOptions(InputOptions, OutputOptions):
     """The options of `rerank`, as they were given."""
 
     pairs: Path
-    output: Path | None
-    format: Format | None
     query_column: str | None
     query_image_column: str | None
     document_column: str | None
-    image_column: tuple[str, ...]
-    video_column: tuple[str, ...]
-    id_column: str | None
-    media_root: Path | None
-    encoding: str | None
-    model: str
     top_n: int | None
-    instruct: str | None
     route: RerankRoute
-    base_model: str | None
-    region: str | None
-    base_url: str | None
-    insecure_http: bool
-    workspace: str | None
-    truncate: bool
-    max_image_pixels: int | None
-    max_concurrency: int
-    requests_per_minute: float | None
-    tokens_per_minute: float | None
-    cache: Path | None
-    group_rows: int | None
-    restart: bool
     dry_run: bool
-    quiet: bool
-    as_json: bool
 
     def opened(self) -> Source:
         """Return the table."""
@@ -75,16 +49,7 @@ class RerankOptions:
             query_image=self.query_image_column,
             document=self.document_column,
         )
-        source = open_source(
-            self.pairs,
-            format=self.format,
-            columns=columns,
-            media_root=self.media_root,
-            encoding=self.encoding,
-        )
-        if source.encoding is not None and self.encoding is None:
-            note(f"{source.path.name} is read as {source.encoding}; to change it, pass --encoding")
-        return source
+        return self.opened_at(self.pairs, columns)
 
     def reranker(self, cache: SQLiteCache | None) -> Reranker:
         """Return the reranker of these options."""
