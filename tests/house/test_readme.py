@@ -116,6 +116,24 @@ def test_the_code_runs_and_prints_what_the_page_says(
     ]
 
 
+# Pages whose clients all get an emulator made on the page.
+SELF_CONTAINED = [path for path in CODED if path.parent.name == "en" and path.stem in ("errors", "testing")]
+
+
+@pytest.mark.parametrize("path", SELF_CONTAINED, ids=lambda path: path.name)
+def test_a_page_that_makes_its_own_emulator_needs_no_key(path, monkeypatch):
+    """Who tests an app without a key, in CI, copies these blocks."""
+    for variable in ("ARK_API_KEY", "DASHSCOPE_API_KEY"):
+        monkeypatch.delenv(variable, raising=False)
+
+    outputs = run(path.read_text("utf-8"), str(path))
+
+    assert outputs
+    assert [promised for _, promised, _ in outputs if promised] == [
+        actual for _, promised, actual in outputs if promised
+    ]
+
+
 @EACH
 def test_only_shell_blocks_are_skipped_and_with_a_reason(path):
     skipped = [block for block in blocks(path.read_text("utf-8")) if block.reason is not None]
