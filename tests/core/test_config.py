@@ -100,7 +100,7 @@ def test_who_has_no_key_is_told_how_to_try_without_one() -> None:
 
     assert (
         "no API key: pass api_key or set the environment variable ARK_API_KEY; "
-        "to try without a key, start `volc-dashscope emulator`"
+        "to try without a key, start `volc-dashscope emulator` and set the variables it prints"
     ) == str(caught.value)
 
 

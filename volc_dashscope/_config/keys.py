@@ -67,7 +67,7 @@ def find_key(
             return None
         raise ConfigError(
             f"no API key: pass api_key or set the environment variable {variable}; "
-            "to try without a key, start `volc-dashscope emulator`"
+            "to try without a key, start `volc-dashscope emulator` and set the variables it prints"
         )
     given = Secret(given.reveal().strip())
     fault = key_fault(given, foreign=foreign)

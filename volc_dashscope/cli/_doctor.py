@@ -81,7 +81,10 @@ def _findings(
     if provider is None and len(keyless) == len(providers):
         names = " or ".join(_config.KEY_VARIABLE[who] for who in providers)
         yield Finding(
-            "keys", "fix", f"no key is set: set {names}, or try without one: `volc-dashscope emulator`"
+            "keys",
+            "fix",
+            f"no key is set: set {names}; to try without a key, start `volc-dashscope emulator` and set the "
+            "variables it prints",
         )
 
 
