@@ -314,6 +314,35 @@ def test_a_job_goes_on_where_its_progress_cannot_be_shown(inside, tmp_path, stre
     assert (200, 0) == (report.rows, report.failed)
 
 
+PRESSED = """
+import io, signal, sys
+from volc_dashscope.cli._job import stopped_by_signals
+
+class Pressed(io.RawIOBase):
+    pressed = False
+
+    def writable(self):
+        return True
+
+    def write(self, data):
+        if not self.pressed:
+            self.pressed = True
+            signal.raise_signal(signal.SIGINT)
+        return len(data)
+
+sys.stderr = io.TextIOWrapper(io.BufferedWriter(Pressed()), write_through=True)
+with stopped_by_signals() as stop:
+    print("1,000 rows", file=sys.stderr, flush=True)
+print(sys.stderr.buffer.raw.pressed, stop.is_set())
+"""
+
+
+def test_ctrl_c_during_a_line_of_progress_stops_the_job_and_does_not_break_it(command):
+    run = command(code=PRESSED)
+
+    assert (0, "True True\n") == (run.code, run.out)
+
+
 def _scanned(to: StringIO) -> str:
     """Return what is written of a scan, and of the first row after it."""
     row = get_model_info(VL)

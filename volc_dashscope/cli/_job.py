@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import groupby
 from types import FrameType
 
@@ -31,7 +31,8 @@ def stopped_by_signals() -> Iterator[threading.Event]:
         _STOPPED.append(number)
         stop.set()
         line = "\n" if sys.stderr.isatty() else ""  # below the bar
-        note(f"{line}stopping after the requests in flight; press Ctrl-C again to stop at once")
+        with suppress(RuntimeError):  # it came while the job wrote to stderr, which takes no second writer
+            note(f"{line}stopping after the requests in flight; press Ctrl-C again to stop at once")
 
     for number in before:
         signal.signal(number, halt)
