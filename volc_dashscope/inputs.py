@@ -421,6 +421,8 @@ def parts(item: Item) -> tuple[Part, ...]:
 
 def modalities(item: Item) -> tuple[Modality, ...]:
     """Return the kinds of content in an item, each once, in order of appearance."""
+    if isinstance(item, (Image, Video)):
+        return (item.kind,)
     return tuple(dict.fromkeys("text" if isinstance(part, str) else part.kind for part in parts(item)))
 
 

@@ -24,7 +24,7 @@ _NAMED_KINDS = {
 }
 
 
-def open_fenced(path: Path, root: Path | None) -> BinaryIO:
+def open_fenced(path: str | Path, root: str | Path | None) -> BinaryIO:
     """
     Open a regular file for reading, as `open_descriptor` does.
 
@@ -39,7 +39,7 @@ def open_fenced(path: Path, root: Path | None) -> BinaryIO:
         raise
 
 
-def open_descriptor(path: Path, root: Path | None) -> tuple[int, os.stat_result]:
+def open_descriptor(path: str | Path, root: str | Path | None) -> tuple[int, os.stat_result]:
     """
     Open a regular file for reading, and return its descriptor, which the caller closes, and its status.
 
@@ -52,8 +52,12 @@ def open_descriptor(path: Path, root: Path | None) -> tuple[int, os.stat_result]
     """
     try:
         # Checked before it is opened, because opening a device can have side effects.
-        real, status = _resolved(os.fspath(path))
-        fence = None if root is None else _fence(root)
+        folder, name = os.path.split(path)
+        real, status = _resolved(os.fspath(path), folder, name)
+        if status is not None and root is not None and folder == os.fspath(root):
+            fence: str | None = os.path.dirname(real)  # the root was looked at as the folder of the file
+        else:
+            fence = None if root is None else _fence(root)
         _require_inside(real, path, fence)
         _require_regular(os.stat(real) if status is None else status, path)
         descriptor = os.open(real, _FLAGS)
@@ -75,19 +79,18 @@ def open_descriptor(path: Path, root: Path | None) -> tuple[int, os.stat_result]
         raise InputError(f"file {show_path(path)} cannot be opened") from exc
 
 
-def show_path(path: Path) -> str:
+def show_path(path: str | Path) -> str:
     """Quote a path for a message. One that is too long for a path (content passed by mistake) is not shown."""
     text = str(path)
     return repr(text) if len(text) <= 255 else f"(a path of {len(text)} characters)"
 
 
-def _resolved(path: str) -> tuple[str, os.stat_result | None]:
+def _resolved(path: str, folder: str, name: str) -> tuple[str, os.stat_result | None]:
     """
     Return the real path of a file; also its status, if it is no link and was looked at for this.
 
     Following every link of the path of each of 50,000 files took a third of the time of their preview.
     """
-    folder, name = os.path.split(path)
     if name not in ("", ".", ".."):
         try:
             status = os.lstat(path)
@@ -114,7 +117,7 @@ def _real_folder_of(folder: str, device: int, inode: int) -> str:
     return os.path.realpath(folder)
 
 
-def _fence(root: Path) -> str:
+def _fence(root: str | Path) -> str:
     with suppress(OSError):
         status = os.stat(root)
         if stat.S_ISDIR(status.st_mode):
@@ -122,7 +125,7 @@ def _fence(root: Path) -> str:
     raise InputError(f"root {show_path(root)} is not a directory")
 
 
-def _require_inside(real: str, path: Path, fence: str | None) -> None:
+def _require_inside(real: str, path: str | Path, fence: str | None) -> None:
     if fence is not None and not _is_inside(os.path.normcase(real), os.path.normcase(fence)):
         words = f"file {show_path(path)} is outside root {show_path(Path(fence))} after following links"
         raise InputError(words)
@@ -133,7 +136,7 @@ def _is_inside(real: str, fence: str) -> bool:
     return real == fence or real.startswith(fence if fence.endswith(os.sep) else fence + os.sep)
 
 
-def _require_regular(status: os.stat_result, path: Path) -> None:
+def _require_regular(status: os.stat_result, path: str | Path) -> None:
     if not stat.S_ISREG(status.st_mode):
         kind = _NAMED_KINDS.get(stat.S_IFMT(status.st_mode), "special")
         raise InputError(f"{show_path(path)} is {kind}; expected a regular file")

@@ -1,8 +1,8 @@
 """
 Width and height of an image, and the length of a video, from its header.
 
-The bytes may be hostile: every loop is bounded, every field is read through `_unpack`, which fails on a short
-read, and the answer to anything unreadable is None.
+The bytes may be hostile: every loop is bounded, every field is read by `struct`, which fails on a short read, and the
+answer to anything unreadable is None.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ Reader = Callable[[int, int], bytes]
 
 # A JPEG of 10 MB whose SOF comes last has about 160 full segments before it; a TIFF has a few dozen tags.
 _MAX_STEPS = 4096
+_SEGMENT = struct.Struct(">BBH")
 _STANDALONE = frozenset({0x01, 0xD8, *range(0xD0, 0xD8)})
 _FRAME_HEADERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _ICNS_SIZES: Mapping[bytes, Size] = {
@@ -83,7 +84,7 @@ def _jpeg(at: Reader) -> Size | None:
     offset = 2
     for _ in range(_MAX_STEPS):
         # No segment that says anything ends with its marker, so that the length can be read with it.
-        prefix, marker, length = _unpack(">BBH", at, offset)
+        prefix, marker, length = _SEGMENT.unpack(at(offset, 4))
         if prefix != 0xFF or marker in (0x00, 0xD9, 0xDA):
             return None
         if marker == 0xFF:

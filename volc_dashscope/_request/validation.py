@@ -101,7 +101,7 @@ def check_item(item: Item, spec: RequestSpec) -> None:
     if isinstance(item, str):
         _check_text(item, spec.model_info)
         return
-    if not isinstance(item, Image | Video | Frames | Fused):
+    if not isinstance(item, (Image, Video, Frames, Fused)):
         raise InputError(f"expected str, Image, Video, Frames or Fused, got {type(item).__name__}")
     model_info, whole = spec.model_info, parts(item)
     foreign = [kind for kind in modalities(item) if kind not in model_info.modalities]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import os
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from typing import IO
@@ -72,6 +73,20 @@ def media_files(
         kind = problem or kind_of(name)
         if kind is not None:
             yield name, kind
+
+
+def kinds_inside(folder: Path, media: Iterable[tuple[str, Kind | InputError]]) -> Iterator[Kind]:
+    """
+    Yield the kinds of the images and videos in a folder itself, in no order, and then of `media`.
+
+    Whoever asks is mostly content with the first, for which a large folder need not be listed to its end.
+    """
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            kind = None if entry.name.startswith(".") else kind_of(entry.name)
+            if kind is not None and not _is_folder(entry):
+                yield kind
+    yield from (kind for _, kind in media if not isinstance(kind, InputError))
 
 
 def files(

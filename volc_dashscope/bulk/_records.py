@@ -161,10 +161,11 @@ def item_of_cell(cell: tuple[Kind, object], root: Path) -> Part:
             raise InputError(f"the text is of type {type(value).__name__}; expected str")
         return check_text(value)
     medium = Image if kind == "image" else Video
-    if (data := _bytes(value)) is not None:
-        return medium.from_bytes(data)
-    if isinstance(value, Mapping) and isinstance(value.get("path"), str):
-        value = value["path"]
+    if not isinstance(value, str):
+        if (data := _bytes(value)) is not None:
+            return medium.from_bytes(data)
+        if isinstance(value, Mapping) and isinstance(value.get("path"), str):
+            value = value["path"]
     if not isinstance(value, str):
         raise InputError(f"the {kind} is of type {type(value).__name__}; expected a path, a URL or bytes")
     if value.lower().startswith(_SCHEMES):
@@ -173,7 +174,8 @@ def item_of_cell(cell: tuple[Kind, object], root: Path) -> Part:
         raise InputError(
             f"the {kind} is not a path: it contains a zero byte, which is not allowed in file names"
         )
-    return medium.from_path(os.path.join(root, local_path(value)), root=root)
+    place = value if os.path.isabs(value) else os.path.join(root, local_path(value))
+    return medium.from_path(place, root=root)
 
 
 def is_bytes(value: object) -> bool:

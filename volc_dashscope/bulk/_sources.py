@@ -23,6 +23,7 @@ from volc_dashscope.bulk._listing import (
     encoding_of,
     files,
     kind_of,
+    kinds_inside,
     lines,
     media_files,
     unreadable,
@@ -380,16 +381,12 @@ def _jsonl_kinds(source: Source) -> Iterator[Kind]:
     return (kind for kind, name in source.columns.given if name in seen)
 
 
-def _folder_kinds(source: Source) -> Iterator[Kind]:
-    return (kind for _, kind in source.media() if not isinstance(kind, InputError))
-
-
 _KINDS_OF: dict[Format, Callable[[Source], Iterable[Kind]]] = {
     "text": lambda source: ("text",),
     "jsonl": _jsonl_kinds,
     "csv": _csv_kinds,
     "parquet": lambda source: _column_kinds(source, parquet_names(source.path)),
-    "folder": _folder_kinds,
+    "folder": lambda source: kinds_inside(source.path, source.media()),
 }
 _READERS: dict[Format, Callable[[Source], Iterator[Record]]] = {
     "text": _text,
