@@ -65,8 +65,8 @@ BREAKAGES = [
     ),
     Breakage(
         "volc_dashscope/providers/error_table.py",
-        "    reported = _unechoed(message, batch, spec)\n",
-        "    reported = message\n",
+        "reported = _unechoed(refusal.message, refusal.batch, spec)",
+        "reported = refusal.message",
         "test_no_error_tells_key_or_content_and_no_report_the_key",
     ),
     Breakage(
