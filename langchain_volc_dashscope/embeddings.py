@@ -65,8 +65,15 @@ class _MultimodalEmbeddings(MediaCalls, Embeddings):
     """What both classes do; they differ in the service, its key and the default model."""
 
     model: str = Field(validation_alias=AliasChoices("model", "model_name"))
-    rate_limiter: Annotated[BaseRateLimiter | None, OPAQUE] = Field(default=None, exclude=True, repr=False)
-    unknown_media: UnknownMedia = "raise"
+    rate_limiter: Annotated[BaseRateLimiter | None, OPAQUE] = Field(
+        default=None,
+        exclude=True,
+        repr=False,
+        description="LangChain's rate limiter, called once for every request.",
+    )
+    unknown_media: UnknownMedia = Field(
+        default="raise", description='What to do with a media token of another process: "raise", or "text".'
+    )
     text_type: Role = Field(
         default="auto",
         description='Role of each item: "query", "document", None (the same for all), or "auto" (by method).',

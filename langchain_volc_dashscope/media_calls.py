@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pydantic import Field
+
 from volc_dashscope import Image, Item, TextType, Video
 from volc_dashscope.integrations.hybrid import whole_call
 from volc_dashscope.integrations.settings import ClientFields, each, is_url
@@ -12,7 +14,7 @@ from volc_dashscope.integrations.settings import ClientFields, each, is_url
 class MediaCalls(ClientFields):
     """Embeds images and videos as documents, by URL or path, under the names that stores call."""
 
-    show_progress_bar: bool = False
+    show_progress_bar: bool = Field(default=False, description="Show a progress bar (needs tqdm).")
 
     def embed_image(self, uris: Sequence[str]) -> list[list[float]]:
         """

@@ -49,7 +49,13 @@ class EmbeddingFields(ListArguments, Portable, ClientFields):
 
     model_name: str
     api_key: SecretStr | None = Field(default=None, exclude=True, repr=False)
-    embed_batch_size: int = Field(default=0, ge=0, le=_LARGEST_BATCH, validate_default=False)
+    embed_batch_size: int = Field(
+        default=0,
+        ge=0,
+        le=_LARGEST_BATCH,
+        validate_default=False,
+        description="Items core passes at once; 0 for 4 x batch x max_concurrency.",
+    )
     num_workers: int | None = Field(
         default=None, ge=0, description="Batches that an asynchronous call sends at once. Default: all."
     )

@@ -113,6 +113,15 @@ def test_core_s_batches_are_large_enough_for_requests_of_sparse_vectors_to_overl
     assert size == kind(api_key=KEY, max_concurrency=3).embed_batch_size
 
 
+@pytest.mark.parametrize("kind", KINDS, ids=NAMES)
+def test_every_setting_of_ours_is_described_in_the_schema(kind):
+    """From the docstrings, which say it already. `callback_manager` is core's, and has none there."""
+    properties = kind.model_json_schema()["properties"]
+
+    undescribed = {name for name, field in properties.items() if "description" not in field}
+    assert set() == undescribed - {"callback_manager", "class_name"}
+
+
 # What travels, and what does not.
 
 

@@ -13,13 +13,16 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    GetJsonSchemaHandler,
     PrivateAttr,
     SecretStr,
     ValidationError,
     WithJsonSchema,
 )
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
-from volc_dashscope._config import refuse_unknown_names
+from volc_dashscope._config import argument_docs, refuse_unknown_names
 from volc_dashscope._types import Secret
 from volc_dashscope.errors import ConfigError, EmbeddingError
 
@@ -111,6 +114,18 @@ class SettingsModel(BaseModel):
         def __deepcopy__(self, memo=None):
             self._require_own_connections()
             return super().__deepcopy__(memo)
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """Describe what an integration adds by the docstrings of its classes, which say it already."""
+        schema = super().__get_pydantic_json_schema__(core_schema, handler)
+        docs = argument_docs(cls)
+        for name, field in handler.resolve_ref_schema(schema).get("properties", {}).items():
+            if name in docs:
+                field.setdefault("description", " ".join(docs[name].split()))
+        return schema
 
     def _connect(self) -> None:
         raise NotImplementedError
