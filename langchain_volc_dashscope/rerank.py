@@ -112,8 +112,7 @@ class DashScopeRerank(RerankFields, BaseDocumentCompressor):
             top_n: -1 for the object's own setting, None for all.
             instruct: Replaces the object's own instruction for this call.
         """
-        most = self.top_n if top_n == _AS_SET else top_n
-        items = self._items(as_iterable(documents, name="documents"))
+        items, most = self._asked(documents, top_n)
         return _plain(self._reranker.rerank(self._item(query), items, top_n=most, instruct=instruct))
 
     async def arerank(
@@ -125,10 +124,13 @@ class DashScopeRerank(RerankFields, BaseDocumentCompressor):
         instruct: str | None = None,
     ) -> list[dict[str, Any]]:
         """As `rerank`, awaited."""
-        most = self.top_n if top_n == _AS_SET else top_n
-        items = self._items(as_iterable(documents, name="documents"))
+        items, most = self._asked(documents, top_n)
         found = await self._reranker.aio.rerank(self._item(query), items, top_n=most, instruct=instruct)
         return _plain(found)
+
+    def _asked(self, documents: Sequence[Rerankable], top_n: int | None) -> tuple[list[Item], int | None]:
+        most = self.top_n if top_n == _AS_SET else top_n
+        return self._items(as_iterable(documents, name="documents")), most
 
     def _items(self, documents: Iterable[Rerankable]) -> list[Item]:
         items: list[Item] = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from threading import Lock
 from typing import Any, Protocol
 from uuid import uuid4
@@ -21,6 +21,7 @@ from llama_index.core.instrumentation.events.embedding import (
     SparseEmbeddingStartEvent,
 )
 from llama_index_instrumentation import get_dispatcher
+from llama_index_instrumentation.base import BaseEvent
 from llama_index_instrumentation.span import active_span_id
 
 from volc_dashscope import Usage
@@ -44,8 +45,7 @@ class Billed(Protocol):
     def usage(self) -> Usage: ...
 
 
-@contextmanager
-def announced(model: Announced, chunks: Sequence[str]) -> Iterator[list[Embedding]]:
+def announced(model: Announced, chunks: Sequence[str]) -> AbstractContextManager[list[Embedding]]:
     """
     Announce one embedding call as core announces its own for texts.
 
@@ -56,25 +56,31 @@ def announced(model: Announced, chunks: Sequence[str]) -> Iterator[list[Embeddin
     Yields:
         The list the block puts the vectors into.
     """
-    payload = model.to_payload()
-    vectors: list[Embedding] = []
-    with _span(model, "embed", chunks):
-        _dispatcher.event(EmbeddingStartEvent(model_dict=payload))
-        with callback(model.callback_manager, payload, chunks, vectors):
-            yield vectors
-        _dispatcher.event(EmbeddingEndEvent(chunks=list(chunks), embeddings=vectors))
+    return _announced(model, chunks, "embed", EmbeddingStartEvent, EmbeddingEndEvent)
+
+
+def announced_sparse(
+    model: Announced, chunks: Sequence[str]
+) -> AbstractContextManager[list[SparseEmbedding]]:
+    """As `announced`, for sparse vectors."""
+    return _announced(model, chunks, "embed_sparse", SparseEmbeddingStartEvent, SparseEmbeddingEndEvent)
 
 
 @contextmanager
-def announced_sparse(model: Announced, chunks: Sequence[str]) -> Iterator[list[SparseEmbedding]]:
-    """As `announced`, for sparse vectors."""
+def _announced(
+    model: Announced,
+    chunks: Sequence[str],
+    name: str,
+    start: Callable[..., BaseEvent],
+    end: Callable[..., BaseEvent],
+) -> Iterator[list[Any]]:
     payload = model.to_payload()
-    vectors: list[SparseEmbedding] = []
-    with _span(model, "embed_sparse", chunks):
-        _dispatcher.event(SparseEmbeddingStartEvent(model_dict=payload))
+    vectors: list[Any] = []
+    with _span(model, name, chunks):
+        _dispatcher.event(start(model_dict=payload))
         with callback(model.callback_manager, payload, chunks, vectors):
             yield vectors
-        _dispatcher.event(SparseEmbeddingEndEvent(chunks=list(chunks), embeddings=vectors))
+        _dispatcher.event(end(chunks=list(chunks), embeddings=vectors))
 
 
 @contextmanager

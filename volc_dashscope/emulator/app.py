@@ -21,7 +21,7 @@ from volc_dashscope.emulator.dashscope_media import Multimodal
 from volc_dashscope.emulator.exchange import Handler, Refusal, Request, Response, fields, parsed, reply
 from volc_dashscope.emulator.faults import Faults, strike
 from volc_dashscope.emulator.jobs import Jobs
-from volc_dashscope.emulator.ledger import MAX_BODY_BYTES, Entry, Ledger
+from volc_dashscope.emulator.ledger import Entry, Ledger
 from volc_dashscope.emulator.rate import Gate
 from volc_dashscope.emulator.rerank import Rerank
 from volc_dashscope.emulator.uploads import Uploads
@@ -58,18 +58,18 @@ class App:
         self,
         *,
         clock: Callable[[], float],
-        faults: Faults | None = None,
-        latency: float = 0.0,
-        rpm: float | None = None,
-        tpm: float | None = None,
-        seed: int = 0,
-        aliases: Mapping[str, str] | None = None,
-        job_seconds: float = 0.0,
-        batch_errors_in_output: bool = False,
-        ledger_bytes: int = MAX_BODY_BYTES,
+        faults: Faults,
+        latency: float,
+        rpm: float | None,
+        tpm: float | None,
+        seed: int,
+        aliases: Mapping[str, str] | None,
+        job_seconds: float,
+        batch_errors_in_output: bool,
+        ledger_bytes: int,
     ) -> None:
         self.ledger = Ledger(ledger_bytes)
-        self.faults = faults or Faults()
+        self.faults = faults
         self.hook: Hook | None = None
         self.uploads = Uploads()
         self._clock = clock
