@@ -202,7 +202,8 @@ def served(command: list[str], label: str) -> Iterator[str]:
     )
     try:
         assert process.stdout is not None
-        yield next(line.rpartition(label)[2].strip() for line in process.stdout if label in line)
+        line = next(line for line in process.stdout if label in line)
+        yield line[line.index(label) + len(label) :].strip()
     finally:
         process.kill()
         process.wait()

@@ -9,7 +9,7 @@ import pytest
 from source import ROOT
 
 from benchmarks.instructions import grown, of_all_threads
-from benchmarks.waits import ROWS, Row, at_least, at_most, at_most_times, table
+from benchmarks.waits import ROWS, Row, at_least, at_most, at_most_times, served, table
 
 
 def test_no_path_runs_more_lines_than_are_written_down():
@@ -74,3 +74,18 @@ def test_a_row_shows_both_runs_and_is_reached_only_in_both():
 
 def test_each_row_has_words_of_its_own():
     assert len(ROWS) == len({row.words for row in ROWS})
+
+
+@pytest.mark.parametrize(
+    ("command", "label", "start"),
+    [
+        (["benchmarks.stub", "--dimension", "4"], "", ""),
+        (["volc_dashscope.emulator", "--port", "0"], "ARK_BASE_URL=", "http://127.0.0.1:"),
+    ],
+    ids=["stub", "emulator"],
+)
+def test_a_server_of_the_measurements_says_where_it_is(command, label, start):
+    with served(command, label) as place:
+        port = place.removeprefix(start).removesuffix("/api/v3")
+
+    assert port.isdigit()
