@@ -16,10 +16,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from paintings import painted
 from PIL import Image as Pillow
 from PIL import ImageDraw
 
-from volc_dashscope.emulator import lexicon
+from volc_dashscope.emulator import lexicon, visual_features
 from volc_dashscope.emulator.vectors import (
     ImagePart,
     LinkPart,
@@ -395,6 +396,13 @@ def test_a_text_finds_its_picture_in_either_language(gallery, query, expected):
 
     print(f"{query:32} {expected:16} {cosine(asked, gallery[1][expected]):.2f} {firsts}")  # noqa: T201
     assert [expected] * len(SEEDS) == firsts
+
+
+def test_looks_of_pictures_are_kept_up_to_a_number():
+    for shade in range(visual_features.MOST_KNOWN + 1):
+        embed(ImagePart(painted((shade, 0, 0), (8, 8))))
+
+    assert 1 <= len(visual_features._KNOWN) <= visual_features.MOST_KNOWN
 
 
 @pytest.mark.parametrize("name", [*SCENES, *THINGS])

@@ -11,6 +11,7 @@ import struct
 import zlib
 from dataclasses import dataclass
 from functools import lru_cache
+from hashlib import blake2b
 from io import BytesIO
 from itertools import zip_longest
 
@@ -27,6 +28,8 @@ _FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "DIB", "TIFF", "ICO", "ICNS", "
 # What Pillow's decoders raise on damaged files.
 _DAMAGED = (OSError, ValueError, TypeError, SyntaxError, ArithmeticError, LookupError, EOFError, MemoryError)
 _BROKEN = (RuntimeError, struct.error, zlib.error)
+MOST_KNOWN = 128  # looks of pictures that are kept, 3 KB each; one picture is often sent again
+_KNOWN: dict[bytes, Look] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +176,23 @@ def _foreground(lab: Row, ground: Row) -> Mask:
 
 
 def picture(data: bytes) -> Look:
-    """Return the look of an encoded picture. Raises ValueError when it cannot be decoded."""
+    """
+    Return the look of an encoded picture; not to be changed in place.
+
+    Raises:
+        ValueError: The picture cannot be decoded.
+    """
+    key = blake2b(data, digest_size=16).digest()
+    look = _KNOWN.get(key)
+    if look is None:
+        look = _measured(data)
+        if len(_KNOWN) >= MOST_KNOWN:
+            _KNOWN.clear()
+        _KNOWN[key] = look
+    return look
+
+
+def _measured(data: bytes) -> Look:
     rgb = _pixels(data)
     cells, lab = _cell(rgb), _lab(rgb)
     ground = _ground(lab)
