@@ -45,6 +45,9 @@ def find_proxy(url: str) -> str | None:
     parts = urlsplit(url)
     host = parts.hostname or ""
     proxies: dict[str, str] = getproxies()
+    found = (proxies.get(parts.scheme) or proxies.get("all") or "").strip()
+    if not found:  # each exception below is a search of all variables
+        return None
     # The standard library compares names with and without a port, but not networks.
     port = parts.port or (80 if parts.scheme == "http" else 443)
     named = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
@@ -52,9 +55,8 @@ def find_proxy(url: str) -> str | None:
         return None
     if in_networks(host, proxies.get("no", "").split(",")):
         return None
-    found = (proxies.get(parts.scheme) or proxies.get("all") or "").strip()
     # As for curl, a proxy without a scheme is an http one.
-    return (found if "://" in found else f"http://{found}") if found else None
+    return found if "://" in found else f"http://{found}"
 
 
 def proxy_variable(url: str) -> str:
