@@ -230,6 +230,7 @@ def _collect_what_others_left(request: pytest.FixtureRequest) -> Iterator[None]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ResourceWarning)
             gc.collect()
+        gc.freeze()  # what frameworks load in their first test stays, too
 
 
 @pytest.fixture(autouse=True, scope="session")

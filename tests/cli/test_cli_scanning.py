@@ -19,10 +19,10 @@ from paintings import painted
 
 FILES = 250
 VL = "qwen3-vl-embedding"
-# Listing a folder is slow, as it is on another machine. Nothing of ours is replaced.
+# Listing a folder is slow the first time, as it is on another machine. Nothing of ours is replaced.
 SLOW = """
 import os, time
-listed = os.scandir
+listed, known = os.scandir, set()
 
 class Slow:
     def __init__(self, *folder):
@@ -36,7 +36,9 @@ class Slow:
 
     def __iter__(self):
         for entry in self._found:
-            time.sleep(0.0025)
+            if entry.path not in known:
+                time.sleep(0.0025)
+                known.add(entry.path)
             yield entry
 
 os.scandir = Slow
