@@ -200,13 +200,14 @@ def served(command: list[str], label: str) -> Iterator[str]:
         text=True,
         preexec_fn=on_core(1),
     )
-    try:
-        assert process.stdout is not None
-        line = next(line for line in process.stdout if label in line)
-        yield line[line.index(label) + len(label) :].strip()
-    finally:
-        process.kill()
-        process.wait()
+    assert process.stdout is not None
+    with process.stdout as stream:
+        try:
+            line = next(line for line in stream if label in line)
+            yield line[line.index(label) + len(label) :].strip()
+        finally:
+            process.kill()
+            process.wait()
 
 
 @contextmanager
