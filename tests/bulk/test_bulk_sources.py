@@ -447,6 +447,37 @@ def test_ids_that_pandas_made_floats_are_kept(inside, tmp_path, ids, found):
     assert found == [row["id"] for row in rows(tmp_path / "out.parquet")]
 
 
+@pytest.mark.parametrize(
+    ("ids", "found", "words"),
+    [
+        (pa.array(["商品-1", "b"]).cast(pa.binary()), ["商品-1", "b"], {}),
+        (
+            pa.array([b"a", b"\xff\xfe"]),
+            ["a", "1"],
+            {1: "row 1: column 'sku' is of type bytes here; expected text or a number"},
+        ),
+        (
+            pa.array([["a"], None]),
+            ["0", "1"],
+            {
+                0: "row 0: column 'sku' is of type list here; expected text or a number",
+                1: "row 1: column 'sku' has no id in this row",
+            },
+        ),
+        (pa.array(["a", ""]), ["a", "1"], {1: "row 1: column 'sku' has no id in this row"}),
+    ],
+    ids=["text as bytes", "bytes", "lists", "empty"],
+)
+def test_an_id_is_text_or_a_number(inside, tmp_path, ids, found, words):
+    path = tmp_path / "t.parquet"
+    pq.write_table(pa.table({"sku": ids, "text": ["a", "b"]}), path)
+    source = open_source(path, columns=Columns(text=("text",), id="sku"))
+    _embed(inside, source, tmp_path / "out.parquet")
+
+    assert found == [row["id"] for row in rows(tmp_path / "out.parquet")]
+    assert words == errors(tmp_path / "out.parquet")
+
+
 ENCODED = {
     "GBK": ("gbk", "简体中文的文字。我喜欢猫。\n北京是很大的城市。\n", "gb18030"),
     "GBK, a table": ("gbk", "标题,价格\n红色的椅子,3\n", "gb18030"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -121,9 +122,19 @@ class Columns:
         if isinstance(found, float):
             # pandas makes floats of whole numbers where one is missing.
             found = None if math.isnan(found) else int(found) if found.is_integer() else found
-        if found is not None and not isinstance(found, bytes | list | dict):
+        elif isinstance(found, bytes):
+            # Spark and Hive write text columns of Parquet without saying that they are text.
+            with suppress(UnicodeDecodeError):
+                found = found.decode()
+        if found is not None and found != "" and not isinstance(found, bytes | list | dict):
             return str(found), None
-        return str(row), None if self.id is None else f"column {self.id!r} has no id in this row"
+        if self.id is None:
+            return str(row), None
+        if found is None or found == "":
+            return str(row), f"column {self.id!r} has no id in this row"
+        return str(
+            row
+        ), f"column {self.id!r} is of type {type(found).__name__} here; expected text or a number"
 
 
 def item_of(record: Record, root: Path) -> Item:
