@@ -40,7 +40,7 @@ from volc_dashscope.models.rerank import (
     RerankModelInfo,
     RerankRoute,
 )
-from volc_dashscope.providers.rerank import RerankQuestion, Scores, build, read
+from volc_dashscope.providers.rerank import RerankQuestion, Scores, best_first, build, read
 from volc_dashscope.settings import ClientSettings, documented
 
 __all__ = ["AsyncReranker", "RerankResult", "Reranker"]
@@ -170,7 +170,7 @@ class _RerankerBase(ServiceClient):
             return ()
         keys = self._scores.keys(f"{self._settings.vector_key()}:{spec.instruct or ''}", question)
         if (known := self._scores.recall(keys)) is not None:
-            return sorted(enumerate(known), key=lambda pair: (-pair[1], pair[0]))
+            return best_first(enumerate(known))
         batch = yield from shrunk(question.batch, spec, place=_place)
         sent = replace(question, query=batch.items[0], documents=batch.items[1:])
         step: Step[Scores] = Step(

@@ -24,10 +24,8 @@ class RerankFields(ServiceFields):
     _reranker: Reranker = PrivateAttr()
 
     def _connect(self) -> None:
-        self._reranker = self._make_reranker()
-
-    def _make_reranker(self) -> Reranker:
-        return Reranker(self.model, api_key=as_secret(self.api_key), **self._values(_RERANK_SETTINGS))
+        key = as_secret(self.api_key)
+        self._reranker = Reranker(self.model, api_key=key, **self._values(_RERANK_SETTINGS))
 
     @property
     def usage(self) -> Usage:

@@ -8,7 +8,7 @@ flat form under `/compatible-api/v1/reranks` takes texts only.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -134,10 +134,10 @@ def _ranking(results: Any, question: RerankQuestion) -> tuple[tuple[int, float],
             raise parsing.Malformed(f"the score of document {index} is not a finite number")
         seen.add(index)
         ranking.append((index, float(score)))
-    return _best_first(ranking)
+    return best_first(ranking)
 
 
 # Unsourced U9: equal scores come in any order, so they are put in input order. Settled by two equal documents.
-def _best_first(ranking: Sequence[tuple[int, float]]) -> tuple[tuple[int, float], ...]:
-    """Sort by score; equal scores by input order (the service's own order for ties is unsourced, U9)."""
+def best_first(ranking: Iterable[tuple[int, float]]) -> tuple[tuple[int, float], ...]:
+    """Return (position, score) by score; equal scores in input order."""
     return tuple(sorted(ranking, key=lambda pair: (-pair[1], pair[0])))
