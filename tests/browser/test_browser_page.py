@@ -274,7 +274,7 @@ def test_an_empty_question_is_not_sent(browse):
     page = browse()
     page.click("#go")
 
-    expect(page.locator("#error")).to_contain_text("Type something or choose a picture first.")
+    expect(page.locator("#error")).to_contain_text("Type words or choose a picture first.")
 
 
 @pytest.mark.parametrize(
