@@ -414,7 +414,10 @@ def test_back_brings_a_picture_back(browse):
 
 @pytest.mark.parametrize(
     ("locale", "words"),
-    [("en-US", "This file is not a supported image."), ("zh-CN", "该文件不是受支持的图片。")],
+    [
+        ("en-US", ("Nothing was searched", "broken.png is damaged or not in a supported image format.")),
+        ("zh-CN", ("未进行搜索", "broken.png 已损坏，或不是支持的图片格式。")),
+    ],
 )
 def test_a_refused_upload_takes_the_old_results_away(browse, locale, words):
     page = browse(locale=locale)
@@ -422,10 +425,69 @@ def test_a_refused_upload_takes_the_old_results_away(browse, locale, words):
 
     drop(page, b"no image at all", "broken.png")
 
-    expect(page.locator("#error")).to_contain_text(words)
+    heading, message = words
+    expect(page.locator("#heading")).to_have_text(heading)
+    expect(page.locator("#error")).to_contain_text(message)
     expect(page.locator("#results .card")).to_have_count(0)
     expect(page.locator("#chip")).to_be_hidden()
     assert ["400" in text for text in browse.complaints] == [True]
+    browse.complaints.clear()
+
+
+@pytest.fixture
+def opening(browse):
+    """A page whose folder is still being opened, and what ends that."""
+    page, held = browse(), []
+    page.route("**/api/album", lambda route: held.append(route))  # noqa: PLW0108 - a built-in cannot be a handler
+    page.reload()
+    expect(page.locator("#heading")).to_have_text("Opening the folder …")
+
+    return page, lambda: held[0].continue_()  # noqa: PLW0108 - nothing may be held yet
+
+
+def test_what_is_asked_while_the_folder_is_opened_is_answered(opening):
+    page, go_on = opening
+    page.fill("#text", "a blue square")
+    page.keyboard.press("Enter")
+
+    go_on()
+    page.wait_for_selector(SCORED)
+
+    assert ("a blue square", "blue square") == (page.input_value("#text"), names(page)[0])
+
+
+def test_what_is_typed_while_the_folder_is_opened_stays(opening):
+    page, go_on = opening
+    page.fill("#text", "a blue")
+
+    go_on()
+    expect(page.locator("#results .card .name")).to_have_count(9)
+
+    assert "a blue" == page.input_value("#text")
+
+
+def test_a_picture_dropped_while_the_folder_is_opened_is_a_question(opening):
+    page, go_on = opening
+    drop(page, shaped("green", "circle"), "wanted.png")
+
+    go_on()
+    page.wait_for_selector(SCORED)
+
+    assert "green circle" == names(page)[0]
+    expect(page.locator("#chip-name")).to_have_text("wanted.png")
+
+
+def test_a_shared_search_that_fails_says_why(browse):
+    page = browse()
+    page.route(
+        "**/api/search*", lambda route: route.fulfill(status=502, json={"error": "the service is away"})
+    )
+
+    page.goto(f"{page.url}?text=red")
+
+    expect(page.locator("#error")).to_contain_text("the service is away")
+    expect(page.locator("#results .card")).to_have_count(0)
+    assert ["502" in text for text in browse.complaints] == [True]
     browse.complaints.clear()
 
 

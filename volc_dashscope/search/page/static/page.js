@@ -22,6 +22,8 @@ let view = null; // { heading, ask } or { heading, places }
 let items = []; // what the grid may show: { entry, rank, score }, and { vector_rank, vector_score } where reranked
 const asked = new Map(); // questions of this window by their number in the history: pictures are in no URL
 let running = null; // the search that is under way
+let ready = false; // whether the folder is open
+let early = false; // whether something was asked before
 
 const grid = new Grid(find("results"), words, (index) => viewer.open(items, index, (last) => grid.focus(last)));
 const viewer = new Viewer(find("viewer"), words, (video) => grid.blank(video), (entry) => search({ like: entry }));
@@ -49,7 +51,14 @@ async function start() {
   }
   const shown = plot.draw(album.entries, album.groups);
   if (shown < album.entries.length) find("sampled").textContent = words("sampled", { n: shown, all: album.entries.length });
-  restore();
+  ready = true;
+  const typed = find("text").value;
+  if (picture) take(picture);
+  else if (early && typed.trim()) submit();
+  else {
+    restore();
+    if (typed) find("text").value = typed;
+  }
   if (matchMedia("(pointer: fine)").matches) find("text").focus({ preventScroll: true });
 }
 
@@ -77,6 +86,7 @@ function remember(parts, question) {
 
 /** Show what the URL says. */
 function restore() {
+  if (!ready) return;
   const query = new URLSearchParams(location.search);
   const text = (query.get("text") ?? "").slice(0, album.max_text);
   const like = album.entries.find((entry) => entry.name === query.get("like")) ?? null;
@@ -108,13 +118,14 @@ async function fetched(url, options) {
     throw new Error(words("unreachable"));
   }
   const found = await reply.json();
-  if (!reply.ok) throw Object.assign(new Error(found.reason ? words(found.reason) : found.error), { status: reply.status });
+  if (!reply.ok) throw Object.assign(new Error(found.reason ? words(found.reason, { name: options?.body?.name }) : found.error), { status: reply.status });
   return found;
 }
 
 const kind = () => document.querySelector("input[name=kind]:checked").value;
 
 function showAll(keep = true) {
+  if (!ready) return;
   if (keep) remember({});
   browse(words("all_heading"), album.entries.map((entry) => entry.place));
 }
@@ -176,7 +187,11 @@ async function search(question, keep = true) {
     if (file && [400, 413].includes(error.status)) return refuse(error.message);
     // What was found before stays, under its own heading.
     if (items.length) find("results").removeAttribute("aria-busy");
-    else show([]);
+    else {
+      view ??= { heading, ask: question };
+      show([]);
+      find("empty").hidden = true;
+    }
     find("status").textContent = "";
     fail(error.message, () => search(question));
   } finally {
@@ -187,7 +202,7 @@ async function search(question, keep = true) {
 /** Say why a picture cannot be searched with; what an older question found would look like its answer. */
 function refuse(message) {
   hold(null);
-  view = { heading: words("found_picture"), places: [] };
+  view = { heading: words("refused_heading"), places: [] };
   plot.press();
   plot.mark([]);
   show([]);
@@ -239,6 +254,10 @@ async function preview(file) {
 function submit() {
   const text = find("text").value.trim().slice(0, album.max_text);
   if (!text && !picture) return fail(words("ask_first"));
+  if (!ready) {
+    early = true;
+    return;
+  }
   search({ text, file: picture });
 }
 
