@@ -230,6 +230,8 @@ def test_an_upload_that_is_no_image_has_a_reason_the_page_can_say(page):
 GROUPS = {
     "a word of their own": (["red_a.png", "red_b.png", "blue_c.png"], [0, 0, 1], ["red", "blue"]),
     "folders are words": (["cats/1.png", "cats/2.png", "dogs/3.png"], [0, 0, 1], ["cats", "dogs"]),
+    "no words without meaning": (["flag_of_a.png", "flag_of_b.png", "sea.png"], [0, 0, 1], ["flag", "sea"]),
+    "only words without meaning": (["over.png", "sea.png"], [0, 1], ["over", "sea"]),
     "numbers only": (["1.png", "2.png", "3.png"], [0, 0, 1], ["1", "3"]),
     "nothing tells them apart": (["a/x.png", "b/x.png"], [0, 1], ["x", "x, x"]),
     "one group": (["sea.png", "sea2.png"], [0, 0], ["sea"]),

@@ -17,6 +17,10 @@ _FITTED = 500
 _AXES = 8  # Axes that k-means uses: distances in thousands of dimensions are all alike.
 _MOST_GROUPS = 8  # More colours could not be distinguished.
 _ROUNDS = 20
+# Words of file names such as "flag_of_denmark" that say nothing about a group.
+_FUNCTION_WORDS = frozenset(
+    ["an", "and", "at", "by", "for", "from", "in", "of", "on", "or", "over", "the", "to", "under", "with"]
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,9 +66,9 @@ def group_names(names: Sequence[str], groups: NDArray[np.int64]) -> list[str]:
 
 
 def _words(name: str) -> set[str]:
-    """Return the words of a path, without its ending and without numbers."""
+    """Return the words of a path, without its ending, numbers and words such as "of"."""
     found = re.findall(r"[^\W\d_]{2,}", name.rpartition(".")[0] or name)
-    return {word.lower() for word in found}
+    return {word.lower() for word in found} - _FUNCTION_WORDS
 
 
 def _principal(vectors: FloatArray) -> FloatArray:
