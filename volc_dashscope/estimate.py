@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Unpack
 
 from volc_dashscope._config import find_rerank_model
+from volc_dashscope._options import ClientOptions, settings_of
 from volc_dashscope._request.batching import plan
 from volc_dashscope._request.items import as_sent, items_of
 from volc_dashscope._request.ranking import check_rerank_settings, checked_pairs, estimated_tokens
@@ -16,7 +17,7 @@ from volc_dashscope.inputs import Frames, Image, Item, Part, Video, modalities, 
 from volc_dashscope.models import Modality, ModelInfo
 from volc_dashscope.models.rerank import RerankModelInfo
 from volc_dashscope.models.tokens import ark_image_bounds, ark_video_bounds, level_image_tokens, text_tokens
-from volc_dashscope.settings import ClientOptions, ClientSettings, settings_of
+from volc_dashscope.settings import ClientSettings
 
 __all__ = ["Estimate", "estimate_cost", "estimate_rerank_cost"]
 

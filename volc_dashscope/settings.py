@@ -13,7 +13,7 @@ from collections.abc import Mapping, MutableMapping
 from dataclasses import KW_ONLY, dataclass, field, fields, replace
 from hashlib import sha256
 from importlib.util import find_spec
-from typing import TypedDict, TypeVar, cast
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 import orjson
@@ -290,69 +290,7 @@ class ClientSettings(_config.NamesOurs):
         )
 
 
-class ClientOptions(TypedDict, total=False):
-    """The fields of `ClientSettings` but the model, for functions that take them by keyword as a client does."""
-
-    provider: Provider | None
-    base_model: str | None
-    model_info: ModelInfo | None
-    route: Route
-    api_key: str | Secret | None
-    base_url: str | None
-    region: str | None
-    workspace: str | None
-    dimensions: int | None
-    normalize: bool
-    instruct: str | None
-    target_modality: str | None
-    query_instructions: str | None
-    document_instructions: str | None
-    res_level: int | None
-    max_video_frames: int | None
-    upload: bool
-    max_concurrency: int
-    requests_per_minute: float | None
-    tokens_per_minute: float | None
-    limiter: Limiter | None
-    max_retries: int
-    deadline: float
-    timeout: float
-    cache: MutableMapping[str, bytes] | BatchCache | None
-    partial_results_bytes: int
-    truncate: bool
-    max_image_pixels: int | None
-    insecure_http: bool
-    default_headers: Mapping[str, str] | None
-    http_client: HttpClient | None
-    http_async_client: AsyncHttpClient | None
-    extra_body: Mapping[str, object] | None
-
-
 SETTING_NAMES = tuple(each.name for each in fields(ClientSettings))
-
-
-def settings_of(model: str | ClientSettings, options: ClientOptions, *, owner: str) -> ClientSettings:
-    """
-    Return the settings of a function that takes a model's name and options, or `ClientSettings` alone.
-
-    Raises:
-        ConfigError: Both, or an option that is no setting of a client; `owner` is what it was given to.
-    """
-    _seal_keys(options)
-    _config.refuse_unknown_names(options, ours=SETTING_NAMES, owner=owner)
-    if not isinstance(model, ClientSettings):
-        return ClientSettings(model, **options)
-    if options:
-        raise ConfigError(f"{', '.join(options)}: pass it in ClientSettings, not as a separate argument")
-    return model
-
-
-def _seal_keys(options: ClientOptions) -> None:
-    """Replace the key in place by a hidden one, under any of its names: crash reports show variables of callers."""
-    given = cast("dict[str, object]", options)
-    for name, value in given.items():
-        if name.endswith("api_key") and isinstance(value, str):
-            given[name] = Secret(value)
 
 
 def _json(shape: Mapping[str, object]) -> str:

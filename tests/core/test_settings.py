@@ -47,6 +47,7 @@ from volc_dashscope import (
     get_model_info,
 )
 from volc_dashscope._config import argument_docs
+from volc_dashscope._options import ClientOptions
 from volc_dashscope.bulk import preview, preview_rerank
 from volc_dashscope.cli._app import app
 from volc_dashscope.cli._folder import FolderOptions
@@ -57,7 +58,7 @@ from volc_dashscope.integrations.settings import ClientFields
 from volc_dashscope.jobs import AsyncBatchJobs, AsyncFileJobs, BatchJobs, FileJobs
 from volc_dashscope.ray import Embedder, RateBudget
 from volc_dashscope.rerank import AsyncReranker, Reranker
-from volc_dashscope.settings import ClientOptions, documentation
+from volc_dashscope.settings import documentation
 
 ARK, TEXT, PLUS = (
     "doubao-embedding-vision-251215",

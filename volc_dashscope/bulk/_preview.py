@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Unpack
 
 from volc_dashscope._config import find_rerank_model
+from volc_dashscope._options import ClientOptions, settings_of
 from volc_dashscope._paths import checked_path
 from volc_dashscope._request.items import as_sent
 from volc_dashscope._request.ranking import checked_pairs
@@ -30,7 +31,7 @@ from volc_dashscope.estimate import (
 )
 from volc_dashscope.inputs import Item
 from volc_dashscope.models.rerank import RerankModelInfo
-from volc_dashscope.settings import ClientOptions, ClientSettings, settings_of
+from volc_dashscope.settings import ClientSettings
 
 
 def preview(

@@ -11,6 +11,7 @@ from typing import Any, Unpack
 import numpy as np
 
 from volc_dashscope._config import NamesOurs
+from volc_dashscope._options import ClientOptions, settings_of
 from volc_dashscope._types import TextType
 from volc_dashscope.client import Client
 from volc_dashscope.errors import ConfigError, EmbeddingError, InputError
@@ -18,7 +19,7 @@ from volc_dashscope.estimate import estimate_cost
 from volc_dashscope.inputs import Item
 from volc_dashscope.ray._budget import RateBudget
 from volc_dashscope.ray._rows import Column, Roles
-from volc_dashscope.settings import SETTING_NAMES, ClientOptions, ClientSettings, settings_of
+from volc_dashscope.settings import SETTING_NAMES, ClientSettings
 
 _SAMPLE = 32
 
