@@ -120,6 +120,16 @@ def test_a_silent_host_is_given_up_in_time(cli, monkeypatch):
     assert "did not answer within 0.3 s: check the firewall, or correct HTTPS_PROXY" in words
 
 
+def test_a_silent_server_is_named_with_its_port(cli, monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        place = f"127.0.0.1:{silent.getsockname()[1]}"
+        monkeypatch.setenv("ARK_API_KEY", KEY)
+        monkeypatch.setenv("ARK_BASE_URL", f"https://{place}/api/v3")  # TLS that is never answered
+        done = cli("doctor", "--provider", "ark", "--timeout", 0.3, "--json")
+
+    assert f"{place} did not answer within 0.3 s" in seen(done, "ark connection")[1]
+
+
 def test_a_proxy_that_does_not_speak_http_is_named_by_its_variable(cli, monkeypatch):
     monkeypatch.setenv("ARK_API_KEY", KEY)
     with proxy(b"SSH-2.0-x\r\n") as (place, _):

@@ -36,7 +36,7 @@ def reach(url: str, *, proxy: str | None, seconds: float) -> Verdict:
 
 def _silent(place: SplitResult, proxy: str | None, seconds: float) -> Verdict:
     ways = "set HTTPS_PROXY" if proxy is None else f"correct {proxy_variable(place.geturl())}"
-    return "fix", f"{place.hostname} did not answer within {seconds:g} s: check the firewall, or {ways}"
+    return "fix", f"{_address(place)} did not answer within {seconds:g} s: check the firewall, or {ways}"
 
 
 def _tried(place: SplitResult, proxy: str | None, seconds: float) -> Verdict:
@@ -68,7 +68,7 @@ def _tried(place: SplitResult, proxy: str | None, seconds: float) -> Verdict:
         return "fix", f"no connection {way}to {_address(place)}: {error.strerror or error}"
     finally:
         connection.close()
-    return "ok", f"{place.hostname} answers in {(time.monotonic() - began) * 1000:.0f} ms"
+    return "ok", f"{_address(place)} answers in {(time.monotonic() - began) * 1000:.0f} ms"
 
 
 def _connection(place: SplitResult, proxy: str | None, seconds: float) -> HTTPConnection:
