@@ -5,7 +5,7 @@ Search pictures by text, by picture and by both.
 
 Draws some fifty pictures, embeds them through the LangChain integration into an embedded Qdrant on disk, asks about
 them and writes a gallery page. With ARK_API_KEY or DASHSCOPE_API_KEY set it uses the live service; without a
-key it starts the emulator, whose vectors are stand-ins.
+key it starts the emulator, whose vectors do not come from a model.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeAlias, cast
 
-from draw_pictures import draw_all, save
+from draw_pictures import PICTURES, draw_all, save
 from langchain_core.documents import Document
 from langchain_qdrant import QdrantVectorStore
 from pictures.fruit import apple
@@ -102,8 +102,10 @@ def open_embed_model() -> Iterator[tuple[EmbedModel, str]]:
         with Emulator() as emulator:
             embed_model = ArkEmbeddings(model=ARK_MODEL, base_url=emulator.ark_url, api_key="emulator")
             where = emulator.ark_url.removesuffix("/api/v3")
-            note = f"no key of a service: using the protocol emulator at {where}"
-            yield embed_model, f"{note} — its vectors are stand-ins, not a model"
+            yield (
+                embed_model,
+                f"no API key: using the emulator at {where}; its vectors do not come from a model",
+            )
 
 
 def build_store(
@@ -154,7 +156,7 @@ def run() -> None:
     """Draw, embed, ask, show."""
     with open_embed_model() as (embed_model, note):
         print(note)
-        print("drawing the pictures ...", flush=True)
+        print(f"drawing {len(PICTURES)} pictures ...", flush=True)
         pictures = draw_all(OUTPUT / "pictures")
         print(f"embedding {len(pictures)} pictures ...", flush=True)
         with closing(QdrantClient(path=str(OUTPUT / "qdrant"))) as client:

@@ -29,4 +29,5 @@ def save(drawing: Drawing, path: Path) -> Path:
 
 if __name__ == "__main__":
     target = Path(sys.argv[1] if len(sys.argv) > 1 else "demo-output/pictures")
+    print(f"drawing {len(PICTURES)} pictures ...", flush=True)
     print(f"{len(draw_all(target))} pictures in {target}")

@@ -5,9 +5,9 @@ Ask a folder of pictures, page scans and notes, and get an answer with the sourc
 
 One store holds all three kinds. A chain finds what fits a question (a text, or a text with a picture), shows
 the pictures themselves to a chat model, and returns its answer beside the documents. With ARK_API_KEY or
-DASHSCOPE_API_KEY set the vectors are live, else the emulator's, which are stand-ins. RAG_CHAT_MODEL names a
-vision model for `init_chat_model` (pip install langchain), for example "openai:qwen3-vl-plus"; without it a
-stand-in lists what it was shown.
+DASHSCOPE_API_KEY set the vectors come from the service, else from the emulator, which has no model.
+RAG_CHAT_MODEL names a vision model for `init_chat_model` (pip install langchain), for example "openai:qwen3-vl-plus";
+without it a stand-in lists what it was shown.
 """
 
 from __future__ import annotations

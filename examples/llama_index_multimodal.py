@@ -7,7 +7,7 @@ Search pictures, notes and a product catalogue in one LlamaIndex index.
 Every node gets one vector: a note of its text, a picture of its pixels, a product of both, fused. They lie in one
 embedded Qdrant collection beside their sparse halves. Asked are a text, a picture, a picture with a wish, and a
 product code in hybrid mode, which the sparse half finds by its letters. With ARK_API_KEY or DASHSCOPE_API_KEY set
-the vectors are live, else the emulator's, which are stand-ins.
+the vectors come from the service, else from the emulator, which has no model.
 """
 
 from __future__ import annotations
@@ -80,9 +80,7 @@ def open_embed_model() -> Iterator[tuple[EmbedModel, str]]:
         embed_model = DashScopeMultiModalEmbedding()
     else:
         with Emulator() as emulator:
-            note = (
-                "no key of a service: using the protocol emulator, whose vectors are stand-ins, not a model"
-            )
+            note = "no API key: using the emulator, whose vectors do not come from a model"
             with closing(
                 ArkMultiModalEmbedding(api_key="emulator", base_url=emulator.ark_url)
             ) as embed_model:
