@@ -568,3 +568,16 @@ def test_a_million_bad_rows_in_a_row_are_not_kept_in_memory(inside, tmp_path):
 
     assert 10 == max(seen)
     assert [*range(5000)] == list(errors(tmp_path / "out.parquet"))
+
+
+def test_the_names_of_a_folder_are_read_once_for_its_preview(tmp_path):
+    """Whether the model takes what is there is known from the first file."""
+    for number in range(120):
+        (tmp_path / f"{number}.png").write_bytes(painted("red"))
+    scanned: list[tuple[str, int]] = []
+    source = open_source(tmp_path, watch=lambda step, number: scanned.append((step, number)))
+
+    found = preview(source, model=ARK)
+
+    assert (120, 0) == (found.rows, found.bad)
+    assert [("found", 100), ("counted", 100)] == scanned

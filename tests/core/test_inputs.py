@@ -117,6 +117,16 @@ def test_a_header_that_cannot_be_read_leaves_the_size_unknown() -> None:
     assert ("png", None, None) == (image.format, image.width, image.height)
 
 
+@pytest.mark.parametrize(
+    "spelling", ["{}//shoe.png", "{}/./shoe.png", "{}/.//./shoe.png", "file://{}/./shoe.png"]
+)
+def test_spellings_of_a_path_that_a_path_object_has_in_common_are_equal(shoe: Path, spelling: str) -> None:
+    image = Image.from_path(spelling.format(shoe.parent), root=f"{shoe.parent}//")
+
+    assert Image.from_path(shoe, root=shoe.parent) == image
+    assert shoe == image.path
+
+
 def test_a_relative_path_survives_a_change_of_directory(shoe: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(shoe.parent)
     image = Image.from_path("shoe.png")
