@@ -929,7 +929,10 @@ def test_a_client_of_the_other_kind_is_not_dialled_around(inside, embed, audit) 
     made = getattr(inside.emulator, name)()
     settings = {"http_client": None, "http_async_client": None, name: made}
 
-    with pytest.raises(ConfigError, match="only the other kind of HTTP client"):
+    with pytest.raises(
+        ConfigError,
+        match=r"this call needs http_(async_)?client, but only http_(async_)?client was passed; pass both",
+    ):
         _embed(inside, embed, TEXT, _texts(30), on_error="skip", **settings)
 
     assert [] == audit.dialled

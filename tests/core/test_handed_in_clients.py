@@ -117,8 +117,8 @@ def test_a_closed_one_is_named(emulate, kind, name) -> None:
     ("settings", "words"),
     [
         ({"http_client": object()}, "http_client must be a client like httpx.Client, got object"),
-        ({"http_client": httpx.AsyncClient()}, "got the other kind"),
-        ({"http_async_client": httpx2.Client()}, "got the other kind"),
+        ({"http_client": httpx.AsyncClient()}, "got an asynchronous AsyncClient"),
+        ({"http_async_client": httpx2.Client()}, "got a synchronous Client"),
         (
             {"http_async_client": "aiohttp"},
             "http_async_client must be a client like httpx.AsyncClient, got str",

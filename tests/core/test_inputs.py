@@ -246,12 +246,12 @@ def test_bytes_given_as_text_are_refused() -> None:
 
 
 def test_a_mime_type_that_disagrees_with_the_bytes_is_refused() -> None:
-    with pytest.raises(InputError, match="says 'image/jpeg' but the bytes are png"):
+    with pytest.raises(InputError, match="is 'image/jpeg', but the bytes are png"):
         Image.from_bytes(PNG, mime="image/jpeg")
 
 
 def test_a_data_uri_that_lies_about_its_content_is_refused() -> None:
-    with pytest.raises(InputError, match="says 'image/gif' but the bytes are png"):
+    with pytest.raises(InputError, match="is 'image/gif', but the bytes are png"):
         Image.from_url(DATA_URI.replace("image/png", "image/gif"))
 
 

@@ -199,7 +199,7 @@ def test_the_result_is_fetched_without_the_key(mount, kind):
 
 @file_jobs
 def test_an_id_the_service_does_not_know_is_an_error_that_says_so(mount, kind):
-    with pytest.raises(RequestError, match="knows no job no-such-job") as caught:
+    with pytest.raises(RequestError, match="has no job no-such-job") as caught:
         Twin(kind, mount).get("no-such-job")
 
     assert ("UNKNOWN", "dashscope") == (caught.value.code, caught.value.provider)

@@ -58,7 +58,7 @@ def test_bad_rows_are_nan_with_a_reason_and_the_others_go_on(served):
 
     assert [True, False, True, False] == np.isnan(out["vector"]).all(axis=1).tolist()
     assert [
-        "InputError: nothing to embed: 'text' null or empty",
+        "InputError: nothing to embed: 'text' is null or empty",
         None,
         "InputError: column 'text' holds int; expected str",
         None,

@@ -78,7 +78,7 @@ def test_several_columns_are_fused_and_nulls_left_out():
 def test_a_null_row_says_so(cell):
     (error,) = _items(_roles(text="caption"), caption=_column(cell))
 
-    assert "nothing to embed: 'caption' null or empty" == str(error)
+    assert "nothing to embed: 'caption' is null or empty" == str(error)
 
 
 @pytest.mark.parametrize(

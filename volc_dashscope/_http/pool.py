@@ -299,7 +299,8 @@ class ConnectionPool:
         if closed:
             raise ConfigError("this client is closed; create a new one")
         if given is None and other is not None:
-            raise ConfigError(f"only the other kind of HTTP client was passed; pass {name} too for this call")
+            passed = "http_async_client" if name == "http_client" else "http_client"
+            raise ConfigError(f"this call needs {name}, but only {passed} was passed; pass both, or neither")
         if self._pid != _CurrentPid.process:
             if given is not None:
                 raise ConfigError(

@@ -73,7 +73,8 @@ def check_clients(sync: object, asynchronous: object) -> None:
         if isinstance(given, type) or not isinstance(given, kind):
             raise ConfigError(f"{name} must be a client like {example}, got {type(given).__name__}")
         if inspect.iscoroutinefunction(type(given).send) is not awaited:
-            raise ConfigError(f"{name} must be a client like {example}, got the other kind (sync or async)")
+            seen = "a synchronous" if awaited else "an asynchronous"
+            raise ConfigError(f"{name} must be a client like {example}, got {seen} {type(given).__name__}")
 
 
 class TransportPool(Generic[A]):

@@ -139,8 +139,8 @@ def recognise(head: bytes, kind: Kind, mime: str | None) -> MediaType:
         seen = f"they are {_article(media.kind)} ({media.format})" if media else _describe(head)
         raise InputError(f"the bytes are not {_article(kind)} in a known format: {seen}; known are {known}")
     if mime is not None and not agrees(mime, media):
-        said = repr(mime) if _MIME.fullmatch(mime) else "something unusual"
-        raise InputError(f"the MIME type says {said} but the bytes are {media.format} ({media.mime})")
+        said = repr(mime) if _MIME.fullmatch(mime) else "not valid"
+        raise InputError(f"the MIME type is {said}, but the bytes are {media.format} ({media.mime})")
     return media
 
 

@@ -37,7 +37,10 @@ class Media:
     def __post_init__(self) -> None:
         name = type(self).__name__
         if not isinstance(self.source, (_media.Remote, _media.Inline, _media.LocalFile)):
-            raise InputError(f"use {name}.from_url, {name}.from_path or {name}.from_bytes")
+            raise InputError(
+                f"{name} cannot be made from {type(self.source).__name__} directly; use {name}.from_url, "
+                f"{name}.from_path or {name}.from_bytes"
+            )
         if self.source.media is not None and self.source.media.kind != self.kind:
             raise InputError(
                 f"{self.source.label()} is not {'an' if self.kind == 'image' else 'a'} {self.kind}"

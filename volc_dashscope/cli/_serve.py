@@ -88,5 +88,5 @@ def _listening(port: int) -> socket.socket:
         return socket.create_server((_HOST, port))
     except OSError as error:
         raise ConfigError(
-            f"port {port} cannot be used ({error.strerror}); take another with --port, or 0"
+            f"port {port} cannot be used ({error.strerror}); choose another with --port, or 0"
         ) from error

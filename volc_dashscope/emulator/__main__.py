@@ -104,7 +104,7 @@ def started(options: argparse.Namespace) -> Emulator:
     except (OSError, OverflowError) as error:
         reason = error.strerror if isinstance(error, OSError) else "ports are 0 to 65535"
         raise PortError(
-            f"port {options.port} cannot be used ({reason}); take another with --port, or 0 for any"
+            f"port {options.port} cannot be used ({reason}); choose another with --port, or 0 for any"
         ) from error
 
 

@@ -134,7 +134,7 @@ def planned(completion_window: str, metadata: Mapping[str, str] | None) -> dict[
     plan: dict[str, object] = {"completion_window": completion_window}
     for name, value in (metadata or {}).items():
         if name not in _METADATA:
-            raise InputError(f"metadata {name!r}; a Batch accepts {', '.join(_METADATA)}")
+            raise InputError(f"metadata has the key {name!r}; a Batch accepts only {', '.join(_METADATA)}")
         if not isinstance(value, str) or not 1 <= len(value) <= _METADATA[name]:
             raise InputError(f"metadata {name!r} must be a str of 1 to {_METADATA[name]} characters")
     if metadata:

@@ -215,7 +215,7 @@ def _job(reply: Reply, spec: RequestSpec, job_id: str | None = None) -> Job | Em
     if status == "UNKNOWN" and job_id is not None:
         # The service answers 200 for an unknown id (the vendor's SDK 2.x treats it as missing).
         return RequestError(
-            f"{dashscope.NAME} knows no job {job_id}: it never existed, is older than 24 hours, or belongs to "
+            f"{dashscope.NAME} has no job {job_id}: it never existed, is older than 24 hours, or belongs to "
             f"another key or region [request id {request_id}]",
             provider=dashscope.NAME,
             status=reply.status,

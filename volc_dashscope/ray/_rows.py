@@ -82,7 +82,8 @@ class Roles:
         if self.video is not None and not _missing(cell := batch[self.video][row]):
             parts.append(self._video(cell, self.video))
         if not parts:
-            raise InputError(f"nothing to embed: {' and '.join(map(repr, self.names))} null or empty")
+            verb = "is" if len(self.names) == 1 else "are"
+            raise InputError(f"nothing to embed: {' and '.join(map(repr, self.names))} {verb} null or empty")
         return parts[0] if len(parts) == 1 else Fused(*parts)
 
     def _image(self, cell: object, column: str) -> Image:
