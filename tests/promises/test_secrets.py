@@ -125,8 +125,8 @@ BREAKAGES = [
     ),
     Breakage(
         "llama_index_ext/events.py",
-        "    payload = model.to_payload()\n    vectors: list[Embedding]",
-        '    payload = {**model.to_payload(), "key": model.api_key.get_secret_value()}\n    vectors: list[Embedding]',
+        "payload = model.to_payload()",
+        'payload = {**model.to_payload(), "key": model.api_key.get_secret_value()}',
         "test_no_event_holds_key_or_image",
     ),
     Breakage(

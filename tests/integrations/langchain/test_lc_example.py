@@ -45,7 +45,7 @@ def test_the_example_prints_answers_with_the_sources_they_use(answered):
     _, told = answered
 
     expected = [
-        "using the protocol emulator",
+        "no API key: using the emulator at ",
         "[1] The red chair was bought in 2019 for 120 euros; the receipt is in the blue folder. (note)",
         "[2] red chair (red_chair.png)",
         "A: I was shown page 1, sunflower,",
