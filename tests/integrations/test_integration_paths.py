@@ -158,7 +158,7 @@ def test_what_names_no_file_here_is_refused(inside, embed_model_of, audit, monke
     for way, embed in _ways(inside, embed_model_of, red.parent).items():
         audit.files_opened.clear()
         # Core's `MediaResource` parses a URL as web pages do: it refuses some of these itself, and mends others.
-        kind, words = (ValueError, "") if way == "Node" else (InputError, reason)
+        kind, words = (ValueError, None) if way == "Node" else (InputError, reason)
         with pytest.raises(kind, match=words):
             embed(uri)
         pictures = [name for name in audit.files_opened if name.endswith(".png")]
