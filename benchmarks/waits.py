@@ -40,6 +40,7 @@ MEASURED: dict[str, list[str]] = {
     "ledger": ["ledger.py"],
     "plugin": ["plugin.py"],
     "dependencies": ["-c", "import httpx, numpy, orjson"],
+    "package": ["-c", "import volc_dashscope"],
     "client": ["-c", "from volc_dashscope import Client"],
     "help": ["-m", "volc_dashscope", "--help"],
     "first vector": ["first_vector.py"],
@@ -138,6 +139,13 @@ ROWS = (
     row(6, "pytest plugin: CPU ms", "plugin", "ms", at_most(10)),
     row(6, "pytest plugin: modules", "plugin", "modules"),
     row(6, "pytest plugin: MB", "plugin", "mb"),
+    Row(
+        7,
+        "import volc_dashscope / import httpx, numpy, orjson",
+        lambda seen: seen["package"]["cpu"] / seen["dependencies"]["cpu"],
+        ("package", "dependencies"),
+        at_most(1.2),
+    ),
     Row(
         7,
         "import of Client / import of httpx, numpy, orjson",
