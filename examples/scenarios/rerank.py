@@ -13,7 +13,7 @@ from functools import partial
 
 import tables
 from drawings import PICTURES, chair, drawn, picture
-from retrieval import Store, ask, told
+from retrieval import Store, ask, print_cost
 from service import open_client, open_reranker
 
 from volc_dashscope import Fused, Usage
@@ -36,12 +36,12 @@ def main() -> None:
         open_reranker(RERANK) as reranker,
     ):
         store = Store([text[:8] for text in texts], texts, client.embed(texts).vectors)
-        told(f"embed {len(texts)} texts", Usage(), client.usage, client.model_info.price)
+        print_cost(f"embed {len(texts)} texts", Usage(), client.usage, client.model_info.price)
         print("\nquery: 忘记密码怎么办")
         ask(client, text_reranker, store, "忘记密码怎么办", "忘记密码怎么办")
         before = client.usage
         store = Store(names, images, client.embed(images).vectors)
-        told(f"embed {len(images)} pictures", before, client.usage, client.model_info.price)
+        print_cost(f"embed {len(images)} pictures", before, client.usage, client.model_info.price)
         print("\nquery: 蓝色海景")
         ask(client, reranker, store, "蓝色海景", "蓝色海景")
         print("query: [red chair] this, but dark blue")

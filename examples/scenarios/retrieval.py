@@ -21,7 +21,7 @@ class Store(NamedTuple):
     rows: Floats
 
 
-def told(step: str, before: Usage, after: Usage, price: Price | None) -> None:
+def print_cost(step: str, before: Usage, after: Usage, price: Price | None) -> None:
     """Print what a step sent, and the most its tokens cost at the printed price."""
     assert price is not None
     requests, tokens = after.requests - before.requests, after.total_tokens - before.total_tokens
@@ -34,13 +34,13 @@ def ask(client: Client, reranker: Reranker, store: Store, question: Item, text: 
     """Print the best by vector, and what the reranker makes of the first of them."""
     start = client.usage
     query = client.embed([question], text_type="query").vectors[0]
-    told("embed the question", start, client.usage, client.model_info.price)
+    print_cost("embed the question", start, client.usage, client.model_info.price)
     # A request takes fewer pictures than texts (qwen3-vl-rerank: 40).
     most = FOUND if isinstance(store.items[0], str) else min(FOUND, reranker.model_info.max_images or 0)
     first = ranked(store.rows @ query, top=most)
     begun = reranker.usage
     best = reranker.rerank(text, [store.items[position] for position in first], top_n=KEPT)
-    told(f"rerank {len(first)} to {KEPT}", begun, reranker.usage, reranker.model_info.price)
+    print_cost(f"rerank {len(first)} to {KEPT}", begun, reranker.usage, reranker.model_info.price)
     print("\n  by vector            by rerank")
     for rank, result in enumerate(best):
         print(f"  {store.names[first[rank]]:<20} {store.names[first[result.index]]:<20} {result.score:.3f}")

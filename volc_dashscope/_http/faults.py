@@ -87,8 +87,8 @@ def _of_proxy(error: Exception, proxy: str) -> Fault:
     status = str(error)[:3]
     if not status.isdigit():
         # A SOCKS proxy has no statuses: it cannot reach the host, or does not let us in.
-        told = "could not connect" in str(error)
-        return Fault("connect" if told else "proxy", "it refused", cause=error, place=proxy)
+        unreachable = "could not connect" in str(error)
+        return Fault("connect" if unreachable else "proxy", "it refused", cause=error, place=proxy)
     try:
         phrase = f"{status} {http.HTTPStatus(int(status)).phrase}"
     except ValueError:

@@ -12,7 +12,7 @@ import click
 from volc_dashscope._types import counted
 from volc_dashscope.cache import SQLiteCache
 from volc_dashscope.cli._options import json_option
-from volc_dashscope.cli._output import duration, errors_told, megabytes, note, say_json
+from volc_dashscope.cli._output import duration, errors_reported, megabytes, note, say_json
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _BYTES = {"": 1, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
@@ -47,7 +47,7 @@ def cache() -> None:
 @json_option
 def stats(path: Path, as_json: bool) -> None:
     """Count the entries of the cache at PATH."""
-    with errors_told(as_json=as_json), SQLiteCache(path) as opened:
+    with errors_reported(as_json=as_json), SQLiteCache(path) as opened:
         found = opened.stats()
     if as_json:
         say_json(asdict(found))
@@ -73,7 +73,7 @@ def prune(path: Path, older_than: float | None, max_size: int | None, as_json: b
     """Delete entries of the cache at PATH and return the space to the disk."""
     if older_than is None and max_size is None:
         raise click.UsageError("pass --older-than, --max-size or both")
-    with errors_told(as_json=as_json), SQLiteCache(path) as opened:
+    with errors_reported(as_json=as_json), SQLiteCache(path) as opened:
         dropped = opened.prune(max_age=older_than, max_bytes=max_size)
         left = opened.stats()
     if as_json:

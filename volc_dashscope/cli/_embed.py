@@ -14,7 +14,7 @@ from volc_dashscope.cache import SQLiteCache
 from volc_dashscope.cli._estimate import tell_preview
 from volc_dashscope.cli._job import how_to_resume, stopped_by_signals, tell_report
 from volc_dashscope.cli._options import EmbedOptions, options
-from volc_dashscope.cli._output import ExitCode, errors_told, leave, note, scanning
+from volc_dashscope.cli._output import ExitCode, errors_reported, leave, note, scanning
 from volc_dashscope.client import Client
 from volc_dashscope.errors import ConfigError
 from volc_dashscope.jobs import BatchJobs, FileJobs
@@ -41,7 +41,7 @@ def embed(dry_run: bool, **options: Any) -> None:
     given = EmbedOptions(**options)
     if given.output is None and not dry_run:
         raise click.UsageError("the output is missing: pass -o out.parquet")
-    with errors_told(as_json=given.as_json, hint=how_to_resume()):
+    with errors_reported(as_json=given.as_json, hint=how_to_resume()):
         if dry_run:
             tell_preview(given, given.output, quiet=given.quiet)
             return

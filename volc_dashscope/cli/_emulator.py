@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from volc_dashscope.cli._options import json_option
-from volc_dashscope.cli._output import errors_told, say_json
+from volc_dashscope.cli._output import errors_reported, say_json
 from volc_dashscope.emulator import __main__ as console
 from volc_dashscope.errors import ConfigError
 
@@ -61,7 +61,7 @@ def emulator(as_json: bool, **options: Any) -> None:
     Example:
       volc-dashscope emulator --rpm 120 --latency 50ms --faults 429:5%,reset:2%
     """
-    with errors_told(as_json=as_json):
+    with errors_reported(as_json=as_json):
         try:
             server = console.started(argparse.Namespace(**options))
         except console.PortError as error:

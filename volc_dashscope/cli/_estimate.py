@@ -10,7 +10,7 @@ import click
 from volc_dashscope.bulk import Preview, preview
 from volc_dashscope.bulk._report import amount
 from volc_dashscope.cli._options import SourceOptions, priced_options
-from volc_dashscope.cli._output import duration, errors_told, note, say_json, scanning
+from volc_dashscope.cli._output import duration, errors_reported, note, say_json, scanning
 
 
 @click.command()
@@ -28,7 +28,7 @@ def estimate(**options: Any) -> None:
       volc-dashscope estimate photos/ --model qwen3-vl-embedding
     """
     given = SourceOptions(**options)
-    with errors_told(as_json=given.as_json):
+    with errors_reported(as_json=given.as_json):
         tell_preview(given, None, quiet=given.as_json)
 
 

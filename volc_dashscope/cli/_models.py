@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from volc_dashscope.cli._options import MODEL_NAME, json_option
-from volc_dashscope.cli._output import errors_told, kinds, note, price, say_json, summary
+from volc_dashscope.cli._output import errors_reported, kinds, note, price, say_json, summary
 from volc_dashscope.errors import ConfigError
 from volc_dashscope.models import ModelInfo, Provider, get_model_info, list_models
 from volc_dashscope.models.names import near
@@ -55,7 +55,7 @@ def models(name: str | None, as_json: bool, **filters: Any) -> None:
       volc-dashscope models --embeds image --embeds fused --max-price 2
       volc-dashscope models qwen3-vl-embedding
     """
-    with errors_told(as_json=as_json):
+    with errors_reported(as_json=as_json):
         if name is not None:
             _tell_one(_named(name), as_json=as_json)
             return

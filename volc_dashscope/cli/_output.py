@@ -101,7 +101,7 @@ def leave(code: int) -> NoReturn:
 
 
 @contextmanager
-def errors_told(*, as_json: bool = False, hint: str = "") -> Iterator[None]:
+def errors_reported(*, as_json: bool = False, hint: str = "") -> Iterator[None]:
     """
     Turn the library's errors into a line and an exit code.
 

@@ -17,7 +17,7 @@ from volc_dashscope.rerank import Reranker
 from volc_dashscope.search import Found, PictureReranker, Reranked, store_folder
 
 
-def told(reranker: PictureReranker) -> str:
+def rerank_summary(reranker: PictureReranker) -> str:
     """Return a line with what was reranked, and its cost."""
     usage = reranker.usage
     cost = f"{counted(usage.requests, 'requests')}, {counted(usage.total_tokens, 'tokens')}"
@@ -77,7 +77,7 @@ def vector_rank_of(found: Found) -> int | None:
     return found.vector_rank if isinstance(found, Reranked) else None
 
 
-def vector_told(found: Found) -> dict[str, Any]:
+def vector_fields(found: Found) -> dict[str, Any]:
     """Return the JSON fields of the ranking by vector."""
     if not isinstance(found, Reranked):
         return {}

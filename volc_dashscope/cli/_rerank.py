@@ -22,7 +22,7 @@ from volc_dashscope.cache import SQLiteCache
 from volc_dashscope.cli._estimate import tell_counted
 from volc_dashscope.cli._job import how_to_resume, stopped_by_signals, tell_report
 from volc_dashscope.cli._options import InputOptions, OutputOptions, rerank_options
-from volc_dashscope.cli._output import ExitCode, errors_told, leave, note
+from volc_dashscope.cli._output import ExitCode, errors_reported, leave, note
 from volc_dashscope.models.rerank import RerankRoute
 from volc_dashscope.rerank import Reranker
 
@@ -92,7 +92,7 @@ def rerank(**options: Any) -> None:
     given = RerankOptions(**options)
     if given.output is None and not given.dry_run:
         raise click.UsageError("the output is missing: pass -o out.parquet")
-    with errors_told(as_json=given.as_json, hint=how_to_resume()):
+    with errors_reported(as_json=given.as_json, hint=how_to_resume()):
         source = given.opened()
         if given.dry_run:
             _tell_preview(source, given)

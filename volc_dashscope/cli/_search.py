@@ -11,8 +11,8 @@ import click
 
 from volc_dashscope.cli._folder import FolderOptions, folder_options, opened
 from volc_dashscope.cli._options import PICTURE_RERANK_MODEL_NAME
-from volc_dashscope.cli._output import errors_told, media_count, note, say_json
-from volc_dashscope.cli._picture_reranker import reranking, told, vector_rank_of, vector_told
+from volc_dashscope.cli._output import errors_reported, media_count, note, say_json
+from volc_dashscope.cli._picture_reranker import rerank_summary, reranking, vector_fields, vector_rank_of
 from volc_dashscope.client import Client
 from volc_dashscope.errors import ConfigError
 from volc_dashscope.inputs import Fused, Image, Item
@@ -89,7 +89,7 @@ def search(
     """
     questions = list(_questions(texts, picture, fused=fused))
     chosen = FolderOptions(**options)
-    with errors_told(
+    with errors_reported(
         as_json=chosen.as_json, hint="finished work is saved; run the same command again to continue"
     ):
         items = [question.item() for question in questions]
@@ -108,7 +108,7 @@ def search(
             rankings = [_ranking(*each, album) for each in zip(questions, found, strict=True)]
             _show(rankings, found, album, client, html=html, as_json=chosen.as_json)
             if reranker is not None:
-                note(told(reranker))
+                note(rerank_summary(reranker))
 
 
 def _questions(texts: Sequence[str], picture: Path | None, *, fused: bool) -> Iterator[_Question]:
@@ -170,12 +170,12 @@ def _show(
             "left_out": dict(album.left_out),
             "usage": usage,
             "html": html and str(html),
-            "rankings": [_told(*each) for each in zip(rankings, found, strict=True)],
+            "rankings": [_as_json(*each) for each in zip(rankings, found, strict=True)],
         }
     )
 
 
-def _told(ranking: Ranking, found: Sequence[Found]) -> dict[str, Any]:
+def _as_json(ranking: Ranking, found: Sequence[Found]) -> dict[str, Any]:
     return {
         "text": ranking.query_text,
         "image": ranking.query_picture and str(ranking.query_picture),
@@ -185,7 +185,7 @@ def _told(ranking: Ranking, found: Sequence[Found]) -> dict[str, Any]:
                 "score": one.score,
                 "name": one.entry.name,
                 "kind": one.entry.kind,
-                **vector_told(one),
+                **vector_fields(one),
             }
             for one in found
         ],

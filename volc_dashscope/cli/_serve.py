@@ -10,7 +10,7 @@ import click
 
 from volc_dashscope.cli._folder import FolderOptions, folder_options, opened
 from volc_dashscope.cli._options import PICTURE_RERANK_MODEL_NAME
-from volc_dashscope.cli._output import errors_told, media_count, note, say_json
+from volc_dashscope.cli._output import errors_reported, media_count, note, say_json
 from volc_dashscope.cli._picture_reranker import reranking
 from volc_dashscope.errors import ConfigError
 
@@ -43,7 +43,7 @@ def serve(folder: Path, port: int, show: bool, rerank: str | None, **options: An
       volc-dashscope serve photos/ --emulator      (no key needed)
     """
     chosen = FolderOptions(**options)
-    with errors_told(
+    with errors_reported(
         as_json=chosen.as_json, hint="finished work is saved; run the same command again to continue"
     ):
         try:

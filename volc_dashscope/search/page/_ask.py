@@ -144,10 +144,10 @@ async def answer(
 
 
 def _result(one: Found) -> dict[str, Any]:
-    told = {"place": one.place, "rank": one.rank, "score": round(one.score, 4)}
+    shown = {"place": one.place, "rank": one.rank, "score": round(one.score, 4)}
     if isinstance(one, Reranked):
-        told |= {"vector_rank": one.vector_rank, "vector_score": round(one.vector_score, 4)}
-    return told
+        shown |= {"vector_rank": one.vector_rank, "vector_score": round(one.vector_score, 4)}
+    return shown
 
 
 def _rerankable(question: Question, album: Album, found: Sequence[Found]) -> tuple[Item | None, str | None]:
