@@ -441,23 +441,28 @@ def opening(browse):
     page.route("**/api/album", lambda route: held.append(route))  # noqa: PLW0108 - a built-in cannot be a handler
     page.reload()
     expect(page.locator("#heading")).to_have_text("Opening the folder …")
+    searches: list[str] = []
+    page.on("request", lambda request: searches.append(request.url) if "/api/search" in request.url else None)
 
-    return page, lambda: held[0].continue_()  # noqa: PLW0108 - nothing may be held yet
+    return page, lambda: held[0].continue_(), searches  # noqa: PLW0108 - nothing may be held yet
 
 
-def test_what_is_asked_while_the_folder_is_opened_is_answered(opening):
-    page, go_on = opening
+def test_what_is_asked_while_the_folder_is_opened_is_answered_once(opening):
+    page, go_on, searches = opening
     page.fill("#text", "a blue square")
     page.keyboard.press("Enter")
+    page.wait_for_timeout(200)
+    too_early = len(searches)
 
     go_on()
     page.wait_for_selector(SCORED)
 
     assert ("a blue square", "blue square") == (page.input_value("#text"), names(page)[0])
+    assert (0, 1) == (too_early, len(searches))
 
 
 def test_what_is_typed_while_the_folder_is_opened_stays(opening):
-    page, go_on = opening
+    page, go_on, _ = opening
     page.fill("#text", "a blue")
 
     go_on()
@@ -467,11 +472,15 @@ def test_what_is_typed_while_the_folder_is_opened_stays(opening):
 
 
 def test_a_picture_dropped_while_the_folder_is_opened_is_a_question(opening):
-    page, go_on = opening
+    page, go_on, searches = opening
     drop(page, shaped("green", "circle"), "wanted.png")
+    page.wait_for_timeout(200)
+    too_early = len(searches)
 
     go_on()
     page.wait_for_selector(SCORED)
+
+    assert (0, 1) == (too_early, len(searches))
 
     assert "green circle" == names(page)[0]
     expect(page.locator("#chip-name")).to_have_text("wanted.png")

@@ -173,7 +173,7 @@ def test_a_finished_command_costs_nothing_a_second_time(command):
 
     assert (1, 1) == (first.code, again.code)
     assert 2 == len(command.mount.emulator.ledger)
-    assert "finished in an earlier run: 21 of them" in again.err
+    assert "21 of them finished in an earlier run" in again.err
 
 
 def test_ctrl_c_finishes_what_is_in_flight_and_says_how_to_resume(slow_command):

@@ -102,6 +102,16 @@ def test_columns_have_any_name(inside, tmp_path):
     assert np.array_equal(_expected(inside, ["first", "last"]), vectors(tmp_path / "out.parquet"))
 
 
+def test_a_hidden_picture_does_not_make_a_folder_of_videos_suit_a_model_of_images(inside, tmp_path):
+    folder = tmp_path / "media"
+    (folder / "pictures.png").mkdir(parents=True)
+    (folder / ".hidden.png").write_bytes(painted())
+    (folder / "clip.mp4").write_bytes(MP4)
+
+    with pytest.raises(InputError, match=r"^source 'media' holds videos, and "):
+        _embed(inside, folder, tmp_path / "out.parquet", model="doubao-embedding-vision-250328")
+
+
 def test_a_folder_gives_its_images_and_videos_by_their_names(inside, tmp_path):
     folder = tmp_path / "media"
     (folder / "deep").mkdir(parents=True)

@@ -168,6 +168,6 @@ def test_a_folder_is_priced_without_a_promise(cli, services, tmp_path):
 
     told = cli("search", "pics", "sea", "-m", "doubao-embedding-vision-251215").err
 
-    assert "embedding the new and changed ones of 1 file with " in told
-    assert "all together cost about" in told
+    assert "1 file: embedding the new and changed ones with " in told
+    assert "embedding all would cost about" in told
     assert "at most" not in told

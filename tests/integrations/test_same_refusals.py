@@ -94,6 +94,14 @@ def test_the_text_of_a_wrong_value_is_never_shown(kind):
     assert KEY not in f"{caught.value!r} {caught.value.__cause__!r} {caught.value.__context__!r}"
 
 
+@pytest.mark.parametrize("kind", KINDS, ids=NAMES)
+def test_a_key_that_is_a_number_is_not_shown(kind):
+    with pytest.raises(ConfigError, match=r"api_key must be .*, got int") as caught:
+        kind(api_key=9876543210)
+
+    assert "9876543210" not in str(caught.value)
+
+
 @pytest.mark.parametrize("kind", [li.ArkMultiModalEmbedding, lc.ArkEmbeddings])
 def test_a_rate_limiter_of_the_framework_that_is_none_is_refused(kind):
     with pytest.raises(ConfigError, match="rate_limiter must be an instance of BaseRateLimiter, got 3"):

@@ -179,8 +179,7 @@ class _Work:
     def read(self, reply: Reply) -> Rows | EmbeddingError:
         if reply.status == 200:
             return Rows(vectors=None, usage=Usage(1, self.bill))
-        refused = codec(self._world.provider, foreign=False).read(
-            reply, Batch((0,), ("text",)), self._world.ask
-        )  # type: ignore[index]
+        written_by = codec(self._world.provider, foreign=False)  # type: ignore[arg-type]
+        refused = written_by.read(reply, Batch((0,), ("text",)), self._world.ask)
         assert isinstance(refused, EmbeddingError)
         return refused

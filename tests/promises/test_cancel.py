@@ -48,6 +48,12 @@ BREAKAGES = [
         "            self._pool.release(transport)",
         "test_a_call_cancelled_while_its_reply_is_closed_blocks_no_later_one",
     ),
+    Breakage(
+        "volc_dashscope/_http/drivers.py",
+        "    async with transport.gate:\n        began",
+        "    await transport.gate.acquire()\n    with transport.calls.entered(scope):\n        began",
+        "test_a_call_cancelled_at_any_step_blocks_no_later_one",
+    ),
 ]
 
 
@@ -80,6 +86,30 @@ def test_a_cancelled_call_leaves_nothing_open(emulate, measured, socket) -> None
     assert sum(cancelled) >= points / 2
     assert [0] * points == left
     assert 0 == _open(mount)
+
+
+@pytest.mark.parametrize("handed_in", [False, True], ids=["own connections", "a client handed in"])
+def test_a_call_cancelled_at_any_step_blocks_no_later_one(emulate, handed_in) -> None:
+    """With one connection only, a place that a cancelled call keeps would be missed by the next call."""
+    mount = emulate(socket=True)
+
+    async def finished() -> int:
+        own = httpx.AsyncClient(limits=httpx.Limits(max_connections=1), timeout=5)
+        given = {"http_async_client": own} if handed_in else {}
+        async with own, mount.async_client(ARK, max_concurrency=1, max_retries=0, **given) as client:
+            await client.embed(["first"])
+            number = 0
+            for step in range(sized(800)):
+                task = asyncio.create_task(client.embed(["left"]))
+                for _ in range(step):
+                    await asyncio.sleep(0)
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
+                number += len(await asyncio.wait_for(client.embed(["next"]), 10))
+            return number
+
+    assert sized(800) == asyncio.run(finished())
 
 
 class _SlowToClose(httpx.AsyncByteStream):

@@ -46,7 +46,7 @@ def find_proxy(url: str) -> str | None:
     host = parts.hostname or ""
     proxies: dict[str, str] = getproxies()
     found = (proxies.get(parts.scheme) or proxies.get("all") or "").strip()
-    if not found:  # each exception below is a search of all variables
+    if not found:  # the checks below search all variables again
         return None
     # The standard library compares names with and without a port, but not networks.
     port = parts.port or (80 if parts.scheme == "http" else 443)

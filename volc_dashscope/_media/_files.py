@@ -55,7 +55,7 @@ def open_descriptor(path: str | Path, root: str | Path | None) -> tuple[int, os.
         folder, name = os.path.split(path)
         real, status = _resolved(os.fspath(path), folder, name)
         if status is not None and root is not None and folder == os.fspath(root):
-            fence: str | None = os.path.dirname(real)  # the root was looked at as the folder of the file
+            fence: str | None = os.path.dirname(real)  # the root is the folder of the file, which is resolved
         else:
             fence = None if root is None else _fence(root)
         _require_inside(real, path, fence)

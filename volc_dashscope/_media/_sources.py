@@ -186,16 +186,14 @@ def _absolute(path: str | os.PathLike[str]) -> str:
     text = os.fspath(path) if isinstance(path, (str, os.PathLike)) else None
     if not isinstance(text, str):
         raise InputError(f"expected a path as str or Path, got {type(path).__name__}")
-    # An absolute path is no URL.
-    absolute = os.path.isabs(text)
-    plain = text if absolute else local_path(text)
+    plain = local_path(text)
     try:
         possible = b"\0" not in os.fsencode(plain)
     except UnicodeEncodeError:
         possible = False
     if not possible:
         raise InputError("the path contains a character that is not allowed in file names")
-    if absolute and os.sep == "/" and not _SPARE.search(plain):
+    if os.sep == "/" and plain.startswith("/") and not _SPARE.search(plain):
         return plain
     return str(Path(plain).absolute())
 

@@ -68,6 +68,8 @@ def local_path(text: str) -> str:
     Raises:
         InputError: A URL, blank text, or a `file:` URI that is malformed.
     """
+    if text.startswith("/"):  # no URL does
+        return text
     bare = text.strip()
     scheme = scheme_of(bare)
     if not bare:

@@ -90,7 +90,10 @@ class Assembly:
         if rows.request_id:
             self._request_ids.append(rows.request_id)
         if rows.vectors is not None:
-            self._sized(rows.vectors.shape[1])[_slice_of(where)] = rows.vectors
+            count, width = rows.vectors.shape
+            if count != len(where):  # NumPy would repeat a single row
+                raise AssertionError(f"{count} rows for {len(where)} positions")
+            self._sized(width)[_slice_of(where)] = rows.vectors
         _place(self._sparse, where, rows.sparse)
         _place(self._multi, where, rows.multi)
         self._mark(where)

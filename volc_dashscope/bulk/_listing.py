@@ -79,7 +79,7 @@ def kinds_inside(folder: Path, media: Iterable[tuple[str, Kind | InputError]]) -
     """
     Yield the kinds of the images and videos in a folder itself, in no order, and then of `media`.
 
-    Whoever asks is mostly content with the first, for which a large folder need not be listed to its end.
+    Most callers need the first one only, and a large folder is then not listed to its end.
     """
     with suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:

@@ -118,6 +118,7 @@ class Columns:
 
     def id_of(self, row: int, values: Mapping[str, object]) -> tuple[str, str | None]:
         """Return the id of a row, else its number, and a problem if the column was named and has none."""
+        number = str(row)
         found = values.get(self.id or "id")
         if isinstance(found, float):
             # pandas makes floats of whole numbers where one is missing.
@@ -126,15 +127,13 @@ class Columns:
             # Spark and Hive write text columns of Parquet without saying that they are text.
             with suppress(UnicodeDecodeError):
                 found = found.decode()
-        if found is not None and found != "" and not isinstance(found, bytes | list | dict):
+        if found in (None, ""):
+            return number, None if self.id is None else f"column {self.id!r} has no id in this row"
+        if not isinstance(found, bytes | list | dict):
             return str(found), None
-        if self.id is None:
-            return str(row), None
-        if found is None or found == "":
-            return str(row), f"column {self.id!r} has no id in this row"
-        return str(
-            row
-        ), f"column {self.id!r} is of type {type(found).__name__} here; expected text or a number"
+        kind = type(found).__name__
+        odd = f"column {self.id!r} is of type {kind} here; expected text or a number"
+        return number, None if self.id is None else odd
 
 
 def item_of(record: Record, root: Path) -> Item:
@@ -185,8 +184,7 @@ def item_of_cell(cell: tuple[Kind, object], root: Path) -> Part:
         raise InputError(
             f"the {kind} is not a path: it contains a zero byte, which is not allowed in file names"
         )
-    place = value if os.path.isabs(value) else os.path.join(root, local_path(value))
-    return medium.from_path(place, root=root)
+    return medium.from_path(os.path.join(root, local_path(value)), root=root)
 
 
 def is_bytes(value: object) -> bool:

@@ -185,7 +185,7 @@ def _bar(folder: Path, client: Client, store: Path, options: FolderOptions) -> P
         price = _price(source, options) if files and not options.emulator else None
     if price is not None:
         note(
-            f"embedding the new and changed ones of {counted(files, 'files')} with {client.model_info.name}: {price}"
+            f"{counted(files, 'files')}: embedding the new and changed ones with {client.model_info.name}; {price}"
         )
     return Progress(client.model_info, files, unit="file")
 
@@ -199,4 +199,4 @@ def _price(source: Source, options: FolderOptions) -> str:
     if found.price is None or found.price[1] is None:
         return "the price is unknown"
     words = amount(found.price[1], found.currency)
-    return f"all together cost {words if words.startswith('under') else 'about ' + words}"
+    return f"embedding all would cost {words if words.startswith('under') else 'about ' + words}"

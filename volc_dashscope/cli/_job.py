@@ -71,9 +71,9 @@ def tell_report(report: Report, unit: str, *, as_json: bool) -> None:
     note(f"{counted(report.rows, unit)}, {report.failed:,} failed, {tokens}, {price}")
     note_reasons(_errors(report))
     if report.damaged:
-        note(f"damaged on disk, so that their {unit} were sent again: {', '.join(report.damaged)}")
+        note(f"{unit} of damaged files were sent again: {', '.join(report.damaged)}")
     if report.resumed:
-        note(f"finished in an earlier run: {report.resumed:,} of them")
+        note(f"{report.resumed:,} of them finished in an earlier run")
     if report.skipped_files:
         files = counted(report.skipped_files, "files")
         note(f"left out {files} whose names are neither those of images nor of videos")

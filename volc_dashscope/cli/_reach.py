@@ -14,10 +14,10 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from volc_dashscope._config import proxy_variable
 from volc_dashscope._http import ssl_context
 
-Finding = tuple[Literal["ok", "note", "fix"], str]
+ReachResult = tuple[Literal["ok", "note", "fix"], str]
 
 
-def reach(url: str, *, proxy: str | None, seconds: float) -> Finding:
+def reach(url: str, *, proxy: str | None, seconds: float) -> ReachResult:
     """
     Connect to the host of a URL, through a proxy if there is one, send nothing, and return the result.
 
@@ -26,20 +26,20 @@ def reach(url: str, *, proxy: str | None, seconds: float) -> Finding:
     """
     if proxy is not None and proxy.startswith("socks"):
         return "note", "not checked: the connection goes through a SOCKS proxy"
-    findings: list[Finding] = []
+    results: list[ReachResult] = []
     place = urlsplit(url)
-    worker = threading.Thread(target=lambda: findings.append(_tried(place, proxy, seconds)), daemon=True)
+    worker = threading.Thread(target=lambda: results.append(_tried(place, proxy, seconds)), daemon=True)
     worker.start()
     worker.join(seconds)
-    return findings[0] if findings else _silent(place, proxy, seconds)
+    return results[0] if results else _silent(place, proxy, seconds)
 
 
-def _silent(place: SplitResult, proxy: str | None, seconds: float) -> Finding:
+def _silent(place: SplitResult, proxy: str | None, seconds: float) -> ReachResult:
     ways = "set HTTPS_PROXY" if proxy is None else f"correct {proxy_variable(place.geturl())}"
     return "fix", f"{_address(place)} did not answer within {seconds:g} s: check the firewall, or {ways}"
 
 
-def _tried(place: SplitResult, proxy: str | None, seconds: float) -> Finding:
+def _tried(place: SplitResult, proxy: str | None, seconds: float) -> ReachResult:
     began = time.monotonic()
     connection = _connection(place, proxy, seconds)
     try:

@@ -13,9 +13,8 @@ from threading import Event
 from volc_dashscope.emulator.emulator import Emulator
 from volc_dashscope.emulator.faults import parse
 
-ANY_KEY = (
-    "emulator-takes-any"  # The key in the guides; the emulator accepts every key, and the client needs one.
-)
+# The emulator accepts every key, and the client needs one. The guides use the same.
+ANY_KEY = "emulator-takes-any"
 
 
 def seconds(text: str) -> float:

@@ -182,14 +182,19 @@ def as_config_error(kind: type[BaseModel], error: ValidationError) -> ConfigErro
     for line in error.errors(include_url=False):
         # Of a union there is a line for each of its types; the first will do.
         name = str((*line["loc"], "settings")[0])
-        refused.setdefault(name, f"{name} {_refusal(line['msg'], line['input'])}")
+        refused.setdefault(name, f"{name} {_refusal(line['msg'], _shown(name, line['input']))}")
     return ConfigError(f"{kind.__name__}: {'; '.join(refused.values())}")
 
 
-def _refusal(message: str, seen: object) -> str:
-    """Return pydantic's message in our words, with what was seen: of a text only its type."""
+def _shown(name: str, seen: object) -> str:
+    """Return what an error shows of a value: a number as it is, and only the type of a text or of a key."""
+    is_number = seen is None or isinstance(seen, int | float)
+    return repr(seen) if is_number and not name.endswith("api_key") else type(seen).__name__
+
+
+def _refusal(message: str, shown: str) -> str:
+    """Return pydantic's message in our words, with what was seen."""
     if message == "Field required":
         return "is missing"
-    shown = repr(seen) if seen is None or isinstance(seen, int | float) else type(seen).__name__
     allowed = re.split(r", (?:got|unable to) ", message.replace("Input should be", "must be"))[0]
     return f"{allowed}, got {shown}"

@@ -144,7 +144,7 @@ class ClientFields(ServiceFields):
         return self.limiter
 
     def _client_settings(self) -> ClientSettings:
-        # A framework's own is joined to it, which calls it as it is.
+        # Checked here too: a framework's own limiter wraps it, and would pass the check of the core.
         check_limiter(self.limiter)
         model, key = self._model_and_key()
         settings = self._values(_CLIENT_SETTINGS) | {"limiter": self._limiter()}

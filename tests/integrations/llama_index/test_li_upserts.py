@@ -215,12 +215,8 @@ async def test_a_document_whose_chunk_was_skipped_is_embedded_by_the_next_run(
     assert [0, 1] == counts
 
 
-# Each mode and each strategy once: two processes that load core take most of a case.
-@pytest.mark.parametrize(
-    ("strategy", "awaited"),
-    [(DocstoreStrategy.UPSERTS, False), (DocstoreStrategy.UPSERTS_AND_DELETE, True)],
-    ids=["upserts-sync", "upserts_and_delete-async"],
-)
+@EACH_MODE
+@pytest.mark.parametrize("strategy", [DocstoreStrategy.UPSERTS, DocstoreStrategy.UPSERTS_AND_DELETE])
 async def test_worker_processes_do_not_skip(
     emulate, embed_model_of, chroma_store, pictures, strategy, awaited
 ):
