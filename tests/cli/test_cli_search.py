@@ -276,7 +276,7 @@ def test_the_price_is_said_before_it_is_paid(cli, services, folder):
     done = cli("search", folder, "blue")
     again = cli("search", folder, "blue")
 
-    assert f"9 files with {ARK}" in done.err
+    assert f"9 files: embedding the new and changed ones with {ARK}" in done.err
     assert "CNY" in done.err
     assert "CNY" not in again.err
 
