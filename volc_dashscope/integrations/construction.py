@@ -85,8 +85,8 @@ class SettingsModel(BaseModel):
             if name.startswith("_"):
                 super().__setattr__(name, value)
                 return
-            if not hasattr(type(self), name):
-                refuse_unknown_names([name], ours=type(self).model_fields, owner=type(self).__name__)
+            if name not in type(self).model_fields and not hasattr(type(self), name):
+                _refuse_unknown_field(type(self), name)
             before, refusal = self.__dict__.get(name), None
             try:
                 super().__setattr__(name, value)
@@ -102,9 +102,10 @@ class SettingsModel(BaseModel):
                     raise
 
         def model_copy(self, *, update=None, deep=False):
-            copied = super().model_copy(update=update, deep=deep)
+            update = own_names(type(self), dict(update or {}))
+            copied = super().model_copy(deep=deep)
             if update:
-                copied._connect()  # noqa: SLF001 - an object of this class
+                copied._change(update)  # noqa: SLF001 - an object of this class
             return copied
 
         def __getstate__(self):
@@ -130,6 +131,15 @@ class SettingsModel(BaseModel):
     def _connect(self) -> None:
         raise NotImplementedError
 
+    def _change(self, settings: Mapping[str, Any]) -> None:
+        """Set several settings, which may fit the model only together, and make the client once."""
+        self._connected = False
+        fields = _fields_by_name(type(self))
+        for name, value in settings.items():
+            setattr(self, fields[name], value)
+        self._connect()
+        self._connected = True
+
     def _require_own_connections(self) -> None:
         """Refuse to copy or pickle what only this object may use."""
 
@@ -149,19 +159,37 @@ def own_names(kind: type[SettingsModel], data: dict[str, Any]) -> dict[str, Any]
         ConfigError: An argument the class does not have, or two names of one.
     """
     hide_key(data)
-    names: set[str] = set()
+    fields = _fields_by_name(kind)
+    given: dict[str, list[str]] = {}
+    for name in sorted(fields.keys() & data.keys()):
+        given.setdefault(fields[name], []).append(name)
+    for names in given.values():
+        if len(names) > 1:
+            raise ConfigError(
+                f"{kind.__name__}: {' and '.join(names)} are the same setting; pass only one of them"
+            )
+    refuse_unknown_names(data, ours=fields.keys(), owner=kind.__name__)
+    return {kind.spellings.get(name, name): value for name, value in data.items()}
+
+
+def _fields_by_name(kind: type[SettingsModel]) -> dict[str, str]:
+    """Return the field for each name that the constructor accepts."""
+    fields: dict[str, str] = {}
     for name, field in kind.model_fields.items():
         aliases = field.validation_alias.choices if isinstance(field.validation_alias, AliasChoices) else ()
-        known = {name, *(str(alias) for alias in aliases), *([field.alias] if field.alias else ())}
-        known |= {other for other, ours in kind.spellings.items() if ours == name}
-        names |= known
-        both = sorted(known & data.keys())
-        if len(both) > 1:
-            raise ConfigError(
-                f"{kind.__name__}: {' and '.join(both)} are the same setting; pass only one of them"
-            )
-    refuse_unknown_names(data, ours=names, owner=kind.__name__)
-    return {kind.spellings.get(name, name): value for name, value in data.items()}
+        spellings = (other for other, ours in kind.spellings.items() if ours == name)
+        for known in (name, *aliases, field.alias, *spellings):
+            if known:
+                fields[str(known)] = name
+    return fields
+
+
+def _refuse_unknown_field(kind: type[SettingsModel], name: str) -> None:
+    """Refuse to set what is no field, naming the field if the constructor calls it so."""
+    field = _fields_by_name(kind).get(name)
+    if field is not None:
+        raise ConfigError(f"{kind.__name__} calls it {field}=, not {name}=")
+    refuse_unknown_names([name], ours=kind.model_fields, owner=kind.__name__)
 
 
 def hide_key(data: dict[str, Any]) -> None:
