@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from pydantic import Field, SecretStr
+from pydantic import Field, PrivateAttr, SecretStr
 
 from llama_index_ext.pickling import Portable
 from volc_dashscope import Client
@@ -60,21 +60,32 @@ class EmbeddingFields(ListArguments, Portable, ClientFields):
         default=None, ge=0, description="Batches that an asynchronous call sends at once. Default: all."
     )
 
+    # Whether the batch size is the default, which follows the model and `max_concurrency`.
+    _default_size: bool = PrivateAttr(default=False)
+
     if not TYPE_CHECKING:
 
         def __setattr__(self, name, value):
             super().__setattr__(name, value)
-            if name == "embed_batch_size" and not value:
-                self.embed_batch_size = _default_batch_size(self._client, self.max_concurrency)
+            if name == "embed_batch_size":
+                self._size_batches(self._client)
+
+    def _settings(self) -> dict[str, Any]:
+        settings = super()._settings()
+        return {**settings, "embed_batch_size": 0} if self._default_size else settings
 
     def _model_and_key(self) -> tuple[str, SecretStr | None]:
         return self.model_name, self.api_key
 
     def _make_client(self) -> Client:
         client = super()._make_client()
-        if not self.embed_batch_size:
-            self.embed_batch_size = _default_batch_size(client, self.max_concurrency)
+        self._size_batches(client, keeps_default=self._default_size)
         return client
+
+    def _size_batches(self, client: Client, *, keeps_default: bool = False) -> None:
+        self._default_size = keeps_default or not self.embed_batch_size
+        if self._default_size:
+            self.__dict__["embed_batch_size"] = _default_batch_size(client, self.max_concurrency)
 
 
 def _default_batch_size(client: Client, width: int) -> int:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+
 import pytest
 from canary import KEY
 from llama_index.core.schema import NodeWithScore, TextNode
@@ -137,6 +140,37 @@ def test_a_batch_size_of_zero_set_later_is_the_default_again(inside):
     made.embed_batch_size = 0
 
     assert default == made.embed_batch_size
+
+
+@pytest.mark.parametrize(
+    ("changes", "size"),
+    [
+        ({"max_concurrency": 16}, 4 * 10 * 16),
+        ({"model_name": "qwen3-vl-embedding"}, None),
+        ({"embed_batch_size": 7, "max_concurrency": 16}, 7),
+        ({"embed_batch_size": 7, "max_concurrency": 16, "model_name": "text-embedding-v3"}, 7),
+    ],
+)
+@pytest.mark.parametrize(
+    "way", [lambda made: made, copy.deepcopy, lambda made: pickle.loads(pickle.dumps(made))]
+)
+def test_the_default_batch_size_follows_what_it_is_made_from(changes, size, way):
+    """A batch of 320 texts is 32 requests, which would leave half of 64 places empty."""
+    made = way(DashScopeMultiModalEmbedding(model="text-embedding-v4", api_key=KEY))
+
+    for name, value in changes.items():
+        setattr(made, name, value)
+
+    fresh = DashScopeMultiModalEmbedding(api_key=KEY, **{"model_name": "text-embedding-v4", **changes})
+    assert (size or fresh.embed_batch_size) == made.embed_batch_size == fresh.embed_batch_size
+
+
+def test_the_default_batch_size_of_a_copy_is_its_own(inside):
+    made = DashScopeMultiModalEmbedding(model="text-embedding-v4", **inside.settings("dashscope"))
+
+    copied = made.model_copy(update={"max_concurrency": 2})
+
+    assert (4 * 10 * 2, 4 * 10 * 8) == (copied.embed_batch_size, made.embed_batch_size)
 
 
 def test_fewer_workers_than_none_are_refused(inside):
