@@ -179,7 +179,7 @@ class ClientSettings(_config.NamesOurs):
                 "document_instructions": said["document_instructions"],
                 "res_level": self.res_level,
                 "max_video_frames": self.max_video_frames,
-                "truncate": self.truncate or None,
+                "truncate": [row.max_tokens, row.max_text_bytes] if self.truncate else None,
                 "max_image_pixels": self.max_image_pixels,
                 "extra_body": dict(self.extra_body) if self.extra_body else None,
             }

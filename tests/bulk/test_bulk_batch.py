@@ -12,6 +12,7 @@ from bulk_runs import D, errors, rows, texts, vectors, write_lines
 
 from volc_dashscope import ConfigError, EmbeddingError, get_model_info
 from volc_dashscope.bulk import embed_batch
+from volc_dashscope.emulator import Response
 from volc_dashscope.jobs import BatchJobs, FileJobs
 
 
@@ -169,3 +170,85 @@ def test_several_files_are_put_together_in_order(inside, tmp_path):
     assert set() == place
     assert ("done", 10, 0, 3) == (report.state, report.rows, report.failed, len(report.jobs))
     assert np.array_equal(vectors(tmp_path / "one.parquet"), vectors(tmp_path / "out.parquet"))
+
+
+@pytest.mark.parametrize("status", [200, 500, 504])
+@pytest.mark.parametrize("kind", [BatchJobs, FileJobs], ids=["batch", "file job"])
+def test_a_submission_without_a_readable_answer_is_not_repeated_unasked(inside, tmp_path, kind, status):
+    """The job may run, and would be paid for twice."""
+    source = write_lines(tmp_path / "t.txt", texts(3))
+    asked: list[str] = []
+
+    def answer(request: Any, _: Any) -> Any:
+        if request.method == "GET" and request.path.endswith("/batches"):
+            return {"data": []}  # not listed yet
+        if request.method != "POST" or request.path.endswith("/files"):
+            return None
+        asked.append(request.path)
+        return Response(status=status, body=b"{")
+
+    inside.emulator.reply_with(answer)
+    call: dict[str, Any] = {"file_url": "https://files.example/{name}"} if kind is FileJobs else {}
+    dimensions = {"dimensions": None} if kind is FileJobs else {}
+    errors = []
+    for _ in range(2):
+        with pytest.raises(EmbeddingError) as error:
+            embed_batch(source, tmp_path / "out.parquet", jobs=_jobs(inside, kind, **dimensions), **call)
+        errors.append(type(error.value))
+
+    assert (1, ConfigError) == (len(asked), errors[1])
+
+
+def _with_state(mount: Any, download: int, **state: Any) -> None:
+    def answer(request: Any, response: Any) -> Any:
+        if request.method == "GET" and "/batches/" in request.path:
+            return {**response.json, **state}
+        return Response(status=download) if request.path.endswith("/content") and download != 200 else None
+
+    mount.emulator.reply_with(answer)
+
+
+@pytest.mark.parametrize("status", ["cancelled", "expired", "failed"])
+def test_a_result_that_cannot_be_downloaded_now_is_not_paid_for_again(inside, tmp_path, status):
+    """A job that was cancelled or expired has finished lines, which are billed."""
+    source = write_lines(tmp_path / "t.txt", texts(3))
+    _with_state(inside, 500, status=status)
+    with pytest.raises(EmbeddingError, match="500"):
+        embed_batch(source, tmp_path / "out.parquet", jobs=_jobs(inside, max_retries=0))
+
+    _with_state(inside, 200, status=status)
+    report = embed_batch(source, tmp_path / "out.parquet", jobs=_jobs(inside))
+
+    assert ("done", 0, 1) == (report.state, report.failed, _created(inside))
+
+
+@pytest.mark.parametrize("status", ["cancelled", "expired", "failed"])
+def test_a_job_that_ended_without_a_result_is_submitted_again(inside, tmp_path, status):
+    source = write_lines(tmp_path / "t.txt", texts(3))
+    _with_state(inside, 200, status=status, output_file_id=None, error_file_id=None)
+    with pytest.raises(EmbeddingError, match=f"is {status} and has no result"):
+        embed_batch(source, tmp_path / "out.parquet", jobs=_jobs(inside))
+
+    inside.emulator.reply_with(None)
+    report = embed_batch(source, tmp_path / "out.parquet", jobs=_jobs(inside))
+
+    assert ("done", 0, 2) == (report.state, report.failed, _created(inside))
+
+
+@pytest.mark.parametrize(
+    "lines", [texts(3)[::-1], ["new", *texts(3)], texts(2)], ids=["turned", "more", "fewer"]
+)
+def test_a_source_that_changes_while_its_job_runs_gets_no_vectors_of_other_texts(inside, tmp_path, lines):
+    source = write_lines(tmp_path / "t.txt", texts(3))
+
+    class Changed(BatchJobs):
+        def wait(self, *arguments: Any, **settings: Any) -> Any:
+            write_lines(source, lines)
+            return super().wait(*arguments, **settings)
+
+    with pytest.raises(ConfigError, match="source has changed; restore it"):
+        embed_batch(source, tmp_path / "out.parquet", jobs=_jobs(inside, Changed))
+
+    write_lines(source, texts(3))
+    report = embed_batch(source, tmp_path / "out.parquet", jobs=_jobs(inside))
+    assert ("done", 0, 1) == (report.state, report.failed, _created(inside))

@@ -15,7 +15,7 @@ from volc_dashscope._request.items import as_sent
 from volc_dashscope._request.validation import check_item
 from volc_dashscope._types import RequestSpec, TextType
 from volc_dashscope.bulk._failed import failed_lines
-from volc_dashscope.bulk._identity import settings_of
+from volc_dashscope.bulk._identity import Identity, settings_of
 from volc_dashscope.bulk._output import begin, complete, report_of
 from volc_dashscope.bulk._parquet import arrow
 from volc_dashscope.bulk._partial import PartialOutput
@@ -97,6 +97,9 @@ class _Work:
                 submitted.write(self._texts())
             if not submitted.submit(file_url) or not submitted.ended(wait=wait):
                 return self._report(partial, submitted, "waiting", resumed)
+            # Hours may have passed. The results are in the order of the texts that were sent, and belong to no others.
+            identity = Identity(settings_of(self._spec), self._source)
+            identity.refuse_other(partial.identity, f"the half-finished output {partial.folder.name!r}")
             while True:
                 self._gather(partial, submitted)
                 partial.end()

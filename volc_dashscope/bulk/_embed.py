@@ -16,7 +16,7 @@ from volc_dashscope._types import TextType
 from volc_dashscope.bulk._failed import failed_lines
 from volc_dashscope.bulk._identity import Identity, settings_of
 from volc_dashscope.bulk._parquet import arrow
-from volc_dashscope.bulk._partial import RowFormat
+from volc_dashscope.bulk._partial import PartialOutput, RowFormat
 from volc_dashscope.bulk._partial_folder import partial_folder, read_manifest
 from volc_dashscope.bulk._records import Record, item_of
 from volc_dashscope.bulk._report import ProgressCallback, Report
@@ -106,6 +106,11 @@ class _Embedding:
     @property
     def usage(self) -> Usage:
         return self._client.usage
+
+    def resume(self, partial: PartialOutput) -> None:
+        """Bind the length of an unknown model's replies to that of the finished rows."""
+        if partial.dimension is not None:
+            self._client._length.agrees(partial.dimension)  # noqa: SLF001 - as a first reply does
 
     def item(self, record: Record) -> Item:
         return item_of(record, self._source.root)

@@ -99,7 +99,7 @@ class Identity:
         )
         if name == "source":
             raise ConfigError(
-                f"{place} was started with another source, or the source has changed; {way_out}"
+                f"{place} was started with another source, or the source has changed; restore it, {way_out}"
             )
         raise ConfigError(
             f"{place} was started with {name} {begun.get(name)!r}, not {self.settings[name]!r}; {way_out}"

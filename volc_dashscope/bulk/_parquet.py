@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from types import ModuleType
@@ -67,6 +68,32 @@ def parquet_names(path: Path) -> list[str]:
         return list(parquet.read_schema(path).names)
     except (OSError, pa.ArrowException) as error:
         raise InputError(f"source {path.name!r} cannot be read as Parquet") from error
+
+
+def parquet_paths(path: Path, columns: Collection[str]) -> Iterator[object]:
+    """
+    Yield what columns of media hold besides bytes, which are not read: texts, lists of them, and `path` of datasets.
+
+    It ends at what cannot be read.
+    """
+    pa, parquet = arrow("reading")
+    with (
+        suppress(OSError, pa.ArrowException, ValueError, MemoryError, IndexError),
+        parquet.ParquetFile(path) as file,
+    ):
+        fields = [file.schema_arrow.field(name) for name in columns if name in file.schema_arrow.names]
+        chosen = [leaf for field in fields for leaf in _leaves(field.name, field.type)]
+        for batch in file.iter_batches(_ROWS_AT_ONCE, columns=chosen) if chosen else ():
+            for column in batch.columns:
+                yield from column.to_pylist()
+
+
+def _leaves(name: str, kind: Any) -> list[str]:
+    """Return the parts of a column that may hold paths."""
+    pa, _ = arrow("reading")
+    if pa.types.is_struct(kind):
+        return [f"{name}.path"] if kind.get_field_index("path") >= 0 else []
+    return [] if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) else [name]
 
 
 def parquet_rows(path: Path) -> int | None:

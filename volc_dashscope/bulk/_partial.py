@@ -279,7 +279,8 @@ class PartialOutput:
             self.rows += note.rows
             self.failed += note.failed
             self.usage = _most(self.usage, note.usage)
-            self._form.dimension = self._form.dimension or note.dimension
+            if note.dimension is not None:
+                self._form.dimension = common_length(self._form.dimension, note.dimension)
         for path in sorted(self.folder.glob("group-*.journal")):
             # The journal of a finished group is left by a crash between writing the group and removing the journal.
             if number_of(path) not in self._finished:
@@ -356,6 +357,21 @@ class _Group:
         self.finished: set[int] = set()
         self.errors: dict[int, str] = {}
         self.synced = time.monotonic()
+
+
+def common_length(expected: int | None, found: int) -> int:
+    """
+    Return the length that all vectors of an output have.
+
+    Raises:
+        ConfigError: The model is not in the table, and its replies have another length than in an earlier run.
+    """
+    if expected not in (None, found):
+        raise ConfigError(
+            f"the half-finished output has vectors of dimension {found}, and the model's have {expected}; use another "
+            "output, or start again with restart (--restart), which drops rows that are paid for"
+        )
+    return found
 
 
 def _most(left: Usage, right: Usage) -> Usage:

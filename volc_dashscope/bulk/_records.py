@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -178,13 +179,27 @@ def item_of_cell(cell: tuple[Kind, object], root: Path) -> Part:
             value = value["path"]
     if not isinstance(value, str):
         raise InputError(f"the {kind} is of type {type(value).__name__}; expected a path, a URL or bytes")
-    if value.lower().startswith(_SCHEMES):
+    if is_url(value):
         return medium.from_url(value)
     if "\0" in value:
         raise InputError(
             f"the {kind} is not a path: it contains a zero byte, which is not allowed in file names"
         )
     return medium.from_path(os.path.join(root, local_path(value)), root=root)
+
+
+def is_url(value: str) -> bool:
+    """Return whether a cell with media holds a URL and not a path."""
+    return value.lower().startswith(_SCHEMES)
+
+
+def with_whole_id(values: dict[str, object], column: str, line: str) -> dict[str, object]:
+    """Return the values of a line of JSON, with an id of more than 64 bits as it is written and not rounded."""
+    found = values.get(column)
+    if isinstance(found, float) and abs(found) >= 2**63:
+        with suppress(ValueError):  # more digits than Python converts
+            values[column] = json.loads(line)[column]
+    return values
 
 
 def is_bytes(value: object) -> bool:

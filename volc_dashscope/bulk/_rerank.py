@@ -16,7 +16,7 @@ from volc_dashscope._config import check_patience
 from volc_dashscope._paths import checked_path
 from volc_dashscope.bulk._failed import error_line
 from volc_dashscope.bulk._pairs import Cell, PairColumns, PairRecord, PairSource, QueryRecord
-from volc_dashscope.bulk._partial import RowFormat
+from volc_dashscope.bulk._partial import PartialOutput, RowFormat
 from volc_dashscope.bulk._records import is_bytes
 from volc_dashscope.bulk._report import ProgressCallback, Report
 from volc_dashscope.bulk._scores import ScoreArray, ScoreRows, failed_queries
@@ -93,6 +93,9 @@ class _Reranking:
     @property
     def usage(self) -> Usage:
         return self._reranker.usage
+
+    def resume(self, partial: PartialOutput) -> None:
+        """Scores of two requests need nothing in common."""
 
     def item(self, record: QueryRecord) -> tuple[Item, list[Item]]:
         most = self._reranker.model_info.max_documents

@@ -10,14 +10,15 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from itertools import count
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import Any, Literal
 
 import orjson
 
+from volc_dashscope._media import open_fenced
 from volc_dashscope._paths import checked_path
 from volc_dashscope._types import RequestSpec, counted
+from volc_dashscope.bulk._csv import header_and_rows, opened_csv
 from volc_dashscope.bulk._listing import (
-    LONGEST_LINE,
     SCAN_STEP,
     encodes,
     encoding_of,
@@ -28,9 +29,10 @@ from volc_dashscope.bulk._listing import (
     media_files,
     unreadable,
 )
+from volc_dashscope.bulk._named_files import named_files
 from volc_dashscope.bulk._parquet import parquet_names, parquet_records, parquet_rows
-from volc_dashscope.bulk._records import KINDS, Columns, Kind, Record
-from volc_dashscope.bulk._storage import check_name, digest_of
+from volc_dashscope.bulk._records import KINDS, Columns, Kind, Record, with_whole_id
+from volc_dashscope.bulk._storage import check_name, digest_of, digest_of_open
 from volc_dashscope.errors import ConfigError, InputError
 
 ScanStep = Literal["found", "checked", "read", "counted"]
@@ -92,17 +94,18 @@ class Source:
         """
         Return two digests without reading content: `sizes` of names and sizes, `times` also of times.
 
-        A missing or unreadable file of a folder counts as such.
+        A missing or unreadable file of a folder, or one that a table names, counts as such.
         """
         sizes, times = self._begun(), sha256()
         for number, (path, name) in enumerate(self._files(), start=1):
             try:
                 status = os.stat(path)
-            except OSError:
+            except (OSError, ValueError):  # ValueError: a name that no file can have
                 sizes.update(b"%b\0?\n" % name)
                 continue
             sizes.update(b"%b\0%d\n" % (name, status.st_size))
-            times.update(b"%d\n" % status.st_mtime_ns)
+            # Programs that copy or unpack set the time of the content, but not that of the file's last change.
+            times.update(b"%d %d\n" % (status.st_mtime_ns, status.st_ctime_ns))
             self.scanned("checked", number)
         return {"sizes": sizes.hexdigest()[:32], "times": times.hexdigest()[:32]}
 
@@ -110,20 +113,26 @@ class Source:
         """
         Return a digest of every byte of the source.
 
-        In a folder only regular files are read: a pipe would wait for a writer, and a device may never end.
+        Of a folder's files, and of those that a table names, only regular ones inside `root` are read: a pipe would
+        wait for a writer, and a device may never end.
         """
         found = self._begun()
         for number, (path, name) in enumerate(self._files(), start=1):
             found.update(name)
-            try:
-                read = self.format != "folder" or os.path.isfile(path)
-                found.update(digest_of(path).encode() if read else b"?")
-            except OSError as error:
-                if self.format != "folder":
-                    raise unreadable(self.path, error) from error
-                found.update(b"?")
+            found.update(self._digest(path, own=not name).encode())
             self.scanned("read", number)
         return str(found.hexdigest()[:32])
+
+    def _digest(self, path: str, *, own: bool) -> str:
+        try:
+            if own:
+                return digest_of(path)
+            with open_fenced(path, None if self.format == "folder" else self.root) as file:
+                return digest_of_open(file)
+        except (OSError, ValueError, InputError) as error:
+            if own and isinstance(error, OSError):
+                raise unreadable(self.path, error) from error
+            return "?"
 
     def kinds(self) -> Iterable[Kind]:
         """
@@ -173,9 +182,15 @@ class Source:
         return sha256(orjson.dumps([self.format, self.columns.given, self.columns.id, self.encoding]))
 
     def _files(self) -> Iterator[tuple[str, bytes]]:
-        """Yield the path of each file, and its name inside the folder."""
+        """Yield the path of each file, and its name inside the folder or in the table; the table itself has none."""
         if self.format != "folder":
             yield str(self.path), b""
+            media = (
+                {name for kind, name in self.columns.given if kind != "text"} if self.format != "text" else ()
+            )
+            if media:
+                for name, path in named_files(self.path, self.format, self.encoding, media):
+                    yield os.path.join(self.root, path), name.encode("utf-8", "surrogatepass")
             return
         home = str(self.path)
         for name, _ in media_files(self.path):
@@ -289,14 +304,14 @@ def _jsonl(source: Source) -> Iterator[Record]:
         except orjson.JSONDecodeError:
             values = None
         if isinstance(values, dict):
-            yield source.columns.record(row, values)
+            yield source.columns.record(row, with_whole_id(values, source.columns.id or "id", line))
         else:
             yield Record(row, str(row), (), "the line is not a JSON object")
 
 
 def _csv(source: Source) -> Iterator[Record]:
-    with _opened_csv(source) as file:
-        names, rows = _header_and_rows(source, file)
+    with opened_csv(source.path, source.encoding) as file:
+        names, rows = header_and_rows(source.path, file)
         source.columns.check(names, source.path.name)
         for row in count():
             try:
@@ -316,27 +331,6 @@ def _csv(source: Source) -> Iterator[Record]:
                 yield source.columns.record(row, dict(zip(names, cells, strict=True)))
 
 
-def _opened_csv(source: Source) -> IO[str]:
-    try:
-        # Bytes of another encoding become lone surrogates, which are refused row by row.
-        return source.path.open(encoding=source.encoding or "utf-8-sig", errors="surrogateescape", newline="")
-    except OSError as error:
-        raise unreadable(source.path, error) from error
-
-
-def _header_and_rows(source: Source, file: IO[str]) -> tuple[list[str], Iterator[list[str]]]:
-    csv.field_size_limit(LONGEST_LINE)
-    delimiter = "\t" if source.path.suffix.lower() == ".tsv" else ","
-    # Without `strict` a quote that is never closed makes one text of all rows behind it.
-    rows = csv.reader(file, delimiter=delimiter, strict=True)
-    try:
-        return next(rows, []), rows
-    except csv.Error as error:
-        raise InputError(
-            f"the header of {source.path.name!r}, line 1, cannot be read: {error}; check its quotes"
-        ) from error
-
-
 def _parquet(source: Source) -> Iterator[Record]:
     return parquet_records(source.path, source.columns)
 
@@ -354,8 +348,8 @@ def _folder(source: Source) -> Iterator[Record]:
 
 
 def _csv_kinds(source: Source) -> Iterator[Kind]:
-    with _opened_csv(source) as file:
-        names, _ = _header_and_rows(source, file)
+    with opened_csv(source.path, source.encoding) as file:
+        names, _ = header_and_rows(source.path, file)
     return _column_kinds(source, names)
 
 

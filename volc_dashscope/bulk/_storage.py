@@ -112,9 +112,14 @@ def checksum(value: object) -> int:
 
 def digest_of(path: str | Path) -> str:
     """Return the SHA-256 of a file's content."""
-    found = sha256()
     # Unbuffered, since each read is large.
     with open(path, "rb", buffering=0) as file:
-        while piece := file.read(_PIECE):
-            found.update(piece)
+        return digest_of_open(file)
+
+
+def digest_of_open(file: Any) -> str:
+    """Return the SHA-256 of the content of an open binary file."""
+    found = sha256()
+    while piece := file.read(_PIECE):
+        found.update(piece)
     return found.hexdigest()

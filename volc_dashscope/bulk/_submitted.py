@@ -13,6 +13,7 @@ from volc_dashscope._types import TextType
 from volc_dashscope.bulk._storage import checksum, digest_of, reading, write_bytes, writing
 from volc_dashscope.errors import ConfigError, EmbeddingError, InputError
 from volc_dashscope.jobs import BatchJobs, FileJobs, Job, JobResult
+from volc_dashscope.jobs._waiting import PERHAPS_DONE
 from volc_dashscope.results import Usage
 
 _NAME = "jobs.json"
@@ -126,8 +127,9 @@ class SubmittedFiles:
             try:
                 file.job = self._submitted(file, file_url).id
             except EmbeddingError as error:
-                # A refused request was certainly not carried out; any other may have been.
-                file.submitting = error.status is None and not isinstance(error, InputError)
+                # What was refused was certainly not carried out. A reply that nobody could read, or one of a gateway
+                # that gave up waiting, may be that of a job that was accepted.
+                file.submitting = isinstance(error, PERHAPS_DONE)
                 raise
             finally:
                 self._save()
@@ -143,7 +145,8 @@ class SubmittedFiles:
         Download a result, and store its usage.
 
         Raises:
-            EmbeddingError: The job failed as a whole; the next run submits its file again.
+            EmbeddingError: The job failed as a whole, and the next run submits its file again; or its result could not
+                be downloaded, and the next run tries that again.
         """
         assert file.job is not None
         job = self._jobs.get(file.job)
@@ -153,7 +156,7 @@ class SubmittedFiles:
             else:
                 result = self._jobs.collect(file.job)
         except EmbeddingError:
-            if job.ended and job.status in ("FAILED", "CANCELED", "failed", "cancelled"):
+            if job.failed:
                 file.job, file.submitting = None, False
                 self._save()
             raise

@@ -13,7 +13,7 @@ import orjson
 from numpy.typing import NDArray
 
 from volc_dashscope.bulk._parquet import arrow
-from volc_dashscope.bulk._partial import Outcomes
+from volc_dashscope.bulk._partial import Outcomes, common_length
 from volc_dashscope.bulk._records import Record
 from volc_dashscope.bulk._storage import replace_file, writing
 from volc_dashscope.errors import ConfigError
@@ -70,7 +70,7 @@ class _VectorGroup:
         self._vectors: FloatArray | None = None
 
     def put(self, offsets: Sequence[int], outcomes: Outcomes) -> None:
-        dimension = self._form.dimension = self._form.dimension or len(outcomes[0])
+        dimension = self._form.dimension = common_length(self._form.dimension, len(outcomes[0]))
         if self._vectors is None:
             self._vectors = np.zeros((self._size, dimension), dtype=np.float32)
         self._vectors[offsets] = outcomes

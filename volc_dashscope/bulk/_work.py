@@ -45,6 +45,10 @@ class Task(Protocol):
         """What the client was billed so far, for this job and earlier."""
         ...
 
+    def resume(self, partial: PartialOutput) -> None:
+        """Learn what further rows must have in common with the finished ones."""
+        ...
+
     def item(self, record: Any) -> Any:
         """Return the item of a record, or raise `InputError`."""
         ...
@@ -117,6 +121,7 @@ class Work:
         with closing(found) as partial:
             resumed = partial.rows
             self._before = partial.usage
+            self._task.resume(partial)
             while True:
                 self._send(partial)
                 if self._cut:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from volc_dashscope.errors import EmbeddingError
 from volc_dashscope.results import FloatArray, Usage
 
-_ENDS = frozenset({"SUCCEEDED", "FAILED", "CANCELED", "completed", "failed", "expired", "cancelled"})
+_SUCCEEDED = frozenset({"SUCCEEDED", "completed"})
+_ENDS = _SUCCEEDED | {"FAILED", "CANCELED", "failed", "expired", "cancelled"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,12 @@ class Job:
     def ended(self) -> bool:
         """Whether the job has ended."""
         return self.status in _ENDS
+
+    @property
+    def failed(self) -> bool:
+        """Whether it has ended without any result. One that was cancelled or expired may have finished some lines."""
+        files = (self.output_file_id, self.error_file_id)
+        return self.ended and self.status not in _SUCCEEDED and files == (None, None)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,0 +1,220 @@
+"""What changes between two runs of a job is noticed, wherever the change is."""
+
+from __future__ import annotations
+
+import os
+import threading
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import orjson
+import paintings
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from bulk_runs import TEXT, VL, D, rows, texts, write_lines
+from canary import KEY
+
+from volc_dashscope import Client, ConfigError, EmbeddingError, get_model_info
+from volc_dashscope.bulk import Columns, PairColumns, embed_file, open_source, rerank_file
+from volc_dashscope.rerank import Reranker
+
+RED, BLUE = paintings.painted("red"), paintings.painted("blue")
+
+
+def _csv(folder: Path) -> Path:
+    return write_lines(folder / "t.csv", ["image", "media/a.png", "https://pictures.example/b.png"])
+
+
+def _jsonl(folder: Path) -> Path:
+    return write_lines(folder / "t.jsonl", ['{"text": "first"}', '{"image": "media/a.png"}', "{"])
+
+
+def _uri(folder: Path) -> Path:
+    return write_lines(folder / "t.jsonl", [f'{{"image": "{(folder / "media" / "a.png").as_uri()}"}}'])
+
+
+def _parquet(folder: Path) -> Path:
+    pq.write_table(pa.table({"image": ["media/a.png", None], "text": ["a", "b"]}), folder / "t.parquet")
+    return folder / "t.parquet"
+
+
+def _dataset(folder: Path) -> Path:
+    cells = [{"bytes": None, "path": "media/a.png"}, {"bytes": BLUE, "path": "there/is/none.png"}]
+    kind = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+    pq.write_table(pa.table({"image": pa.array(cells, kind)}), folder / "t.parquet")
+    return folder / "t.parquet"
+
+
+tables = pytest.mark.parametrize(
+    "make",
+    [_csv, _jsonl, _uri, _parquet, _dataset],
+    ids=["csv", "jsonl", "file URIs", "parquet", "datasets"],
+)
+
+
+def _painted(path: Path, content: bytes) -> Path:
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(content)
+    return path
+
+
+@tables
+def test_a_table_is_another_source_once_a_picture_it_names_is_another(inside, tmp_path, make):
+    table = make(tmp_path)
+    picture = _painted(tmp_path / "media" / "a.png", RED)
+    with inside.client(VL) as client:
+        first = embed_file(table, tmp_path / "out.parquet", model=client)
+        os.utime(picture, (1, 1))
+        again = embed_file(table, tmp_path / "out.parquet", model=client)
+        picture.write_bytes(BLUE)
+        with pytest.raises(ConfigError, match="source has changed; restore it"):
+            embed_file(table, tmp_path / "out.parquet", model=client)
+        picture.unlink()
+        with pytest.raises(ConfigError, match="source has changed; restore it"):
+            embed_file(table, tmp_path / "out.parquet", model=client)
+
+    assert (0, first.rows) == (first.resumed, again.resumed)
+
+
+def test_pictures_of_another_media_root_are_another_source(inside, tmp_path):
+    table = write_lines(tmp_path / "t.csv", ["image", "a.png"])
+    roots = [
+        _painted(tmp_path / name / "a.png", content).parent for name, content in [("r", RED), ("b", BLUE)]
+    ]
+    with inside.client(VL) as client:
+        embed_file(open_source(table, media_root=roots[0]), tmp_path / "out.parquet", model=client)
+
+        with pytest.raises(ConfigError, match="source has changed"):
+            embed_file(open_source(table, media_root=roots[1]), tmp_path / "out.parquet", model=client)
+
+
+@pytest.mark.parametrize("column", ["photo", "asked"], ids=["documents", "queries"])
+def test_pictures_of_pairs_count_too(inside, tmp_path, column):
+    line = orjson.dumps({"asked": "media/q.png", "photo": ["media/a.png", "media/b.png"]}).decode()
+    names = {"asked": "q.png", "photo": "b.png"}
+    for name in ("q", "a", "b"):
+        _painted(tmp_path / "media" / f"{name}.png", RED)
+    columns = PairColumns(query_image="asked", image=("photo",))
+    source = open_source(write_lines(tmp_path / "t.jsonl", [line]), columns=columns)
+    with Reranker("qwen3-vl-rerank", api_key=KEY, http_client=inside.emulator.http_client()) as reranker:
+        rerank_file(source, tmp_path / "out.parquet", model=reranker)
+        (tmp_path / "media" / names[column]).write_bytes(BLUE)
+
+        with pytest.raises(ConfigError, match="source has changed"):
+            rerank_file(source, tmp_path / "out.parquet", model=reranker)
+
+
+def test_a_table_reads_no_file_outside_its_media_root(inside, tmp_path):
+    """Its digest is taken of files that may be embedded, and a pipe is not waited for."""
+    home = tmp_path / "home"
+    outside = _painted(tmp_path / "outside.png", RED)
+    home.mkdir()
+    os.mkfifo(home / "pipe.png")
+    _painted(home / "a.png", BLUE)
+    lines = ["image", "../outside.png", "pipe.png", "a\0.png", "a.png", "/dev/zero"]
+    source = open_source(write_lines(home / "t.csv", lines))
+
+    before = source.content()
+    outside.write_bytes(BLUE)
+
+    assert before == source.content()
+
+
+@pytest.mark.parametrize("folder", [False, True], ids=["a table", "a folder"])
+def test_other_bytes_of_the_same_size_and_time_are_another_source(inside, tmp_path, folder):
+    """Archives, `rsync --times` and reproducible builds give files the times they want."""
+    home = tmp_path / "photos"
+    place = _painted(home / "a.png", RED) if folder else write_lines(tmp_path / "t.txt", ["one"])
+    source = home if folder else place
+    other = RED[:-12] + bytes(12) if folder else b"two\n"
+    with inside.client(VL) as client:
+        os.utime(place, (7, 7))
+        embed_file(source, tmp_path / "out.parquet", model=client)
+        place.write_bytes(other)
+        os.utime(place, (7, 7))
+
+        with pytest.raises(ConfigError, match="source has changed"):
+            embed_file(source, tmp_path / "out.parquet", model=client)
+
+
+def test_texts_that_are_cut_elsewhere_are_other_rows(inside, tmp_path):
+    source = write_lines(tmp_path / "t.txt", ["word " * 50])
+    row = get_model_info(TEXT)
+    assert row is not None
+    with inside.client(TEXT, truncate=True, model_info=replace(row, max_tokens=10)) as client:
+        embed_file(source, tmp_path / "out.parquet", model=client)
+
+    with (
+        inside.client(TEXT, truncate=True, model_info=replace(row, max_tokens=20)) as client,
+        pytest.raises(ConfigError, match="started with truncate"),
+    ):
+        embed_file(source, tmp_path / "out.parquet", model=client)
+
+
+@pytest.mark.parametrize("way", ["a link", "dots"])
+def test_a_source_of_failed_rows_is_kept_whatever_its_path_looks_like(inside, tmp_path, way):
+    folder = tmp_path / "real"
+    folder.mkdir()
+    (tmp_path / "link").symlink_to(folder)
+    lines = write_lines(folder / "out.failed.jsonl", ['{"text": "hello"}'])
+    source = (tmp_path / "link" if way == "a link" else folder / ".." / "real") / lines.name
+    with inside.client(TEXT, dimensions=D) as client:
+        embed_file(source, folder / "out.parquet", model=client)
+
+    assert lines.exists()
+
+
+def test_ids_of_any_length_are_kept_digit_by_digit(inside, tmp_path):
+    ids = ["123456789012345678901234567890", "123456789012345678901234567891", "18446744073709551616", "7"]
+    source = write_lines(tmp_path / "t.jsonl", [f'{{"id": {each}, "text": "a"}}' for each in ids])
+    with inside.client(TEXT, dimensions=D) as client:
+        embed_file(source, tmp_path / "out.parquet", model=client)
+
+    assert ids == [row["id"] for row in rows(tmp_path / "out.parquet")]
+
+
+def _of_length(length: int) -> Client:
+    """Return a client of a model that is not in the table, which answers vectors of this length."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        name = orjson.loads(request.read())["model"]
+        body: Any = {"model": name, "data": {"embedding": [1.0] * length}, "usage": {"total_tokens": 1}}
+        return httpx.Response(200, json=body)
+
+    http = httpx.Client(transport=httpx.MockTransport(answer))
+    return Client("ep-1", provider="ark", api_key=KEY, http_client=http, max_concurrency=1, max_retries=0)
+
+
+@pytest.mark.parametrize("learned", [False, True], ids=["a new client", "one that was used"])
+@pytest.mark.parametrize("length", [1, 16])
+def test_rows_of_another_length_do_not_join_finished_ones(tmp_path, length, learned):
+    """A vector of one number would otherwise fill a whole row."""
+    source, output = write_lines(tmp_path / "t.txt", texts(90)), tmp_path / "out.parquet"
+    stop = threading.Event()
+    with _of_length(8) as client:
+        begun = embed_file(source, output, model=client, stop=stop, watch=lambda *_: stop.set())
+
+    words = f"has vectors of dimension 8, and the model's have {length}"
+    with _of_length(length) as client:
+        if learned:
+            client.embed(["before"])
+        with pytest.raises(
+            EmbeddingError, match=words if learned else f"a vector of length {length} instead of 8"
+        ):
+            embed_file(source, output, model=client)
+
+    assert begun.rows < 90
+
+
+def test_a_column_of_texts_that_look_like_paths_names_no_file(inside, tmp_path):
+    source = write_lines(tmp_path / "t.csv", ["title", "a.png"])
+    _painted(tmp_path / "a.png", RED)
+    opened = open_source(source, columns=Columns(text=("title",)))
+
+    before = opened.layout()
+    (tmp_path / "a.png").unlink()
+
+    assert before == opened.layout()
