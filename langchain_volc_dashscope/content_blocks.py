@@ -18,7 +18,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
 
-from langchain_volc_dashscope.documents import UnknownMedia, resolve
+from langchain_volc_dashscope.documents import MediaStr, UnknownMedia, resolve, resolve_parts
 from volc_dashscope import Frames, Fused, Image, InputError, Item, Part, Video
 from volc_dashscope.inputs import parts
 
@@ -51,7 +51,7 @@ def as_item(given: object, unknown: UnknownMedia = "raise", *, root: str | Path 
     if isinstance(given, str):
         return resolve(given, unknown)
     if isinstance(given, _MEDIA):
-        return given
+        return resolve_parts(given, unknown)
     if isinstance(given, Mapping):
         return _block(given, root)
     # Bytes are a sequence of numbers, and a named tuple is one record: neither is a list of blocks.
@@ -125,7 +125,7 @@ def _dashscope(block: Mapping[str, Any], root: str | Path | None) -> Item:
         if value is None or kind in _BOOKKEEPING:
             continue
         if kind == "text":
-            whole.append(_text(value))
+            whole.extend(parts(_text(value)))
         elif kind == "image":
             whole.append(_url(value, Image, root, {}))
         elif kind == "video":
@@ -196,7 +196,10 @@ def _extras(block: Mapping[str, Any]) -> Mapping[str, Any]:
     return extras or {}
 
 
-def _text(value: object) -> str:
+def _text(value: object) -> Item:
+    """Return the text of a block: text, whatever it looks like, unless it is the very value that `media` returned."""
+    if isinstance(value, MediaStr):
+        return value.item
     if not isinstance(value, str):
         raise InputError(f"the text of a content block must be str, got {type(value).__name__}")
     return value

@@ -27,7 +27,7 @@ from langchain_volc_dashscope.media_token import (
     key_of,
     with_token,
 )
-from volc_dashscope import InputError, Item
+from volc_dashscope import Fused, InputError, Item, Part
 from volc_dashscope.inputs import check_text, digest, label, parts
 
 UnknownMedia = Literal["raise", "text"]
@@ -69,6 +69,9 @@ class MediaStr(str):
 
     def __new__(cls, item: Item, caption: str = "", *, media_uri: str | None = None) -> MediaStr:
         _check_words(caption, media_uri)
+        if isinstance(item, MediaStr):
+            caption, media_uri = caption or caption_of(item), media_uri or item.media_uri
+        item = resolve_parts(item, "raise")
         key, caption = digest(item), caption_of(caption)
         try:
             caption = check_text(caption) if caption else caption
@@ -98,7 +101,7 @@ def media(item: Item, caption: str = "", *, media_uri: str | None = None) -> Med
     Return a text that stands for an item, for stores and chains that only take text.
 
     Args:
-        item: `Image`, `Video`, `Frames` or `Fused`.
+        item: `Image`, `Video`, `Frames` or `Fused`; of a `MediaStr`, its item.
         caption: For people and text search. Default: the texts of a `Fused`, or a short label.
         media_uri: Address of the (first) medium. Default: its own URL or file.
     """
@@ -140,16 +143,16 @@ class MediaDocument(Document):
         **fields: Any,
     ) -> None:
         _check_fields(metadata, fields)
-        known = dict(metadata or {})
+        known, held = dict(metadata or {}), None
         if item is not None:
             text = media(item, caption, media_uri=media_uri)
-            page_content = str.__str__(text)
+            page_content, held = str.__str__(text), text.item
             known = {**text.metadata, **known}
         elif page_content is None:
             raise InputError("MediaDocument needs an item: text, Image, Video, Frames or Fused")
         # A framework that copies documents by their fields passes page_content with the token in it.
         super().__init__(page_content, metadata=known, **fields)
-        self._item = item
+        self._item = held
 
     @property
     def item(self) -> Item | None:
@@ -193,6 +196,18 @@ def resolve(text: str, unknown: UnknownMedia) -> Item:
             'with media() or MediaDocument, or embed such texts as plain text with unknown_media="text"'
         )
     raise MediaTokenError(_TOUCHED)
+
+
+def resolve_parts(item: Item, unknown: UnknownMedia) -> Item:
+    """As `resolve`, for an item that may be, or be fused of, texts with tokens; each becomes what it stands for."""
+    if isinstance(item, str):
+        return resolve(item, unknown)
+    if not isinstance(item, Fused):
+        return item
+    meant: list[Part] = []
+    for part in item.parts:
+        meant.extend(parts(resolve(part, unknown)) if isinstance(part, str) else [part])
+    return item if item.parts == tuple(meant) else Fused(*meant)
 
 
 def uuid5_key(document: Document) -> str:

@@ -54,6 +54,59 @@ def test_a_token_is_resolved_wherever_a_store_flattened_it(inside, embed_model_o
     assert [["image_url"]] * 3 == _sent(inside)
 
 
+HELD = {
+    "a media text in a fused item": lambda text: Fused("this, but blue", text),
+    "a flattened one in a fused item": lambda text: Fused("this, but blue", _flat(text)),
+    "a media text of such an item": lambda text: media(Fused("this, but blue", text)),
+    "a document of such an item": lambda text: (
+        MediaDocument(Fused("this, but blue", _flat(text))).page_content
+    ),
+    "a media text in a text block": lambda text: ["this, but blue", {"type": "text", "text": text}],
+    "a media text in a block of DashScope": lambda text: ["this, but blue", {"text": text}],
+}
+
+
+@pytest.mark.parametrize("hold", HELD.values(), ids=HELD)
+async def test_a_token_inside_an_item_is_its_medium(inside, embed_model_of, hold):
+    """The letters of a token would give a vector that means nothing."""
+    embed_model = embed_model_of(ArkEmbeddings, inside)
+    asked = hold(media(RED, "a red square"))
+
+    found = [embed_model.embed_query(asked), await embed_model.aembed_query(asked)]
+
+    meant = embed_model.embed_query(Fused("this, but blue", RED))
+    assert [meant, meant] == found
+    assert [["text", "image_url"]] * 3 == _sent(inside)
+
+
+def test_media_of_a_media_text_is_the_same_text():
+    text = media(RED, "a red square", media_uri="https://e.com/red.png")
+
+    again, document = media(text), MediaDocument(text)
+
+    assert (text, RED, text.metadata) == (again, again.item, again.metadata)
+    assert (text, RED, text.metadata) == (document.page_content, document.item, document.metadata)
+    assert "crimson" == media(text, "crimson").split(" ⟦")[0]
+
+
+@pytest.mark.parametrize("make", [media, MediaDocument])
+@pytest.mark.parametrize("item", [STRANGE, f"{STRANGE}?", Fused("a", STRANGE), Fused("a", f"{STRANGE}?")])
+def test_no_item_is_made_of_a_token_that_stands_for_nothing(make, item):
+    with pytest.raises(InputError, match="media token"):
+        make(item)
+
+
+def test_a_touched_token_in_a_fused_item_fails_alone_or_is_text(inside, embed_model_of):
+    fused = Fused("this, but blue", f"{media(RED)}?")
+
+    with pytest.raises(BulkError) as caught:
+        embed_model_of(ArkEmbeddings, inside).embed_documents(["a", fused])
+    vectors = embed_model_of(ArkEmbeddings, inside, unknown_media="text").embed_documents(["a", fused])
+
+    assert [1] == list(caught.value.failures)
+    assert 2 == len(vectors)
+
+
 def test_tokens_depend_on_content_only(tmp_path):
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
