@@ -18,9 +18,11 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
 
+from langchain_core.documents import Document
+
 from langchain_volc_dashscope.documents import MediaStr, UnknownMedia, resolve, resolve_parts
 from volc_dashscope import Frames, Fused, Image, InputError, Item, Part, Video
-from volc_dashscope.inputs import parts
+from volc_dashscope.inputs import constructor_hint, parts, type_name
 
 M = TypeVar("M", Image, Video)
 
@@ -58,8 +60,10 @@ def as_item(given: object, unknown: UnknownMedia = "raise", *, root: str | Path 
     record = isinstance(given, bytes | bytearray | memoryview) or hasattr(given, "_fields")
     if isinstance(given, Sequence) and not record:
         return _fused(given, unknown, root)
+    hint = "; pass its page_content" if isinstance(given, Document) else constructor_hint(given)
     raise InputError(
-        f"expected str, Image, Video, Fused, a content block or a list of blocks, got {type(given).__name__}"
+        "expected str, Image, Video, Frames, Fused, a content block or a list of blocks, "
+        f"got {type_name(given)}{hint}"
     )
 
 

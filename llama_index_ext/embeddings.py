@@ -27,7 +27,7 @@ from volc_dashscope import (
     TextType,
     Video,
 )
-from volc_dashscope.inputs import label
+from volc_dashscope.inputs import label, parts
 from volc_dashscope.integrations.construction import OPAQUE, hide_key
 from volc_dashscope.integrations.hybrid import SubCall, dense_calls, joined
 from volc_dashscope.integrations.settings import each
@@ -271,6 +271,7 @@ def _refuse_cache(cache: object) -> None:
 
 
 def _itself(item: Item) -> Item:
+    parts(item)  # raises for what is no item
     return item
 
 

@@ -18,7 +18,7 @@ from operator import methodcaller
 from typing import Any, ClassVar, Protocol, TypeVar
 
 from volc_dashscope import _media
-from volc_dashscope._media import Media, mixed_digest
+from volc_dashscope._media import Media, constructor_hint, mixed_digest, type_name
 from volc_dashscope.errors import InputError
 from volc_dashscope.models import Modality
 
@@ -32,11 +32,13 @@ __all__ = [
     "Video",
     "as_iterable",
     "check_text",
+    "constructor_hint",
     "digest",
     "label",
     "list_problem",
     "modalities",
     "parts",
+    "type_name",
 ]
 
 T = TypeVar("T")
@@ -246,7 +248,8 @@ class Frames:
         found = tuple(as_iterable(images, name="the images of Frames"))
         for position, image in enumerate(found):
             if not isinstance(image, Image):
-                raise InputError(f"frame {position} is of type {type(image).__name__}; expected Image")
+                hint = constructor_hint(image)
+                raise InputError(f"frame {position} is of type {type_name(image)}; expected Image{hint}")
         if not found:
             raise InputError("Frames needs at least one image")
         object.__setattr__(self, "images", found)
@@ -282,9 +285,10 @@ class Fused:
             raise InputError("Fused needs at least one part")
         for position, part in enumerate(parts):
             if not isinstance(part, (str, Image, Video, Frames)):
-                seen = f"part {position} is of type {type(part).__name__}"
+                seen = f"part {position} is of type {type_name(part)}"
                 raise InputError(
                     f"{seen}; expected str, Image, Video or Frames as separate arguments: Fused(*parts)"
+                    f"{constructor_hint(part)}"
                 )
         whole = tuple(check_text(part) if isinstance(part, str) else part for part in parts)
         object.__setattr__(self, "parts", whole)
@@ -416,7 +420,9 @@ def parts(item: Item) -> tuple[Part, ...]:
         return item.parts
     if isinstance(item, (str, Image, Video, Frames)):
         return (item,)
-    raise InputError(f"an item is of type {type(item).__name__}; expected str, Image, Video, Frames or Fused")
+    raise InputError(
+        f"an item is of type {type_name(item)}; expected str, Image, Video, Frames or Fused{constructor_hint(item)}"
+    )
 
 
 def modalities(item: Item) -> tuple[Modality, ...]:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
         local_path,
         parse_data_uri,
     )
-    from volc_dashscope._media._value import Media, json_value, mixed_digest
+    from volc_dashscope._media._value import Media, constructor_hint, json_value, mixed_digest, type_name
 
 __all__ = [
     "HEAD_BYTES",
@@ -41,6 +41,7 @@ __all__ = [
     "agrees",
     "b64decode",
     "b64encode",
+    "constructor_hint",
     "data_uri",
     "duration",
     "json_value",
@@ -55,6 +56,7 @@ __all__ = [
     "shrunk_size",
     "sniff",
     "source_of_url",
+    "type_name",
 ]
 
 _NAMES = {
@@ -64,7 +66,7 @@ _NAMES = {
     "_shrink": ("shrink", "shrunk_size"),
     "_sources": ("Inline", "LocalFile", "Remote", "Source", "source_of_url"),
     "_urls": ("b64decode", "b64encode", "data_uri", "label_url", "local_path", "parse_data_uri"),
-    "_value": ("Media", "json_value", "mixed_digest"),
+    "_value": ("Media", "constructor_hint", "json_value", "mixed_digest", "type_name"),
 }
 
 

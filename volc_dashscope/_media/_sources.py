@@ -13,6 +13,7 @@ from volc_dashscope._media._files import open_descriptor, open_fenced, show_path
 from volc_dashscope._media._formats import HEAD_BYTES, Kind, MediaType, recognise, sniff
 from volc_dashscope._media._measure import Reader, Size, duration, measure
 from volc_dashscope._media._urls import check_url, label_url, local_path, parse_data_uri, scheme_of
+from volc_dashscope._media._value import type_name
 from volc_dashscope.errors import InputError
 
 # What a `Path` leaves out of a path: repeated separators, one at the end, and components of one dot.
@@ -185,7 +186,7 @@ def source_of_url(url: str, kind: Kind) -> Remote | Inline:
 def _absolute(path: str | os.PathLike[str]) -> str:
     text = os.fspath(path) if isinstance(path, (str, os.PathLike)) else None
     if not isinstance(text, str):
-        raise InputError(f"expected a path as str or Path, got {type(path).__name__}")
+        raise InputError(f"expected a path as str or Path, got {type_name(path)}")
     plain = local_path(text)
     try:
         possible = b"\0" not in os.fsencode(plain)

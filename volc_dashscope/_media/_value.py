@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
@@ -123,3 +124,24 @@ def mixed_digest(tag: str, members: Iterable[str]) -> str:
         # The length separates ("ab", "c") from ("a", "bc").
         mixed += (b"%d:" % len(data), data)
     return sha256(b"".join(mixed)).hexdigest()
+
+
+def type_name(value: object) -> str:
+    """Name the type of a wrong value in a message, a Pillow image with its module: its class has our class's name."""
+    kind = type(value)
+    return f"{kind.__module__}.{kind.__name__}" if _is_pillow(value) else kind.__name__
+
+
+def constructor_hint(value: object) -> str:
+    """Return what a message adds about a value from which an item can be made, or an empty text."""
+    if _is_pillow(value):
+        return "; use Image.from_pil"
+    if isinstance(value, bytes | bytearray | memoryview):
+        return "; use Image.from_bytes or Video.from_bytes"
+    if isinstance(value, os.PathLike):
+        return "; use Image.from_path or Video.from_path"
+    return ""
+
+
+def _is_pillow(value: object) -> bool:
+    return type(value).__module__.partition(".")[0] == "PIL"

@@ -102,7 +102,9 @@ def check_item(item: Item, spec: RequestSpec) -> None:
         _check_text(item, spec.model_info)
         return
     if not isinstance(item, (Image, Video, Frames, Fused)):
-        raise InputError(f"expected str, Image, Video, Frames or Fused, got {type(item).__name__}")
+        raise InputError(
+            f"expected str, Image, Video, Frames or Fused, got {_media.type_name(item)}{_media.constructor_hint(item)}"
+        )
     model_info, whole = spec.model_info, parts(item)
     foreign = [kind for kind in modalities(item) if kind not in model_info.modalities]
     if foreign:
