@@ -9,7 +9,7 @@ import orjson
 from langchain_core.embeddings import Embeddings
 from langchain_core.rate_limiters import BaseRateLimiter
 from langchain_core.utils.utils import secret_from_env
-from pydantic import AliasChoices, Field, PrivateAttr, SecretStr
+from pydantic import AliasChoices, Field, PrivateAttr
 
 from langchain_volc_dashscope import sparse
 from langchain_volc_dashscope.content_blocks import as_item
@@ -17,7 +17,7 @@ from langchain_volc_dashscope.documents import MediaTokenError, UnknownMedia
 from langchain_volc_dashscope.media_calls import MediaCalls
 from volc_dashscope import InputError, Item, SparseVector, TextType
 from volc_dashscope.inputs import as_iterable
-from volc_dashscope.integrations.construction import OPAQUE
+from volc_dashscope.integrations.construction import OPAQUE, Key
 from volc_dashscope.integrations.hybrid import (
     Refused,
     SubCall,
@@ -229,7 +229,7 @@ class _MultimodalEmbeddings(MediaCalls, Embeddings):
         items = self._items(given)
         return items, sparse.sparse_calls(given, items)
 
-    def _model_and_key(self) -> tuple[str, SecretStr | None]:
+    def _model_and_key(self) -> tuple[str, Key]:
         # A key that was not given is left to the client, which then knows that it is the environment's.
         given = self._key_field in self.model_fields_set
         return self.model, getattr(self, self._key_field) if given else None
@@ -275,7 +275,7 @@ class ArkEmbeddings(_MultimodalEmbeddings):
     model: str = Field(
         default="doubao-embedding-vision-251215", validation_alias=AliasChoices("model", "model_name")
     )
-    ark_api_key: SecretStr | None = Field(
+    ark_api_key: Key = Field(
         alias="api_key", default_factory=secret_from_env("ARK_API_KEY", default=None), exclude=True
     )
 
@@ -306,6 +306,6 @@ class DashScopeEmbeddings(_MultimodalEmbeddings):
     _key_field: ClassVar[str] = "dashscope_api_key"
 
     model: str = Field(default="qwen3-vl-embedding", validation_alias=AliasChoices("model", "model_name"))
-    dashscope_api_key: SecretStr | None = Field(
+    dashscope_api_key: Key = Field(
         alias="api_key", default_factory=secret_from_env("DASHSCOPE_API_KEY", default=None), exclude=True
     )

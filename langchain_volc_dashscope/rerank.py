@@ -8,13 +8,14 @@ from typing import Any, TypeAlias
 
 from langchain_core.callbacks import Callbacks
 from langchain_core.documents import BaseDocumentCompressor, Document
-from pydantic import AliasChoices, Field, SecretStr
+from pydantic import AliasChoices, Field
 
 from langchain_volc_dashscope.content_blocks import as_item
 from langchain_volc_dashscope.documents import MediaDocument, UnknownMedia
 from langchain_volc_dashscope.media_metadata import media_of
 from volc_dashscope import InputError, Item, RerankResult
 from volc_dashscope.inputs import as_iterable
+from volc_dashscope.integrations.construction import Key
 from volc_dashscope.integrations.rerank import RerankFields
 
 # A document, or anything `embed_documents` takes.
@@ -54,7 +55,7 @@ class DashScopeRerank(RerankFields, BaseDocumentCompressor):
     """
 
     model: str = Field(default="qwen3-vl-rerank", validation_alias=AliasChoices("model", "model_name"))
-    api_key: SecretStr | None = Field(
+    api_key: Key = Field(
         default=None,
         validation_alias=AliasChoices("api_key", "dashscope_api_key"),
         exclude=True,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
 from llama_index.core.base.embeddings.base import Embedding
 from llama_index.core.embeddings import MultiModalEmbedding
@@ -12,7 +13,11 @@ from llama_index.core.schema import ImageType
 
 from llama_index_ext.events import announced
 from volc_dashscope import Client, EmbeddingResult, Image, Item, OnError, TextType, Video
+from volc_dashscope.inputs import Savable
 from volc_dashscope.integrations.settings import each, require_event_loop
+
+# What core passes, and what else stands for an image.
+Picture: TypeAlias = ImageType | Path | bytes | bytearray | Image | Savable
 
 
 class MediaCalls(MultiModalEmbedding):
@@ -57,14 +62,14 @@ class MediaCalls(MultiModalEmbedding):
         """As `get_video_embeddings`, awaited."""
         return rows_of(await self.aembed_items(each(videos, self._video, name="videos")))
 
-    def get_image_embedding(self, img_file_path: ImageType) -> Embedding:
+    def get_image_embedding(self, img_file_path: Picture) -> Embedding:
         """Embed one image: path, URL, data URI, stream, bytes or Pillow image."""
         image = self._image(img_file_path)
         with announced(self, [image.label()]) as vectors:
             vectors.append(self._get_image_embedding(image))  # type: ignore[arg-type]
         return vectors[0]
 
-    async def aget_image_embedding(self, img_file_path: ImageType) -> Embedding:
+    async def aget_image_embedding(self, img_file_path: Picture) -> Embedding:
         """As `get_image_embedding`, awaited."""
         image = self._image(img_file_path)
         with announced(self, [image.label()]) as vectors:
@@ -72,7 +77,7 @@ class MediaCalls(MultiModalEmbedding):
         return vectors[0]
 
     def get_image_embedding_batch(
-        self, img_file_paths: list[ImageType], show_progress: bool = False
+        self, img_file_paths: Sequence[Picture], show_progress: bool = False
     ) -> list[Embedding]:
         """Embed images in order, `embed_batch_size` per event."""
         rows: list[Embedding] = []
@@ -83,7 +88,7 @@ class MediaCalls(MultiModalEmbedding):
         return rows
 
     async def aget_image_embedding_batch(
-        self, img_file_paths: list[ImageType], show_progress: bool = False
+        self, img_file_paths: Sequence[Picture], show_progress: bool = False
     ) -> list[Embedding]:
         """As `get_image_embedding_batch`, awaited; at most `num_workers` batches at once, if that is set."""
         require_event_loop()
@@ -117,7 +122,7 @@ class MediaCalls(MultiModalEmbedding):
     async def _aget_image_embeddings(self, img_file_paths: list[ImageType]) -> list[Embedding]:
         return rows_of(await self._client.aio.embed(each(img_file_paths, self._image, name="img_file_paths")))
 
-    def _image_batches(self, given: list[ImageType]) -> list[list[Image]]:
+    def _image_batches(self, given: Sequence[Picture]) -> list[list[Image]]:
         images = each(given, self._image, name="img_file_paths")
         size = self.embed_batch_size
         return [images[start : start + size] for start in range(0, len(images), size)]

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from pydantic import Field, PrivateAttr, SecretStr
+from pydantic import Field, PrivateAttr
 
 from llama_index_ext.pickling import Portable
 from volc_dashscope import Client
 from volc_dashscope.inputs import as_iterable
+from volc_dashscope.integrations.construction import Key
 from volc_dashscope.integrations.settings import ClientFields, require_event_loop
 
 _LARGEST_BATCH = 2048
@@ -48,7 +49,7 @@ class EmbeddingFields(ListArguments, Portable, ClientFields):
     spellings: ClassVar[Mapping[str, str]] = SPELLINGS
 
     model_name: str
-    api_key: SecretStr | None = Field(default=None, exclude=True, repr=False)
+    api_key: Key = Field(default=None, exclude=True, repr=False)
     embed_batch_size: int = Field(
         default=0,
         ge=0,
@@ -74,7 +75,7 @@ class EmbeddingFields(ListArguments, Portable, ClientFields):
         settings = super()._settings()
         return {**settings, "embed_batch_size": 0} if self._default_size else settings
 
-    def _model_and_key(self) -> tuple[str, SecretStr | None]:
+    def _model_and_key(self) -> tuple[str, Key]:
         return self.model_name, self.api_key
 
     def _make_client(self) -> Client:

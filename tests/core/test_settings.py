@@ -599,10 +599,16 @@ NodeRerank(timeout="1")
 DashScopeMultiModalEmbedding(instruct=7)
 ArkSparseEmbedding(max_retries="7")
 MultiModalNodeEmbedder(embed_model="m")
+ArkEmbeddings(api_key=5)
+DashScopeRerank(api_key=5)
+ArkSparseEmbedding(api_key=5)
+NodeRerank(api_key=5)
+DashScopeMultiModalEmbedding().get_image_embedding(5)
 """
 RIGHT = """
 from pathlib import Path
-from volc_dashscope import AsyncClient, Client, ClientSettings, estimate_cost, estimate_rerank_cost
+from pydantic import SecretStr
+from volc_dashscope import AsyncClient, Client, ClientSettings, Image, estimate_cost, estimate_rerank_cost
 from volc_dashscope.bulk import preview, preview_rerank
 from volc_dashscope.jobs import AsyncFileJobs, BatchJobs
 from volc_dashscope.ray import Embedder, RateBudget
@@ -612,6 +618,7 @@ from llama_index_ext import ArkSparseEmbedding, DashScopeMultiModalEmbedding, Mu
 from llama_index_ext import DashScopeRerank as NodeRerank
 
 settings = ClientSettings("m", dimensions=64, cache={}, api_key="k")
+picture = Image.from_path("a.png")
 Client("m").embed(["a"], text_type=None)
 Reranker("m", route="openai", cache={}).rerank("a", ["b"], top_n=1)
 AsyncReranker("m", extra_body={"user": "u"})
@@ -632,6 +639,16 @@ BatchJobs("m", region="cn-beijing")
 Embedder(settings, text_column="a")
 ArkEmbeddings(dimensions=64, cache={})
 DashScopeMultiModalEmbedding(instruct="find")
+ArkEmbeddings(api_key="k")
+ArkEmbeddings(api_key=SecretStr("k"))
+DashScopeRerank(api_key="k")
+ArkSparseEmbedding(api_key="k")
+NodeRerank(api_key="k")
+DashScopeMultiModalEmbedding(api_key="k").get_image_embedding(Path("a.png"))
+DashScopeMultiModalEmbedding().get_image_embedding_batch([Path("a.png"), b"", "b.png", picture])
+pictures = ["a.png"]
+DashScopeMultiModalEmbedding().get_image_embedding_batch(pictures)
+DashScopeMultiModalEmbedding().get_video_embeddings(pictures)
 """
 
 

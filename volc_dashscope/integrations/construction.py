@@ -34,6 +34,11 @@ def _as_str(path: object) -> object:
 
 # For fields of objects, which JSON cannot hold: without it there would be no JSON schema of the whole class.
 OPAQUE = WithJsonSchema({"description": "An object, which JSON cannot hold."})
+if TYPE_CHECKING:
+    # The constructor accepts the plain text and wraps it.
+    Key: TypeAlias = SecretStr | str | None
+else:
+    Key: TypeAlias = SecretStr | None
 MediaRoot: TypeAlias = Annotated[str | Path | None, BeforeValidator(_as_str)]
 
 
@@ -199,9 +204,11 @@ def hide_key(data: dict[str, Any]) -> None:
             data[name] = SecretStr(data[name])
 
 
-def as_secret(key: SecretStr | None) -> Secret | None:
+def as_secret(key: Key) -> Secret | None:
     """Return a key as the core takes it."""
-    return Secret(key.get_secret_value()) if key is not None else None
+    if key is None:
+        return None
+    return Secret(key if isinstance(key, str) else key.get_secret_value())
 
 
 def as_config_error(kind: type[BaseModel], error: ValidationError) -> ConfigError:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pydantic import Field, PrivateAttr, SecretStr
+from pydantic import Field, PrivateAttr
 
 from volc_dashscope._config import argument_docs
-from volc_dashscope.integrations.construction import as_secret, describe_fields
+from volc_dashscope.integrations.construction import Key, as_secret, describe_fields
 from volc_dashscope.integrations.settings import ServiceFields
 from volc_dashscope.models.rerank import RerankModelInfo, RerankRoute
 from volc_dashscope.rerank import Reranker
@@ -16,7 +16,7 @@ class RerankFields(ServiceFields):
     """Every setting of `Reranker`, with the same names and defaults, and what a framework's class adds."""
 
     model: str = "qwen3-vl-rerank"
-    api_key: SecretStr | None = Field(default=None, exclude=True, repr=False)
+    api_key: Key = Field(default=None, exclude=True, repr=False)
     top_n: int | None = Field(default=None, description="Number of results to return. Default: all.")
     model_info: RerankModelInfo | None = None
     route: RerankRoute = "native"

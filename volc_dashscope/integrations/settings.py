@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar
 
-from pydantic import Field, PrivateAttr, SecretStr, SkipValidation
+from pydantic import Field, PrivateAttr, SkipValidation
 
 from volc_dashscope._http import AsyncHttpClient, HttpClient, Limiter, check_limiter, running_loop
 from volc_dashscope._request.row_cache import BatchCache
@@ -19,6 +19,7 @@ from volc_dashscope.errors import ConfigError, InputError
 from volc_dashscope.inputs import as_iterable
 from volc_dashscope.integrations.construction import (
     OPAQUE,
+    Key,
     MediaRoot,
     SettingsModel,
     as_secret,
@@ -137,7 +138,7 @@ class ClientFields(ServiceFields):
     def _connect(self) -> None:
         self._client = self._make_client()
 
-    def _model_and_key(self) -> tuple[str, SecretStr | None]:
+    def _model_and_key(self) -> tuple[str, Key]:
         raise NotImplementedError
 
     def _limiter(self) -> Limiter | None:
