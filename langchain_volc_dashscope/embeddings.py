@@ -152,7 +152,7 @@ class _MultimodalEmbeddings(MediaCalls, Embeddings):
             text_type: "query", "document", or None where all are alike; "auto" as `embed_documents` does.
         """
         role = self._role("document") if text_type == "auto" else text_type
-        calls = dense_calls(self._items(items), hybrid=self._hybrid)
+        calls = dense_calls(self._items(items), hybrid=self._asks_both)
         if len(calls) == 1:
             return calls[0].lists(self._client, role, progress=self.show_progress_bar)
         return dense_rows(calls, [call.partial_result(self._client, role) for call in calls])
@@ -162,7 +162,7 @@ class _MultimodalEmbeddings(MediaCalls, Embeddings):
     ) -> list[list[float]]:
         """As `embed_contents`, awaited."""
         role = self._role("document") if text_type == "auto" else text_type
-        calls = dense_calls(self._items(items), hybrid=self._hybrid)
+        calls = dense_calls(self._items(items), hybrid=self._asks_both)
         if len(calls) == 1:
             return await calls[0].alists(self._client.aio, role, progress=self.show_progress_bar)
         return dense_rows(calls, [await call.apartial_result(self._client.aio, role) for call in calls])
@@ -191,6 +191,11 @@ class _MultimodalEmbeddings(MediaCalls, Embeddings):
         except MediaTokenError as error:
             # Anybody can write such a text; it must not fail the other items of its call.
             return Refused(error).as_item()
+
+    @property
+    def _asks_both(self) -> bool:
+        # The model may have been changed to one without sparse vectors.
+        return self._hybrid and self._client.model_info.sparse
 
     def _role(self, of_method: TextType) -> TextType | None:
         return of_method if self.text_type == "auto" else self.text_type

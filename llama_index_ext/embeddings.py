@@ -133,7 +133,7 @@ class ClientEmbedding(EmbeddingFields, MediaCalls):
         self, items: Sequence[Item], *, text_type: TextType | None = "document", on_error: OnError = "raise"
     ) -> EmbeddingResult:
         """As `embed_items` for a caller that raises core's events itself."""
-        calls = dense_calls(items, hybrid=self._hybrid)
+        calls = dense_calls(items, hybrid=self._asks_both)
         if len(calls) == 1:
             return calls[0].run(self._client, text_type, on_error=on_error)
         results = [call.partial_result(self._client, text_type, on_error=on_error) for call in calls]
@@ -143,13 +143,18 @@ class ClientEmbedding(EmbeddingFields, MediaCalls):
         self, items: Sequence[Item], *, text_type: TextType | None = "document", on_error: OnError = "raise"
     ) -> EmbeddingResult:
         """As `embed_unannounced`, awaited."""
-        calls = dense_calls(items, hybrid=self._hybrid)
+        calls = dense_calls(items, hybrid=self._asks_both)
         if len(calls) == 1:
             return await calls[0].arun(self._client.aio, text_type, on_error=on_error)
         results = [
             await call.apartial_result(self._client.aio, text_type, on_error=on_error) for call in calls
         ]
         return joined(calls, results, on_error=on_error)
+
+    @property
+    def _asks_both(self) -> bool:
+        # The model may have been changed to one without sparse vectors.
+        return self._hybrid and self._client.model_info.sparse
 
     def _limiter(self) -> RateLimiterAdapter:
         self._rate_limit = RateLimiterAdapter(self.rate_limiter, self.limiter)

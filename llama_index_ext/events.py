@@ -163,7 +163,7 @@ class UsageCountingHandler(TokenCountingHandler):
     def _billed(self) -> int:
         with self._lock:
             total = self._embed_model.usage.total_tokens
-            # A setting changed later makes a new client, whose usage begins at 0.
+            # In a forked process the usage begins at 0.
             new = total - self._counted if total >= self._counted else total
             self._counted = total
             return new

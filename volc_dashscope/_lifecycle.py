@@ -163,6 +163,11 @@ class AsyncLifecycle:
         await self.close()
 
 
+def continue_usage(client: ServiceClient, former: ServiceClient) -> None:
+    """Add what a client is billed to the usage of the one that it replaces, whose calls may still run."""
+    client._usage_counter = former._usage_counter  # noqa: SLF001 - both are of this module's class
+
+
 def _remake(kind: type[C], *arguments: object) -> C:
     made = kind.__new__(kind)
     made._start(*arguments)  # noqa: SLF001 - an object of this class

@@ -13,7 +13,7 @@ import langchain_volc_dashscope as lc
 import llama_index_ext as li
 from langchain_volc_dashscope import DashScopeEmbeddings
 from llama_index_ext import DashScopeMultiModalEmbedding, MultiModalNodeEmbedder
-from volc_dashscope import ConfigError
+from volc_dashscope import ConfigError, InputError
 from volc_dashscope.emulator import Emulator
 
 INTEGRATIONS = {
@@ -209,3 +209,63 @@ def test_a_key_set_later_is_used_and_not_shown(package, inside):
 
     assert 1024 == len(getattr(made, ask)("text"))
     assert KEY not in f"{made!r} {vars(made)} {made.model_dump()}"
+
+
+def test_usage_counts_on_over_a_change(embed_model):
+    made, ask = embed_model
+    getattr(made, ask)("text")
+    before = made.usage
+
+    made.max_retries = 2
+    getattr(made, ask)("text")
+
+    assert (2, 2 * before.total_tokens) == (made.usage.requests, made.usage.total_tokens)
+
+
+def test_usage_of_a_reranker_counts_on_over_a_change(reranker):
+    made, sent = reranker
+    sent(made)
+
+    made.max_retries = 2
+    sent(made)
+
+    assert 2 == made.usage.requests
+
+
+def test_a_copy_with_an_update_counts_its_own_usage(embed_model):
+    made, ask = embed_model
+    getattr(made, ask)("text")
+
+    copied = made.model_copy(update={"max_retries": 2})
+    getattr(copied, ask)("text")
+
+    assert (1, 1) == (made.usage.requests, copied.usage.requests)
+
+
+HYBRID = {
+    "langchain": lambda made: made.qdrant_sparse().embed_documents,
+    "llama_index": lambda made: li.qdrant_sparse_fns(made)[0],
+}
+
+
+@pytest.mark.parametrize("package", INTEGRATIONS)
+def test_another_model_without_sparse_vectors_still_gives_dense_ones(package, inside):
+    """Only the hybrid store's second question is refused then."""
+    kind, ask = INTEGRATIONS[package]
+    made = kind(model="text-embedding-v4", **inside.settings("dashscope"))
+    ask_sparse = HYBRID[package](made)
+
+    field = "model" if package == "langchain" else "model_name"
+
+    setattr(made, field, "qwen3-vl-embedding")
+
+    assert 2560 == len(getattr(made, ask)("text"))
+    with pytest.raises(InputError, match="does not support sparse vectors"):
+        ask_sparse(["text"])
+    # And back: one request for both again.
+    setattr(made, field, "text-embedding-v4")
+    before = made.usage.requests
+    documents = "embed_documents" if package == "langchain" else "get_text_embedding_batch"
+    getattr(made, documents)(["a", "b"])
+    ask_sparse(["a", "b"])
+    assert 1 == made.usage.requests - before

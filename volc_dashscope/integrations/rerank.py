@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field, PrivateAttr
 
 from volc_dashscope._config import argument_docs
+from volc_dashscope._lifecycle import continue_usage
 from volc_dashscope.integrations.construction import Key, as_secret, describe_fields
 from volc_dashscope.integrations.settings import ServiceFields
 from volc_dashscope.models.rerank import RerankModelInfo, RerankRoute
@@ -25,7 +26,10 @@ class RerankFields(ServiceFields):
 
     def _connect(self) -> None:
         key = as_secret(self.api_key)
-        self._reranker = Reranker(self.model, api_key=key, **self._values(_RERANK_SETTINGS))
+        reranker = Reranker(self.model, api_key=key, **self._values(_RERANK_SETTINGS))
+        if self._connected:
+            continue_usage(reranker, self._reranker)
+        self._reranker = reranker
 
     @property
     def usage(self) -> Usage:

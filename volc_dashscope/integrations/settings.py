@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar
 from pydantic import Field, PrivateAttr, SkipValidation
 
 from volc_dashscope._http import AsyncHttpClient, HttpClient, Limiter, check_limiter, running_loop
+from volc_dashscope._lifecycle import continue_usage
 from volc_dashscope._request.row_cache import BatchCache
 from volc_dashscope.client import Client
 from volc_dashscope.errors import ConfigError, InputError
@@ -136,7 +137,10 @@ class ClientFields(ServiceFields):
         self._client.close()
 
     def _connect(self) -> None:
-        self._client = self._make_client()
+        client = self._make_client()
+        if self._connected:
+            continue_usage(client, self._client)
+        self._client = client
 
     def _model_and_key(self) -> tuple[str, Key]:
         raise NotImplementedError
