@@ -298,6 +298,17 @@ def test_a_limit_or_time_that_cannot_be_is_refused(settings):
         Emulator(**settings)
 
 
+@pytest.mark.parametrize("command", ["volc_dashscope.emulator", "volc_dashscope emulator"])
+def test_a_command_whose_output_cannot_be_written_says_so(command, tmp_path):
+    module, *first = command.split()
+    full = "import os; os.dup2(os.open('/dev/full', os.O_WRONLY), 1); "
+    program = f"{full}import runpy; runpy.run_module({module!r}, run_name='__main__', alter_sys=True)"
+    done = forked.start(program, *first, "--port", "0", folder=tmp_path, environ=os.environ)
+    _, said = done.communicate(timeout=60)
+
+    assert (1, "error: the output cannot be written: No space left on device\n") == (done.returncode, said)
+
+
 @pytest.mark.parametrize("options", [["--rpm", "0"], ["--tpm", "nan"], ["--rpm=-1"], ["--port", "70000"]])
 @pytest.mark.parametrize("command", ["volc_dashscope.emulator", "volc_dashscope emulator"])
 def test_a_command_with_a_wrong_number_says_so(command, options, tmp_path):

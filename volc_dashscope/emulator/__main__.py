@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import sys
 from collections.abc import Callable, Sequence
@@ -81,7 +82,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         emulator = started(arguments(argv))
     except PortError as error:
         sys.exit(str(error))
-    serve(emulator)
+    try:
+        serve(emulator)
+    except OSError as error:
+        # Python would write the rest at its end, and fail again.
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - open until the process ends
+        sys.exit(f"error: the output cannot be written: {error.strerror or error}")
 
 
 class PortError(Exception):
