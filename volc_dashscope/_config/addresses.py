@@ -37,12 +37,12 @@ _VENDOR_PATHS: dict[Provider, tuple[str, ...]] = {
     "dashscope": ("/api/v1", _OPENAI_PATH, "/compatible-api/v1"),
 }
 # Endings of full endpoint URLs, as the pages print them; the base URL is what comes before.
-_ENDPOINTS = re.compile(
+_ENDPOINTS = (
     r"(/services/.*|/embeddings(/multimodal)?|/(chat/)?completions|/responses|/models|/images/generations"
     r"|/files|/batches|/uploads|/tasks|/tokenization|/rerank|/reranks|/messages)\Z"
 )
-_PLACEHOLDER = re.compile(r"[<>{}]|\$\w|%\w+%(?![0-9A-Fa-f])|\.\.\.|…")
-_LABEL = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?", re.ASCII)
+_PLACEHOLDER = r"[<>{}]|\$\w|%\w+%(?![0-9A-Fa-f])|\.\.\.|…"
+_LABEL = r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 
 
 class Address(NamedTuple):
@@ -149,7 +149,7 @@ def find_workspace(
         named = first_of([WORKSPACE_VARIABLE[provider]], environ)
         setting, given = (f"workspace (from {named[0]})", named[1].strip()) if named else (setting, None)
     given = given.strip() if isinstance(given, str) else given
-    if given is not None and (not isinstance(given, str) or not _LABEL.fullmatch(given)):
+    if given is not None and (not isinstance(given, str) or not re.fullmatch(_LABEL, given)):
         raise ConfigError(
             f"{setting} must be letters, digits, '-' and '_' only, at most 63: it is part of a host"
         )
@@ -222,7 +222,7 @@ def _check_region(model_info: ModelInfo, region: str) -> None:
 
 def _split(url: str, setting: str) -> SplitResult:
     """Split a URL. Errors do not show it, because it may hold a key."""
-    if _PLACEHOLDER.search(url):
+    if re.search(_PLACEHOLDER, url):
         raise ConfigError(
             f"{setting} contains a placeholder or an unexpanded variable; replace it by its value"
         )
@@ -275,7 +275,7 @@ def _path(
     path = re.sub("/{2,}", "/", given).rstrip("/")
     if re.search(r"/\.{1,2}(/|\Z)|%2e|%2f|%5c", path, re.IGNORECASE):
         raise ConfigError(f"{setting} has '.' or '..' as a segment of its path")
-    base = _ENDPOINTS.sub("", path).rstrip("/")
+    base = re.sub(_ENDPOINTS, "", path).rstrip("/")
     usual = _usual_path(model_info, route)
     if owner is not None:
         if base and base not in _VENDOR_PATHS[owner]:

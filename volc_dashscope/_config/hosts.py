@@ -30,11 +30,12 @@ WORKSPACE_REGIONS = (
     "eu-central-1",
     "ap-northeast-1",
 )
-_WORKSPACE_HOST = re.compile(r"[a-z0-9_-]+\.([a-z0-9-]+)\.maas\.aliyuncs\.com")
+# Patterns are compiled at their first use, not by every import.
+_WORKSPACE_HOST = r"[a-z0-9_-]+\.([a-z0-9-]+)\.maas\.aliyuncs\.com"
 # Not whole domains: storage buckets and other customers' services have names below them too.
-_HOSTS: dict[Provider, re.Pattern[str]] = {
-    "ark": re.compile(r"ark(-[a-z0-9-]+)?\.[a-z0-9-]+\.(volces|bytepluses)\.com"),
-    "dashscope": re.compile(
+_HOSTS: dict[Provider, str] = {
+    "ark": r"ark(-[a-z0-9-]+)?\.[a-z0-9-]+\.(volces|bytepluses)\.com",
+    "dashscope": (
         r"([a-z0-9-]+\.)?dashscope(-[a-z0-9-]+)?\.aliyuncs\.com|[a-z0-9_-]+\.[a-z0-9-]+\.maas\.aliyuncs\.com"
     ),
 }
@@ -47,7 +48,7 @@ _PRIVATE = (
     IPv4Network("192.168.0.0/16"),
     IPv6Network("fc00::/7"),
 )
-_LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?", re.ASCII)
+_LABEL = r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?"
 _LONGEST_LABEL = 63  # RFC 1035, 2.3.4
 _LONGEST_NAME = 253
 
@@ -55,7 +56,7 @@ _LONGEST_NAME = 253
 def owner_of(host: str) -> Provider | None:
     """Return the service that a host belongs to, or None."""
     for provider, hosts in _HOSTS.items():
-        if hosts.fullmatch(host):
+        if re.fullmatch(hosts, host):
             return provider
     return None
 
@@ -71,7 +72,7 @@ def region_of(host: str) -> str | None:
         for region, name in hosts.items():
             if host == name:
                 return region
-    found = _WORKSPACE_HOST.fullmatch(host)
+    found = re.fullmatch(_WORKSPACE_HOST, host)
     return found[1] if found else None
 
 
@@ -124,7 +125,7 @@ def host_fault(host: str) -> str | None:
             return "its host has an empty label between two dots"
         if len(label) > _LONGEST_LABEL:
             return f"a label of its host has {len(label)} characters; at most {_LONGEST_LABEL} are allowed between dots"
-        if not _LABEL.fullmatch(label):
+        if not re.fullmatch(_LABEL, label):
             return "its host contains a character that is not allowed in host names"
     return None
 
