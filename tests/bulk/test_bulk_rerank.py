@@ -222,6 +222,15 @@ def test_failed_queries_are_a_source_again(tmp_path, emulator, reranker):
     ]
 
 
+def test_a_document_that_is_missing_in_a_list_is_missing_in_the_next_run_too(tmp_path, reranker):
+    source = write(tmp_path / "p.jsonl", [{"query": "a", "document": ["x", None]}])
+    first = rerank_file(source, tmp_path / "out.parquet", model=reranker())
+
+    again = rerank_file(first.failed_file, tmp_path / "again.parquet", model=reranker())
+
+    assert (1, 1) == (first.failed, again.failed)
+
+
 def test_a_row_that_cannot_be_read_parts_no_query(tmp_path, emulator, reranker):
     path = tmp_path / "p.jsonl"
     lines = [orjson.dumps(row) for row in pairs(2)]

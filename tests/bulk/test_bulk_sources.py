@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -330,6 +331,43 @@ def test_failed_rows_can_be_fed_back(inside, tmp_path):
     assert np.allclose(
         _expected(inside, [Fused("red", Image.from_path(tmp_path / "late.png"))], model=VL)[0],
         rows(tmp_path / "again.parquet")[0]["vector"],
+    )
+
+
+def test_a_part_that_json_cannot_hold_leaves_no_other_part_in_its_place(inside, tmp_path):
+    """The text alone would get the id of both, and a date would be a text."""
+    pixel = b"no picture"
+    days = [date(2026, 1, 2), date(2026, 1, 3)]
+    pq.write_table(pa.table({"text": ["red", "blue"], "image": [pixel, pixel]}), tmp_path / "a.parquet")
+    pq.write_table(pa.table({"text": days, "id": ["a", "b"]}), tmp_path / "b.parquet")
+    for name in ("a", "b"):
+        first = _embed(inside, tmp_path / f"{name}.parquet", tmp_path / f"{name}-out.parquet", model=VL)
+        assert (2, True) == (first.failed, first.failed_file is not None)
+        with pytest.raises(InputError, match="no column called text, image or video"):
+            _embed(inside, first.failed_file, tmp_path / f"{name}-again.parquet", model=VL)
+
+
+@pytest.mark.parametrize("kind", ["table", "folder"])
+def test_failed_rows_name_the_pictures_of_their_source(inside, tmp_path, kind):
+    """In the folder of the output, the same path may lead to another picture."""
+    home, other = tmp_path / "home", tmp_path / "other"
+    home.mkdir()
+    other.mkdir()
+    (home / "a.png").write_bytes(b"broken")
+    (other / "a.png").write_bytes(painted("blue"))
+    source = write_lines(home / "t.csv", ["image", "a.png"]) if kind == "table" else home
+    first = _embed(inside, source, other / "out.parquet", model=VL)
+    (home / "a.png").write_bytes(painted("red"))
+    assert first.failed_file is not None
+
+    refused = _embed(inside, first.failed_file, other / "refused.parquet", model=VL)
+    again = open_source(first.failed_file, media_root=home)
+    report = _embed(inside, again, other / "again.parquet", model=VL)
+
+    assert (1, 0) == (refused.failed, report.failed)
+    assert "is outside root" in errors(other / "refused.parquet")[0]
+    assert np.allclose(
+        _expected(inside, [Image.from_path(home / "a.png")], model=VL), vectors(other / "again.parquet")
     )
 
 

@@ -444,9 +444,24 @@ def test_a_few_numbers_prove_nothing(number: int, other: bool) -> None:
 def test_a_lower_half_that_is_a_number_itself_is_a_pair_of_bfloat16(
     noisy: int, widest: int, other: bool
 ) -> None:
-    lower = [100 << 7, (100 + widest) << 7] * 45
+    lower = [(exponent << 7) + place % 4 for place in range(45) for exponent in (100, 100 + widest)]
 
     assert other is is_other_layout(_bits([100] * 100, lower[:noisy]))
+
+
+@pytest.mark.parametrize(("patterns", "other"), [(1, False), (7, False), (8, True)])
+def test_a_row_of_few_numbers_that_are_repeated_is_float32(patterns: int, other: bool) -> None:
+    """Signs, constants and texts of one letter in the emulator: their lower halves are alike by chance."""
+    lower = [(100 << 7) + place % patterns for place in range(96)]
+
+    assert other is is_other_layout(_bits([100] * 96, lower))
+
+
+@pytest.mark.parametrize("text", ["a", "文", "本", "x"])
+@pytest.mark.parametrize("model", ["doubao-embedding-large-text-250515", "doubao-embedding-vision-250615"])
+def test_texts_of_one_letter_have_vectors_from_the_emulator(inside: Any, model: str, text: str) -> None:
+    with inside.client(model, max_retries=0) as client:
+        assert np.linalg.norm(client.embed([text]).vectors[0]) == pytest.approx(1.0, abs=1e-5)
 
 
 # Bad ones. Each is written into an otherwise good reply for three items.

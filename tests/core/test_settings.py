@@ -436,6 +436,8 @@ MISLEADING: dict[str, tuple[dict[str, Any], str]] = {
         {"extra_body": {"input": {"texts": ["b"]}}},
         "must not contain 'input': each call sets it; pass the items",
     ),
+    "another length": ({"extra_body": {"dimensions": 64}}, "it is a setting; pass it as dimensions"),
+    "another length inside": ({"extra_body": {"parameters": {"dimension": 64}}}, "pass it as dimensions"),
     "a word for False": ({"normalize": "no"}, "normalize must be True or False, got 'no'"),
     "a number for False": ({"truncate": 0}, "truncate must be True or False, got 0"),
     "None for False": ({"upload": None}, "upload must be True or False, got None"),

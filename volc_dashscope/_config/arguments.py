@@ -187,6 +187,12 @@ def check_body(extra: object) -> None:
     for name, way_out in _OF_CALLS.items():
         if name in extra:
             raise ConfigError(f"extra_body must not contain {name!r}: each call sets it; {way_out}")
+    # Vectors of another length than a client waits for are refused, after they are paid for.
+    inner = extra.get("parameters")
+    named = [*extra, *(inner if isinstance(inner, Mapping) else ())]
+    length = next((name for name in ("dimension", "dimensions") if name in named), None)
+    if length is not None:
+        raise ConfigError(f"extra_body must not contain {length!r}: it is a setting; pass it as dimensions")
     try:
         # orjson, which writes the request, has null for NaN and infinity.
         json.dumps(dict(extra), allow_nan=False, default=str)

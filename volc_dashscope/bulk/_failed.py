@@ -40,15 +40,15 @@ def _lines(source: Source, failed: Iterator[tuple[int, str]]) -> Iterator[bytes]
         if next_failure is None:
             return
         if record.row == next_failure[0]:
-            yield _line(record, next_failure[1])
+            yield _line(record, source.root, next_failure[1])
             next_failure = next(failed, None)
 
 
-def _line(record: Record, error: str) -> bytes:
+def _line(record: Record, root: Path, error: str) -> bytes:
     line: dict[str, Any] = {"id": record.id}
-    for kind, value in shown(record):
+    for kind, value in shown(record.cells, root):
         count = 2
-        name = kind
+        name: str = kind
         while name in line:
             name, count = f"{kind}_{count}", count + 1
         line[name] = value

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -152,11 +152,31 @@ def item_of(record: Record, root: Path) -> Item:
     return Fused(*parts)
 
 
-def shown(record: Record) -> Iterator[tuple[str, object]]:
-    """Yield the kind and content of each part for JSON; bytes are left out."""
-    for kind, value in record.cells:
-        if not is_bytes(value):
-            yield kind, value if isinstance(value, str | int | float | list | dict) else str(value)
+def shown(cells: Iterable[tuple[Kind, object]], root: Path) -> list[tuple[Kind, object]]:
+    """
+    Return kind and content of each part for a line of JSON that can be a source; none if JSON cannot hold one of them.
+
+    Without its picture, a text would be embedded alone in a run over the failed rows, under the id of both. The line
+    is in another folder than the source, so that paths are absolute.
+    """
+    found = [(kind, _shown_cell(kind, value, root)) for kind, value in cells]
+    return found if all(value is not None for _, value in found) else []
+
+
+def shown_list(cells: Iterable[tuple[Kind, object]], root: Path) -> list[tuple[Kind, object]]:
+    """As `shown`, with null for what JSON cannot hold: a list keeps its length, and null is no item."""
+    return [(kind, _shown_cell(kind, value, root)) for kind, value in cells]
+
+
+def _shown_cell(kind: Kind, value: object, root: Path) -> object:
+    """Return a cell as JSON has it; None for bytes, a date or another value of Parquet, which are no text."""
+    if not isinstance(value, str | int | float | list | dict) or _bytes(value) is not None:
+        return None
+    path = value.get("path") if isinstance(value, dict) else value
+    if kind != "text" and isinstance(path, str) and not is_url(path):
+        with suppress(InputError):
+            return os.path.join(root.absolute(), local_path(path))
+    return value
 
 
 def item_of_cell(cell: tuple[Kind, object], root: Path) -> Part:
@@ -200,11 +220,6 @@ def with_whole_id(values: dict[str, object], column: str, line: str) -> dict[str
         with suppress(ValueError):  # more digits than Python converts
             values[column] = json.loads(line)[column]
     return values
-
-
-def is_bytes(value: object) -> bool:
-    """Return whether a cell holds bytes, which JSON cannot hold."""
-    return _bytes(value) is not None
 
 
 def _bytes(value: object) -> bytes | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any
 
@@ -17,7 +17,7 @@ from volc_dashscope._paths import checked_path
 from volc_dashscope.bulk._failed import error_line
 from volc_dashscope.bulk._pairs import Cell, PairColumns, PairRecord, PairSource, QueryRecord
 from volc_dashscope.bulk._partial import PartialOutput, RowFormat
-from volc_dashscope.bulk._records import is_bytes
+from volc_dashscope.bulk._records import Kind, Record, shown, shown_list
 from volc_dashscope.bulk._report import ProgressCallback, Report
 from volc_dashscope.bulk._scores import ScoreArray, ScoreRows, failed_queries
 from volc_dashscope.bulk._sources import Source, open_source
@@ -150,25 +150,22 @@ class _Reranking:
                 done = number
                 errors = {each: error for each, error in errors.items() if each >= number}
             if number in errors:
-                yield _line(record, self._pairs.source.columns, errors[number])
+                yield _line(record, self._pairs.source, errors[number])
 
 
-def _line(record: Any, columns: Any, error: str) -> bytes:
+def _line(record: Record, source: Source, error: str) -> bytes:
     line: dict[str, Any] = {"id": record.id}
-    if isinstance(record, PairRecord):
-        line |= _shown(columns.queries, [record.query] if record.query is not None else [], listed=False)
-        line |= _shown(columns.documents, record.cells, listed=record.listed)
+    if isinstance(record, PairRecord) and isinstance(source.columns, PairColumns):
+        if record.query is not None:
+            line |= _named(source.columns.queries, shown([record.query], source.root), listed=False)
+        cells = (shown_list if record.listed else shown)(record.cells, source.root)
+        line |= _named(source.columns.documents, cells, listed=record.listed)
     return error_line(line, record.row, error)
 
 
-def _shown(columns: Iterable[tuple[str, str]], cells: Iterable[Cell], *, listed: bool) -> dict[str, Any]:
-    """Return cells by column name for JSON; bytes are left out."""
-    values = [
-        (kind, value if isinstance(value, str | int | float | list | dict) else str(value))
-        for kind, value in cells
-        if not is_bytes(value)
-    ]
-    if not values:
+def _named(columns: Iterable[tuple[Kind, str]], cells: Sequence[Cell], *, listed: bool) -> dict[str, Any]:
+    """Return cells under the name of their column."""
+    if not cells:
         return {}
-    name = next(name for kind, name in columns if kind == values[0][0])
-    return {name: [value for _, value in values] if listed else values[0][1]}
+    name = next(name for kind, name in columns if kind == cells[0][0])
+    return {name: [value for _, value in cells] if listed else cells[0][1]}

@@ -37,6 +37,9 @@ _SAMPLE = 256
 # Powers of two between the 5 % smallest and the 5 % largest components. A normal distribution has 5, a pair of float16
 # 40, a big-endian float32 200.
 _WIDEST = 20
+# Rows of two or three numbers that are only repeated (signs, constants, short texts in the emulator) have as many
+# patterns in their lower halves, and these lie close together by chance. 32 pairs of bfloat16 have some twenty.
+_PATTERNS = 8
 
 
 class Malformed(Exception):
@@ -312,7 +315,9 @@ def is_other_layout(row: NDArray[np.float32]) -> bool:
         return True
     lower = (bits & 0x7FFF).astype(np.uint16)
     lower = lower[lower != 0]
-    return len(lower) >= 0.9 * len(bits) and _spread(lower, 7) <= _WIDEST
+    if len(lower) < 0.9 * len(bits) or _spread(lower, 7) > _WIDEST:
+        return False
+    return len(np.unique(lower)) >= _PATTERNS
 
 
 def _spread(bits: NDArray[np.uint32] | NDArray[np.uint16], mantissa: int) -> int:
