@@ -24,7 +24,13 @@ from volc_dashscope import (
 )
 from volc_dashscope._config import find_model_info
 from volc_dashscope._request.items import Refused
-from volc_dashscope._request.validation import check_call, check_item, check_items, check_settings
+from volc_dashscope._request.validation import (
+    check_call,
+    check_item,
+    check_items,
+    check_settings,
+    most_characters,
+)
 from volc_dashscope._types import RequestSpec
 from volc_dashscope.models import TEXT
 
@@ -337,6 +343,19 @@ def test_the_length_of_a_text_is_counted_in_bytes() -> None:
 
     with pytest.raises(InputError, match=r"text of 9 bytes; text-embedding-v4 accepts at most 6"):
         check_item("天" * 3, spec_of(row))
+
+
+@pytest.mark.parametrize(
+    ("max_text_bytes", "max_tokens", "most"),
+    [(None, None, 16 * MIB), (None, 100, 100), (6, None, 6), (6, 100, 6), (100, 6, 6)],
+)
+def test_a_plain_text_of_so_many_characters_fits(
+    max_text_bytes: int | None, max_tokens: int | None, most: int
+) -> None:
+    row = replace(row_named("text-embedding-v4"), max_text_bytes=max_text_bytes, max_tokens=max_tokens)
+
+    assert most == most_characters(spec_of(row))
+    assert _taken("a" * most, spec_of(row))
 
 
 # What a request holds, to the byte.
