@@ -98,6 +98,21 @@ WRONG: dict[str, tuple[tuple[str, ...], str]] = {
     "unknown model": (("embed", "t.txt", "-m", "none", "-o", "o.parquet"), "not in the table"),
     "dimension": (("embed", "t.txt", "-m", TEXT, "-d", "3", "-o", "o.parquet"), "--dimensions 3"),
     "Ark has no jobs": (("embed", "t.txt", "-m", ARK, "-o", "o.parquet", "--route", "batch"), "dashscope"),
+    "jobs use no cache": (
+        ("embed", "t.txt", "-m", TEXT, "-o", "o.parquet", "--route", "batch", "--cache", "c.db"),
+        "leave out --cache",
+    ),
+    "more rows of a group than memory": (
+        ("embed", "t.txt", "-m", TEXT, "-o", "o.parquet", "--group-rows", "99999999999999999999"),
+        "group_rows must be at most 1,000,000",
+    ),
+    "a source that is not set": (("embed", "", "-m", VL, "-o", "o.parquet"), "the path is empty"),
+    "a folder that is not set": (("search", "", "red", "-m", VL), "the path is empty"),
+    "an output that is not set": (("embed", "t.txt", "-m", TEXT, "-o", ""), "the path is empty"),
+    "a root that is not set": (
+        ("embed", "t.txt", "-m", VL, "-o", "o.parquet", "--media-root", ""),
+        "the path is empty",
+    ),
     "prune what": (("cache", "prune", "t.txt"), "--older-than"),
     "no cache": (("cache", "stats", "t.txt"), "cannot be used"),
     "age": (("cache", "prune", "t.txt", "--older-than", "x"), "is not an age"),

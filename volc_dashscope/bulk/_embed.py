@@ -9,7 +9,6 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from volc_dashscope._config import check_patience
 from volc_dashscope._paths import checked_path
 from volc_dashscope._request.validation import check_call
 from volc_dashscope._types import TextType
@@ -22,7 +21,7 @@ from volc_dashscope.bulk._records import Record, item_of
 from volc_dashscope.bulk._report import ProgressCallback, Report
 from volc_dashscope.bulk._sources import Source, open_source
 from volc_dashscope.bulk._vectors import VectorRows, facts_of
-from volc_dashscope.bulk._work import Take, Work, worded
+from volc_dashscope.bulk._work import Take, Work, check_group_rows, worded
 from volc_dashscope.client import Client
 from volc_dashscope.errors import EmbeddingError
 from volc_dashscope.inputs import Item
@@ -56,7 +55,7 @@ def embed_file(
             Rows do not wait for it: where it is slower than the rows, it is not called for each of them.
         stop: Set it to finish the requests in flight, save and return.
         restart: Delete the partial output, or replace the finished one, instead of continuing.
-        group_rows: Rows of a Parquet row group; None for about 16 MB.
+        group_rows: Rows of a Parquet row group, at most a million; None for about 16 MB.
 
     Raises:
         ConfigError: The output was started with other settings, or the model does not have a setting.
@@ -65,7 +64,7 @@ def embed_file(
     """
     if not isinstance(source, Source):
         source = open_source(source)
-    check_patience({} if group_rows is None else {"group_rows": group_rows}, {})
+    check_group_rows(group_rows)
     with nullcontext(model) if isinstance(model, Client) else Client(model) as client:
         task = _Embedding(source, client, text_type)
         return Work(source, checked_path(output, "output"), task, watch, stop).run(

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import orjson
 
-from volc_dashscope._config import check_patience
 from volc_dashscope._paths import checked_path
 from volc_dashscope.bulk._failed import error_line
 from volc_dashscope.bulk._pairs import Cell, PairColumns, PairRecord, PairSource, QueryRecord
@@ -21,7 +20,7 @@ from volc_dashscope.bulk._records import Kind, Record, shown, shown_list
 from volc_dashscope.bulk._report import ProgressCallback, Report
 from volc_dashscope.bulk._scores import ScoreArray, ScoreRows, failed_queries
 from volc_dashscope.bulk._sources import Source, open_source
-from volc_dashscope.bulk._work import Take, Work
+from volc_dashscope.bulk._work import Take, Work, check_group_rows
 from volc_dashscope.errors import ConfigError, EmbeddingError, InputError
 from volc_dashscope.inputs import Item
 from volc_dashscope.rerank import Reranker
@@ -59,7 +58,7 @@ def rerank_file(
         model: A model's name, with key and URL from the environment; or a reranker with settings of your own.
         top_n: How many of the best get a score and a rank; None for all.
         watch, stop, restart: As for `embed_file`; what it counts are queries.
-        group_rows: Queries of a Parquet row group; None for 256.
+        group_rows: Queries of a Parquet row group, at most a million; None for 256.
 
     Raises:
         ConfigError: The output was started with other settings, or the model does not have a setting.
@@ -70,7 +69,7 @@ def rerank_file(
         source = open_source(source, columns=PairColumns())
     if not isinstance(source.columns, PairColumns):
         raise ConfigError("a source of pairs is opened with columns=PairColumns(...)")
-    check_patience({} if group_rows is None else {"group_rows": group_rows}, {})
+    check_group_rows(group_rows)
     with nullcontext(model) if isinstance(model, Reranker) else Reranker(model) as reranker:
         reranker.rerank("", [], top_n=top_n)  # Refuses settings that the model does not have; sends nothing.
         pairs = PairSource(source, reranker.model_info.max_documents)

@@ -10,6 +10,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
+from volc_dashscope._config import check_patience
 from volc_dashscope.bulk._identity import Records
 from volc_dashscope.bulk._output import begin, complete, report_of
 from volc_dashscope.bulk._parquet import arrow
@@ -23,6 +24,8 @@ from volc_dashscope.results import Usage
 _OUTAGE = 20
 # Most replies that the user's function is still to be called for: more than a second's, in about a megabyte.
 _MOST_UNTOLD = 8_192
+# A group is in memory while it fills: of 1,024 numbers a row, 4 GB.
+_MOST_GROUP_ROWS = 1_000_000
 Take: TypeAlias = Callable[[Sequence[int], Outcomes | EmbeddingError], None]
 
 
@@ -230,6 +233,19 @@ class _Finished(NamedTuple):
     rows: int
     are_errors: bool
     usage: Usage
+
+
+def check_group_rows(rows: int | None) -> None:
+    """
+    Refuse a number of rows of a group that does not fit into memory, before a request is paid for.
+
+    Raises:
+        ConfigError: It is no whole number from 1 to a million.
+    """
+    if rows is not None:
+        check_patience({"group_rows": rows}, {})
+        if rows > _MOST_GROUP_ROWS:
+            raise ConfigError(f"group_rows must be at most {_MOST_GROUP_ROWS:,}, got {rows:,}")
 
 
 def check_callbacks(watch: object, stop: object = None) -> None:

@@ -13,10 +13,11 @@ from volc_dashscope._types import counted
 from volc_dashscope.cache import SQLiteCache
 from volc_dashscope.cli._options import json_option
 from volc_dashscope.cli._output import duration, errors_reported, megabytes, note, say_json
+from volc_dashscope.cli._paths import PathArgument
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _BYTES = {"": 1, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
-_PLACE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_PLACE = PathArgument(exists=True, dir_okay=False)
 
 
 def _age(context: click.Context, option: click.Parameter, value: str | None) -> float | None:

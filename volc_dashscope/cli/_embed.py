@@ -15,6 +15,7 @@ from volc_dashscope.cli._estimate import tell_preview
 from volc_dashscope.cli._job import how_to_resume, stopped_by_signals, tell_report
 from volc_dashscope.cli._options import EmbedOptions, options
 from volc_dashscope.cli._output import ExitCode, errors_reported, leave, note, scanning
+from volc_dashscope.cli._paths import PathArgument
 from volc_dashscope.client import Client
 from volc_dashscope.errors import ConfigError
 from volc_dashscope.jobs import BatchJobs, FileJobs
@@ -22,7 +23,7 @@ from volc_dashscope.models import ModelInfo
 
 
 @click.command()
-@click.argument("source", type=click.Path(path_type=Path))
+@click.argument("source", type=PathArgument())
 @options
 def embed(dry_run: bool, **options: Any) -> None:
     """
@@ -83,6 +84,10 @@ def _client(given: EmbedOptions, cache: SQLiteCache | None) -> Client:
 def _by_jobs(source: Source, given: EmbedOptions, stack: ExitStack) -> Report:
     if given.provider not in (None, "dashscope"):
         raise ConfigError(f"{given.provider} has no embedding jobs; leave out --route")
+    if given.cache is not None:
+        raise ConfigError(
+            "jobs at the service do not use a cache, and would bill the rows in it; leave out --cache"
+        )
     kind: type[BatchJobs] | type[FileJobs] = FileJobs if given.by_file_jobs else BatchJobs
     jobs = kind.from_settings(given.settings())
     stack.callback(jobs.close)

@@ -11,10 +11,11 @@ from volc_dashscope.bulk import Preview, preview
 from volc_dashscope.bulk._report import amount
 from volc_dashscope.cli._options import SourceOptions, priced_options
 from volc_dashscope.cli._output import duration, errors_reported, note, say_json, scanning
+from volc_dashscope.cli._paths import PathArgument
 
 
 @click.command()
-@click.argument("source", type=click.Path(path_type=Path))
+@click.argument("source", type=PathArgument())
 @priced_options
 def estimate(**options: Any) -> None:
     """

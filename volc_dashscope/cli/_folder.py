@@ -18,6 +18,7 @@ from volc_dashscope.bulk._report import amount
 from volc_dashscope.cache import SQLiteCache
 from volc_dashscope.cli._options import MODEL_NAME, client_options, options_as_settings
 from volc_dashscope.cli._output import ExitCode, leave, note, note_reasons, scanning
+from volc_dashscope.cli._paths import PathArgument
 from volc_dashscope.client import Client
 from volc_dashscope.errors import ConfigError
 from volc_dashscope.models import Provider
@@ -60,7 +61,7 @@ def folder_options(command: Callable[..., None]) -> Callable[..., None]:
         click.option("--refresh", is_flag=True, help="Retry files that failed before."),
         click.option(
             "--store",
-            type=click.Path(path_type=Path, file_okay=False),
+            type=PathArgument(file_okay=False),
             help="Folder for the vectors. Default: FOLDER/.volc-dashscope.",
         ),
         click.option(

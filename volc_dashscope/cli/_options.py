@@ -13,6 +13,7 @@ from click.shell_completion import CompletionItem
 from volc_dashscope.bulk import Columns, PairColumns, ScanCallback, Source, open_source
 from volc_dashscope.bulk._sources import FORMATS, Format
 from volc_dashscope.cli._output import note, summary
+from volc_dashscope.cli._paths import PathArgument
 from volc_dashscope.models import ModelInfo, Provider, get_model_info, list_models
 from volc_dashscope.models.rerank import list_rerank_models
 from volc_dashscope.settings import ClientSettings
@@ -173,7 +174,7 @@ def options_as_settings(options: object, model: str) -> ClientSettings:
     return ClientSettings(model, **{name: value for name, value in given.items() if value is not None})
 
 
-_PATH = click.Path(path_type=Path)
+_PATH = PathArgument()
 _FLAG: dict[str, Any] = {"is_flag": True}
 _TABLE: list[tuple[tuple[str, ...], dict[str, Any]]] = [
     (

@@ -23,6 +23,7 @@ from volc_dashscope.cli._estimate import tell_counted
 from volc_dashscope.cli._job import how_to_resume, stopped_by_signals, tell_report
 from volc_dashscope.cli._options import InputOptions, OutputOptions, rerank_options
 from volc_dashscope.cli._output import ExitCode, errors_reported, leave, note
+from volc_dashscope.cli._paths import PathArgument
 from volc_dashscope.models.rerank import RerankRoute
 from volc_dashscope.rerank import Reranker
 
@@ -72,7 +73,7 @@ class RerankOptions(InputOptions, OutputOptions):
 
 
 @click.command()
-@click.argument("pairs", type=click.Path(path_type=Path))
+@click.argument("pairs", type=PathArgument())
 @rerank_options
 def rerank(**options: Any) -> None:
     """

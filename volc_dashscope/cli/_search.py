@@ -12,6 +12,7 @@ import click
 from volc_dashscope.cli._folder import FolderOptions, folder_options, opened
 from volc_dashscope.cli._options import PICTURE_RERANK_MODEL_NAME
 from volc_dashscope.cli._output import errors_reported, media_count, note, say_json
+from volc_dashscope.cli._paths import PathArgument
 from volc_dashscope.cli._picture_reranker import rerank_summary, reranking, vector_fields, vector_rank_of
 from volc_dashscope.client import Client
 from volc_dashscope.errors import ConfigError
@@ -36,12 +37,12 @@ class _Question:
 
 
 @click.command()
-@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("folder", type=PathArgument(exists=True, file_okay=False))
 @click.argument("texts", metavar="[TEXT]...", nargs=-1)
 @click.option(
     "--image",
     "picture",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=PathArgument(exists=True, dir_okay=False),
     help="Search by this image.",
 )
 @click.option(
@@ -58,9 +59,7 @@ class _Question:
     type=PICTURE_RERANK_MODEL_NAME,
     help="Rerank the nearest images with this model, such as qwen3-vl-rerank.",
 )
-@click.option(
-    "--html", type=click.Path(path_type=Path, dir_okay=False), help="Also write the results as an HTML page."
-)
+@click.option("--html", type=PathArgument(dir_okay=False), help="Also write the results as an HTML page.")
 @folder_options
 def search(
     folder: Path,

@@ -11,6 +11,7 @@ import click
 from volc_dashscope.cli._folder import FolderOptions, folder_options, opened
 from volc_dashscope.cli._options import PICTURE_RERANK_MODEL_NAME
 from volc_dashscope.cli._output import errors_reported, media_count, note, say_json
+from volc_dashscope.cli._paths import PathArgument
 from volc_dashscope.cli._picture_reranker import reranking
 from volc_dashscope.errors import ConfigError
 
@@ -18,7 +19,7 @@ _HOST = "127.0.0.1"
 
 
 @click.command()
-@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("folder", type=PathArgument(exists=True, file_okay=False))
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=8766, show_default=True, help="Port; 0 picks a free one."
 )
