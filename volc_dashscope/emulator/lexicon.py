@@ -421,13 +421,13 @@ class Thing:
 @dataclass(frozen=True, slots=True)
 class Reading:
     """
-    What a text says about looks, in first words of the tables.
+    What a text says of colours and things, in first words of the tables.
 
     Attributes:
         colours: Colours that belong to no thing.
         unwanted: Colours the text rules out.
         things: Each thing with the colours said of it.
-        coverage: Share of the text's words that name a look.
+        coverage: Share of the text's words that name a colour or a thing.
     """
 
     colours: tuple[str, ...]
@@ -459,10 +459,10 @@ def outlines() -> dict[str, tuple[str, ...]]:
 
 @lru_cache(maxsize=1)
 def things() -> dict[str, Thing]:
-    """Return the look of each thing by its first word."""
+    """Return the colours and outline of each thing by its first word."""
     found = {}
-    for words, look, outline, group in _rows(THINGS):
-        bands = (_names(band.replace(",", " ").replace("-", "")) for band in look.split("/"))
+    for words, colours, outline, group in _rows(THINGS):
+        bands = (_names(band.replace(",", " ").replace("-", "")) for band in colours.split("/"))
         found[_names(words)[0]] = Thing(tuple(tuple(band) for band in bands), outline, group)
     return found
 

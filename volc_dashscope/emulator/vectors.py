@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from volc_dashscope.emulator import lexicon, visual_features, word_features
 from volc_dashscope.emulator.shapes import Row, unit, units
-from volc_dashscope.emulator.visual_features import Look
+from volc_dashscope.emulator.visual_features import VisualFeatures
 from volc_dashscope.emulator.word_features import COMMON, FEATURES, digest
 
 
@@ -122,16 +122,16 @@ def _wording(parts: Sequence[Part]) -> str:
     return "\n".join(texts)
 
 
-def _merge(pictures: list[Look], said: Look) -> Look:
-    """Merge the looks of images and texts. Colours named in a text replace those of an image; its outline stays."""
+def _merge(pictures: list[VisualFeatures], said: VisualFeatures) -> VisualFeatures:
+    """Merge what images and texts look like. Colours named in a text replace those of an image; its outline stays."""
     if not pictures:
         return said
     colour, layout, shape = (
-        np.mean([getattr(look, name) for look in pictures], axis=0, dtype=np.float32)
+        np.mean([getattr(features, name) for features in pictures], axis=0, dtype=np.float32)
         for name in ("colour", "layout", "shape")
     )
     kept, moved = (np.float32(0.15), np.float32(0.3)) if said.stated else (np.float32(1), np.float32(1))
-    return Look(
+    return VisualFeatures(
         unit(kept * colour + (np.float32(1) if said.stated else np.float32(0.3)) * said.colour),
         moved * layout + np.float32(0.5) * said.layout,
         shape + np.float32(0.35) * said.shape,
@@ -168,8 +168,8 @@ def _fill(row: Row, parts: Sequence[Part], text: str, words: Row) -> None:
         return
     visual = FEATURES + len(_concepts())
     row[FEATURES:visual] = np.float32(0.7) * seen * _named(reading)
-    look = _merge(pictures, visual_features.described(reading))
-    np.concatenate([look.colour, look.layout, look.shape], out=row[visual:])
+    features = _merge(pictures, visual_features.described(reading))
+    np.concatenate([features.colour, features.layout, features.shape], out=row[visual:])
     row[visual:] *= np.float32(1) if pictures else seen
 
 
@@ -226,16 +226,16 @@ def vectors(
     """
     start = _start(role, instruction)
     exact: NDArray[np.float32] = np.rint(_features(items, start) * np.float32(4096)) / np.float32(4096)
-    # The features of looks, two thirds of a row, are zero for most texts.
+    # The visual features, two thirds of a row, are zero for most texts.
     worded, features = len(start) + FEATURES, exact.shape[1]
-    looks = np.flatnonzero(exact[:, worded:].any(axis=1))
+    visual = np.flatnonzero(exact[:, worded:].any(axis=1))
     blocks = []
     for at in range(0, dimension, _BLOCK):
         width = min(_BLOCK, dimension - at)
         matrix = partial(_floats, model, at // _BLOCK, features, width=width)
         sums = _products(matrix((0, worded)), exact[:, :worded].T)
-        if len(looks):
-            sums[:, looks] += _products(matrix((worded, features)), exact[looks, worded:].T)
+        if len(visual):
+            sums[:, visual] += _products(matrix((worded, features)), exact[visual, worded:].T)
         blocks.append(sums[:width].T)
     jitter = [digest(*(getattr(part, part.__slots__[0]) for part in parts)) % 1024 / 1024 for parts in items]
     lengths = np.array([0.4 + 0.18 * share for share in jitter], np.float32)

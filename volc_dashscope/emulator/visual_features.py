@@ -1,7 +1,7 @@
 """
-What a picture or a text looks like, as numbers: colours, their layout from top to bottom, and an outline.
+Visual features of a picture or a text: colours, their layout from top to bottom, and an outline.
 
-Pictures are measured from decoded pixels; texts get the looks of the colours and things they name (`lexicon.py`).
+Pictures are measured from decoded pixels; texts get those of the colours and things they name (`lexicon.py`).
 Both end in the same features, so that they can be compared.
 """
 
@@ -28,12 +28,12 @@ _FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "DIB", "TIFF", "ICO", "ICNS", "
 # What Pillow's decoders raise on damaged files.
 _DAMAGED = (OSError, ValueError, TypeError, SyntaxError, ArithmeticError, LookupError, EOFError, MemoryError)
 _BROKEN = (RuntimeError, struct.error, zlib.error)
-MOST_KNOWN = 128  # looks of pictures that are kept, 3 KB each; one picture is often sent again
-_KNOWN: dict[bytes, Look] = {}
+MOST_KNOWN = 128  # pictures whose features are kept, 3 KB each; one picture is often sent again
+_KNOWN: dict[bytes, VisualFeatures] = {}
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class VisualFeatures:
     """
     The visual features of an item; an array is zero if nothing is known.
 
@@ -175,24 +175,24 @@ def _foreground(lab: Row, ground: Row) -> Mask:
     return np.asarray(around >= 4, np.bool_)
 
 
-def picture(data: bytes) -> Look:
+def picture(data: bytes) -> VisualFeatures:
     """
-    Return the look of an encoded picture; not to be changed in place.
+    Return the visual features of an encoded picture; not to be changed in place.
 
     Raises:
         ValueError: The picture cannot be decoded.
     """
     key = blake2b(data, digest_size=16).digest()
-    look = _KNOWN.get(key)
-    if look is None:
-        look = _measured(data)
+    features = _KNOWN.get(key)
+    if features is None:
+        features = _measured(data)
         if len(_KNOWN) >= MOST_KNOWN:
             _KNOWN.clear()
-        _KNOWN[key] = look
-    return look
+        _KNOWN[key] = features
+    return features
 
 
-def _measured(data: bytes) -> Look:
+def _measured(data: bytes) -> VisualFeatures:
     rgb = _pixels(data)
     cells, lab = _cell(rgb), _lab(rgb)
     ground = _ground(lab)
@@ -212,25 +212,25 @@ def _measured(data: bytes) -> Look:
     bands = np.concatenate([_tally(band) for band in np.array_split(cells, 3)]) / np.float32(3**0.5)
     weight = np.float32(0.35 + 0.5 * max(scene, 1 - clear))
     shape = resemble(piece) if piece.any() else np.zeros(sizes()[2], np.float32)
-    return Look(
+    return VisualFeatures(
         unit(np.float32(clear) * front + np.float32(behind) * back),
         np.append(weight * bands, np.float32(0.6 * scene)),
         np.float32(clear * (1 - 0.4 * scene)) * shape,
     )
 
 
-def described(reading: lexicon.Reading) -> Look:
-    """Return the look of what a text names; its arrays are shared, and not to be changed in place."""
-    return _look(reading.colours, reading.unwanted, reading.things)
+def described(reading: lexicon.Reading) -> VisualFeatures:
+    """Return the visual features of what a text names; its arrays are shared, and not to be changed in place."""
+    return _from_words(reading.colours, reading.unwanted, reading.things)
 
 
 @lru_cache(maxsize=1024)  # of 2 kB each
-def _look(
+def _from_words(
     colours: tuple[str, ...], unwanted: tuple[str, ...], things: tuple[tuple[str, tuple[str, ...]], ...]
-) -> Look:
+) -> VisualFeatures:
     colour, layout, shape = (np.zeros(size, np.float32) for size in sizes())
     if not (colours or unwanted or things):
-        return Look(colour, layout, shape)
+        return VisualFeatures(colour, layout, shape)
     stated = bool(colours) or any(own for _, own in things)
     for name, own in things:
         thing = lexicon.things()[name]
@@ -250,7 +250,7 @@ def _look(
     colour -= np.float32(0.6) * _blend(unwanted)
     # A scene is known by where its colours are, more than by which.
     scene = bool(things) and all(len(lexicon.things()[name].colours) == 3 for name, _ in things)
-    return Look(
+    return VisualFeatures(
         np.float32(0.55 if scene else 1) * unit(colour),
         np.float32(0.9) * unit(layout),
         unit(shape),

@@ -75,11 +75,11 @@ def _principal(vectors: FloatArray) -> FloatArray:
     """Return the first principal components of each row, at least two."""
     sample = np.asarray(vectors[:: -(-len(vectors) // _FITTED)], dtype=np.float64)
     centre = sample.mean(axis=0)
-    away = sample - centre
+    centred = sample - centre
     # Of few rows with many columns, the small matrix of products has the same axes.
-    squares, mixes = np.linalg.eigh(away @ away.T)
+    squares, weights = np.linalg.eigh(centred @ centred.T)
     chosen = [place for place in np.argsort(-squares)[:_AXES] if squares[place] > 1e-9 * squares[-1]]
-    directions = mixes[:, chosen].T @ away / np.sqrt(squares[chosen])[:, None]
+    directions = weights[:, chosen].T @ centred / np.sqrt(squares[chosen])[:, None]
     # A direction and its opposite are equally right; this picks one.
     largest = np.take_along_axis(directions, np.abs(directions).argmax(axis=1)[:, None], axis=1)
     directions = np.where(largest < 0, -directions, directions).astype(np.float32)
