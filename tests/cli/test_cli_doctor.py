@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 import socket
+import ssl
 import threading
 import tomllib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 from canary import KEY
-from cli_runs import Run, ended, started
+from cli_runs import Run, ended, run, started
 
 from volc_dashscope.cli._checks import CORE, EXTRAS, Package
 
@@ -170,6 +172,73 @@ def test_a_proxy_is_used_and_shown_without_its_password(cli, monkeypatch):
     assert ("ok", f"http://{place}, from HTTPS_PROXY") == seen(done, "ark proxy")
     assert "through the proxy" in seen(done, "ark connection")[1]
     assert "secret" not in done.out + done.err
+
+
+def test_the_words_a_proxy_chooses_are_not_repeated(cli, monkeypatch):
+    """It may choose the password it was sent."""
+    monkeypatch.setenv("ARK_API_KEY", KEY)
+    with proxy(b"HTTP/1.1 407 user:secret is wrong\r\n\r\n") as (place, _):
+        monkeypatch.setenv("HTTPS_PROXY", f"http://user:secret@{place}")
+        done = cli("doctor", "--provider", "ark", "--json")
+
+    state, words = seen(done, "ark connection")
+    assert "fix" == state
+    assert (
+        f"the proxy {place} to ark.cn-beijing.volces.com: it refused with 407 Proxy Authentication" in words
+    )
+    assert "check HTTPS_PROXY" in words
+    assert "secret" not in done.out + done.err
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+def test_a_proxy_behind_tls_is_spoken_to_as_clients_do(tmp_path, trusted):
+    """In a process of its own, since whom to trust is read once."""
+    authority, asked = trustme.CA(), []
+    authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    with closing(socket.create_server(("127.0.0.1", 0))) as server:
+        server.settimeout(20)
+
+        def serve() -> None:
+            with suppress(OSError), context.wrap_socket(server.accept()[0], server_side=True) as secured:
+                asked.append(secured.recv(65536).split(b"\r\n")[0])
+                secured.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+
+        worker = threading.Thread(target=serve)
+        worker.start()
+        place = f"127.0.0.1:{server.getsockname()[1]}"
+        variables = {"ARK_API_KEY": KEY, "HTTPS_PROXY": f"https://{place}", "NO_PROXY": ""}
+        if trusted:
+            variables["SSL_CERT_FILE"] = str(tmp_path / "authority.pem")
+        done = run("doctor", "--provider", "ark", "--json", folder=tmp_path, **variables)
+        worker.join(20)
+
+    state, words = seen(done, "ark connection")
+    if trusted:
+        assert ("ok", [b"CONNECT ark.cn-beijing.volces.com:443 HTTP/1.1"]) == (state, asked)
+    else:
+        assert "fix" == state
+        assert f"through the proxy {place} is not trusted (" in words
+
+
+def test_certificates_that_cannot_be_used_are_to_fix(tmp_path):
+    """Nothing is said beside the finding, and nobody waits for the time to run out."""
+    variables = {"ARK_API_KEY": KEY, "SSL_CERT_FILE": str(tmp_path / "none.pem"), "HTTPS_PROXY": ""}
+    done = run("doctor", "--provider", "ark", "--json", folder=tmp_path, **variables)
+
+    words = f"SSL_CERT_FILE cannot be used: {tmp_path}/none.pem: no such file or directory"
+    assert (("fix", words), "") == (seen(done, "ark connection"), done.err)
+
+
+def test_http_where_tls_is_due_is_to_fix(cli, monkeypatch):
+    monkeypatch.setenv("ARK_API_KEY", KEY)
+    with proxy(b"HTTP/1.1 400 Bad Request\r\n\r\n") as (place, _):
+        monkeypatch.setenv("ARK_BASE_URL", f"https://{place}/api/v3")
+        done = cli("doctor", "--provider", "ark", "--json")
+
+    words = f"TLS handshake with {place} failed (wrong version number): check the base URL and the proxy"
+    assert ("fix", words) == seen(done, "ark connection")
 
 
 WRONG_PLACES: dict[str, tuple[dict[str, str], tuple[str, ...], str, str]] = {

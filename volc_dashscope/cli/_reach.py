@@ -7,14 +7,20 @@ import ssl
 import threading
 import time
 from base64 import b64encode
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from typing import Literal
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from volc_dashscope._config import proxy_variable
 from volc_dashscope._http import ssl_context
+from volc_dashscope.errors import ConfigError
 
 ReachResult = tuple[Literal["ok", "note", "fix"], str]
+
+
+class _Refused(Exception):
+    """The proxy answered, and did not let us through."""
 
 
 def reach(url: str, *, proxy: str | None, seconds: float) -> ReachResult:
@@ -28,68 +34,97 @@ def reach(url: str, *, proxy: str | None, seconds: float) -> ReachResult:
         return "note", "not checked: the connection goes through a SOCKS proxy"
     results: list[ReachResult] = []
     place = urlsplit(url)
-    worker = threading.Thread(target=lambda: results.append(_tried(place, proxy, seconds)), daemon=True)
+    gate = None if proxy is None else urlsplit(proxy)
+    worker = threading.Thread(target=lambda: results.append(_tried(place, gate, seconds)), daemon=True)
     worker.start()
     worker.join(seconds)
-    return results[0] if results else _silent(place, proxy, seconds)
+    return results[0] if results else _silent(place, gate, seconds)
 
 
-def _silent(place: SplitResult, proxy: str | None, seconds: float) -> ReachResult:
-    ways = "set HTTPS_PROXY" if proxy is None else f"correct {proxy_variable(place.geturl())}"
+def _silent(place: SplitResult, gate: SplitResult | None, seconds: float) -> ReachResult:
+    ways = "set HTTPS_PROXY" if gate is None else f"correct {proxy_variable(place.geturl())}"
     return "fix", f"{_address(place)} did not answer within {seconds:g} s: check the firewall, or {ways}"
 
 
-def _tried(place: SplitResult, proxy: str | None, seconds: float) -> ReachResult:
+def _tried(place: SplitResult, gate: SplitResult | None, seconds: float) -> ReachResult:
     began = time.monotonic()
-    connection = _connection(place, proxy, seconds)
+    way = f" through the proxy {_address(gate)}" if gate else ""
+    nearest = f"the proxy {_address(gate)}" if gate else _address(place)
     try:
-        connection.connect()
+        _connect(place, gate, seconds)
+    except (ConfigError, _Refused) as error:
+        return "fix", str(error)
     except ssl.SSLCertVerificationError as error:
         return "fix", (
-            f"the certificate of {place.hostname} is not trusted ({error.verify_message}): if a proxy between "
+            f"the certificate of {place.hostname}{way} is not trusted ({error.verify_message}): if a proxy between "
             "uses its own certificate, set SSL_CERT_FILE to its CA file"
         )
     except TimeoutError:
-        return _silent(place, proxy, seconds)
+        return _silent(place, gate, seconds)
     except socket.gaierror:
-        host = _address(urlsplit(proxy)) if proxy else place.hostname
-        return (
-            "fix",
-            f"the name {host} cannot be resolved: check the network, DNS, --region or the base URL",
-        )
+        host = gate.hostname if gate else place.hostname
+        other = proxy_variable(place.geturl()) if gate else "--region or the base URL"
+        return "fix", f"the name {host} cannot be resolved: check the network, DNS, {other}"
     except ConnectionRefusedError:
-        what = f"the proxy {_address(urlsplit(proxy))}" if proxy else _address(place)
-        return "fix", f"nothing listens at {what}: start the server, or correct the proxy or the base URL"
+        return "fix", f"nothing listens at {nearest}: start the server, or correct the proxy or the base URL"
     except HTTPException as error:
         variable = proxy_variable(place.geturl())
         return "fix", f"the proxy does not speak HTTP ({type(error).__name__}): correct {variable}"
+    except ssl.SSLError as error:
+        reason = (error.reason or "failed").replace("_", " ").lower()
+        return (
+            "fix",
+            f"TLS handshake with {_address(place)}{way} failed ({reason}): check the base URL and the proxy",
+        )
     except OSError as error:
-        way = "through the proxy " if proxy else ""
-        return "fix", f"no connection {way}to {_address(place)}: {error.strerror or error}"
-    finally:
-        connection.close()
+        return "fix", f"no connection to {_address(place)}{way}: {error.strerror or 'it failed'}"
     return "ok", f"{_address(place)} answers in {(time.monotonic() - began) * 1000:.0f} ms"
 
 
-def _connection(place: SplitResult, proxy: str | None, seconds: float) -> HTTPConnection:
-    assert place.hostname is not None
-    if proxy is None:
-        return _plain_or_tls(place.scheme, place.hostname, place.port, seconds)
-    # The connection to a proxy is plain; TLS goes through its tunnel.
-    gate = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
-    connection = _plain_or_tls(place.scheme, gate.hostname or "", gate.port or 80, seconds)
-    headers = {}
+def _connect(place: SplitResult, gate: SplitResult | None, seconds: float) -> None:
+    """Connect as a client would, and close."""
+    nearest = place if gate is None else gate
+    connection = _plain_or_tls(nearest, seconds)
+    try:
+        connection.connect()
+        if gate is not None:
+            _ask(connection, place, gate)
+            # Within the TLS of an https proxy, a second one would need a loop of its own here.
+            if place.scheme == "https" and gate.scheme != "https":
+                ssl_context().wrap_socket(connection.sock, server_hostname=place.hostname).close()
+    finally:
+        connection.close()
+
+
+def _ask(connection: HTTPConnection, place: SplitResult, gate: SplitResult) -> None:
+    """
+    Ask a proxy for a tunnel.
+
+    Raises:
+        _Refused: It gives none. The words it chose for that are not repeated.
+    """
+    target = f"{place.hostname}:{place.port or (443 if place.scheme == 'https' else 80)}"
+    headers = {"Host": target}
     if gate.username:
         pair = f"{unquote(gate.username)}:{unquote(gate.password or '')}"
         headers["Proxy-Authorization"] = "Basic " + b64encode(pair.encode()).decode()
-    connection.set_tunnel(place.hostname, place.port, headers)
-    return connection
+    connection.request("CONNECT", target, headers=headers)
+    # Read apart from the connection, which would close a socket whose reply has no length.
+    answer = HTTPResponse(connection.sock, method="CONNECT")
+    answer.begin()
+    if not 200 <= answer.status < 300:
+        known = {each.value: f" {each.phrase}" for each in HTTPStatus}
+        raise _Refused(
+            f"no connection through the proxy {_address(gate)} to {_address(place)}: it refused with "
+            f"{answer.status}{known.get(answer.status, '')}; check {proxy_variable(place.geturl())} and NO_PROXY"
+        )
 
 
-def _plain_or_tls(scheme: str, host: str, port: int | None, seconds: float) -> HTTPConnection:
-    if scheme == "https":
-        return HTTPSConnection(host, port, timeout=seconds, context=ssl_context())
-    return HTTPConnection(host, port, timeout=seconds)
+def _plain_or_tls(place: SplitResult, seconds: float) -> HTTPConnection:
+    assert place.hostname is not None
+    if place.scheme == "https":
+        return HTTPSConnection(place.hostname, place.port, timeout=seconds, context=ssl_context())
+    return HTTPConnection(place.hostname, place.port, timeout=seconds)
 
 
 def _address(place: SplitResult) -> str:
