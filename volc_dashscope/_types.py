@@ -23,7 +23,17 @@ T = TypeVar("T")
 TextType = Literal["query", "document"]
 OutputType = Literal["dense", "sparse", "dense&sparse", "multi"]
 FaultKind = Literal[
-    "connect", "certificate", "tls", "proxy", "timeout", "late", "broken", "upload", "too large", "closed"
+    "connect",
+    "certificate",
+    "tls",
+    "proxy",
+    "timeout",
+    "late",
+    "unanswered",
+    "broken",
+    "upload",
+    "too large",
+    "closed",
 ]
 OnError = Literal["raise", "abort", "skip"]
 
@@ -94,7 +104,8 @@ class Fault:
     No complete reply arrived.
 
     Attributes:
-        kind: "late" is past the deadline of the call, "timeout" a silence; "upload" a broken upload of a large body.
+        kind: "late" is past the deadline of the call, "timeout" a silence; "upload" a broken upload of a large body;
+            "unanswered" a connection that broke before a reply began, "broken" one that broke within the reply.
         reason: The operating system's or the TLS library's own words.
         cause: What the HTTP library raised.
         place: The host that could not be reached, if it is not the request's.

@@ -206,7 +206,12 @@ class TransportError(EmbeddingError):
     ```text
     None True
     ```
+
+    Attributes:
+        unsent: There was no connection, so the service has certainly not received the request.
     """
+
+    unsent = False
 
 
 class BadReplyError(EmbeddingError):

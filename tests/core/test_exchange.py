@@ -204,8 +204,8 @@ def test_a_throttle_while_in_line_sends_the_request_to_the_end_of_the_pause() ->
 
 @pytest.mark.parametrize(
     ("kind", "sent"),
-    [("connect", 3), ("timeout", 3), ("broken", 3), ("too large", 1)],
-    ids=["connect", "timeout", "broken", "too large"],
+    [("connect", 3), ("timeout", 3), ("unanswered", 3), ("broken", 3), ("too large", 1)],
+    ids=["connect", "timeout", "unanswered", "broken", "too large"],
 )
 def test_a_reply_that_did_not_arrive_is_a_transport_error(kind: str, sent: int) -> None:
     clock = Clock()
@@ -569,6 +569,7 @@ def test_a_fault_names_the_place_and_the_reason_and_keeps_its_cause(fault: Fault
         ("certificate", False, True),
         ("tls", False, True),
         ("proxy", False, True),
+        ("unanswered", True, True),
         ("timeout", True, False),
         ("late", False, False),
         ("broken", True, False),

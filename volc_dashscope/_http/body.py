@@ -10,6 +10,7 @@ from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from volc_dashscope._http.faults import Late, TooLarge, Undecodable
 from volc_dashscope._types import Reply, Request
+from volc_dashscope.errors import ConfigError
 
 if TYPE_CHECKING:
     import asyncio
@@ -98,7 +99,10 @@ class Body:
         self._bytes_left -= len(chunk)
         if self._bytes_left < 0:
             raise TooLarge
-        self._target.write(chunk)
+        try:
+            self._target.write(chunk)
+        except OSError as error:
+            raise _unwritable(error) from error
 
     def reply(self) -> Reply:
         """
@@ -111,7 +115,19 @@ class Body:
         # A refusal may name a coding and have no body at all.
         if self._begun and self._unpack is not None and not self._unpack.eof:
             raise Undecodable
+        try:
+            self._target.flush()  # a full disk is noticed now, and not where the file is read
+        except OSError as error:
+            raise _unwritable(error) from error
         return Reply(self._status, self._headers, self._memory.getvalue(), time.time())
+
+
+def _unwritable(error: OSError) -> ConfigError:
+    # Not a fault of the line: another attempt would only download it again.
+    return ConfigError(
+        f"the reply cannot be written to a temporary file ({(error.strerror or 'failed').lower()}); free space, or "
+        "set TMPDIR to a folder on another disk"
+    )
 
 
 def read(request: Request, response: Response, until: float) -> Reply:

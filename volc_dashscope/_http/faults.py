@@ -20,6 +20,8 @@ from volc_dashscope._types import Fault
 _KNOWN = frozenset({"HTTPError", "StreamError", "InvalidURL"})
 _RESET = frozenset({errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED})
 _LARGE_BODY = 1_000_000
+# What h11, and so httpx and httpx2, say of bytes that cannot begin a reply.
+_NOT_HTTP = ("illegal status line", "illegal request line")
 
 
 class Undecodable(Exception):
@@ -38,13 +40,13 @@ OUR_OWN = (Undecodable, TooLarge, Late)
 
 
 class Progress:
-    """How much of a request's body its transport has read."""
+    """How much of a request's body its transport has read, and whether a reply has begun."""
 
-    __slots__ = ("begun", "ended", "size")
+    __slots__ = ("answered", "begun", "ended", "size")
 
     def __init__(self, size: int) -> None:
         self.size = size
-        self.begun = self.ended = False
+        self.begun = self.ended = self.answered = False
 
 
 def is_known(error: Exception) -> bool:
@@ -52,34 +54,50 @@ def is_known(error: Exception) -> bool:
     return isinstance(error, (*OUR_OWN, OSError)) or not _KNOWN.isdisjoint(_names(error))
 
 
-def fault_of(error: Exception, progress: Progress | None = None, proxy: str | None = None) -> Fault:
+def fault_of(
+    error: Exception, progress: Progress | None = None, proxy: str | None = None, *, answered: bool = False
+) -> Fault:
     """
     Return why there is no reply.
 
     Args:
-        progress: How far the request's body had come, where that is known.
+        progress: How far the exchange had come, where that is known.
         proxy: Host and port of the proxy that was used.
+        answered: A reply had begun; for exchanges without `progress`.
     """
-    if isinstance(error, TooLarge):
-        return Fault("too large", cause=error)
-    if isinstance(error, Late):
-        return Fault("late", cause=error)
-    if isinstance(error, Undecodable):
-        return Fault("broken", "the reply cannot be decompressed", cause=error)
+    if isinstance(error, OUR_OWN):
+        return _of_ours(error)
     names = _names(error)
     if "ProxyError" in names:
         return _of_proxy(error, proxy or "the proxy")
     if not names.isdisjoint(("ConnectError", "ConnectTimeout")):
         return _unconnected(error, late="ConnectTimeout" in names, proxy=proxy)
+    unsent = progress is not None and not progress.begun
     if not names.isdisjoint(("TimeoutException", "TimeoutError")):
+        if unsent:  # a proxy has not answered yet
+            return Fault("connect", "timed out", cause=error, place=proxy)
         reason = "the HTTP client's connection pool is full" if "PoolTimeout" in names else ""
         return Fault("timeout", reason, cause=error)
     reason = _reason(error)
     if progress is not None and progress.size > _LARGE_BODY and _cut(error, progress):
         return Fault("upload", reason, cause=error, size=progress.size)
-    if progress is not None and progress.size and not progress.begun:
+    if unsent:
         return Fault("connect", reason or "closed immediately", cause=error, place=proxy)
-    return Fault("broken", reason, cause=error)
+    if answered or (progress is not None and progress.answered):
+        return Fault("broken", reason, cause=error)
+    return Fault("unanswered", _not_http(error) or reason, cause=error)
+
+
+def _of_ours(error: Exception) -> Fault:
+    if isinstance(error, TooLarge):
+        return Fault("too large", cause=error)
+    if isinstance(error, Late):
+        return Fault("late", cause=error)
+    return Fault("broken", "the reply cannot be decompressed", cause=error)
+
+
+def _not_http(error: Exception) -> str:
+    return "its answer is not HTTP" if str(error).startswith(_NOT_HTTP) else ""
 
 
 def _of_proxy(error: Exception, proxy: str) -> Fault:
@@ -97,7 +115,8 @@ def _of_proxy(error: Exception, proxy: str) -> Fault:
 
 
 def _unconnected(error: Exception, *, late: bool, proxy: str | None) -> Fault:
-    for cause in _causes(error):
+    # The TLS library's "want read" is among the causes of a handshake that timed out in a task.
+    for cause in () if late else _causes(error):
         if isinstance(cause, ssl.SSLCertVerificationError):
             return Fault("certificate", cause.verify_message.rstrip("."), cause=error, place=proxy)
         if isinstance(cause, ssl.SSLError) and not isinstance(

@@ -112,16 +112,20 @@ class RequestBuilder:
         parsed_url(request)
         return self.named(request)
 
-    def __call__(self, request: Request, until: float) -> tuple[httpx.Request, Progress]:
-        """Return the request as httpx's, with timeouts that end at `until`, and the progress of its body."""
+    def __call__(
+        self, request: Request, until: float, *, proxied: bool = False
+    ) -> tuple[httpx.Request, Progress]:
+        """Return the request as httpx's, with timeouts that end at `until`, and its progress."""
         url, headers = self.heads(request)
         body = _Pieces(request.body)
         left = until - time.monotonic()
         # The system still sends its buffer of a large body while the reply is awaited.
         read = self._longest + min(len(request.body), _SYSTEM_BUFFER) // PIECE / _SLOW_LINE
         extensions = self._extensions
-        if read > self._longest or left < self._longest:
+        if proxied or read > self._longest or left < self._longest:
             extensions = _timeouts(min(self._longest, max(left, 0.001)), min(read, max(left, 0.001)))
+        if proxied:
+            body = _ProxiedPieces(request.body, extensions["timeout"])
         built = httpx.Request(request.method, url, headers=headers, stream=body, extensions=extensions)
         if request.body or request.method != "GET":
             built.headers["Content-Length"] = str(len(request.body))
@@ -173,6 +177,27 @@ class _Pieces(httpx.SyncByteStream, httpx.AsyncByteStream):
     async def __aiter__(self) -> AsyncIterator[bytes]:
         for piece in self:
             yield piece
+
+
+class _ProxiedPieces(_Pieces):
+    """
+    As `_Pieces`, for a request through a proxy.
+
+    The proxy's answer to CONNECT is read before the body is asked for. Until then a read has the time to connect, not
+    that of a reply: httpcore looks up each timeout when it needs it.
+
+    Args:
+        timeouts: Those of this request alone.
+    """
+
+    def __init__(self, body: bytes, timeouts: dict[str, float | None]) -> None:
+        super().__init__(body)
+        self._timeouts, self._read = timeouts, timeouts["read"]
+        timeouts["read"] = timeouts["connect"]
+
+    def __iter__(self) -> Iterator[bytes]:
+        self._timeouts["read"] = self._read
+        return super().__iter__()
 
 
 @cache

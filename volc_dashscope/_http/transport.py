@@ -10,18 +10,17 @@ from __future__ import annotations
 
 import inspect
 import os
-import ssl
 import time
 import weakref
 from collections import deque
 from collections.abc import Callable
 from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
-from urllib.parse import urlsplit
 
 import httpx
 
 from volc_dashscope._http.body import Response, aread, read
-from volc_dashscope._http.faults import Late, fault_of, is_known
+from volc_dashscope._http.faults import Late, Progress, fault_of, is_known
+from volc_dashscope._http.proxies import OtherProxies, as_httpx, shown
 from volc_dashscope._http.request_builder import RequestBuilder, ssl_context
 from volc_dashscope._types import Fault, Reply, Request, Secret
 from volc_dashscope.errors import ConfigError
@@ -141,7 +140,8 @@ class OwnTransport:
     """Our own connections, for threads."""
 
     def __init__(self, proxy: Secret | None, builder: RequestBuilder) -> None:
-        self._build, self._proxy = builder, _shown(proxy)
+        self._build, self._proxy = builder, shown(proxy)
+        self._others = OtherProxies(proxy, lambda other: OwnTransport(other, builder))
         self._pool = TransportPool(_maker(httpx.HTTPTransport, proxy))
         # The first one shows whether the environment's proxy and certificates can be used.
         self._pool.release(self._pool.acquire())
@@ -151,10 +151,13 @@ class OwnTransport:
     def send(self, request: Request, until: float) -> Reply | Fault:
         if self._pool.closed:
             return Fault("closed")
-        built, progress = self._build(request, until)
+        if request.keyless and (other := self._others.find(request)) is not None:
+            return other.send(request, until)
+        built, progress = self._build(request, until, proxied=self._proxy is not None)
         transport = self._pool.acquire()
         try:
             response = transport.handle_request(built)
+            progress.answered = True
             if time.monotonic() > until:
                 response.close()
                 raise Late
@@ -180,6 +183,8 @@ class OwnTransport:
 
     def close(self) -> None:
         _close(self._pool)
+        for other in self._others.drain():
+            other.close()
 
 
 def _close(pool: TransportPool[httpx.HTTPTransport]) -> None:
@@ -197,17 +202,20 @@ class AsyncOwnTransport:
     """As `OwnTransport`, for the tasks of one event loop."""
 
     def __init__(self, proxy: Secret | None, builder: RequestBuilder) -> None:
-        self._build, self._proxy = builder, _shown(proxy)
+        self._build, self._proxy = builder, shown(proxy)
+        self._others = OtherProxies(proxy, lambda other: AsyncOwnTransport(other, builder))
         self._pool = TransportPool(_maker(httpx.AsyncHTTPTransport, proxy))
         self._pool.release(self._pool.acquire())
 
     async def send(self, request: Request, until: float) -> Reply | Fault:
         if self._pool.closed:
             return Fault("closed")
-        built, progress = self._build(request, until)
+        if request.keyless and (other := self._others.find(request)) is not None:
+            return await other.send(request, until)
+        built, progress = self._build(request, until, proxied=self._proxy is not None)
         transport = self._pool.acquire()
         try:
-            happened = await self._sent(request, built, transport)
+            happened = await self._sent(request, built, transport, progress)
         except BaseException:
             # Cancelled while it closed a reply, a transport keeps its one connection busy for ever.
             await self._discard(transport)
@@ -227,10 +235,16 @@ class AsyncOwnTransport:
         await transport.aclose()
 
     async def _sent(
-        self, request: Request, built: httpx.Request, transport: httpx.AsyncHTTPTransport
+        self,
+        request: Request,
+        built: httpx.Request,
+        transport: httpx.AsyncHTTPTransport,
+        progress: Progress,
     ) -> Reply | Exception:
         try:
-            return await aread(request, await transport.handle_async_request(built))
+            response = await transport.handle_async_request(built)
+            progress.answered = True
+            return await aread(request, response)
         except Exception as error:
             if not self._pool.closed and not is_known(error):
                 raise
@@ -239,6 +253,8 @@ class AsyncOwnTransport:
     async def close(self) -> None:
         for transport in self._pool.drain():
             await transport.aclose()
+        for other in self._others.drain():
+            await other.close()
 
 
 def _timely(fault: Fault, until: float) -> Fault:
@@ -247,37 +263,11 @@ def _timely(fault: Fault, until: float) -> Fault:
     return Fault("late", fault.reason, cause=fault.cause, place=fault.place) if late else fault
 
 
-def _shown(proxy: Secret | None) -> str | None:
-    """Return host and port of a proxy, without its password."""
-    return (
-        None
-        if proxy is None
-        else f"the proxy {proxy.reveal().rpartition('@')[2].rpartition('//')[2].rstrip('/')}"
-    )
-
-
-def _check_proxy(proxy: Secret | None) -> None:
-    # httpx finds out only when it connects, and then not in every case.
-    if proxy is not None:
-        parts = urlsplit(proxy.reveal())
-        if not parts.hostname or parts.port == 0 or parts.path.strip("/") or parts.query or parts.fragment:
-            raise ValueError
-
-
-def _httpx_proxy(proxy: Secret | None, context: ssl.SSLContext) -> httpx.Proxy | None:
-    if proxy is None:
-        return None
-    url = httpx.URL(proxy.reveal())
-    # The proxy's own certificate is judged as the service's is; httpx takes a context for no other scheme.
-    return httpx.Proxy(url, ssl_context=context if url.scheme == "https" else None)
-
-
 def _maker(kind: type[A], proxy: Secret | None) -> Callable[[], A]:
     def make() -> A:
         context = ssl_context()
         try:
-            _check_proxy(proxy)
-            return kind(verify=context, limits=_ONE, proxy=_httpx_proxy(proxy, context))
+            return kind(verify=context, limits=_ONE, proxy=as_httpx(proxy, context))
         except (ImportError, ValueError, httpx.InvalidURL):
             # The cause would quote the URL, which may hold a password.
             raise ConfigError(
@@ -295,11 +285,14 @@ class UserTransport:
         self._client, self._builder = client, builder
 
     def send(self, request: Request, until: float) -> Reply | Fault:
+        answered = False
         try:
             built = _built(request, self._client, self._builder)
-            return read(request, self._client.send(built, **_options(request)), until)
+            response = self._client.send(built, **_options(request))
+            answered = True
+            return read(request, response, until)
         except Exception as error:
-            return _fault_of_users(error, self._client, until)
+            return _fault_of_users(error, self._client, until, answered=answered)
 
     def close(self) -> None:
         """Leave it open: it is not ours."""
@@ -312,22 +305,27 @@ class AsyncUserTransport:
         self._client, self._builder = client, builder
 
     async def send(self, request: Request, until: float) -> Reply | Fault:
+        answered = False
         try:
             built = _built(request, self._client, self._builder)
-            return await aread(request, await self._client.send(built, **_options(request)), shielded=True)
+            response = await self._client.send(built, **_options(request))
+            answered = True
+            return await aread(request, response, shielded=True)
         except Exception as error:
-            return _fault_of_users(error, self._client, until)
+            return _fault_of_users(error, self._client, until, answered=answered)
 
     async def close(self) -> None:
         """Leave it open: it is not ours."""
 
 
-def _fault_of_users(error: Exception, client: HttpClient | AsyncHttpClient, until: float) -> Fault:
+def _fault_of_users(
+    error: Exception, client: HttpClient | AsyncHttpClient, until: float, *, answered: bool
+) -> Fault:
     if client.is_closed:
         raise ConfigError("the HTTP client that was passed in is closed") from error
     if not is_known(error):
         raise error
-    return _timely(fault_of(error), until)
+    return _timely(fault_of(error, answered=answered), until)
 
 
 def _built(request: Request, client: HttpClient | AsyncHttpClient, builder: RequestBuilder) -> Any:

@@ -59,35 +59,39 @@ class Retry:
 
 class Reachability:
     """
-    Whether a service can be reached, learnt from all exchanges of one client.
+    Whether a host can be reached, learnt from all exchanges of one client with it.
 
     A service that has never answered is tried three times within ten seconds: a refused port or an unknown host does
     not recover. One that has answered before may be down for a while, and gets all retries; a request that has used
     them, while no other got a reply either, ends the calls of the client as an account error does. From then on each
     request is tried once, so that a job does not wait out all attempts for each of its batches.
+
+    Attributes:
+        replies: How many replies arrived.
+        reached: Whether the last thing known of the service is a reply.
     """
 
     def __init__(self) -> None:
         self.replies = 0
-        self._reached = False
+        self.reached = False
         self._given_up = False
 
     def replied(self) -> None:
         """Note a reply, of whatever kind."""
         self.replies += 1
-        self._reached, self._given_up = True, False
+        self.reached, self._given_up = True, False
 
     def gives_up(self, retry: Retry, attempt: int, elapsed: float) -> bool:
         """Whether a failed connection is not tried again; `max_retries` other than the default is obeyed."""
         most = 1 if self._given_up else _FIRST_CONNECTS
         hopeless = attempt >= most or elapsed >= _FIRST_SECONDS
-        return not self._reached and retry.max_retries == DEFAULT_RETRIES and hopeless
+        return not self.reached and retry.max_retries == DEFAULT_RETRIES and hopeless
 
     def lost(self, replies: int) -> bool:
         """Note a failed connection; return whether no request was answered since there were `replies`."""
         if replies != self.replies:
             return False
-        self._reached, self._given_up = False, not self._reached
+        self.reached, self._given_up = False, not self.reached
         return True
 
 

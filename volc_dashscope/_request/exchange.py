@@ -7,6 +7,7 @@ The two drivers in `_http` carry the steps out; every decision is here, once, fo
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from itertools import count
@@ -46,13 +47,14 @@ class Step(NamedTuple, Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class RetryContext:
-    """What every exchange of a client shares: retries, rate limiter, clock, and whether the service is reached."""
+    """What every exchange of a client shares: retries, rate limiter, clock, and whether each host is reached."""
 
     retry: Retry
     rate_limiter: RateLimiter
     clock: Callable[[], float]
     provider: str
-    reach: Reachability = field(default_factory=Reachability)
+    # By host: files and results lie elsewhere than the service.
+    reach: dict[str, Reachability] = field(default_factory=lambda: defaultdict(Reachability))
 
 
 def exchange(op: Operation[T], context: RetryContext) -> Flow[T]:
@@ -60,7 +62,8 @@ def exchange(op: Operation[T], context: RetryContext) -> Flow[T]:
     request = op.build()
     host = _host_of(request.url)
     rate_limiter, clock = context.rate_limiter, context.clock
-    error, elapsed, replies = None, 0.0, context.reach.replies
+    reach = context.reach[host]
+    error, elapsed, replies = None, 0.0, reach.replies
     for attempt in count(1):
         reservation, asked = yield from _wait_for_slot(
             op.cost, context, elapsed, error, f"attempt {attempt} at {host}"
@@ -68,16 +71,16 @@ def exchange(op: Operation[T], context: RetryContext) -> Flow[T]:
         # The deadline does not count waits for the rate limit, but counts pauses that the service asked for.
         began, elapsed = clock(), elapsed + (asked if error is not None else 0.0)
         reply = yield Send(request, max(0.0, context.retry.deadline - elapsed))
-        outcome = _read(op, reply, request, context)
+        outcome = _read(op, reply, request, context, reach)
         if not isinstance(outcome, EmbeddingError):
             spent = outcome.usage.total_tokens if isinstance(outcome, Rows) else None
             rate_limiter.report(None, op.cost, clock(), reservation=reservation, spent=spent)
             return outcome
         error = outcome
         rate_limiter.report(error, op.cost, clock(), reservation=reservation)
-        pause = _retry_pause(error, reply, context, attempt, elapsed + clock() - began)
+        pause = _retry_pause(error, reply, context.retry, reach, attempt, elapsed + clock() - began)
         if pause is None:
-            if isinstance(reply, Fault) and reply.kind == "connect" and context.reach.lost(replies):
+            if _is_nowhere(reply, reach) and reach.lost(replies):
                 error.account = True
             raise error
         yield Wait(pause, why=f"attempt {attempt} at {host} failed: {error}")
@@ -130,15 +133,19 @@ def _too_long(asked: float, context: RetryContext) -> RateLimitError:
 
 
 def _read(
-    op: Operation[T], reply: Reply | Fault | None, request: Request, context: RetryContext
+    op: Operation[T],
+    reply: Reply | Fault | None,
+    request: Request,
+    context: RetryContext,
+    reach: Reachability,
 ) -> T | EmbeddingError:
     if isinstance(reply, Reply):
-        context.reach.replied()
+        reach.replied()
         return op.read(reply)
-    return _failure(reply or Fault("broken"), request, context)
+    return _failure(reply or Fault("broken"), request, context, reach)
 
 
-def _failure(fault: Fault, request: Request, context: RetryContext) -> EmbeddingError:
+def _failure(fault: Fault, request: Request, context: RetryContext, reach: Reachability) -> EmbeddingError:
     """Return the error for a request that has no reply, with what the HTTP library raised as its cause."""
     if fault.kind == "closed":
         return ConfigError("this client was closed during the call")
@@ -152,12 +159,15 @@ def _failure(fault: Fault, request: Request, context: RetryContext) -> Embedding
         size=f"{fault.size / 1e6:.1f} MB",
         deadline=f"{context.retry.deadline:g} s",
     )
+    if fault.kind == "unanswered" and not reach.reached:
+        words += _WRONG_PLACE
     error = TransportError(
         words,
         provider=context.provider,
-        retryable=fault.kind in ("connect", "timeout", "broken", "upload"),
+        retryable=fault.kind in ("connect", "timeout", "unanswered", "broken", "upload"),
         account=fault.kind in ("certificate", "tls", "proxy"),
     )
+    error.unsent = fault.kind in ("connect", "certificate", "tls", "proxy")
     error.__cause__ = fault.cause
     return error
 
@@ -168,19 +178,32 @@ def _host_of(url: str) -> str:
 
 
 def _retry_pause(
-    error: EmbeddingError, fault: Reply | Fault | None, context: RetryContext, attempt: int, elapsed: float
+    error: EmbeddingError,
+    fault: Reply | Fault | None,
+    retry: Retry,
+    reach: Reachability,
+    attempt: int,
+    elapsed: float,
 ) -> float | None:
     """Seconds until the next attempt, or None to give up; marks an error that ends all further requests."""
-    pause = context.retry.after(error, attempt, elapsed)
+    pause = retry.after(error, attempt, elapsed)
     if pause is None or not isinstance(fault, Fault):
         return pause
     if fault.kind == "upload" and attempt >= _MOST_UPLOADS:
         return None
-    if fault.kind == "connect" and context.reach.gives_up(context.retry, attempt, elapsed + pause):
+    if _is_nowhere(fault, reach) and reach.gives_up(retry, attempt, elapsed + pause):
         return None
     return pause
 
 
+def _is_nowhere(fault: Reply | Fault | None, reach: Reachability) -> bool:
+    """Return whether there was no connection, or none that was ever answered: another protocol may be spoken."""
+    if not isinstance(fault, Fault):
+        return False
+    return fault.kind == "connect" or (fault.kind == "unanswered" and not reach.reached)
+
+
+_WRONG_PLACE = "; check the scheme (https:// or http://) and port in base_url, or run volc-dashscope doctor"
 _FAULTS = {
     "connect": "cannot connect to {place}{reason}; run volc-dashscope doctor",
     "certificate": "the certificate of {host}{way} is not trusted{reason}; if the host is right, set SSL_CERT_FILE to "
@@ -190,6 +213,7 @@ _FAULTS = {
     "proxy": "{place} refused to connect to {host}{reason}; check HTTPS_PROXY, ALL_PROXY and NO_PROXY",
     "timeout": "{provider}: no complete reply from {host} (timed out){reason}",
     "late": "{provider}: no complete reply from {host} within the deadline of {deadline} (timed out)",
+    "unanswered": "{provider}: no complete reply from {host} (the connection broke){reason}",
     "broken": "{provider}: no complete reply from {host} (the connection broke){reason}",
     "upload": "{provider}: {host} closed the connection while {size} were being sent{reason}; a gateway may limit "
     "the size of requests",

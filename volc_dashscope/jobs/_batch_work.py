@@ -20,7 +20,7 @@ from volc_dashscope.errors import EmbeddingError, InputError, RequestError
 from volc_dashscope.jobs._batch_file import ENDPOINT
 from volc_dashscope.jobs._job import Job
 from volc_dashscope.jobs._results import LARGEST_RESULT, ResultFiles
-from volc_dashscope.jobs._waiting import PERHAPS_DONE, checked_id, failure, submitting, unfinished, wait
+from volc_dashscope.jobs._waiting import checked_id, failure, perhaps_done, submitting, unfinished, wait
 from volc_dashscope.providers import dashscope, parsing
 
 # "Poll no faster than once a minute."
@@ -54,7 +54,9 @@ class BatchWork:
             return (
                 yield from exchange(Step(lambda: create, lambda reply: _read(reply, spec)), self._submitting)
             )
-        except PERHAPS_DONE:
+        except EmbeddingError as error:
+            if not perhaps_done(error):
+                raise
             # The batch may exist although its reply was lost. Only this call knows the file, so a batch that
             # reads it is this one; a second batch would be billed as well.
             found = yield from self._of_file(name, spec)

@@ -22,7 +22,7 @@ from volc_dashscope._types import Flow, Reply, Request, RequestSpec
 from volc_dashscope.errors import BadReplyError, ConfigError, EmbeddingError, InputError, RequestError
 from volc_dashscope.jobs._job import Job, JobResult
 from volc_dashscope.jobs._results import LARGEST_RESULT, ResultCollector, ResultFiles, entries
-from volc_dashscope.jobs._waiting import PERHAPS_DONE, checked_id, failure, submitting, unfinished, wait
+from volc_dashscope.jobs._waiting import checked_id, failure, perhaps_done, submitting, unfinished, wait
 from volc_dashscope.models import MIB
 from volc_dashscope.providers import dashscope, parsing
 from volc_dashscope.results import Usage
@@ -69,7 +69,9 @@ class FileWork:
         )
         try:
             return (yield from exchange(step, self._submitting))
-        except PERHAPS_DONE as error:
+        except EmbeddingError as error:
+            if not perhaps_done(error):
+                raise
             error.args = (
                 f"{str(error).rstrip('.')}; not sent again, because the job may have been accepted and would be "
                 "billed twice",

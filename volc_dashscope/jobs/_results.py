@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import zlib
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from tempfile import TemporaryFile
 from typing import IO, Any
 
@@ -30,6 +30,8 @@ class ResultFiles:
 
     def __enter__(self) -> ResultFiles:
         self._stack = ExitStack()
+        # Closing may try once more to write what a full disk did not take; the reader of the reply has said so.
+        self._stack.enter_context(suppress(OSError))
         self.output: IO[bytes] = self._stack.enter_context(TemporaryFile())
         self.errors: IO[bytes] = self._stack.enter_context(TemporaryFile())
         # The reason why the error file that the job names is missing.

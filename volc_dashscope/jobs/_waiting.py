@@ -22,24 +22,28 @@ from volc_dashscope.errors import (
 from volc_dashscope.jobs._job import Job
 from volc_dashscope.providers import dashscope
 
-# Errors after which the service may have carried out the request.
-PERHAPS_DONE = (TransportError, ServiceUnavailableError, BadReplyError)
+
+def perhaps_done(error: EmbeddingError) -> bool:
+    """Return whether the service may have carried out the request all the same."""
+    if isinstance(error, TransportError):
+        return not error.unsent
+    return isinstance(error, ServiceUnavailableError | BadReplyError)
 
 
 @dataclass(frozen=True, slots=True)
 class NonIdempotentRetry(Retry):
-    """Retries only what the service certainly refused: a job submitted twice is billed twice."""
+    """Retries only what the service certainly refused or never received: a job submitted twice is billed twice."""
 
     def after(self, error: EmbeddingError, attempt: int, elapsed: float) -> float | None:
         """As `Retry.after`, but None if the request may have been carried out."""
         # Not super(): dataclass creates a class with slots twice, and super() refers to the first.
-        return None if isinstance(error, PERHAPS_DONE) else Retry.after(self, error, attempt, elapsed)
+        return None if perhaps_done(error) else Retry.after(self, error, attempt, elapsed)
 
 
 def submitting(context: RetryContext, per_minute: float | None = None) -> RetryContext:
     """Return the retry context of a request that creates a job."""
     once = NonIdempotentRetry(context.retry.max_retries, context.retry.deadline, context.retry.random)
-    return RetryContext(once, RateLimiter(per_minute, None), context.clock, context.provider)
+    return RetryContext(once, RateLimiter(per_minute, None), context.clock, context.provider, context.reach)
 
 
 def wait(

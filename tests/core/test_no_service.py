@@ -1,0 +1,340 @@
+"""Something answers that is not the service, or nothing does before a request has left: said soon, and by name."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+
+import forked
+import pytest
+import trustme
+
+from volc_dashscope import AsyncClient, BulkError, Client, TransportError
+from volc_dashscope.emulator import Emulator
+from volc_dashscope.jobs import AsyncFileJobs, FileJobs
+
+ROOT = Path(__file__).resolve().parents[2]
+TEXT = "text-embedding-v4"
+both_kinds = pytest.mark.parametrize("kind", ["sync", "async"])
+Serve = Callable[[socket.socket, threading.Event], object]
+
+
+@pytest.fixture(autouse=True)
+def _no_proxy(monkeypatch) -> None:
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+@contextmanager
+def _server(serve: Serve) -> Iterator[int]:
+    """Answer each connection in a thread of its own."""
+    over = threading.Event()
+
+    def answer(connection: socket.socket) -> None:
+        with connection, suppress(OSError):
+            connection.settimeout(5)
+            serve(connection, over)
+
+    def listen() -> None:
+        with suppress(OSError):
+            while True:
+                threading.Thread(target=answer, args=(listener.accept()[0],), daemon=True).start()
+
+    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
+        threading.Thread(target=listen, daemon=True).start()
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            over.set()
+
+
+def _embed(kind: str, number: int, **settings: object) -> None:
+    items, settings = [f"text {each}" for each in range(number)], {"api_key": "k", **settings}
+    if kind == "sync":
+        with Client(TEXT, **settings) as client:
+            client.embed(items)
+        return
+
+    async def awaited() -> None:
+        async with AsyncClient(TEXT, **settings) as client:
+            await client.embed(items)
+
+    asyncio.run(awaited())
+
+
+def _says(answer: bytes) -> Serve:
+    def serve(connection: socket.socket, _: threading.Event) -> None:
+        connection.recv(65536)
+        connection.sendall(answer)
+
+    return serve
+
+
+ANSWERS = {
+    "a TLS alert": (bytes.fromhex("15030300020246"), True),
+    "the frames of HTTP/2": (bytes.fromhex("000006040000000000000400400000"), True),
+    "the greeting of a shell": (b"SSH-2.0-OpenSSH_9.6\r\n", False),
+    "nothing": (b"", False),
+}
+
+
+@both_kinds
+@pytest.mark.parametrize("number", [1, 100])
+@pytest.mark.parametrize(("answer", "said"), ANSWERS.values(), ids=ANSWERS)
+def test_a_server_that_does_not_speak_http_is_named_soon(kind, number, answer, said) -> None:
+    began = time.monotonic()
+    words = r"127\.0\.0\.1:\d+ \(the connection broke\).*; check the scheme .* and port in base_url"
+    with _server(_says(answer)) as port, pytest.raises((TransportError, BulkError), match=words) as caught:
+        _embed(kind, number, base_url=f"http://127.0.0.1:{port}")
+
+    assert time.monotonic() - began < 8.0
+    error = caught.value.__cause__ if isinstance(caught.value, BulkError) else caught.value
+    assert (True, said) == (error.account, "its answer is not HTTP" in str(error))
+
+
+@both_kinds
+def test_http_to_a_port_of_tls_is_said_soon(kind) -> None:
+    """Such a server may reset the connection, with its answer still unread."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
+
+    def serve(connection: socket.socket, _: threading.Event) -> None:
+        with suppress(ssl.SSLError):
+            context.wrap_socket(connection, server_side=True)
+        with suppress(OSError):
+            connection.recv(65536)
+
+    with _server(serve) as port, pytest.raises(TransportError, match="check the scheme"):
+        _embed(kind, 1, base_url=f"http://127.0.0.1:{port}", deadline=20.0)
+
+
+@both_kinds
+def test_garbage_after_a_first_success_is_sent_again(kind, emulate) -> None:
+    """A service that was reached is the right one: what comes between is a fault of the line."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
+        emulator = Emulator().start()
+        try:
+            garbage = iter([False, True, False, False])
+
+            def front() -> None:
+                with suppress(OSError):
+                    while True:
+                        connection, _ = listener.accept()
+                        with connection:
+                            _pass_on(connection, emulator, spoilt=next(garbage))
+
+            threading.Thread(target=front, daemon=True).start()
+            base = f"http://127.0.0.1:{listener.getsockname()[1]}/api/v1"
+            if kind == "sync":
+                with Client(TEXT, api_key="k", base_url=base) as client:
+                    rows = [client.embed([text]).vectors for text in ("one", "two")]
+            else:
+                rows = asyncio.run(_two(base))
+        finally:
+            emulator.stop()
+
+    assert [(1, 1024)] * 2 == [row.shape for row in rows]
+
+
+async def _two(base: str) -> list[object]:
+    async with AsyncClient(TEXT, api_key="k", base_url=base) as client:
+        return [(await client.embed([text])).vectors for text in ("one", "two")]
+
+
+def _pass_on(connection: socket.socket, emulator: Emulator, *, spoilt: bool) -> None:
+    """Pass one exchange on to the emulator, and close; or answer it with something that is not HTTP."""
+    asked = connection.recv(65536)
+    while b"}" not in asked:
+        asked += connection.recv(65536)
+    if spoilt:
+        connection.sendall(b"\x15\x03\x03\r\n\r\n")
+        return
+    port = int(emulator.dashscope_url.split(":")[2].split("/")[0])
+    with socket.create_connection(("127.0.0.1", port)) as there:
+        there.settimeout(0.3)
+        there.sendall(asked)
+        with suppress(TimeoutError):
+            while piece := there.recv(65536):
+                connection.sendall(piece)
+
+
+@both_kinds
+def test_a_handshake_that_stalls_is_a_connection_that_timed_out(kind) -> None:
+    """It may be well the next time, so it is tried again and ends no other request."""
+    words = r"cannot connect to 127\.0\.0\.1:\d+ \(timed out\)"
+    tried = []
+
+    def serve(connection: socket.socket, over: threading.Event) -> None:
+        tried.append(connection)
+        over.wait(5)
+
+    with _server(serve) as port, pytest.raises(TransportError, match=words) as caught:
+        _embed(kind, 1, base_url=f"https://127.0.0.1:{port}", timeout=0.4)
+
+    assert caught.value.retryable
+    assert 3 == len(tried)
+
+
+@both_kinds
+@pytest.mark.parametrize("timeout", [0.4, 60.0], ids=["short timeout", "default timeout"])
+def test_a_proxy_that_never_answers_is_named_as_soon_as_a_silent_host(kind, timeout, monkeypatch) -> None:
+    began = time.monotonic()
+    with _server(lambda _, over: over.wait(30)) as port:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://user:canary@127.0.0.1:{port}")
+        words = rf"cannot connect to the proxy 127\.0\.0\.1:{port} \(timed out\)"
+        with pytest.raises(TransportError, match=words):
+            _embed(kind, 1, base_url="https://example.test", timeout=timeout)
+
+    assert time.monotonic() - began < 13.0
+
+
+@both_kinds
+def test_a_slow_reply_through_a_proxy_has_the_whole_timeout(kind, monkeypatch) -> None:
+    """Only the proxy's own answer is part of connecting, which ends after ten seconds."""
+    authority = trustme.CA()
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("example.test").configure_cert(context)
+    client = ssl.create_default_context()
+    authority.configure_trust(client)
+    monkeypatch.setattr("volc_dashscope._http.transport.ssl_context", lambda: client)
+
+    def serve(connection: socket.socket, over: threading.Event) -> None:
+        connection.recv(65536)
+        connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+        with context.wrap_socket(connection, server_side=True) as secured:
+            secured.recv(65536)
+            over.wait(10.5)
+            secured.sendall(b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\n\r\n")
+
+    with _server(serve) as port:
+        monkeypatch.setenv("HTTPS_PROXY", f"127.0.0.1:{port}")
+        with pytest.raises(Exception, match="401"):
+            _embed(kind, 1, base_url="https://example.test", max_retries=0)
+
+
+def _submit(kind: str, base_url: str) -> object:
+    reach = {"api_key": "k", "base_url": base_url}
+    if kind == "sync":
+        return FileJobs(**reach).submit("https://files.test/lines.txt")
+    return asyncio.run(AsyncFileJobs(**reach).submit("https://files.test/lines.txt"))
+
+
+@both_kinds
+def test_a_job_that_never_left_is_submitted_again_and_not_said_to_be_accepted(kind) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    began = time.monotonic()
+    words = rf"\Acannot connect to 127\.0\.0\.1:{port} \(connection refused\); run volc-dashscope doctor\Z"
+    with pytest.raises(TransportError, match=words):
+        _submit(kind, f"http://127.0.0.1:{port}")
+
+    assert 0.7 < time.monotonic() - began < 9.0  # three attempts
+
+
+RESULT = {
+    "request_id": "r",
+    "output": {"task_id": "t", "task_status": "SUCCEEDED", "url": "https://results.invalid/lines"},
+}
+
+
+def _finished(result: str) -> Serve:
+    """Serve a job that has ended, with a link to its result."""
+    body = json.dumps({**RESULT, "output": {**RESULT["output"], "url": result}}).encode()
+
+    def serve(connection: socket.socket, _: threading.Event) -> None:
+        while connection.recv(65536):
+            connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body))
+
+    return serve
+
+
+def _collect(kind: str, base_url: str, **settings: object) -> object:
+    reach = {"api_key": "k", "base_url": base_url, **settings}
+    if kind == "sync":
+        with FileJobs(**reach) as jobs:
+            return jobs.collect("t")
+
+    async def awaited() -> object:
+        async with AsyncFileJobs(**reach) as jobs:
+            return await jobs.collect("t")
+
+    return asyncio.run(awaited())
+
+
+@both_kinds
+def test_a_result_elsewhere_goes_through_the_proxy_for_its_own_host(kind, monkeypatch) -> None:
+    """The service is on this machine and needs none."""
+    asked = []
+
+    def proxy(connection: socket.socket, _: threading.Event) -> None:
+        asked.append(connection.recv(65536).split(b"\r\n")[0])
+        connection.sendall(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n")
+
+    with _server(proxy) as gate, _server(_finished("https://results.invalid/lines")) as port:
+        monkeypatch.setenv("HTTPS_PROXY", f"127.0.0.1:{gate}")
+        words = rf"the proxy 127\.0\.0\.1:{gate} refused to connect to results.invalid"
+        with pytest.raises(TransportError, match=words):
+            _collect(kind, f"http://127.0.0.1:{port}")
+
+    assert [b"CONNECT results.invalid:443 HTTP/1.1"] == asked
+
+
+@both_kinds
+def test_a_result_elsewhere_that_cannot_be_reached_is_said_soon(kind) -> None:
+    """The service was reached, but this host never was."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        link = f"https://127.0.0.1:{free.getsockname()[1]}/lines"
+    began = time.monotonic()
+    with _server(_finished(link)) as port, pytest.raises(TransportError, match="connection refused"):
+        _collect(kind, f"http://127.0.0.1:{port}")
+
+    assert time.monotonic() - began < 9.0
+
+
+FULL = """
+import asyncio, resource, sys
+from volc_dashscope.jobs import AsyncFileJobs, FileJobs
+
+resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))  # as a full disk, for this process
+kind = FileJobs if sys.argv[1] == "sync" else AsyncFileJobs
+jobs = kind(api_key="k", base_url=sys.argv[2], deadline=20)
+try:
+    jobs.collect("t") if sys.argv[1] == "sync" else asyncio.run(jobs.collect("t"))
+except Exception as error:
+    print(type(error).__name__, error)
+"""
+
+
+@both_kinds
+@pytest.mark.parametrize("size", [1_000_100, 3_000_000], ids=["in its last bytes", "early"])
+def test_a_result_that_the_disk_does_not_hold_is_final_and_named(kind, size) -> None:
+    downloads = []
+
+    def serve(connection: socket.socket, _: threading.Event) -> None:
+        while asked := connection.recv(65536):
+            if asked.startswith(b"GET /lines"):
+                downloads.append(asked)
+                connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % size + bytes(size))
+            else:
+                body = json.dumps(result).encode()
+                connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body))
+
+    with _server(serve) as port:
+        url = f"http://127.0.0.1:{port}"
+        result = {**RESULT, "output": {**RESULT["output"], "url": f"{url}/lines"}}
+        process = forked.start(FULL, kind, url, folder=ROOT, environ={**os.environ, "PYTHONPATH": str(ROOT)})
+        out, err = process.communicate(timeout=60)
+
+    words = "ConfigError the reply cannot be written to a temporary file (file too large); free space"
+    assert (True, "", 1) == (out.startswith(words), err, len(downloads))

@@ -1,0 +1,84 @@
+"""The proxies of the environment: which one a request goes through, and how httpx and messages name it."""
+
+from __future__ import annotations
+
+import ssl
+import threading
+from collections.abc import Callable
+from typing import Generic, TypeVar
+from urllib.parse import urlsplit
+
+import httpx
+
+from volc_dashscope import _config
+from volc_dashscope._types import Request, Secret
+
+T = TypeVar("T")
+
+
+class OtherProxies(Generic[T]):
+    """
+    The transports for other hosts than the service's, where the environment has another proxy for them, or none.
+
+    Args:
+        proxy: The service's own.
+        make: Makes a transport for a proxy.
+    """
+
+    def __init__(self, proxy: Secret | None, make: Callable[[Secret | None], T]) -> None:
+        self._proxy, self._make = proxy, make
+        self._made: dict[Secret | None, T] = {}
+        self._lock = threading.Lock()
+
+    def find(self, request: Request) -> T | None:
+        """Return the transport for a request to another host, or None if the service's own is right."""
+        proxy = _sealed(_config.find_proxy(request.url))
+        if proxy == self._proxy:
+            return None
+        with self._lock:
+            if proxy not in self._made:
+                self._made[proxy] = self._make(proxy)
+            return self._made[proxy]
+
+    def drain(self) -> list[T]:
+        """Return all transports, to be closed."""
+        with self._lock:
+            made = [*self._made.values()]
+            self._made.clear()
+        return made
+
+
+def _sealed(proxy: str | None) -> Secret | None:
+    # Reports of crashes show local variables, and a proxy's URL may hold a password.
+    return None if proxy is None else Secret(proxy)
+
+
+def shown(proxy: Secret | None) -> str | None:
+    """Return host and port of a proxy, without its password."""
+    return (
+        None
+        if proxy is None
+        else f"the proxy {proxy.reveal().rpartition('@')[2].rpartition('//')[2].rstrip('/')}"
+    )
+
+
+def as_httpx(proxy: Secret | None, context: ssl.SSLContext) -> httpx.Proxy | None:
+    """
+    Return a proxy as httpx's.
+
+    Raises:
+        ValueError, httpx.InvalidURL: It cannot be one.
+    """
+    if proxy is None:
+        return None
+    _check(proxy)
+    url = httpx.URL(proxy.reveal())
+    # The proxy's own certificate is judged as the service's is; httpx takes a context for no other scheme.
+    return httpx.Proxy(url, ssl_context=context if url.scheme == "https" else None)
+
+
+def _check(proxy: Secret) -> None:
+    # httpx finds out only when it connects, and then not in every case.
+    parts = urlsplit(proxy.reveal())
+    if not parts.hostname or parts.port == 0 or parts.path.strip("/") or parts.query or parts.fragment:
+        raise ValueError
