@@ -218,3 +218,65 @@ def test_a_column_of_texts_that_look_like_paths_names_no_file(inside, tmp_path):
     (tmp_path / "a.png").unlink()
 
     assert before == opened.layout()
+
+
+@pytest.mark.parametrize("left", [None, "garbage\n"], ids=["deleted", "edited"])
+def test_a_finished_job_says_why_rows_failed_whatever_became_of_their_list(command, left):
+    write_lines(command.folder / "t.txt", ["one", "", "two"])
+    line = ("embed", "t.txt", "-m", TEXT, "-d", D, "-o", "out.parquet", "--json")
+    listed = command.folder / "out.failed.jsonl"
+    first, content = command(*line), listed.read_bytes()
+    listed.unlink() if left is None else listed.write_text(left)
+
+    again = command(*line)
+
+    assert (1, 1, "") == (first.code, again.code, again.err.partition("Traceback")[1])
+    assert [{"reason": "the line is empty", "count": 1}] == orjson.loads(again.out)["reasons"]
+    assert (content if left is None else left.encode()) == listed.read_bytes()
+
+
+def test_a_missing_list_of_failed_queries_is_written_again(inside, tmp_path):
+    lines = ['{"query": "a", "document": ["x", null]}', '{"query": "b", "document": "y"}']
+    source = open_source(write_lines(tmp_path / "t.jsonl", lines), columns=PairColumns())
+    with Reranker("qwen3-rerank", api_key=KEY, http_client=inside.emulator.http_client()) as reranker:
+        first = rerank_file(source, tmp_path / "out.parquet", model=reranker)
+        assert first.failed_file is not None
+        content = first.failed_file.read_bytes()
+        first.failed_file.unlink()
+
+        again = rerank_file(source, tmp_path / "out.parquet", model=reranker)
+
+    assert (first.failed_file, content) == (again.failed_file, first.failed_file.read_bytes())
+
+
+def test_outputs_that_differ_in_their_ending_have_a_list_each(inside, tmp_path):
+    bad, good = write_lines(tmp_path / "t.txt", ["one", ""]), write_lines(tmp_path / "u.txt", ["one"])
+    with inside.client(TEXT, dimensions=D) as client:
+        first = embed_file(bad, tmp_path / "out.parquet", model=client)
+        embed_file(good, tmp_path / "out.pq", model=client)
+
+    assert first.failed_file is not None
+    assert first.failed_file.exists()
+
+
+@pytest.mark.parametrize("facts", [{"rows": 1}, {"identity": None}, [], {"identity": {}}], ids=str)
+def test_an_output_of_another_program_or_version_is_refused(inside, tmp_path, facts):
+    table = pa.table({"id": ["1"]}).replace_schema_metadata({"volc_dashscope": orjson.dumps(facts)})
+    pq.write_table(table, tmp_path / "out.parquet")
+    with inside.client(TEXT, dimensions=D) as client, pytest.raises(ConfigError, match="use another"):
+        embed_file(write_lines(tmp_path / "t.txt", ["one"]), tmp_path / "out.parquet", model=client)
+
+
+def test_an_output_whose_facts_are_of_another_version_is_refused(inside, tmp_path):
+    source = write_lines(tmp_path / "t.txt", ["one"])
+    with inside.client(TEXT, dimensions=D) as client:
+        embed_file(source, tmp_path / "out.parquet", model=client)
+        table = pq.read_table(tmp_path / "out.parquet")
+        facts = orjson.loads(table.schema.metadata[b"volc_dashscope"])
+        del facts["usage"]
+        pq.write_table(
+            table.replace_schema_metadata({"volc_dashscope": orjson.dumps(facts)}), tmp_path / "out.parquet"
+        )
+
+        with pytest.raises(ConfigError, match="written by another version"):
+            embed_file(source, tmp_path / "out.parquet", model=client)

@@ -16,7 +16,7 @@ from volc_dashscope._request.validation import check_item
 from volc_dashscope._types import RequestSpec, TextType
 from volc_dashscope.bulk._failed import failed_lines
 from volc_dashscope.bulk._identity import Identity, settings_of
-from volc_dashscope.bulk._output import begin, complete, report_of
+from volc_dashscope.bulk._output import begin, complete, report_of, with_failed_file
 from volc_dashscope.bulk._parquet import arrow
 from volc_dashscope.bulk._partial import PartialOutput
 from volc_dashscope.bulk._records import Record, item_of
@@ -89,7 +89,7 @@ class _Work:
         form = VectorRows(self._jobs.dimension)
         found = begin(self._output, self._source, settings_of(self._spec), form, restart=restart)
         if isinstance(found, Report):
-            return found
+            return with_failed_file(found, lambda groups: failed_lines(self._source, groups))
         with closing(found) as partial:
             resumed = partial.rows
             submitted = SubmittedFiles(partial.folder, self._jobs, self._spec.text_type)

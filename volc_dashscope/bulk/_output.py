@@ -13,7 +13,7 @@ from volc_dashscope.bulk._partial import DamagedGroupError, PartialOutput, RowFo
 from volc_dashscope.bulk._partial_folder import clean_up, discard, partial_folder
 from volc_dashscope.bulk._report import Report, State, price_of
 from volc_dashscope.bulk._storage import check_name
-from volc_dashscope.bulk._vectors import facts_of
+from volc_dashscope.bulk._vectors import facts_of, mapped
 from volc_dashscope.errors import ConfigError, InputError
 from volc_dashscope.models import ModelInfo
 from volc_dashscope.results import Usage
@@ -124,6 +124,19 @@ def _write(
     partial.finish(report.output, {name: facts[name] for name in facts if name not in _PLACES})
 
 
+def with_failed_file(report: Report, failed_lines: Callable[[Iterable[bytes]], Iterable[bytes]]) -> Report:
+    """
+    Return the report of a finished output, after writing its list of failed rows again if it is missing.
+
+    Raises:
+        ConfigError: The output is damaged, or the list cannot be written.
+    """
+    if report.failed_file is not None and not report.failed_file.exists():
+        with mapped(report.output) as content:
+            write_failed(failed_lines([content]), report.failed_file)
+    return report
+
+
 def report_of(
     partial: PartialOutput,
     output: Path,
@@ -161,8 +174,9 @@ def report_of(
 
 
 def _failed_path(output: Path) -> Path:
-    """Return the path for the failed rows of an output."""
-    return output.with_name(f"{output.stem}.failed.jsonl")
+    """Return the path for the failed rows of an output; `out.pq` and `out.parquet` have one each."""
+    name = output.stem if output.suffix.lower() == ".parquet" else output.name
+    return output.with_name(f"{name}.failed.jsonl")
 
 
 def _finished_report(output: Path, identity: Identity) -> Report:
@@ -172,12 +186,21 @@ def _finished_report(output: Path, identity: Identity) -> Report:
     Raises:
         ConfigError: The output belongs to other settings or another source.
     """
-    facts = facts_of(output)
-    if facts is None:
+    facts = facts_of(output) or {}
+    if not isinstance(facts.get("identity"), dict):
         raise ConfigError(
             f"output {output.name!r} exists and was not written by volc-dashscope; use another path, or restart"
         )
     identity.refuse_other(facts["identity"], f"output {output.name!r}")
+    try:
+        return _report_from(output, facts)
+    except (KeyError, TypeError) as error:
+        raise ConfigError(
+            f"output {output.name!r} was written by another version of volc-dashscope; use another path, or restart"
+        ) from error
+
+
+def _report_from(output: Path, facts: Mapping[str, Any]) -> Report:
     usage = Usage(**facts["usage"])
     return Report(
         state="done",

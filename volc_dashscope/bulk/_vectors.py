@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from io import BytesIO
 from itertools import accumulate
 from pathlib import Path
@@ -207,6 +208,22 @@ def facts_of(path: Path) -> dict[str, Any] | None:
     except (OSError, pa.ArrowException, orjson.JSONDecodeError):
         return None
     return facts if isinstance(facts, dict) else None
+
+
+@contextmanager
+def mapped(path: Path) -> Iterator[Any]:
+    """
+    Yield the content of an output without reading it, as what `failures` reads.
+
+    Raises:
+        DamagedOutputError: It cannot be read.
+    """
+    pa, _ = arrow()
+    try:
+        with pa.memory_map(str(path)) as file:
+            yield file.read_buffer()
+    except (OSError, pa.ArrowException) as error:
+        raise DamagedOutputError(f"output {str(path)!r} is damaged or cannot be read") from error
 
 
 def failures(content: bytes) -> Iterator[tuple[int, str]]:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from volc_dashscope._config import check_patience
 from volc_dashscope.bulk._identity import Records
-from volc_dashscope.bulk._output import begin, complete, report_of
+from volc_dashscope.bulk._output import begin, complete, report_of, with_failed_file
 from volc_dashscope.bulk._parquet import arrow
 from volc_dashscope.bulk._partial import Outcomes, PartialOutput, RowFormat
 from volc_dashscope.bulk._report import ProgressCallback, Report, State
@@ -120,7 +120,7 @@ class Work:
             group_rows=group_rows,
         )
         if isinstance(found, Report):
-            return found
+            return with_failed_file(found, self._task.failed_lines)
         with closing(found) as partial:
             resumed = partial.rows
             self._before = partial.usage

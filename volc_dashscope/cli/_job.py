@@ -8,15 +8,15 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from itertools import groupby
+from itertools import chain, groupby
 from types import FrameType
-
-import orjson
 
 from volc_dashscope._types import counted
 from volc_dashscope.bulk import Report
 from volc_dashscope.bulk._report import amount
+from volc_dashscope.bulk._vectors import read_output
 from volc_dashscope.cli._output import ExitCode, leave, most_frequent, note, note_reasons, say_json
+from volc_dashscope.errors import ConfigError
 
 
 @contextmanager
@@ -90,11 +90,17 @@ def tell_report(report: Report, unit: str, *, as_json: bool) -> None:
 
 
 def _errors(report: Report) -> Iterator[str]:
-    """Yield each error once, because the rows of a query share theirs, in bounded memory."""
+    """
+    Yield each error once, because the rows of a query share theirs, in bounded memory.
+
+    They are those of the output; the list of failed rows may have been edited since.
+    """
     if report.failed_file is not None:
-        with report.failed_file.open("rb") as file:
-            for error, _ in groupby(orjson.loads(line)["error"] for line in file):
-                yield error
+        with suppress(ConfigError):  # a damaged output is an error of whoever reads its vectors
+            batches = (batch["error"].to_pylist() for batch in read_output(report.output, ["error"]))
+            for error, _ in groupby(chain.from_iterable(batches)):
+                if error is not None:
+                    yield error
 
 
 def _waiting(report: Report) -> str:
