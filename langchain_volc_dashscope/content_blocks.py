@@ -83,6 +83,15 @@ def _block(block: Mapping[str, Any], root: str | Path | None) -> Item:
     if kind == "text":
         _require_known(block, {"text"})
         return _text(block.get("text"))
+    if kind == "non_standard":
+        # `message.content_blocks` wraps what LangChain does not know: video_url, and DashScope's blocks.
+        _require_known(block, {"value"})
+        value = block.get("value")
+        if not isinstance(value, Mapping):
+            raise InputError(
+                f"the value of a non_standard block must be a content block, got {type(value).__name__}"
+            )
+        return _block(value, root)
     if not isinstance(kind, str) or kind not in _KINDS:
         raise InputError(
             f"a content block has type {kind!r}; allowed are text, image, video, image_url and video_url"
@@ -99,26 +108,58 @@ def _block(block: Mapping[str, Any], root: str | Path | None) -> Item:
 
 def _v1(block: Mapping[str, Any], kind: type[Image] | type[Video], root: str | Path | None) -> Item:
     # `data` and `source_type` are the spelling before v1.
-    _require_known(block, {"url", "base64", "data", "source_type", "mime_type", "file_id"}, kind)
-    if _given(block, "file_id"):
+    if _given(block, "source"):
         raise InputError(
-            "a content block has a file_id, which names a file at another service; pass url or base64"
+            "a content block has the key 'source', as Anthropic spells it; pass message.content_blocks, which has "
+            "LangChain's spelling"
+        )
+    _require_known(block, {"url", "base64", "data", "source_type", "mime_type", "file_id"}, kind)
+    source, mime, knobs = _source(block), _mime(block, kind), _knobs(block)
+    if source == "url":
+        return _medium(block["url"], kind, root, knobs)
+    encoded = block[source]
+    if not isinstance(encoded, str):
+        raise InputError(f"the {source} of a content block must be str, got {type(encoded).__name__}")
+    try:
+        data = base64.b64decode(encoded, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise InputError("the base64 of a content block cannot be decoded") from error
+    return kind.from_bytes(data, mime=mime, **knobs)
+
+
+def _source(block: Mapping[str, Any]) -> str:
+    """Return the one key that holds the medium; `source_type`, if given, must agree."""
+    told = block.get("source_type")
+    name = "a file_id" if _given(block, "file_id") else "source_type 'id'" if told == "id" else None
+    if name is not None:
+        raise InputError(
+            f"a content block has {name}, which names a file at another service; pass url or base64"
         )
     sources = [name for name in ("url", "base64", "data") if _given(block, name)]
     if len(sources) > 1:
         raise InputError(f"an image or video block has {' and '.join(sources)}; pass only one of them")
-    knobs = _knobs(block)
-    encoded = block.get("base64") or (block.get("data") if block.get("source_type") == "base64" else None)
-    if isinstance(encoded, str):
-        try:
-            data = base64.b64decode(encoded, validate=True)
-        except (binascii.Error, ValueError) as error:
-            raise InputError("the base64 of a content block cannot be decoded") from error
-        mime = block.get("mime_type")
-        return kind.from_bytes(data, mime=mime if isinstance(mime, str) else None, **knobs)
-    if block.get("url") is None:
+    if not sources or not block[sources[0]]:
         raise InputError("an image or video block needs url or base64")
-    return _medium(block.get("url"), kind, root, knobs)
+    if told is None:
+        return sources[0]
+    if told not in ("url", "base64"):
+        raise InputError(f"source_type must be url or base64, got {told!r}")
+    if (told == "url") != (sources[0] == "url"):
+        needed = "url" if told == "url" else "base64 or data"
+        raise InputError(f"a content block has source_type {told!r} and {sources[0]}; pass {needed}")
+    return sources[0]
+
+
+def _mime(block: Mapping[str, Any], kind: type[Image] | type[Video]) -> str | None:
+    mime = block.get("mime_type")
+    if mime is None:
+        return None
+    if not isinstance(mime, str):
+        raise InputError(f"mime_type must be str, got {type(mime).__name__}")
+    family = mime.partition("/")[0].strip().lower()
+    if family in ("image", "video", "audio", "text") and family != kind.kind:
+        raise InputError(f"a content block has mime_type {mime!r}; its type is {kind.kind}")
+    return mime
 
 
 def _dashscope(block: Mapping[str, Any], root: str | Path | None) -> Item:

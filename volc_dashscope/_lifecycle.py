@@ -165,7 +165,8 @@ class AsyncLifecycle:
 
 def continue_usage(client: ServiceClient, former: ServiceClient) -> None:
     """Add what a client is billed to the usage of the one that it replaces, whose calls may still run."""
-    client._usage_counter = former._usage_counter  # noqa: SLF001 - both are of this module's class
+    former._check_process()  # noqa: SLF001 - both are of this module's class
+    client._usage_counter = former._usage_counter  # noqa: SLF001
 
 
 def _remake(kind: type[C], *arguments: object) -> C:

@@ -37,6 +37,15 @@ SPELLINGS: dict[str, tuple[Any, Any]] = {
         {"type": "image", "source_type": "base64", "data": RED64, "mime_type": "image/png"},
         RED,
     ),
+    "v0 image, data alone": ({"type": "image", "data": RED64}, RED),
+    "Anthropic image, by way of a message": (
+        HumanMessage([{"type": "image", "source": {"type": "url", "url": PICTURE_URL}}]).content_blocks,
+        SHOE,
+    ),
+    "video_url, by way of a message": (
+        HumanMessage([{"type": "video_url", "video_url": {"url": VIDEO_URL}}]).content_blocks,
+        CAT,
+    ),
     "OpenAI image_url": ({"type": "image_url", "image_url": {"url": PICTURE_URL, "detail": "high"}}, SHOE),
     "OpenAI image_url, bare": ({"type": "image_url", "image_url": PICTURE_URL}, SHOE),
     "OpenAI image_url, data URI": (
@@ -253,6 +262,54 @@ BAD = {
     "two sources": ({"type": "image", "url": PICTURE_URL, "base64": RED64}, "url and base64"),
     "an unknown key of a DashScope block": ({"text": "x", "factor": 2}, "the key 'factor'"),
     "one image for multi_images": ({"multi_images": PICTURE_URL}, "must be a list, got one str"),
+    "a file id of v0": (
+        {"type": "image", "source_type": "id", "id": "file-1"},
+        "source_type 'id', which names a file at another service",
+    ),
+    "a file id of v0 beside a URL": (
+        {"type": "image", "source_type": "id", "id": "file-1", "url": PICTURE_URL},
+        "source_type 'id', which names a file at another service",
+    ),
+    "data that is said to be a URL": (
+        {"type": "image", "source_type": "url", "data": RED64},
+        "source_type 'url' and data; pass url",
+    ),
+    "a URL that is said to be data": (
+        {"type": "image", "source_type": "base64", "url": PICTURE_URL},
+        "source_type 'base64' and url; pass base64 or data",
+    ),
+    "a source there is none of": (
+        {"type": "image", "source_type": "path", "url": PICTURE_URL},
+        "source_type must be url or base64, got 'path'",
+    ),
+    "bytes for base64": (
+        {"type": "image", "base64": painted("red")},
+        "base64 of a content block must be str, got bytes",
+    ),
+    "bytes for data": (
+        {"type": "image", "data": painted("red")},
+        "data of a content block must be str, got bytes",
+    ),
+    "a video's type for a picture": (
+        {"type": "image", "url": PICTURE_URL, "mime_type": "video/mp4"},
+        "mime_type 'video/mp4'; its type is image",
+    ),
+    "a type of a number": (
+        {"type": "image", "url": PICTURE_URL, "mime_type": 5},
+        "mime_type must be str, got int",
+    ),
+    "a picture as Anthropic spells it": (
+        {"type": "image", "source": {"type": "url", "url": PICTURE_URL}},
+        "the key 'source'.*message.content_blocks",
+    ),
+    "a non-standard block of nothing": (
+        {"type": "non_standard", "value": 5},
+        "value of a non_standard block",
+    ),
+    "a non-standard block of another kind": (
+        {"type": "non_standard", "value": {"type": "input_image", "image_url": PICTURE_URL}},
+        "type 'input_image'",
+    ),
     "unknown type": ({"type": "audio", "url": "https://example.com/a.mp3"}, "type 'audio'"),
     "unknown key": ({"picture": PICTURE_URL}, "key 'picture'"),
     "empty": ({}, "content block is empty"),
