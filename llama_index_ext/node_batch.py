@@ -234,8 +234,10 @@ def _vectors(happened: EmbeddingResult | EmbeddingError) -> Vector:
 
 def _named(node: BaseNode, error: EmbeddingError) -> EmbeddingError:
     """Return the same error with the node's id, the service's code and its request id in the message."""
+    # Its index counts the parts of all nodes of a request, which the caller has not numbered.
+    text = str(error).removeprefix(f"item {error.index}: ")
     # An error of the account is not about this node.
-    text = str(error) if error.account else f"node {node.node_id}: {error}"
+    text = text if error.account else f"node {node.node_id}: {text}"
     if error.code and error.code not in text:
         text += f" (code {error.code})"
     if error.request_id and error.request_id not in text:
