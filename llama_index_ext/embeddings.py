@@ -46,10 +46,10 @@ class ClientEmbedding(EmbeddingFields, MediaCalls):
 
     if not TYPE_CHECKING:
 
-        def __init__(self, **data):
+        def __init__(self, *unnamed, **data):
             hide_key(data)
             _refuse_cache(data.get("embeddings_cache"))
-            super().__init__(**data)
+            super().__init__(*unnamed, **data)
 
         def __setattr__(self, name, value):
             if name == "embeddings_cache":
@@ -265,6 +265,21 @@ class DashScopeMultiModalEmbedding(ClientEmbedding):
     @classmethod
     def class_name(cls) -> str:
         return "DashScopeMultiModalEmbedding"
+
+
+def require_embed_model(given: object) -> ClientEmbedding:
+    """
+    Return an embedding of this package.
+
+    Raises:
+        ConfigError: Anything else.
+    """
+    if not isinstance(given, ClientEmbedding):
+        raise ConfigError(
+            "embed_model must be ArkMultiModalEmbedding or DashScopeMultiModalEmbedding, "
+            f"got {type(given).__name__}"
+        )
+    return given
 
 
 def _refuse_cache(cache: object) -> None:

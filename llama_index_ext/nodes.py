@@ -5,18 +5,19 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from multiprocessing import parent_process
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 from uuid import uuid4
 
 from llama_index.core.schema import BaseNode, TransformComponent
 from llama_index.core.storage.docstore import BaseDocumentStore
-from pydantic import PrivateAttr
+from pydantic import BeforeValidator, PrivateAttr
 
 from llama_index_ext.averaging import Fuse
 from llama_index_ext.embeddings import (
     ArkMultiModalEmbedding,
     ClientEmbedding,
     DashScopeMultiModalEmbedding,
+    require_embed_model,
 )
 from llama_index_ext.fingerprints import stay_changed
 from llama_index_ext.node_batch import NodeBatch, SkipOrRaise, aembed_nodes, embed_nodes
@@ -62,7 +63,7 @@ class MultiModalNodeEmbedder(Portable, TransformComponent):
 
     connecting: ClassVar[frozenset[str]] = frozenset({"fuse", "embed_model"})
 
-    embed_model: ClientEmbedding
+    embed_model: Annotated[ClientEmbedding, BeforeValidator(require_embed_model)]
     fuse: Fuse = "auto"
     on_error: SkipOrRaise = "raise"
 

@@ -8,10 +8,10 @@ from llama_index.core import Settings
 from llama_index.core.schema import QueryBundle
 
 from llama_index_ext.averaging import Mix
-from llama_index_ext.embeddings import ClientEmbedding
+from llama_index_ext.embeddings import ClientEmbedding, require_embed_model
 from llama_index_ext.events import announced
 from llama_index_ext.media import QueryWords, medium
-from volc_dashscope import ConfigError, Image, InputError, Part, Video
+from volc_dashscope import Image, InputError, Part, Video
 from volc_dashscope.inputs import label
 
 
@@ -75,13 +75,7 @@ async def aquery_bundle(
 
 
 def _model(given: object) -> ClientEmbedding:
-    model = given if given is not None else Settings.embed_model
-    if not isinstance(model, ClientEmbedding):
-        raise ConfigError(
-            "embed_model must be ArkMultiModalEmbedding or DashScopeMultiModalEmbedding, "
-            f"got {type(model).__name__}"
-        )
-    return model
+    return require_embed_model(given if given is not None else Settings.embed_model)
 
 
 def _words(text: str | None, question: str | None) -> str:

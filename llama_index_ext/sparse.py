@@ -9,7 +9,7 @@ from llama_index.core import Settings
 from llama_index.core.base.embeddings.base_sparse import BaseSparseEmbedding, SparseEmbedding
 from pydantic import AliasChoices, Field
 
-from llama_index_ext.embeddings import ClientEmbedding
+from llama_index_ext.embeddings import ClientEmbedding, require_embed_model
 from llama_index_ext.events import announced_sparse, callback
 from llama_index_ext.fingerprints import MEDIA_KEY, query_words, refuse_marks
 from llama_index_ext.media import QueryWords
@@ -182,7 +182,7 @@ def milvus_sparse_function(embed_model: ClientEmbedding) -> BaseSparseEmbeddingF
 
 
 def _share(embed_model: ClientEmbedding) -> None:
-    if not embed_model.enable_hybrid():
+    if not require_embed_model(embed_model).enable_hybrid():
         raise InputError(f"{embed_model.model_name} does not support sparse vectors")
 
 

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 from canary import KEY
 from langchain_core.documents import Document
+from llama_index.core import MockEmbedding
 from PIL import Image as Pillow
 
 import langchain_volc_dashscope as lc
 import llama_index_ext as li
-from volc_dashscope import Client, Frames, Fused, Image, InputError, Reranker, estimate_cost
+from volc_dashscope import Client, ConfigError, Frames, Fused, Image, InputError, Reranker, estimate_cost
 
 MODEL = "doubao-embedding-vision-251215"
 GIVEN = {
@@ -56,3 +57,48 @@ def test_a_document_is_answered_with_its_text():
 def test_a_pillow_image_where_a_path_belongs_is_named_with_its_module():
     with pytest.raises(InputError, match=r"got PIL\.Image\.Image"):
         Image.from_path(Pillow.new("RGB", (8, 8)))
+
+
+LLAMA_INDEX_MODEL = {
+    "node embedder": lambda model: li.MultiModalNodeEmbedder(embed_model=model),
+    "node embedder, set later": lambda model: setattr(
+        li.MultiModalNodeEmbedder(embed_model=li.ArkMultiModalEmbedding(api_key=KEY)), "embed_model", model
+    ),
+    "qdrant_sparse_fns": li.qdrant_sparse_fns,
+    "milvus_sparse_function": li.milvus_sparse_function,
+    "query_bundle": lambda model: li.query_bundle("a", embed_model=model),
+}
+
+
+@pytest.mark.parametrize("give", LLAMA_INDEX_MODEL.values(), ids=LLAMA_INDEX_MODEL)
+@pytest.mark.parametrize("model", [lc.ArkEmbeddings(api_key=KEY), MockEmbedding(embed_dim=3), "a", {}])
+def test_a_model_that_is_none_of_ours_is_answered_with_the_two_that_are(give, model):
+    """A base class that no page mentions would help nobody."""
+    said = (
+        "embed_model must be ArkMultiModalEmbedding or DashScopeMultiModalEmbedding, "
+        f"got {type(model).__name__}"
+    )
+
+    with pytest.raises(ConfigError, match=f"{said}$"):
+        give(model)
+
+
+POSITIONAL = (
+    lc.ArkEmbeddings,
+    lc.DashScopeEmbeddings,
+    lc.DashScopeRerank,
+    li.ArkMultiModalEmbedding,
+    li.DashScopeMultiModalEmbedding,
+    li.ArkSparseEmbedding,
+    li.DashScopeSparseEmbedding,
+    li.DashScopeRerank,
+    li.MultiModalNodeEmbedder,
+)
+
+
+@pytest.mark.parametrize("kind", POSITIONAL)
+def test_an_argument_without_a_name_is_refused_in_the_class_s_own_name(kind):
+    with pytest.raises(ConfigError, match=f"^{kind.__name__} accepts arguments by name only") as caught:
+        kind("text-embedding-v4")
+
+    assert isinstance(caught.value, TypeError)

@@ -11,6 +11,7 @@ from volc_dashscope._config.arguments import (
     check_patience,
     document_arguments,
     refuse_unknown_names,
+    refuse_unnamed,
 )
 from volc_dashscope._config.environment import (
     KEY_VARIABLE,
@@ -44,5 +45,6 @@ __all__ = [
     "key_name",
     "proxy_variable",
     "refuse_unknown_names",
+    "refuse_unnamed",
     "sealed",
 ]

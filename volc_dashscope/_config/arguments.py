@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from inspect import Parameter, cleandoc, signature
 from typing import Self
 from weakref import WeakKeyDictionary
@@ -118,6 +118,14 @@ def refuse_unknown_names(given: Iterable[str], *, ours: Collection[str], owner: 
             alike = get_close_matches(name, ours, n=1)
             hint = f"did you mean {alike[0]}=?" if alike else f"allowed are {', '.join(sorted(ours))}"
             raise _UnknownArgumentError(f"{owner} has no {name}=; {hint}")
+
+
+def refuse_unnamed(unnamed: Sequence[object], *, owner: str) -> None:
+    """Refuse arguments by position where all have names."""
+    if unnamed:
+        raise _UnknownArgumentError(
+            f"{owner} accepts arguments by name only, got {len(unnamed)} by position; write model=, api_key=, ..."
+        )
 
 
 def _refuse_foreign_name(name: str, names: Collection[str], *, ours: Collection[str], owner: str) -> None:

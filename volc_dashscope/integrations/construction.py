@@ -22,7 +22,7 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from volc_dashscope._config import argument_docs, refuse_unknown_names
+from volc_dashscope._config import argument_docs, refuse_unknown_names, refuse_unnamed
 from volc_dashscope._types import Secret
 from volc_dashscope.errors import ConfigError, EmbeddingError
 
@@ -71,7 +71,8 @@ class SettingsModel(BaseModel):
 
     if not TYPE_CHECKING:
 
-        def __init__(self, **data):
+        def __init__(self, *unnamed, **data):
+            refuse_unnamed(unnamed, owner=type(self).__name__)
             data = own_names(type(self), data)
             # After validation, not in a validator: pydantic would turn our errors into its own.
             refusal = None
@@ -217,7 +218,13 @@ def as_config_error(kind: type[BaseModel], error: ValidationError) -> ConfigErro
     for line in error.errors(include_url=False):
         # Of a union there is a line for each of its types; the first will do.
         name = str((*line["loc"], "settings")[0])
-        refused.setdefault(name, f"{name} {_refusal(line['msg'], _shown(name, line['input']))}")
+        ours = line.get("ctx", {}).get("error")
+        said = (
+            str(ours)
+            if isinstance(ours, ConfigError)
+            else f"{name} {_refusal(line['msg'], _shown(name, line['input']))}"
+        )
+        refused.setdefault(name, said)
     return ConfigError(f"{kind.__name__}: {'; '.join(refused.values())}")
 
 
