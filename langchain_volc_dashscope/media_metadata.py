@@ -4,7 +4,7 @@ Writes the address of a document's medium into its metadata, and restores the it
     media_uri    address of the item's first image or video
     media_kind   "image", "video" or "frames": the kind of that one
     media_parts  JSON, only where the item is more than one plain medium: its parts in order; the medium
-                 without an address of its own is the one at media_uri
+                 without an address (null) is the one at media_uri; one of bytes has "", and cannot be restored
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def metadata_of(item: Item, media_uri: str | None) -> dict[str, str]:
         return found
     found["media_uri"] = media_uri
     spelt = _spelt(whole)
-    if spelt is not None and spelt not in ([{"image": None}], [{"video": None}]):
+    if spelt not in ([{"image": None}], [{"video": None}]):
         found["media_parts"] = orjson.dumps(spelt).decode()
     return found
 
@@ -72,7 +72,8 @@ def media_of(document: Document, *, root: str | Path | None = None) -> Item:
         root: Files must be inside this folder. Give it whenever others can write to the store.
 
     Raises:
-        InputError: No address, one that is neither http(s), oss nor a file, or a file that is no image or video.
+        InputError: No address for the item or for a part of it, one that is neither http(s), oss nor a file, or a file
+            that is no image or video.
     """
     metadata = _document(document).metadata
     uri = metadata.get("media_uri")
@@ -142,12 +143,10 @@ def _address(medium: Image | Video) -> str | None:
     return medium.path.as_uri() if medium.path is not None else medium.url
 
 
-def _spelt(whole: tuple[Part, ...]) -> list[dict[str, Any]] | None:
-    """Return parts as JSON takes them, the first medium without its address; None if another has none."""
+def _spelt(whole: tuple[Part, ...]) -> list[dict[str, Any]]:
+    """Return parts as JSON takes them, the first medium without its address, and those of bytes with an empty one."""
     media = [medium for part in whole for medium in media_in(part)]
-    addresses = iter([None, *(_address(medium) for medium in media[1:])])
-    if any(_address(medium) is None for medium in media[1:]):
-        return None
+    addresses = iter([None, *(_address(medium) or "" for medium in media[1:])])
     spelt: list[dict[str, Any]] = []
     for part in whole:
         if isinstance(part, str):
@@ -185,11 +184,19 @@ def _restored(entry: dict[str, Any], uri: str, root: str | Path | None) -> Part:
     if "text" in entry:
         return str(entry["text"])
     if "frames" in entry:
-        return Frames([_medium(Image, address or uri, root) for address in entry["frames"]])
+        return Frames([_medium(Image, _where(address, uri), root) for address in entry["frames"]])
     if "video" in entry:
         knobs = {name: entry[name] for name in _KNOBS if name in entry}
-        return _medium(Video, entry["video"] or uri, root, **knobs)
-    return _medium(Image, entry.get("image") or uri, root)
+        return _medium(Video, _where(entry["video"], uri), root, **knobs)
+    return _medium(Image, _where(entry.get("image"), uri), root)
+
+
+def _where(address: object, uri: str) -> object:
+    if address == "":
+        raise InputError(
+            "a part of the item was made from bytes, which have no address; make the document from files or URLs"
+        )
+    return uri if address is None else address
 
 
 def _medium(kind: type[M], uri: object, root: str | Path | None, **knobs: Any) -> M:

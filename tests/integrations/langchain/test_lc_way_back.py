@@ -12,7 +12,7 @@ import pytest
 from langchain_core.documents import Document
 from langchain_core.messages import HumanMessage
 from lc_shops import SHOPS
-from paintings import painted
+from paintings import MP4, painted
 from samples import PICTURE_URL, VIDEO_URL
 
 from langchain_volc_dashscope import ArkEmbeddings, MediaDocument, content_blocks, media, media_of
@@ -82,6 +82,27 @@ def test_bytes_are_found_again_by_the_address_given(tmp_path):
     restored = media_of(MediaDocument(item, media_uri=path.as_uri()))
 
     assert digest(item) == digest(restored)
+
+
+WITHOUT_ADDRESS = {
+    "after a URL": lambda held: MediaDocument(Fused("a shoe", SHOE, held)),
+    "after one whose address is given": lambda held: MediaDocument(
+        Fused("a shoe", held, held), media_uri="https://example.com/red.png"
+    ),
+    "among frames": lambda held: MediaDocument(Frames([SHOE, held])),
+    "a video": lambda held: MediaDocument(Fused(SHOE, Video.from_bytes(MP4))),
+}
+
+
+@pytest.mark.parametrize("make", WITHOUT_ADDRESS.values(), ids=WITHOUT_ADDRESS)
+def test_an_item_of_which_a_part_has_no_address_is_refused_and_not_returned_in_part(make):
+    document = make(Image.from_bytes(painted("red")))
+    stored = Document(document.page_content, metadata=document.metadata)
+
+    assert "media_uri" in stored.metadata
+    for read in (media_of, lambda given: content_blocks([given])):
+        with pytest.raises(InputError, match="part of the item was made from bytes, which have no address"):
+            read(stored)
 
 
 def test_a_moved_collection_is_followed_by_changing_media_uri_alone(tmp_path):
