@@ -12,9 +12,6 @@ from pydantic import BaseModel
 from volc_dashscope.integrations.construction import SettingsModel
 from volc_dashscope.integrations.settings import warn_of_copied_cache
 
-# Copies in one process share these.
-_SHARED = frozenset({"rate_limiter", "limiter", "cache"})
-
 
 class Portable(SettingsModel):
     """
@@ -37,10 +34,7 @@ class Portable(SettingsModel):
         self.__init__(**made)  # type: ignore[misc]
 
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
-        settings = self._settings()
-        return type(self)(
-            **{name: value if name in _SHARED else deepcopy(value, memo) for name, value in settings.items()}
-        )
+        return type(self)(**deepcopy(self._settings(), self._with_shared(memo)))
 
     def _settings(self) -> dict[str, Any]:
         self._require_own_connections()

@@ -10,7 +10,9 @@ from __future__ import annotations
 import random
 import threading
 import time
-from typing import ClassVar, Self, TypeVar
+from collections.abc import Callable
+from copy import deepcopy
+from typing import Any, ClassVar, Self, TypeVar
 
 from volc_dashscope import _config
 from volc_dashscope._http import ConnectionPool, arun, process_id, run
@@ -117,11 +119,19 @@ class ServiceClient(_config.NamesOurs):
             return f"{type(self).__name__}(unfinished)"
         return f"{type(self).__name__}({self._described()})"
 
-    def __reduce__(self) -> tuple[object, ...]:
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[object, ...]]:
         if self._settings.http_client is not None or self._settings.http_async_client is not None:
             raise ConfigError(f"a {self._noun} with your own http_client cannot be pickled or copied")
         # An explicit key is pickled; one from the environment is looked up again where the object is loaded.
         return (_remake, (type(self), *self._start_arguments()))
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """Share limiter and cache with the copy: its calls are to be paced and remembered together with these."""
+        for shared in (self._settings.limiter, self._settings.cache):
+            memo[id(shared)] = shared
+        remake, arguments = self.__reduce__()
+        made: Self = remake(*deepcopy(arguments, memo))
+        return made
 
 
 class SyncLifecycle:

@@ -11,6 +11,7 @@ import pickle
 import signal
 import subprocess
 import sys
+import threading
 import time
 import warnings
 import weakref
@@ -357,6 +358,34 @@ def test_a_client_that_travelled_embeds_the_same(emulate) -> None:
     with pickle.loads(pickle.dumps(client)) as again:
         assert first == again.embed(TEXTS).vectors.tobytes()
     client.close()
+
+
+class _Counted:
+    """A limiter that cannot be pickled, as those with a lock."""
+
+    def __init__(self) -> None:
+        self.lock, self.calls = threading.Lock(), 0
+
+    def acquire(self) -> None:
+        self.calls += 1
+
+    async def aacquire(self) -> None:
+        self.calls += 1
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy])
+def test_a_copy_in_this_process_shares_limiter_and_cache(emulate, copied) -> None:
+    """A cache of its own would pay again for what the original has; two limiters would allow twice as much."""
+    mount, limiter, cache = emulate(socket=True), _Counted(), {}
+    client = mount.client(TEXT, limiter=limiter, cache=cache)
+    client.embed(["a"])
+
+    with copied(client) as again:
+        again.embed(["a"])
+        again.embed(["b"])
+
+    client.close()
+    assert (2, 2, 2) == (len(mount.emulator.ledger), limiter.calls, len(cache))
 
 
 @both_kinds

@@ -9,7 +9,7 @@ from threading import Lock
 
 import pytest
 from canary import KEY
-from langchain_core.rate_limiters import BaseRateLimiter
+from langchain_core.rate_limiters import BaseRateLimiter, InMemoryRateLimiter
 
 import langchain_volc_dashscope as lc
 import llama_index_ext as li
@@ -25,8 +25,6 @@ KINDS = (
     li.DashScopeSparseEmbedding,
     li.DashScopeRerank,
 )
-LANGCHAIN = tuple(kind for kind in KINDS if kind.__module__.startswith("langchain"))
-LLAMA_INDEX = tuple(kind for kind in KINDS if kind not in LANGCHAIN)
 NAMES = [f"{kind.__module__.split('_')[0]}-{kind.__name__}" for kind in KINDS]
 # A setting, a wrong value, and what every class says of it.
 WRONG = {
@@ -163,11 +161,34 @@ def test_what_cannot_be_pickled_raises_and_stays(kind):
     assert isinstance(made.limiter, Locked)
 
 
-@pytest.mark.parametrize("kind", LLAMA_INDEX, ids=NAMES[3:])
-def test_a_copy_in_this_process_shares_the_limiter(kind):
-    limiter = Locked()
+DEEP = {"deepcopy": copy.deepcopy, "model_copy": lambda made: made.model_copy(deep=True)}
 
-    assert limiter is copy.deepcopy(kind(api_key=KEY, limiter=limiter)).limiter
+
+@pytest.mark.parametrize("deep", DEEP.values(), ids=DEEP)
+@pytest.mark.parametrize("kind", KINDS, ids=NAMES)
+def test_a_copy_in_this_process_shares_limiter_and_cache(kind, deep):
+    limiter, cache = Locked(), {}
+
+    copied = deep(kind(api_key=KEY, limiter=limiter, cache=cache))
+
+    assert limiter is copied.limiter
+    assert cache is copied.cache
+
+
+@pytest.mark.parametrize("deep", DEEP.values(), ids=DEEP)
+def test_a_copy_in_this_process_shares_langchain_s_rate_limiter(deep, emulate):
+    served = emulate(socket=True)
+    limiter, cache = InMemoryRateLimiter(requests_per_second=1000), {}
+    made = lc.ArkEmbeddings(rate_limiter=limiter, cache=cache, **served.settings("ark"))
+
+    copied = deep(made)
+    made.embed_query("a")
+    copied.embed_query("a")
+
+    assert limiter is copied.rate_limiter
+    assert 1 == len(served.emulator.ledger)
+    made.close()
+    copied.close()
 
 
 class Counter:

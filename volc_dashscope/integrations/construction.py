@@ -42,6 +42,10 @@ else:
 MediaRoot: TypeAlias = Annotated[str | Path | None, BeforeValidator(_as_str)]
 
 
+# Copies in one process share these: requests are to be paced and remembered together.
+_SHARED = ("rate_limiter", "limiter", "cache")
+
+
 class SettingsModel(BaseModel):
     """
     Settings as fields. `_connect` makes the client together with the object, so that wrong settings raise at once.
@@ -120,7 +124,7 @@ class SettingsModel(BaseModel):
 
         def __deepcopy__(self, memo=None):
             self._require_own_connections()
-            return super().__deepcopy__(memo)
+            return super().__deepcopy__(self._with_shared(memo))
 
     @classmethod
     def __get_pydantic_json_schema__(
@@ -145,6 +149,14 @@ class SettingsModel(BaseModel):
             setattr(self, fields[name], value)
         self._connect()
         self._connected = True
+
+    def _with_shared(self, memo: dict[int, Any] | None) -> dict[int, Any]:
+        """Return the memo of a deep copy, with what the copy is to share instead of having its own."""
+        memo = {} if memo is None else memo
+        for name in _SHARED:
+            shared = getattr(self, name, None)
+            memo[id(shared)] = shared
+        return memo
 
     def _require_own_connections(self) -> None:
         """Refuse to copy or pickle what only this object may use."""
