@@ -18,7 +18,7 @@ from bulk_runs import TEXT, VL, D, rows, texts, write_lines
 from canary import KEY
 
 from volc_dashscope import Client, ConfigError, EmbeddingError, get_model_info
-from volc_dashscope.bulk import Columns, PairColumns, embed_file, open_source, rerank_file
+from volc_dashscope.bulk import Columns, PairColumns, embed_file, open_source, preview, rerank_file
 from volc_dashscope.rerank import Reranker
 
 RED, BLUE = paintings.painted("red"), paintings.painted("blue")
@@ -280,3 +280,36 @@ def test_an_output_whose_facts_are_of_another_version_is_refused(inside, tmp_pat
 
         with pytest.raises(ConfigError, match="written by another version"):
             embed_file(source, tmp_path / "out.parquet", model=client)
+
+
+@pytest.mark.parametrize("kind", ["rows", "queries"])
+def test_a_dry_run_tells_what_is_still_to_be_paid(command, kind):
+    """Nothing for a finished output, and for a restart all of it."""
+    write_lines(command.folder / "t.csv", ["query,document,text", "a,x,one", "b,y,two"])
+    line = (
+        ("embed", "t.csv", "-m", TEXT, "-d", D)
+        if kind == "rows"
+        else ("rerank", "t.csv", "-m", "qwen3-rerank")
+    )
+    line = (*line, "-o", "out.parquet")
+    before = orjson.loads(command(*line, "--dry-run", "--json").out)
+    done = command(*line)
+
+    after = orjson.loads(command(*line, "--dry-run", "--json").out)
+    again = orjson.loads(command(*line, "--restart", "--dry-run", "--json").out)
+
+    assert 0 == done.code
+    assert (2, 0, 0) == (after["finished"], after["requests"], after["tokens"][1])
+    assert before == again
+
+
+def test_a_dry_run_of_a_restart_counts_what_is_finished_in_part(inside, tmp_path):
+    source, stop = write_lines(tmp_path / "t.txt", texts(90)), threading.Event()
+    with inside.client(TEXT, dimensions=D, max_concurrency=1) as client:
+        embed_file(source, tmp_path / "out.parquet", model=client, stop=stop, watch=lambda *_: stop.set())
+
+    left = preview(source, tmp_path / "out.parquet", model=TEXT)
+    whole = preview(source, tmp_path / "out.parquet", model=TEXT, restart=True)
+
+    assert left.finished > 0
+    assert (0, 90) == (whole.finished, whole.items)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Unpack
@@ -21,6 +21,7 @@ from volc_dashscope.bulk._partial_folder import finished_rows, partial_folder
 from volc_dashscope.bulk._records import item_of
 from volc_dashscope.bulk._report import Preview
 from volc_dashscope.bulk._sources import Source, open_source
+from volc_dashscope.bulk._vectors import facts_of
 from volc_dashscope.errors import InputError
 from volc_dashscope.estimate import (
     Estimate,
@@ -40,6 +41,7 @@ def preview(
     *,
     model: str | ClientSettings,
     text_type: TextType | None = "document",
+    restart: bool = False,
     **settings: Unpack[ClientOptions],
 ) -> Preview:
     """
@@ -50,6 +52,7 @@ def preview(
         output: The output; rows that are already finished are left out.
         model: The model's name, with `settings` by the names of `ClientSettings`; or a `ClientSettings`.
         text_type: The role of all rows.
+        restart: Count the finished rows too, since a job with `restart` sends them again.
         settings: As for `estimate_cost`. With the account's `requests_per_minute` and `tokens_per_minute` the time
             is counted by them, else by those the model's row publishes.
 
@@ -60,7 +63,7 @@ def preview(
     spec = replace(usual_spec(model, settings, owner="preview"), text_type=text_type)
     opened = source if isinstance(source, Source) else open_source(source)
     opened.check(spec)
-    count = _Count(opened, spec, _place(output, opened))
+    count = _Count(opened, spec, _finished(_place(output, opened), restart=restart))
     guess = estimate_spec(count.items(), spec, checked=True)
     limits = settings_of(model, settings, owner="preview")
     return _preview(count, guess, limits.requests_per_minute, limits.tokens_per_minute)
@@ -76,6 +79,7 @@ def preview_rerank(
     max_image_pixels: int | None = None,
     requests_per_minute: float | None = None,
     tokens_per_minute: float | None = None,
+    restart: bool = False,
 ) -> Preview:
     """
     Count what `rerank_file` would still send and cost. Needs no key and sends nothing.
@@ -86,6 +90,7 @@ def preview_rerank(
         model: The model's name, or a row of your own.
         instruct, truncate, max_image_pixels: As for `Reranker`.
         requests_per_minute, tokens_per_minute: The account's; else the time is counted by the row's.
+        restart: As for `preview`.
 
     Raises:
         ConfigError: An unknown or stopped model.
@@ -96,7 +101,7 @@ def preview_rerank(
     pairs = PairSource(opened, row.max_documents)
     pairs.check()
     spec = rerank_spec(row.name, row, instruct=instruct, truncate=truncate, max_image_pixels=max_image_pixels)
-    count = _QueryCount(pairs, row, spec, _place(output, opened))
+    count = _QueryCount(pairs, row, spec, _finished(_place(output, opened), restart=restart))
     guess = estimate_pairs(count.pairs(), spec)
     return _preview(count, guess, requests_per_minute, tokens_per_minute)
 
@@ -107,6 +112,16 @@ def _place(output: str | os.PathLike[str] | None, source: Source) -> Path | None
     place = checked_path(output, "output")
     check_path(place, source.path)
     return place
+
+
+def _finished(output: Path | None, *, restart: bool) -> Callable[[int], bool]:
+    """Return what says whether a row needs no request any more: every row of a finished output is one."""
+    if output is None or restart:
+        return lambda row: False
+    folder = partial_folder(output)
+    if not folder.exists() and output.exists() and facts_of(output) is not None:
+        return lambda row: True
+    return finished_rows(folder)
 
 
 def _preview(
@@ -134,16 +149,15 @@ class _QueryCount:
     source: PairSource
     row: RerankModelInfo
     spec: RequestSpec
-    output: Path | None
+    is_finished: Callable[[int], bool]
     rows: int = field(default=0, init=False)
     finished: int = field(default=0, init=False)
     bad: int = field(default=0, init=False)
 
     def pairs(self) -> Iterator[tuple[Item, list[Item]]]:
-        finished = finished_rows(partial_folder(self.output)) if self.output is not None else None
         for record in self.source.records():
             self.rows += 1
-            if finished is not None and finished(record.row):
+            if self.is_finished(record.row):
                 self.finished += 1
                 continue
             try:
@@ -158,17 +172,16 @@ class _Count:
 
     source: Source
     spec: RequestSpec
-    output: Path | None
+    is_finished: Callable[[int], bool]
     rows: int = field(default=0, init=False)
     finished: int = field(default=0, init=False)
     bad: int = field(default=0, init=False)
 
     def items(self) -> Iterator[Item]:
-        finished = finished_rows(partial_folder(self.output)) if self.output is not None else None
         for record in self.source.records():
             self.rows += 1
             self.source.scanned("counted", self.rows)
-            if finished is not None and finished(record.row):
+            if self.is_finished(record.row):
                 self.finished += 1
                 continue
             try:

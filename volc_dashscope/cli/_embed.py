@@ -44,7 +44,7 @@ def embed(dry_run: bool, **options: Any) -> None:
         raise click.UsageError("the output is missing: pass -o out.parquet")
     with errors_reported(as_json=given.as_json, hint=how_to_resume()):
         if dry_run:
-            tell_preview(given, given.output, quiet=given.quiet)
+            tell_preview(given, given.output, quiet=given.quiet, restart=given.restart)
             return
         opened = given.opened()
         try:

@@ -30,14 +30,15 @@ def estimate(**options: Any) -> None:
     """
     given = SourceOptions(**options)
     with errors_reported(as_json=given.as_json):
-        tell_preview(given, None, quiet=given.as_json)
+        tell_preview(given, None, quiet=given.as_json, restart=False)
 
 
-def tell_preview(given: SourceOptions, output: Path | None, *, quiet: bool) -> None:
-    """Print what a job would still send and cost, without the finished rows of `output`."""
+def tell_preview(given: SourceOptions, output: Path | None, *, quiet: bool, restart: bool) -> None:
+    """Print what a job would still send and cost, without the finished rows of `output` unless it restarts."""
     with scanning(given.source, quiet=quiet) as watch:
         source = given.opened(watch)
-        found = preview(source, output, model=given.settings(), text_type=given.text_type)
+        settings = given.settings()
+        found = preview(source, output, model=settings, text_type=given.text_type, restart=restart)
     tell_counted(found, given.model, "files" if source.format == "folder" else "rows", as_json=given.as_json)
 
 

@@ -139,5 +139,6 @@ def _tell_preview(source: Source, given: RerankOptions) -> None:
         max_image_pixels=given.max_image_pixels,
         requests_per_minute=given.requests_per_minute,
         tokens_per_minute=given.tokens_per_minute,
+        restart=given.restart,
     )
     tell_counted(found, given.model, "queries", items="documents", as_json=given.as_json)
