@@ -13,12 +13,23 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from bulk_runs import ARK, TEXT, VL, D, errors, rows, texts, vectors, write_lines
+from canary import KEY
 from paintings import MP4, painted
 
 from volc_dashscope import ConfigError, Fused, Image, InputError, Video
-from volc_dashscope.bulk import Columns, PairColumns, Report, count_rows, embed_file, open_source, preview
+from volc_dashscope.bulk import (
+    Columns,
+    PairColumns,
+    Report,
+    count_rows,
+    embed_file,
+    open_source,
+    preview,
+    rerank_file,
+)
 from volc_dashscope.emulator import Request, Response
 from volc_dashscope.inputs import lone_surrogate
+from volc_dashscope.rerank import Reranker
 
 
 def _embed(mount: Any, source: Any, output: Path, *, model: str = TEXT, **settings: Any) -> Report:
@@ -207,6 +218,24 @@ def test_a_bad_row_has_an_error_and_the_others_their_vectors(inside, tmp_path, l
     assert found[1].startswith("row 1: ")
     assert words in found[1]
     assert ["first", "last"] == inside.emulator.ledger.texts
+
+
+@pytest.mark.parametrize("pairs", [False, True], ids=["rows", "pairs"])
+def test_an_id_in_another_encoding_is_an_error_of_its_row(inside, tmp_path, pairs):
+    """Otherwise the output could not be written, after all of its rows were paid for."""
+    head = b"id,query,document\n" if pairs else b"id,text,more\n"
+    (tmp_path / "t.csv").write_bytes(head + b"caf\xe9,a,x\nb,b,y\n")
+    output = tmp_path / "out.parquet"
+    if pairs:
+        source = open_source(tmp_path / "t.csv", columns=PairColumns())
+        with Reranker("qwen3-rerank", api_key=KEY, http_client=inside.emulator.http_client()) as reranker:
+            rerank_file(source, output, model=reranker)
+    else:
+        _embed(inside, tmp_path / "t.csv", output)
+
+    found = rows(output)
+    assert {("0", True), ("b", False)} == {(row["id"], row["error"] is not None) for row in found}
+    assert "the id is not UTF-8 ('caf\\udce9')" in errors(output)[0]
 
 
 def test_rows_of_a_csv_with_too_many_fields_or_foreign_bytes_are_errors(inside, tmp_path):

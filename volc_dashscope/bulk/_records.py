@@ -13,7 +13,7 @@ from typing import Literal
 
 from volc_dashscope._media import local_path
 from volc_dashscope.errors import ConfigError, InputError
-from volc_dashscope.inputs import Fused, Image, Item, Part, Video, check_text
+from volc_dashscope.inputs import Fused, Image, Item, Part, Video, check_text, is_utf8
 
 Kind = Literal["text", "image", "video"]
 KINDS: tuple[Kind, ...] = ("text", "image", "video")
@@ -118,7 +118,11 @@ class Columns:
         return Record(row, id_, cells, without_id or empty)
 
     def id_of(self, row: int, values: Mapping[str, object]) -> tuple[str, str | None]:
-        """Return the id of a row, else its number, and a problem if the column was named and has none."""
+        """
+        Return the id of a row, else its number, and a problem if the column was named and has none.
+
+        An id in another encoding is a problem in any case: Parquet takes UTF-8 only, and its neighbours are ids too.
+        """
         number = str(row)
         found = values.get(self.id or "id")
         if isinstance(found, float):
@@ -131,7 +135,10 @@ class Columns:
         if found in (None, ""):
             return number, None if self.id is None else f"column {self.id!r} has no id in this row"
         if not isinstance(found, bytes | list | dict):
-            return str(found), None
+            id_ = str(found)
+            if is_utf8(id_):
+                return id_, None
+            return number, f"the id is not UTF-8 ({id_!r}); save the file as UTF-8, or say its encoding"
         kind = type(found).__name__
         odd = f"column {self.id!r} is of type {kind} here; expected text or a number"
         return number, None if self.id is None else odd
