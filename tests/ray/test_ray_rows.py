@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas
+import pyarrow
 import pytest
 from paintings import painted
 
@@ -145,3 +146,17 @@ def test_a_batch_is_a_dict_of_columns():
 
 def test_a_list_of_cells_is_a_column():
     assert ["a", "b"] == _items(_roles(text="t"), t=["a", "b"])
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pandas.Series(["a", "b"], index=[1, 0]),
+        pandas.Series(["a", "b"], index=[7, 7]),
+        pyarrow.array(["a", "b"]),
+    ],
+    ids=["a series in another order", "a series without the number 0", "arrow"],
+)
+def test_cells_are_found_by_position(column):
+    """A row of a sorted or filtered table would otherwise get the vector of another."""
+    assert ["a", "b"] == _items(_roles(text="t"), t=column)

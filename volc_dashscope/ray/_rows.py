@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,13 +67,14 @@ class Roles:
 
     def items(self, batch: Mapping[str, Column]) -> Iterator[Item | InputError]:
         """Yield the item of every row in order, or the reason why it has none."""
-        for row in range(len(batch[self.names[0]])):
+        columns = {name: _by_position(batch[name], name) for name in self.names}
+        for row in range(len(columns[self.names[0]])):
             try:
-                yield self._item(batch, row)
+                yield self._item(columns, row)
             except InputError as error:
                 yield error
 
-    def _item(self, batch: Mapping[str, Column], row: int) -> Item:
+    def _item(self, batch: Mapping[str, Sequence[Any]], row: int) -> Item:
         parts: list[Part] = []
         if self.text is not None and not _missing(cell := batch[self.text][row]):
             parts.append(_text(cell, self.text))
@@ -107,6 +108,13 @@ class Roles:
                 return Video.from_url(cell, fps=self.fps)
             return Video.from_path(cell, root=self.root, fps=self.fps)
         raise _stranger(cell, column, "bytes, a path or a URL")
+
+
+def _by_position(column: Any, name: str) -> Sequence[Any]:
+    """Return a column whose cells are found by position: those of a pandas Series are found by its own index."""
+    if isinstance(column, np.ndarray):
+        return column  # type: ignore[return-value]
+    return list(as_iterable(column, name=f"column {name!r}"))
 
 
 def _missing(cell: object) -> bool:
