@@ -536,22 +536,30 @@ def test_a_code_alone_decides_under_a_status_of_success(status: int, meaning: Me
 
 @pytest.mark.parametrize(("status", "meaning"), BY_STATUS, ids=[str(status) for status, _ in BY_STATUS])
 def test_a_service_without_a_table_is_judged_by_status_alone(status: int, meaning: Meaning) -> None:
-    error = judge(
-        (),
-        Refusal(
-            provider="gw.corp",
-            reply=Reply(status, {}, b""),
-            code=None,
-            message="No.",
-            request_id=None,
-            batch=batch_of("a"),
-            spec=TEXT,
-            subject="a job",
-        ),
-    )
+    error = judge((), _of_no_table(status))
 
     assert meaning == _meaning(error)
     assert ("gw.corp refused a job with" in str(error)) is (status != 401)
+
+
+def test_a_request_id_as_a_service_wrote_it_is_made_one_word() -> None:
+    error = judge((), _of_no_table(400, request_id="a\x1b[31m"))
+
+    assert "a[31m" == error.request_id
+    assert str(error).endswith("[request id a[31m]")
+
+
+def _of_no_table(status: int, request_id: str | None = None) -> Refusal:
+    return Refusal(
+        provider="gw.corp",
+        reply=Reply(status, {}, b""),
+        code=None,
+        message="No.",
+        request_id=request_id,
+        batch=batch_of("a"),
+        spec=TEXT,
+        subject="a job",
+    )
 
 
 @pytest.mark.parametrize("body", [{"error": {}}, {"error": {"code": ""}}], ids=["empty", "an empty code"])

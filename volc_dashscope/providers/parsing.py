@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from itertools import groupby, starmap
 from typing import Any
 
@@ -81,10 +80,9 @@ def in_order(entries: Any, count: int, key: str) -> list[dict[str, Any]]:
     if not isinstance(entries, list) or len(entries) != count:
         raise Malformed(count_fault(entries, count))
     # Most replies are in order already. True is 1 to Python, so that the types are looked at too.
-    with suppress(TypeError, KeyError):
-        positions = [entry[key] for entry in entries]
-        if positions == [*range(count)] and {*map(type, positions)} == {int}:
-            return entries
+    positions = [entry.get(key) if isinstance(entry, dict) else None for entry in entries]
+    if positions == [*range(count)] and {*map(type, positions)} == {int}:
+        return entries
     ordered: list[dict[str, Any] | None] = [None] * count
     for entry in entries:
         if not isinstance(entry, dict):
