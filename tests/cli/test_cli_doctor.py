@@ -262,6 +262,12 @@ WRONG_PLACES: dict[str, tuple[dict[str, str], tuple[str, ...], str, str]] = {
         "ark proxy",
         "ALL_PROXY is not a proxy URL: use http://host:port or socks5://host:port",
     ),
+    "proxy of no possible name": (
+        {"HTTPS_PROXY": "http://u:secret@proxy..corp:80"},
+        (),
+        "ark proxy",
+        "HTTPS_PROXY is not a proxy URL",
+    ),
     "proxy in small letters": ({"all_proxy": "http://[::1"}, (), "ark proxy", "all_proxy is not a proxy URL"),
     "a proxy beside one for all schemes": (
         {"ALL_PROXY": "http://127.0.0.1:1", "https_proxy": "http://:0"},

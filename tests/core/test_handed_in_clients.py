@@ -19,7 +19,7 @@ from llama_index.core.schema import TextNode
 import langchain_volc_dashscope
 from langchain_volc_dashscope import ArkEmbeddings
 from llama_index_ext import ArkMultiModalEmbedding, ArkSparseEmbedding, MultiModalNodeEmbedder
-from volc_dashscope import AsyncClient, AsyncReranker, Client, ConfigError, TransportError
+from volc_dashscope import AsyncClient, AsyncReranker, AuthError, Client, ConfigError, TransportError
 from volc_dashscope.jobs import AsyncFileJobs
 
 ARK = "doubao-embedding-vision-251215"
@@ -37,16 +37,16 @@ each_client = pytest.mark.parametrize(("kind", "name"), WAYS, ids=lambda value: 
 
 
 def _embed(mount: Any, kind: str, name: str, items: list[str] = TEXTS, **settings: Any) -> Any:
-    timeout = settings.pop("silence", 30.0)
+    timeout, hooks = settings.pop("silence", 30.0), {"response": settings.pop("hooks", [])}
 
     async def awaited() -> Any:
-        async with ASYNC[name](timeout=timeout) as own:
+        async with ASYNC[name](timeout=timeout, event_hooks=hooks) as own:
             client = mount.async_client(ARK, http_async_client=own, **settings)
             return await client.embed(items)
 
     if kind == "async":
         return asyncio.run(awaited())
-    with SYNC[name](timeout=timeout) as own:
+    with SYNC[name](timeout=timeout, event_hooks=hooks) as own:
         return mount.client(ARK, http_client=own, **settings).embed(items)
 
 
@@ -83,6 +83,36 @@ def test_its_errors_are_understood(emulate, kind, name) -> None:
         _embed(slow, kind, name, TEXTS[:1], silence=0.3, max_retries=0)
     with pytest.raises(TransportError, match=r"cannot connect to 127\.0\.0\.1:9"):
         _embed(slow, kind, name, TEXTS[:1], base_url="http://127.0.0.1:9", max_retries=0)
+
+
+def _refuses(kind: str, *, reads: bool) -> Callable[[Any], Any]:
+    """Return a common hook: `raise_for_status`, with or without the body."""
+
+    def hook(response: Any) -> None:
+        if reads and response.is_error:
+            response.read()
+        response.raise_for_status()
+
+    async def awaited(response: Any) -> None:
+        if reads and response.is_error:
+            await response.aread()
+        response.raise_for_status()
+
+    return awaited if kind == "async" else hook
+
+
+@pytest.mark.parametrize("reads", [True, False], ids=["with the body", "without it"])
+@each_client
+def test_a_hook_that_raises_for_a_status_does_not_hide_it(emulate, kind, name, reads) -> None:
+    mount, hooks = emulate(socket=True), [_refuses(kind, reads=reads)]
+    mount.emulator.fail("401")
+    with pytest.raises(AuthError, match="401"):
+        _embed(mount, kind, name, TEXTS[:1], hooks=hooks)
+    mount.emulator.fail("429", "503")
+    result = _embed(mount, kind, name, hooks=hooks)
+
+    assert np.isfinite(result.vectors).all()
+    assert 3 + len(TEXTS) == len(mount.emulator.ledger)
 
 
 @each_client

@@ -350,6 +350,10 @@ def test_the_proxy_for_all_schemes_is_used_and_named(tried, variable, secured) -
         ("example.test:443", True),
         ("other.test, example.test", False),
         ("*", False),
+        ("*.test", False),
+        ("*.example.test", True),
+        ("other.test example.test", False),
+        (" .other.test  *.test ", False),
         ("203.0.113.0/24", True),
     ],
 )
@@ -432,8 +436,20 @@ def test_a_proxy_that_is_not_there_is_named(tried) -> None:
         f"http://user:{PASSWORD}@[::1:8080",
         "http://",
         "http://:8080",
+        f"http://user:{PASSWORD}@proxy..corp:8080",
+        f"http://user:{PASSWORD}@{'p' * 64}.corp:8080",
     ],
-    ids=["ftp", "socks without its package", "a sharp", "port", "bracket", "no host", "port only"],
+    ids=[
+        "ftp",
+        "socks without its package",
+        "a sharp",
+        "port",
+        "bracket",
+        "no host",
+        "port only",
+        "an empty label",
+        "a long label",
+    ],
 )
 def test_a_proxy_that_cannot_be_one_is_refused(tried, proxy) -> None:
     for kind, told, _ in tried("https://example.test", {"HTTPS_PROXY": proxy}):

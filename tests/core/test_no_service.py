@@ -198,6 +198,26 @@ def test_a_proxy_that_never_answers_is_named_as_soon_as_a_silent_host(kind, time
 
 
 @both_kinds
+def test_a_proxy_that_wants_to_know_who_asks_is_named_without_a_tunnel_too(kind, monkeypatch) -> None:
+    """Requests over plain http are passed on, so its refusal looks like a reply of the service."""
+    asked = []
+
+    def serve(connection: socket.socket, _: threading.Event) -> None:
+        asked.append(connection.recv(65536))
+        connection.sendall(b"HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n")
+
+    with _server(serve) as port:
+        monkeypatch.setenv("HTTP_PROXY", f"http://user:canary@127.0.0.1:{port}")
+        words = (
+            rf"the proxy 127\.0\.0\.1:{port} refused to connect to example\.test \(407 Proxy Authentication"
+        )
+        with pytest.raises(BulkError, match=words):
+            _embed(kind, 500, base_url="http://example.test", insecure_http=True)
+
+    assert len(asked) <= 8  # nothing is started after it
+
+
+@both_kinds
 def test_a_slow_reply_through_a_proxy_has_the_whole_timeout(kind, monkeypatch) -> None:
     """Only the proxy's own answer is part of connecting, which ends after ten seconds."""
     authority = trustme.CA()

@@ -37,7 +37,8 @@ def find_proxy(url: str) -> str | None:
     """
     Return the proxy for a URL, from the usual environment variables.
 
-    The exceptions in NO_PROXY are names, names with ports, and networks (`203.0.113.0/24`), as for curl.
+    The exceptions in NO_PROXY are names, names with ports, and networks (`203.0.113.0/24`), as for curl; also
+    `*.example.com`, which other programs know. Commas or spaces stand between them.
 
     Servers on this machine or in a private network are reached without a proxy: an outside one would read the
     requests, or not reach them. To use a proxy for them, pass your own HTTP client.
@@ -48,15 +49,25 @@ def find_proxy(url: str) -> str | None:
     found = (proxies.get(parts.scheme) or proxies.get("all") or "").strip()
     if not found:  # the checks below search all variables again
         return None
-    # The standard library compares names with and without a port, but not networks.
     port = parts.port or (80 if parts.scheme == "http" else 443)
     named = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     if is_near(host) or proxy_bypass(host) or proxy_bypass(named):
         return None
-    if in_networks(host, proxies.get("no", "").split(",")):
+    # The standard library knows the settings of the system, but neither networks nor stars nor spaces.
+    exceptions = proxies.get("no", "").replace(",", " ").split()
+    if in_networks(host, exceptions) or any(_covers(name, host, named) for name in exceptions):
         return None
     # As for curl, a proxy without a scheme is an http one.
     return found if "://" in found else f"http://{found}"
+
+
+def _covers(exception: str, host: str, named: str) -> bool:
+    """Return whether an exception is a host, or the end of its name, with or without its port; a star needs more."""
+    exception = exception.lower()
+    if exception.startswith("*"):
+        return host.endswith(exception[1:]) or named.endswith(exception[1:])
+    ending = f".{exception.removeprefix('.')}"
+    return f".{host}".endswith(ending) or f".{named}".endswith(ending)
 
 
 def proxy_variable(url: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterable, Iterator
 from io import BytesIO
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
-from volc_dashscope._http.faults import Late, TooLarge, Undecodable
+from volc_dashscope._http.faults import Late, TooLarge, Undecodable, names_of
 from volc_dashscope._types import Reply, Request
 from volc_dashscope.errors import ConfigError
 
@@ -120,6 +120,24 @@ class Body:
         except OSError as error:
             raise _unwritable(error) from error
         return Reply(self._status, self._headers, self._memory.getvalue(), time.time())
+
+
+def reply_of(error: Exception) -> Reply | None:
+    """
+    Return the reply that a hook of the user's client refused with `raise_for_status`, or None.
+
+    Its status and headers are there, which say whether and when to try again. Its body is there only if the hook has
+    read it: the client has closed the response.
+    """
+    response = getattr(error, "response", None)
+    if "HTTPStatusError" not in names_of(error) or response is None:
+        return None
+    try:
+        content = response.content if response.is_stream_consumed else b""
+    except RuntimeError:  # the hook has read it in pieces, and kept none
+        content = b""
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    return Reply(response.status_code, headers, content[:_LARGEST_REPLY], time.time())
 
 
 def _unwritable(error: OSError) -> ConfigError:

@@ -14,7 +14,7 @@ import os
 import ssl
 from collections.abc import Iterator
 
-from volc_dashscope._types import Fault
+from volc_dashscope._types import Fault, Reply
 
 # Libraries name their own exceptions so; anything else that a client handed in raises is its own.
 _KNOWN = frozenset({"HTTPError", "StreamError", "InvalidURL"})
@@ -51,7 +51,7 @@ class Progress:
 
 def is_known(error: Exception) -> bool:
     """Whether an exception is a failed exchange and not a programming error."""
-    return isinstance(error, (*OUR_OWN, OSError)) or not _KNOWN.isdisjoint(_names(error))
+    return isinstance(error, (*OUR_OWN, OSError)) or not _KNOWN.isdisjoint(names_of(error))
 
 
 def fault_of(
@@ -67,7 +67,7 @@ def fault_of(
     """
     if isinstance(error, OUR_OWN):
         return _of_ours(error)
-    names = _names(error)
+    names = names_of(error)
     if "ProxyError" in names:
         return _of_proxy(error, proxy or "the proxy")
     if not names.isdisjoint(("ConnectError", "ConnectTimeout")):
@@ -98,6 +98,13 @@ def _of_ours(error: Exception) -> Fault:
 
 def _not_http(error: Exception) -> str:
     return "its answer is not HTTP" if str(error).startswith(_NOT_HTTP) else ""
+
+
+def refused_by_proxy(reply: Reply, proxy: str | None) -> Fault | None:
+    """Return the fault of a reply that only a proxy gives; requests over plain http are passed on without a tunnel."""
+    if reply.status != http.HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
+        return None
+    return Fault("proxy", "407 Proxy Authentication Required", place=proxy or "the proxy")
 
 
 def _of_proxy(error: Exception, proxy: str) -> Fault:
@@ -146,7 +153,8 @@ def _reason(error: Exception) -> str:
     return ""
 
 
-def _names(error: BaseException) -> set[str]:
+def names_of(error: BaseException) -> set[str]:
+    """Return the names of an exception's class and of those it is derived from."""
     return {kind.__name__ for kind in type(error).__mro__}
 
 

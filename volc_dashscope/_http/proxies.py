@@ -82,3 +82,4 @@ def _check(proxy: Secret) -> None:
     parts = urlsplit(proxy.reveal())
     if not parts.hostname or parts.port == 0 or parts.path.strip("/") or parts.query or parts.fragment:
         raise ValueError
+    parts.hostname.encode("idna")  # a name that no host can have; sockets raise no error of theirs for it

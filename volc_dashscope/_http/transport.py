@@ -18,8 +18,8 @@ from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 import httpx
 
-from volc_dashscope._http.body import Response, aread, read
-from volc_dashscope._http.faults import Late, Progress, fault_of, is_known
+from volc_dashscope._http.body import Response, aread, read, reply_of
+from volc_dashscope._http.faults import Late, Progress, fault_of, is_known, refused_by_proxy
 from volc_dashscope._http.proxies import OtherProxies, as_httpx, shown
 from volc_dashscope._http.request_builder import RequestBuilder, ssl_context
 from volc_dashscope._types import Fault, Reply, Request, Secret
@@ -173,7 +173,7 @@ class OwnTransport:
         old = self._pool.release(transport)
         if old is not None:
             old.close()
-        return reply
+        return refused_by_proxy(reply, self._proxy) or reply
 
     def _discard(self, transport: httpx.HTTPTransport) -> None:
         # After TLS failed in a proxy's tunnel, a transport keeps its one connection busy for ever: the next request
@@ -224,7 +224,7 @@ class AsyncOwnTransport:
             old = self._pool.release(transport)
             if old is not None:
                 await old.aclose()
-            return happened
+            return refused_by_proxy(happened, self._proxy) or happened
         await self._discard(transport)
         if self._pool.closed:
             return Fault("closed", cause=happened)
@@ -320,9 +320,12 @@ class AsyncUserTransport:
 
 def _fault_of_users(
     error: Exception, client: HttpClient | AsyncHttpClient, until: float, *, answered: bool
-) -> Fault:
+) -> Reply | Fault:
     if client.is_closed:
         raise ConfigError("the HTTP client that was passed in is closed") from error
+    refused = reply_of(error)
+    if refused is not None:
+        return refused
     if not is_known(error):
         raise error
     return _timely(fault_of(error, answered=answered), until)

@@ -194,6 +194,7 @@ def _proxy(who: str, url: str) -> Finding:
     try:
         parts = urlsplit(proxy)
         place = f"{parts.scheme}://{parts.hostname}" + (f":{parts.port}" if parts.port else "")
+        (parts.hostname or "").encode("idna")
     except ValueError:
         parts, place = urlsplit(""), ""
     if parts.scheme not in ("http", "https", "socks5", "socks5h") or not parts.hostname:
