@@ -123,6 +123,7 @@ def estimate_rerank_cost(
     instruct: str | None = None,
     truncate: bool = False,
     max_image_pixels: int | None = None,
+    region: str | None = None,
 ) -> Estimate:
     """
     Count what a `Reranker` would send and cost, one request for each query with its documents.
@@ -136,14 +137,15 @@ def estimate_rerank_cost(
 
     Args:
         pairs: (query, documents), each as for `Reranker.rerank`; the `items` of the answer are documents.
-        model, base_model, model_info, instruct, truncate, max_image_pixels: As for `Reranker`.
+        model, base_model, model_info, instruct, truncate, max_image_pixels, region: As for `Reranker`.
 
     Raises:
-        ConfigError: An unknown or stopped model.
-        InputError: A query, document or list that the model does not take.
+        EmbeddingError: An unknown or stopped model; or a query, document or list that it does not take.
     """
     row = find_rerank_model(model, base_model=base_model, model_info=model_info)
-    spec = rerank_spec(model, row, instruct=instruct, truncate=truncate, max_image_pixels=max_image_pixels)
+    spec = rerank_spec(
+        model, row, instruct=instruct, truncate=truncate, max_image_pixels=max_image_pixels, region=region
+    )
     return estimate_pairs(checked_pairs(pairs, row, spec), spec)
 
 

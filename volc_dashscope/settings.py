@@ -231,7 +231,7 @@ class ClientSettings(_config.NamesOurs):
         _config.check_body(self.extra_body)
         row, said = self.row(), self._instructions()
         spec = RequestSpec(
-            model_info=row.priced_in(self.region),
+            model_info=row.priced_in(self._priced_region(row)),
             model=row.name,
             base_url="",
             place="",
@@ -278,6 +278,15 @@ class ClientSettings(_config.NamesOurs):
             return self.model_info.name
         found = get_model_info(self.base_model or self.model)
         return found.name if found is not None else self.base_model or self.model
+
+    def _priced_region(self, row: ModelInfo) -> str | None:
+        """Return the region whose prices hold: of the host that requests go to, whichever setting chose it."""
+        if self.region is not None:
+            return self.region
+        try:
+            return self._address(row).region
+        except ConfigError:  # of the address, which no estimate needs
+            return None
 
     def _address(self, row: ModelInfo) -> _config.Address:
         return _config.find_url(

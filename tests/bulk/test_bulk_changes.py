@@ -192,7 +192,7 @@ def _of_length(length: int) -> Client:
 @pytest.mark.parametrize("length", [1, 16])
 def test_rows_of_another_length_do_not_join_finished_ones(tmp_path, length, learned):
     """A vector of one number would otherwise fill a whole row."""
-    source, output = write_lines(tmp_path / "t.txt", texts(90)), tmp_path / "out.parquet"
+    source, output = write_lines(tmp_path / "t.txt", texts(2000)), tmp_path / "out.parquet"
     stop = threading.Event()
     with _of_length(8) as client:
         begun = embed_file(source, output, model=client, stop=stop, watch=lambda *_: stop.set())
@@ -206,7 +206,7 @@ def test_rows_of_another_length_do_not_join_finished_ones(tmp_path, length, lear
         ):
             embed_file(source, output, model=client)
 
-    assert begun.rows < 90
+    assert begun.rows < 2000
 
 
 def test_a_column_of_texts_that_look_like_paths_names_no_file(inside, tmp_path):
@@ -304,7 +304,7 @@ def test_a_dry_run_tells_what_is_still_to_be_paid(command, kind):
 
 
 def test_a_dry_run_of_a_restart_counts_what_is_finished_in_part(inside, tmp_path):
-    source, stop = write_lines(tmp_path / "t.txt", texts(90)), threading.Event()
+    source, stop = write_lines(tmp_path / "t.txt", texts(2000)), threading.Event()
     with inside.client(TEXT, dimensions=D, max_concurrency=1) as client:
         embed_file(source, tmp_path / "out.parquet", model=client, stop=stop, watch=lambda *_: stop.set())
 
@@ -312,4 +312,4 @@ def test_a_dry_run_of_a_restart_counts_what_is_finished_in_part(inside, tmp_path
     whole = preview(source, tmp_path / "out.parquet", model=TEXT, restart=True)
 
     assert left.finished > 0
-    assert (0, 90) == (whole.finished, whole.items)
+    assert (0, 2000) == (whole.finished, whole.items)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from volc_dashscope import estimate_cost
+from volc_dashscope import Reranker, estimate_cost, estimate_rerank_cost
+from volc_dashscope.bulk import preview_rerank, rerank_file
+from volc_dashscope.emulator import Emulator
 from volc_dashscope.models import list_models
 
 TEXT = "a" * 4000
@@ -59,3 +61,53 @@ def test_every_region_that_a_model_is_served_in_has_a_price_of_its_own():
             continue
 
         assert {price.region for price in (row.price, *row.region_prices)} == set(row.regions)
+
+
+HOSTS: dict[str, tuple[dict[str, str], dict[str, str], tuple[str, float] | None]] = {
+    "its variable": ({}, {"DASHSCOPE_REGION": "ap-southeast-1"}, ("USD", 0.07)),
+    "the host": ({"base_url": "https://dashscope-intl.aliyuncs.com/api/v1"}, {}, ("USD", 0.07)),
+    "the host's variable": (
+        {},
+        {"DASHSCOPE_BASE_URL": "https://dashscope-intl.aliyuncs.com/api/v1"},
+        ("USD", 0.07),
+    ),
+    "a workspace's host": (
+        {"base_url": "https://ws1.ap-southeast-1.maas.aliyuncs.com/api/v1"},
+        {},
+        ("USD", 0.07),
+    ),
+    "a host of no region": ({"base_url": "https://dashscope-us.aliyuncs.com/api/v1"}, {}, None),
+    "a gateway": ({"base_url": "https://gw.example/api/v1"}, {}, ("CNY", 0.5)),
+    "nothing": ({}, {}, ("CNY", 0.5)),
+}
+
+
+@pytest.mark.parametrize(("settings", "environ", "printed"), HOSTS.values(), ids=HOSTS)
+def test_a_price_is_that_of_the_host_whatever_chose_it(inside, monkeypatch, settings, environ, printed):
+    """A bill in Singapore is not that of Beijing."""
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    with inside.client("text-embedding-v4", **settings) as client:
+        price = client.model_info.price
+    found = estimate_cost([TEXT], "text-embedding-v4", **settings)
+
+    assert printed == (price and (price.currency, price.text))
+    assert (printed and printed[0]) == found.currency
+
+
+def test_a_reranker_has_the_price_of_its_region_too(tmp_path):
+    (tmp_path / "t.csv").write_text("query,document\na,b\n")
+    documents = [("a", ["b"])]
+
+    found = estimate_rerank_cost(documents, "qwen3-rerank", region="ap-southeast-1")
+    told = preview_rerank(tmp_path / "t.csv", model="qwen3-rerank", region="ap-southeast-1")
+    with (
+        Emulator() as emulator,
+        Reranker(
+            "qwen3-rerank", api_key="k", region="ap-southeast-1", http_client=emulator.http_client()
+        ) as reranker,
+    ):
+        report = rerank_file(tmp_path / "t.csv", tmp_path / "out.parquet", model=reranker)
+
+    assert ("USD", "USD", "USD") == (found.currency, told.currency, report.currency)
+    assert report.price == pytest.approx(report.usage.total_tokens * 0.1 / 1_000_000)

@@ -62,6 +62,12 @@ class Address(NamedTuple):
     host: str
     foreign: bool = False
 
+    @property
+    def region(self) -> str | None:
+        """Region of a vendor's host, "" if its name does not say which; None for any other host."""
+        name = (urlsplit(self.url).hostname or "").removesuffix(".")
+        return region_of(name) or (None if owner_of(name) is None else "")
+
 
 def find_url(
     model_info: ModelInfo,

@@ -77,6 +77,8 @@ def preview_rerank(
     instruct: str | None = None,
     truncate: bool = False,
     max_image_pixels: int | None = None,
+    region: str | None = None,
+    base_url: str | None = None,
     requests_per_minute: float | None = None,
     tokens_per_minute: float | None = None,
     restart: bool = False,
@@ -88,7 +90,7 @@ def preview_rerank(
         source: As for `rerank_file`; `rows`, `finished` and `bad` count queries, `items` documents.
         output: The output; queries that are already finished are left out.
         model: The model's name, or a row of your own.
-        instruct, truncate, max_image_pixels: As for `Reranker`.
+        instruct, truncate, max_image_pixels, region, base_url: As for `Reranker`.
         requests_per_minute, tokens_per_minute: The account's; else the time is counted by the row's.
         restart: As for `preview`.
 
@@ -100,7 +102,15 @@ def preview_rerank(
     row = model if isinstance(model, RerankModelInfo) else find_rerank_model(model)
     pairs = PairSource(opened, row.max_documents)
     pairs.check()
-    spec = rerank_spec(row.name, row, instruct=instruct, truncate=truncate, max_image_pixels=max_image_pixels)
+    spec = rerank_spec(
+        row.name,
+        row,
+        instruct=instruct,
+        truncate=truncate,
+        max_image_pixels=max_image_pixels,
+        region=region,
+        base_url=base_url,
+    )
     count = _QueryCount(pairs, row, spec, _finished(_place(output, opened), restart=restart))
     guess = estimate_pairs(count.pairs(), spec)
     return _preview(count, guess, requests_per_minute, tokens_per_minute)

@@ -87,7 +87,7 @@ class _Reranking:
         self.form: RowFormat = ScoreRows()
         shape = orjson.loads(reranker._settings.vector_key())  # noqa: SLF001 - the settings are the output's identity
         self.settings: Mapping[str, Any] = {**shape, "top_n": top_n}
-        self.model_info = reranker.model_info.as_model_info(reranker.model_info.name)
+        self.model_info = reranker._spec.model_info  # noqa: SLF001 - with the price of its region
 
     @property
     def usage(self) -> Usage:

@@ -113,7 +113,7 @@ def _reranked(source: Source, given: RerankOptions) -> Report:
         reranker = stack.enter_context(given.reranker(cache))
         bar = None
         if not given.quiet:
-            model_info = reranker.model_info.as_model_info(given.model)
+            model_info = reranker._spec.model_info  # noqa: SLF001 - with the price of its region
             bar = Progress(model_info, None, unit="query")
             stack.callback(bar.close)
         stop = stack.enter_context(stopped_by_signals())
@@ -137,6 +137,8 @@ def _tell_preview(source: Source, given: RerankOptions) -> None:
         instruct=given.instruct,
         truncate=given.truncate,
         max_image_pixels=given.max_image_pixels,
+        region=given.region,
+        base_url=given.base_url,
         requests_per_minute=given.requests_per_minute,
         tokens_per_minute=given.tokens_per_minute,
         restart=given.restart,

@@ -48,6 +48,7 @@ class RerankModelInfo:
         image: What is accepted as an image.
         video: What is accepted as a video.
         price: Per million input tokens; output is free.
+        region_prices: Prices printed for regions other than that of `price`.
         successor: Model to use instead of one that the service has stopped; "" for a working one.
         source: Page the row was read from.
         as_of: Date the row was read.
@@ -68,6 +69,7 @@ class RerankModelInfo:
     image: MediaRule | None = None
     video: MediaRule | None = None
     price: Price | None = None
+    region_prices: tuple[Price, ...] = ()
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
     regions: tuple[str, ...] = ("cn-beijing",)
@@ -94,6 +96,7 @@ class RerankModelInfo:
             video=self.video,
             fps=self.fps,
             price=self.price,
+            region_prices=self.region_prices,
             requests_per_minute=self.requests_per_minute,
             tokens_per_minute=self.tokens_per_minute,
             regions=self.regions,
@@ -150,6 +153,7 @@ RERANK_ROWS: tuple[RerankModelInfo, ...] = (
         routes=("native", "openai"),
         instruct=True,
         price=Price(text=0.5, as_of=_AS_OF),
+        region_prices=(Price(text=0.1, currency="USD", as_of=_AS_OF, region="ap-southeast-1"),),
         requests_per_minute=5_400,
         tokens_per_minute=5_000_000_000,
         regions=("cn-beijing", "ap-southeast-1"),
