@@ -231,7 +231,7 @@ class ClientSettings(_config.NamesOurs):
         _config.check_body(self.extra_body)
         row, said = self.row(), self._instructions()
         spec = RequestSpec(
-            model_info=row.priced_in(self._priced_region(row)),
+            model_info=row.priced_in(region_of(self)),
             model=row.name,
             base_url="",
             place="",
@@ -279,15 +279,6 @@ class ClientSettings(_config.NamesOurs):
         found = get_model_info(self.base_model or self.model)
         return found.name if found is not None else self.base_model or self.model
 
-    def _priced_region(self, row: ModelInfo) -> str | None:
-        """Return the region whose prices hold: of the host that requests go to, whichever setting chose it."""
-        if self.region is not None:
-            return self.region
-        try:
-            return self._address(row).region
-        except ConfigError:  # of the address, which no estimate needs
-            return None
-
     def _address(self, row: ModelInfo) -> _config.Address:
         return _config.find_url(
             row,
@@ -297,6 +288,16 @@ class ClientSettings(_config.NamesOurs):
             workspace=self.workspace,
             insecure_http=self.insecure_http,
         )
+
+
+def region_of(settings: ClientSettings) -> str | None:
+    """Return the region that requests go to, whichever setting chose it; "" if a vendor's host does not say which."""
+    if settings.region is not None:
+        return settings.region
+    try:
+        return settings._address(settings.row()).region  # noqa: SLF001 - of this module
+    except ConfigError:  # of the address, which no estimate needs
+        return None
 
 
 SETTING_NAMES = tuple(each.name for each in fields(ClientSettings))

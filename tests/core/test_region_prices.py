@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from volc_dashscope import Reranker, estimate_cost, estimate_rerank_cost
+from volc_dashscope import ConfigError, Reranker, estimate_cost, estimate_rerank_cost
 from volc_dashscope.bulk import preview_rerank, rerank_file
 from volc_dashscope.emulator import Emulator
+from volc_dashscope.jobs import BatchJobs
 from volc_dashscope.models import list_models
 
 TEXT = "a" * 4000
@@ -111,3 +112,17 @@ def test_a_reranker_has_the_price_of_its_region_too(tmp_path):
 
     assert ("USD", "USD", "USD") == (found.currency, told.currency, report.currency)
     assert report.price == pytest.approx(report.usage.total_tokens * 0.1 / 1_000_000)
+
+
+@pytest.mark.parametrize("name", ["DASHSCOPE_REGION", "base_url", "region"])
+def test_batch_is_refused_where_it_is_not_offered_whatever_chose_the_region(monkeypatch, name):
+    settings = {"base_url": {"base_url": "https://dashscope-intl.aliyuncs.com/compatible-mode/v1"}}.get(
+        name, {}
+    )
+    if name == "region":
+        settings = {"region": "ap-southeast-1"}
+    if name == "DASHSCOPE_REGION":
+        monkeypatch.setenv(name, "ap-southeast-1")
+
+    with pytest.raises(ConfigError, match="region 'ap-southeast-1' does not offer Batch"):
+        BatchJobs(api_key="k", **settings)

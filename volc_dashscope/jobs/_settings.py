@@ -13,7 +13,7 @@ from volc_dashscope._request.validation import check_call
 from volc_dashscope._types import RequestSpec, Secret
 from volc_dashscope.errors import ConfigError
 from volc_dashscope.models import ModelInfo, Route
-from volc_dashscope.settings import ClientSettings
+from volc_dashscope.settings import ClientSettings, region_of
 
 _WIDTH = 8
 
@@ -98,14 +98,9 @@ class Settings(_config.NamesOurs):
 
     def _start(self, settings: ClientSettings) -> None:
         # Page batch-interfaces-compatible-with-openai: embedding Batch is offered in Beijing only.
-        if (
-            self._route == "batch"
-            and settings.base_url is None
-            and settings.region not in (None, "cn-beijing")
-        ):
-            raise ConfigError(
-                f"region {settings.region!r} does not offer Batch for embeddings; use 'cn-beijing'"
-            )
+        region = region_of(settings)
+        if self._route == "batch" and region not in (None, "", "cn-beijing"):
+            raise ConfigError(f"region {region!r} does not offer Batch for embeddings; use 'cn-beijing'")
         self._spec = spec = settings.resolved_spec()
         if spec.expected is None:
             raise ConfigError("a job needs the dimension of its vectors; pass dimensions")
