@@ -38,6 +38,13 @@ SCRIPT = """
         for _ in client.stream(iter(items), ordered=False):
             break
 
+    streams = []
+
+    async def held(*clients):
+        for client in clients:
+            streams.append(client.stream(iter(items), ordered=False))
+        await anext(streams[0])
+
     async def aleft(client):
         async for _ in client.stream(iter(items), ordered=False):
             break
@@ -53,6 +60,9 @@ STREAMS = {
     "Client.stream that is still held": "stream = Client(model, **reach).stream(iter(items), ordered=False); next(stream)",
     "Client.stream, with": "with Client(model, **reach) as client: left(client)",
     "AsyncClient.stream": "asyncio.run(aleft(AsyncClient(model, **reach)))",
+    "AsyncClient.stream that is still held": "asyncio.run(held(AsyncClient(model, **reach)))",
+    "AsyncClient.stream that is still held, uvloop": "import uvloop; uvloop.run(held(AsyncClient(model, **reach)))",
+    "Client.aio that is still held": "asyncio.run(held(Client(model, **reach).aio))",
     "AsyncClient.stream, uvloop": "import uvloop; uvloop.run(aleft(AsyncClient(model, **reach)))",
     "Client.aio": "asyncio.run(aleft(Client(model, **reach).aio))",
     "httpx's client": "import httpx; left(Client(model, **reach, http_client=httpx.Client(timeout=60)))",

@@ -7,9 +7,9 @@ Imported where a coroutine first needs it: a client of threads does without asyn
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Generic, TypeVar
+from typing import Generic, Self, TypeVar
 
 from volc_dashscope._request.scheduler import Scheduler
 from volc_dashscope._request.workers import LONGEST_LOOK, RAMP, Outcome
@@ -18,29 +18,56 @@ T = TypeVar("T")
 J = TypeVar("J")
 
 
-async def afan_out(
+def afan_out(
     scheduler: Scheduler[J],
     work: Callable[[J], Awaitable[T]],
     *,
     while_waiting: Callable[[], None] | None = None,
-) -> AsyncGenerator[Outcome[J, T], None]:
-    """As `fan_out` without prefetch, in tasks; none outlives the loop."""
-    pool = _Tasks(work, scheduler.width, while_waiting)
-    running = 0
-    try:
-        while True:
-            for number, job in scheduler.next_jobs():
-                running += 1
-                pool.start(number, job, running)
-            if not running:
-                break
-            ended = await pool.next()
-            running -= 1
-            yield ended
-            if isinstance(ended[2], BaseException):
-                running -= pool.resume(halted=scheduler.halted)
-    finally:
-        await pool.shut_down()
+) -> FanOut[J, T]:
+    """As `fan_out` without prefetch, in tasks; none outlives the loop. The caller closes what this returns."""
+    return FanOut(_Tasks(work, scheduler.width, while_waiting), scheduler)
+
+
+class FanOut(Generic[J, T]):
+    """
+    The outcomes of `afan_out`.
+
+    Not an async generator: an event loop that ends closes all of them at once, so this one before, or while, the
+    stream around it closes it too, which asyncio reports as an error.
+    """
+
+    def __init__(self, pool: _Tasks[J, T], scheduler: Scheduler[J]) -> None:
+        self._pool, self._scheduler = pool, scheduler
+        self._running = 0
+        self._failed = False
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Outcome[J, T]:
+        try:
+            ended = await self._next()
+        except BaseException:
+            await self.aclose()
+            raise
+        self._failed = isinstance(ended[2], BaseException)
+        return ended
+
+    async def _next(self) -> Outcome[J, T]:
+        if self._failed:
+            self._running -= self._pool.resume(halted=self._scheduler.halted)
+        for number, job in self._scheduler.next_jobs():
+            self._running += 1
+            self._pool.start(number, job, self._running)
+        if not self._running:
+            raise StopAsyncIteration
+        ended = await self._pool.next()
+        self._running -= 1
+        return ended
+
+    async def aclose(self) -> None:
+        """Cancel the jobs that run, and wait for them."""
+        await self._pool.shut_down()
 
 
 class _Tasks(Generic[J, T]):
