@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +15,7 @@ import httpx
 import httpx2
 import numpy as np
 import pytest
+import trustme
 import vcr
 from httpx_aiohttp import AiohttpTransport
 from langchain_core.documents import Document
@@ -83,6 +88,46 @@ def test_its_errors_are_understood(emulate, kind, name) -> None:
         _embed(slow, kind, name, TEXTS[:1], silence=0.3, max_retries=0)
     with pytest.raises(TransportError, match=r"cannot connect to 127\.0\.0\.1:9"):
         _embed(slow, kind, name, TEXTS[:1], base_url="http://127.0.0.1:9", max_retries=0)
+
+
+@contextmanager
+def _answering(answer: bytes, context: ssl.SSLContext | None = None) -> Iterator[str]:
+    """Yield the place of a server that says one thing, over TLS if there is a context."""
+
+    def listen() -> None:
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            with connection, suppress(OSError):
+                if context is not None:
+                    connection = context.wrap_socket(connection, server_side=True)
+                connection.recv(65536)
+                connection.sendall(answer)
+
+    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
+        threading.Thread(target=listen, daemon=True).start()
+        yield f"127.0.0.1:{listener.getsockname()[1]}"
+
+
+@each_client
+def test_what_keeps_it_from_a_service_is_named_as_for_our_own(inside, kind, name) -> None:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
+    with _answering(b"", context) as place, pytest.raises(TransportError, match="is not trusted") as caught:
+        _embed(inside, kind, name, TEXTS[:1], base_url=f"https://{place}")
+    with (
+        _answering(b"HTTP/1.1 400 Bad Request\r\n\r\n") as plain,
+        pytest.raises(TransportError, match="TLS handshake"),
+    ):
+        _embed(inside, kind, name, TEXTS[:1], base_url=f"https://{plain}")
+    with pytest.raises(TransportError, match=r"embeddings\.invalid \((name or service|temporary failure)"):
+        _embed(inside, kind, name, TEXTS[:1], base_url="https://embeddings.invalid", max_retries=0)
+    with _answering(b"SSH-2.0-x\r\n\r\n") as other, pytest.raises(TransportError, match="check the scheme"):
+        _embed(inside, kind, name, TEXTS[:1], base_url=f"http://{other}", max_retries=0)
+
+    assert caught.value.account
 
 
 def _refuses(kind: str, *, reads: bool) -> Callable[[Any], Any]:

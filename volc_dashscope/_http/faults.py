@@ -17,7 +17,8 @@ from collections.abc import Iterator
 from volc_dashscope._types import Fault, Reply
 
 # Libraries name their own exceptions so; anything else that a client handed in raises is its own.
-_KNOWN = frozenset({"HTTPError", "StreamError", "InvalidURL"})
+# "ClientError" is aiohttp's, which httpx-aiohttp lets through where an answer is not HTTP.
+_KNOWN = frozenset({"HTTPError", "StreamError", "InvalidURL", "ClientError"})
 _RESET = frozenset({errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED})
 _LARGE_BODY = 1_000_000
 # What h11, and so httpx and httpx2, say of bytes that cannot begin a reply.
@@ -122,16 +123,18 @@ def _of_proxy(error: Exception, proxy: str) -> Fault:
 
 
 def _unconnected(error: Exception, *, late: bool, proxy: str | None) -> Fault:
-    # The TLS library's "want read" is among the causes of a handshake that timed out in a task.
-    for cause in () if late else _causes(error):
+    for cause in _causes(error):
+        # aiohttp derives its own from these and leaves out what they say; the originals are their causes.
         if isinstance(cause, ssl.SSLCertVerificationError):
-            return Fault("certificate", cause.verify_message.rstrip("."), cause=error, place=proxy)
-        if isinstance(cause, ssl.SSLError) and not isinstance(
+            if words := getattr(cause, "verify_message", ""):
+                return Fault("certificate", words.rstrip("."), cause=error, place=proxy)
+        elif isinstance(cause, ssl.SSLError) and not isinstance(
             cause, ssl.SSLEOFError | ssl.SSLZeroReturnError
         ):
-            reason = (cause.reason or "failed").replace("_", " ").lower()
+            reason = (getattr(cause, "reason", "") or "failed").replace("_", " ").lower()
             return Fault("tls", reason, cause=error, place=proxy)
-    return Fault("connect", "timed out" if late else _reason(error), cause=error, place=proxy)
+    # httpx-aiohttp calls each failure to connect a timeout.
+    return Fault("connect", _reason(error) or ("timed out" if late else ""), cause=error, place=proxy)
 
 
 def _cut(error: Exception, progress: Progress) -> bool:
@@ -159,14 +162,15 @@ def names_of(error: BaseException) -> set[str]:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield an exception and all that led to it."""
+    """Yield an exception and all that led to it, but for the steps of a TLS handshake that was under way."""
     waiting, seen = [error], set[int]()
     while waiting:
         found = waiting.pop(0)
         if id(found) in seen:
             continue
         seen.add(id(found))
-        yield found
+        if not isinstance(found, ssl.SSLWantReadError | ssl.SSLWantWriteError):
+            yield found
         if isinstance(found, BaseExceptionGroup):
             waiting += found.exceptions
         waiting += [cause for cause in (found.__cause__, found.__context__) if cause is not None]
