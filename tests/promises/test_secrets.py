@@ -120,7 +120,7 @@ BREAKAGES = [
     Breakage(
         "llama_index_ext/settings.py",
         "    api_key: Key = Field(default=None, exclude=True, repr=False)",
-        "    api_key: SecretStr | str | None = Field(default=None)",
+        "    api_key: Key = Field(default=None)",
         "test_no_dump_of_an_integration_shows_the_key",
     ),
     Breakage(
