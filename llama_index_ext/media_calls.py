@@ -14,6 +14,7 @@ from llama_index.core.schema import ImageType
 from llama_index_ext.events import announced
 from volc_dashscope import Client, EmbeddingResult, Image, Item, OnError, TextType, Video
 from volc_dashscope.inputs import Savable
+from volc_dashscope.integrations.hybrid import check_items
 from volc_dashscope.integrations.settings import each, require_event_loop
 
 # What core passes, and what else stands for an image.
@@ -125,6 +126,8 @@ class MediaCalls(MultiModalEmbedding):
     def _image_batches(self, given: Sequence[Picture]) -> list[list[Image]]:
         images = each(given, self._image, name="img_file_paths")
         size = self.embed_batch_size
+        if len(images) > size:
+            check_items(self._client, images)
         return [images[start : start + size] for start in range(0, len(images), size)]
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field, PrivateAttr
 
+from llama_index_ext.batches import with_places
+from llama_index_ext.fingerprints import refuse_marks
 from llama_index_ext.pickling import Portable
 from volc_dashscope import Client
 from volc_dashscope.inputs import as_iterable
 from volc_dashscope.integrations.construction import Key
+from volc_dashscope.integrations.hybrid import check_items
 from volc_dashscope.integrations.settings import ClientFields, require_event_loop
 
 _LARGEST_BATCH = 2048
@@ -26,14 +29,16 @@ class ListArguments:
     Core iterates over whatever it gets: a `str` would be embedded letter by letter.
     """
 
+    embed_batch_size: int
+
     if not TYPE_CHECKING:
 
         def get_text_embedding_batch(self, texts, *args, **kwargs):
-            return super().get_text_embedding_batch(_listed(texts, "texts"), *args, **kwargs)
+            return super().get_text_embedding_batch(self._in_batches(texts), *args, **kwargs)
 
         async def aget_text_embedding_batch(self, texts, *args, **kwargs):
             require_event_loop()
-            return await super().aget_text_embedding_batch(_listed(texts, "texts"), *args, **kwargs)
+            return await super().aget_text_embedding_batch(self._in_batches(texts), *args, **kwargs)
 
         def get_agg_embedding_from_queries(self, queries, *args, **kwargs):
             return super().get_agg_embedding_from_queries(_listed(queries, "queries"), *args, **kwargs)
@@ -41,6 +46,17 @@ class ListArguments:
         async def aget_agg_embedding_from_queries(self, queries, *args, **kwargs):
             require_event_loop()
             return await super().aget_agg_embedding_from_queries(_listed(queries, "queries"), *args, **kwargs)
+
+    def _check_list(self, texts: Sequence[str]) -> None:
+        raise NotImplementedError
+
+    def _in_batches(self, texts: Iterable[str]) -> list[str]:
+        """Return a list of texts, of which a long one was checked before core sends its first batch."""
+        found = _listed(texts, "texts")
+        if len(found) <= self.embed_batch_size:
+            return found
+        self._check_list(found)
+        return with_places(found, self.embed_batch_size)
 
 
 class EmbeddingFields(ListArguments, Portable, ClientFields):
@@ -74,6 +90,10 @@ class EmbeddingFields(ListArguments, Portable, ClientFields):
     def _settings(self) -> dict[str, Any]:
         settings = super()._settings()
         return {**settings, "embed_batch_size": 0} if self._default_size else settings
+
+    def _check_list(self, texts: Sequence[str]) -> None:
+        refuse_marks(texts)
+        check_items(self._client, texts)
 
     def _model_and_key(self) -> tuple[str, Key]:
         return self.model_name, self.api_key

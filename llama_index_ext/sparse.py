@@ -9,6 +9,7 @@ from llama_index.core import Settings
 from llama_index.core.base.embeddings.base_sparse import BaseSparseEmbedding, SparseEmbedding
 from pydantic import AliasChoices, Field
 
+from llama_index_ext.batches import placed_errors
 from llama_index_ext.embeddings import ClientEmbedding, require_embed_model
 from llama_index_ext.events import announced_sparse, callback
 from llama_index_ext.fingerprints import MEDIA_KEY, query_words, refuse_marks
@@ -49,11 +50,13 @@ class _Sparse(EmbeddingFields, BaseSparseEmbedding):
 
     def _get_text_embeddings(self, texts: list[str]) -> list[SparseEmbedding]:
         refuse_marks(texts)
-        return self._embed(texts, "document")
+        with placed_errors(texts):
+            return self._embed(texts, "document")
 
     async def _aget_text_embeddings(self, texts: list[str]) -> list[SparseEmbedding]:
         refuse_marks(texts)
-        return await self._aembed(texts, "document")
+        with placed_errors(texts):
+            return await self._aembed(texts, "document")
 
     # Core's class raises events and spans of its dispatcher; callbacks, which it has none for, are raised here.
     def _embed(self, texts: list[str], role: TextType) -> list[SparseEmbedding]:

@@ -23,6 +23,7 @@ from volc_dashscope.results import EmbeddingResult, SparseVector, Usage
 __all__ = [
     "Refused",
     "SubCall",
+    "check_items",
     "dense_calls",
     "joined",
     "raise_refused",
@@ -165,6 +166,16 @@ class SubCall:
             model="",
             errors=dict.fromkeys(self.positions, error),
         )
+
+
+def check_items(client: Client, items: Sequence[Item]) -> None:
+    """
+    Refuse the first item of a list that does not fit the model, before a framework has its first batch embedded.
+
+    Raises:
+        InputError: With the item's index.
+    """
+    client._check(items)  # noqa: SLF001 - as in `run`
 
 
 def whole_call(items: Sequence[Item]) -> SubCall:

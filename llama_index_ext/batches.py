@@ -1,0 +1,52 @@
+"""Core's batches of a list of texts: which items of the list a batch holds, for errors."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Self
+
+from volc_dashscope import BulkError, EmbeddingError
+
+
+class BatchStart(str):
+    """
+    The first text of a batch, which knows its place in the list.
+
+    Core cuts a list into batches and does not say which one a hook gets; asynchronous batches run in any order.
+    """
+
+    place: int
+    total: int
+
+    def __new__(cls, text: str, place: int = 0, total: int = 1) -> Self:
+        start = super().__new__(cls, text)
+        start.place, start.total = place, total
+        return start
+
+
+def with_places(texts: Sequence[str], size: int) -> list[str]:
+    """Return the texts, of which the first of each batch knows its place."""
+    total = len(texts)
+    return [BatchStart(text, place, total) if place % size == 0 else text for place, text in enumerate(texts)]
+
+
+@contextmanager
+def placed_errors(texts: Sequence[str]) -> Iterator[None]:
+    """Let an error of a batch say which items of the list it is about."""
+    start = texts[0] if texts else ""
+    if not isinstance(start, BatchStart):
+        yield
+        return
+    try:
+        yield
+    except EmbeddingError as error:
+        first, last = start.place, start.place + len(texts) - 1
+        if isinstance(error, BulkError):
+            # Its failures and rows are those of the batch.
+            error.args = (f"items {first} to {last} of {start.total}: {error}",)
+        elif error.index is not None:
+            here, error.index = error.index, first + error.index
+            error.args = (re.sub(rf"\bitem {here}\b", f"item {error.index}", str(error), count=1),)
+        raise
