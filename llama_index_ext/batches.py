@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Self
 
 from volc_dashscope import BulkError, EmbeddingError
+from volc_dashscope.integrations.hybrid import renumbered
 
 
 class BatchStart(str):
@@ -47,6 +47,6 @@ def placed_errors(texts: Sequence[str]) -> Iterator[None]:
             # Its failures and rows are those of the batch.
             error.args = (f"items {first} to {last} of {start.total}: {error}",)
         elif error.index is not None:
-            here, error.index = error.index, first + error.index
-            error.args = (re.sub(rf"\bitem {here}\b", f"item {error.index}", str(error), count=1),)
+            error.args = (renumbered(str(error), range(first, last + 1)),)
+            error.index += first
         raise

@@ -7,6 +7,7 @@ vectors and keeps them, so that the store's second question is answered from mem
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, TypedDict, Unpack
@@ -27,11 +28,13 @@ __all__ = [
     "dense_calls",
     "joined",
     "raise_refused",
+    "renumbered",
     "sparse_calls",
     "sparse_rows",
     "whole_call",
 ]
 
+_ITEMS = re.compile(r"\bitems? (\d+)(?: to (\d+))?\b")
 _NOTHING = SparseVector(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32))
 
 
@@ -135,23 +138,22 @@ class SubCall:
         if not isinstance(error, BulkError):
             self._move(error)
             return error
-        return BulkError(str(error), result=error.result, failures=self._moved(error.failures))
+        message = renumbered(str(error), self.positions)
+        return BulkError(message, result=error.result, failures=self._moved(error.failures))
 
     def _placed_result(self, result: EmbeddingResult) -> EmbeddingResult:
         return replace(result, errors=self._moved(result.errors)) if result.errors else result
 
     def _moved(self, failures: Mapping[int, EmbeddingError]) -> dict[int, EmbeddingError]:
-        for index, failure in failures.items():
-            if failure.index == index:
-                self._move(failure)
+        # The items of a batch that was refused share one error.
+        for failure in {id(failure): failure for failure in failures.values()}.values():
+            self._move(failure)
         return {self.positions[index]: failure for index, failure in failures.items()}
 
     def _move(self, error: EmbeddingError) -> None:
-        if error.index is None:
-            return
-        here, error.index = error.index, self.positions[error.index]
-        if str(error).startswith(f"item {here}: "):
-            error.args = (f"item {error.index}: {str(error).removeprefix(f'item {here}: ')}",)
+        error.args = (renumbered(str(error), self.positions),)
+        if error.index is not None:
+            error.index = self.positions[error.index]
 
     def _failed_result(self, error: EmbeddingError) -> EmbeddingResult:
         """Return the result of a failed call: its finished rows and its errors."""
@@ -166,6 +168,19 @@ class SubCall:
             model="",
             errors=dict.fromkeys(self.positions, error),
         )
+
+
+def renumbered(message: str, positions: Sequence[int]) -> str:
+    """Return an error's message with the first item or items it names as they are numbered in the whole list."""
+
+    def named(found: re.Match[str]) -> str:
+        places = [int(place) for place in found.groups() if place is not None]
+        if places[-1] >= len(positions):
+            return found[0]
+        noun = "item" if len(places) == 1 else "items"
+        return f"{noun} {' to '.join(str(positions[place]) for place in places)}"
+
+    return _ITEMS.sub(named, message, count=1)
 
 
 def check_items(client: Client, items: Sequence[Item]) -> None:
