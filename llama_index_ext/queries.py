@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from llama_index.core import Settings
 from llama_index.core.schema import QueryBundle
@@ -25,6 +26,12 @@ class MediaQueryBundle(QueryBundle):
     """
 
     parts: tuple[Part, ...] = ()
+
+    def to_dict(self, encode_json: bool = False) -> dict[str, Any]:
+        """Return the fields of core's query without the parts, because tracers write this down; `to_json` likewise."""
+        plain = QueryBundle(self.query_str, self.image_path, self.custom_embedding_strs, self.embedding)
+        written: dict[str, Any] = plain.to_dict(encode_json)
+        return written
 
 
 def query_bundle(

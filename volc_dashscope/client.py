@@ -18,11 +18,10 @@ from volc_dashscope._lifecycle import AsyncLifecycle, ServiceClient, SyncLifecyc
 from volc_dashscope._request.batching import BatchOperation, LearnedLength
 from volc_dashscope._request.call import Call
 from volc_dashscope._request.exchange import exchange
-from volc_dashscope._request.items import all_as_sent, items_of
+from volc_dashscope._request.items import items_of
 from volc_dashscope._request.progress import progress_bar
 from volc_dashscope._request.row_cache import BatchCache, RowCache
 from volc_dashscope._request.telemetry import RequestTelemetry, telemetry
-from volc_dashscope._request.validation import check_items
 from volc_dashscope._request.workers import fan_out, run_jobs
 from volc_dashscope._types import Batch, Flow, OnError, OutputType, RequestSpec, Rows, Secret, TextType
 from volc_dashscope.errors import EmbeddingError
@@ -171,11 +170,6 @@ class _ClientBase(ServiceClient):
             row_cache=self._row_cache,
             keep=keep,
         ), spec
-
-    def _check(self, items: Sequence[Item]) -> None:
-        """Raise what `embed` would raise for the first item that does not fit the model."""
-        sent, _ = all_as_sent(items, self._spec)
-        check_items(sent, self._spec)
 
     def _spec_for(self, text_type: TextType | None, output_type: OutputType = "dense") -> RequestSpec:
         self._check_process()

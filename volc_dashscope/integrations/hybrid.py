@@ -14,7 +14,8 @@ from typing import Literal, TypedDict, Unpack
 
 import numpy as np
 
-from volc_dashscope._request.items import Refused, raise_refused
+from volc_dashscope._request import validation
+from volc_dashscope._request.items import Refused, all_as_sent, raise_refused
 from volc_dashscope._types import OnError, TextType
 from volc_dashscope.client import AsyncClient, Client
 from volc_dashscope.errors import BulkError, ConfigError, EmbeddingError, InputError
@@ -190,7 +191,9 @@ def check_items(client: Client, items: Sequence[Item]) -> None:
     Raises:
         InputError: With the item's index.
     """
-    client._check(items)  # noqa: SLF001 - as in `run`
+    spec = client._spec  # noqa: SLF001 - `embed` checks by the same
+    sent, _ = all_as_sent(items, spec)
+    validation.check_items(sent, spec)
 
 
 def whole_call(items: Sequence[Item]) -> SubCall:

@@ -229,6 +229,20 @@ async def test_no_event_or_span_of_a_query_holds_bytes_or_the_key(inside, embed_
     assert KEY not in told
 
 
+def test_a_query_that_is_written_down_holds_no_bytes(inside, embed_model_of):
+    """A tracer may write the query itself; its vector is enough to retrieve by it again."""
+    query = query_bundle(
+        "a chair", image=painted(), embed_model=embed_model_of(ArkMultiModalEmbedding, inside)
+    )
+
+    written = query.to_json()
+    again = type(query).from_json(written)
+
+    assert "parts" not in query.to_dict()
+    assert len(written) < 30 * len(query.embedding)
+    assert ("a chair", query.embedding, ()) == (again.query_str, again.embedding, again.parts)
+
+
 @EACH_MODE
 async def test_a_failed_query_drops_its_span(inside, embed_model_of, watch, awaited):
     embed_model = embed_model_of(
