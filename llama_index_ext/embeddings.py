@@ -47,10 +47,10 @@ class ClientEmbedding(EmbeddingFields, MediaCalls):
 
     if not TYPE_CHECKING:
 
-        def __init__(self, *unnamed, **data):
+        def __init__(self, **data):
             hide_key(data)
             _refuse_cache(data.get("embeddings_cache"))
-            super().__init__(*unnamed, **data)
+            super().__init__(**data)
 
         def __setattr__(self, name, value):
             if name == "embeddings_cache":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from pathlib import Path
 
@@ -102,3 +103,5 @@ def test_an_argument_without_a_name_is_refused_in_the_class_s_own_name(kind):
         kind("text-embedding-v4")
 
     assert isinstance(caught.value, TypeError)
+    # Editors show only what can be passed.
+    assert "unnamed" not in str(inspect.signature(kind))

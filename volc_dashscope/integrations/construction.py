@@ -75,8 +75,13 @@ class SettingsModel(BaseModel):
 
     if not TYPE_CHECKING:
 
-        def __init__(self, *unnamed, **data):
-            refuse_unnamed(unnamed, owner=type(self).__name__)
+        def __new__(cls, *unnamed, **data):
+            # Not in `__init__`: the signature that editors show would begin with it.
+            hide_key(data)
+            refuse_unnamed(unnamed, owner=cls.__name__)
+            return super().__new__(cls)
+
+        def __init__(self, **data):
             data = own_names(type(self), data)
             # After validation, not in a validator: pydantic would turn our errors into its own.
             refusal = None
