@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from multiprocessing import parent_process
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Self
 from uuid import uuid4
 
 from llama_index.core.schema import BaseNode, TransformComponent
@@ -113,6 +113,11 @@ class MultiModalNodeEmbedder(Portable, TransformComponent):
         self._require_that_skipping_is_seen()
         batch = await aembed_nodes(self.embed_model, nodes, fuse=self.fuse, on_error=self.on_error)
         return self._noted(batch)
+
+    def __copy__(self) -> Self:
+        copied: Self = super().__copy__()
+        copied._skipped, copied._sources = {}, {}
+        return copied
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)

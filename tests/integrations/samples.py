@@ -7,6 +7,8 @@ from typing import Any
 from langchain_core.embeddings import Embeddings
 from PIL import Image as Pillow
 
+import langchain_volc_dashscope
+import llama_index_ext
 from langchain_volc_dashscope import ArkEmbeddings, DashScopeEmbeddings
 from llama_index_ext import ArkMultiModalEmbedding, DashScopeMultiModalEmbedding
 
@@ -18,6 +20,15 @@ VIDEO_URL = "https://example.com/cat.mp4"
 LANGCHAIN = (ArkEmbeddings, DashScopeEmbeddings)
 LLAMA_INDEX = (ArkMultiModalEmbedding, DashScopeMultiModalEmbedding)
 INTEGRATIONS = (*LANGCHAIN, *LLAMA_INDEX)
+# Every class that makes a client.
+KINDS = (
+    *LANGCHAIN,
+    langchain_volc_dashscope.DashScopeRerank,
+    *LLAMA_INDEX,
+    llama_index_ext.ArkSparseEmbedding,
+    llama_index_ext.DashScopeSparseEmbedding,
+    llama_index_ext.DashScopeRerank,
+)
 
 
 def picture(colour: str = "red") -> Pillow.Image:

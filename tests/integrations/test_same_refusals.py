@@ -10,21 +10,12 @@ from threading import Lock
 import pytest
 from canary import KEY
 from langchain_core.rate_limiters import BaseRateLimiter, InMemoryRateLimiter
+from samples import KINDS
 
 import langchain_volc_dashscope as lc
 import llama_index_ext as li
 from volc_dashscope import ConfigError
 
-KINDS = (
-    lc.ArkEmbeddings,
-    lc.DashScopeEmbeddings,
-    lc.DashScopeRerank,
-    li.ArkMultiModalEmbedding,
-    li.DashScopeMultiModalEmbedding,
-    li.ArkSparseEmbedding,
-    li.DashScopeSparseEmbedding,
-    li.DashScopeRerank,
-)
 NAMES = [f"{kind.__module__.split('_')[0]}-{kind.__name__}" for kind in KINDS]
 # A setting, a wrong value, and what every class says of it.
 WRONG = {

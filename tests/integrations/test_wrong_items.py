@@ -11,6 +11,7 @@ from canary import KEY
 from langchain_core.documents import Document
 from llama_index.core import MockEmbedding
 from PIL import Image as Pillow
+from samples import KINDS
 
 import langchain_volc_dashscope as lc
 import llama_index_ext as li
@@ -84,20 +85,7 @@ def test_a_model_that_is_none_of_ours_is_answered_with_the_two_that_are(give, mo
         give(model)
 
 
-POSITIONAL = (
-    lc.ArkEmbeddings,
-    lc.DashScopeEmbeddings,
-    lc.DashScopeRerank,
-    li.ArkMultiModalEmbedding,
-    li.DashScopeMultiModalEmbedding,
-    li.ArkSparseEmbedding,
-    li.DashScopeSparseEmbedding,
-    li.DashScopeRerank,
-    li.MultiModalNodeEmbedder,
-)
-
-
-@pytest.mark.parametrize("kind", POSITIONAL)
+@pytest.mark.parametrize("kind", [*KINDS, li.MultiModalNodeEmbedder])
 def test_an_argument_without_a_name_is_refused_in_the_class_s_own_name(kind):
     with pytest.raises(ConfigError, match=f"^{kind.__name__} accepts arguments by name only") as caught:
         kind("text-embedding-v4")

@@ -144,6 +144,18 @@ def test_a_node_embedder_is_copied_with_its_model(way):
     assert whole.embed_model is not twin.embed_model
 
 
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda made: made.model_copy()])
+def test_a_copied_node_embedder_lists_its_own_skipped_nodes(emulate, embed_model_of, copied):
+    embed_model = embed_model_of(ArkMultiModalEmbedding, emulate(socket=True))
+    made = MultiModalNodeEmbedder(embed_model=embed_model, on_error="skip")
+    made([TextNode(id_="one", text="")])
+
+    again = copied(made)
+    again([TextNode(id_="two", text="")])
+
+    assert (["one"], ["two"]) == (list(made.skipped), list(again.skipped))
+
+
 def test_a_node_embedder_does_not_lose_a_model_that_cannot_be_pickled(inside, embed_model_of):
     whole = MultiModalNodeEmbedder(embed_model=embed_model_of(ArkMultiModalEmbedding, inside))
 
