@@ -11,7 +11,7 @@ demo:  ## Find pictures by text, image and both; no key needed
 
 test:  ## Run every offline test
 	@scripts/environment .venv all demo test lint
-	@PYTHONDONTWRITEBYTECODE= $(DEV) -m pytest -n 4 --dist loadfile --no-loadscope-reorder
+	@PYTHONDONTWRITEBYTECODE= $(DEV) -m pytest -n 6 --dist loadfile --no-loadscope-reorder
 
 lint:  ## Check style, types and layering
 	@scripts/environment .venv all demo test lint

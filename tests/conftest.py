@@ -33,53 +33,59 @@ pytest_plugins = ["volc_dashscope.emulator.pytest_plugin"]
 
 ROOT = Path(__file__).resolve().parents[1]
 
-# Files of five seconds and more. They begin first, so that no worker is left with one of them at the end; their order
-# is that of what they compute, on two cores shared by all, and what they wait.
-_LONGEST = (
+# The files that take longest begin first, so that no worker is left with one of them at the end. Half of them wait
+# (for deadlines, pauses and other programs) and half compute. They begin in turns, so that some workers compute
+# on the two cores while the others wait.
+_WAITING = (
+    "test_no_service",
     "test_time_is_bounded",
-    "test_parity_requests",
-    "test_li_upserts",
     "test_network_settings",
-    "test_lc_stores",
-    "test_rate_limits",
-    "test_ctrl_c",
-    "test_scenarios",
-    "test_cli_scanning",
-    "test_malformed_replies",
-    "test_client",
-    "test_streams_end",
-    "test_secrets",
-    "test_readme",
-    "test_refused_port",
     "test_handed_in_clients",
+    "test_secrets",
+    "test_refused_port",
+    "test_client",
     "test_no_item_lost",
-    "test_no_leaks",
-    "test_vectors",
-    "test_list_memory",
     "test_page_is_bounded",
-    "test_settings",
-    "test_cache_failures",
+    "test_cli_scanning",
+    "test_scenarios",
+    "test_tapes",
     "test_li_stores",
-    "test_every_entry_point",
     "test_li_hybrid",
-    "test_cli_search",
-    "test_lifetime",
-    "test_parity_replies",
-    "test_broken_replies",
     "test_lc_standard",
+    "test_replay",
+    "test_ctrl_c",
     "test_emulator_refusals",
-    "test_li_example",
-    "test_lc_example",
-    "test_bulk_rerank",
     "test_bulk_resume",
+    "test_bulk_rerank",
+)
+_COMPUTING = (
+    "test_li_upserts",
+    "test_parity_requests",
+    "test_rate_limits",
+    "test_lc_stores",
+    "test_list_memory",
+    "test_vectors",
+    "test_lifetime",
+    "test_readme",
+    "test_cache_failures",
+    "test_every_entry_point",
+    "test_no_leaks",
+    "test_broken_replies",
+    "test_malformed_replies",
+    "test_li_pipelines",
+    "test_cli_search",
     "test_bulk_damage",
-    "test_docstrings",
+    "test_imports",
+    "test_source",
+    "test_parity_replies",
+    "test_bounded_replies",
 )
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the longest files; a file stays together, since some of its tests look at what the others did."""
-    places = {name: place for place, name in enumerate(_LONGEST)}
+    longest = [name for both in zip(_WAITING, _COMPUTING, strict=True) for name in both]
+    places = {name: place for place, name in enumerate(longest)}
     items.sort(key=lambda item: places.get(item.path.stem, len(places)))
 
 
