@@ -73,7 +73,7 @@ BREAKAGES = [
     ),
     Breakage(
         "volc_dashscope/_http/faults.py",
-        'return Fault("broken", reason, cause=error)',
+        'return Fault("unanswered", _not_http(error) or reason, cause=error)',
         'return Fault("connect", reason, cause=error)',
         "test_headers_without_an_end_are_cut_off",
     ),
