@@ -91,6 +91,8 @@ def _block(block: Mapping[str, Any], root: str | Path | None) -> Item:
             raise InputError(
                 f"the value of a non_standard block must be a content block, got {type(value).__name__}"
             )
+        if value.get("type") == "non_standard":
+            raise InputError("a non_standard block is inside another one; pass the block itself")
         return _block(value, root)
     if not isinstance(kind, str) or kind not in _KINDS:
         raise InputError(
@@ -107,12 +109,12 @@ def _block(block: Mapping[str, Any], root: str | Path | None) -> Item:
 
 
 def _v1(block: Mapping[str, Any], kind: type[Image] | type[Video], root: str | Path | None) -> Item:
-    # `data` and `source_type` are the spelling before v1.
     if _given(block, "source"):
         raise InputError(
             "a content block has the key 'source', as Anthropic spells it; pass message.content_blocks, which has "
             "LangChain's spelling"
         )
+    # `data` and `source_type` are the spelling before v1.
     _require_known(block, {"url", "base64", "data", "source_type", "mime_type", "file_id"}, kind)
     source, mime, knobs = _source(block), _mime(block, kind), _knobs(block)
     if source == "url":
@@ -129,8 +131,8 @@ def _v1(block: Mapping[str, Any], kind: type[Image] | type[Video], root: str | P
 
 def _source(block: Mapping[str, Any]) -> str:
     """Return the one key that holds the medium; `source_type`, if given, must agree."""
-    told = block.get("source_type")
-    name = "a file_id" if _given(block, "file_id") else "source_type 'id'" if told == "id" else None
+    declared = block.get("source_type")
+    name = "a file_id" if _given(block, "file_id") else "source_type 'id'" if declared == "id" else None
     if name is not None:
         raise InputError(
             f"a content block has {name}, which names a file at another service; pass url or base64"
@@ -140,13 +142,13 @@ def _source(block: Mapping[str, Any]) -> str:
         raise InputError(f"an image or video block has {' and '.join(sources)}; pass only one of them")
     if not sources or not block[sources[0]]:
         raise InputError("an image or video block needs url or base64")
-    if told is None:
+    if declared is None:
         return sources[0]
-    if told not in ("url", "base64"):
-        raise InputError(f"source_type must be url or base64, got {told!r}")
-    if (told == "url") != (sources[0] == "url"):
-        needed = "url" if told == "url" else "base64 or data"
-        raise InputError(f"a content block has source_type {told!r} and {sources[0]}; pass {needed}")
+    if declared not in ("url", "base64"):
+        raise InputError(f"source_type must be url or base64, got {declared!r}")
+    if (declared == "url") != (sources[0] == "url"):
+        needed = "url" if declared == "url" else "base64 or data"
+        raise InputError(f"a content block has source_type {declared!r} and {sources[0]}; pass {needed}")
     return sources[0]
 
 

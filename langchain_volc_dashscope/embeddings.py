@@ -9,7 +9,7 @@ import orjson
 from langchain_core.embeddings import Embeddings
 from langchain_core.rate_limiters import BaseRateLimiter
 from langchain_core.utils.utils import secret_from_env
-from pydantic import AliasChoices, Field, PrivateAttr
+from pydantic import AliasChoices, Field
 
 from langchain_volc_dashscope import sparse
 from langchain_volc_dashscope.content_blocks import as_item
@@ -80,7 +80,6 @@ class _MultimodalEmbeddings(MediaCalls, Embeddings):
     )
 
     _key_field: ClassVar[str]
-    _hybrid: bool = PrivateAttr(default=False)
 
     if not TYPE_CHECKING:
 
@@ -191,11 +190,6 @@ class _MultimodalEmbeddings(MediaCalls, Embeddings):
         except MediaTokenError as error:
             # Anybody can write such a text; it must not fail the other items of its call.
             return Refused(error).as_item()
-
-    @property
-    def _asks_both(self) -> bool:
-        # The model may have been changed to one without sparse vectors.
-        return self._hybrid and self._client.model_info.sparse
 
     def _role(self, of_method: TextType) -> TextType | None:
         return of_method if self.text_type == "auto" else self.text_type

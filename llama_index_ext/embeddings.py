@@ -43,7 +43,6 @@ class ClientEmbedding(EmbeddingFields, MediaCalls):
     )
 
     _rate_limit: RateLimiterAdapter = PrivateAttr()
-    _hybrid: bool = PrivateAttr(default=False)
 
     if not TYPE_CHECKING:
 
@@ -151,11 +150,6 @@ class ClientEmbedding(EmbeddingFields, MediaCalls):
             await call.apartial_result(self._client.aio, text_type, on_error=on_error) for call in calls
         ]
         return joined(calls, results, on_error=on_error)
-
-    @property
-    def _asks_both(self) -> bool:
-        # The model may have been changed to one without sparse vectors.
-        return self._hybrid and self._client.model_info.sparse
 
     def _limiter(self) -> RateLimiterAdapter:
         self._rate_limit = RateLimiterAdapter(self.rate_limiter, self.limiter)

@@ -266,7 +266,8 @@ def _collect_what_others_left(request: pytest.FixtureRequest) -> Iterator[None]:
     if any(place in request.path.as_posix() for place in _FOREIGN):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ResourceWarning)
-            gc.freeze()  # what frameworks load in their first test stays, too
+            gc.collect()
+        gc.freeze()  # what frameworks load in their first test stays, too
 
 
 @pytest.fixture(autouse=True, scope="session")

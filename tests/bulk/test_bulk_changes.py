@@ -79,6 +79,20 @@ def test_a_table_is_another_source_once_a_picture_it_names_is_another(inside, tm
     assert (0, first.rows) == (first.resumed, again.resumed)
 
 
+@pytest.mark.parametrize("escape", [str, str.upper], ids=["small letters", "capitals"])
+def test_a_column_may_be_written_in_escapes(inside, tmp_path, escape):
+    name = "".join(f"\\u{escape(f'{ord(letter):04x}')}" for letter in "图片")
+    table = write_lines(tmp_path / "t.jsonl", [f'{{"{name}": "media/a.png"}}'])
+    picture = _painted(tmp_path / "media" / "a.png", RED)
+    source = open_source(table, columns=Columns(image=("图片",)))
+    with inside.client(VL) as client:
+        embed_file(source, tmp_path / "out.parquet", model=client)
+        picture.write_bytes(BLUE)
+
+        with pytest.raises(ConfigError, match="source has changed"):
+            embed_file(source, tmp_path / "out.parquet", model=client)
+
+
 def test_pictures_of_another_media_root_are_another_source(inside, tmp_path):
     table = write_lines(tmp_path / "t.csv", ["image", "a.png"])
     roots = [
@@ -207,6 +221,15 @@ def test_rows_of_another_length_do_not_join_finished_ones(tmp_path, length, lear
             embed_file(source, output, model=client)
 
     assert begun.rows < 2000
+
+
+def test_a_source_that_is_gone_at_the_end_fails_no_finished_job(inside, tmp_path):
+    source, output = write_lines(tmp_path / "t.txt", texts(3)), tmp_path / "out.parquet"
+    left = write_lines(tmp_path / "out.failed.jsonl", ["of an earlier job"])
+    with inside.client(TEXT, dimensions=D) as client:
+        report = embed_file(source, output, model=client, watch=lambda *_: source.unlink(missing_ok=True))
+
+    assert ("done", False, True) == (report.state, left.exists(), output.exists())
 
 
 def test_a_column_of_texts_that_look_like_paths_names_no_file(inside, tmp_path):

@@ -262,6 +262,12 @@ WRONG_PLACES: dict[str, tuple[dict[str, str], tuple[str, ...], str, str]] = {
         "ark proxy",
         "ALL_PROXY is not a proxy URL: use http://host:port or socks5://host:port",
     ),
+    "proxy with a path": (
+        {"HTTPS_PROXY": "http://u:secret@127.0.0.1:80/path"},
+        (),
+        "ark proxy",
+        "HTTPS_PROXY is not a proxy URL",
+    ),
     "proxy of no possible name": (
         {"HTTPS_PROXY": "http://u:secret@proxy..corp:80"},
         (),

@@ -253,6 +253,37 @@ def test_what_was_never_reached_is_tried_three_times_unless_more_was_asked_for(
     assert (sent, True) == (log.sent, log.error and log.error.account)
 
 
+def test_what_never_answered_may_be_the_wrong_place_and_is_given_up_like_it() -> None:
+    clock, context = Clock(), _context(Clock(), retries=7)
+    log = _drive(exchange(Embedding([]), context), clock, answer=lambda _: Fault("unanswered", "reset"))
+
+    assert (3, True) == (log.sent, log.error and log.error.account)
+    assert str(log.error) == (
+        "ark: no complete reply from service (the connection broke) (reset); check the scheme (https:// or http://) "
+        "and port in base_url, or run volc-dashscope doctor"
+    )
+
+
+def test_what_answered_before_is_the_right_place_also_when_it_breaks_before_a_reply() -> None:
+    clock, context = Clock(), _context(Clock(), retries=7)
+    _drive(exchange(Embedding([b"rows"]), context), clock)
+
+    log = _drive(exchange(Embedding([]), context), clock, answer=lambda _: Fault("unanswered"))
+
+    assert (8, False) == (log.sent, log.error and log.error.account)
+    assert "ark: no complete reply from service (the connection broke)" == str(log.error)
+
+
+def test_a_host_that_was_reached_says_nothing_of_another_one() -> None:
+    clock, context = Clock(), _context(Clock(), retries=7)
+    _drive(exchange(Embedding([b"rows"]), context), clock)
+
+    elsewhere = Embedding([], url="https://results/lines")
+    log = _drive(exchange(elsewhere, context), clock, answer=lambda _: Fault("connect"))
+
+    assert 3 == log.sent
+
+
 @pytest.mark.parametrize(("takes", "sent"), [(9.4, 2), (9.5, 1), (10.0, 1)])
 def test_what_was_never_reached_is_not_tried_again_after_ten_seconds(takes: float, sent: int) -> None:
     """The pause of half a second before the next attempt is a part of the ten."""
@@ -563,21 +594,23 @@ def test_a_fault_names_the_place_and_the_reason_and_keeps_its_cause(fault: Fault
 
 
 @pytest.mark.parametrize(
-    ("kind", "retryable", "account"),
+    ("kind", "retryable", "account", "unsent"),
     [
-        ("connect", True, True),
-        ("certificate", False, True),
-        ("tls", False, True),
-        ("proxy", False, True),
-        ("unanswered", True, True),
-        ("timeout", True, False),
-        ("late", False, False),
-        ("broken", True, False),
-        ("upload", True, False),
-        ("too large", False, False),
+        ("connect", True, True, True),
+        ("certificate", False, True, True),
+        ("tls", False, True, True),
+        ("proxy", False, True, True),
+        ("unanswered", True, True, False),
+        ("timeout", True, False, False),
+        ("late", False, False, False),
+        ("broken", True, False, False),
+        ("upload", True, False, False),
+        ("too large", False, False, False),
     ],
 )
-def test_a_fault_that_every_request_meets_ends_the_call(kind: str, retryable: bool, account: bool) -> None:
+def test_a_fault_that_every_request_meets_ends_the_call(
+    kind: str, retryable: bool, account: bool, unsent: bool
+) -> None:
     clock = Clock()
 
     error = _drive(
@@ -586,8 +619,8 @@ def test_a_fault_that_every_request_meets_ends_the_call(kind: str, retryable: bo
         answer=lambda _: Fault(kind),  # type: ignore[arg-type]
     ).error
 
-    assert error is not None
-    assert (retryable, account) == (error.retryable, error.account)
+    assert isinstance(error, TransportError)
+    assert (retryable, account, unsent) == (error.retryable, error.account, error.unsent)
 
 
 def test_a_client_that_was_closed_meanwhile_is_said_to_be() -> None:

@@ -7,7 +7,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ import vcr
 from httpx_aiohttp import AiohttpTransport
 from langchain_core.documents import Document
 from llama_index.core.schema import TextNode
+from tcp_server import tcp_server
 
 import langchain_volc_dashscope
 from langchain_volc_dashscope import ArkEmbeddings
@@ -94,21 +95,14 @@ def test_its_errors_are_understood(emulate, kind, name) -> None:
 def _answering(answer: bytes, context: ssl.SSLContext | None = None) -> Iterator[str]:
     """Yield the place of a server that says one thing, over TLS if there is a context."""
 
-    def listen() -> None:
-        while True:
-            try:
-                connection, _ = listener.accept()
-            except OSError:
-                return
-            with connection, suppress(OSError):
-                if context is not None:
-                    connection = context.wrap_socket(connection, server_side=True)
-                connection.recv(65536)
-                connection.sendall(answer)
+    def serve(connection: socket.socket, _: threading.Event) -> None:
+        if context is not None:
+            connection = context.wrap_socket(connection, server_side=True)
+        connection.recv(65536)
+        connection.sendall(answer)
 
-    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
-        threading.Thread(target=listen, daemon=True).start()
-        yield f"127.0.0.1:{listener.getsockname()[1]}"
+    with tcp_server(serve) as port:
+        yield f"127.0.0.1:{port}"
 
 
 @each_client

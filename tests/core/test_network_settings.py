@@ -7,16 +7,16 @@ import os
 import socket
 import ssl
 import subprocess
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import forked
 import pytest
 import trustme
+from tcp_server import tcp_server
 
 ROOT = Path(__file__).resolve().parents[2]
 PASSWORD = "canary-pass"
@@ -72,23 +72,8 @@ def tried() -> Callable[..., list[Any]]:
     return ask
 
 
-@contextmanager
-def _server(serve: Callable[[socket.socket], object]) -> Iterator[int]:
-    """Answer each connection, one after the other."""
-
-    def listen() -> None:
-        while True:
-            try:
-                connection, _ = listener.accept()
-            except OSError:
-                return
-            with connection, suppress(OSError):
-                connection.settimeout(5)
-                serve(connection)
-
-    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
-        threading.Thread(target=listen, daemon=True).start()
-        yield listener.getsockname()[1]
+def _server(serve: Callable[[socket.socket], object]) -> AbstractContextManager[int]:
+    return tcp_server(lambda connection, _: serve(connection))
 
 
 def _says(line: bytes) -> Callable[[socket.socket], object]:

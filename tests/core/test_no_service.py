@@ -9,14 +9,14 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import forked
 import pytest
 import trustme
+from tcp_server import Serve, tcp_server
 
 from volc_dashscope import AsyncClient, BulkError, Client, EmbeddingError, TransportError
 from volc_dashscope.emulator import Emulator
@@ -25,7 +25,6 @@ from volc_dashscope.jobs import AsyncFileJobs, FileJobs
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = "text-embedding-v4"
 both_kinds = pytest.mark.parametrize("kind", ["sync", "async"])
-Serve = Callable[[socket.socket, threading.Event], object]
 
 
 @pytest.fixture(autouse=True)
@@ -33,29 +32,6 @@ def _no_proxy(monkeypatch) -> None:
     for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
-
-
-@contextmanager
-def _server(serve: Serve) -> Iterator[int]:
-    """Answer each connection in a thread of its own."""
-    over = threading.Event()
-
-    def answer(connection: socket.socket) -> None:
-        with connection, suppress(OSError):
-            connection.settimeout(5)
-            serve(connection, over)
-
-    def listen() -> None:
-        with suppress(OSError):
-            while True:
-                threading.Thread(target=answer, args=(listener.accept()[0],), daemon=True).start()
-
-    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
-        threading.Thread(target=listen, daemon=True).start()
-        try:
-            yield listener.getsockname()[1]
-        finally:
-            over.set()
 
 
 def _embed(kind: str, number: int, **settings: object) -> None:
@@ -94,7 +70,7 @@ ANSWERS = {
 def test_a_server_that_does_not_speak_http_is_named_soon(kind, number, answer, said) -> None:
     began = time.monotonic()
     words = r"127\.0\.0\.1:\d+ \(the connection broke\).*; check the scheme .* and port in base_url"
-    with _server(_says(answer)) as port, pytest.raises((TransportError, BulkError), match=words) as caught:
+    with tcp_server(_says(answer)) as port, pytest.raises((TransportError, BulkError), match=words) as caught:
         _embed(kind, number, base_url=f"http://127.0.0.1:{port}")
 
     assert time.monotonic() - began < 8.0
@@ -114,7 +90,7 @@ def test_http_to_a_port_of_tls_is_said_soon(kind) -> None:
         with suppress(OSError):
             connection.recv(65536)
 
-    with _server(serve) as port, pytest.raises(TransportError, match="check the scheme"):
+    with tcp_server(serve) as port, pytest.raises(TransportError, match="check the scheme"):
         _embed(kind, 1, base_url=f"http://127.0.0.1:{port}", deadline=20.0)
 
 
@@ -178,7 +154,7 @@ def test_a_handshake_that_stalls_is_a_connection_that_timed_out(kind) -> None:
         tried.append(connection)
         over.wait(5)
 
-    with _server(serve) as port, pytest.raises(TransportError, match=words) as caught:
+    with tcp_server(serve) as port, pytest.raises(TransportError, match=words) as caught:
         _embed(kind, 1, base_url=f"https://127.0.0.1:{port}", timeout=0.4)
 
     assert caught.value.retryable
@@ -200,7 +176,7 @@ def _failures(**settings: object) -> list[str]:
 @pytest.mark.parametrize("timeout", [0.4, 60.0], ids=["short timeout", "default timeout"])
 def test_a_proxy_that_never_answers_is_named_as_soon_as_a_silent_host(timeout, monkeypatch) -> None:
     began = time.monotonic()
-    with _server(lambda _, over: over.wait(30)) as port:
+    with tcp_server(lambda _, over: over.wait(30)) as port:
         monkeypatch.setenv("HTTPS_PROXY", f"http://user:canary@127.0.0.1:{port}")
         said = _failures(base_url="https://example.test", timeout=timeout)
 
@@ -218,7 +194,7 @@ def test_a_proxy_that_wants_to_know_who_asks_is_named_without_a_tunnel_too(kind,
         asked.append(connection.recv(65536))
         connection.sendall(b"HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n")
 
-    with _server(serve) as port:
+    with tcp_server(serve) as port:
         monkeypatch.setenv("HTTP_PROXY", f"http://user:canary@127.0.0.1:{port}")
         words = (
             rf"the proxy 127\.0\.0\.1:{port} refused to connect to example\.test \(407 Proxy Authentication"
@@ -263,7 +239,7 @@ def test_a_slow_reply_through_a_proxy_has_the_whole_timeout(tmp_path) -> None:
             over.wait(10.5)
             secured.sendall(b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\n\r\n")
 
-    with _server(serve) as port:
+    with tcp_server(serve) as port:
         environ = {
             **os.environ,
             "PYTHONPATH": str(ROOT),
@@ -335,7 +311,7 @@ def test_a_result_elsewhere_goes_through_the_proxy_for_its_own_host(kind, monkey
         asked.append(connection.recv(65536).split(b"\r\n")[0])
         connection.sendall(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n")
 
-    with _server(proxy) as gate, _server(_finished("https://results.invalid/lines")) as port:
+    with tcp_server(proxy) as gate, tcp_server(_finished("https://results.invalid/lines")) as port:
         monkeypatch.setenv("HTTPS_PROXY", f"127.0.0.1:{gate}")
         words = rf"the proxy 127\.0\.0\.1:{gate} refused to connect to results.invalid"
         with pytest.raises(TransportError, match=words):
@@ -351,7 +327,7 @@ def test_a_result_elsewhere_that_cannot_be_reached_is_said_soon(kind) -> None:
         free.bind(("127.0.0.1", 0))
         link = f"https://127.0.0.1:{free.getsockname()[1]}/lines"
     began = time.monotonic()
-    with _server(_finished(link)) as port, pytest.raises(TransportError, match="connection refused"):
+    with tcp_server(_finished(link)) as port, pytest.raises(TransportError, match="connection refused"):
         _collect(kind, f"http://127.0.0.1:{port}")
 
     assert time.monotonic() - began < 9.0
@@ -385,7 +361,7 @@ def test_a_result_that_the_disk_does_not_hold_is_final_and_named(kind, size) -> 
                 body = json.dumps(result).encode()
                 connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body))
 
-    with _server(serve) as port:
+    with tcp_server(serve) as port:
         url = f"http://127.0.0.1:{port}"
         result = {**RESULT, "output": {**RESULT["output"], "url": f"{url}/lines"}}
         process = forked.start(FULL, kind, url, folder=ROOT, environ={**os.environ, "PYTHONPATH": str(ROOT)})

@@ -90,3 +90,15 @@ def test_a_refused_batch_is_named_by_the_places_of_its_texts(inside, embed_model
         sparse.embed_documents(["", "a", "b", "c"])
 
     assert [1, 2, 3] == sorted(caught.value.failures)
+
+
+def test_an_item_in_the_services_own_words_is_not_renumbered(inside, embed_model_of):
+    def refuse(request, response):
+        body = {"error": {"code": "AuthenticationError", "message": "the key may not read item 0"}}
+        return Response(status=401, body=orjson.dumps(body))
+
+    sparse = embed_model_of(ArkEmbeddings, inside).qdrant_sparse()
+    inside.emulator.reply_with(refuse)
+
+    with pytest.raises(EmbeddingError, match="the key may not read item 0"):
+        sparse.embed_documents([media(RED), "c"])

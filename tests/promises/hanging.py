@@ -6,8 +6,10 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+
+from tcp_server import Serve, tcp_server
 
 from benchmarks.times_to_error import black_hole
 from volc_dashscope.emulator import Emulator
@@ -19,8 +21,6 @@ WHOLE = b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%b" % (len(GOOD), GOOD)
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
 
 _LONGEST = 120.0  # longer than any test waits
-
-Serve = Callable[[socket.socket, threading.Event], object]
 
 
 def drip(connection: socket.socket, first: bytes, piece: bytes, over: threading.Event) -> None:
@@ -42,29 +42,9 @@ HANGS: dict[str, Serve] = {
 
 @contextmanager
 def server(serve: Serve, *, buffer: int | None = None) -> Iterator[str]:
-    """Answer each connection in a thread of its own, until the test is over; `buffer` is that for receiving."""
-    over = threading.Event()
-
-    def answer(connection: socket.socket) -> None:
-        with connection, suppress(OSError):
-            serve(connection, over)
-
-    def listen() -> None:
-        while not over.is_set():
-            try:
-                connection, _ = listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=answer, args=(connection,), daemon=True).start()
-
-    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
-        if buffer is not None:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)  # its connections inherit it
-        threading.Thread(target=listen, daemon=True).start()
-        try:
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        finally:
-            over.set()
+    """Yield the URL of a `tcp_server`."""
+    with tcp_server(serve, buffer=buffer) as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 def answers_once(status: bytes, *, others: int) -> Serve:

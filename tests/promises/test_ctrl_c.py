@@ -137,7 +137,10 @@ def test_ctrl_c_is_heard_in_every_part_of_an_exchange(measured, kind) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", dedent(LISTENER), kind],
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests' / 'promises'}"},
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(map(str, (ROOT, ROOT / "tests", ROOT / "tests" / "promises"))),
+        },
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

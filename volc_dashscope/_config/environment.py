@@ -51,9 +51,9 @@ def find_proxy(url: str) -> str | None:
         return None
     port = parts.port or (80 if parts.scheme == "http" else 443)
     named = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    if is_near(host) or proxy_bypass(host) or proxy_bypass(named):
+    # The standard library knows the exceptions in the settings of the system, where NO_PROXY is not set.
+    if is_near(host) or proxy_bypass(host):
         return None
-    # The standard library knows the settings of the system, but neither networks nor stars nor spaces.
     exceptions = proxies.get("no", "").replace(",", " ").split()
     if in_networks(host, exceptions) or any(_covers(name, host, named) for name in exceptions):
         return None
@@ -62,7 +62,7 @@ def find_proxy(url: str) -> str | None:
 
 
 def _covers(exception: str, host: str, named: str) -> bool:
-    """Return whether an exception is a host, or the end of its name, with or without its port; a star needs more."""
+    """Return whether NO_PROXY's `example.com` or `*.example.com` names a host, given without and with its port."""
     exception = exception.lower()
     if exception.startswith("*"):
         return host.endswith(exception[1:]) or named.endswith(exception[1:])

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from volc_dashscope._http.drivers import Interrupted, Watch, arun, run
 from volc_dashscope._http.pool import ConnectionPool, Limiter, check_limiter, process_id, running_loop
+from volc_dashscope._http.proxies import check_proxy
 from volc_dashscope._http.request_builder import find_headers, ssl_context
 from volc_dashscope._http.transport import AsyncHttpClient, HttpClient
 
@@ -21,6 +22,7 @@ __all__ = [
     "Watch",
     "arun",
     "check_limiter",
+    "check_proxy",
     "find_headers",
     "process_id",
     "run",

@@ -71,14 +71,19 @@ def as_httpx(proxy: Secret | None, context: ssl.SSLContext) -> httpx.Proxy | Non
     """
     if proxy is None:
         return None
-    _check(proxy)
+    check_proxy(proxy)
     url = httpx.URL(proxy.reveal())
     # The proxy's own certificate is judged as the service's is; httpx takes a context for no other scheme.
     return httpx.Proxy(url, ssl_context=context if url.scheme == "https" else None)
 
 
-def _check(proxy: Secret) -> None:
-    # httpx finds out only when it connects, and then not in every case.
+def check_proxy(proxy: Secret) -> None:
+    """
+    Refuse what cannot be the URL of a proxy. httpx finds out only when it connects, and then not in every case.
+
+    Raises:
+        ValueError: Without the URL, which may hold a password.
+    """
     parts = urlsplit(proxy.reveal())
     if not parts.hostname or parts.port == 0 or parts.path.strip("/") or parts.query or parts.fragment:
         raise ValueError

@@ -292,7 +292,7 @@ class UserTransport:
             answered = True
             return read(request, response, until)
         except Exception as error:
-            return _fault_of_users(error, self._client, until, answered=answered)
+            return _reply_or_fault(error, self._client, until, answered=answered)
 
     def close(self) -> None:
         """Leave it open: it is not ours."""
@@ -312,13 +312,13 @@ class AsyncUserTransport:
             answered = True
             return await aread(request, response, shielded=True)
         except Exception as error:
-            return _fault_of_users(error, self._client, until, answered=answered)
+            return _reply_or_fault(error, self._client, until, answered=answered)
 
     async def close(self) -> None:
         """Leave it open: it is not ours."""
 
 
-def _fault_of_users(
+def _reply_or_fault(
     error: Exception, client: HttpClient | AsyncHttpClient, until: float, *, answered: bool
 ) -> Reply | Fault:
     if client.is_closed:

@@ -32,8 +32,8 @@ class FanOut(Generic[J, T]):
     """
     The outcomes of `afan_out`.
 
-    Not an async generator: an event loop that ends closes all of them at once, so this one before, or while, the
-    stream around it closes it too, which asyncio reports as an error.
+    Not an async generator: an event loop that ends closes all async generators at once. It would close this one while
+    the stream around it does the same, which asyncio reports as an error.
     """
 
     def __init__(self, pool: _Tasks[J, T], scheduler: Scheduler[J]) -> None:

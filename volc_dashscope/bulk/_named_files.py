@@ -59,8 +59,8 @@ def _csv_values(path: Path, encoding: str | None, columns: Collection[str]) -> I
 
 def _jsonl_values(path: Path, encoding: str | None, columns: Collection[str]) -> Iterator[object]:
     for _, line in lines(path, encoding):
-        # Most tables have texts only, and need not be parsed for this.
-        if isinstance(line, str) and any(name in line for name in columns):
+        # Most tables have texts only, and need not be parsed for this. A name may be written in escapes.
+        if isinstance(line, str) and ("\\u" in line or any(name in line for name in columns)):
             with suppress(orjson.JSONDecodeError):
                 values = orjson.loads(line)
                 if isinstance(values, dict):

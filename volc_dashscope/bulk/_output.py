@@ -118,7 +118,7 @@ def _write(
     failed_file = _failed_path(report.output)
     if report.failed:
         write_failed(failed_lines(partial.groups(failed=True)), failed_file)
-    elif failed_file.exists() and not failed_file.samefile(source):
+    elif failed_file.exists() and not (source.exists() and failed_file.samefile(source)):
         failed_file.unlink()  # left by an earlier job of this name
     facts = {**report.as_json(), "identity": partial.identity, "dimension": partial.dimension}
     partial.finish(report.output, {name: facts[name] for name in facts if name not in _PLACES})

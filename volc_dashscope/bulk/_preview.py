@@ -125,7 +125,7 @@ def _place(output: str | os.PathLike[str] | None, source: Source) -> Path | None
 
 
 def _finished(output: Path | None, *, restart: bool) -> Callable[[int], bool]:
-    """Return what says whether a row needs no request any more: every row of a finished output is one."""
+    """Return a function that tells whether a row is finished; all rows of a finished output are."""
     if output is None or restart:
         return lambda row: False
     folder = partial_folder(output)

@@ -121,7 +121,7 @@ class Columns:
         """
         Return the id of a row, else its number, and a problem if the column was named and has none.
 
-        An id in another encoding is a problem in any case: Parquet takes UTF-8 only, and its neighbours are ids too.
+        An id that is not UTF-8 is a problem in either case, because Parquet cannot hold it.
         """
         number = str(row)
         found = values.get(self.id or "id")

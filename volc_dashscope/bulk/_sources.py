@@ -185,10 +185,8 @@ class Source:
         """Yield the path of each file, and its name inside the folder or in the table; the table itself has none."""
         if self.format != "folder":
             yield str(self.path), b""
-            media = (
-                {name for kind, name in self.columns.given if kind != "text"} if self.format != "text" else ()
-            )
-            if media:
+            media = {name for kind, name in self.columns.given if kind != "text"}
+            if media and self.format != "text":
                 for name, path in named_files(self.path, self.format, self.encoding, media):
                     yield os.path.join(self.root, path), name.encode("utf-8", "surrogatepass")
             return

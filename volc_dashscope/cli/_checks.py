@@ -12,7 +12,8 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from volc_dashscope import _config
-from volc_dashscope._types import counted
+from volc_dashscope._http import check_proxy
+from volc_dashscope._types import Secret, counted
 from volc_dashscope._version import __version__
 from volc_dashscope.cli._reach import reach
 from volc_dashscope.client import Client
@@ -194,7 +195,7 @@ def _proxy(who: str, url: str) -> Finding:
     try:
         parts = urlsplit(proxy)
         place = f"{parts.scheme}://{parts.hostname}" + (f":{parts.port}" if parts.port else "")
-        (parts.hostname or "").encode("idna")
+        check_proxy(Secret(proxy))
     except ValueError:
         parts, place = urlsplit(""), ""
     if parts.scheme not in ("http", "https", "socks5", "socks5h") or not parts.hostname:

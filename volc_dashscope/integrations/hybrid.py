@@ -35,7 +35,8 @@ __all__ = [
     "whole_call",
 ]
 
-_ITEMS = re.compile(r"\bitems? (\d+)(?: to (\d+))?\b")
+# Where our own messages name items; a service's words about an item come after these.
+_ITEMS = re.compile(r"(\A|\b(?:refused|answered|first:) )items? (\d+)(?: to (\d+))?\b")
 _NOTHING = SparseVector(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32))
 
 
@@ -175,11 +176,11 @@ def renumbered(message: str, positions: Sequence[int]) -> str:
     """Return an error's message with the first item or items it names as they are numbered in the whole list."""
 
     def named(found: re.Match[str]) -> str:
-        places = [int(place) for place in found.groups() if place is not None]
+        places = [int(place) for place in found.groups()[1:] if place is not None]
         if places[-1] >= len(positions):
             return found[0]
         noun = "item" if len(places) == 1 else "items"
-        return f"{noun} {' to '.join(str(positions[place]) for place in places)}"
+        return f"{found[1]}{noun} {' to '.join(str(positions[place]) for place in places)}"
 
     return _ITEMS.sub(named, message, count=1)
 

@@ -107,6 +107,13 @@ class ClientFields(ServiceFields):
     partial_results_bytes: int = 64 * 1024 * 1024
 
     _client: Client = PrivateAttr()
+    # Whether a sparse counterpart shares the requests of texts.
+    _hybrid: bool = PrivateAttr(default=False)
+
+    @property
+    def _asks_both(self) -> bool:
+        # The model may have been changed to one without sparse vectors.
+        return self._hybrid and self._client.model_info.sparse
 
     @property
     def usage(self) -> Usage:

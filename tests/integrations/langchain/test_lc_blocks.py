@@ -203,6 +203,13 @@ def test_metadata_of_a_picture_may_tell_of_the_film_it_was_taken_from():
     assert "a shoe" == as_item({"type": "text", "text": "a shoe", **taken})
 
 
+def _nested(depth: int) -> dict[str, Any]:
+    block: dict[str, Any] = {"type": "text", "text": "a"}
+    for _ in range(depth):
+        block = {"type": "non_standard", "value": block}
+    return block
+
+
 BAD = {
     "a picture in a text block": ({"type": "text", "text": "x", "image": PICTURE_URL}, "the key 'image'"),
     "a picture in a text block's extras": (
@@ -310,6 +317,7 @@ BAD = {
         {"type": "non_standard", "value": {"type": "input_image", "image_url": PICTURE_URL}},
         "type 'input_image'",
     ),
+    "non-standard blocks inside each other": (_nested(5_000), "inside another one"),
     "unknown type": ({"type": "audio", "url": "https://example.com/a.mp3"}, "type 'audio'"),
     "unknown key": ({"picture": PICTURE_URL}, "key 'picture'"),
     "empty": ({}, "content block is empty"),
