@@ -19,6 +19,15 @@ def image(url):
     return {"type": "image_url", "image_url": {"url": url}}
 
 
+# Painted by the test that needs them, not by every worker that loads this file.
+def _huge():
+    return image(data_uri(painted(size=(6000, 6000), compress_level=1)))
+
+
+def _heavy():
+    return image(data_uri(painted() + bytes(10 * 1024 * 1024)))
+
+
 def video(url="https://example.com/a.mp4", **knobs):
     return {"type": "video_url", "video_url": {"url": url, **knobs}}
 
@@ -138,9 +147,9 @@ OLD = "doubao-embedding-vision-250328"
         ("InvalidParameter", [image("https://unreachable.example.com/a.png")], {}),
         ("InvalidParameter", [image(JPEG_AS_PNG)], {}),
         ("InvalidParameter", [image(data_uri(painted(size=(14, 100))))], {}),
-        ("InvalidParameter", [image(data_uri(painted(size=(6000, 6000), compress_level=1)))], {}),
+        ("InvalidParameter", [_huge], {}),
         ("InvalidParameter", [image(data_uri(b"not a picture"))], {}),
-        ("InvalidParameter", [image(data_uri(painted() + bytes(10 * 1024 * 1024)))], {}),
+        ("InvalidParameter", [_heavy], {}),
         ("InvalidParameter", [image(data_uri(painted()[:60]))], {}),
         ("InvalidImageURL.EmptyURL", [image("")], {}),
         ("InvalidImageURL.InvalidFormat", [image("data:image/png;base64,%%%")], {}),
@@ -148,7 +157,7 @@ OLD = "doubao-embedding-vision-250328"
     ],
 )
 def test_ark_refuses_what_the_row_of_the_model_forbids(wire, code, parts, more):
-    reply = wire.ark(*parts, **more)
+    reply = wire.ark(*(part() if callable(part) else part for part in parts), **more)
 
     assert (400, code) == (reply.status_code, reply.json()["error"]["code"])
 
