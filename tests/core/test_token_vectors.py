@@ -65,6 +65,8 @@ BROKEN: dict[str, tuple[Any, str]] = {
     "ragged": ([[1.0, 2.0, 3.0, 4.0], [1.0]], "not a table of numbers"),
     "texts": ([["1", "2", "3", "4"]], "not a table of numbers"),
     "truths": ([[True, True, True, True]], "not a table of numbers"),
+    "a truth among numbers": ([[0.5, 1.0, -2.0, True]], "not a table of numbers"),
+    "an untruth among numbers": ([[0.5, 1.0, -2.0, 0.25], [False, 1.0, 1.0, 1.0]], "not a table of numbers"),
     "too short": ([[1.0, 2.0, 3.0]], "not a table of numbers"),
     "too large a number": ([[1.0, 2.0, 3.0, 7e4]], "not finite"),
     "too large for any": ([[1.0, 2.0, 3.0, 1e309]], "not finite"),
@@ -91,6 +93,37 @@ def test_what_is_no_table_of_finite_numbers_is_malformed(value: Any, reason: str
         warnings.simplefilter("error")
         with pytest.raises(Malformed, match=reason):
             token_vectors(value, SMALL)
+
+
+# 200 rows, in five blocks of 32 and a shorter one: what is left of them after a cut is whole rows.
+LONG = np.random.default_rng(0).standard_normal((200, 2048)).astype("<f2")
+PACKED: bytes = zstandard.compress(LONG.tobytes())
+
+
+@pytest.mark.parametrize("left", [len(PACKED) - 1, len(PACKED) - 1_000, len(PACKED) // 2])
+def test_a_compressed_reply_that_is_cut_short_is_malformed(left: int) -> None:
+    with pytest.raises(Malformed, match="cut short"):
+        token_vectors(base64.b64encode(PACKED[:left]).decode(), FULL)
+
+
+@pytest.mark.parametrize("more", [b"junk", PACKED[4:]], ids=["junk", "a frame without its first bytes"])
+def test_what_follows_the_compressed_vectors_is_malformed(more: bytes) -> None:
+    with pytest.raises(Malformed, match="cannot be decompressed"):
+        token_vectors(base64.b64encode(PACKED + more).decode(), FULL)
+
+
+def test_what_follows_the_vectors_of_the_other_method_is_malformed() -> None:
+    twice = base64.b64decode(_blosc2(TABLE.tobytes())) * 2
+
+    with pytest.raises(Malformed, match="cannot be decompressed"):
+        token_vectors(base64.b64encode(twice).decode(), SMALL)
+
+
+def test_vectors_in_several_frames_are_read_to_the_end() -> None:
+    """A compressor may write so; a reader may not stop after the first."""
+    frames = b"".join(zstandard.compress(LONG[start : start + 70].tobytes()) for start in (0, 70, 140))
+
+    assert LONG.tolist() == token_vectors(base64.b64encode(frames).decode(), FULL).tolist()
 
 
 @pytest.mark.parametrize("spec", [SHORT, UNKNOWN], ids=["a shorter length", "an unknown one"])

@@ -143,6 +143,11 @@ def are_sound(table: FloatArray) -> NDArray[np.bool_]:
     return np.asarray(finite.all(axis=1) & (norms >= LEAST_NORM), np.bool_)
 
 
+def holds_bool(value: Sequence[object]) -> bool:
+    """Return whether a list has a bool in it, which would pass for 1 or 0."""
+    return bool in set(map(type, value))
+
+
 def length_fault(seen: int, due: Sequence[int]) -> str:
     """Return the message for a vector of the wrong length, with the cause if the length reveals it."""
     fault = f"a vector of length {seen} instead of {' or '.join(map(str, due))}"
@@ -171,7 +176,7 @@ def _table(values: Sequence[Any], spec: RequestSpec) -> FloatArray:
     if coded and any(map(is_other_layout, rows)):
         raise Malformed("a base64 vector is not little-endian float32")
     # True packs as 1 and false as 0: the lists are looked at only if they may hold one.
-    if not coded and not (table.all() and (table != 1).all()) and any(map(_holds_bool, values)):
+    if not coded and not (table.all() and (table != 1).all()) and any(map(holds_bool, values)):
         raise Malformed("a vector is not a flat list of numbers")
     return table[:, : spec.expected]
 
@@ -268,10 +273,6 @@ def _from_lists(values: Sequence[list[Any]]) -> FloatArray:
         raise Malformed("a vector is not a flat list of numbers") from error
     except OverflowError as error:
         raise Malformed("a vector contains a number that is not finite") from error
-
-
-def _holds_bool(value: Sequence[object]) -> bool:
-    return bool in set(map(type, value))
 
 
 def from_base64(value: str, due: Sequence[int]) -> FloatArray:

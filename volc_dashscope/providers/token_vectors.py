@@ -16,9 +16,11 @@ from numpy.typing import NDArray
 
 from volc_dashscope._types import RequestSpec, counted
 from volc_dashscope.errors import ConfigError
-from volc_dashscope.providers.parsing import Malformed
+from volc_dashscope.providers.parsing import Malformed, holds_bool
 
 _MOST_BYTES = 512 * 1024 * 1024
+# Compressed bytes read at a time. A block of four bytes may stand for 128 KiB, so that 128 MiB come of these at most.
+_PIECE = 4096
 
 
 def request_fields(spec: RequestSpec) -> dict[str, str]:
@@ -61,6 +63,9 @@ def token_vectors(value: Any, spec: RequestSpec) -> NDArray[np.float16]:
             raise Malformed("token vectors are not a table of numbers") from error
         if rows.ndim != 2 or rows.dtype.kind not in "fiu" or columns not in (None, rows.shape[1]):
             raise Malformed("token vectors are not a table of numbers")
+        # True became 1 and false 0: the lists are looked at only if they may hold one.
+        if not (rows.all() and (rows != 1).all()) and any(map(holds_bool, value)):
+            raise Malformed("token vectors are not a table of numbers")
     with np.errstate(over="ignore"):
         table = rows.astype(np.float16)
     if not np.isfinite(table).all():
@@ -68,7 +73,7 @@ def token_vectors(value: Any, spec: RequestSpec) -> NDArray[np.float16]:
     return table
 
 
-def _decompressed(value: str) -> bytes:
+def _decompressed(value: str) -> bytes | bytearray:
     try:
         data = base64.b64decode(value, validate=True)
     except (binascii.Error, ValueError) as error:
@@ -78,13 +83,24 @@ def _decompressed(value: str) -> bytes:
     return _blosc2(data)
 
 
-def _zstd(data: bytes) -> bytes:
+def _zstd(data: bytes) -> bytearray:
     zstandard = _zstandard()
     if zstandard is None:
         raise ConfigError('token vectors are compressed; to read them: pip install "volc-dashscope[multi]"')
+    plain, place, decompressor = bytearray(), 0, zstandard.ZstdDecompressor()
     try:
-        with zstandard.ZstdDecompressor().stream_reader(data) as reader:
-            plain: bytes = reader.read(_MOST_BYTES)
+        while place < len(data):
+            # One frame. zstandard does not say that one is cut short: the blocks before would be all token vectors.
+            frame = decompressor.decompressobj()
+            while not frame.eof:
+                piece = data[place : place + _PIECE]
+                if not piece:
+                    raise Malformed("token vectors are compressed and cut short")
+                plain += frame.decompress(piece)
+                place += len(piece)
+                if len(plain) > _MOST_BYTES:
+                    raise Malformed(f"token vectors have more than {_MOST_BYTES:,} bytes")
+            place -= len(frame.unused_data)
     except zstandard.ZstdError as error:
         raise Malformed("token vectors cannot be decompressed") from error
     return plain
@@ -98,8 +114,9 @@ def _blosc2(data: bytes) -> bytes:
             'token vectors are compressed; to read them: pip install "volc-dashscope[multi]"'
         ) from error
     try:
-        size, _, _ = blosc2.get_cbuffer_sizes(data)
-        if not 0 < size <= _MOST_BYTES:
+        size, packed, _ = blosc2.get_cbuffer_sizes(data)
+        # It does not say that more follows.
+        if not 0 < size <= _MOST_BYTES or packed != len(data):
             raise Malformed("token vectors cannot be decompressed")
         plain: bytes = blosc2.decompress2(data)
     except (RuntimeError, ValueError, TypeError) as error:
