@@ -223,6 +223,25 @@ def test_base64_that_is_no_row_is_a_bad_reply_where_it_would_be_cut() -> None:
     assert "a base64 vector of 9 bytes is not a float32 vector" in str(odd)
 
 
+@pytest.mark.parametrize("layout", ["<f2", "<f8", ">f4"])
+@pytest.mark.parametrize("dimension", [None, 256, 1024], ids=["not asked", "cut", "as asked"])
+def test_base64_of_another_layout_is_a_bad_reply_whatever_length_was_asked_for(
+    dimension: int | None, layout: str
+) -> None:
+    """Read as float32 it is as long as due, or longer and would be cut."""
+    count = 1024 * 4 // np.dtype(layout).itemsize
+    numbers = np.random.default_rng(0).standard_normal(count)
+    coded = base64.b64encode(numbers.astype(layout).tobytes()).decode()
+
+    outcome = _read(
+        {"data": [{"index": 0, "embedding": coded}]},
+        batch=batch_of("a"),
+        spec=replace(SPEC, dimension=dimension),
+    )
+
+    assert isinstance(outcome, BadReplyError)
+
+
 # Errors.
 
 ERRORS: dict[str, tuple[int, Any, str]] = {

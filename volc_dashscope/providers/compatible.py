@@ -101,7 +101,10 @@ def _vector(value: Any, spec: RequestSpec) -> Any:
     if asked is None:
         return value
     if isinstance(value, str):
-        value = parsing.from_base64(value, ()).tolist()
+        row = parsing.from_base64(value, ())
+        if parsing.is_other_layout(row):  # of the whole row: a part of it may not show it
+            raise parsing.Malformed("a base64 vector is not little-endian float32")
+        value = row.tolist()
     if isinstance(value, list) and len(value) > asked and full in (None, len(value)):
         # The first components of a longer vector are a valid shorter one if the user asks for it.
         return value[:asked]
