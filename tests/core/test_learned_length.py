@@ -114,3 +114,26 @@ def test_a_cached_row_is_held_to_the_first_length_too() -> None:
     client.embed(["new"])
 
     assert (1, 512) == client.embed(["old"]).vectors.shape
+
+
+def test_rows_of_the_cache_and_of_replies_have_one_length_in_a_stream() -> None:
+    """An endpoint may have got another model since the cache was written."""
+    cache: dict[str, bytes] = {}
+    _client(iter([256]), cache=cache).embed(["a"])
+    client = _client(iter([512, 512]), cache=cache)
+
+    outcomes = [outcome for _, outcome in client.stream(["a", "new"])]
+
+    assert 256 == len(outcomes[0])
+    assert isinstance(outcomes[1], BadReplyError)
+    assert "rows of one stream have dimensions 256 and 512" in str(outcomes[1])
+
+
+def test_cached_rows_of_two_lengths_are_not_mixed_in_a_stream() -> None:
+    cache: dict[str, bytes] = {}
+    _client(iter([256]), cache=cache).embed(["a"])
+    _client(iter([512]), cache=cache).embed(["b"])
+
+    outcomes = [outcome for _, outcome in _client(iter([256]), cache=cache).stream(["a", "b"])]
+
+    assert [256, 256] == [len(outcome) for outcome in outcomes]

@@ -65,7 +65,11 @@ class Stream:
         self._model = ReplyModel(foreign=spec.foreign)
         self._ordered = ordered
         writes = row_cache.buffer()
-        self._known = None if writes is None else _KnownRows(row_cache, writes, spec, self._answers)
+        # All rows of an unknown model, those of the cache too, have the length of the first.
+        self._length = batching.LearnedLength(spec.expected)
+        self._known = (
+            None if writes is None else _KnownRows(row_cache, writes, spec, self._length, self._answers)
+        )
         self._unbooked = Usage()
         self.scheduler: Scheduler[Batch] = Scheduler(
             self._batches(members),
@@ -79,7 +83,7 @@ class Stream:
         requeue: tuple[Batch, ...] = ()
         if isinstance(outcome, Rows) and outcome.vectors is not None:
             self._unbooked += outcome.usage
-            fault = self._model.mismatch(outcome.model)
+            fault = self._mismatch(outcome.vectors.shape[1], outcome.model)
             if fault is None:
                 self._finish(batch, outcome.vectors)
             else:
@@ -137,6 +141,12 @@ class Stream:
         if self._fatal is not None:
             raise self._fatal
 
+    def _mismatch(self, length: int, model: str | None) -> str | None:
+        """Return how a reply differs from the stream's other rows."""
+        if not self._length.agrees(length):
+            return f"rows of one stream have dimensions {self._length.value} and {length}"
+        return self._model.mismatch(model)
+
     def _batches(self, items: Iterable[Item]) -> Iterator[Batch]:
         """Plan block by block. A block that needs no request is an empty batch, which carries no request."""
         lines = hasattr(items, "readline")
@@ -181,13 +191,20 @@ class _KnownRows:
 
     Args:
         writes: Rows on their way to the cache.
+        length: Of the stream's rows; those of another length are not known.
         answers: Outcomes of such items are appended here.
     """
 
     def __init__(
-        self, row_cache: RowCache, writes: WriteBuffer, spec: RequestSpec, answers: list[Answer]
+        self,
+        row_cache: RowCache,
+        writes: WriteBuffer,
+        spec: RequestSpec,
+        length: batching.LearnedLength,
+        answers: list[Answer],
     ) -> None:
         self._row_cache, self.writes, self._spec, self._answers = row_cache, writes, spec, answers
+        self._length = length
         # The keys of requested items, the position that requested each, and positions that wait for it.
         self._keys: dict[int, str] = {}
         self._askers: dict[str, int] = {}
@@ -200,7 +217,7 @@ class _KnownRows:
         self.writes.flush()  # a row that waits to be written is known as well
         known = self._row_cache.recall([key for _, _, key in block], self._spec)
         for place, (index, item, key) in enumerate(block):
-            if place in known:
+            if place in known and self._length.agrees(len(known[place][0])):
                 self._answers.append(Answer([index], known[place][0][np.newaxis]))
             elif (asker := self._askers.setdefault(key, index)) != index:
                 self._duplicates.setdefault(asker, []).append(index)
