@@ -87,18 +87,22 @@ class ClientEmbedding(EmbeddingFields, MediaCalls):
 
     def to_dict(self, **kwargs: Any) -> dict[str, Any]:
         """
-        Return the settings without the key, and with a nonce where the model takes media.
+        Return the settings without the key as JSON can hold them, and with a nonce where the model takes media.
 
         Core's pipeline cache hashes this and the nodes' texts before the transform runs: without the nonce two
-        pictures would share one entry. The pipeline cache works with text models; for others use `cache=`.
+        pictures would share one entry. The pipeline cache works with text models; for others use `cache=`. Of those
+        the fingerprint is added: the address may come from the environment, and is no setting then.
         """
-        settings: dict[str, Any] = super().to_dict(**kwargs)
-        return {**settings, "nonce": uuid4().hex} if self._client.model_info.multimodal else settings
+        settings: dict[str, Any] = super().to_dict(**{"mode": "json", **kwargs})
+        if self._client.model_info.multimodal:
+            return {**settings, "nonce": uuid4().hex}
+        return {**settings, "fingerprint": self.fingerprint}
 
     @classmethod
     def from_dict(cls, data: dict[str, Any], **kwargs: Any) -> Self:
         """Return an object with the settings that `to_dict` gave; the key comes from the environment or `api_key=`."""
-        return super().from_dict({name: value for name, value in data.items() if name != "nonce"}, **kwargs)
+        settings = {name: value for name, value in data.items() if name not in ("nonce", "fingerprint")}
+        return super().from_dict(settings, **kwargs)
 
     def embed_items(
         self, items: Sequence[Item], *, text_type: TextType | None = "document", on_error: OnError = "raise"

@@ -201,11 +201,14 @@ def test_settings_survive_a_round_trip_without_the_key(monkeypatch, kind, way):
     assert (1024, "Find it", 7) == (twin.dimension, twin.instruct, twin.embed_batch_size)
 
 
-def test_a_card_of_ones_own_survives_a_round_trip(monkeypatch):
+@pytest.mark.parametrize("way", ["dict", "json"])
+def test_a_card_of_ones_own_survives_a_round_trip(monkeypatch, way):
     row = get_model_info(ARK).renamed("ep-1")
     monkeypatch.setenv("ARK_API_KEY", "sk-another")
+    embed_model = ArkMultiModalEmbedding(model="ep-1", model_info=row)
 
-    twin = ArkMultiModalEmbedding.from_dict(ArkMultiModalEmbedding(model="ep-1", model_info=row).to_dict())
+    kind = ArkMultiModalEmbedding
+    twin = kind.from_dict(embed_model.to_dict()) if way == "dict" else kind.from_json(embed_model.to_json())
 
     assert row == twin.model_info
 

@@ -9,7 +9,7 @@ import pytest
 from li_goods import BLUE, GREEN, RED, RENT, RICE, goods, plain_nodes
 from li_shelves import SHELVES, Milvus
 from llama_index.core import VectorStoreIndex
-from llama_index.core.ingestion import DocstoreStrategy, IngestionPipeline
+from llama_index.core.ingestion import DocstoreStrategy, IngestionCache, IngestionPipeline
 from llama_index.core.schema import Document, ImageNode, MediaResource, Node, TextNode, TransformComponent
 from llama_index.core.storage.docstore import SimpleDocumentStore
 from paintings import painted
@@ -59,6 +59,19 @@ def test_our_cache_pays_for_a_picture_once(inside, embed_model_of, pictures):
 
     assert 2 == len(inside.emulator.ledger)
     assert [node.embedding for node in first] == [node.embedding for node in again]
+
+
+def test_the_pipelines_cache_keeps_texts_of_each_server_apart(emulate, embed_model_of, monkeypatch):
+    """An address that the environment gives is no setting, and two regions need not give the same vector."""
+    mounts = [emulate(socket=True), emulate(socket=True)]
+    cache = IngestionCache()
+
+    for mount in (*mounts, *mounts):
+        monkeypatch.setenv("DASHSCOPE_BASE_URL", mount.emulator.dashscope_url)
+        embed_model = embed_model_of(DashScopeMultiModalEmbedding, mount, model=V4, base_url=None)
+        run(embed_model, nodes=[TextNode(text="a red shoe", id_="a")], cache=cache)
+
+    assert [1, 1] == [len(mount.emulator.ledger) for mount in mounts]
 
 
 def test_no_node_is_embedded_as_an_empty_string(inside, embed_model_of, pictures):
