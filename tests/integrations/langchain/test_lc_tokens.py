@@ -532,3 +532,22 @@ def test_a_cache_that_keys_on_text_tells_pictures_apart(inside, embed_model_of):
     assert first == second == embed_model.embed_documents(texts)
     assert first[0] != first[1]
     assert 4 == len(inside.emulator.ledger)
+
+
+@pytest.mark.parametrize(
+    ("store", "role"), [(True, "document"), (InMemoryByteStore(), "query")], ids=["the same store", "its own"]
+)
+def test_a_cache_that_keys_on_text_needs_another_store_for_queries(inside, embed_model_of, store, role):
+    """As the guide warns: in one store a query finds the vector of the document with its text."""
+    embed_model = embed_model_of(ArkEmbeddings, inside)
+    cached = CacheBackedEmbeddings.from_bytes_store(
+        embed_model,
+        InMemoryByteStore(),
+        namespace=embed_model.fingerprint,
+        query_embedding_cache=store,
+        key_encoder="sha256",
+    )
+    cached.embed_documents(["a red shoe"])
+
+    expected = embed_model.embed_contents(["a red shoe"], text_type=role)
+    assert expected == [cached.embed_query("a red shoe")]
