@@ -427,6 +427,10 @@ def test_a_new_price_or_limit_of_a_row_does_not_forget_the_cache():
 MISLEADING: dict[str, tuple[dict[str, Any], str]] = {
     "no JSON": ({"extra_body": {"x": object()}}, "extra_body must be JSON"),
     "NaN": ({"extra_body": {"x": [float("nan")]}}, "extra_body must be JSON"),
+    "no parameters": (
+        {"extra_body": {"parameters": None}},
+        "parameters in extra_body must be a mapping of fields, got NoneType",
+    ),
     "a list of fields": ({"extra_body": [("user", "u")]}, "extra_body must be a mapping of fields, got list"),
     "another model": (
         {"extra_body": {"model": "m"}},

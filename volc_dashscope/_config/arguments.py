@@ -196,8 +196,11 @@ def check_body(extra: object) -> None:
         if name in extra:
             raise ConfigError(f"extra_body must not contain {name!r}: each call sets it; {way_out}")
     # Vectors of another length than a client waits for are refused, after they are paid for.
-    inner = extra.get("parameters")
-    named = [*extra, *(inner if isinstance(inner, Mapping) else ())]
+    inner = extra.get("parameters", {})
+    if not isinstance(inner, Mapping):
+        # It would take the place of the role and the length.
+        raise ConfigError(f"parameters in extra_body must be a mapping of fields, got {type(inner).__name__}")
+    named = [*extra, *inner]
     length = next((name for name in ("dimension", "dimensions") if name in named), None)
     if length is not None:
         raise ConfigError(f"extra_body must not contain {length!r}: it is a setting; pass it as dimensions")
