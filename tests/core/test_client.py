@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from io import StringIO
+from itertools import chain, repeat
 from random import Random
 from typing import Any
 
@@ -731,6 +732,53 @@ def test_replies_that_name_two_models_are_no_result(inside, model) -> None:
 
     assert {BadReplyError} == {type(error) for error in caught.value.failures.values()}
     assert "are from two models, 'm0' and 'm1'" in str(caught.value)
+
+
+def _naming(mount: Any, *models: str | None) -> None:
+    """Let replies name these models one after the other, the last for ever; None is a 503."""
+    names = chain(models, repeat(models[-1]))
+
+    def reply(request: Request, response: Response) -> Any:
+        name = next(names)
+        return Response(status=503, body=b"{}") if name is None else {**response.json, "model": name}
+
+    mount.emulator.ledger.clear()
+    mount.emulator.reply_with(reply)
+
+
+@pytest.mark.parametrize("cached", [False, True], ids=["kept", "cached"])
+@both_services
+def test_a_retry_does_not_mix_rows_of_two_models(inside, model, cached) -> None:
+    """The rows that are kept for a retry are of the first model, and the retry may get the second alone."""
+    client = inside.client(
+        model, max_concurrency=1, partial_results_bytes=1_000_000, cache={} if cached else None
+    )
+    _naming(inside, "m0", "m1")
+
+    with pytest.raises(BulkError, match="are from two models, 'm0' and 'm1'") as caught:
+        client.embed(_texts(20))
+    first = len(inside.emulator.ledger)
+    client.embed(_texts(20))
+
+    # What is in a cache cannot be taken back.
+    assert cached == ("the cache holds rows of the first: use another one" in str(caught.value))
+    assert first - (1 if cached else 0) == len(inside.emulator.ledger) - first
+
+
+@both_services
+def test_rows_kept_of_one_model_are_not_completed_by_another(inside, model) -> None:
+    client = inside.client(model, max_concurrency=1, max_retries=0, partial_results_bytes=1_000_000)
+    _naming(inside, "m0", None)
+    with pytest.raises(BulkError, match="503"):
+        client.embed(_texts(20))
+
+    _naming(inside, "m1")
+    with pytest.raises(BulkError, match="are from two models, 'm0' and 'm1'"):
+        client.embed(_texts(20))
+    first = len(inside.emulator.ledger)
+    client.embed(_texts(20))
+
+    assert first + 1 == len(inside.emulator.ledger) - first
 
 
 async def _streamed(client: AsyncClient) -> list[Any]:

@@ -9,6 +9,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from volc_dashscope._request.row_cache import Row
 from volc_dashscope._types import RequestSpec, Rows
 from volc_dashscope.errors import EmbeddingError
 from volc_dashscope.results import EmbeddingResult, FloatArray, SparseVector, Usage
@@ -98,12 +99,12 @@ class Assembly:
         _place(self._multi, where, rows.multi)
         self._mark(where)
 
-    def put(self, known: Mapping[int, tuple[FloatArray, SparseVector | None]]) -> None:
-        """Put rows that needed no request at their positions, each if it is as long as the others."""
+    def put(self, known: Mapping[int, Row]) -> None:
+        """Put rows that needed no request at their positions, each if it has the others' length and model."""
         put: list[int] = []
-        for position, (row, sparse) in known.items():
+        for position, (row, sparse, model) in known.items():
             table = self._sized(len(row))
-            if table.shape[1] == len(row):
+            if table.shape[1] == len(row) and (model is None or self._model.mismatch(model) is None):
                 table[position] = row
                 put.append(position)
                 if self._sparse is not None:
@@ -115,16 +116,14 @@ class Assembly:
         """Whether every item has its row."""
         return 0 not in self.done
 
-    def finished_rows(
-        self, where: Iterable[int] | None = None
-    ) -> dict[int, tuple[FloatArray, SparseVector | None]]:
+    def finished_rows(self, where: Iterable[int] | None = None) -> dict[int, Row]:
         """Return the finished dense rows with their sparse vectors, by position; `where` narrows them."""
         if self._vectors is None or self._spec.output_type not in ("dense", "dense&sparse"):
             return {}
         sparse = self._sparse or [None] * self._count
         chosen = range(self._count) if where is None else where
         return {
-            position: (self._vectors[position], sparse[position])
+            position: (self._vectors[position], sparse[position], self._model.name)
             for position in chosen
             if self.done[position]
         }

@@ -58,6 +58,8 @@ class Call:
         if self._failures and (self.single or on_error == "abort"):
             raise self._failures[min(self._failures)]
         self._fatal: EmbeddingError | None = None
+        # Whether replies differ in their model or length. A retry must not mix rows of one with rows of the other.
+        self._mixed = False
         self._assembly = Assembly(self.count, spec)
         self._lookup = Lookup(items, spec, row_cache)
         self._assembly.put(self._lookup.known_rows())
@@ -125,7 +127,8 @@ class Call:
         result = self._assembly.result(self._failures, self._truncated)
         if not self._failures or self._on_error == "skip":
             return result
-        self._lookup.keep(self._assembly.finished_rows())
+        if not self._mixed:
+            self._lookup.keep(self._assembly.finished_rows())
         first = self._failures[min(self._failures)]
         if self._on_error == "abort":
             raise self._fatal or first
@@ -144,16 +147,21 @@ class Call:
     def _store(self, batch: Batch, rows: Rows) -> None:
         fault = self._assembly.mismatch(rows)
         if fault is not None:
+            if self._lookup.caches:
+                fault += "; the cache holds rows of the first: use another one"
+            if self._keep and not self._mixed:
+                self._lookup.forget(self._assembly.finished_rows())
+            self._mixed = True
             self._fail(batch, BadReplyError(fault, provider=self._spec.model_info.provider))
             return
         self._assembly.store(batch.positions, rows)
-        if self._keep:
+        if self._keep and not self._mixed:
             self._lookup.keep(self._assembly.finished_rows(batch.positions))
         if self._lookup.caches and rows.vectors is not None:
             self._lookup.remember(batch.positions, rows.vectors)
             for index, position in enumerate(batch.positions):
                 if others := self._lookup.duplicates(position):
-                    self._assembly.put(dict.fromkeys(others, (rows.vectors[index], None)))
+                    self._assembly.put(dict.fromkeys(others, (rows.vectors[index], None, None)))
 
     def _fail(self, batch: Batch, error: EmbeddingError) -> None:
         for position in batch.positions:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from volc_dashscope._request.items import Refused
 from volc_dashscope._request.row_cache import Row, RowCache
@@ -72,3 +72,7 @@ class Lookup:
     def keep(self, rows: Mapping[int, Row]) -> None:
         """Keep finished rows for one more call for the same items."""
         self._row_cache.keep([self._items[position] for position in rows], self._spec, list(rows.values()))
+
+    def forget(self, positions: Iterable[int]) -> None:
+        """Forget the rows that were kept of these items."""
+        self._row_cache.forget([self._items[position] for position in positions], self._spec)

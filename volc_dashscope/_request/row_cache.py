@@ -28,7 +28,8 @@ _MOST_WAITING = 256
 _LONGEST_WAIT = 0.7
 # Rows checked together: enough to share the cost of a check, few enough that a row which is kept keeps little else.
 _CHECKED_AT_ONCE = 64
-Row: TypeAlias = tuple[FloatArray, "SparseVector | None"]
+# With the model that its reply named, if it is known: a cache holds no names.
+Row: TypeAlias = tuple[FloatArray, "SparseVector | None", str | None]
 
 
 class BatchCache(Protocol):
@@ -125,7 +126,7 @@ class RowCache:
         rows: dict[int, Row] = {}
         for position, key in enumerate(keys):
             found = stored.get(key)
-            row = (found, None) if found is not None else self._kept.pop(key)
+            row = (found, None, None) if found is not None else self._kept.pop(key)
             if row is not None and spec.expected in (None, len(row[0])):
                 rows[position] = row
         return rows
@@ -136,9 +137,14 @@ class RowCache:
 
     def keep(self, items: Sequence[Item], spec: RequestSpec, rows: Sequence[Row]) -> None:
         """Keep rows for one more call for the same items."""
-        for key, (row, sparse) in zip(_keys(items, spec), rows, strict=True):
+        for key, (row, sparse, model) in zip(_keys(items, spec), rows, strict=True):
             weight = sparse.indices.nbytes + sparse.values.nbytes if sparse is not None else 0
-            self._kept.put(key, (row.copy(), sparse), row.nbytes + weight)
+            self._kept.put(key, (row.copy(), sparse, model), row.nbytes + weight)
+
+    def forget(self, items: Sequence[Item], spec: RequestSpec) -> None:
+        """Forget one row that was kept of each item."""
+        for key in _keys(items, spec):
+            self._kept.pop(key)
 
 
 class WriteBuffer:

@@ -294,3 +294,17 @@ def test_errors_name_items_by_their_place_among_media_and_texts(inside, embed_mo
         embed_model.embed_documents([Image.from_bytes(painted("red")), "a", "b"])
 
     assert [2] == list(caught.value.failures)
+
+
+def test_the_sparse_half_is_not_of_another_model_than_the_dense_one(inside, embed_model_of):
+    """Rows of a call that got replies of two models are not kept for the call that asks for the other half."""
+    embed_model = embed_model_of(ArkEmbeddings, inside, max_concurrency=1)
+    sparse = embed_model.qdrant_sparse()
+    names = iter(["m0", *["m1"] * 5])
+    inside.emulator.reply_with(lambda request, response: {**response.json, "model": next(names)})
+
+    with pytest.raises(BulkError, match="are from two models"):
+        embed_model.embed_documents(TEXTS[:3])
+    sparse.embed_documents(TEXTS[:3])
+
+    assert 3 + 3 == len(inside.emulator.ledger)
