@@ -287,9 +287,12 @@ class Client(_ClientBase, SyncLifecycle):
                         call.handle(*ended)
                         if show is not None:
                             show()
+            except BaseException:
+                call.keep_finished()
+                raise
             finally:
                 call.write()
-        self._usage_counter.add(call.usage)
+                self._usage_counter.add(call.usage)
         return call.result(into)
 
     def stream(
@@ -437,9 +440,12 @@ class AsyncClient(_ClientBase, AsyncLifecycle):
                     inline=call.single,
                     while_waiting=call.while_waiting,
                 )
+            except BaseException:
+                call.keep_finished()
+                raise
             finally:
                 call.write()
-        self._usage_counter.add(call.usage)
+                self._usage_counter.add(call.usage)
         return call.result(into)
 
     async def stream(

@@ -106,6 +106,14 @@ class Call:
         """Write all waiting rows to the user's cache; the owner calls this before it returns or raises."""
         self._lookup.write()
 
+    def keep_finished(self) -> None:
+        """
+        Keep the finished rows of a call that was stopped, for its retry; the owner calls this before it raises.
+
+        Ctrl-C, a cancelled task or an error of the user's own code stops a call, and it must then end at once.
+        """
+        self._lookup.keep(self._assembly.finished_rows(), quick=True)
+
     def result(self, into: list[list[float]] | None = None) -> EmbeddingResult:
         """
         Return the finished call.
