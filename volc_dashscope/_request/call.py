@@ -93,7 +93,7 @@ class Call:
         elif len(batch) > 1 and (outcome.splittable or isinstance(outcome, InputError)):
             # An `InputError` this late is a file that changed; the other items of the batch are sent again.
             requeue = batch.halves()
-        else:
+        elif outcome is not self._fatal:  # else it was not sent
             self._fail(batch, outcome)
         self.scheduler.finish(number, requeue)
 
@@ -169,7 +169,7 @@ class Call:
                 self._failures[failed] = error
         if error.account or self._on_error == "abort":
             self._fatal = self._fatal or error
-            self.scheduler.halt()
+            self.scheduler.halt(self._fatal)
         if self._on_error == "abort":
             self.scheduler.abandon()
 

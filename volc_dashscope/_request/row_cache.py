@@ -161,7 +161,7 @@ class RowCache:
             # A file that has changed or gone since it was sent has no key, and will not be asked for again.
             with suppress(InputError):
                 weight = sparse.indices.nbytes + sparse.values.nbytes if sparse is not None else 0
-                self._kept.put(f"{shape}:{digest(item)}", (row.copy(), sparse), row.nbytes + weight)
+                self._kept.put(_key(item, shape), (row.copy(), sparse), row.nbytes + weight)
 
 
 class WriteBuffer:
@@ -331,7 +331,11 @@ def _values(keys: Sequence[str], rows: Iterable[FloatArray]) -> dict[str, bytes]
 
 def _keys(items: Sequence[Item], spec: RequestSpec) -> list[str]:
     shape = _shape(spec)
-    return [f"{shape}:{digest(item)}" for item in items]
+    return [_key(item, shape) for item in items]
+
+
+def _key(item: Item, shape: str) -> str:
+    return f"{shape}:{digest(item)}"
 
 
 def _shape(spec: RequestSpec) -> str:
