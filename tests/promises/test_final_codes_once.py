@@ -225,7 +225,7 @@ def test_requests_that_wait_for_a_retry_are_not_sent_after_a_refusal_of_the_acco
 def test_requests_that_wait_for_the_rate_limit_are_not_sent_after_a_refusal_of_the_account(
     emulate, measured, tmp_path, call
 ) -> None:
-    mount = emulate(faults=lambda request: "401")
+    mount = emulate(latency=0.2, faults=lambda request: "401")
     items = [f"text {number}" for number in range(200)]
     began = time.monotonic()
 
