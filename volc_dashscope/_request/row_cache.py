@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager, suppress
 from hashlib import sha256
+from inspect import iscoroutinefunction
 from threading import Lock
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar, cast
 
@@ -28,6 +29,7 @@ _MOST_WAITING = 256
 _LONGEST_WAIT = 0.7
 # Seconds for which a call that was stopped keeps its rows: enough for all texts whose rows are kept.
 _LONGEST_KEEPING = 0.5
+_METHODS = ("get_many", "set_many", "get", "update", "__setitem__")
 # Rows checked together: enough to share the cost of a check, few enough that a row which is kept keeps little else.
 _CHECKED_AT_ONCE = 64
 Row: TypeAlias = tuple[FloatArray, "SparseVector | None"]
@@ -235,6 +237,12 @@ class UserCache:
         if not many and not all(hasattr(cache, name) for name in ("get", "__setitem__")):
             raise ConfigError(
                 f"cache must be a mapping of str to bytes, such as SQLiteCache(path), got {type(cache).__name__}"
+            )
+        # Its methods would return at once, having read and written nothing, and every row would be paid for again.
+        awaited = [name for name in _METHODS if iscoroutinefunction(getattr(cache, name, None))]
+        if awaited:
+            raise ConfigError(
+                f"cache must not be asynchronous, and {awaited[0]} of {type(cache).__name__} is"
             )
         self._cache: Any = cache
         self._clock, self._warn = clock, warn
