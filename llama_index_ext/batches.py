@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Self
 
-from volc_dashscope import BulkError, EmbeddingError
-from volc_dashscope.integrations.hybrid import renumbered
+from volc_dashscope import BulkError, Client, EmbeddingError, EmbeddingResult, Item
+from volc_dashscope.integrations.hybrid import FinishedCalls, renumbered
+
+# Those of the list call that this thread or task is in; core calls the hooks for its batches there.
+_finished: ContextVar[FinishedCalls | None] = ContextVar("finished", default=None)
 
 
 class BatchStart(str):
@@ -30,6 +34,32 @@ def with_places(texts: Sequence[str], size: int) -> list[str]:
     """Return the texts, of which the first of each batch knows its place."""
     total = len(texts)
     return [BatchStart(text, place, total) if place % size == 0 else text for place, text in enumerate(texts)]
+
+
+@contextmanager
+def kept_on_failure(client: Client) -> Iterator[None]:
+    """Keep the vectors of the batches that core finishes within, for the retry, if a later one fails."""
+    finished = FinishedCalls(client)
+    token = _finished.set(finished)
+    try:
+        with finished.kept_on_failure():
+            yield
+    finally:
+        _finished.reset(token)
+
+
+def note_batch(items: Sequence[Item], result: EmbeddingResult, *, both: bool = False) -> list[list[float]]:
+    """
+    Return the vectors of a batch as lists, as core expects them, and note them for `kept_on_failure`.
+
+    Args:
+        both: Sparse vectors were requested too, and are kept as well.
+    """
+    rows: list[list[float]] = result.vectors.tolist()
+    finished = _finished.get()
+    if finished is not None:
+        finished.add(items, rows, result.sparse if both else None, result.model)
+    return rows
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from llama_index.core.rate_limiter import BaseRateLimiter
 from llama_index.core.schema import BaseNode
 from pydantic import AliasChoices, Field, PrivateAttr
 
-from llama_index_ext.batches import placed_errors
+from llama_index_ext.batches import note_batch, placed_errors
 from llama_index_ext.events import announced
 from llama_index_ext.fingerprints import query_words, refuse_marks
 from llama_index_ext.media import is_plain, medium, nodes_of
@@ -178,12 +178,12 @@ class ClientEmbedding(EmbeddingFields, MediaCalls):
     def _get_text_embeddings(self, texts: list[str]) -> list[Embedding]:
         refuse_marks(texts)
         with self._rate_limit.prepaid(), placed_errors(texts):
-            return rows_of(self.embed_unannounced(texts))
+            return note_batch(texts, self.embed_unannounced(texts), both=self._asks_both)
 
     async def _aget_text_embeddings(self, texts: list[str]) -> list[Embedding]:
         refuse_marks(texts)
         with self._rate_limit.prepaid(), placed_errors(texts):
-            return rows_of(await self.aembed_unannounced(texts))
+            return note_batch(texts, await self.aembed_unannounced(texts), both=self._asks_both)
 
     def embed_call(self, call: SubCall, role: TextType | None) -> EmbeddingResult:
         """Make one call of the client, for the sparse functions."""

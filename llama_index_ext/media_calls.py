@@ -11,6 +11,7 @@ from llama_index.core.base.embeddings.base import Embedding
 from llama_index.core.embeddings import MultiModalEmbedding
 from llama_index.core.schema import ImageType
 
+from llama_index_ext.batches import kept_on_failure, note_batch
 from llama_index_ext.events import announced
 from volc_dashscope import Client, EmbeddingResult, Image, Item, OnError, TextType, Video
 from volc_dashscope.inputs import Savable
@@ -82,10 +83,12 @@ class MediaCalls(MultiModalEmbedding):
     ) -> list[Embedding]:
         """Embed images in order, `embed_batch_size` per event."""
         rows: list[Embedding] = []
-        for images in self._image_batches(img_file_paths):
-            with announced(self, [image.label() for image in images]) as vectors:
-                vectors.extend(rows_of(self._client.embed(images, progress=show_progress)))
-            rows.extend(vectors)
+        batches = self._image_batches(img_file_paths)
+        with kept_on_failure(self._client):
+            for images in batches:
+                with announced(self, [image.label() for image in images]) as vectors:
+                    vectors.extend(note_batch(images, self._client.embed(images, progress=show_progress)))
+                rows.extend(vectors)
         return rows
 
     async def aget_image_embedding_batch(
@@ -100,16 +103,17 @@ class MediaCalls(MultiModalEmbedding):
             async with gate:
                 with announced(self, [image.label() for image in images]) as vectors:
                     result = await self._client.aio.embed(images, progress=show_progress)
-                    vectors.extend(rows_of(result))
+                    vectors.extend(note_batch(images, result))
                 return vectors
 
-        tasks = [asyncio.ensure_future(batch_rows(images)) for images in batches]
-        try:
-            return [row for rows in await asyncio.gather(*tasks) for row in rows]
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        with kept_on_failure(self._client):
+            tasks = [asyncio.ensure_future(batch_rows(images)) for images in batches]
+            try:
+                return [row for rows in await asyncio.gather(*tasks) for row in rows]
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
 
     def _get_image_embedding(self, img_file_path: ImageType) -> Embedding:
         return self._get_image_embeddings([img_file_path])[0]

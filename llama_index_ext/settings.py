@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field, PrivateAttr
 
-from llama_index_ext.batches import with_places
+from llama_index_ext.batches import kept_on_failure, with_places
 from llama_index_ext.fingerprints import refuse_marks
 from llama_index_ext.pickling import Portable
 from volc_dashscope import Client
@@ -34,11 +34,15 @@ class ListArguments:
     if not TYPE_CHECKING:
 
         def get_text_embedding_batch(self, texts, *args, **kwargs):
-            return super().get_text_embedding_batch(self._in_batches(texts), *args, **kwargs)
+            texts = self._in_batches(texts)
+            with kept_on_failure(self._client):
+                return super().get_text_embedding_batch(texts, *args, **kwargs)
 
         async def aget_text_embedding_batch(self, texts, *args, **kwargs):
             require_event_loop()
-            return await super().aget_text_embedding_batch(self._in_batches(texts), *args, **kwargs)
+            texts = self._in_batches(texts)
+            with kept_on_failure(self._client):
+                return await super().aget_text_embedding_batch(texts, *args, **kwargs)
 
         def get_agg_embedding_from_queries(self, queries, *args, **kwargs):
             return super().get_agg_embedding_from_queries(_listed(queries, "queries"), *args, **kwargs)

@@ -234,11 +234,13 @@ class Wait(NamedTuple):
     Attributes:
         expected: The wait is normal, such as between two polls of a job, and is not logged as a warning.
         why: The reason of the wait, for the log.
+        whole: Seconds of the wait that this begins, for the log; 0 where it is all of it.
     """
 
     seconds: float
     expected: bool = False
     why: str = ""
+    whole: float = 0.0
 
 
 class Compute(NamedTuple):

@@ -21,6 +21,7 @@ from volc_dashscope._request.exchange import exchange
 from volc_dashscope._request.items import items_of
 from volc_dashscope._request.progress import progress_bar
 from volc_dashscope._request.row_cache import BatchCache, RowCache
+from volc_dashscope._request.scheduler import Scheduler
 from volc_dashscope._request.telemetry import RequestTelemetry, telemetry
 from volc_dashscope._request.workers import fan_out, run_jobs
 from volc_dashscope._types import Batch, Flow, OnError, OutputType, RequestSpec, Rows, Secret, TextType
@@ -187,7 +188,9 @@ class _ClientBase(ServiceClient):
             ordered=ordered,
         )
 
-    def _flow(self, batch: Batch, spec: RequestSpec, telemetry: RequestTelemetry | None) -> Flow[Rows]:
+    def _flow(
+        self, batch: Batch, spec: RequestSpec, telemetry: RequestTelemetry | None, jobs: Scheduler[Batch]
+    ) -> Flow[Rows]:
         if not batch.items:
             from volc_dashscope._request.stream import NOTHING
 
@@ -200,7 +203,7 @@ class _ClientBase(ServiceClient):
             from volc_dashscope._request.upload import stored
 
             batch = yield from stored(batch, spec, self._storage)
-        flow = exchange(BatchOperation(batch, spec, self._codec, self._length), self._context)
+        flow = exchange(BatchOperation(batch, spec, self._codec, self._length), self._context, jobs.cause)
         return (yield from (flow if telemetry is None else telemetry.observed(flow, len(batch))))
 
     def _telemetry(self, spec: RequestSpec) -> RequestTelemetry | None:
@@ -275,7 +278,7 @@ class Client(_ClientBase, SyncLifecycle):
         transport = self._pool.sync_transport()
 
         def work(batch: Batch, watch: Watch) -> Rows:
-            return run(self._flow(batch, spec, observer), transport, watch)
+            return run(self._flow(batch, spec, observer, call.scheduler), transport, watch)
 
         with progress_bar(call.count, lambda: call.finished, shown=progress) as show:
             try:
@@ -287,9 +290,12 @@ class Client(_ClientBase, SyncLifecycle):
                         call.handle(*ended)
                         if show is not None:
                             show()
+            except BaseException:
+                call.keep_finished()
+                raise
             finally:
                 call.write()
-        self._usage_counter.add(call.usage)
+                self._usage_counter.add(call.usage)
         return call.result(into)
 
     def stream(
@@ -312,7 +318,9 @@ class Client(_ClientBase, SyncLifecycle):
             # A caller that saves each row at once loses no more than the requests in flight when it is killed.
             for number, batch, outcome in fan_out(
                 stream.scheduler,
-                lambda batch, watch: run(self._flow(batch, spec, observer), transport, watch),
+                lambda batch, watch: run(
+                    self._flow(batch, spec, observer, stream.scheduler), transport, watch
+                ),
                 prefetch=False,
                 while_waiting=stream.write_old,
             ):
@@ -352,7 +360,7 @@ class Client(_ClientBase, SyncLifecycle):
                 take(*answer)
 
         def work(batch: Batch, watch: Watch) -> Rows:
-            return run(self._flow(batch, spec, observer), transport, watch)
+            return run(self._flow(batch, spec, observer, stream.scheduler), transport, watch)
 
         try:
             if self._row_cache.caches:
@@ -432,14 +440,17 @@ class AsyncClient(_ClientBase, AsyncLifecycle):
             try:
                 await arun_jobs(
                     call.scheduler,
-                    lambda batch: arun(self._flow(batch, spec, observer), transport),
+                    lambda batch: arun(self._flow(batch, spec, observer, call.scheduler), transport),
                     handle,
                     inline=call.single,
                     while_waiting=call.while_waiting,
                 )
+            except BaseException:
+                call.keep_finished()
+                raise
             finally:
                 call.write()
-        self._usage_counter.add(call.usage)
+                self._usage_counter.add(call.usage)
         return call.result(into)
 
     async def stream(
@@ -453,7 +464,7 @@ class AsyncClient(_ClientBase, AsyncLifecycle):
         stream, transport = self._stream(items, spec, ordered), await self._pool.async_transport()
         outcomes = afan_out(
             stream.scheduler,
-            lambda batch: arun(self._flow(batch, spec, observer), transport),
+            lambda batch: arun(self._flow(batch, spec, observer, stream.scheduler), transport),
             while_waiting=stream.write_old,
         )
         try:

@@ -20,7 +20,7 @@ from volc_dashscope import _config
 from volc_dashscope._http import AsyncHttpClient, HttpClient, Limiter, arun, run
 from volc_dashscope._lifecycle import AsyncLifecycle, ServiceClient, SyncLifecycle
 from volc_dashscope._limits.rate_limiter import RequestCost
-from volc_dashscope._request.exchange import Step, exchange
+from volc_dashscope._request.exchange import Halted, Step, exchange
 from volc_dashscope._request.items import all_as_sent, as_sent, instruction, items_of
 from volc_dashscope._request.ranking import (
     Questions,
@@ -163,7 +163,11 @@ class _RerankerBase(ServiceClient):
         return telemetry("rerank", self._spec, self._context.clock)
 
     def _rank(
-        self, question: RerankQuestion, spec: RequestSpec, observer: RequestTelemetry | None
+        self,
+        question: RerankQuestion,
+        spec: RequestSpec,
+        observer: RequestTelemetry | None,
+        halted: Halted | None = None,
     ) -> Flow[Sequence[tuple[int, float]]]:
         """Return (position, score), best first: from the cache, or by one request."""
         if not question.documents:
@@ -178,7 +182,7 @@ class _RerankerBase(ServiceClient):
             read=lambda reply: read(reply, sent, spec),
             cost=RequestCost(1, estimated_tokens(sent.query, sent.documents)),
         )
-        flow = exchange(step, self._context)
+        flow = exchange(step, self._context, halted)
         scores = yield from (flow if observer is None else observer.observed(flow, len(question.documents)))
         self._usage_counter.add(scores.usage)
         self._scores.learn(keys, scores.ranking)
@@ -197,12 +201,16 @@ class _RerankerBase(ServiceClient):
         )
 
     def _answer(
-        self, question: _Question | InputError, top_n: int | None, observer: RequestTelemetry | None
+        self,
+        question: _Question | InputError,
+        top_n: int | None,
+        observer: RequestTelemetry | None,
+        halted: Halted,
     ) -> Flow[list[RerankResult] | InputError]:
         if isinstance(question, InputError):
             return question
         sent, spec, documents = question
-        return self._results((yield from self._rank(sent, spec, observer)), documents, top_n)
+        return self._results((yield from self._rank(sent, spec, observer, halted)), documents, top_n)
 
     @staticmethod
     def _results(
@@ -299,7 +307,9 @@ class Reranker(_RerankerBase, SyncLifecycle):
         # A caller that saves each result at once loses no more than the requests in flight when it is killed.
         for number, _, outcome in fan_out(
             questions.scheduler,
-            lambda question, watch: run(self._answer(question, top_n, observer), transport, watch),
+            lambda question, watch: run(
+                self._answer(question, top_n, observer, questions.cause), transport, watch
+            ),
             prefetch=False,
         ):
             yield number, questions.handle(number, outcome)
@@ -348,7 +358,7 @@ class AsyncReranker(_RerankerBase, AsyncLifecycle):
         questions, transport = self._questions(pairs, top_n, instruct), await self._pool.async_transport()
         outcomes = afan_out(
             questions.scheduler,
-            lambda question: arun(self._answer(question, top_n, observer), transport),
+            lambda question: arun(self._answer(question, top_n, observer, questions.cause), transport),
         )
         async with aclosing(outcomes):
             async for number, _, outcome in outcomes:

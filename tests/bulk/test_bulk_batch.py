@@ -172,6 +172,38 @@ def test_several_files_are_put_together_in_order(inside, tmp_path):
     assert np.array_equal(vectors(tmp_path / "one.parquet"), vectors(tmp_path / "out.parquet"))
 
 
+def test_results_of_other_files_are_saved_when_the_job_of_one_has_failed(inside, tmp_path):
+    """They are paid for, and the service deletes them after a day."""
+    source = write_lines(tmp_path / "t.txt", texts(10))
+    row = get_model_info("text-embedding-async-v2")
+    assert row is not None
+    small = _file_jobs(inside, model_info=replace(row, batch=4))
+    embed_batch(source, tmp_path / "out.parquet", jobs=small)
+    files = sorted((tmp_path / "out.parquet.partial").glob("lines-*.txt"))
+    urls = [inside.emulator.publish(file.name, file.read_bytes()) for file in files]
+    place = urls[0].removesuffix(files[0].name) + "{name}"
+    begun: list[str] = []
+
+    def fail_the_first(request: Any, response: Any) -> Any:
+        output = response.json.get("output", {}) if response.body.startswith(b"{") else {}
+        if request.method == "POST":
+            begun.append(output["task_id"])
+        if request.path.endswith(f"/tasks/{begun[0]}"):
+            return {"request_id": "r", "output": {"task_id": begun[0], "task_status": "FAILED"}}
+        return None
+
+    inside.emulator.reply_with(fail_the_first)
+    with pytest.raises(EmbeddingError, match=r"FAILED and has no result"):
+        embed_batch(source, tmp_path / "out.parquet", jobs=small, file_url=place)
+
+    inside.emulator.reply_with(None)
+    report = embed_batch(source, tmp_path / "out.parquet", jobs=small, file_url=place)
+
+    submitted = [entry for entry in inside.emulator.ledger if entry.method == "POST"]
+    assert ("done", 10, 6, 0) == (report.state, report.rows, report.resumed, report.failed)
+    assert 3 + 1 == len(submitted)
+
+
 @pytest.mark.parametrize("status", [200, 500, 504])
 @pytest.mark.parametrize("kind", [BatchJobs, FileJobs], ids=["batch", "file job"])
 def test_a_submission_without_a_readable_answer_is_not_repeated_unasked(inside, tmp_path, kind, status):

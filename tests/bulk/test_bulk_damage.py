@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
 import os
 import resource
@@ -316,6 +318,20 @@ def test_a_pipe_or_a_device_is_not_waited_for(tmp_path, name, kind):
 def test_a_file_of_texts_in_a_folder_that_is_missing_names_it(tmp_path, name):
     with pytest.raises(ConfigError, match=r"'a\.txt' cannot be written: No such file"):
         OPENERS[name](tmp_path / "none" / "a.txt", tmp_path)
+
+
+def test_a_file_system_without_locks_is_named(inside, tmp_path, monkeypatch):
+    """Some network file systems have none; nobody else works on the output there."""
+
+    def refuse(file: Any, operation: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    write_lines(tmp_path / "t.txt", texts(3))
+
+    with pytest.raises(ConfigError, match=r"cannot be locked: No locks available"):
+        _go_on(inside, tmp_path)
+    assert 0 == len(inside.emulator.ledger)
 
 
 def test_a_target_that_cannot_be_written_is_named(inside, tmp_path):

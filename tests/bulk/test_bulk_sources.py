@@ -280,6 +280,25 @@ def test_a_text_of_a_parquet_file_that_is_not_utf8_costs_its_own_row_only(inside
     assert ["first", "last"] == inside.emulator.ledger.texts
 
 
+@pytest.mark.parametrize(
+    "found",
+    [
+        pa.array([1, 2_000_000_000, 3], pa.int32()).cast(pa.date32()),
+        pa.array([1, 10**12, 3], pa.timestamp("s")),
+        pa.array([1, 2**62, 3], pa.duration("s")),
+    ],
+    ids=["date", "time", "duration"],
+)
+def test_a_time_that_python_cannot_hold_costs_its_own_row_only(inside, tmp_path, found):
+    pq.write_table(pa.table({"id": found, "text": ["first", "second", "last"]}), tmp_path / "t.parquet")
+
+    report = _embed(inside, tmp_path / "t.parquet", tmp_path / "out.parquet")
+
+    assert (3, 1) == (report.rows, report.failed)
+    assert "row 1: a value of the row is none of Python's" in errors(tmp_path / "out.parquet")[1]
+    assert ["first", "last"] == inside.emulator.ledger.texts
+
+
 def test_an_unreadable_page_costs_its_own_rows_only(inside, tmp_path):
     path = tmp_path / "t.parquet"
     pq.write_table(

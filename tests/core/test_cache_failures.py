@@ -433,3 +433,28 @@ def test_a_failing_file_is_named_in_an_error_of_ours(tmp_path, make) -> None:
 
     with pytest.raises(ConfigError, match=r"\.sqlite'"):
         cache.set_many({f"key {number}": bytes(4000) for number in range(500)})
+
+
+class Awaited(dict[str, bytes]):
+    """A cache of an asynchronous library."""
+
+    async def get(self, key: str, default: bytes | None = None) -> bytes | None:  # type: ignore[override]
+        return default
+
+
+class AwaitedMany:
+    """The same of one that takes many keys at once."""
+
+    async def get_many(self, keys: list[str]) -> dict[str, bytes]:
+        return {}
+
+    async def set_many(self, entries: dict[str, bytes]) -> None:
+        pass
+
+
+@pytest.mark.parametrize("cache", [Awaited(), AwaitedMany()], ids=["mapping", "many"])
+def test_an_asynchronous_cache_is_refused_before_anything_is_sent(inside, cache) -> None:
+    with pytest.raises(ConfigError, match="must not be asynchronous, and get"):
+        inside.client(TEXT, cache=cache)
+    with pytest.raises(ConfigError, match="must not be asynchronous, and get"):
+        Reranker("qwen3-rerank", **inside.settings("dashscope"), cache=cache)

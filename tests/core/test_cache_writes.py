@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import aclosing, closing
 from itertools import islice
 from pathlib import Path
@@ -16,13 +16,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from paintings import painted
 
-from volc_dashscope import BulkError, Client
+from volc_dashscope import BulkError, Client, Image
 from volc_dashscope._request.row_cache import RowCache
 from volc_dashscope.cache import SQLiteCache
 from volc_dashscope.emulator import Emulator, Request, Response
+from volc_dashscope.inputs import Item
 
-TEXT, D = "text-embedding-v4", 64
+TEXT, VL, D = "text-embedding-v4", "qwen3-vl-embedding", 64
 TEXTS = [f"text {number}" for number in range(600)]
 ROOT = Path(__file__).resolve().parents[2]
 CALLER = """
@@ -232,3 +234,24 @@ def _wait_for(path: Path, rows: int) -> int:
             break
         pause.wait(0.1)
     return seen
+
+
+def test_a_stopped_call_keeps_no_rows_for_which_it_would_have_to_read_for_long(tmp_path):
+    """Keys of files are made of their bytes, and Ctrl-C must not wait for thousands of them."""
+    path = tmp_path / "red.png"
+    path.write_bytes(painted("red"))
+    now, spec = 0.0, Client(VL, api_key="k")._spec
+    rows = RowCache(None, 2**20, clock=lambda: now, warn=pytest.fail)
+    vectors = [(np.ones(spec.expected, dtype=np.float32), None)] * 3
+
+    def items() -> Iterator[Item]:
+        nonlocal now
+        yield "first"
+        yield Image.from_path(path)
+        now += 1
+        yield "third"
+
+    rows.keep(items(), spec, vectors, until=rows.soon())
+    found = rows.recall(rows.keys(["first", Image.from_path(path), "third"], spec), spec)
+
+    assert [0, 1] == sorted(found)

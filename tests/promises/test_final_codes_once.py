@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
+from typing import Any
 
 import pytest
 from promise import ARK, TEXT, Breakage
@@ -10,14 +15,17 @@ from promise import ARK, TEXT, Breakage
 from volc_dashscope import (
     AuthError,
     BulkError,
+    Client,
     ContentError,
     EmbeddingError,
     QuotaError,
     RateLimitError,
     RequestError,
+    Reranker,
     ServiceUnavailableError,
 )
-from volc_dashscope.emulator import Fault
+from volc_dashscope.bulk import embed_file
+from volc_dashscope.emulator import Fault, Request
 
 BREAKAGES = [
     Breakage(
@@ -49,6 +57,24 @@ BREAKAGES = [
         'if error.account or self._on_error == "abort":',
         'if self._on_error == "abort":',
         "test_after_a_refusal_of_the_account_nothing_more_is_sent",
+    ),
+    Breakage(
+        "volc_dashscope/_request/exchange.py",
+        "raise cause",
+        "pass",
+        "test_requests_that_wait_for_a_retry_are_not_sent_after_a_refusal_of_the_account",
+    ),
+    Breakage(
+        "volc_dashscope/_request/exchange.py",
+        "and halted() is None:",
+        "and halted is not None:",
+        "test_requests_that_wait_for_the_rate_limit_are_not_sent_after_a_refusal_of_the_account",
+    ),
+    Breakage(
+        "volc_dashscope/_request/ranking.py",
+        "        return self._fatal\n",
+        "        return None\n",
+        "test_questions_that_wait_are_not_sent_after_a_refusal_of_the_account",
     ),
     Breakage(
         "volc_dashscope/providers/ark.py",
@@ -151,6 +177,80 @@ def test_after_a_refusal_of_the_account_nothing_more_is_sent(
 
     assert 1 == len(inside.emulator.ledger)
     assert isinstance(caught.value.__cause__, error)
+
+
+class _Revoked:
+    """A plan of faults: the service is busy, and then the key is revoked while others wait for their retry."""
+
+    def __init__(self) -> None:
+        self._seen = count()
+
+    def __call__(self, request: Request) -> Fault:
+        return Fault("503") if next(self._seen) < 3 else Fault("401")
+
+
+async def _drained(stream: Any) -> list[Any]:
+    return [pair async for pair in stream]
+
+
+def _file(client: Client, items: list[str], folder: Path) -> object:
+    (folder / "texts.txt").write_text("\n".join(items), encoding="utf-8")
+    return embed_file(folder / "texts.txt", folder / "out.parquet", model=client)
+
+
+CALLS: dict[str, Callable[[Client, list[str], Path], object]] = {
+    "embed": lambda client, items, _: client.embed(items),
+    "async embed": lambda client, items, _: asyncio.run(client.aio.embed(items)),
+    "stream": lambda client, items, _: list(client.stream(items)),
+    "async stream": lambda client, items, _: asyncio.run(_drained(client.aio.stream(items))),
+    "bulk": _file,
+}
+
+
+@pytest.mark.parametrize("provider", MODELS)
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+def test_requests_that_wait_for_a_retry_are_not_sent_after_a_refusal_of_the_account(
+    emulate, tmp_path, provider, call
+) -> None:
+    mount = emulate(faults=_Revoked())
+    items = [f"text {number}" for number in range(200)]
+
+    with pytest.raises((AuthError, BulkError)):
+        call(mount.client(MODELS[provider], max_concurrency=4), items, tmp_path)
+
+    assert [401, 503, 503, 503] == sorted(mount.emulator.ledger.statuses)
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+def test_requests_that_wait_for_the_rate_limit_are_not_sent_after_a_refusal_of_the_account(
+    emulate, measured, tmp_path, call
+) -> None:
+    mount = emulate(latency=0.2, faults=lambda request: "401")
+    items = [f"text {number}" for number in range(200)]
+    began = time.monotonic()
+
+    with pytest.raises((AuthError, BulkError)) as caught:
+        call(mount.client(ARK, max_concurrency=8, requests_per_minute=60), items, tmp_path)
+
+    took = time.monotonic() - began
+    measured(f"{took:.1f} s instead of 7")
+    assert 1 == len(mount.emulator.ledger)
+    assert took < 4
+    if isinstance(caught.value, BulkError):
+        others = [str(failure) for index, failure in caught.value.failures.items() if index]
+        assert all("was not sent because of an earlier failure" in words for words in others)
+
+
+@pytest.mark.parametrize("awaited", [False, True], ids=["sync", "async"])
+def test_questions_that_wait_are_not_sent_after_a_refusal_of_the_account(emulate, awaited) -> None:
+    mount = emulate(faults=_Revoked())
+    reranker = Reranker("qwen3-rerank", **mount.settings("dashscope"), max_concurrency=4)
+    pairs = [(f"query {number}", ["a", "b"]) for number in range(20)]
+
+    with pytest.raises(AuthError):
+        asyncio.run(_drained(reranker.aio.stream(pairs))) if awaited else list(reranker.stream(pairs))
+
+    assert [401, 503, 503, 503] == sorted(mount.emulator.ledger.statuses)
 
 
 @pytest.mark.parametrize(("provider", "status", "code", "message", "error"), PASSING)

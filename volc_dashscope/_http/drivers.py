@@ -242,7 +242,6 @@ def _noted(happened: Reply | Fault, request: Request, began: float) -> Reply | F
 
 
 def _note(wait: Wait) -> None:
-    if wait.seconds >= _LONG_WAIT and not wait.expected:
-        _log.warning(
-            "waiting %.1f s before the next request%s", wait.seconds, f": {wait.why}" if wait.why else ""
-        )
+    seconds = max(wait.seconds, wait.whole)
+    if seconds >= _LONG_WAIT and not wait.expected:
+        _log.warning("waiting %.1f s before the next request%s", seconds, f": {wait.why}" if wait.why else "")

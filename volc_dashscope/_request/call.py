@@ -95,7 +95,7 @@ class Call:
         elif len(batch) > 1 and (outcome.splittable or isinstance(outcome, InputError)):
             # An `InputError` this late is a file that changed; the other items of the batch are sent again.
             requeue = batch.halves()
-        else:
+        elif outcome is not self._fatal:  # else it was not sent
             self._fail(batch, outcome)
         self.scheduler.finish(number, requeue)
 
@@ -107,6 +107,15 @@ class Call:
     def write(self) -> None:
         """Write all waiting rows to the user's cache; the owner calls this before it returns or raises."""
         self._lookup.write()
+
+    def keep_finished(self) -> None:
+        """
+        Keep the finished rows of a call that was stopped, for its retry; the owner calls this before it raises.
+
+        Ctrl-C, a cancelled task or an error of the user's own code stops a call, and it must then end at once.
+        """
+        if not self._mixed:
+            self._lookup.keep(self._assembly.finished_rows(), quick=True)
 
     def result(self, into: list[list[float]] | None = None) -> EmbeddingResult:
         """
@@ -169,7 +178,7 @@ class Call:
                 self._failures[failed] = error
         if error.account or self._on_error == "abort":
             self._fatal = self._fatal or error
-            self.scheduler.halt()
+            self.scheduler.halt(self._fatal)
         if self._on_error == "abort":
             self.scheduler.abandon()
 

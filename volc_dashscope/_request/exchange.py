@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from itertools import count
-from typing import Generic, NamedTuple, Protocol, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
 from volc_dashscope._limits.rate_limiter import RateLimiter, RequestCost, Reservation
@@ -24,6 +24,9 @@ T_co = TypeVar("T_co", covariant=True)
 
 # If the upload of a large body breaks each time, a proxy or gateway does not take it; each attempt costs minutes.
 _MOST_UPLOADS = 3
+# Seconds between two looks at whether a call was halted.
+_LONGEST_PART = 0.25
+Halted: TypeAlias = Callable[[], EmbeddingError | None]
 
 
 class Operation(Protocol[T_co]):
@@ -57,8 +60,14 @@ class RetryContext:
     reach: dict[str, Reachability] = field(default_factory=lambda: defaultdict(Reachability))
 
 
-def exchange(op: Operation[T], context: RetryContext) -> Flow[T]:
-    """Carry one logical request to a result. Yields `Send` and `Wait`; does no I/O of its own."""
+def exchange(op: Operation[T], context: RetryContext, halted: Halted | None = None) -> Flow[T]:
+    """
+    Carry one logical request to a result. Yields `Send` and `Wait`; does no I/O of its own.
+
+    Args:
+        halted: Returns the error of another request of the same call after which none may be sent, such as one of
+            the account. Waits end then, and this raises the same error.
+    """
     request = op.build()
     host = _host_of(request.url)
     rate_limiter, clock = context.rate_limiter, context.clock
@@ -66,8 +75,10 @@ def exchange(op: Operation[T], context: RetryContext) -> Flow[T]:
     error, elapsed, replies = None, 0.0, reach.replies
     for attempt in count(1):
         reservation, asked = yield from _wait_for_slot(
-            op.cost, context, elapsed, error, f"attempt {attempt} at {host}"
+            op.cost, context, elapsed, error, f"attempt {attempt} at {host}", halted
         )
+        if halted is not None and (cause := halted()) is not None:
+            raise cause
         # The deadline does not count waits for the rate limit, but counts pauses that the service asked for.
         began, elapsed = clock(), elapsed + (asked if error is not None else 0.0)
         reply = yield Send(request, max(0.0, context.retry.deadline - elapsed))
@@ -83,13 +94,19 @@ def exchange(op: Operation[T], context: RetryContext) -> Flow[T]:
             if _is_nowhere(reply, reach) and reach.lost(replies):
                 error.account = True
             raise error
-        yield Wait(pause, why=f"attempt {attempt} at {host} failed: {error}")
+        why = f"attempt {attempt} at {host} failed: {error}"
+        yield from _waited(Wait(pause, why=why), context, halted)
         elapsed += clock() - began
     raise AssertionError("unreachable: count() does not end")
 
 
 def _wait_for_slot(
-    cost: RequestCost, context: RetryContext, elapsed: float, error: EmbeddingError | None, subject: str
+    cost: RequestCost,
+    context: RetryContext,
+    elapsed: float,
+    error: EmbeddingError | None,
+    subject: str,
+    halted: Halted | None,
 ) -> Generator[Wait, Reply | Fault | None, tuple[Reservation, float]]:
     """
     Wait for this request's slot; take another if a throttle moved all slots meanwhile.
@@ -116,9 +133,23 @@ def _wait_for_slot(
                 f"{context.provider} asked for a pause" if asked else "the configured rate limit is reached"
             )
             last = f"; the last attempt failed: {error}" if error else ""
-            yield Wait(reservation.delay, why=f"{subject} waits: {cause}{last}")
-        if rate_limiter.confirms(reservation):
+            wait = Wait(reservation.delay, why=f"{subject} waits: {cause}{last}")
+            yield from _waited(wait, context, halted)
+        if rate_limiter.confirms(reservation) or (halted is not None and halted() is not None):
             return reservation, total
+
+
+def _waited(
+    wait: Wait, context: RetryContext, halted: Halted | None
+) -> Generator[Wait, Reply | Fault | None, None]:
+    """Wait; a long time in parts, between which it is seen that nothing may be sent any more."""
+    if halted is None or wait.seconds <= _LONGEST_PART:
+        yield wait
+        return
+    until, whole = context.clock() + wait.seconds, wait.seconds
+    while (left := until - context.clock()) > 0 and halted() is None:
+        yield wait._replace(seconds=min(left, _LONGEST_PART), whole=whole)
+        whole = 0.0
 
 
 def _too_long(asked: float, context: RetryContext) -> RateLimitError:

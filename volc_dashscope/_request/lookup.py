@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from volc_dashscope._request.items import Refused
@@ -69,9 +70,11 @@ class Lookup:
         if self._writes is not None:
             self._writes.flush()
 
-    def keep(self, rows: Mapping[int, Row]) -> None:
-        """Keep finished rows for one more call for the same items."""
-        self._row_cache.keep([self._items[position] for position in rows], self._spec, list(rows.values()))
+    def keep(self, rows: Mapping[int, Row], *, quick: bool = False) -> None:
+        """Keep finished rows for one more call for the same items; with `quick`, those that take no time."""
+        items = (self._items[position] for position in rows)
+        until = self._row_cache.soon() if quick else math.inf
+        self._row_cache.keep(items, self._spec, rows.values(), until=until)
 
     def forget(self, positions: Iterable[int]) -> None:
         """Forget the rows that were kept of these items."""

@@ -54,9 +54,13 @@ class Questions(Generic[Q]):
             raise outcome
         if isinstance(outcome, EmbeddingError) and outcome.account:
             self._fatal = outcome
-            self.scheduler.halt()
+            self.scheduler.halt(outcome)
         self.scheduler.finish(number)
         return outcome
+
+    def cause(self) -> EmbeddingError | None:
+        """Return the account error after which nothing may be sent, if there was one."""
+        return self._fatal
 
     def end(self) -> None:
         """Raise the account error that stopped the stream, if one did."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from hashlib import sha256
+from inspect import iscoroutinefunction
 from threading import Lock
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar, cast
 
@@ -14,7 +15,7 @@ import numpy as np
 import orjson
 
 from volc_dashscope._types import RequestSpec
-from volc_dashscope.errors import ConfigError, EmbeddingError
+from volc_dashscope.errors import ConfigError, EmbeddingError, InputError
 from volc_dashscope.inputs import Item, digest
 from volc_dashscope.providers.parsing import are_sound
 from volc_dashscope.results import FloatArray, SparseVector
@@ -26,6 +27,9 @@ _PAUSE = 30.0
 # with the quarter of a second between two looks at the clock.
 _MOST_WAITING = 256
 _LONGEST_WAIT = 0.7
+# Seconds for which a call that was stopped keeps its rows: enough for all texts whose rows are kept.
+_LONGEST_KEEPING = 0.5
+_METHODS = ("get_many", "set_many", "get", "update", "__setitem__")
 # Rows checked together: enough to share the cost of a check, few enough that a row which is kept keeps little else.
 _CHECKED_AT_ONCE = 64
 # With the model that its reply named, if it is known: a cache holds no names.
@@ -46,24 +50,27 @@ class OneTimeRows(Generic[V]):
 
     Args:
         max_bytes: Sum of the sizes given to `put` that is never exceeded.
+
+    Attributes:
+        max_bytes: The same.
     """
 
     def __init__(self, max_bytes: int) -> None:
-        self._max_bytes = max_bytes
+        self.max_bytes = max_bytes
         self._bytes = 0
         self._entries: OrderedDict[str, tuple[int, list[V]]] = OrderedDict()
         self._lock = Lock()
 
     def put(self, key: str, value: V, size: int) -> None:
         """Keep a value; the same key may be kept several times."""
-        if size > self._max_bytes:
+        if size > self.max_bytes:
             return
         with self._lock:
             held, values = self._entries.pop(key, (0, []))
             values.append(value)
             self._entries[key] = (held + size, values)
             self._bytes += size
-            while self._bytes > self._max_bytes:
+            while self._bytes > self.max_bytes:
                 _, (dropped, _) = self._entries.popitem(last=False)
                 self._bytes -= dropped
 
@@ -131,20 +138,40 @@ class RowCache:
                 rows[position] = row
         return rows
 
+    def soon(self) -> float:
+        """Return until when a call that was stopped may keep its rows."""
+        return self._clock() + _LONGEST_KEEPING
+
     def buffer(self) -> WriteBuffer | None:
         """Return a buffer for the rows of one call before they are written; None without a cache."""
         return None if self._cache is None else WriteBuffer(self._cache, self._clock)
 
-    def keep(self, items: Sequence[Item], spec: RequestSpec, rows: Sequence[Row]) -> None:
-        """Keep rows for one more call for the same items."""
-        for key, (row, sparse, model) in zip(_keys(items, spec), rows, strict=True):
-            weight = sparse.indices.nbytes + sparse.values.nbytes if sparse is not None else 0
-            self._kept.put(key, (row.copy(), sparse, model), row.nbytes + weight)
+    def keep(
+        self, items: Iterable[Item], spec: RequestSpec, rows: Iterable[Row], *, until: float = math.inf
+    ) -> None:
+        """
+        Keep rows for one more call for the same items.
+
+        Args:
+            until: Rows whose turn comes later are not kept: files are read once more for their keys.
+        """
+        if not self._kept.max_bytes:
+            return
+        shape = _shape(spec)
+        for item, (row, sparse, model) in zip(items, rows, strict=True):
+            if self._clock() >= until:
+                return
+            # A file that has changed or gone since it was sent has no key, and will not be asked for again.
+            with suppress(InputError):
+                weight = sparse.indices.nbytes + sparse.values.nbytes if sparse is not None else 0
+                self._kept.put(_key(item, shape), (row.copy(), sparse, model), row.nbytes + weight)
 
     def forget(self, items: Sequence[Item], spec: RequestSpec) -> None:
         """Forget one row that was kept of each item."""
-        for key in _keys(items, spec):
-            self._kept.pop(key)
+        shape = _shape(spec)
+        for item in items:
+            with suppress(InputError):  # without a key, it was not kept
+                self._kept.pop(_key(item, shape))
 
 
 class WriteBuffer:
@@ -218,6 +245,12 @@ class UserCache:
         if not many and not all(hasattr(cache, name) for name in ("get", "__setitem__")):
             raise ConfigError(
                 f"cache must be a mapping of str to bytes, such as SQLiteCache(path), got {type(cache).__name__}"
+            )
+        # Its methods would return at once, having read and written nothing, and every row would be paid for again.
+        awaited = [name for name in _METHODS if iscoroutinefunction(getattr(cache, name, None))]
+        if awaited:
+            raise ConfigError(
+                f"cache must not be asynchronous, and {awaited[0]} of {type(cache).__name__} is"
             )
         self._cache: Any = cache
         self._clock, self._warn = clock, warn
@@ -313,5 +346,13 @@ def _values(keys: Sequence[str], rows: Iterable[FloatArray]) -> dict[str, bytes]
 
 
 def _keys(items: Sequence[Item], spec: RequestSpec) -> list[str]:
-    shape = sha256(orjson.dumps([spec.vector_key, spec.text_type, spec.output_type])).hexdigest()[:32]
-    return [f"{shape}:{digest(item)}" for item in items]
+    shape = _shape(spec)
+    return [_key(item, shape) for item in items]
+
+
+def _key(item: Item, shape: str) -> str:
+    return f"{shape}:{digest(item)}"
+
+
+def _shape(spec: RequestSpec) -> str:
+    return sha256(orjson.dumps([spec.vector_key, spec.text_type, spec.output_type])).hexdigest()[:32]

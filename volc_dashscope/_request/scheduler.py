@@ -6,6 +6,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Generic, TypeVar
 
+from volc_dashscope.errors import EmbeddingError
+
 J = TypeVar("J")
 
 
@@ -42,6 +44,7 @@ class Scheduler(Generic[J]):
         self._active = 0
         self._exhausted = False
         self.halted = False
+        self._cause: EmbeddingError | None = None
         self.abandoned = False
 
     def next_jobs(self, *, ahead: int = 0) -> Iterator[tuple[int, J]]:
@@ -80,9 +83,14 @@ class Scheduler(Generic[J]):
             return
         del self._running[number]
 
-    def halt(self) -> None:
-        """Start no more jobs; running ones may finish."""
+    def halt(self, cause: EmbeddingError | None = None) -> None:
+        """Start no more jobs; running ones may finish, and see the cause."""
         self.halted = True
+        self._cause = self._cause or cause
+
+    def cause(self) -> EmbeddingError | None:
+        """Return the error because of which nothing may be sent any more, if there was one."""
+        return self._cause
 
     def abandon(self) -> None:
         """Start no more jobs, and end without waiting for running ones."""

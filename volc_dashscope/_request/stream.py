@@ -93,11 +93,11 @@ class Stream:
         elif len(batch) > 1 and (outcome.splittable or isinstance(outcome, InputError)):
             # An `InputError` this late is a file that changed; the other items of the batch are sent again.
             requeue = batch.halves()
-        else:
+        elif outcome is not self._fatal:  # else it was not sent
             self._finish(batch, outcome)
             if outcome.account:
                 self._fatal = outcome
-                self.scheduler.halt()
+                self.scheduler.halt(outcome)
         self.scheduler.finish(number, requeue)
 
     def drain(self) -> Iterator[tuple[int, FloatArray | EmbeddingError]]:

@@ -25,8 +25,8 @@ from volc_dashscope.bulk._sources import Source, open_source
 from volc_dashscope.bulk._submitted import SubmittedFile, SubmittedFiles
 from volc_dashscope.bulk._vectors import VectorRows
 from volc_dashscope.bulk._work import check_callbacks, worded
-from volc_dashscope.errors import ConfigError, InputError
-from volc_dashscope.jobs import BatchJobs, FileJobs
+from volc_dashscope.errors import ConfigError, EmbeddingError, InputError
+from volc_dashscope.jobs import BatchJobs, FileJobs, JobResult
 
 _LINES = 50_000
 _BYTES = 200 * 1024 * 1024
@@ -136,7 +136,13 @@ class _Work:
         return item
 
     def _gather(self, partial: PartialOutput, submitted: SubmittedFiles) -> None:
-        """Read the source again: the n-th valid text is the n-th line of the files."""
+        """
+        Read the source again: the n-th valid text is the n-th line of the files.
+
+        Raises:
+            EmbeddingError: That of the first file without a result, after the results of the others are saved: they
+                are paid for, and the service deletes them after a while.
+        """
         lines = _Lines(submitted)
         for record in self._source.records():
             try:
@@ -150,8 +156,11 @@ class _Work:
             if not isinstance(outcome, str):
                 file, line = outcome
                 outcome = lines.outcome(file, line, record.row)
+                if outcome is None:
+                    continue
             partial.put([record.row], outcome if isinstance(outcome, str) else [outcome], submitted.usage)
             self._watch(partial.rows, partial.failed, partial.usage)
+        lines.end()
 
     def _report(
         self, partial: PartialOutput, submitted: SubmittedFiles, state: State, resumed: int
@@ -175,18 +184,37 @@ class _Lines:
         self._submitted = submitted
         self._places = ((file, line) for file in submitted for line in range(file.count))
         self._fetched: tuple[SubmittedFile | None, Any] = (None, None)
+        self._error: EmbeddingError | None = None
 
     def next(self) -> tuple[SubmittedFile, int]:
         return next(self._places)
 
     def outcome(self, file: SubmittedFile, line: int, row: int) -> Any:
+        """Return the vector of a line, why it has none, or None if its file has no result; `end` says why."""
         if self._fetched[0] is not file:
             self._fetched = (None, None)  # keep one result in memory, not two
-            self._fetched = (file, self._submitted.collect(file))
+            self._fetched = (file, self._collected(file))
         result = self._fetched[1]
+        if result is None:
+            return None
         error = result.errors.get(line)
         if error is not None:
             return worded(row, error)
         return (
             np.asarray(result.vectors[line]) if line < len(result) else f"row {row}: the job has no such line"
         )
+
+    def end(self) -> None:
+        """Raise the error of the first file without a result, if there was one."""
+        if self._error is not None:
+            raise self._error
+
+    def _collected(self, file: SubmittedFile) -> JobResult | None:
+        try:
+            return self._submitted.collect(file)
+        except EmbeddingError as error:
+            # The service itself fails, or our own disk: the other files would have the same error.
+            if error.account or error.retryable or isinstance(error, ConfigError):
+                raise
+            self._error = self._error or error
+            return None

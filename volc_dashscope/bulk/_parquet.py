@@ -116,7 +116,9 @@ def _group(file: Any, group: int, rows: range, names_read: list[str], columns: C
                 for values in _values(batch):
                     row = rows[done]
                     yield (
-                        Record(row, str(row), (), _FOREIGN) if values is None else columns.record(row, values)
+                        Record(row, str(row), (), values)
+                        if isinstance(values, str)
+                        else columns.record(row, values)
                     )
                     done += 1
             break
@@ -127,11 +129,17 @@ def _group(file: Any, group: int, rows: range, names_read: list[str], columns: C
         yield Record(row, str(row), (), f"row group {group} of the Parquet file {words}")
 
 
-def _values(batch: Any) -> list[dict[str, Any] | None]:
-    """Return each row of a batch; None for one with a text in another encoding, which pyarrow writes unchecked."""
+def _values(batch: Any) -> list[dict[str, Any] | str]:
+    """
+    Return each row of a batch, or the problem of one that Python cannot hold.
+
+    That is a text in another encoding, which pyarrow writes unchecked; or a time after Python's last year, of
+    nanoseconds where pandas is missing, or in a time zone that this machine does not know.
+    """
     try:
         return list(batch.to_pylist())
-    except UnicodeDecodeError:
-        if batch.num_rows == 1:
-            return [None]
-        return [values for row in range(batch.num_rows) for values in _values(batch.slice(row, 1))]
+    except (ValueError, OverflowError, LookupError) as error:
+        if batch.num_rows > 1:
+            return [values for row in range(batch.num_rows) for values in _values(batch.slice(row, 1))]
+        foreign = isinstance(error, UnicodeDecodeError)
+        return [_FOREIGN if foreign else f"a value of the row is none of Python's: {error}"]

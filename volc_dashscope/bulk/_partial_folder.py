@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 from collections.abc import Callable
 from contextlib import suppress
@@ -161,7 +162,11 @@ def lock_folder(folder: Path) -> IO[bytes]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             file.close()
-            raise ConfigError(f"another process is working on {folder.name!r}") from error
+            if error.errno in (errno.EAGAIN, errno.EACCES):
+                raise ConfigError(f"another process is working on {folder.name!r}") from error
+            raise ConfigError(
+                f"{str(folder)!r} cannot be locked: {error.strerror}; write the output to another file system"
+            ) from error
     return file
 
 
