@@ -17,6 +17,7 @@ from io import BytesIO
 from pathlib import Path
 from string import Template
 
+from volc_dashscope._paths import escaped
 from volc_dashscope.errors import ConfigError
 
 __all__ = ["Hit", "Ranking", "table", "words", "write_gallery"]
@@ -144,9 +145,9 @@ class Ranking:
 
     @property
     def label(self) -> str:
-        """The query in one line."""
+        """The query in one line, as a terminal may show it."""
         picture = f"[{words(self.query_picture)}]" if self.query_picture else ""
-        return " + ".join(part for part in (picture, self.query_text) if part)
+        return escaped(" + ".join(part for part in (picture, self.query_text) if part))
 
 
 def table(rankings: Sequence[Ranking]) -> Iterator[str]:
@@ -160,7 +161,8 @@ def table(rankings: Sequence[Ranking]) -> Iterator[str]:
             shown = ranking.label if hit.rank == 1 else ""
             space = " " * (width - _width(shown))
             before = f"{hit.vector_rank or '':>6} | " if both else ""
-            yield f"{shown}{space} | {hit.rank:>4} | {before}{hit.score:>6.3f} | {hit.name or hit.picture.name}"
+            name = escaped(hit.name or hit.picture.name)
+            yield f"{shown}{space} | {hit.rank:>4} | {before}{hit.score:>6.3f} | {name}"
 
 
 def write_gallery(path: Path, *, title: str, note: str, rankings: Sequence[Ranking]) -> None:
@@ -172,9 +174,8 @@ def write_gallery(path: Path, *, title: str, note: str, rankings: Sequence[Ranki
     """
     sections = "\n".join(_section(number, ranking) for number, ranking in enumerate(rankings, start=1))
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(
-        _PAGE.substitute(title=escape(title), note=escape(note), sections=sections), encoding="utf-8"
-    )
+    page = _PAGE.substitute(title=escape(title), note=escape(note), sections=sections)
+    path.write_bytes(page.encode(errors="replace"))  # file names may be no UTF-8
 
 
 def words(picture: Path) -> str:

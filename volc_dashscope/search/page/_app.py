@@ -131,7 +131,7 @@ class _Page:
         entries = [self._entry(place, entry) for place, entry in enumerate(self._album.entries)]
         return JSONResponse(
             {
-                "folder": self._album.folder.resolve().name,
+                "folder": self._album.folder.resolve().name.encode(errors="replace").decode(),
                 "model": self._model_info.name,
                 "rerank": self._reranker.model if self._reranker is not None else None,
                 "dimension": self._album.vectors.shape[1],
