@@ -13,12 +13,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from html import escape
-from io import BytesIO
 from pathlib import Path
 from string import Template
 
+from volc_dashscope._media._files import open_fenced
+from volc_dashscope._media._shrink import thumbnail
 from volc_dashscope._paths import escaped
-from volc_dashscope.errors import ConfigError
+from volc_dashscope.errors import ConfigError, InputError
 
 __all__ = ["Hit", "Ranking", "table", "words", "write_gallery"]
 
@@ -241,18 +242,15 @@ def _image(picture: Path, alt: str) -> str:
 def _thumbnail(picture: Path) -> tuple[str, int, int] | None:
     """Return a small copy as a data URI with its size, or None if Pillow cannot read it, as a video."""
     try:
-        from PIL import Image, UnidentifiedImageError
+        with open_fenced(picture, None) as file:
+            drawn = thumbnail(file, 320)
     except ImportError as error:
         raise ConfigError('a gallery needs Pillow: pip install "volc-dashscope[images]"') from error
-    try:
-        with Image.open(picture) as opened:
-            small = opened.convert("RGB")
-    except (UnidentifiedImageError, Image.DecompressionBombError, OSError):
+    except InputError:
         return None
-    small.thumbnail((320, 320))
-    buffer = BytesIO()
-    small.save(buffer, "WEBP", quality=88)
-    return f"data:image/webp;base64,{b64encode(buffer.getvalue()).decode('ascii')}", *small.size
+    if drawn is None:
+        return None
+    return f"data:image/webp;base64,{b64encode(drawn.data).decode('ascii')}", drawn.width, drawn.height
 
 
 def _language(text: str) -> str:
