@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from canary import KEY
-from paintings import shaped
+from paintings import fill, shaped
 from PIL import Image as Pillow
 from shelf_samples import MODEL, embedded
 from starlette.testclient import TestClient
@@ -258,3 +258,15 @@ GROUPS = {
 @pytest.mark.parametrize(("names", "groups", "expected"), GROUPS.values(), ids=GROUPS.keys())
 def test_groups_are_called_by_their_files(names, groups, expected):
     assert expected == group_names(names, np.array(groups))
+
+
+@pytest.mark.parametrize("name", ["a.png", "it's.png", "both' and \".png", "a\nb.png"])
+def test_a_file_without_a_vector_is_told_without_its_path(tmp_path, name):
+    folder = fill(tmp_path / "photos")
+    (folder / name).write_bytes(b"no picture")
+    album, client = embedded(folder, tmp_path / "store", Emulator())
+
+    with TestClient(create_app(album, client), base_url=BASE) as page:
+        reason = page.get("/api/album").json()["left_out"][name]
+
+    assert reason.startswith("the bytes are not an image")

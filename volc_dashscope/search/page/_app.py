@@ -44,6 +44,8 @@ _STATIC = {
     "words.json": "application/json",
     "icon.svg": "image/svg+xml",
 }
+# The row and the path, which is quoted as `repr` does.
+_PLACE = re.compile(r"""^(row \d+: )?((file|image|video) ('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"): )?""")
 LANGUAGES = {"en": "en", "zh": "zh-CN"}
 
 
@@ -176,7 +178,7 @@ def _refused(request: Request, error: Exception) -> Response:
 
 def _reason(error: str) -> str:
     """Return why a file has no vector, without the row and the path: the page shows the name beside it."""
-    return re.sub(r"^(row \d+: )?((file|image|video) '[^']*': )?", "", error)
+    return _PLACE.sub("", error)
 
 
 def _no_image(request: Request, error: Exception) -> Response:
