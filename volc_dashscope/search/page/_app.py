@@ -121,7 +121,9 @@ class _Page:
     def index(self, request: Request) -> Response:
         language = language_of(request.headers.get("accept-language", ""), request.query_params.get("lang"))
         headers = {"Content-Language": language, "Vary": "Accept-Language"}
-        return Response(index(language), headers=headers, media_type="text/html")
+        # A link from elsewhere may be to a search, which is billed; browsers say where a page is opened from.
+        foreign = request.headers.get("sec-fetch-site", "none") not in ("none", "same-origin")
+        return Response(index(language, foreign=foreign), headers=headers, media_type="text/html")
 
     def static(self, request: Request) -> Response:
         name = request.path_params["name"]
@@ -209,12 +211,16 @@ def language_of(accepted: str, chosen: str | None) -> str:
     return next((name for _, name in best if name in LANGUAGES), "en")
 
 
-def index(language: str) -> str:
-    """Return the page in a language."""
+def index(language: str, *, foreign: bool) -> str:
+    """Return the page in a language; one that another site opened sends no search by itself."""
     words = {name: escape(text) for name, text in _words()[language].items()}
     other = "en" if language == "zh" else "zh"
     return Template(static("index.html").decode()).substitute(
-        words, lang=LANGUAGES[language], other=other, other_lang=LANGUAGES[other]
+        words,
+        lang=LANGUAGES[language],
+        other=other,
+        other_lang=LANGUAGES[other],
+        opened=" data-opened" if foreign else "",
     )
 
 
