@@ -589,6 +589,49 @@ def test_more_like_this_begins_at_the_best(browse):
     expect(page.locator("#heading")).to_be_in_viewport()
 
 
+def test_a_group_begins_at_its_heading(browse):
+    page = browse(high=500)
+    page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
+    before = page.evaluate("scrollY")
+
+    page.locator("#groups button").first.evaluate("(one) => one.click()")
+
+    assert before > 100
+    expect(page.locator("#heading")).to_be_in_viewport()
+
+
+def test_the_size_of_a_group_stays_behind_a_long_or_arabic_name(browse):
+    page = browse()
+    groups = ["عربي", "a name as long as that of a picture from a camera with many words in it"]
+    page.route(
+        "**/api/album",
+        lambda route: route.fulfill(
+            json={**(whole := route.fetch().json()), "groups": groups * len(whole["groups"])}
+        ),
+    )
+    page.reload()
+    page.wait_for_selector("#groups button")
+
+    ends = page.locator("#groups button").first.evaluate(
+        """(button) => {
+            const range = document.createRange();
+            const left = (node, from, to) => {
+                range.setStart(node, from);
+                range.setEnd(node, to);
+                return range.getBoundingClientRect().left;
+            };
+            const [name, count] = button.querySelector("span").childNodes;
+            return [left(name.firstChild, 0, 4), left(count, 1, count.length)];
+        }"""
+    )
+    dots = page.locator("#groups i").evaluate_all(
+        "(all) => all.map((one) => [one.offsetWidth, one.offsetHeight])"
+    )
+
+    assert ends[0] < ends[1]
+    assert [] == [dot for dot in dots if dot[0] != dot[1]]
+
+
 def test_back_closes_what_is_open(browse):
     page = browse()
     search(page, "red")

@@ -142,6 +142,7 @@ function showGroup(number, keep = true) {
   if (keep) remember({ group: album.groups[number] });
   const places = album.entries.filter((entry) => entry.group === number).map((entry) => entry.place);
   browse(words("group_heading", { name: album.groups[number] }), places, number);
+  if (keep) find("heading").scrollIntoView({ block: "nearest" });
 }
 
 function browse(heading, places, group) {
