@@ -21,7 +21,7 @@ from llama_index.core.schema import (
 )
 from pydantic import PrivateAttr
 
-from llama_index_ext.media import embedded_words, has_media, nodes_of, own_text, parts_of
+from llama_index_ext.media import embedded_words, has_media, node_name, nodes_of, own_text, parts_of
 from volc_dashscope import Fused, InputError, Part
 from volc_dashscope.inputs import digest
 
@@ -188,7 +188,7 @@ def _fingerprinted(node: BaseNode, root: str | Path | None) -> BaseNode:
         if parts:
             update.update(_marks(node, parts))
     except InputError as error:
-        raise InputError(f"node {node.node_id}: {error}") from error
+        raise InputError(f"{node_name(node)}: {error}") from error
     copy = node.model_copy(update=update)
     object.__setattr__(copy, "__class__", _plain_class(copy))
     if not parts:
@@ -198,7 +198,7 @@ def _fingerprinted(node: BaseNode, root: str | Path | None) -> BaseNode:
     unmarked = {key: value for key, value in copy.metadata.items() if key != MEDIA_KEY}
     if copy.hash == copy.model_copy(update={"metadata": unmarked}).hash:
         raise InputError(
-            f"node {node.node_id}: the hash of {type(node).__name__} ignores metadata; "
+            f"{node_name(node)}: the hash of {type(node).__name__} ignores metadata; "
             "use ImageNode or Node, or include the metadata in the hash of the class"
         )
     return copy

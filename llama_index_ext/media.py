@@ -69,6 +69,11 @@ def parts_of(node: BaseNode, *, root: str | Path | None) -> list[Part]:
     return found
 
 
+def node_name(node: BaseNode) -> str:
+    """Return a node's id for a message or log; often it is a file name, which may hold what a terminal obeys."""
+    return f"node {node.node_id if node.node_id.isprintable() else repr(node.node_id)}"
+
+
 def own_text(node: BaseNode) -> str:
     """Return a node's own text, without metadata; blank is none."""
     text = ""

@@ -15,7 +15,7 @@ from llama_index.core.schema import BaseNode
 from llama_index_ext.averaging import Fuse, Mix, Vector, spans
 from llama_index_ext.events import Announced, announced
 from llama_index_ext.fingerprints import annotated, be_itself, marked, with_hash
-from llama_index_ext.media import left_out, nodes_of, parts_of
+from llama_index_ext.media import left_out, node_name, nodes_of, parts_of
 from volc_dashscope import (
     BulkError,
     ConfigError,
@@ -133,7 +133,7 @@ class NodeBatch:
             node = annotated(node, embedding_is=averaged)
         if missed:
             node = annotated(node, not_embedded=", ".join(missed))
-            _log.warning("node %s: %s not embedded", given.node_id, " and ".join(missed))
+            _log.warning("%s: %s not embedded", node_name(given), " and ".join(missed))
         node = marked(node, self._parts[position])
         node = node.model_copy(update={"embedding": self._rows[position].tolist()})
         return node if node.hash == given.hash else with_hash(node, given.hash)
@@ -237,7 +237,7 @@ def _named(node: BaseNode, error: EmbeddingError) -> EmbeddingError:
     # Its index counts the parts of all nodes of a request, which the caller has not numbered.
     text = str(error).removeprefix(f"item {error.index}: ")
     # An error of the account is not about this node.
-    text = text if error.account else f"node {node.node_id}: {text}"
+    text = text if error.account else f"{node_name(node)}: {text}"
     if error.code and error.code not in text:
         text += f" (code {error.code})"
     if error.request_id and error.request_id not in text:

@@ -13,7 +13,7 @@ from llama_index.core.schema import BaseNode, NodeWithScore, QueryBundle, TextNo
 from llama_index_instrumentation import get_dispatcher
 from pydantic import ConfigDict
 
-from llama_index_ext.media import medium, parts_of
+from llama_index_ext.media import medium, node_name, parts_of
 from llama_index_ext.pickling import Portable
 from llama_index_ext.queries import MediaQueryBundle
 from llama_index_ext.settings import SPELLINGS
@@ -103,7 +103,7 @@ class DashScopeRerank(Portable, RerankFields, BaseNodePostprocessor):
         try:
             parts = parts_of(node, root=self.media_root)
         except InputError as error:
-            raise InputError(f"document {index} (node {node.node_id}): {error}", index=index) from error
+            raise InputError(f"document {index} ({node_name(node)}): {error}", index=index) from error
         media = [part for part in parts if not isinstance(part, str)]
         texts = [part for part in parts if isinstance(part, str)]
         if self._reranker.model_info.multimodal:

@@ -1,12 +1,21 @@
-"""Paths that users give to the cache, to jobs and to bulk jobs."""
+"""Paths that users give to the cache, to jobs and to bulk jobs, and how a terminal may show what they name."""
 
 from __future__ import annotations
 
 import errno
 import os
+import re
 from pathlib import Path
 
 from volc_dashscope.errors import ConfigError
+
+# What a terminal obeys instead of showing it, what turns the direction of the text after it, and line separators.
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def escaped(text: str) -> str:
+    r"""Return a text for one line of a terminal: control characters, as file names may have them, become `\x1b`."""
+    return CONTROL.sub(lambda found: repr(found[0])[1:-1], text)
 
 
 def checked_path(given: object, name: str) -> Path:

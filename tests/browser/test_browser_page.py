@@ -551,3 +551,116 @@ def test_what_could_not_be_embedded_is_a_list(browse):
     page.keyboard.press("Escape")
     expect(page.locator("#left-out-list")).to_be_hidden()
     expect(page.locator("#left-out")).to_be_focused()
+
+
+@pytest.mark.parametrize("asked", ["text=a%20blue%20square", "like=red_square.png"])
+def test_a_search_that_another_site_opens_is_sent_when_the_reader_says_so(browse, url, asked):
+    """Such as one that opens the same search a thousand times: each is billed."""
+    page = browse()
+    searches: list[str] = []
+    page.on("request", lambda request: searches.append(request.url) if "/api/search" in request.url else None)
+
+    # Another name is another site.
+    page.evaluate(
+        "(address) => { location.href = address; }", f"{url.replace('127.0.0.1', 'localhost')}?{asked}"
+    )
+    expect(page.locator("#error")).to_contain_text("Another site opened this search")
+    page.wait_for_timeout(200)
+    unasked = list(searches)
+    page.locator("#error button").click()
+    page.wait_for_selector(SCORED)
+
+    assert ([], 1) == (unasked, len(searches))
+    assert names(page)[0] in ("blue square", "red square")
+    expect(page.locator("#error")).to_be_hidden()
+    assert [] == [text for text in browse.complaints if not text.startswith("asked for http://localhost:")]
+    browse.complaints.clear()
+
+
+def test_more_like_this_begins_at_the_best(browse):
+    page = browse(high=500)
+    card = page.locator("#results .card", has_text="yellow circle")
+    card.scroll_into_view_if_needed()
+    card.click()
+    page.click("#similar")
+    page.wait_for_selector(SCORED)
+
+    expect(page.locator("#heading")).to_be_focused()
+    expect(page.locator("#heading")).to_be_in_viewport()
+
+
+def test_a_group_begins_at_its_heading(browse):
+    page = browse(high=500)
+    page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
+    before = page.evaluate("scrollY")
+
+    page.locator("#groups button").first.evaluate("(one) => one.click()")
+
+    assert before > 100
+    expect(page.locator("#heading")).to_be_in_viewport()
+
+
+def test_the_size_of_a_group_stays_behind_a_long_or_arabic_name(browse):
+    page = browse()
+    groups = ["عربي", "a name as long as that of a picture from a camera with many words in it"]
+    page.route(
+        "**/api/album",
+        lambda route: route.fulfill(
+            json={**(whole := route.fetch().json()), "groups": groups * len(whole["groups"])}
+        ),
+    )
+    page.reload()
+    page.wait_for_selector("#groups button")
+
+    ends = page.locator("#groups button").first.evaluate(
+        """(button) => {
+            const range = document.createRange();
+            const left = (node, from, to) => {
+                range.setStart(node, from);
+                range.setEnd(node, to);
+                return range.getBoundingClientRect().left;
+            };
+            const [name, count] = button.querySelector("span").childNodes;
+            return [left(name.firstChild, 0, 4), left(count, 1, count.length)];
+        }"""
+    )
+    dots = page.locator("#groups i").evaluate_all(
+        "(all) => all.map((one) => [one.offsetWidth, one.offsetHeight])"
+    )
+
+    assert ends[0] < ends[1]
+    assert [] == [dot for dot in dots if dot[0] != dot[1]]
+
+
+def test_back_closes_what_is_open(browse):
+    page = browse()
+    search(page, "red")
+    page.locator("#results .card").first.click()
+
+    page.go_back()
+
+    expect(page.locator("#viewer")).to_be_hidden()
+    expect(page.locator("#heading")).to_have_text("All files in the folder")
+
+
+def test_a_picture_is_seen_at_a_zoom_of_four_hundred_percent(browse):
+    page = browse(wide=320, high=256)
+    page.locator("#results .card", has_text="red square").click()
+
+    expect(page.locator("#frame img")).to_have_js_property("naturalWidth", 96)
+    assert page.locator("#frame img").bounding_box()["height"] > 150
+    page.locator("#original").scroll_into_view_if_needed()
+    expect(page.locator("#original")).to_be_in_viewport()
+    assert 320 == page.evaluate("document.documentElement.scrollWidth")
+
+
+@pytest.mark.parametrize("body", ["<!doctype html><title>Another program</title>", '{"results": ['])
+def test_a_reply_that_is_not_of_the_page_is_told_in_words(browse, body):
+    """The command ended, and another program has its port; or it ended in the middle of a reply."""
+    page = browse()
+    page.route("**/api/search*", lambda route: route.fulfill(status=200, body=body))
+    page.fill("#text", "red")
+    page.keyboard.press("Enter")
+
+    expect(page.locator("#error")).to_contain_text("The server does not respond.")
+    assert "JSON" not in page.inner_text("#error")

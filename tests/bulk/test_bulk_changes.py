@@ -137,6 +137,23 @@ def test_a_table_reads_no_file_outside_its_media_root(inside, tmp_path):
     assert before == source.content()
 
 
+@pytest.mark.parametrize("kind", ["folder", "table"])
+def test_a_huge_file_is_not_read_to_its_end(tmp_path, kind):
+    """A sparse one takes no disk and hours."""
+    with (tmp_path / "huge.png").open("wb") as file:
+        file.write(paintings.painted())
+        file.truncate(100 * 1024**3)
+    table = tmp_path / "rows.csv"
+    table.write_text("image\nhuge.png\n", encoding="utf-8")
+    source = open_source(tmp_path if kind == "folder" else table)
+    begun = Path("/proc/self/io").read_text("ascii")
+
+    source.content()
+
+    read = [int(text.split()[1]) for text in (begun, Path("/proc/self/io").read_text("ascii"))]
+    assert read[1] - read[0] < 300 * 1024**2
+
+
 @pytest.mark.parametrize("folder", [False, True], ids=["a table", "a folder"])
 def test_other_bytes_of_the_same_size_and_time_are_another_source(inside, tmp_path, folder):
     """Archives, `rsync --times` and reproducible builds give files the times they want."""

@@ -821,6 +821,37 @@ def test_a_second_argument_without_a_name_is_refused_without_being_shown(kind):
     )
 
 
+SUBCLASSED = {
+    "Client": (Client, {"model": TEXT, "api_key": "k"}),
+    "AsyncClient": (AsyncClient, {"model": TEXT, "api_key": "k"}),
+    "ClientSettings": (ClientSettings, {"model": TEXT, "dimensions": 64}),
+    "Reranker": (Reranker, {"api_key": "k"}),
+    "FileJobs": (FileJobs, {"api_key": "k"}),
+    "Embedder": (Embedder, {"model": TEXT, "text_column": "a", "api_key": "k"}),
+    "RateBudget": (RateBudget, {"requests_per_minute": 60}),
+    "LangChain": (ArkEmbeddings, {"api_key": "k"}),
+    "LlamaIndex": (llama_index_ext.DashScopeMultiModalEmbedding, {"api_key": "k"}),
+}
+
+
+@pytest.mark.parametrize(("kind", "given"), SUBCLASSED.values(), ids=SUBCLASSED)
+def test_a_subclass_may_pass_on_what_it_is_given(kind, given):
+    """As Ray makes one of an `Embedder`."""
+
+    class Wrapped(kind):
+        def __init__(self, *args, **kwargs):
+            super().__init__(*args, **kwargs)
+
+    class Renamed(Wrapped):
+        pass
+
+    for wrapped in (Wrapped, Renamed):
+        wrapped(**given)
+        with pytest.raises(ValueError, match="http_clients") as caught:
+            wrapped(**given, http_clients=5)
+        assert isinstance(caught.value, ConfigError)
+
+
 @pytest.mark.parametrize(("kind", "name", "ours"), list(_foreign()))
 def test_a_name_of_another_package_is_told_ours(kind, name, ours):
     given = {} if hasattr(kind, "model_fields") else {"model": TEXT}

@@ -104,6 +104,17 @@ def test_the_page_itself_can(page):
     assert 200 == reply.status_code
 
 
+@pytest.mark.parametrize(
+    ("said", "foreign"),
+    [(None, False), ("none", False), ("same-origin", False), ("same-site", True), ("cross-site", True)],
+)
+def test_a_page_that_another_site_opens_is_marked(page, said, foreign):
+    """It shows the search of its URL without sending it."""
+    html = page.get("/?text=paid", headers={} if said is None else {"Sec-Fetch-Site": said}).text
+
+    assert foreign == ('<html lang="en" data-opened>' in html)
+
+
 def test_a_search_is_never_a_get(page, gallery):
     assert (405, 0) == (page.get("/api/search", params={"text": "x"}).status_code, len(gallery[0].ledger))
 

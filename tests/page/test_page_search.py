@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from io import BytesIO
+from pathlib import Path
 
 import numpy as np
 import pytest
 from canary import KEY
-from paintings import shaped
+from paintings import fill, shaped
 from PIL import Image as Pillow
-from shelf_samples import MODEL
+from shelf_samples import MODEL, embedded
+from starlette.testclient import TestClient
 
 from volc_dashscope import InputError
+from volc_dashscope.emulator import Emulator
 from volc_dashscope.models import get_model_info
 from volc_dashscope.search import Album, Entry
 from volc_dashscope.search.map import draw_map, group_names
+from volc_dashscope.search.page import create_app
+
+BASE = "http://127.0.0.1:8766"
 
 
 def names(page, reply):
@@ -38,6 +45,16 @@ def test_the_album_is_told_with_its_map(page):
     }
     assert [] == [entry for entry in told["entries"] if not (0 <= entry["x"] <= 1 and 0 <= entry["y"] <= 1)]
     assert {0, 1} <= {entry["group"] for entry in told["entries"]}
+
+
+def test_the_album_of_a_folder_whose_name_is_not_utf8_is_told(tmp_path):
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/folder \xff"))
+    folder.mkdir()
+    (folder / "red.png").write_bytes(shaped("red", "square"))
+    album, client = embedded(folder, tmp_path / "store", Emulator())
+
+    with TestClient(create_app(album, client), base_url=BASE) as page:
+        assert "folder ?" == page.get("/api/album").json()["folder"]
 
 
 @pytest.mark.parametrize("text", ["a blue square", "蓝色的方块"])
@@ -241,3 +258,15 @@ GROUPS = {
 @pytest.mark.parametrize(("names", "groups", "expected"), GROUPS.values(), ids=GROUPS.keys())
 def test_groups_are_called_by_their_files(names, groups, expected):
     assert expected == group_names(names, np.array(groups))
+
+
+@pytest.mark.parametrize("name", ["a.png", "it's.png", "both' and \".png", "a\nb.png"])
+def test_a_file_without_a_vector_is_told_without_its_path(tmp_path, name):
+    folder = fill(tmp_path / "photos")
+    (folder / name).write_bytes(b"no picture")
+    album, client = embedded(folder, tmp_path / "store", Emulator())
+
+    with TestClient(create_app(album, client), base_url=BASE) as page:
+        reason = page.get("/api/album").json()["left_out"][name]
+
+    assert reason.startswith("the bytes are not an image")

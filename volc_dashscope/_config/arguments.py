@@ -139,14 +139,24 @@ def _refuse_foreign_name(name: str, names: Collection[str], *, ours: Collection[
         raise ConfigError(f"{owner} has no {name}= and no {called}=, its name in this library; leave it out")
 
 
+_ANY = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
 _PARAMETERS: WeakKeyDictionary[type, Mapping[str, Parameter]] = WeakKeyDictionary()
 
 
 def _parameters(kind: type) -> Mapping[str, Parameter]:
-    """Return a class's constructor arguments, read once: every new client is checked against them."""
+    """
+    Return a class's constructor arguments, read once: every new client is checked against them.
+
+    A subclass that passes on all that it is given, such as the one that Ray makes of an `Embedder`, accepts what its
+    base class does.
+    """
     found = _PARAMETERS.get(kind)
     if found is None:
-        found = _PARAMETERS[kind] = signature(kind).parameters
+        own, base = signature(kind).parameters, kind.__mro__[1]
+        passed_on = any(each.kind is Parameter.VAR_KEYWORD for each in own.values())
+        theirs = _parameters(base) if passed_on and issubclass(base, NamesOurs) else {}
+        named = {name: each for name, each in own.items() if each.kind not in _ANY}
+        found = _PARAMETERS[kind] = {**theirs, **named}
     return found
 
 

@@ -1,5 +1,5 @@
 """
-Shrinks a picture, for a client that sets `max_image_pixels`.
+Shrinks a picture, for a client that sets `max_image_pixels` and for pages that show many.
 
 The only module here that decodes a picture, so Pillow is imported inside the function that needs it.
 """
@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import struct
 from io import BytesIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from volc_dashscope._media._measure import Size
 from volc_dashscope._media._sources import Inline, Source
@@ -39,6 +39,8 @@ _DECODERS = {
     "sgi": "SGI",
     "jpeg2000": "JPEG2000",
 }
+# A file of a few kilobytes may be a picture that fills the memory.
+_MOST_PIXELS = 100_000_000
 _GREY = ("1", "L", "LA", "La")
 # Errors that decoders raise for damaged files.
 _DAMAGED = (OSError, ValueError, SyntaxError, EOFError, LookupError, TypeError, OverflowError, struct.error)
@@ -75,6 +77,36 @@ def shrink(source: Source, max_pixels: int) -> Source:
         return source
     small = _smaller(source.read(), source.media.format, max_pixels)
     return source if small is None else Inline.of(small, "image")
+
+
+class Thumbnail(NamedTuple):
+    """A small WebP with its size."""
+
+    data: bytes
+    width: int
+    height: int
+
+
+def thumbnail(file: BinaryIO, side: int) -> Thumbnail | None:
+    """Return a picture upright and at most that wide and high, or None if Pillow cannot read it by itself."""
+    from PIL import Image, ImageOps
+
+    try:
+        # Pillow reads these with code of its own; other formats of its start programs or read other files.
+        with Image.open(file, formats=tuple(_DECODERS.values())) as opened:
+            if opened.width * opened.height > _MOST_PIXELS:
+                return None
+            opened.draft("RGB", (side * 2, side * 2))
+            upright = ImageOps.exif_transpose(opened)
+            if upright.mode.startswith("I;16"):  # which Pillow would cut to its lowest 256 of 65,536 greys
+                upright = upright.convert("I").point(lambda grey: grey / 256)
+            small = upright.convert("RGBA" if upright.has_transparency_data else "RGB")
+    except (*_DAMAGED, Image.DecompressionBombError, Image.DecompressionBombWarning):
+        return None
+    small.thumbnail((side, side))
+    buffer = BytesIO()
+    small.save(buffer, "WEBP", quality=85)
+    return Thumbnail(buffer.getvalue(), *small.size)
 
 
 def _smaller(data: bytes, kind: str, max_pixels: int) -> bytes | None:

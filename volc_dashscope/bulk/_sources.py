@@ -50,6 +50,8 @@ _SUFFIXES: dict[str, Format] = {
     ".pq": "parquet",
 }
 _SAMPLE = 1024 * 1024
+# No model takes a file as large as this, and a sparse one would be read for hours.
+_MOST_MEDIA = 256 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +113,7 @@ class Source:
 
     def content(self) -> str:
         """
-        Return a digest of every byte of the source.
+        Return a digest of every byte of the source, of an image or video of its first 256 MiB.
 
         Of a folder's files, and of those that a table names, only regular ones inside `root` are read: a pipe would
         wait for a writer, and a device may never end.
@@ -128,7 +130,7 @@ class Source:
             if own:
                 return digest_of(path)
             with open_fenced(path, None if self.format == "folder" else self.root) as file:
-                return digest_of_open(file)
+                return digest_of_open(file, most=_MOST_MEDIA)
         except (OSError, ValueError, InputError) as error:
             if own and isinstance(error, OSError):
                 raise unreadable(self.path, error) from error

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from hashlib import sha256
+from math import inf
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -117,9 +118,10 @@ def digest_of(path: str | Path) -> str:
         return digest_of_open(file)
 
 
-def digest_of_open(file: Any) -> str:
-    """Return the SHA-256 of the content of an open binary file."""
+def digest_of_open(file: Any, *, most: float = inf) -> str:
+    """Return the SHA-256 of the content of an open binary file, or of at least its first `most` bytes."""
     found = sha256()
-    while piece := file.read(_PIECE):
+    while most > 0 and (piece := file.read(_PIECE)):
         found.update(piece)
+        most -= len(piece)
     return found.hexdigest()

@@ -35,11 +35,11 @@ class _App(click.Group):
         try:
             code = super().main(args, standalone_mode=False, **extra)
         except NoArgsIsHelpError as error:
-            note(error.format_message())
+            note(*error.format_message().split("\n"))
             leave(error.exit_code)
         except click.UsageError as error:
             if error.ctx is not None and not error.format_message():
-                note(error.ctx.get_help())
+                note(*error.ctx.get_help().split("\n"))
             else:
                 note(f"error: {error.format_message()}")
                 if error.ctx is not None:

@@ -12,7 +12,7 @@ import click
 from volc_dashscope._types import counted
 from volc_dashscope.cache import SQLiteCache
 from volc_dashscope.cli._options import json_option
-from volc_dashscope.cli._output import duration, errors_reported, megabytes, note, say_json
+from volc_dashscope.cli._output import duration, errors_reported, megabytes, note, say, say_json
 from volc_dashscope.cli._paths import PathArgument
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
@@ -54,9 +54,9 @@ def stats(path: Path, as_json: bool) -> None:
         say_json(asdict(found))
         return
     vectors = counted(found.entries, "vectors")
-    click.echo(f"{vectors}, {megabytes(found.value_bytes)}; the file has {megabytes(found.file_bytes)}")
+    say(f"{vectors}, {megabytes(found.value_bytes)}; the file has {megabytes(found.file_bytes)}")
     if found.oldest is not None:
-        click.echo(f"unused for longest: {duration(max(0.0, time.time() - found.oldest))}")
+        say(f"unused for longest: {duration(max(0.0, time.time() - found.oldest))}")
 
 
 @cache.command()

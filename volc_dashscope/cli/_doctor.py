@@ -9,6 +9,7 @@ from typing import Any, cast, get_args
 import click
 
 from volc_dashscope import _config
+from volc_dashscope._paths import escaped
 from volc_dashscope.cli._checks import Finding, Place, installed, service
 from volc_dashscope.cli._options import json_option
 from volc_dashscope.cli._output import ExitCode, leave, note, say_json
@@ -58,7 +59,8 @@ def doctor(
         found.append(finding)
         if not as_json:
             mark, colour = _MARKS[finding.state]
-            click.echo(f"{click.style(f'{mark:4}', fg=colour)}{finding.about + ':':24}{finding.words}")
+            about = escaped(f"{finding.about + ':':24}{finding.words}")
+            click.echo(click.style(f"{mark:4}", fg=colour) + about)
     fixes = sum(finding.state == "fix" for finding in found)
     if as_json:
         say_json({"fixes": fixes, "findings": [asdict(finding) for finding in found]})

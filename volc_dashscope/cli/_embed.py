@@ -50,7 +50,7 @@ def embed(dry_run: bool, **options: Any) -> None:
         try:
             report = _embedded(opened, given)
         except KeyboardInterrupt:
-            note(how_to_resume())
+            note(*how_to_resume())
             leave(ExitCode.INTERRUPTED)
     tell_report(report, "files" if opened.format == "folder" else "rows", as_json=given.as_json)
 

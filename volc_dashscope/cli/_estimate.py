@@ -10,7 +10,7 @@ import click
 from volc_dashscope.bulk import Preview, preview
 from volc_dashscope.bulk._report import amount
 from volc_dashscope.cli._options import SourceOptions, priced_options
-from volc_dashscope.cli._output import duration, errors_reported, note, say_json, scanning
+from volc_dashscope.cli._output import duration, errors_reported, note, say, say_json, scanning
 from volc_dashscope.cli._paths import PathArgument
 
 
@@ -49,7 +49,7 @@ def tell_counted(found: Preview, model: str, unit: str, *, items: str = "items",
         return
     for name, value in _lines(found, unit, items):
         if value:
-            click.echo(f"{name + ':':20}{value}")
+            say(f"{name + ':':20}{value}")
     note(found.rule)
 
 

@@ -30,9 +30,9 @@ def stopped_by_signals() -> Iterator[threading.Event]:
             signal.signal(each, handler)
         _STOPPED.append(number)
         stop.set()
-        line = "\n" if sys.stderr.isatty() else ""  # below the bar
+        below = [""] if sys.stderr.isatty() else []  # the bar
         with suppress(RuntimeError):  # it came while the job wrote to stderr, which takes no second writer
-            note(f"{line}stopping after the requests in flight; press Ctrl-C again to stop at once")
+            note(*below, "stopping after the requests in flight; press Ctrl-C again to stop at once")
 
     for number in before:
         signal.signal(number, halt)
@@ -47,13 +47,13 @@ def stopped_by_signals() -> Iterator[threading.Event]:
 _STOPPED: list[int] = []
 
 
-def how_to_resume() -> str:
-    """Return what to do after an interruption."""
-    return f"finished work is saved; to continue, run the same command again:\n  {_command()}"
+def how_to_resume() -> tuple[str, str]:
+    """Return what to do after an interruption, in two lines."""
+    return "finished work is saved; to continue, run the same command again:", _command()
 
 
 def _command() -> str:
-    return shlex.join(["volc-dashscope", *sys.argv[1:]])
+    return "  " + shlex.join(["volc-dashscope", *sys.argv[1:]])
 
 
 def tell_report(report: Report, unit: str, *, as_json: bool) -> None:
@@ -78,10 +78,10 @@ def tell_report(report: Report, unit: str, *, as_json: bool) -> None:
         files = counted(report.skipped_files, "files")
         note(f"left out {files} whose names are neither those of images nor of videos")
     if report.state == "waiting":
-        note(_waiting(report))
+        note(*_waiting(report))
         leave(ExitCode.DONE)
     if report.state == "interrupted":
-        note(how_to_resume())
+        note(*how_to_resume())
         leave(ExitCode.TERMINATED if _STOPPED == [signal.SIGTERM] else ExitCode.INTERRUPTED)
     note(f"written to {report.output}")
     if report.failed_file is not None:
@@ -103,11 +103,12 @@ def _errors(report: Report) -> Iterator[str]:
                     yield error
 
 
-def _waiting(report: Report) -> str:
+def _waiting(report: Report) -> tuple[str, str]:
     if report.jobs:
         jobs = ", ".join(report.jobs)
-        return f"jobs at the service: {jobs}; to collect their results, run the same command again:\n  {_command()}"
+        return (
+            f"jobs at the service: {jobs}; to collect their results, run the same command again:",
+            _command(),
+        )
     folder = f"{report.output}.partial"
-    return (
-        f"put {folder}/lines-*.txt where the service can fetch them, and add --file-url to:\n  {_command()}"
-    )
+    return f"put {folder}/lines-*.txt where the service can fetch them, and add --file-url to:", _command()

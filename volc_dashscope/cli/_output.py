@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -9,14 +10,14 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 import click
-import orjson
 
+from volc_dashscope._paths import CONTROL, escaped
 from volc_dashscope.errors import ConfigError, EmbeddingError, InputError
 
 if TYPE_CHECKING:
@@ -67,11 +68,23 @@ _PHRASES = {"pass api_key or set": "set", "; use Reranker": "; use `volc-dashsco
 
 def say_json(value: Mapping[str, Any]) -> None:
     """Write one line of JSON to stdout."""
-    click.echo(orjson.dumps(value).decode())
+    # Not by orjson, which refuses paths that are not UTF-8.
+    line = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    click.echo(CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", line))
 
 
-def note(text: str, *, end_line: bool = True) -> None:
-    """Write a line to stderr. Where that fails, the command goes on: what it was asked for may be paid for."""
+def say(line: str) -> None:
+    """Write a line to stdout."""
+    click.echo(escaped(line))
+
+
+def note(*lines: str) -> None:
+    """Write lines to stderr. Where that fails, the command goes on: what it was asked for may be paid for."""
+    for line in lines:
+        _write(escaped(line), end_line=True)
+
+
+def _write(text: str, *, end_line: bool) -> None:
     try:
         click.echo(text, err=True, nl=end_line)
     except OSError:
@@ -101,12 +114,12 @@ def leave(code: int) -> NoReturn:
 
 
 @contextmanager
-def errors_reported(*, as_json: bool = False, hint: str = "") -> Iterator[None]:
+def errors_reported(*, as_json: bool = False, hint: Sequence[str] = ()) -> Iterator[None]:
     """
     Turn the library's errors into a line and an exit code.
 
     Args:
-        hint: What to do after an error that is not the command's fault.
+        hint: Lines that say what to do after an error that is not the command's fault.
     """
     try:
         yield
@@ -123,8 +136,8 @@ def errors_reported(*, as_json: bool = False, hint: str = "") -> Iterator[None]:
                 }
             )
         note(f"error: {shell_spelling(str(error))}")
-        if hint and not wrong:
-            note(hint)
+        if not wrong:
+            note(*hint)
         leave(ExitCode.WRONG if wrong else ExitCode.STOPPED)
 
 
@@ -186,7 +199,7 @@ def scanning(source: Path, *, quiet: bool) -> Iterator[ScanCallback | None]:
         said = now
         line = f"{step} {number:,} {unit} …"
         if terminal:
-            note(f"\r{line.ljust(width)}", end_line=False)
+            _write(f"\r{line.ljust(width)}", end_line=False)
             width = len(line)
         else:
             note(line)
@@ -196,7 +209,7 @@ def scanning(source: Path, *, quiet: bool) -> Iterator[ScanCallback | None]:
     finally:
         # What comes next stands in a line of its own.
         if width:
-            note(f"\r{' ' * width}\r", end_line=False)
+            _write(f"\r{' ' * width}\r", end_line=False)
 
 
 def media_count(number: int) -> str:

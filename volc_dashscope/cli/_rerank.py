@@ -101,7 +101,7 @@ def rerank(**options: Any) -> None:
         try:
             report = _reranked(source, given)
         except KeyboardInterrupt:
-            note(how_to_resume())
+            note(*how_to_resume())
             leave(ExitCode.INTERRUPTED)
     tell_report(report, "queries", as_json=given.as_json)
 

@@ -11,7 +11,7 @@ import click
 
 from volc_dashscope.cli._folder import FolderOptions, folder_options, opened
 from volc_dashscope.cli._options import PICTURE_RERANK_MODEL_NAME
-from volc_dashscope.cli._output import errors_reported, media_count, note, say_json
+from volc_dashscope.cli._output import errors_reported, media_count, note, say, say_json
 from volc_dashscope.cli._paths import PathArgument
 from volc_dashscope.cli._picture_reranker import rerank_summary, reranking, vector_fields, vector_rank_of
 from volc_dashscope.client import Client
@@ -89,7 +89,7 @@ def search(
     questions = list(_questions(texts, picture, fused=fused))
     chosen = FolderOptions(**options)
     with errors_reported(
-        as_json=chosen.as_json, hint="finished work is saved; run the same command again to continue"
+        as_json=chosen.as_json, hint=["finished work is saved; run the same command again to continue"]
     ):
         items = [question.item() for question in questions]
         with (
@@ -158,7 +158,7 @@ def _show(
         note(f"gallery: {html}")
     if not as_json:
         for line in table(rankings):
-            click.echo(line)
+            say(line)
         return
     usage = {name: value for name, value in asdict(client.usage).items() if name != "detail"}
     say_json(

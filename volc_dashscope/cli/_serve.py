@@ -10,7 +10,7 @@ import click
 
 from volc_dashscope.cli._folder import FolderOptions, folder_options, opened
 from volc_dashscope.cli._options import PICTURE_RERANK_MODEL_NAME
-from volc_dashscope.cli._output import errors_reported, media_count, note, say_json
+from volc_dashscope.cli._output import errors_reported, media_count, note, say, say_json
 from volc_dashscope.cli._paths import PathArgument
 from volc_dashscope.cli._picture_reranker import reranking
 from volc_dashscope.errors import ConfigError
@@ -45,7 +45,7 @@ def serve(folder: Path, port: int, show: bool, rerank: str | None, **options: An
     """
     chosen = FolderOptions(**options)
     with errors_reported(
-        as_json=chosen.as_json, hint="finished work is saved; run the same command again to continue"
+        as_json=chosen.as_json, hint=["finished work is saved; run the same command again to continue"]
     ):
         try:
             import uvicorn
@@ -67,7 +67,7 @@ def serve(folder: Path, port: int, show: bool, rerank: str | None, **options: An
                 if chosen.as_json:
                     say_json({"url": url, "files": len(album), "model": client.model_info.name})
                 else:
-                    click.echo(f"{media_count(len(album))} of {folder} at {url} (Ctrl-C ends it)")
+                    say(f"{media_count(len(album))} of {folder} at {url} (Ctrl-C ends it)")
                 if show:
                     click.launch(url)
 

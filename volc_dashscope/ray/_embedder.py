@@ -98,7 +98,7 @@ class Embedder(NamesOurs):
 
     @classmethod
     def _setting_names(cls) -> Collection[str]:
-        return {*super()._setting_names(), *SETTING_NAMES} - {"settings"}
+        return {*super()._setting_names(), *SETTING_NAMES}
 
     def __call__(self, batch: Mapping[str, Column]) -> dict[str, Any]:
         """

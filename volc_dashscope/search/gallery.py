@@ -13,11 +13,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from html import escape
-from io import BytesIO
 from pathlib import Path
 from string import Template
 
-from volc_dashscope.errors import ConfigError
+from volc_dashscope._media._files import open_fenced
+from volc_dashscope._media._shrink import thumbnail
+from volc_dashscope._paths import escaped
+from volc_dashscope.errors import ConfigError, InputError
 
 __all__ = ["Hit", "Ranking", "table", "words", "write_gallery"]
 
@@ -144,9 +146,9 @@ class Ranking:
 
     @property
     def label(self) -> str:
-        """The query in one line."""
+        """The query in one line, as a terminal may show it."""
         picture = f"[{words(self.query_picture)}]" if self.query_picture else ""
-        return " + ".join(part for part in (picture, self.query_text) if part)
+        return escaped(" + ".join(part for part in (picture, self.query_text) if part))
 
 
 def table(rankings: Sequence[Ranking]) -> Iterator[str]:
@@ -160,7 +162,8 @@ def table(rankings: Sequence[Ranking]) -> Iterator[str]:
             shown = ranking.label if hit.rank == 1 else ""
             space = " " * (width - _width(shown))
             before = f"{hit.vector_rank or '':>6} | " if both else ""
-            yield f"{shown}{space} | {hit.rank:>4} | {before}{hit.score:>6.3f} | {hit.name or hit.picture.name}"
+            name = escaped(hit.name or hit.picture.name)
+            yield f"{shown}{space} | {hit.rank:>4} | {before}{hit.score:>6.3f} | {name}"
 
 
 def write_gallery(path: Path, *, title: str, note: str, rankings: Sequence[Ranking]) -> None:
@@ -172,9 +175,8 @@ def write_gallery(path: Path, *, title: str, note: str, rankings: Sequence[Ranki
     """
     sections = "\n".join(_section(number, ranking) for number, ranking in enumerate(rankings, start=1))
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(
-        _PAGE.substitute(title=escape(title), note=escape(note), sections=sections), encoding="utf-8"
-    )
+    page = _PAGE.substitute(title=escape(title), note=escape(note), sections=sections)
+    path.write_bytes(page.encode(errors="replace"))  # file names may be no UTF-8
 
 
 def words(picture: Path) -> str:
@@ -240,18 +242,15 @@ def _image(picture: Path, alt: str) -> str:
 def _thumbnail(picture: Path) -> tuple[str, int, int] | None:
     """Return a small copy as a data URI with its size, or None if Pillow cannot read it, as a video."""
     try:
-        from PIL import Image, UnidentifiedImageError
+        with open_fenced(picture, None) as file:
+            drawn = thumbnail(file, 320)
     except ImportError as error:
         raise ConfigError('a gallery needs Pillow: pip install "volc-dashscope[images]"') from error
-    try:
-        with Image.open(picture) as opened:
-            small = opened.convert("RGB")
-    except (UnidentifiedImageError, Image.DecompressionBombError, OSError):
+    except InputError:
         return None
-    small.thumbnail((320, 320))
-    buffer = BytesIO()
-    small.save(buffer, "WEBP", quality=88)
-    return f"data:image/webp;base64,{b64encode(buffer.getvalue()).decode('ascii')}", *small.size
+    if drawn is None:
+        return None
+    return f"data:image/webp;base64,{b64encode(drawn.data).decode('ascii')}", drawn.width, drawn.height
 
 
 def _language(text: str) -> str:

@@ -10,7 +10,15 @@ import pytest
 from li_goods import GREEN, RED
 from llama_index.core import StorageContext, VectorStoreIndex
 from llama_index.core.indices import MultiModalVectorStoreIndex
-from llama_index.core.schema import ImageDocument, ImageNode, MediaResource, Node, QueryBundle, TextNode
+from llama_index.core.schema import (
+    ImageDocument,
+    ImageNode,
+    MediaResource,
+    Node,
+    NodeWithScore,
+    QueryBundle,
+    TextNode,
+)
 from paintings import data_uri, painted
 from pydantic import ValidationError
 from samples import PICTURE_URL, picture
@@ -18,6 +26,7 @@ from samples import PICTURE_URL, picture
 from llama_index_ext import (
     ArkMultiModalEmbedding,
     DashScopeMultiModalEmbedding,
+    DashScopeRerank,
     MultiModalNodeEmbedder,
     aquery_bundle,
     fingerprint,
@@ -243,3 +252,25 @@ async def test_request_bodies_of_query_and_document_differ_as_they_should(inside
             document["parameters"]["text_type"],
             query["parameters"]["text_type"],
         )
+
+
+def test_the_id_of_a_node_does_not_control_a_terminal(inside, embed_model_of, caplog):
+    """Readers name nodes after files."""
+    name = "a\x1b[2J\nb"
+    embed_model = embed_model_of(DashScopeMultiModalEmbedding, inside)
+    embedder = MultiModalNodeEmbedder(embed_model=embed_model)
+    reranker = DashScopeRerank(model="qwen3-vl-rerank", **inside.settings("dashscope"))
+    missing = ImageNode(id_=name, image_path="/missing.png")
+
+    for refused in (
+        lambda: embedder([missing]),
+        lambda: fingerprint([missing]),
+        lambda: reranker.postprocess_nodes([NodeWithScore(node=missing)], query_str="red"),
+    ):
+        with pytest.raises(InputError, match=r"node 'a\\x1b\[2J\\nb'"):
+            refused()
+    embedder(
+        [Node(id_=name, text_resource=MediaResource(text="red"), audio_resource=MediaResource(data=b"a"))]
+    )
+
+    assert ["node 'a\\x1b[2J\\nb': audio not embedded"] == caplog.messages

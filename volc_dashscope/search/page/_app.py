@@ -44,6 +44,8 @@ _STATIC = {
     "words.json": "application/json",
     "icon.svg": "image/svg+xml",
 }
+# The row and the path, which is quoted as `repr` does.
+_PLACE = re.compile(r"""^(row \d+: )?((file|image|video) ('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"): )?""")
 LANGUAGES = {"en": "en", "zh": "zh-CN"}
 
 
@@ -119,7 +121,9 @@ class _Page:
     def index(self, request: Request) -> Response:
         language = language_of(request.headers.get("accept-language", ""), request.query_params.get("lang"))
         headers = {"Content-Language": language, "Vary": "Accept-Language"}
-        return Response(index(language), headers=headers, media_type="text/html")
+        # A link from elsewhere may be to a search, which is billed; browsers say where a page is opened from.
+        foreign = request.headers.get("sec-fetch-site", "none") not in ("none", "same-origin")
+        return Response(index(language, foreign=foreign), headers=headers, media_type="text/html")
 
     def static(self, request: Request) -> Response:
         name = request.path_params["name"]
@@ -131,7 +135,7 @@ class _Page:
         entries = [self._entry(place, entry) for place, entry in enumerate(self._album.entries)]
         return JSONResponse(
             {
-                "folder": self._album.folder.resolve().name,
+                "folder": self._album.folder.resolve().name.encode(errors="replace").decode(),
                 "model": self._model_info.name,
                 "rerank": self._reranker.model if self._reranker is not None else None,
                 "dimension": self._album.vectors.shape[1],
@@ -176,7 +180,7 @@ def _refused(request: Request, error: Exception) -> Response:
 
 def _reason(error: str) -> str:
     """Return why a file has no vector, without the row and the path: the page shows the name beside it."""
-    return re.sub(r"^(row \d+: )?((file|image|video) '[^']*': )?", "", error)
+    return _PLACE.sub("", error)
 
 
 def _no_image(request: Request, error: Exception) -> Response:
@@ -207,12 +211,16 @@ def language_of(accepted: str, chosen: str | None) -> str:
     return next((name for _, name in best if name in LANGUAGES), "en")
 
 
-def index(language: str) -> str:
-    """Return the page in a language."""
+def index(language: str, *, foreign: bool) -> str:
+    """Return the page in a language; one that another site opened sends no search by itself."""
     words = {name: escape(text) for name, text in _words()[language].items()}
     other = "en" if language == "zh" else "zh"
     return Template(static("index.html").decode()).substitute(
-        words, lang=LANGUAGES[language], other=other, other_lang=LANGUAGES[other]
+        words,
+        lang=LANGUAGES[language],
+        other=other,
+        other_lang=LANGUAGES[other],
+        opened=" data-opened" if foreign else "",
     )
 
 

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import closing
 from functools import lru_cache
 from hashlib import sha256
-from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,14 +15,12 @@ from starlette.responses import Response, StreamingResponse
 
 from volc_dashscope._media._files import open_fenced
 from volc_dashscope._media._formats import HEAD_BYTES, sniff
+from volc_dashscope._media._shrink import thumbnail
 from volc_dashscope.errors import InputError
 from volc_dashscope.search import Album, Entry
 
 _PIECE = 256 * 1024
 _SIDE = 480
-_MOST_PIXELS = 100_000_000
-# What Pillow reads with code of its own; other formats of its start programs or read other files.
-_DRAWN = ("BMP", "DIB", "GIF", "ICNS", "ICO", "JPEG", "JPEG2000", "PNG", "SGI", "TIFF", "WEBP")
 # A URL of a file changes with it, so that a browser may keep what it has.
 _KEPT = {"Cache-Control": "private, max-age=86400, immutable"}
 
@@ -109,18 +106,9 @@ def _pieces(file: BinaryIO, left: int) -> Iterator[bytes]:
 
 @lru_cache(maxsize=2000)
 def _thumbnail(folder: Path, path: Path, edition: str) -> bytes | None:
-    from PIL import Image, ImageOps
-
     try:
-        with open_fenced(path, folder) as file, Image.open(file, formats=_DRAWN) as opened:
-            if opened.width * opened.height > _MOST_PIXELS:
-                return None
-            opened.draft("RGB", (_SIDE * 2, _SIDE * 2))
-            upright = ImageOps.exif_transpose(opened)
-            small = upright.convert("RGBA" if upright.has_transparency_data else "RGB")
-    except (InputError, OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        with open_fenced(path, folder) as file:
+            drawn = thumbnail(file, _SIDE)
+    except InputError:
         return None
-    small.thumbnail((_SIDE, _SIDE))
-    buffer = BytesIO()
-    small.save(buffer, "WEBP", quality=82)
-    return buffer.getvalue()
+    return None if drawn is None else drawn.data

@@ -85,7 +85,7 @@ export class Plot {
     const sizes = [];
     for (const entry of entries) sizes[entry.group] = (sizes[entry.group] ?? 0) + 1;
     this.legend.replaceChildren(...sizes.map((count, number) => {
-      const button = element("button", `d${number}`, element("i"), `${this.names[number]} ${count}`);
+      const button = element("button", `d${number}`, element("i"), element("span", "", element("bdi", "", this.names[number]), ` ${count}`));
       button.type = "button";
       button.dataset.group = number;
       button.setAttribute("aria-pressed", "false");

@@ -24,9 +24,10 @@ const asked = new Map(); // questions of this window by their number in the hist
 let running = null; // the search that is under way
 let ready = false; // whether the folder is open
 let early = false; // whether something was asked before
+let opened = "opened" in document.documentElement.dataset; // whether another site opened the page
 
 const grid = new Grid(find("results"), words, (index) => viewer.open(items, index, (last) => grid.focus(last)));
-const viewer = new Viewer(find("viewer"), words, (video) => grid.blank(video), (entry) => search({ like: entry }));
+const viewer = new Viewer(find("viewer"), words, (video) => grid.blank(video), likeThis);
 const plot = new Plot(find("points"), find("peek"), find("groups"), words, openPoint, showGroup);
 
 async function start() {
@@ -96,9 +97,15 @@ function restore() {
   running?.abort();
   find("text").value = text;
   hold(asked.get(history.state)?.file ?? null);
-  if (text || picture || like) search({ text, file: picture, like }, false);
+  const question = { text, file: picture, like };
+  if (opened && (text || like)) {
+    // It is billed, and the reader may not want it.
+    showAll(false);
+    fail(words("not_searched"), () => search(question, false), words("go"));
+  } else if (text || picture || like) search(question, false);
   else if (group >= 0) showGroup(group, false);
   else showAll(false);
+  opened = false;
 }
 
 /** Keep a picture as part of the question, or none. */
@@ -110,14 +117,14 @@ function hold(file) {
 }
 
 async function fetched(url, options) {
-  let reply;
+  let reply, found;
   try {
     reply = await fetch(url, options);
+    found = await reply.json();
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new Error(words("unreachable"));
   }
-  const found = await reply.json();
   if (!reply.ok) throw Object.assign(new Error(found.reason ? words(found.reason, { name: options?.body?.name }) : found.error), { status: reply.status });
   return found;
 }
@@ -135,6 +142,7 @@ function showGroup(number, keep = true) {
   if (keep) remember({ group: album.groups[number] });
   const places = album.entries.filter((entry) => entry.group === number).map((entry) => entry.place);
   browse(words("group_heading", { name: album.groups[number] }), places, number);
+  if (keep) find("heading").scrollIntoView({ block: "nearest" });
 }
 
 function browse(heading, places, group) {
@@ -211,16 +219,23 @@ function refuse(message) {
   fail(message);
 }
 
-function fail(message, again) {
+function fail(message, again, label) {
   const notice = find("error");
-  notice.replaceChildren(element("strong", "", words("failed")), element("span", "", message));
+  const text = element("span", "", message);
+  notice.replaceChildren(...(label ? [text] : [element("strong", "", words("failed")), text]));
   if (again) {
-    const button = element("button", "quiet", words("again"));
+    const button = element("button", "quiet", label ?? words("again"));
     button.type = "button";
     button.addEventListener("click", again);
     notice.append(button);
   }
   notice.hidden = false;
+}
+
+/** The best results are at the top, not where the picture was. */
+function likeThis(entry) {
+  search({ like: entry });
+  find("heading").focus();
 }
 
 function openPoint(place) {
@@ -328,7 +343,10 @@ document.querySelector(".language").addEventListener("click", (event) => {
   query.set("lang", new URL(event.currentTarget.href).searchParams.get("lang"));
   event.currentTarget.href = `/?${query}`;
 });
-addEventListener("popstate", restore);
+addEventListener("popstate", () => {
+  for (const dialog of document.querySelectorAll("dialog[open]")) dialog.close();
+  restore();
+});
 wide.addEventListener("change", () => { find("map").open = wide.matches; });
 drop();
 start().catch((error) => fail(error.message, () => location.reload()));
