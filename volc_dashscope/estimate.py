@@ -13,7 +13,7 @@ from volc_dashscope._request.items import as_sent, items_of
 from volc_dashscope._request.ranking import check_rerank_settings, checked_pairs, estimated_tokens
 from volc_dashscope._request.validation import check_call, check_items, is_shrunk, sent_pixels
 from volc_dashscope._types import RequestSpec, TextType, counted
-from volc_dashscope.inputs import Frames, Image, Item, Part, Video, modalities, parts
+from volc_dashscope.inputs import Image, Item, Video, flat_parts, modalities
 from volc_dashscope.models import Modality, ModelInfo
 from volc_dashscope.models.rerank import RerankModelInfo
 from volc_dashscope.models.tokens import ark_image_bounds, ark_video_bounds, level_image_tokens, text_tokens
@@ -257,7 +257,7 @@ class _Count:
 
     def add(self, item: Item, spec: RequestSpec) -> None:
         known = True
-        for part in _single(item):
+        for part in flat_parts(item):
             if isinstance(part, str):
                 self.text += _text(part, spec)
             elif not self._add_medium(part, spec):
@@ -279,12 +279,6 @@ class _Count:
         self.media = _sum(self.media, bounds or (0, 0))
         self.endless |= bounds is None
         return known
-
-
-def _single(item: Item) -> Iterator[str | Image | Video]:
-    part: Part
-    for part in parts(item):
-        yield from part.images if isinstance(part, Frames) else (part,)
 
 
 def _text(text: str, spec: RequestSpec) -> int:

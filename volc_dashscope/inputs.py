@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, KeysView, Mapping, Set
+from collections.abc import Iterable, Iterator, KeysView, Mapping, Set
 from dataclasses import dataclass, field
 from io import BytesIO
 from operator import methodcaller
@@ -23,6 +23,7 @@ from volc_dashscope.errors import InputError
 from volc_dashscope.models import Modality
 
 __all__ = [
+    "SAMPLING_FIELDS",
     "Frames",
     "Fused",
     "Image",
@@ -34,6 +35,7 @@ __all__ = [
     "check_text",
     "constructor_hint",
     "digest",
+    "flat_parts",
     "label",
     "list_problem",
     "modalities",
@@ -45,7 +47,8 @@ T = TypeVar("T")
 
 _ORIENTATION = 0x0112  # The EXIF tag.
 
-_KNOBS = ("fps", "max_video_tokens", "min_frame_tokens", "max_frame_tokens", "min_frames")
+# The fields of a `Video` that say how it is sampled.
+SAMPLING_FIELDS = ("fps", "max_video_tokens", "min_frame_tokens", "max_frame_tokens", "min_frames")
 
 
 class Savable(Protocol):
@@ -137,7 +140,7 @@ class Video(Media):
         Media.__post_init__(self)
         if not (self.fps is None or _is_amount(self.fps)):
             raise InputError(f"fps is {self.fps!r}; expected a number from 0 (see the model's limits)")
-        for name in _KNOBS[1:]:
+        for name in SAMPLING_FIELDS[1:]:
             _check_count(name, getattr(self, name))
         low, high = self.min_frame_tokens, self.max_frame_tokens
         if low is not None and high is not None and low > high:
@@ -221,10 +224,10 @@ class Video(Media):
     @property
     def digest(self) -> str:
         """As for an image; the sampling fields, and for a URL the kind, count too."""
-        found = [(name, getattr(self, name)) for name in _KNOBS]
-        knobs = [f"{name}={float(value)!r}" for name, value in found if value is not None]
-        plain = self.inline and not knobs
-        return self.source.digest if plain else mixed_digest("video", [self.source.digest, *knobs])
+        found = [(name, getattr(self, name)) for name in SAMPLING_FIELDS]
+        sampling = [f"{name}={float(value)!r}" for name, value in found if value is not None]
+        plain = self.inline and not sampling
+        return self.source.digest if plain else mixed_digest("video", [self.source.digest, *sampling])
 
 
 @dataclass(frozen=True, slots=True, init=False)
@@ -423,6 +426,15 @@ def parts(item: Item) -> tuple[Part, ...]:
     raise InputError(
         f"an item is of type {type_name(item)}; expected str, Image, Video, Frames or Fused{constructor_hint(item)}"
     )
+
+
+def flat_parts(item: Item) -> Iterator[str | Image | Video]:
+    """Yield the texts, images and videos of an item in order; the images of `Frames` one by one."""
+    for part in parts(item):
+        if isinstance(part, Frames):
+            yield from part.images
+        else:
+            yield part
 
 
 def modalities(item: Item) -> tuple[Modality, ...]:

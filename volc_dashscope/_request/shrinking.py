@@ -16,7 +16,7 @@ from volc_dashscope._media import shrink
 from volc_dashscope._request.validation import check_item, is_shrunk
 from volc_dashscope._types import Batch, Compute, Flow, RequestSpec
 from volc_dashscope.errors import InputError
-from volc_dashscope.inputs import Frames, Fused, Image, Item, Part, parts
+from volc_dashscope.inputs import Frames, Fused, Image, Item, Part, flat_parts
 
 Place: TypeAlias = Callable[[int], tuple[str, int | None]]
 
@@ -75,7 +75,4 @@ def _smaller_image(image: Image, most: int) -> Image:
 
 
 def _has_large(item: Item, spec: RequestSpec) -> bool:
-    members = (
-        medium for part in parts(item) for medium in (part.images if isinstance(part, Frames) else (part,))
-    )
-    return any(not isinstance(medium, str) and is_shrunk(medium, spec) for medium in members)
+    return any(not isinstance(part, str) and is_shrunk(part, spec) for part in flat_parts(item))
