@@ -12,8 +12,7 @@ from typing import Self, TypeVar
 from llama_index.core.schema import BaseNode, ImageNode, MediaResource, MetadataMode, Node, TextNode
 
 from volc_dashscope import Image, InputError, Part, Video
-from volc_dashscope.inputs import as_iterable
-from volc_dashscope.integrations.settings import is_url
+from volc_dashscope.inputs import as_iterable, is_url
 
 M = TypeVar("M", Image, Video)
 
@@ -32,7 +31,7 @@ def medium(given: object, kind: type[M], *, root: str | Path | None) -> M:
     """
     if isinstance(given, kind):
         return given
-    if isinstance(given, str) and is_url(given):
+    if is_url(given):
         return kind.from_url(given)
     if isinstance(given, str | Path):
         return kind.from_path(given, root=root)

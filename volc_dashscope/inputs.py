@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, KeysView, Mapping, Set
 from dataclasses import dataclass, field
 from io import BytesIO
 from operator import methodcaller
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import Any, ClassVar, Protocol, TypeGuard, TypeVar
 
 from volc_dashscope import _media
 from volc_dashscope._media import Media, constructor_hint, mixed_digest, type_name
@@ -36,6 +36,7 @@ __all__ = [
     "constructor_hint",
     "digest",
     "flat_parts",
+    "is_url",
     "label",
     "list_problem",
     "modalities",
@@ -45,6 +46,7 @@ __all__ = [
 
 T = TypeVar("T")
 
+_URL_SCHEMES = ("http:", "https:", "data:", "oss:")
 _ORIENTATION = 0x0112  # The EXIF tag.
 
 # The fields of a `Video` that say how it is sampled.
@@ -373,6 +375,11 @@ def _is_single(given: object) -> bool:
     except TypeError:
         return True
     return False
+
+
+def is_url(given: object) -> TypeGuard[str]:
+    """Return whether a string is a URL, where both URLs and paths are accepted. A `file:` URI is a path."""
+    return isinstance(given, str) and given[:6].lower().startswith(_URL_SCHEMES)
 
 
 def check_text(text: str) -> str:

@@ -33,8 +33,6 @@ from volc_dashscope.settings import ClientSettings, documentation
 G = TypeVar("G")
 M = TypeVar("M")
 
-_URL_SCHEMES = ("http:", "https:", "data:", "oss:")
-
 
 class ServiceFields(SettingsModel):
     """The settings that clients and rerankers share, with the names and defaults of `ClientSettings`."""
@@ -190,11 +188,6 @@ def warn_of_copied_cache(cache: object) -> None:
             UserWarning,
             stacklevel=3,
         )
-
-
-def is_url(given: object) -> bool:
-    """Return whether a string is a URL, where an integration accepts both URLs and paths."""
-    return isinstance(given, str) and given[:6].lower().startswith(_URL_SCHEMES)
 
 
 def require_event_loop() -> None:

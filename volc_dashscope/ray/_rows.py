@@ -11,10 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from volc_dashscope.errors import ConfigError, InputError
-from volc_dashscope.inputs import Fused, Image, Item, Part, Video, as_iterable
+from volc_dashscope.inputs import Fused, Image, Item, Part, Video, as_iterable, is_url
 
 Column: TypeAlias = NDArray[np.generic]
-_URL = ("http://", "https://", "data:", "oss://")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +92,7 @@ class Roles:
         if isinstance(cell, bytes):
             return Image.from_bytes(cell)
         if isinstance(cell, str):
-            return Image.from_url(cell) if _is_url(cell) else Image.from_path(cell, root=self.root)
+            return Image.from_url(cell) if is_url(cell) else Image.from_path(cell, root=self.root)
         if isinstance(cell, np.ndarray):
             return _drawn(cell, column)
         raise _stranger(cell, column, "bytes, a path, a URL, or an array of pixels")
@@ -104,7 +103,7 @@ class Roles:
         if isinstance(cell, bytes):
             return Video.from_bytes(cell, fps=self.fps)
         if isinstance(cell, str):
-            if _is_url(cell):
+            if is_url(cell):
                 return Video.from_url(cell, fps=self.fps)
             return Video.from_path(cell, root=self.root, fps=self.fps)
         raise _stranger(cell, column, "bytes, a path or a URL")
@@ -145,10 +144,6 @@ def _drawn(pixels: NDArray[np.generic], column: str) -> Image:
     except (TypeError, ValueError) as error:
         seen = f"column {column!r} holds an array of {pixels.dtype} of shape {pixels.shape}"
         raise InputError(f"{seen}; expected uint8 of (height, width, 1, 3 or 4)") from error
-
-
-def _is_url(cell: str) -> bool:
-    return cell[:8].lower().startswith(_URL)
 
 
 def _stranger(cell: object, column: str, expected: str) -> InputError:
