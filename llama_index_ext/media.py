@@ -133,7 +133,7 @@ def _image(node: BaseNode, root: str | Path | None) -> list[Image]:
     if not isinstance(node, ImageNode):
         return []
     if node.image:
-        data = node.image if is_url(node.image) else _decoded(node.image)
+        data = node.image if is_url(node.image) else _decoded(node.image, "image")
         return [medium(data, Image, root=root)]
     where = node.image_path or node.image_url
     return [medium(str(where), Image, root=root)] if where else []
@@ -147,7 +147,7 @@ def _resource(resource: MediaResource | None, kind: type[M], root: str | Path | 
     if resource is None:
         return []
     if resource.data is not None:
-        return [medium(_decoded(resource.data), kind, root=root)]
+        return [medium(_decoded(resource.data, kind.kind), kind, root=root)]
     if resource.path is not None:
         return [medium(resource.path, kind, root=root)]
     if resource.url is not None:
@@ -158,11 +158,13 @@ def _resource(resource: MediaResource | None, kind: type[M], root: str | Path | 
     )
 
 
-def _decoded(data: str | bytes) -> bytes:
+def _decoded(data: str | bytes, kind: str) -> bytes:
     try:
         return base64.b64decode(data, validate=True)
     except (binascii.Error, ValueError) as error:
-        raise InputError("its image is not valid base64") from error
+        raise InputError(
+            f"the base64 of its {kind} cannot be decoded; use the standard alphabet with padding"
+        ) from error
 
 
 class QueryWords(str):

@@ -142,10 +142,10 @@ class SQLiteCache(MutableMapping[str, bytes]):
             InputError: Neither is given, or one is not a number from 0.
         """
         if max_age is None and max_bytes is None:
-            raise InputError("prune needs max_age or max_bytes")
-        for number in (max_age, max_bytes):
+            raise InputError("there is nothing to prune by: pass max_age, max_bytes or both")
+        for name, number in (("max_age", max_age), ("max_bytes", max_bytes)):
             if number is not None and not (isinstance(number, int | float) and number >= 0):
-                raise InputError(f"max_age and max_bytes must be numbers from 0, got {number!r}")
+                raise InputError(f"{name} must be a number from 0, got {number!r}")
         with self._connected() as db:
             before = int(db.execute("SELECT count(*) FROM vectors").fetchone()[0])
             if max_age is not None:

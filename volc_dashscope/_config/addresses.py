@@ -157,7 +157,7 @@ def find_workspace(
     given = given.strip() if isinstance(given, str) else given
     if given is not None and (not isinstance(given, str) or not re.fullmatch(_LABEL, given)):
         raise ConfigError(
-            f"{setting} must be letters, digits, '-' and '_' only, at most 63: it is part of a host"
+            f"{setting} must be 1 to 63 letters, digits, '-' and '_', because it is part of a host; got {given!r}"
         )
     return given
 

@@ -131,12 +131,14 @@ def refuse_unnamed(unnamed: Sequence[object], *, owner: str) -> None:
 def _refuse_foreign_name(name: str, names: Collection[str], *, ours: Collection[str], owner: str) -> None:
     called = _OURS.get(name)
     if called in ours:
-        both = f"; both were given, leave out {name}=" if called in names else ""
-        raise ConfigError(f"{owner} calls it {called}=, not {name}={both}")
+        both = f"; both were given, so leave out {name}=" if called in names else ""
+        raise ConfigError(f"{owner} has no {name}=; use {called}={both}")
     if name in _NONE:
         raise ConfigError(f"{owner} has no {name}=: {_NONE[name]}")
     if called is not None:
-        raise ConfigError(f"{owner} has no {name}= and no {called}=, its name in this library; leave it out")
+        raise ConfigError(
+            f"{owner} has no {name}= ({called}= in other classes of this library); leave it out"
+        )
 
 
 _PARAMETERS: WeakKeyDictionary[type, Mapping[str, Parameter]] = WeakKeyDictionary()

@@ -80,15 +80,14 @@ def proxy_variable(url: str) -> str:
     return "HTTPS_PROXY"
 
 
-def find_certificates(environ: Mapping[str, str] | None = None) -> tuple[str, str] | None:
+def find_certificates() -> tuple[str, str] | None:
     """Return the first variable that names a file or folder of trusted certificates, and its value."""
-    given = os.environ if environ is None else environ
     for name in ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
-        if path := given.get(name):
+        if path := os.environ.get(name):
             return name, path
     return None
 
 
-def key_log(environ: Mapping[str, str] | None = None) -> str | None:
+def key_log() -> str | None:
     """Return the file to which the TLS library writes its session keys (SSLKEYLOGFILE)."""
-    return (os.environ if environ is None else environ).get("SSLKEYLOGFILE")
+    return os.environ.get("SSLKEYLOGFILE")

@@ -336,7 +336,7 @@ def _check_instructions(spec: RequestSpec) -> None:
         if value is None:
             continue
         if not isinstance(value, str) or not value.strip():
-            raise InputError(f"{name} must be a non-empty str")
+            raise InputError(f"{name} must be a str that is not blank, got {value!r}")
         if spec.route == "openai":
             raise InputError(f"{name} cannot be sent with route='openai'; use route='native'")
         if not model_info.instruct:

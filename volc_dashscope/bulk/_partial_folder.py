@@ -161,7 +161,9 @@ def lock_folder(folder: Path) -> IO[bytes]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             file.close()
-            raise ConfigError(f"another process is working on {folder.name!r}") from error
+            raise ConfigError(
+                f"another process is working on {folder.name!r}; wait until it ends, or use another output"
+            ) from error
     return file
 
 

@@ -68,7 +68,8 @@ def rerank_file(
     if not isinstance(source, Source):
         source = open_source(source, columns=PairColumns())
     if not isinstance(source.columns, PairColumns):
-        raise ConfigError("a source of pairs is opened with columns=PairColumns(...)")
+        seen = type(source.columns).__name__
+        raise ConfigError(f"pairs need a source opened with columns=PairColumns(...), got one with {seen}")
     check_group_rows(group_rows)
     with nullcontext(model) if isinstance(model, Reranker) else Reranker(model) as reranker:
         reranker.rerank("", [], top_n=top_n)  # Refuses settings that the model does not have; sends nothing.

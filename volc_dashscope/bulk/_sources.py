@@ -243,12 +243,13 @@ def open_source(
     if found not in FORMATS:
         raise ConfigError(f"format must be one of {', '.join(FORMATS)}, got {format!r}")
     if (found == "folder") != place.is_dir():
-        raise ConfigError(f"source {place.name!r} is {'' if place.is_dir() else 'not '}a folder")
+        kind = "a folder" if place.is_dir() else "not a folder"
+        raise ConfigError(f"source {place.name!r} is {kind}, and the format that was given is {found!r}")
     if found == "parquet":
         check_name(place, "source")
     table = found in ("jsonl", "csv", "parquet")
     if columns is not None and columns != Columns() and not table:
-        raise ConfigError(f"a source of format {found} has no columns")
+        raise ConfigError(f"source {place.name!r} is of format {found}, which has no columns; name no column")
     root = place if found == "folder" else place.parent
     if media_root is not None:
         root = checked_path(media_root, "media root")

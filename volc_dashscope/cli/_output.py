@@ -49,19 +49,19 @@ class ExitCode(IntEnum):
 
 # A terminal shows one line that changes, a log new lines.
 _TERMINAL_SECONDS, _LINE_SECONDS = 0.2, 5.0
-# Settings that messages of the library name in Python's spelling.
+_MOST_REASONS = 3
+# The row at the beginning of an error, and what differs between errors that have the same reason.
 _ROW = re.compile(r"^rows? \d+(?: to \d+)?: |\brow \d+\b: ?")
 _VARIABLE = re.compile(r"'[^']*'|\"[^\"]*\"|\b[0-9a-f]{8}[0-9a-f-]*\b|\d[\d,.]*")
 # Settings whose option has a shorter name.
 _OPTION_NAMES = {"max_concurrency": "concurrency", "max_image_pixels": "max_pixels"}
+# Settings that messages of the library name in Python's spelling.
 _OPTION = re.compile(
     r"(?<![\w?&.-])(base_model|provider|region|workspace|base_url|dimensions|instruct|res_level|upload|truncate"
     r"|max_image_pixels|route|insecure_http|requests_per_minute|tokens_per_minute|max_concurrency|model)="
     r"(?:\"(?P<double>[^\"]*)\"|'(?P<single>[^']*)'|(?P<true>True\b)|(?P<number>\d[\d.]*\b)|(?=[\s,;.:)]|$))"
 )
-
-
-# What else is said of Python, and how the shell has it.
+# Other words about Python in messages, and those for the shell.
 _PHRASES = {"pass api_key or set": "set", "; use Reranker": "; use `volc-dashscope rerank`"}
 
 
@@ -146,9 +146,9 @@ def _as_option(found: re.Match[str]) -> str:
     return option if value is None else f"{option} {value}"
 
 
-def most_frequent(errors: Iterable[str], *, most: int = 3) -> list[tuple[str, int]]:
+def most_frequent(errors: Iterable[str]) -> list[tuple[str, int]]:
     """
-    Return the most frequent reasons with their counts.
+    Return the three most frequent reasons with their counts.
 
     Errors that differ only in numbers, ids and quoted names have one reason; the first of them is shown.
     """
@@ -159,7 +159,7 @@ def most_frequent(errors: Iterable[str], *, most: int = 3) -> list[tuple[str, in
         reason = _VARIABLE.sub("*", words)
         counts[reason] += 1
         first.setdefault(reason, words)
-    return [(first[reason], count) for reason, count in counts.most_common(most)]
+    return [(first[reason], count) for reason, count in counts.most_common(_MOST_REASONS)]
 
 
 def note_reasons(errors: Iterable[str]) -> None:

@@ -81,7 +81,7 @@ def serve(folder: Path, port: int, show: bool, rerank: str | None, **options: An
             try:
                 Announced(server_config(app)).run(sockets=[listener])
             except KeyboardInterrupt:
-                note("ended")
+                note("stopped")
 
 
 def _listening(port: int) -> socket.socket:

@@ -211,7 +211,7 @@ def _refuse_unknown_field(kind: type[SettingsModel], name: str) -> None:
     """Refuse to set what is no field, naming the field if the constructor calls it so."""
     field = _fields_by_name(kind).get(name)
     if field is not None:
-        raise ConfigError(f"{kind.__name__} calls it {field}=, not {name}=")
+        raise ConfigError(f"{kind.__name__} has no {name}=; use {field}=")
     refuse_unknown_names([name], ours=kind.model_fields, owner=kind.__name__)
 
 

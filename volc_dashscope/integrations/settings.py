@@ -76,7 +76,9 @@ class ServiceFields(SettingsModel):
         # LlamaIndex drops what it cannot pickle, and the copy would make its own connections.
         if self.http_client is not None or self.http_async_client is not None:
             name = type(self).__name__
-            raise ConfigError(f"{name} with your own http_client cannot be pickled or copied")
+            raise ConfigError(
+                f"{name} with your own HTTP client cannot be pickled or copied; create it where it is used"
+            )
 
     def _values(self, names: Iterable[str]) -> dict[str, Any]:
         """Return settings by name, as the core takes them."""

@@ -13,7 +13,7 @@ from typing import Any
 
 from volc_dashscope._config import is_private
 from volc_dashscope._limits.rate_limiter import RequestCost
-from volc_dashscope._media import source_of_url
+from volc_dashscope._media import label_url, source_of_url
 from volc_dashscope._paths import checked_path
 from volc_dashscope._request.exchange import RetryContext, Step, exchange
 from volc_dashscope._request.items import all_as_sent, items_of
@@ -63,7 +63,7 @@ class FileWork:
             raise InputError("a file job needs the URL of a file, not a data URI")
         # The service refuses other names after a minute in its queue: "File type should be txt".
         if not source.partition("?")[0].endswith(".txt"):
-            raise InputError("a file job needs the URL of a .txt file")
+            raise InputError(f"a file job needs the URL of a .txt file, got {label_url(source)}")
         step = Step(
             lambda: dashscope.job_request(source, spec), lambda reply: _job(reply, spec), RequestCost()
         )
@@ -194,7 +194,9 @@ def write(texts: Iterable[str], path: str | Path, spec: RequestSpec) -> int:
     if not data or len(data) > _MAX_BYTES:
         raise InputError(f"a file of {len(data):,} bytes; a file job accepts 1 to {_MAX_BYTES:,}")
     if place.suffix != ".txt":
-        raise InputError("a file job needs a .txt file; end the path with .txt")
+        raise InputError(
+            f"a file job accepts .txt files only; call the file {place.stem + '.txt'!r}, not {place.name!r}"
+        )
     try:
         with place.open("xb") as file:
             file.write(data)

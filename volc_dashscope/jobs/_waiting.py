@@ -94,8 +94,11 @@ def failure(job: Job, spec: RequestSpec) -> EmbeddingError:
     return dashscope.refusal(answer, job.request_id, Reply(200, {}, b""), spec, f"job {job.id}")
 
 
-def checked_id(value: str, what: str = "job_id") -> str:
+def checked_id(value: str) -> str:
     """Return an id that is safe in a URL's path."""
     if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,255}", value):
-        raise InputError(f"{what} must be an id from the service: letters, digits, '.', '_' and '-'")
+        seen = repr(value[:40]) if isinstance(value, str) else type(value).__name__
+        raise InputError(
+            f"job_id must be 1 to 256 letters, digits, '.', '_' and '-', got {seen}; pass the id of a Job"
+        )
     return value

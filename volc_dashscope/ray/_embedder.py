@@ -84,7 +84,9 @@ class Embedder(NamesOurs):
         )
         self._added = (vector_column, error_column)
         if vector_column == error_column:
-            raise ConfigError("vector_column and error_column must be different columns")
+            raise ConfigError(
+                f"vector_column and error_column are both {vector_column!r}; use different names"
+            )
         self._stops, self._text_type = stop_on_account_error, text_type
         given = settings_of(model, settings, owner="Embedder")
         if given.limiter is not None:

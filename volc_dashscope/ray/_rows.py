@@ -39,7 +39,10 @@ class Roles:
         if not self.names:
             raise ConfigError("pass at least one of text_column, image_column and video_column")
         if len(set(self.names)) < len(self.names):
-            raise ConfigError("text_column, image_column and video_column must be different columns")
+            seen = ", ".join(map(repr, self.names))
+            raise ConfigError(
+                f"text_column, image_column and video_column must be different columns, got {seen}"
+            )
 
     @property
     def names(self) -> tuple[str, ...]:
