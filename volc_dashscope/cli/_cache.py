@@ -12,7 +12,7 @@ import click
 from volc_dashscope._types import counted
 from volc_dashscope.cache import SQLiteCache
 from volc_dashscope.cli._options import json_option
-from volc_dashscope.cli._output import duration, errors_reported, megabytes, note, say_json
+from volc_dashscope.cli._output import duration, errors_reported, file_size, note, say_json
 from volc_dashscope.cli._paths import PathArgument
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
@@ -54,7 +54,7 @@ def stats(path: Path, as_json: bool) -> None:
         say_json(asdict(found))
         return
     vectors = counted(found.entries, "vectors")
-    click.echo(f"{vectors}, {megabytes(found.value_bytes)}; the file has {megabytes(found.file_bytes)}")
+    click.echo(f"{vectors}, {file_size(found.value_bytes)}; the file has {file_size(found.file_bytes)}")
     if found.oldest is not None:
         click.echo(f"unused for longest: {duration(max(0.0, time.time() - found.oldest))}")
 
@@ -80,4 +80,4 @@ def prune(path: Path, older_than: float | None, max_size: int | None, as_json: b
     if as_json:
         say_json({"dropped": dropped, **asdict(left)})
     else:
-        note(f"dropped {counted(dropped, 'vectors')}; {left.entries:,} left, {megabytes(left.file_bytes)}")
+        note(f"dropped {counted(dropped, 'vectors')}; {left.entries:,} left, {file_size(left.file_bytes)}")

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from volc_dashscope.bulk import Progress, Report, Source, count_rows, embed_batch, embed_file
+from volc_dashscope.bulk._output import check_path
 from volc_dashscope.cache import SQLiteCache
 from volc_dashscope.cli._estimate import tell_preview
 from volc_dashscope.cli._job import how_to_resume, stopped_by_signals, tell_report
@@ -47,6 +48,7 @@ def embed(dry_run: bool, **options: Any) -> None:
             tell_preview(given, given.output, quiet=given.quiet, restart=given.restart)
             return
         opened = given.opened()
+        check_path(_output(given), opened.path)  # before a key is needed
         try:
             report = _embedded(opened, given)
         except KeyboardInterrupt:

@@ -204,9 +204,9 @@ def media_count(number: int) -> str:
     return "1 picture or video" if number == 1 else f"{number:,} pictures and videos"
 
 
-def megabytes(size: int) -> str:
-    """Return a number of bytes for display."""
-    return f"{size / 1e6:,.1f} MB"
+def file_size(size: int) -> str:
+    """Return a number of bytes for display; one that rounds to zero megabytes is shown in kilobytes."""
+    return f"{size / 1e6:,.1f} MB" if size >= 100_000 else f"{size / 1e3:.1f} kB"
 
 
 def duration(seconds: float) -> str:

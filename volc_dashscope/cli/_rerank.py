@@ -18,6 +18,7 @@ from volc_dashscope.bulk import (
     preview_rerank,
     rerank_file,
 )
+from volc_dashscope.bulk._output import check_path
 from volc_dashscope.cache import SQLiteCache
 from volc_dashscope.cli._estimate import tell_counted
 from volc_dashscope.cli._job import how_to_resume, stopped_by_signals, tell_report
@@ -98,16 +99,17 @@ def rerank(**options: Any) -> None:
         if given.dry_run:
             _tell_preview(source, given)
             return
+        assert given.output is not None
+        check_path(given.output, source.path)  # before a key is needed
         try:
-            report = _reranked(source, given)
+            report = _reranked(source, given, given.output)
         except KeyboardInterrupt:
             note(how_to_resume())
             leave(ExitCode.INTERRUPTED)
     tell_report(report, "queries", as_json=given.as_json)
 
 
-def _reranked(source: Source, given: RerankOptions) -> Report:
-    assert given.output is not None
+def _reranked(source: Source, given: RerankOptions, output: Path) -> Report:
     with ExitStack() as stack:
         cache = stack.enter_context(SQLiteCache(given.cache)) if given.cache is not None else None
         reranker = stack.enter_context(given.reranker(cache))
@@ -119,7 +121,7 @@ def _reranked(source: Source, given: RerankOptions) -> Report:
         stop = stack.enter_context(stopped_by_signals())
         return rerank_file(
             source,
-            given.output,
+            output,
             model=reranker,
             top_n=given.top_n,
             watch=bar.show if bar is not None else None,
