@@ -129,7 +129,7 @@ WRONG: dict[str, tuple[Callable[[Path], object], type[Exception], str]] = {
     "folder of a Batch": (
         lambda folder: BatchJobs(TEXT, api_key="k").submit(folder),
         InputError,
-        r" is not a regular file; pass a file that write\(\) made$",
+        r" is a folder, a pipe or a device; pass a file that write\(\) made$",
     ),
     "size of a Batch": (
         lambda folder: BatchJobs(TEXT, api_key="k").submit(_sized(folder, 524_288_001)),

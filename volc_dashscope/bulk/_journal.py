@@ -47,7 +47,7 @@ class Journal:
         """Yield the offset, kind, content and usage of each entry of an earlier process."""
         with reading(self.path):
             content = self.path.read_bytes()
-        end, sound = yield from _sound(content)
+        end, sound = yield from _valid_entries(content)
         self.damaged = len(content) - sound
         with writing(self.path):
             os.ftruncate(self._file, end)
@@ -83,10 +83,10 @@ def offsets(path: Path) -> set[int]:
     """Return which rows of its group a journal has, without changing it."""
     with reading(path):
         content = path.read_bytes()
-    return {offset for offset, *_ in _sound(content)}
+    return {offset for offset, *_ in _valid_entries(content)}
 
 
-def _sound(content: bytes) -> Generator[Entry, None, tuple[int, int]]:
+def _valid_entries(content: bytes) -> Generator[Entry, None, tuple[int, int]]:
     """Yield the entries with a correct checksum; return where the last one ends, and their bytes in all."""
     place = end = sound = 0
     while place + _HEAD.size + _CHECK.size <= len(content) and place - end < _SEARCHED:

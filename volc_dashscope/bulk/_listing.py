@@ -166,7 +166,7 @@ def kind_of(path: str | Path) -> Kind | None:
     return "image" if suffix in _IMAGES else "video" if suffix in _VIDEOS else None
 
 
-def encodes(name: str) -> bool:
+def is_utf8_name(name: str) -> bool:
     """Return whether a name can be encoded in UTF-8."""
     try:
         name.encode()

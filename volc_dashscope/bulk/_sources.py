@@ -20,9 +20,9 @@ from volc_dashscope._types import RequestSpec, counted
 from volc_dashscope.bulk._csv import header_and_rows, opened_csv
 from volc_dashscope.bulk._listing import (
     SCAN_STEP,
-    encodes,
     encoding_of,
     files,
+    is_utf8_name,
     kind_of,
     kinds_inside,
     lines,
@@ -337,7 +337,7 @@ def _parquet(source: Source) -> Iterator[Record]:
 def _folder(source: Source) -> Iterator[Record]:
     home = str(source.path.absolute())
     for row, (name, kind) in enumerate(source.media()):
-        if not encodes(name):
+        if not is_utf8_name(name):
             words = "the name of the file is not UTF-8"
             yield Record(row, name.encode(errors="replace").decode(), (), words)
         elif isinstance(kind, InputError):

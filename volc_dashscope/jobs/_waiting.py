@@ -23,7 +23,7 @@ from volc_dashscope.jobs._job import Job
 from volc_dashscope.providers import dashscope
 
 
-def perhaps_done(error: EmbeddingError) -> bool:
+def may_have_been_accepted(error: EmbeddingError) -> bool:
     """Return whether the service may have carried out the request all the same."""
     if isinstance(error, TransportError):
         return not error.unsent
@@ -37,17 +37,17 @@ class NonIdempotentRetry(Retry):
     def after(self, error: EmbeddingError, attempt: int, elapsed: float) -> float | None:
         """As `Retry.after`, but None if the request may have been carried out."""
         # Not super(): dataclass creates a class with slots twice, and super() refers to the first.
-        return None if perhaps_done(error) else Retry.after(self, error, attempt, elapsed)
+        return None if may_have_been_accepted(error) else Retry.after(self, error, attempt, elapsed)
 
 
-def submitting(context: RetryContext, per_minute: float | None = None) -> RetryContext:
+def submit_context(context: RetryContext, per_minute: float | None = None) -> RetryContext:
     """Return the retry context of a request that creates a job."""
     once = NonIdempotentRetry(context.retry.max_retries, context.retry.deadline, context.retry.random)
     return RetryContext(once, RateLimiter(per_minute, None), context.clock, context.provider, context.reach)
 
 
 def wait(
-    look: Callable[[], Flow[Job]],
+    get: Callable[[], Flow[Job]],
     context: RetryContext,
     *,
     timeout: float | None,
@@ -65,7 +65,7 @@ def wait(
     started = context.clock()
     pause, longest = pauses
     while True:
-        job = yield from look()
+        job = yield from get()
         if job.ended:
             return job
         # As for a retry: sleeping until the timeout without another poll would only delay the same error.
