@@ -65,7 +65,7 @@ class UsageCounter:
             self.usage += usage
 
 
-class ServiceClient(_config.NamesOurs):
+class ServiceClient(_config.CheckedConstructor):
     """
     The base of clients and rerankers.
 

@@ -57,7 +57,7 @@ BREAKAGES = [
     ),
     Breakage(
         "volc_dashscope/_config/addresses.py",
-        'near = is_near(host) if route == "openai" else is_loopback(host)',
+        'near = is_local_network(host) if route == "openai" else is_loopback(host)',
         "near = True",
         "test_plain_http_is_for_this_machine_only",
     ),

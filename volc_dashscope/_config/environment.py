@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from volc_dashscope._config.hosts import in_networks, is_near
+from volc_dashscope._config.hosts import in_networks, is_local_network
 
 KEY_VARIABLE = {"ark": "ARK_API_KEY", "dashscope": "DASHSCOPE_API_KEY"}
 URL_VARIABLES = {
@@ -52,7 +52,7 @@ def find_proxy(url: str) -> str | None:
     port = parts.port or (80 if parts.scheme == "http" else 443)
     named = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     # The standard library knows the exceptions in the settings of the system, where NO_PROXY is not set.
-    if is_near(host) or proxy_bypass(host):
+    if is_local_network(host) or proxy_bypass(host):
         return None
     exceptions = proxies.get("no", "").replace(",", " ").split()
     if in_networks(host, exceptions) or any(_covers(name, host, named) for name in exceptions):

@@ -35,7 +35,7 @@ _HASHED = re.compile(r"[0-9a-f]{8}\.\d+")
 _WORKSPACE = "X-DashScope-WorkSpace"
 # Headers that each request sets for its own body and reply. A second one, or another value, is a broken request, or a
 # reply that cannot be read.
-_OURS = frozenset(
+_OWN_HEADERS = frozenset(
     (
         "accept",
         "accept-encoding",
@@ -283,7 +283,7 @@ def _check_header(name: object, value: object, provider: Provider) -> None:
         raise ConfigError("default_headers must not contain Authorization; pass api_key")
     if name.lower() == _WORKSPACE.lower() and provider == "dashscope":
         raise ConfigError(f"default_headers must not contain {name}; pass workspace")
-    if name.lower() in _OURS:
+    if name.lower() in _OWN_HEADERS:
         raise ConfigError(f"default_headers must not contain {name}: each request sets it")
     if not isinstance(value, str):
         raise ConfigError(f"default_headers[{name!r}] must be a str, got {type(value).__name__}")

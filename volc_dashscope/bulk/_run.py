@@ -10,7 +10,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
-from volc_dashscope._config import check_patience
+from volc_dashscope._config import check_limits
 from volc_dashscope.bulk._identity import Records
 from volc_dashscope.bulk._output import begin, complete, report_of, with_failed_file
 from volc_dashscope.bulk._parquet import arrow
@@ -243,7 +243,7 @@ def check_group_rows(rows: int | None) -> None:
         ConfigError: It is no whole number from 1 to a million.
     """
     if rows is not None:
-        check_patience({"group_rows": rows}, {})
+        check_limits({"group_rows": rows}, {})
         if rows > _MOST_GROUP_ROWS:
             raise ConfigError(f"group_rows must be at most {_MOST_GROUP_ROWS:,}, got {rows:,}")
 

@@ -85,7 +85,9 @@ def load(path: str | Path, spec: RequestSpec) -> bytes:
     place = checked_path(path, "path")
     try:
         if place.exists() and not place.is_file():
-            raise InputError(f"file {place.name!r} is a folder, a pipe or a device; pass a file that write() made")
+            raise InputError(
+                f"file {place.name!r} is a folder, a pipe or a device; pass a file that write() made"
+            )
         size = place.stat().st_size
         if size > MAX_BYTES:
             raise InputError(f"file {place.name!r} has {size:,} bytes; a Batch accepts at most {MAX_BYTES:,}")

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from volc_dashscope._config import is_private
+from volc_dashscope._config import is_encrypted_or_local
 from volc_dashscope._limits.rate_limiter import RequestCost
 from volc_dashscope._media import label_url, source_of_url
 from volc_dashscope._paths import checked_path
@@ -115,7 +115,7 @@ class FileFlows:
         if job.status != "SUCCEEDED":
             raise failure(job, spec)
         url = job.result_url
-        if url is None or not is_private(url):
+        if url is None or not is_encrypted_or_local(url):
             raise BadReplyError(
                 f"{dashscope.NAME} returned no https link to the result of job {job.id}",
                 provider=dashscope.NAME,

@@ -18,7 +18,7 @@ from volc_dashscope.settings import ClientSettings, region_of
 _WIDTH = 8
 
 
-class Settings(_config.NamesOurs):
+class Settings(_config.CheckedConstructor):
     """
     The settings of a client that jobs have too, with the same names, defaults and meaning.
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from volc_dashscope._config import check_patience
+from volc_dashscope._config import check_limits
 from volc_dashscope._limits.rate_limiter import RateLimiter
 from volc_dashscope._limits.retry import Retry
 from volc_dashscope._request.exchange import RetryContext
@@ -61,7 +61,7 @@ def wait(
         pauses: Seconds between the first two polls, doubled each time up to the second number.
     """
     if timeout is not None:
-        check_patience({}, {"timeout": timeout})
+        check_limits({}, {"timeout": timeout})
     started = context.clock()
     pause, longest = pauses
     while True:

@@ -49,7 +49,7 @@ class BudgetActor:
         }
 
 
-class RateBudget(_config.NamesOurs):
+class RateBudget(_config.CheckedConstructor):
     """
     A limiter for `Client` and `Embedder`: all that share its name together stay within one account's limits.
 
@@ -79,7 +79,7 @@ class RateBudget(_config.NamesOurs):
         name: str = "volc-dashscope",
     ) -> None:
         rates = {"requests_per_minute": requests_per_minute, "tokens_per_minute": tokens_per_minute}
-        _config.check_patience({}, {}, rates)
+        _config.check_limits({}, {}, rates)
         if requests_per_minute is None and tokens_per_minute is None:
             raise ConfigError("a RateBudget needs requests_per_minute, tokens_per_minute or both")
         if not isinstance(name, str) or not name:

@@ -10,7 +10,7 @@ from typing import Any, Unpack
 
 import numpy as np
 
-from volc_dashscope._config import NamesOurs
+from volc_dashscope._config import CheckedConstructor
 from volc_dashscope._options import ClientOptions, settings_of
 from volc_dashscope._types import TextType
 from volc_dashscope.client import Client
@@ -24,7 +24,7 @@ from volc_dashscope.settings import SETTING_NAMES, ClientSettings
 _SAMPLE = 32
 
 
-class Embedder(NamesOurs):
+class Embedder(CheckedConstructor):
     """
     Adds a vector to every row: `ds.map_batches(Embedder, fn_constructor_kwargs={...}, batch_format="numpy")`.
 
