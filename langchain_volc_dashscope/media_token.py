@@ -48,7 +48,7 @@ def key_of(text: str) -> str | None:
     return found[1] if found and not _PIECE.search(text[: found.start()]) else None
 
 
-def is_touched(text: str) -> bool:
+def is_damaged(text: str) -> bool:
     """Whether a text holds a token or a recognisable piece of one, and not exactly one whole token at its end."""
     return _PIECE.search(text) is not None and key_of(text) is None
 

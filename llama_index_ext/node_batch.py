@@ -14,7 +14,7 @@ from llama_index.core.schema import BaseNode
 
 from llama_index_ext.averaging import Fuse, Mix, Vector, spans
 from llama_index_ext.events import Announced, announced
-from llama_index_ext.fingerprints import annotated, be_itself, marked, with_hash
+from llama_index_ext.fingerprints import annotated, marked, restore_class, with_hash
 from llama_index_ext.media import left_out, nodes_of, parts_of
 from volc_dashscope import (
     BulkError,
@@ -121,7 +121,7 @@ class NodeBatch:
         if self.errors and not self._skips:
             raise self._error()
         for node in self.nodes:
-            be_itself(node)
+            restore_class(node)
         self.embedded = [self._with_vector(position) for position in sorted(self._rows)]
         return (node.embedding for node in self.embedded if node.embedding is not None)
 

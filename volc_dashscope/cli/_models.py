@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from volc_dashscope.cli._options import MODEL_NAME, json_option
-from volc_dashscope.cli._output import errors_reported, kinds, note, price, say_json, summary
+from volc_dashscope.cli._output import errors_reported, kinds, note, price, print_json, summary
 from volc_dashscope.errors import ConfigError
 from volc_dashscope.models import ModelInfo, Provider, get_model_info, list_models
 from volc_dashscope.models.names import near
@@ -61,7 +61,7 @@ def models(name: str | None, as_json: bool, **filters: Any) -> None:
             return
     found = [row for row in list_models() if _fits(row, **filters)]
     if as_json:
-        say_json({"models": [_as_json(row) for row in found]})
+        print_json({"models": [_as_json(row) for row in found]})
         return
     if not found:
         note("no model matches all filters; remove a filter")
@@ -139,7 +139,7 @@ def _line(cells: tuple[str, ...], widths: list[int]) -> str:
 
 def _tell_one(row: ModelInfo, *, as_json: bool) -> None:
     if as_json:
-        say_json(_as_json(row))
+        print_json(_as_json(row))
         return
     click.echo(f"{row.name} ({_OWNERS[row.provider]})")
     for name, value in _facts(row):

@@ -65,7 +65,7 @@ _OPTION = re.compile(
 _PHRASES = {"pass api_key or set": "set", "; use Reranker": "; use `volc-dashscope rerank`"}
 
 
-def say_json(value: Mapping[str, Any]) -> None:
+def print_json(value: Mapping[str, Any]) -> None:
     """Write one line of JSON to stdout."""
     click.echo(orjson.dumps(value).decode())
 
@@ -95,7 +95,7 @@ def open_streams() -> None:
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 - as above
 
 
-def leave(code: int) -> NoReturn:
+def exit_with(code: int) -> NoReturn:
     """End the command."""
     sys.exit(code)
 
@@ -114,7 +114,7 @@ def errors_reported(*, as_json: bool = False, hint: str = "") -> Iterator[None]:
         wrong = isinstance(error, ConfigError | InputError)
         if as_json:
             kind = type(error).__name__
-            say_json(
+            print_json(
                 {
                     "error": shell_spelling(str(error)),
                     "kind": kind,
@@ -125,7 +125,7 @@ def errors_reported(*, as_json: bool = False, hint: str = "") -> Iterator[None]:
         note(f"error: {shell_spelling(str(error))}")
         if hint and not wrong:
             note(hint)
-        leave(ExitCode.WRONG if wrong else ExitCode.STOPPED)
+        exit_with(ExitCode.WRONG if wrong else ExitCode.STOPPED)
 
 
 def shell_spelling(message: str) -> str:

@@ -20,10 +20,10 @@ from volc_dashscope.bulk import (
 )
 from volc_dashscope.bulk._output import check_path
 from volc_dashscope.cache import SQLiteCache
-from volc_dashscope.cli._estimate import tell_counted
-from volc_dashscope.cli._job import how_to_resume, stopped_by_signals, tell_report
+from volc_dashscope.cli._estimate import print_counted
+from volc_dashscope.cli._job import how_to_resume, print_report, stopped_by_signals
 from volc_dashscope.cli._options import InputOptions, OutputOptions, rerank_options
-from volc_dashscope.cli._output import ExitCode, errors_reported, leave, note
+from volc_dashscope.cli._output import ExitCode, errors_reported, exit_with, note
 from volc_dashscope.cli._paths import PathArgument
 from volc_dashscope.models.rerank import RerankRoute
 from volc_dashscope.rerank import Reranker
@@ -105,8 +105,8 @@ def rerank(**options: Any) -> None:
             report = _reranked(source, given, given.output)
         except KeyboardInterrupt:
             note(how_to_resume())
-            leave(ExitCode.INTERRUPTED)
-    tell_report(report, "queries", as_json=given.as_json)
+            exit_with(ExitCode.INTERRUPTED)
+    print_report(report, "queries", as_json=given.as_json)
 
 
 def _reranked(source: Source, given: RerankOptions, output: Path) -> Report:
@@ -145,4 +145,4 @@ def _tell_preview(source: Source, given: RerankOptions) -> None:
         tokens_per_minute=given.tokens_per_minute,
         restart=given.restart,
     )
-    tell_counted(found, given.model, "queries", items="documents", as_json=given.as_json)
+    print_counted(found, given.model, "queries", items="documents", as_json=given.as_json)

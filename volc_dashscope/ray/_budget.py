@@ -16,7 +16,7 @@ from volc_dashscope.ray._shared_rate import GRACE, Allowance, Lease, UsageReport
 from volc_dashscope.results import Usage
 
 _NAMESPACE = "volc-dashscope"
-_AGAIN = 0.2
+_RETRY_SECONDS = 0.2
 # A client asks for as many moments as it used in that many seconds, so that one call serves many requests.
 _AHEAD_SECONDS = 0.25
 
@@ -186,7 +186,7 @@ class RateBudget(_config.CheckedConstructor):
             except ray.exceptions.RayActorError:
                 # The actor's machine is gone; another client may already have created the actor again.
                 self._actor = None
-                threading.Event().wait(_AGAIN)
+                threading.Event().wait(_RETRY_SECONDS)
 
     def _connect(self) -> None:
         ray = _ray()

@@ -17,7 +17,7 @@ Column: TypeAlias = NDArray[np.generic]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Roles:
+class InputColumns:
     """
     The columns that are embedded.
 
@@ -97,8 +97,8 @@ class Roles:
         if isinstance(cell, str):
             return Image.from_url(cell) if is_url(cell) else Image.from_path(cell, root=self.root)
         if isinstance(cell, np.ndarray):
-            return _drawn(cell, column)
-        raise _stranger(cell, column, "bytes, a path, a URL, or an array of pixels")
+            return _image_of_pixels(cell, column)
+        raise _wrong_type(cell, column, "bytes, a path, a URL, or an array of pixels")
 
     def _video(self, cell: object, column: str) -> Video:
         if isinstance(cell, Video):
@@ -109,7 +109,7 @@ class Roles:
             if is_url(cell):
                 return Video.from_url(cell, fps=self.fps)
             return Video.from_path(cell, root=self.root, fps=self.fps)
-        raise _stranger(cell, column, "bytes, a path or a URL")
+        raise _wrong_type(cell, column, "bytes, a path or a URL")
 
 
 def _by_position(column: Any, name: str) -> Sequence[Any]:
@@ -131,10 +131,10 @@ def _empty(cell: object) -> bool:
 def _text(cell: object, column: str) -> str:
     if isinstance(cell, str):
         return str.__str__(cell)  # a `numpy.str_` is a str too, but not for all libraries
-    raise _stranger(cell, column, "str")
+    raise _wrong_type(cell, column, "str")
 
 
-def _drawn(pixels: NDArray[np.generic], column: str) -> Image:
+def _image_of_pixels(pixels: NDArray[np.generic], column: str) -> Image:
     """Return the pixels of `ray.data.read_images` as a PNG, which is lossless."""
     try:
         from PIL import Image as Pillow
@@ -149,5 +149,5 @@ def _drawn(pixels: NDArray[np.generic], column: str) -> Image:
         raise InputError(f"{seen}; expected uint8 of (height, width, 1, 3 or 4)") from error
 
 
-def _stranger(cell: object, column: str, expected: str) -> InputError:
+def _wrong_type(cell: object, column: str, expected: str) -> InputError:
     return InputError(f"column {column!r} holds {type(cell).__name__}; expected {expected}")
