@@ -162,9 +162,7 @@ def _decoded(data: str | bytes, kind: str) -> bytes:
     try:
         return base64.b64decode(data, validate=True)
     except (binascii.Error, ValueError) as error:
-        raise InputError(
-            f"the base64 of its {kind} cannot be decoded; use the standard alphabet with padding"
-        ) from error
+        raise InputError(f"its {kind} is not valid base64; use the standard alphabet with padding") from error
 
 
 class QueryWords(str):

@@ -12,7 +12,7 @@ import numpy as np
 from llama_index.core.base.embeddings.base import Embedding
 from llama_index.core.schema import BaseNode
 
-from llama_index_ext.averaging import Fuse, VectorPlan, Vector, spans
+from llama_index_ext.averaging import Fuse, Vector, VectorPlan, spans
 from llama_index_ext.events import Announced, announced
 from llama_index_ext.fingerprints import annotated, marked, restore_class, with_hash
 from llama_index_ext.media import left_out, nodes_of, parts_of

@@ -184,7 +184,7 @@ WRONG: dict[str, tuple[Callable[[Path], object], type[Exception], str]] = {
     "video of a node": (
         lambda folder: parts_of(_video_node(b"!"), root=None),
         InputError,
-        r"^the base64 of its video cannot be decoded; use the standard alphabet with padding$",
+        r"^its video is not valid base64; use the standard alphabet with padding$",
     ),
     "vector of another length": (
         lambda folder: _album(folder).search(np.zeros(3, np.float32), top=1),
