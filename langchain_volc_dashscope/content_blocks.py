@@ -14,7 +14,6 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,12 +21,11 @@ from langchain_core.documents import Document
 
 from langchain_volc_dashscope.documents import MediaStr, UnknownMedia, resolve, resolve_parts
 from volc_dashscope import Frames, Fused, Image, InputError, Item, Part, Video
-from volc_dashscope.inputs import constructor_hint, parts, type_name
+from volc_dashscope.inputs import SAMPLING_FIELDS, constructor_hint, parts, type_name
 
 M = TypeVar("M", Image, Video)
 
 _MEDIA = (Image, Video, Frames, Fused)
-_KNOBS = tuple(field.name for field in fields(Video) if field.name not in ("source", "seconds"))
 _BOOKKEEPING = frozenset({"type", "id", "index", "annotations", "metadata", "cache_control"})
 _KINDS: dict[str, type[Image] | type[Video]] = {
     "image": Image,
@@ -105,7 +103,7 @@ def _block(block: Mapping[str, Any], root: str | Path | None) -> Item:
     found = inner if isinstance(inner, Mapping) else {"url": inner}
     _require_known(block, {kind}, medium)
     _require_known(found, {"url", "detail"} if medium is Image else {"url"}, medium)
-    return _medium(found.get("url"), medium, root, _knobs(block, found))
+    return _medium(found.get("url"), medium, root, _sampling(block, found))
 
 
 def _v1(block: Mapping[str, Any], kind: type[Image] | type[Video], root: str | Path | None) -> Item:
@@ -116,9 +114,9 @@ def _v1(block: Mapping[str, Any], kind: type[Image] | type[Video], root: str | P
         )
     # `data` and `source_type` are the spelling before v1.
     _require_known(block, {"url", "base64", "data", "source_type", "mime_type", "file_id"}, kind)
-    source, mime, knobs = _source(block), _mime(block, kind), _knobs(block)
+    source, mime, sampling = _source(block), _mime(block, kind), _sampling(block)
     if source == "url":
-        return _medium(block["url"], kind, root, knobs)
+        return _medium(block["url"], kind, root, sampling)
     encoded = block[source]
     if not isinstance(encoded, str):
         raise InputError(f"the {source} of a content block must be str, got {type(encoded).__name__}")
@@ -126,7 +124,7 @@ def _v1(block: Mapping[str, Any], kind: type[Image] | type[Video], root: str | P
         data = base64.b64decode(encoded, validate=True)
     except (binascii.Error, ValueError) as error:
         raise InputError("the base64 of a content block cannot be decoded") from error
-    return kind.from_bytes(data, mime=mime, **knobs)
+    return kind.from_bytes(data, mime=mime, **sampling)
 
 
 def _source(block: Mapping[str, Any]) -> str:
@@ -176,7 +174,7 @@ def _dashscope(block: Mapping[str, Any], root: str | Path | None) -> Item:
         elif kind == "image":
             whole.append(_url(value, Image, root, {}))
         elif kind == "video":
-            whole.append(_url(value, Video, root, _knobs(block)))
+            whole.append(_url(value, Video, root, _sampling(block)))
         elif kind == "multi_images":
             if not isinstance(value, Sequence) or isinstance(value, str | bytes):
                 raise InputError(f"multi_images must be a list, got one {type(value).__name__}; pass [one]")
@@ -194,15 +192,15 @@ def _require_known(
     block: Mapping[str, Any], content: set[str], medium: type[Image] | type[Video] | None = None
 ) -> None:
     """Refuse a key that would be ignored, unless it has no value."""
-    knobs = _KNOBS if medium is Video else ()
-    allowed = {*content, *knobs}
+    sampling = SAMPLING_FIELDS if medium is Video else ()
+    allowed = {*content, *sampling}
     if medium is Video:
-        _require_no_knob_in_metadata(block)
-        _require_no_knob_in_metadata(_extras(block))
+        _refuse_sampling_in_metadata(block)
+        _refuse_sampling_in_metadata(_extras(block))
     for key, value in [*block.items(), *_extras(block).items()]:
         if value is None or key in allowed or key in _BOOKKEEPING or key == "extras":
             continue
-        if key in _KNOBS:
+        if key in SAMPLING_FIELDS:
             raise InputError(
                 f"a content block has the key {key!r}, which sets how a video is sampled, but no video"
             )
@@ -211,11 +209,11 @@ def _require_known(
         raise InputError(f"{seen} the key {key!r}; allowed are {', '.join(sorted(allowed))}")
 
 
-def _require_no_knob_in_metadata(holder: Mapping[str, Any]) -> None:
+def _refuse_sampling_in_metadata(holder: Mapping[str, Any]) -> None:
     metadata = holder.get("metadata")
     if not isinstance(metadata, Mapping):
         return
-    for name in _KNOBS:
+    for name in SAMPLING_FIELDS:
         if metadata.get(name) is not None:
             raise InputError(
                 f"a video block with {name!r} in its metadata, where it has no effect; "
@@ -223,12 +221,12 @@ def _require_no_knob_in_metadata(holder: Mapping[str, Any]) -> None:
             )
 
 
-def _knobs(*blocks: Mapping[str, Any]) -> dict[str, Any]:
+def _sampling(*blocks: Mapping[str, Any]) -> dict[str, Any]:
     """Return the sampling options of a video: beside its URL, in `extras`, or beside the block's type."""
     found: dict[str, Any] = {}
     for block in blocks:
         for source in (block, _extras(block)):
-            for name in _KNOBS:
+            for name in SAMPLING_FIELDS:
                 if source.get(name) is None:
                     continue
                 if found.setdefault(name, source[name]) != source[name]:
@@ -253,12 +251,12 @@ def _text(value: object) -> Item:
 
 
 def _medium(
-    url: object, kind: type[Image] | type[Video], root: str | Path | None, knobs: Mapping[str, Any]
+    url: object, kind: type[Image] | type[Video], root: str | Path | None, sampling: Mapping[str, Any]
 ) -> Image | Video:
-    return _url(url, Image, root, {}) if kind is Image else _url(url, Video, root, knobs)
+    return _url(url, Image, root, {}) if kind is Image else _url(url, Video, root, sampling)
 
 
-def _url(value: object, kind: type[M], root: str | Path | None, knobs: Mapping[str, Any]) -> M:
+def _url(value: object, kind: type[M], root: str | Path | None, sampling: Mapping[str, Any]) -> M:
     if not isinstance(value, str):
         raise InputError(f"the URL of a content block must be str, got {type(value).__name__}")
     if value[:5].lower() == "file:":
@@ -267,5 +265,5 @@ def _url(value: object, kind: type[M], root: str | Path | None, knobs: Mapping[s
             raise InputError(
                 "a URL with scheme 'file' in a content block is refused; set media_root to the folder of these files"
             )
-        return kind.from_path(value, root=root, **knobs)
-    return kind.from_url(value, **knobs)
+        return kind.from_path(value, root=root, **sampling)
+    return kind.from_url(value, **sampling)

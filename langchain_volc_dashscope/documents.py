@@ -23,7 +23,7 @@ from langchain_volc_dashscope.media_token import (
     Registry,
     bare_key_of,
     caption_of,
-    is_touched,
+    is_damaged,
     key_of,
     with_token,
 )
@@ -34,7 +34,7 @@ UnknownMedia = Literal["raise", "text"]
 
 _KEY_SPACE = UUID("6f1a4f0e-2a0b-5c57-9d6e-6b1f3f0d7c11")
 
-_TOUCHED = (
+_DAMAGED = (
     "the text contains a media token that was cut, changed or followed by other text; pass the text of media() "
     'unchanged, or embed such texts as plain text with unknown_media="text"'
 )
@@ -77,7 +77,7 @@ class MediaStr(str):
             caption = check_text(caption) if caption else caption
         except InputError as error:
             raise InputError(f"caption: {error}") from error
-        if is_touched(caption):
+        if is_damaged(caption):
             raise InputError(
                 "the caption contains a media token or part of one; pass only the caption's own text"
             )
@@ -187,15 +187,15 @@ def resolve(text: str, unknown: UnknownMedia) -> Item:
         return item
     bare = bare_key_of(text)
     if unknown != "text" and bare is not None and _registry.find(bare) is not None:
-        raise MediaTokenError(_TOUCHED)
-    if unknown == "text" or (key is None and not is_touched(text)):
+        raise MediaTokenError(_DAMAGED)
+    if unknown == "text" or (key is None and not is_damaged(text)):
         return text
     if key is not None:
         raise MediaTokenError(
             f"the text ends in the media token {key[:12]}…, which this process did not make; make the item again "
             'with media() or MediaDocument, or embed such texts as plain text with unknown_media="text"'
         )
-    raise MediaTokenError(_TOUCHED)
+    raise MediaTokenError(_DAMAGED)
 
 
 def resolve_parts(item: Item, unknown: UnknownMedia) -> Item:

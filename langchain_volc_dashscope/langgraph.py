@@ -71,7 +71,7 @@ def langgraph_index(
 
 def _path(given: object) -> str:
     if not isinstance(given, str):
-        raise InputError(f"a path must be str, got {type(given).__name__}")
+        raise InputError(f"a path in fields must be str, got {type(given).__name__}")
     return given
 
 

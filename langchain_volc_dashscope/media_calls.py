@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from pydantic import Field
 
 from volc_dashscope import Image, Item, TextType, Video
+from volc_dashscope.inputs import is_url
 from volc_dashscope.integrations.hybrid import whole_call
-from volc_dashscope.integrations.settings import ClientFields, each, is_url
+from volc_dashscope.integrations.settings import ClientFields, each
 
 
 class MediaCalls(ClientFields):

@@ -12,7 +12,6 @@ from __future__ import annotations
 import base64
 import mimetypes
 from collections.abc import Iterable, Iterator
-from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -28,11 +27,9 @@ from langchain_core.messages.content import (
 
 from langchain_volc_dashscope.media_token import caption_of, media_in
 from volc_dashscope import Frames, Fused, Image, InputError, Item, Part, Video
-from volc_dashscope.inputs import as_iterable, parts
+from volc_dashscope.inputs import SAMPLING_FIELDS, as_iterable, parts
 
 M = TypeVar("M", Image, Video)
-
-_KNOBS = tuple(field.name for field in fields(Video) if field.name not in ("source", "seconds"))
 
 
 def metadata_of(item: Item, media_uri: str | None) -> dict[str, str]:
@@ -57,9 +54,8 @@ def metadata_of(item: Item, media_uri: str | None) -> dict[str, str]:
 
 def uri_of(item: Item) -> str | None:
     """Return the address of the item's first medium, or None: bytes have none."""
-    for part in parts(item):
-        for medium in media_in(part):
-            return _address(medium)
+    for medium in media_in(item):
+        return _address(medium)
     return None
 
 
@@ -110,9 +106,8 @@ def _blocks(document: Document, root: str | Path | None) -> Iterator[ContentBloc
         yield create_text_block(caption)
     if "media_uri" not in document.metadata:
         return
-    for part in parts(media_of(document, root=root)):
-        for medium in media_in(part):
-            yield _block(medium)
+    for medium in media_in(media_of(document, root=root)):
+        yield _block(medium)
 
 
 def _block(medium: Image | Video) -> ImageContentBlock | VideoContentBlock:
@@ -125,8 +120,8 @@ def _block(medium: Image | Video) -> ImageContentBlock | VideoContentBlock:
         block = VideoContentBlock(type="video", url=medium.url)
     else:
         block = VideoContentBlock(type="video", base64=_encoded(medium), mime_type=medium.mime or "")
-    if knobs := _knobs(medium):
-        block["extras"] = knobs
+    if sampling := _sampling(medium):
+        block["extras"] = sampling
     return block
 
 
@@ -134,9 +129,9 @@ def _encoded(medium: Image | Video) -> str:
     return base64.b64encode(medium.read()).decode()
 
 
-def _knobs(video: Video) -> dict[str, Any]:
+def _sampling(video: Video) -> dict[str, Any]:
     """Return how a video is sampled, where that was given."""
-    return {name: value for name in _KNOBS if (value := getattr(video, name)) is not None}
+    return {name: value for name in SAMPLING_FIELDS if (value := getattr(video, name)) is not None}
 
 
 def _address(medium: Image | Video) -> str | None:
@@ -154,7 +149,7 @@ def _spelt(whole: tuple[Part, ...]) -> list[dict[str, Any]]:
         elif isinstance(part, Frames):
             spelt.append({"frames": [next(addresses) for _ in part.images]})
         elif isinstance(part, Video):
-            spelt.append({"video": next(addresses), **_knobs(part)})
+            spelt.append({"video": next(addresses), **_sampling(part)})
         else:
             spelt.append({"image": next(addresses)})
     return spelt
@@ -186,8 +181,8 @@ def _restored(entry: dict[str, Any], uri: str, root: str | Path | None) -> Part:
     if "frames" in entry:
         return Frames([_medium(Image, _where(address, uri), root) for address in entry["frames"]])
     if "video" in entry:
-        knobs = {name: entry[name] for name in _KNOBS if name in entry}
-        return _medium(Video, _where(entry["video"], uri), root, **knobs)
+        sampling = {name: entry[name] for name in SAMPLING_FIELDS if name in entry}
+        return _medium(Video, _where(entry["video"], uri), root, **sampling)
     return _medium(Image, _where(entry.get("image"), uri), root)
 
 
@@ -199,14 +194,14 @@ def _where(address: object, uri: str) -> object:
     return uri if address is None else address
 
 
-def _medium(kind: type[M], uri: object, root: str | Path | None, **knobs: Any) -> M:
+def _medium(kind: type[M], uri: object, root: str | Path | None, **sampling: Any) -> M:
     if not isinstance(uri, str):
         raise InputError(f"media_uri must be str, got {type(uri).__name__}")
     scheme = _scheme(uri)
     if scheme in ("http", "https", "oss"):
-        return kind.from_url(uri, **knobs)
+        return kind.from_url(uri, **sampling)
     if scheme == "file":
-        return kind.from_path(uri, root=root, **knobs)
+        return kind.from_path(uri, root=root, **sampling)
     way = "pass a signed https: URL" if len(scheme) > 1 else "for a local file pass Path(...).as_uri()"
     raise InputError(f"media_uri must be http, https, oss or file, got scheme {scheme[:20]!r}; {way}")
 

@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from threading import Lock
 from unicodedata import category
 
-from volc_dashscope import Frames, Image, Item, Part, Video
-from volc_dashscope.inputs import mend_surrogates, parts
+from volc_dashscope import Image, Item, Video
+from volc_dashscope.inputs import flat_parts, mend_surrogates
 
 _TOKEN = re.compile(r"⟦media:sha256:([0-9a-f]{64})⟧\s*\Z")
 # A token at the end without its brackets, which cleaning to ASCII removes.
@@ -48,7 +48,7 @@ def key_of(text: str) -> str | None:
     return found[1] if found and not _PIECE.search(text[: found.start()]) else None
 
 
-def is_touched(text: str) -> bool:
+def is_damaged(text: str) -> bool:
     """Whether a text holds a token or a recognisable piece of one, and not exactly one whole token at its end."""
     return _PIECE.search(text) is not None and key_of(text) is None
 
@@ -87,7 +87,7 @@ class Registry:
 
     def add(self, key: str, item: Item) -> None:
         """Hold an item; the same key again replaces it."""
-        size = sum(_weight(part) for part in parts(item))
+        size = sum(medium.size_bytes or 0 for medium in media_in(item) if medium.path is None)
         with self._lock:
             _, old = self._items.pop(key, (None, 0))
             self._items[key] = (item, size)
@@ -113,13 +113,6 @@ class Registry:
         return len(self._items)
 
 
-def media_in(part: Part) -> Iterator[Image | Video]:
-    """Yield the images and videos of a part; frames one by one, of a text nothing."""
-    if isinstance(part, Frames):
-        yield from part.images
-    elif not isinstance(part, str):
-        yield part
-
-
-def _weight(part: Part) -> int:
-    return sum(medium.size_bytes or 0 for medium in media_in(part) if medium.path is None)
+def media_in(item: Item) -> Iterator[Image | Video]:
+    """Yield the images and videos of an item; frames one by one, of a text nothing."""
+    return (part for part in flat_parts(item) if not isinstance(part, str))

@@ -15,7 +15,7 @@ Fuse: TypeAlias = Literal["auto", "always", "never"]
 Vector: TypeAlias = NDArray[np.float32]
 
 
-class Mix:
+class VectorPlan:
     """
     What is sent for one vector.
 
@@ -47,12 +47,12 @@ class Mix:
         return mean
 
 
-def spans(mixes: Sequence[Mix]) -> Iterator[slice]:
-    """Yield where each mix's items lie when all are put in one list."""
+def spans(plans: Sequence[VectorPlan]) -> Iterator[slice]:
+    """Yield the place of each plan's items in one list of them all."""
     start = 0
-    for mix in mixes:
-        yield slice(start, start + len(mix.items))
-        start += len(mix.items)
+    for plan in plans:
+        yield slice(start, start + len(plan.items))
+        start += len(plan.items)
 
 
 def _unit(row: Vector) -> Vector:

@@ -125,7 +125,7 @@ def with_hash(node: BaseNode, kept: str) -> BaseNode:
     return copy
 
 
-def stay_changed(node: BaseNode) -> None:
+def force_changed_hash(node: BaseNode) -> None:
     """
     Make every docstore see this node as changed, whatever hash it has stored.
 
@@ -135,8 +135,8 @@ def stay_changed(node: BaseNode) -> None:
     _give_hash(node, None)
 
 
-def be_itself(node: BaseNode) -> None:
-    """Undo `stay_changed`."""
+def restore_class(node: BaseNode) -> None:
+    """Undo `force_changed_hash`."""
     if (node.__pydantic_private__ or {}).get("_own_hash") is None:
         object.__setattr__(node, "__class__", _plain_class(node))
 

@@ -12,8 +12,7 @@ from typing import Self, TypeVar
 from llama_index.core.schema import BaseNode, ImageNode, MediaResource, MetadataMode, Node, TextNode
 
 from volc_dashscope import Image, InputError, Part, Video
-from volc_dashscope.inputs import as_iterable
-from volc_dashscope.integrations.settings import is_url
+from volc_dashscope.inputs import as_iterable, is_url
 
 M = TypeVar("M", Image, Video)
 
@@ -32,7 +31,7 @@ def medium(given: object, kind: type[M], *, root: str | Path | None) -> M:
     """
     if isinstance(given, kind):
         return given
-    if isinstance(given, str) and is_url(given):
+    if is_url(given):
         return kind.from_url(given)
     if isinstance(given, str | Path):
         return kind.from_path(given, root=root)
@@ -139,7 +138,7 @@ def _image(node: BaseNode, root: str | Path | None) -> list[Image]:
     if not isinstance(node, ImageNode):
         return []
     if node.image:
-        data = node.image if is_url(node.image) else _decoded(node.image)
+        data = node.image if is_url(node.image) else _decoded(node.image, "image")
         return [medium(data, Image, root=root)]
     where = node.image_path or node.image_url
     return [medium(str(where), Image, root=root)] if where else []
@@ -153,7 +152,7 @@ def _resource(resource: MediaResource | None, kind: type[M], root: str | Path | 
     if resource is None:
         return []
     if resource.data is not None:
-        return [medium(_decoded(resource.data), kind, root=root)]
+        return [medium(_decoded(resource.data, kind.kind), kind, root=root)]
     if resource.path is not None:
         return [medium(resource.path, kind, root=root)]
     if resource.url is not None:
@@ -164,11 +163,11 @@ def _resource(resource: MediaResource | None, kind: type[M], root: str | Path | 
     )
 
 
-def _decoded(data: str | bytes) -> bytes:
+def _decoded(data: str | bytes, kind: str) -> bytes:
     try:
         return base64.b64decode(data, validate=True)
     except (binascii.Error, ValueError) as error:
-        raise InputError("its image is not valid base64") from error
+        raise InputError(f"its {kind} is not valid base64; use the standard alphabet with padding") from error
 
 
 class QueryWords(str):

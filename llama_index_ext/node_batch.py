@@ -12,9 +12,9 @@ import numpy as np
 from llama_index.core.base.embeddings.base import Embedding
 from llama_index.core.schema import BaseNode
 
-from llama_index_ext.averaging import Fuse, Mix, Vector, spans
+from llama_index_ext.averaging import Fuse, Vector, VectorPlan, spans
 from llama_index_ext.events import Announced, announced
-from llama_index_ext.fingerprints import annotated, be_itself, marked, with_hash
+from llama_index_ext.fingerprints import annotated, marked, restore_class, with_hash
 from llama_index_ext.media import left_out, node_name, nodes_of, parts_of
 from volc_dashscope import (
     BulkError,
@@ -73,7 +73,7 @@ class NodeBatch:
         self._rows: dict[int, Vector] = {}
         self._skips = on_error == "skip"
         self._parts: dict[int, list[Part]] = {}
-        self._mixes: dict[int, Mix] = {}
+        self._plans: dict[int, VectorPlan] = {}
         for position, node in enumerate(self.nodes):
             try:
                 parts = parts_of(node, root=model.media_root)
@@ -81,7 +81,7 @@ class NodeBatch:
                 self._refuse(position, error)
                 continue
             self._parts[position] = parts
-            self._mixes[position] = Mix(parts, fuse=fuse, fuses=model.fuses)
+            self._plans[position] = VectorPlan(parts, fuse=fuse, fuses=model.fuses)
 
     @property
     def labels(self) -> list[str]:
@@ -93,7 +93,7 @@ class NodeBatch:
 
     def asking(self) -> Iterator[Sequence[Item]]:
         """Yield the items to embed; an item that does not fit the model fails only its own node."""
-        rest = list(self._mixes)
+        rest = list(self._plans)
         while rest:
             yield self._items(rest)
             happened = self.happened
@@ -121,14 +121,14 @@ class NodeBatch:
         if self.errors and not self._skips:
             raise self._error()
         for node in self.nodes:
-            be_itself(node)
+            restore_class(node)
         self.embedded = [self._with_vector(position) for position in sorted(self._rows)]
         return (node.embedding for node in self.embedded if node.embedding is not None)
 
     def _with_vector(self, position: int) -> BaseNode:
         """Return a node's copy with its vector; it keeps the node's hash, so that a docstore sees the same node."""
         given = node = self.nodes[position]
-        averaged, missed = self._mixes[position].averaged, left_out(node)
+        averaged, missed = self._plans[position].averaged, left_out(node)
         if averaged is not None:
             node = annotated(node, embedding_is=averaged)
         if missed:
@@ -139,10 +139,10 @@ class NodeBatch:
         return node if node.hash == given.hash else with_hash(node, given.hash)
 
     def _items(self, positions: Sequence[int]) -> list[Item]:
-        return [item for position in positions for item in self._mixes[position].items]
+        return [item for position in positions for item in self._plans[position].items]
 
     def _owner(self, positions: Sequence[int], index: int) -> int:
-        owners = [number for number, position in enumerate(positions) for _ in self._mixes[position].items]
+        owners = [number for number, position in enumerate(positions) for _ in self._plans[position].items]
         return owners[index]
 
     def _refuse(self, position: int, error: InputError) -> None:
@@ -152,14 +152,14 @@ class NodeBatch:
         self.errors[position] = named
 
     def _take(self, positions: Sequence[int]) -> None:
-        mixes = [self._mixes[position] for position in positions]
-        failures = _failures(self.happened, sum(len(mix.items) for mix in mixes))
-        for position, mix, span in zip(positions, mixes, spans(mixes), strict=True):
+        plans = [self._plans[position] for position in positions]
+        failures = _failures(self.happened, sum(len(plan.items) for plan in plans))
+        for position, plan, span in zip(positions, plans, spans(plans), strict=True):
             failed = [failures[index] for index in range(span.start, span.stop) if index in failures]
             if failed:
                 self.errors[position] = _named(self.nodes[position], failed[0])
             else:
-                self._rows[position] = mix.vector(_vectors(self.happened)[span])
+                self._rows[position] = plan.vector(_vectors(self.happened)[span])
 
     def _error(self) -> EmbeddingError:
         """Return the error to raise: the only node's own, or a `BulkError` that holds the vectors of the others."""

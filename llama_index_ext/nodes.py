@@ -19,7 +19,7 @@ from llama_index_ext.embeddings import (
     DashScopeMultiModalEmbedding,
     require_embed_model,
 )
-from llama_index_ext.fingerprints import stay_changed
+from llama_index_ext.fingerprints import force_changed_hash
 from llama_index_ext.node_batch import NodeBatch, SkipOrRaise, aembed_nodes, embed_nodes
 from llama_index_ext.pickling import Portable
 from volc_dashscope import ConfigError, EmbeddingError
@@ -179,7 +179,7 @@ class MultiModalNodeEmbedder(Portable, TransformComponent):
         return batch.embedded
 
     def _skip(self, node: BaseNode, error: EmbeddingError) -> None:
-        stay_changed(node)
+        force_changed_hash(node)
         self._skipped[node.node_id] = error
         self._sources[node.node_id] = node.ref_doc_id or node.node_id
         _log.warning("not embedded, left out: %s", error)

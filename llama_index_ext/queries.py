@@ -8,7 +8,7 @@ from typing import Any
 from llama_index.core import Settings
 from llama_index.core.schema import QueryBundle
 
-from llama_index_ext.averaging import Mix
+from llama_index_ext.averaging import VectorPlan
 from llama_index_ext.embeddings import ClientEmbedding, require_embed_model
 from llama_index_ext.events import announced
 from llama_index_ext.media import QueryWords, medium
@@ -57,11 +57,11 @@ def query_bundle(
         InputError: An empty query, or a part the model cannot embed.
     """
     model = _model(embed_model)
-    mix = _mix(model, text, image, video)
-    with announced(model, [_called(mix)]) as vectors:
-        rows = model.embed_unannounced(mix.items, text_type="query").vectors
-        vectors.append(mix.vector(rows).tolist())
-    return MediaQueryBundle(query_str=_words(text, question), embedding=vectors[0], parts=tuple(mix.parts))
+    plan = _plan(model, text, image, video)
+    with announced(model, [_called(plan)]) as vectors:
+        rows = model.embed_unannounced(plan.items, text_type="query").vectors
+        vectors.append(plan.vector(rows).tolist())
+    return MediaQueryBundle(query_str=_words(text, question), embedding=vectors[0], parts=tuple(plan.parts))
 
 
 async def aquery_bundle(
@@ -74,11 +74,11 @@ async def aquery_bundle(
 ) -> MediaQueryBundle:
     """As `query_bundle`, awaited."""
     model = _model(embed_model)
-    mix = _mix(model, text, image, video)
-    with announced(model, [_called(mix)]) as vectors:
-        rows = (await model.aembed_unannounced(mix.items, text_type="query")).vectors
-        vectors.append(mix.vector(rows).tolist())
-    return MediaQueryBundle(query_str=_words(text, question), embedding=vectors[0], parts=tuple(mix.parts))
+    plan = _plan(model, text, image, video)
+    with announced(model, [_called(plan)]) as vectors:
+        rows = (await model.aembed_unannounced(plan.items, text_type="query")).vectors
+        vectors.append(plan.vector(rows).tolist())
+    return MediaQueryBundle(query_str=_words(text, question), embedding=vectors[0], parts=tuple(plan.parts))
 
 
 def _model(given: object) -> ClientEmbedding:
@@ -89,11 +89,11 @@ def _words(text: str | None, question: str | None) -> str:
     return text if text and not question else QueryWords(question or "", embedded=text or "")
 
 
-def _called(mix: Mix) -> str:
-    return " + ".join(label(item) if not isinstance(item, str) else item for item in mix.items)
+def _called(plan: VectorPlan) -> str:
+    return " + ".join(label(item) if not isinstance(item, str) else item for item in plan.items)
 
 
-def _mix(model: ClientEmbedding, text: str | None, image: object, video: object) -> Mix:
+def _plan(model: ClientEmbedding, text: str | None, image: object, video: object) -> VectorPlan:
     parts: list[Part] = [text] if text else []
     if image is not None:
         parts.append(medium(image, Image, root=model.media_root))
@@ -101,4 +101,4 @@ def _mix(model: ClientEmbedding, text: str | None, image: object, video: object)
         parts.append(medium(video, Video, root=model.media_root))
     if not parts:
         raise InputError("a query needs text, image or video")
-    return Mix(parts, fuse="auto", fuses=model.fuses)
+    return VectorPlan(parts, fuse="auto", fuses=model.fuses)

@@ -9,7 +9,7 @@ from importlib import import_module
 
 def load(package: str, names: Mapping[str, Collection[str]], name: str) -> object:
     """
-    Return what `__getattr__` of a package is asked for, and keep it there, so that it is asked for once.
+    Import an attribute of a package for its `__getattr__`, and set it there, so that this happens once per name.
 
     Args:
         package: `__name__` of the package.

@@ -65,7 +65,7 @@ class UsageCounter:
             self.usage += usage
 
 
-class ServiceClient(_config.NamesOurs):
+class ServiceClient(_config.CheckedConstructor):
     """
     The base of clients and rerankers.
 
@@ -121,7 +121,9 @@ class ServiceClient(_config.NamesOurs):
 
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[object, ...]]:
         if self._settings.http_client is not None or self._settings.http_async_client is not None:
-            raise ConfigError(f"a {self._noun} with your own http_client cannot be pickled or copied")
+            raise ConfigError(
+                f"a {self._noun} with your own HTTP client cannot be pickled or copied; create it where it is used"
+            )
         # An explicit key is pickled; one from the environment is looked up again where the object is loaded.
         return (_remake, (type(self), *self._start_arguments()))
 

@@ -25,10 +25,10 @@ _SCHEMA = (
     "CREATE TABLE IF NOT EXISTS vectors (key TEXT PRIMARY KEY, value BLOB NOT NULL, used INTEGER NOT NULL)",
     "CREATE INDEX IF NOT EXISTS vectors_by_use ON vectors (used)",
 )
-_MARK = 0x766F6C63  # "volc", in the file's header: another program's database is not written to
-_WAIT = 60.0
+_APPLICATION_ID = 0x766F6C63  # "volc", in the file's header: another program's database is not written to
+_LOCK_SECONDS = 60.0
 # Keys looked up in one statement, where SQLite allows so many variables: by default 32,766, before 3.32 but 999.
-_AT_ONCE = 10_000
+_KEYS_PER_STATEMENT = 10_000
 # The time an entry was used is written at most once a day, so that reading a million does not write a million.
 _FRESH = 24 * 3600
 _DROPPED_AT_ONCE = 10_000
@@ -90,7 +90,7 @@ class SQLiteCache(MutableMapping[str, bytes]):
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = checked_path(path, "cache")
         self._db: sqlite3.Connection | None = None
-        self._forget()
+        self._reset()
         with self._connected():
             pass
 
@@ -100,7 +100,7 @@ class SQLiteCache(MutableMapping[str, bytes]):
         stale: list[str] = []
         now = int(time.time())
         with self._connected() as db:
-            size = min(_AT_ONCE, db.getlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER))
+            size = min(_KEYS_PER_STATEMENT, db.getlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER))
             for start in range(0, len(keys), size):
                 some = keys[start : start + size]
                 marks = ",".join("?" * len(some))
@@ -142,10 +142,10 @@ class SQLiteCache(MutableMapping[str, bytes]):
             InputError: Neither is given, or one is not a number from 0.
         """
         if max_age is None and max_bytes is None:
-            raise InputError("prune needs max_age or max_bytes")
-        for number in (max_age, max_bytes):
+            raise InputError("there is nothing to prune by: pass max_age, max_bytes or both")
+        for name, number in (("max_age", max_age), ("max_bytes", max_bytes)):
             if number is not None and not (isinstance(number, int | float) and number >= 0):
-                raise InputError(f"max_age and max_bytes must be numbers from 0, got {number!r}")
+                raise InputError(f"{name} must be a number from 0, got {number!r}")
         with self._connected() as db:
             before = int(db.execute("SELECT count(*) FROM vectors").fetchone()[0])
             if max_age is not None:
@@ -204,7 +204,7 @@ class SQLiteCache(MutableMapping[str, bytes]):
             self.close()
 
     def __reduce__(self) -> tuple[Callable[[Path], SQLiteCache], tuple[Path]]:
-        return (_unopened, (self.path,))
+        return (_unpickled, (self.path,))
 
     def _keys_after(self, last: str) -> list[str]:
         statement = "SELECT key FROM vectors WHERE key > ? ORDER BY key LIMIT 10000"
@@ -215,7 +215,7 @@ class SQLiteCache(MutableMapping[str, bytes]):
         files = (self.path, self.path.with_name(f"{self.path.name}-wal"))
         return sum(file.stat().st_size for file in files if file.exists())
 
-    def _forget(self) -> None:
+    def _reset(self) -> None:
         self._lock = threading.Lock()
         self._process = os.getpid()
         self._db = None
@@ -226,10 +226,10 @@ class SQLiteCache(MutableMapping[str, bytes]):
         if self._process != os.getpid():
             # Closing an inherited connection would drop the parent's locks (sqlite.org/howtocorrupt, 2.6).
             _INHERITED.append(self._db)
-            self._forget()
+            self._reset()
         with self._lock:
             if self._db is None:
-                self._db = _opened(self.path)
+                self._db = _open(self.path)
             try:
                 yield self._db
             except sqlite3.Error as error:
@@ -240,31 +240,31 @@ class SQLiteCache(MutableMapping[str, bytes]):
 _INHERITED: list[sqlite3.Connection | None] = []
 
 
-def _unopened(path: Path) -> SQLiteCache:
+def _unpickled(path: Path) -> SQLiteCache:
     """Unpickle a cache: an error of its file is raised at its first use, not here."""
     cache = SQLiteCache.__new__(SQLiteCache)
     cache.path = path
-    cache._forget()  # noqa: SLF001 - an object of this class
+    cache._reset()  # noqa: SLF001 - an object of this class
     return cache
 
 
-def _opened(path: Path) -> sqlite3.Connection:
+def _open(path: Path) -> sqlite3.Connection:
     try:
-        db = sqlite3.connect(path, timeout=_WAIT, isolation_level=None, check_same_thread=False)
+        db = sqlite3.connect(path, timeout=_LOCK_SECONDS, isolation_level=None, check_same_thread=False)
     except sqlite3.OperationalError as error:
         raise ConfigError(f"the cache {path.name!r} cannot be opened: {error}") from error
     try:
-        _patiently(db, "PRAGMA journal_mode = WAL")
+        _retry_while_locked(db, "PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = NORMAL")
         db.execute("PRAGMA mmap_size = 1073741824")
         with _writing(db):
-            mark = db.execute("PRAGMA application_id").fetchone()[0]
+            application_id = db.execute("PRAGMA application_id").fetchone()[0]
             tables = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-            if mark != _MARK and tables:
+            if application_id != _APPLICATION_ID and tables:
                 raise ConfigError(f"{path.name!r} is a database of another program; use another path")
             for statement in _SCHEMA:
                 db.execute(statement)
-            db.execute(f"PRAGMA application_id = {_MARK}")
+            db.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
     except sqlite3.DatabaseError as error:
         db.close()
         raise ConfigError(f"the cache {path.name!r} cannot be used: {error}") from error
@@ -274,9 +274,9 @@ def _opened(path: Path) -> sqlite3.Connection:
     return db
 
 
-def _patiently(db: sqlite3.Connection, statement: str) -> None:
+def _retry_while_locked(db: sqlite3.Connection, statement: str) -> None:
     """Execute a statement, and wait while another process opens the file, which SQLite does not do here."""
-    deadline = time.monotonic() + _WAIT
+    deadline = time.monotonic() + _LOCK_SECONDS
     while True:
         try:
             db.execute(statement)

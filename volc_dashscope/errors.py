@@ -2,18 +2,18 @@
 Everything this library raises on purpose.
 
     EmbeddingError
-    ├── ConfigError            a setting is missing or impossible; nothing was sent
-    ├── InputError             an item cannot be embedded as given; nothing was sent for it
-    ├── ServiceError           the service refused
-    │   ├── AuthError          key, permission or region
-    │   ├── QuotaError         money, quota or a safety cap: a human must act
-    │   ├── RateLimitError     too fast; waiting helps
-    │   ├── ContentError       the service will not embed this content
-    │   └── RequestError       any other refusal of the request itself
-    ├── ServiceUnavailableError     the service failed on its side
-    ├── TransportError         no complete reply arrived
-    ├── BadReplyError               a reply arrived that breaks the service's own format
-    └── BulkError              some items of many failed; holds what succeeded
+    ├── ConfigError              a setting is missing or impossible; nothing was sent
+    ├── InputError               an item cannot be embedded as given; nothing was sent for it
+    ├── ServiceError             the service refused
+    │   ├── AuthError            key, permission or region
+    │   ├── QuotaError           money, quota or a safety cap: a human must act
+    │   ├── RateLimitError       too fast; waiting helps
+    │   ├── ContentError         the service will not embed this content
+    │   └── RequestError         any other refusal of the request itself
+    ├── ServiceUnavailableError  the service failed on its side
+    ├── TransportError           no complete reply arrived
+    ├── BadReplyError            a reply arrived that breaks the service's own format
+    └── BulkError                some items of many failed; holds what succeeded
 
 `InputError` and `ConfigError` are also `ValueError`, so that code without knowledge of this library can catch bad
 arguments.

@@ -13,7 +13,7 @@ from volc_dashscope._request.items import as_sent, items_of
 from volc_dashscope._request.ranking import check_rerank_settings, checked_pairs, estimated_tokens
 from volc_dashscope._request.validation import check_call, check_items, is_shrunk, sent_pixels
 from volc_dashscope._types import RequestSpec, TextType, counted
-from volc_dashscope.inputs import Frames, Image, Item, Part, Video, modalities, parts
+from volc_dashscope.inputs import Image, Item, Video, flat_parts, modalities
 from volc_dashscope.models import Modality, ModelInfo
 from volc_dashscope.models.rerank import RerankModelInfo
 from volc_dashscope.models.tokens import ark_image_bounds, ark_video_bounds, level_image_tokens, text_tokens
@@ -164,33 +164,17 @@ def rerank_spec(model: str, row: RerankModelInfo, **options: Unpack[ClientOption
 
 def estimate_pairs(pairs: Iterable[tuple[Item, list[Item]]], spec: RequestSpec) -> Estimate:
     """Count what lists that were checked would send and cost."""
-    found, count, requests = spec.model_info, _Count(), 0
+    count, requests = _Count(), 0
     for query, documents in pairs:
         requests += bool(documents)
         count.items += len(documents)
         count.text += estimated_tokens(query, documents)
         media = [item for item in (query, *documents) if modalities(item)[0] != "text"] if documents else []
         count.unknown += len(media)
-        count.endless |= bool(media)
+        count.unbounded |= bool(media)
         for item in (query, *documents) if documents else ():
             count.kinds.update(modalities(item))
-    price = _price(count, spec)
-    tokens = (count.text, None if count.endless else count.text)
-    return Estimate(
-        items=count.items,
-        requests=requests,
-        text_tokens=count.text,
-        image_tokens=0,
-        video_tokens=(0, 0),
-        tokens=tokens,
-        unknown=count.unknown,
-        price=price,
-        currency=found.price.currency if found.price and price else None,
-        as_of=found.price.as_of if found.price and price else None,
-        rule=_rerank_rule(count, spec),
-        seconds_at_limit=_seconds(requests, count.text, spec),
-        model_info=found,
-    )
+    return _estimate(count, spec, requests, _rerank_rule(count, spec))
 
 
 def _rerank_rule(count: _Count, spec: RequestSpec) -> str:
@@ -199,7 +183,7 @@ def _rerank_rule(count: _Count, spec: RequestSpec) -> str:
         _TEXT_RULE,
         "what the service adds, instruction included, is unpublished and not counted",
     ]
-    if count.endless:
+    if count.unbounded:
         said.append("images and videos are not counted: no page says how many tokens they are for this model")
     if spec.model_info.price is not None:
         said.append(f"price per million tokens as published for {spec.model_info.price.region}")
@@ -209,30 +193,34 @@ def _rerank_rule(count: _Count, spec: RequestSpec) -> str:
 def estimate_spec(items: Iterable[Item], spec: RequestSpec, *, checked: bool = False) -> Estimate:
     """Count what items would send and cost; `checked` ones are as they are sent."""
     check_call(spec)
-    found, count = spec.model_info, _Count()
+    count = _Count()
     requests = sum(1 for _ in plan(count.over(items, spec, checked=checked), spec))
-    tokens = (count.text + count.media[0], None if count.endless else count.text + count.media[1])
-    price = _price(count, spec)
+    return _estimate(count, spec, requests, _rule(count, spec))
+
+
+def _estimate(count: _Count, spec: RequestSpec, requests: int, rule: str) -> Estimate:
+    row, price = spec.model_info, _price(count, spec)
+    fewest, most = count.text + count.media[0], None if count.unbounded else count.text + count.media[1]
     return Estimate(
         items=count.items,
         requests=requests,
         text_tokens=count.text,
         image_tokens=count.images,
         video_tokens=count.videos,
-        tokens=tokens,
+        tokens=(fewest, most),
         unknown=count.unknown,
         price=price,
-        currency=found.price.currency if found.price and price else None,
-        as_of=found.price.as_of if found.price and price else None,
-        rule=_rule(count, spec, priced=price is not None),
-        seconds_at_limit=_seconds(requests, tokens[0] if tokens[1] is None else tokens[1], spec),
-        model_info=found,
+        currency=row.price.currency if row.price and price else None,
+        as_of=row.price.as_of if row.price and price else None,
+        rule=rule,
+        seconds_at_limit=_seconds(requests, fewest if most is None else most, spec),
+        model_info=row,
     )
 
 
 @dataclass(slots=True)
 class _Count:
-    """Tokens so far. `media` bounds images and videos together; with `endless` it has no upper bound."""
+    """Tokens so far. `media` bounds those of images and videos together, unless `unbounded`."""
 
     items: int = 0
     text: int = 0
@@ -240,7 +228,7 @@ class _Count:
     videos: tuple[int, int] = (0, 0)
     media: tuple[int, int] = (0, 0)
     unknown: int = 0
-    endless: bool = False
+    unbounded: bool = False
     shrunk: int = 0
     kinds: set[Modality] = field(default_factory=set)
 
@@ -257,7 +245,7 @@ class _Count:
 
     def add(self, item: Item, spec: RequestSpec) -> None:
         known = True
-        for part in _single(item):
+        for part in flat_parts(item):
             if isinstance(part, str):
                 self.text += _text(part, spec)
             elif not self._add_medium(part, spec):
@@ -277,14 +265,8 @@ class _Count:
             known = bounds is not None and bounds[0] == bounds[1]
             self.images += bounds[0] if bounds and known else 0
         self.media = _sum(self.media, bounds or (0, 0))
-        self.endless |= bounds is None
+        self.unbounded |= bounds is None
         return known
-
-
-def _single(item: Item) -> Iterator[str | Image | Video]:
-    part: Part
-    for part in parts(item):
-        yield from part.images if isinstance(part, Frames) else (part,)
 
 
 def _text(text: str, spec: RequestSpec) -> int:
@@ -331,7 +313,7 @@ def _price(count: _Count, spec: RequestSpec) -> tuple[float, float | None] | Non
         return None
     text, media = rates
     low, high = ((count.text * text + tokens * media) / _MILLION for tokens in count.media)
-    return low, None if count.endless else high
+    return low, None if count.unbounded else high
 
 
 def _rates(spec: RequestSpec) -> tuple[float, float] | None:
@@ -351,7 +333,7 @@ def _seconds(requests: int, tokens: int, spec: RequestSpec) -> float | None:
     return max((60 * used / limit for used, limit in limits if limit), default=None)
 
 
-def _rule(count: _Count, spec: RequestSpec, *, priced: bool) -> str:
+def _rule(count: _Count, spec: RequestSpec) -> str:
     model_info, said = spec.model_info, []
     if "text" in count.kinds:
         said.append(_TEXT_RULE)
@@ -370,7 +352,7 @@ def _rule(count: _Count, spec: RequestSpec, *, priced: bool) -> str:
         )
     if "video" in count.kinds:
         said.append(_video_rule(model_info))
-    if priced and model_info.price is not None:
+    if model_info.price is not None and _rates(spec) is not None:
         kind = "Batch price" if spec.route == "batch" else "price"
         said.append(f"{kind} per million tokens as published for {model_info.price.region}")
         if "video" in count.kinds:

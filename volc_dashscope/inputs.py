@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, KeysView, Mapping, Set
+from collections.abc import Iterable, Iterator, KeysView, Mapping, Set
 from dataclasses import dataclass, field
 from io import BytesIO
 from operator import methodcaller
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import Any, ClassVar, Protocol, TypeGuard, TypeVar
 
 from volc_dashscope import _media
 from volc_dashscope._media import Media, constructor_hint, mixed_digest, type_name
@@ -23,6 +23,7 @@ from volc_dashscope.errors import InputError
 from volc_dashscope.models import Modality
 
 __all__ = [
+    "SAMPLING_FIELDS",
     "Frames",
     "Fused",
     "Image",
@@ -34,6 +35,8 @@ __all__ = [
     "check_text",
     "constructor_hint",
     "digest",
+    "flat_parts",
+    "is_url",
     "label",
     "list_problem",
     "modalities",
@@ -43,9 +46,11 @@ __all__ = [
 
 T = TypeVar("T")
 
+_URL_SCHEMES = ("http:", "https:", "data:", "oss:")
 _ORIENTATION = 0x0112  # The EXIF tag.
 
-_KNOBS = ("fps", "max_video_tokens", "min_frame_tokens", "max_frame_tokens", "min_frames")
+# The fields of a `Video` that say how it is sampled.
+SAMPLING_FIELDS = ("fps", "max_video_tokens", "min_frame_tokens", "max_frame_tokens", "min_frames")
 
 
 class Savable(Protocol):
@@ -137,7 +142,7 @@ class Video(Media):
         Media.__post_init__(self)
         if not (self.fps is None or _is_amount(self.fps)):
             raise InputError(f"fps is {self.fps!r}; expected a number from 0 (see the model's limits)")
-        for name in _KNOBS[1:]:
+        for name in SAMPLING_FIELDS[1:]:
             _check_count(name, getattr(self, name))
         low, high = self.min_frame_tokens, self.max_frame_tokens
         if low is not None and high is not None and low > high:
@@ -221,10 +226,10 @@ class Video(Media):
     @property
     def digest(self) -> str:
         """As for an image; the sampling fields, and for a URL the kind, count too."""
-        found = [(name, getattr(self, name)) for name in _KNOBS]
-        knobs = [f"{name}={float(value)!r}" for name, value in found if value is not None]
-        plain = self.inline and not knobs
-        return self.source.digest if plain else mixed_digest("video", [self.source.digest, *knobs])
+        found = [(name, getattr(self, name)) for name in SAMPLING_FIELDS]
+        sampling = [f"{name}={float(value)!r}" for name, value in found if value is not None]
+        plain = self.inline and not sampling
+        return self.source.digest if plain else mixed_digest("video", [self.source.digest, *sampling])
 
 
 @dataclass(frozen=True, slots=True, init=False)
@@ -372,6 +377,11 @@ def _is_single(given: object) -> bool:
     return False
 
 
+def is_url(given: object) -> TypeGuard[str]:
+    """Return whether a string is a URL, where both URLs and paths are accepted. A `file:` URI is a path."""
+    return isinstance(given, str) and given[:6].lower().startswith(_URL_SCHEMES)
+
+
 def check_text(text: str) -> str:
     """Return a text that can be sent: not empty, and valid UTF-8."""
     if not text:
@@ -423,6 +433,15 @@ def parts(item: Item) -> tuple[Part, ...]:
     raise InputError(
         f"an item is of type {type_name(item)}; expected str, Image, Video, Frames or Fused{constructor_hint(item)}"
     )
+
+
+def flat_parts(item: Item) -> Iterator[str | Image | Video]:
+    """Yield the texts, images and videos of an item in order; the images of `Frames` one by one."""
+    for part in parts(item):
+        if isinstance(part, Frames):
+            yield from part.images
+        else:
+            yield part
 
 
 def modalities(item: Item) -> tuple[Modality, ...]:

@@ -175,7 +175,7 @@ class _RerankerBase(ServiceClient):
         keys = self._scores.keys(f"{self._settings.vector_key()}:{spec.instruct or ''}", question)
         if (known := self._scores.recall(keys)) is not None:
             return best_first(enumerate(known))
-        batch = yield from shrunk(question.batch, spec, place=_place)
+        batch = yield from shrunk(question.batch, spec, item_name=_item_name)
         sent = replace(question, query=batch.items[0], documents=batch.items[1:])
         step: Step[Scores] = Step(
             build=lambda: build(sent, self._row, spec),
@@ -219,7 +219,7 @@ class _RerankerBase(ServiceClient):
         return [RerankResult(index, score, documents[index]) for index, score in ranking[:top_n]]
 
 
-def _place(position: int) -> tuple[str, int | None]:
+def _item_name(position: int) -> tuple[str, int | None]:
     """Return the name and index of a batch's item: the query comes first."""
     return (f"document {position - 1}", position - 1) if position else ("the query", None)
 

@@ -53,7 +53,7 @@ _SHAPING_FACTS = (
 
 
 @dataclass(frozen=True, slots=True)
-class ClientSettings(_config.NamesOurs):
+class ClientSettings(_config.CheckedConstructor):
     """
     Every setting of a client, as a value: it opens nothing, sends nothing and is checked where it is used.
 
@@ -199,7 +199,7 @@ class ClientSettings(_config.NamesOurs):
         address = self._address(row)
         given = _config.sealed(self.api_key)
         key = _config.find_key(row.provider, given, address=address)
-        _config.check_patience(
+        _config.check_limits(
             {name: getattr(self, name) for name in _WHOLE},
             {"deadline": self.deadline, "timeout": self.timeout},
             {"requests_per_minute": self.requests_per_minute, "tokens_per_minute": self.tokens_per_minute},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from paintings import painted
 
+from volc_dashscope.cache import SQLiteCache
 from volc_dashscope.cli._output import most_frequent, shell_spelling
 
 V4 = "text-embedding-v4"
@@ -171,3 +172,22 @@ def test_a_folder_is_priced_without_a_promise(cli, services, tmp_path):
     assert "1 file: embedding the new and changed ones with " in told
     assert "embedding all would cost about" in told
     assert "at most" not in told
+
+
+@pytest.mark.parametrize("line", [("embed", "t.csv", "-m", V4), ("rerank", "t.csv", "-m", "qwen3-rerank")])
+def test_a_wrong_output_is_told_before_a_key_is_asked_for(cli, tmp_path, line):
+    (tmp_path / "t.csv").write_text("text,query,document\na,b,c\n", encoding="utf-8")
+
+    done = cli(*line, "-o", "out.csv")
+
+    assert 2 == done.code
+    assert "call it 'out.parquet'" in done.err
+
+
+def test_a_cache_too_small_for_megabytes_is_no_zero(cli, tmp_path):
+    with SQLiteCache(tmp_path / "vectors.sqlite") as cache:
+        cache["a"] = bytes(4096)
+
+    done = cli("cache", "stats", "vectors.sqlite")
+
+    assert "1 vector, 4.1 kB" in done.out

@@ -23,7 +23,7 @@ MISTAKES = {
     "plain http": ({}, ("--base-url", "http://gateway.example"), "--insecure-http allows it"),
     "a label too long": ({}, ("--base-url", f"https://{'a' * 64}.example"), "64 characters"),
     "a region": ({}, ("--region", "us-east-1"), "is not offered in region 'us-east-1'"),
-    "a workspace": ({}, ("--workspace", "ws/1"), "workspace must be letters"),
+    "a workspace": ({}, ("--workspace", "ws/1"), "workspace must be 1 to 63 letters"),
 }
 
 

@@ -165,15 +165,15 @@ def test_rows_are_written_before_a_slow_caller_gets_control():
     buffer, vector = rows.buffer(), [np.ones(D, np.float32)]
 
     buffer.add(["a"], vector)
-    with buffer.lent():
+    with buffer.yielding():
         first = [*cache.written]
     buffer.add(["b"], vector)
-    with buffer.lent():
+    with buffer.yielding():
         quick = [*cache.written]
         now += 0.6
     buffer.add(["c"], vector)
     now += 0.05
-    with buffer.lent():
+    with buffer.yielding():
         waiting = [*cache.written]
         now += 0.1
 

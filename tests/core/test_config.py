@@ -449,7 +449,7 @@ def test_a_base_url_given_wins_over_the_region() -> None:
             id="workspace as host",
         ),
         pytest.param(TEXT, {"workspace": ""}, "letters, digits", id="no workspace"),
-        pytest.param(TEXT, {"workspace": "a" * 64}, "at most 63", id="workspace too long"),
+        pytest.param(TEXT, {"workspace": "a" * 64}, "1 to 63", id="workspace too long"),
         pytest.param(ARK, {"workspace": "ws-1"}, "is a setting of DashScope", id="a workspace of Ark"),
         pytest.param(
             row_named("qwen3-vl-embedding"),

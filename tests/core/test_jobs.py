@@ -31,8 +31,8 @@ from volc_dashscope._request.exchange import RetryContext
 from volc_dashscope._types import Reply, RequestSpec, Secret, Send
 from volc_dashscope.emulator import Fault, Response
 from volc_dashscope.jobs import AsyncBatchJobs, AsyncFileJobs, BatchJobs, FileJobs, _batch_file
-from volc_dashscope.jobs._batch_work import BatchWork
-from volc_dashscope.jobs._file_work import FileWork
+from volc_dashscope.jobs._batch_flows import BatchFlows
+from volc_dashscope.jobs._file_flows import FileFlows
 from volc_dashscope.models import get_model_info
 
 FILE_MODEL, BATCH_MODEL = "text-embedding-async-v2", "text-embedding-v4"
@@ -233,9 +233,9 @@ def test_a_printed_null_is_no_link(inside):
 
 def test_the_looks_at_a_job_back_off_to_eight_seconds(emulate):
     driver = Driver(emulate, job_seconds=30)
-    work, asked = FileWork(driver.context), spec(FILE_MODEL)
-    job = driver.run(work.submit(driver.emulator.publish("a.txt", b"a"), asked))
-    ended = driver.run(work.wait(job.id, asked, None))
+    flows, asked = FileFlows(driver.context), spec(FILE_MODEL)
+    job = driver.run(flows.submit(driver.emulator.publish("a.txt", b"a"), asked))
+    ended = driver.run(flows.wait(job.id, asked, None))
 
     assert "SUCCEEDED" == ended.status
     assert [1, 2, 4, 8, 8, 8] == driver.waits
@@ -243,10 +243,10 @@ def test_the_looks_at_a_job_back_off_to_eight_seconds(emulate):
 
 def test_waiting_gives_up_in_time_and_says_that_the_job_goes_on(emulate):
     driver = Driver(emulate, job_seconds=1_000)
-    work, asked = FileWork(driver.context), spec(FILE_MODEL)
-    job = driver.run(work.submit(driver.emulator.publish("a.txt", b"a"), asked))
+    flows, asked = FileFlows(driver.context), spec(FILE_MODEL)
+    job = driver.run(flows.submit(driver.emulator.publish("a.txt", b"a"), asked))
     with pytest.raises(ServiceUnavailableError, match="still PENDING after 10 s") as caught:
-        driver.run(work.wait(job.id, asked, 10.0))
+        driver.run(flows.wait(job.id, asked, 10.0))
 
     assert caught.value.retryable
     assert sum(driver.waits) <= 10
@@ -254,10 +254,10 @@ def test_waiting_gives_up_in_time_and_says_that_the_job_goes_on(emulate):
 
 def test_submits_keep_to_one_a_second(emulate):
     driver = Driver(emulate)
-    work, asked = FileWork(driver.context), spec(FILE_MODEL)
+    flows, asked = FileFlows(driver.context), spec(FILE_MODEL)
     url = driver.emulator.publish("a.txt", b"a")
     for _ in range(4):
-        driver.run(work.submit(url, asked))
+        driver.run(flows.submit(url, asked))
 
     assert 2 <= sum(driver.waits) <= 3
 
@@ -265,15 +265,15 @@ def test_submits_keep_to_one_a_second(emulate):
 def test_waiting_for_a_job_is_no_warning(emulate, caplog):
     """A look once a minute for a day would be 1,440 of them."""
     driver = Driver(emulate, job_seconds=200)
-    work, asked = BatchWork(driver.context), spec(BATCH_MODEL)
+    flows, asked = BatchFlows(driver.context), spec(BATCH_MODEL)
     plan = {"completion_window": "24h"}
-    job = driver.run(work.submit(_batch_file._line("a", 0, asked), asked, plan))
+    job = driver.run(flows.submit(_batch_file._line("a", 0, asked), asked, plan))
     given = driver.emulator.http_client()
     home = ConnectionPool(key=Secret("k"), timeout=1.0, width=1, limiter=None, given=given, given_async=None)
     stop = threading.Event()
     stop.set()
     with caplog.at_level(logging.WARNING, logger="volc_dashscope"), pytest.raises(Interrupted):
-        run(work.wait(job.id, asked, None), home.sync_transport(), Watch(stop))
+        run(flows.wait(job.id, asked, None), home.sync_transport(), Watch(stop))
 
     assert [] == caplog.records
 
@@ -782,7 +782,7 @@ def test_a_failed_line_has_its_own_error_in_whichever_file_it_is(emulate, tmp_pa
     driver = Driver(emulate, batch_errors_in_output=in_output)
     data = refused_middle(tmp_path, driver.mount)
     spell_errors(driver.mount, *keys)
-    job = driver.run(BatchWork(driver.context).submit(data, spec(BATCH_MODEL), {"completion_window": "24h"}))
+    job = driver.run(BatchFlows(driver.context).submit(data, spec(BATCH_MODEL), {"completion_window": "24h"}))
     # The driver has another key than the client.
     result = Twin(BatchJobs, driver.mount, api_key="k").collect(job.id)
 
@@ -800,7 +800,7 @@ def test_an_error_file_that_cannot_be_downloaded_leaves_the_vectors(emulate, tmp
     """The page says that only output files can be downloaded."""
     driver = Driver(emulate)
     data = refused_middle(tmp_path, driver.mount)
-    job = driver.run(BatchWork(driver.context).submit(data, spec(BATCH_MODEL), {"completion_window": "24h"}))
+    job = driver.run(BatchFlows(driver.context).submit(data, spec(BATCH_MODEL), {"completion_window": "24h"}))
     driver.emulator.fail(
         Fault("400", message="Only files beginning with file-batch_output", path="file-batch_error")
     )
@@ -816,7 +816,7 @@ def test_a_batch_that_fails_as_a_whole_says_which_line(emulate):
     line = (
         b'{"custom_id":"0","method":"POST","url":"/v1/x","body":{"model":"text-embedding-v4","input":"a"}}\n'
     )
-    job = driver.run(BatchWork(driver.context).submit(line, spec(BATCH_MODEL), {"completion_window": "24h"}))
+    job = driver.run(BatchFlows(driver.context).submit(line, spec(BATCH_MODEL), {"completion_window": "24h"}))
     jobs = Twin(BatchJobs, driver.mount, api_key="k")
     ended = jobs.wait(job.id)
     with pytest.raises(RequestError, match=r"line 1: The url /v1/x does not match") as caught:
@@ -827,10 +827,10 @@ def test_a_batch_that_fails_as_a_whole_says_which_line(emulate):
 
 def test_a_batch_is_looked_at_once_a_minute(emulate):
     driver = Driver(emulate, job_seconds=200)
-    work, asked = BatchWork(driver.context), spec(BATCH_MODEL)
+    flows, asked = BatchFlows(driver.context), spec(BATCH_MODEL)
     data = _batch_file._line("a", 0, asked)
-    job = driver.run(work.submit(data, asked, {"completion_window": "24h"}))
-    ended = driver.run(work.wait(job.id, asked, None))
+    job = driver.run(flows.submit(data, asked, {"completion_window": "24h"}))
+    ended = driver.run(flows.wait(job.id, asked, None))
 
     assert ("completed", [60, 60, 60, 60]) == (ended.status, driver.waits)
 

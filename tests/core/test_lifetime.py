@@ -396,7 +396,7 @@ def test_a_copy_in_this_process_shares_limiter_and_cache(emulate, copied) -> Non
 def test_a_client_handed_in_does_not_travel(inside, kind, through, name) -> None:
     client = kind(TEXT, api_key="k", **{name: getattr(inside.emulator, name)()})
 
-    with pytest.raises(ConfigError, match="your own http_client cannot be pickled"):
+    with pytest.raises(ConfigError, match="your own HTTP client cannot be pickled"):
         through(client)
 
 

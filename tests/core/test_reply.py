@@ -17,7 +17,7 @@ from replies import ark, ask_for, batch_of, dashscope, listed, read, row_of
 
 from volc_dashscope import BadReplyError, EmbeddingError, Image
 from volc_dashscope._types import Batch, RequestSpec, Rows, counted
-from volc_dashscope.providers.parsing import LEAST_NORM, are_sound, is_other_layout
+from volc_dashscope.providers.parsing import LEAST_NORM, are_valid_rows, is_other_layout
 
 WIDTH = 256
 ASKS: dict[str, tuple[RequestSpec, Callable[..., dict[str, Any]], Batch]] = {
@@ -349,7 +349,7 @@ SMALL_ROWS: dict[str, tuple[list[float], bool]] = {
 def test_rows_are_sound_if_they_are_finite_and_have_a_direction() -> None:
     table = np.array([row for row, _ in SMALL_ROWS.values()], "<f4")
 
-    found = are_sound(table)
+    found = are_valid_rows(table)
 
     assert np.bool_ == found.dtype
     assert [sound for _, sound in SMALL_ROWS.values()] == found.tolist()

@@ -894,12 +894,12 @@ def test_a_model_given_by_two_names_is_refused(kind):
 
 
 def test_a_client_knows_its_model_by_one_name():
-    with pytest.raises(ConfigError, match=r"Client calls it model=, not model_name="):
+    with pytest.raises(ConfigError, match=r"Client has no model_name=; use model="):
         Client(model_name=TEXT, api_key="k")
 
 
 def test_an_argument_of_other_packages_that_has_no_use_here_names_both_spellings():
-    words = r"^Client has no top_k= and no top_n=, its name in this library; leave it out$"
+    words = r"^Client has no top_k= \(top_n= in other classes of this library\); leave it out$"
 
     with pytest.raises(ConfigError, match=words):
         Client(TEXT, api_key="k", top_k=3)

@@ -628,7 +628,7 @@ def test_the_words_of_arks_instruction_belong_to_arks_vision_models(row: ModelIn
 
 @pytest.mark.parametrize("value", ["", "  ", 7], ids=["empty", "blank", "number"])
 def test_an_instruction_is_a_text(value: Any) -> None:
-    with pytest.raises(InputError, match="non-empty str"):
+    with pytest.raises(InputError, match="must be a str that is not blank, got "):
         check_settings(spec_of("text-embedding-v4", instruct=value))
 
 

@@ -93,5 +93,5 @@ def test_settings_that_only_fit_together_can_be_changed_together():
 
 
 def test_a_name_of_the_constructor_set_later_is_answered_with_the_attribute_s():
-    with pytest.raises(ConfigError, match="ArkEmbeddings calls it ark_api_key=, not api_key="):
+    with pytest.raises(ConfigError, match="ArkEmbeddings has no api_key=; use ark_api_key="):
         lc.ArkEmbeddings(api_key=KEY).api_key = OTHER_KEY

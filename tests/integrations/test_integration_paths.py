@@ -16,7 +16,7 @@ from langchain_volc_dashscope import ArkEmbeddings, MediaDocument, media_of
 from llama_index_ext import ArkMultiModalEmbedding, MultiModalNodeEmbedder, fingerprint, query_bundle
 from volc_dashscope import Image, InputError
 from volc_dashscope.bulk._records import Record, item_of
-from volc_dashscope.ray._rows import Roles
+from volc_dashscope.ray._rows import InputColumns
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def _ways(inside, embed_model_of, root):
     def column(uri):
         cells = np.empty(1, dtype=object)
         cells[:] = [uri]
-        (item,) = Roles(text=None, image="i", video=None, root=root, fps=None).items({"i": cells})
+        (item,) = InputColumns(text=None, image="i", video=None, root=root, fps=None).items({"i": cells})
         if isinstance(item, InputError):
             raise item
         return item

@@ -96,7 +96,7 @@ def test_an_integration_with_a_client_handed_in_refuses_to_be_copied(inside, kin
     """Without the client the copy would dial the live service."""
     embed_model = kind(**inside.settings(kind.provider_name))
 
-    with pytest.raises(ConfigError, match=r"your own http_client"):
+    with pytest.raises(ConfigError, match=r"your own HTTP client"):
         duplicate(embed_model)
 
 

@@ -96,5 +96,5 @@ def test_a_role_that_does_not_exist_is_refused(inside, embed_model_of):
 
 
 def test_the_name_other_packages_have_for_it_is_answered_with_ours(inside, embed_model_of):
-    with pytest.raises(ConfigError, match="calls it text_type=, not input_type="):
+    with pytest.raises(ConfigError, match="has no input_type=; use text_type="):
         embed_model_of(DashScopeEmbeddings, inside, model=V4, input_type="query")

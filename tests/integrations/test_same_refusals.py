@@ -71,7 +71,7 @@ def test_an_unknown_name_is_answered_with_the_one_it_resembles(kind):
 def test_an_unknown_name_set_later_is_refused_as_well(kind):
     made = kind(api_key=KEY)
 
-    with pytest.raises(ConfigError, match=f"{kind.__name__} calls it timeout=, not request_timeout="):
+    with pytest.raises(ConfigError, match=f"{kind.__name__} has no request_timeout=; use timeout="):
         made.request_timeout = 5
 
 

@@ -189,7 +189,7 @@ def test_equal_scores_keep_the_order_of_the_album(tmp_path):
 def test_a_vector_of_another_length_or_without_a_direction_is_refused(tmp_path, vector):
     album = Album(tmp_path, [Entry("a.png", "image")], np.eye(1, 3, dtype=np.float32), {})
 
-    with pytest.raises(InputError, match=r"takes one vector of 3 numbers"):
+    with pytest.raises(InputError, match=r"accepts one vector of 3 numbers"):
         album.search(np.array(vector, dtype=np.float32), top=1)
 
 

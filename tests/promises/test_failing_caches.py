@@ -25,7 +25,7 @@ BREAKAGES = [
     ),
     Breakage(
         "volc_dashscope/_request/row_cache.py",
-        "for place in np.flatnonzero(are_sound(table))",
+        "for place in np.flatnonzero(are_valid_rows(table))",
         "for place in range(len(table))",
         "test_what_is_no_row_is_asked_for_again",
     ),

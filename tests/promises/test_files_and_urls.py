@@ -57,7 +57,7 @@ BREAKAGES = [
     ),
     Breakage(
         "volc_dashscope/_config/addresses.py",
-        'near = is_near(host) if route == "openai" else is_loopback(host)',
+        'near = is_local_network(host) if route == "openai" else is_loopback(host)',
         "near = True",
         "test_plain_http_is_for_this_machine_only",
     ),
@@ -104,7 +104,7 @@ BREAKAGES = [
         "test_what_is_no_picture_is_not_sent",
     ),
     Breakage(
-        "volc_dashscope/integrations/settings.py",
+        "volc_dashscope/inputs.py",
         "given[:6].lower().startswith(_URL_SCHEMES)",
         "'://' in given",
         "test_three_schemes_are_urls_and_all_else_is_a_path",

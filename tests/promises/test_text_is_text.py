@@ -33,7 +33,7 @@ BREAKAGES = [
     ),
     Breakage(
         "langchain_volc_dashscope/documents.py",
-        'if unknown == "text" or (key is None and not is_touched(text)):',
+        'if unknown == "text" or (key is None and not is_damaged(text)):',
         'if unknown == "text" or key is None:',
         "test_a_media_token_is_its_medium_or_refused",
     ),

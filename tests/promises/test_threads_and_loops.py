@@ -20,8 +20,8 @@ from volc_dashscope.jobs import BatchJobs, FileJobs
 BREAKAGES = [
     Breakage(
         "volc_dashscope/_http/pool.py",
-        "place = self._places.get(loop)",
-        "place = next(iter(self._places.values()), None)",
+        "transport = self._async_transports.get(loop)",
+        "transport = next(iter(self._async_transports.values()), None)",
         "test_one_client_serves_several_event_loops_at_once",
     ),
     Breakage(

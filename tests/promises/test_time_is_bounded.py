@@ -104,7 +104,7 @@ BREAKAGES = [
     ),
     Breakage(
         "volc_dashscope/_http/pool.py",
-        "            place.calls.close()\n",
+        "            transport.calls.close()\n",
         "",
         "test_closing_a_client_ends_its_calls",
     ),

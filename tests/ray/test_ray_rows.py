@@ -9,11 +9,11 @@ import pytest
 from paintings import painted
 
 from volc_dashscope import ConfigError, Fused, Image, InputError, Video
-from volc_dashscope.ray._rows import Roles
+from volc_dashscope.ray._rows import InputColumns
 
 
 def _roles(text=None, image=None, video=None, root=None, fps=None):
-    return Roles(text=text, image=image, video=video, root=root, fps=fps)
+    return InputColumns(text=text, image=image, video=video, root=root, fps=fps)
 
 
 def _column(*cells):

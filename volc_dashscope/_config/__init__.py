@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from volc_dashscope._config.addresses import Address, find_url, is_private
+from volc_dashscope._config.addresses import Address, find_url, is_encrypted_or_local
 from volc_dashscope._config.arguments import (
-    NamesOurs,
+    CheckedConstructor,
     argument_docs,
     check_body,
     check_flags,
-    check_patience,
+    check_limits,
     document_arguments,
+    refuse_positional,
     refuse_unknown_names,
-    refuse_unnamed,
 )
 from volc_dashscope._config.environment import (
     KEY_VARIABLE,
@@ -26,11 +26,11 @@ from volc_dashscope._config.model_names import find_model_info, find_rerank_mode
 __all__ = [
     "KEY_VARIABLE",
     "Address",
-    "NamesOurs",
+    "CheckedConstructor",
     "argument_docs",
     "check_body",
     "check_flags",
-    "check_patience",
+    "check_limits",
     "document_arguments",
     "find_certificates",
     "find_key",
@@ -39,12 +39,12 @@ __all__ = [
     "find_rerank_model",
     "find_url",
     "has_key",
-    "is_private",
+    "is_encrypted_or_local",
     "key_fault",
     "key_log",
     "key_name",
     "proxy_variable",
+    "refuse_positional",
     "refuse_unknown_names",
-    "refuse_unnamed",
     "sealed",
 ]

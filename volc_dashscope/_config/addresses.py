@@ -18,9 +18,9 @@ from volc_dashscope._config.hosts import (
     SHARED_HOSTS,
     WORKSPACE_REGIONS,
     host_fault,
+    is_local_network,
     is_loopback,
-    is_near,
-    is_page,
+    is_website,
     owner_of,
     region_of,
 )
@@ -99,28 +99,28 @@ def find_url(
         return _by_region(model_info, route, region, workspace, environ)
     parts = _split(given.strip(), setting)
     _check_scheme(parts, setting, route, insecure_http)
-    return _address(parts, setting, model_info, route, theirs=named is not None)
+    return _address(parts, setting, model_info, route, of_vendor=named is not None)
 
 
 def _address(
-    parts: SplitResult, setting: str, model_info: ModelInfo, route: Route, *, theirs: bool
+    parts: SplitResult, setting: str, model_info: ModelInfo, route: Route, *, of_vendor: bool
 ) -> Address:
-    """Return the address a URL means; `theirs` says that it came from the service's own variable."""
+    """Return the address a URL means; `of_vendor` says that it came from the service's own variable."""
     # A fully qualified name may end in a dot; names in certificates and in the table of hosts do not.
     provider, host = model_info.provider, (parts.hostname or "").removesuffix(".")
-    if is_page(host):
+    if is_website(host):
         raise ConfigError(
             f"{setting} is a web page of the vendor, not an API address; leave it out, or use a host of its API: "
             + ", ".join(SHARED_HOSTS[provider].values())
         )
     owner = owner_of(host)
-    theirs = theirs or owner is not None
+    of_vendor = of_vendor or owner is not None
     if owner is not None and owner != provider:
         raise ConfigError(f"{setting} is a host of {owner}; {model_info.name} is served by {provider}")
     if owner is not None and (there := region_of(host)) is not None:
         _check_region(model_info, there)
     netloc = re.sub(r"\.(?=:\d+\Z|\Z)", "", parts.netloc.lower())
-    compatible = route == "openai" and not theirs
+    compatible = route == "openai" and not of_vendor
     path = _path(parts.path, model_info, route, setting, owner=owner, compatible=compatible)
     return Address(
         f"{parts.scheme}://{netloc}{path}",
@@ -128,11 +128,11 @@ def _address(
         netloc,
         # A key and a URL from the same environment belong together; a server on this machine with the vendor's paths
         # is an emulator or the user's own proxy.
-        foreign=not theirs and (compatible or not is_loopback(host)),
+        foreign=not of_vendor and (compatible or not is_loopback(host)),
     )
 
 
-def is_private(url: str) -> bool:
+def is_encrypted_or_local(url: str) -> bool:
     """Return whether requests to a URL cannot be read on the way: https, or http to this machine."""
     try:
         parts = urlsplit(url.strip())
@@ -157,7 +157,7 @@ def find_workspace(
     given = given.strip() if isinstance(given, str) else given
     if given is not None and (not isinstance(given, str) or not re.fullmatch(_LABEL, given)):
         raise ConfigError(
-            f"{setting} must be letters, digits, '-' and '_' only, at most 63: it is part of a host"
+            f"{setting} must be 1 to 63 letters, digits, '-' and '_', because it is part of a host; got {given!r}"
         )
     return given
 
@@ -259,7 +259,7 @@ def _check_scheme(parts: SplitResult, setting: str, route: Route, insecure_http:
         return
     host = parts.hostname or ""
     # A private server may use plain http inside its network; a vendor's key is sent over http to this machine only.
-    near = is_near(host) if route == "openai" else is_loopback(host)
+    near = is_local_network(host) if route == "openai" else is_loopback(host)
     if parts.scheme != "http" or not (near or insecure_http):
         raise ConfigError(
             f"{setting} must start with https:// (http:// is for "

@@ -13,7 +13,7 @@ from volc_dashscope.errors import ConfigError
 
 # The name elsewhere -> ours. LangChain's and LlamaIndex's packages for OpenAI, DashScope, Ark, Hugging Face and
 # Cohere, the vendors' SDKs, and what this package's settings were called before they had these names.
-_OURS = {
+_RENAMED = {
     "api_base": "base_url",
     "api_url": "base_url",
     "base_http_api_url": "base_url",
@@ -68,7 +68,7 @@ _OURS = {
 _BATCHES = (
     "batches have the largest size the model allows, and max_concurrency= limits the requests in flight"
 )
-_NONE = {
+_ABSENT = {
     "batch_size": _BATCHES,
     "chunk_size": _BATCHES,
     "embed_batch_size": _BATCHES,
@@ -87,7 +87,7 @@ class _UnknownArgumentError(ConfigError, TypeError):
 
 _FROM_ZERO = ("max_retries", "partial_results_bytes")
 # Fields of a request's body that an `extra_body` must not replace, and what to do instead.
-_OF_CALLS = {
+_CALL_FIELDS = {
     "model": "pass it as model",
     "input": "pass the items",
     "query": "pass the query",
@@ -120,7 +120,7 @@ def refuse_unknown_names(given: Iterable[str], *, ours: Collection[str], owner: 
             raise _UnknownArgumentError(f"{owner} has no {name}=; {hint}")
 
 
-def refuse_unnamed(unnamed: Sequence[object], *, owner: str) -> None:
+def refuse_positional(unnamed: Sequence[object], *, owner: str) -> None:
     """Refuse arguments by position where all have names."""
     if unnamed:
         raise _UnknownArgumentError(
@@ -129,14 +129,16 @@ def refuse_unnamed(unnamed: Sequence[object], *, owner: str) -> None:
 
 
 def _refuse_foreign_name(name: str, names: Collection[str], *, ours: Collection[str], owner: str) -> None:
-    called = _OURS.get(name)
+    called = _RENAMED.get(name)
     if called in ours:
-        both = f"; both were given, leave out {name}=" if called in names else ""
-        raise ConfigError(f"{owner} calls it {called}=, not {name}={both}")
-    if name in _NONE:
-        raise ConfigError(f"{owner} has no {name}=: {_NONE[name]}")
+        both = f"; both were given, so leave out {name}=" if called in names else ""
+        raise ConfigError(f"{owner} has no {name}=; use {called}={both}")
+    if name in _ABSENT:
+        raise ConfigError(f"{owner} has no {name}=: {_ABSENT[name]}")
     if called is not None:
-        raise ConfigError(f"{owner} has no {name}= and no {called}=, its name in this library; leave it out")
+        raise ConfigError(
+            f"{owner} has no {name}= ({called}= in other classes of this library); leave it out"
+        )
 
 
 _ANY = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
@@ -154,13 +156,13 @@ def _parameters(kind: type) -> Mapping[str, Parameter]:
     if found is None:
         own, base = signature(kind).parameters, kind.__mro__[1]
         passed_on = any(each.kind is Parameter.VAR_KEYWORD for each in own.values())
-        theirs = _parameters(base) if passed_on and issubclass(base, NamesOurs) else {}
+        inherited = _parameters(base) if passed_on and issubclass(base, CheckedConstructor) else {}
         named = {name: each for name, each in own.items() if each.kind not in _ANY}
-        found = _PARAMETERS[kind] = {**theirs, **named}
+        found = _PARAMETERS[kind] = {**inherited, **named}
     return found
 
 
-class NamesOurs:
+class CheckedConstructor:
     """Refuses unknown constructor arguments before Python raises its own `TypeError`."""
 
     __slots__ = ()
@@ -202,9 +204,9 @@ def check_body(extra: object) -> None:
         return
     if not isinstance(extra, Mapping):
         raise ConfigError(f"extra_body must be a mapping of fields, got {type(extra).__name__}")
-    for name, way_out in _OF_CALLS.items():
+    for name, remedy in _CALL_FIELDS.items():
         if name in extra:
-            raise ConfigError(f"extra_body must not contain {name!r}: each call sets it; {way_out}")
+            raise ConfigError(f"extra_body must not contain {name!r}: each call sets it; {remedy}")
     # Vectors of another length than a client waits for are refused, after they are paid for.
     inner = extra.get("parameters", {})
     if not isinstance(inner, Mapping):
@@ -221,7 +223,7 @@ def check_body(extra: object) -> None:
         raise ConfigError(f"extra_body must be JSON: {error}") from error
 
 
-def check_patience(
+def check_limits(
     counts: Mapping[str, object], seconds: Mapping[str, object], rates: Mapping[str, object] | None = None
 ) -> None:
     """

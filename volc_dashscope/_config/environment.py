@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from volc_dashscope._config.hosts import in_networks, is_near
+from volc_dashscope._config.hosts import in_networks, is_local_network
 
 KEY_VARIABLE = {"ark": "ARK_API_KEY", "dashscope": "DASHSCOPE_API_KEY"}
 URL_VARIABLES = {
@@ -52,7 +52,7 @@ def find_proxy(url: str) -> str | None:
     port = parts.port or (80 if parts.scheme == "http" else 443)
     named = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     # The standard library knows the exceptions in the settings of the system, where NO_PROXY is not set.
-    if is_near(host) or proxy_bypass(host):
+    if is_local_network(host) or proxy_bypass(host):
         return None
     exceptions = proxies.get("no", "").replace(",", " ").split()
     if in_networks(host, exceptions) or any(_covers(name, host, named) for name in exceptions):
@@ -80,15 +80,14 @@ def proxy_variable(url: str) -> str:
     return "HTTPS_PROXY"
 
 
-def find_certificates(environ: Mapping[str, str] | None = None) -> tuple[str, str] | None:
+def find_certificates() -> tuple[str, str] | None:
     """Return the first variable that names a file or folder of trusted certificates, and its value."""
-    given = os.environ if environ is None else environ
     for name in ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
-        if path := given.get(name):
+        if path := os.environ.get(name):
             return name, path
     return None
 
 
-def key_log(environ: Mapping[str, str] | None = None) -> str | None:
+def key_log() -> str | None:
     """Return the file to which the TLS library writes its session keys (SSLKEYLOGFILE)."""
-    return (os.environ if environ is None else environ).get("SSLKEYLOGFILE")
+    return os.environ.get("SSLKEYLOGFILE")

@@ -40,7 +40,7 @@ _HOSTS: dict[Provider, str] = {
     ),
 }
 # Consoles and documentation of the services; no API is served there.
-_PAGES = ("volcengine.com", "byteplus.com", "aliyun.com", "alibabacloud.com")
+_WEBSITES = ("volcengine.com", "byteplus.com", "aliyun.com", "alibabacloud.com")
 # Reference compatible-servers.md, section 6. Not 169.254/16, where the metadata services of clouds live.
 _PRIVATE = (
     IPv4Network("10.0.0.0/8"),
@@ -61,9 +61,9 @@ def owner_of(host: str) -> Provider | None:
     return None
 
 
-def is_page(host: str) -> bool:
+def is_website(host: str) -> bool:
     """Return whether a host is a vendor's console, documentation or shop and not an API."""
-    return f".{host}".endswith(tuple(f".{name}" for name in _PAGES))
+    return f".{host}".endswith(tuple(f".{name}" for name in _WEBSITES))
 
 
 def region_of(host: str) -> str | None:
@@ -82,7 +82,7 @@ def is_loopback(host: str) -> bool:
     return host == "localhost" if address is None else address.is_loopback
 
 
-def is_near(host: str) -> bool:
+def is_local_network(host: str) -> bool:
     """Return whether a host is this machine, in a private network, or a name used only in private networks."""
     address = _address(host)
     if address is None:

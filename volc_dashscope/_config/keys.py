@@ -82,9 +82,9 @@ def key_name(provider: Provider, given: Secret | None, key: Secret | None) -> st
     return "api_key" if given is not None else KEY_VARIABLE[provider]
 
 
-def has_key(provider: Provider, environ: Mapping[str, str] | None = None) -> bool:
+def has_key(provider: Provider) -> bool:
     """Return whether the environment holds a key for a service."""
-    return bool((read(KEY_VARIABLE[provider], environ) or "").strip())
+    return bool((read(KEY_VARIABLE[provider], None) or "").strip())
 
 
 def sealed(key: Secret | str | None) -> Secret | None:

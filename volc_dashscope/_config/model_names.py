@@ -37,8 +37,9 @@ def find_model_info(
     """
     Return the row that says what `model` can do; its `name` is what is sent.
 
-    A model_info passed in wins, then `base_model`, then the table, then a permissive row for `provider`. Known names
-    are recognised in other spellings. On the compatible route to a server that is not the vendor's any name will do.
+    The first of these that is given decides: `model_info`, `base_model`, the row of the name, a permissive row for
+    `provider`. Known names are recognised in other spellings. On the compatible route to a server that is not the
+    vendor's, every name is accepted.
 
     Raises:
         ConfigError: The name is unknown and neither `base_model`, `model_info` nor `provider` says what it is; or it

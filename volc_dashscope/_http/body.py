@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterable, Iterator
 from io import BytesIO
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
-from volc_dashscope._http.faults import Late, TooLarge, Undecodable, names_of
+from volc_dashscope._http.faults import Late, TooLarge, Undecodable, class_names
 from volc_dashscope._types import Reply, Request
 from volc_dashscope.errors import ConfigError
 
@@ -130,7 +130,7 @@ def reply_of(error: Exception) -> Reply | None:
     read it: the client has closed the response.
     """
     response = getattr(error, "response", None)
-    if "HTTPStatusError" not in names_of(error) or response is None:
+    if "HTTPStatusError" not in class_names(error) or response is None:
         return None
     try:
         content = response.content if response.is_stream_consumed else b""
@@ -194,11 +194,11 @@ async def _closed(response: Response) -> None:
 
     task = asyncio.ensure_future(response.aclose())
     _closing.add(task)  # the event loop itself holds tasks weakly
-    task.add_done_callback(_let_go)
+    task.add_done_callback(_forget_task)
     await asyncio.shield(task)
 
 
-def _let_go(task: asyncio.Task[None]) -> None:
+def _forget_task(task: asyncio.Task[None]) -> None:
     _closing.discard(task)
     if not task.cancelled():
         task.exception()  # read, so that the event loop does not log it

@@ -103,7 +103,7 @@ def _run(flow: Flow[T], transport: Transport, watch: Watch) -> T:
         elif isinstance(step, Compute):
             _compute(flow, step, watch)
         else:
-            _note(step)
+            _log_wait(step)
             watch.begin(math.inf, lambda fault: _ended(flow, fault))
             stopped = watch.stop.wait(step.seconds)
             if not watch.end() or stopped:
@@ -140,7 +140,7 @@ async def _arun(flow: Flow[T], transport: AsyncTransport, scope: asyncio.Timeout
         elif isinstance(step, Compute):
             await asyncio.to_thread(step.work)
         else:
-            _note(step)
+            _log_wait(step)
             await asyncio.sleep(step.seconds)
 
 
@@ -157,7 +157,7 @@ def _compute(flow: Flow[T], step: Compute, watch: Watch) -> None:
 
 
 def _send(flow: Flow[T], step: Send, transport: Transport, watch: Watch) -> Reply | Fault:
-    _take_turn(flow, transport, watch)
+    _wait_for_turn(flow, transport, watch)
 
     def give_up(fault: Fault) -> BaseException:
         transport.gate.release()
@@ -174,10 +174,10 @@ def _send(flow: Flow[T], step: Send, transport: Transport, watch: Watch) -> Repl
             transport.gate.release()
     if not in_time:
         raise Interrupted
-    return _noted(happened, step.request, began)
+    return _logged(happened, step.request, began)
 
 
-def _take_turn(flow: Flow[T], transport: Transport, watch: Watch) -> None:
+def _wait_for_turn(flow: Flow[T], transport: Transport, watch: Watch) -> None:
     """Wait for the user's limiter and the gate; the deadline does not count this, but closing the client ends it."""
     watch.begin(math.inf, lambda fault: _ended(flow, fault))
     if transport.limiter is not None:
@@ -215,7 +215,7 @@ async def _asend(step: Send, transport: AsyncTransport, scope: asyncio.Timeout) 
         _end_at(scope, transport, step.within)
         happened = await transport.channel.send(step.request, began + step.within)
         _end_at(scope, transport, math.inf)
-        return _noted(happened, step.request, began)
+        return _logged(happened, step.request, began)
 
 
 def _end_at(scope: asyncio.Timeout, transport: AsyncTransport, within: float) -> None:
@@ -224,7 +224,7 @@ def _end_at(scope: asyncio.Timeout, transport: AsyncTransport, within: float) ->
         scope.reschedule(None if within == math.inf else running_loop().time() + within)
 
 
-def _noted(happened: Reply | Fault, request: Request, began: float) -> Reply | Fault:
+def _logged(happened: Reply | Fault, request: Request, began: float) -> Reply | Fault:
     if _log.isEnabledFor(logging.DEBUG):
         path, seconds = urlsplit(request.url).path, time.monotonic() - began
         if isinstance(happened, Reply):
@@ -241,7 +241,7 @@ def _noted(happened: Reply | Fault, request: Request, began: float) -> Reply | F
     return happened
 
 
-def _note(wait: Wait) -> None:
+def _log_wait(wait: Wait) -> None:
     seconds = max(wait.seconds, wait.whole)
     if seconds >= _LONG_WAIT and not wait.expected:
         _log.warning("waiting %.1f s before the next request%s", seconds, f": {wait.why}" if wait.why else "")

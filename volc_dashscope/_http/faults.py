@@ -37,7 +37,7 @@ class Late(Exception):
     """The reply was not complete at the deadline."""
 
 
-OUR_OWN = (Undecodable, TooLarge, Late)
+OWN_ERRORS = (Undecodable, TooLarge, Late)
 
 
 class Progress:
@@ -52,7 +52,7 @@ class Progress:
 
 def is_known(error: Exception) -> bool:
     """Whether an exception is a failed exchange and not a programming error."""
-    return isinstance(error, (*OUR_OWN, OSError)) or not _KNOWN.isdisjoint(names_of(error))
+    return isinstance(error, (*OWN_ERRORS, OSError)) or not _KNOWN.isdisjoint(class_names(error))
 
 
 def fault_of(
@@ -66,9 +66,9 @@ def fault_of(
         proxy: Host and port of the proxy that was used.
         answered: A reply had begun; for exchanges without `progress`.
     """
-    if isinstance(error, OUR_OWN):
+    if isinstance(error, OWN_ERRORS):
         return _of_ours(error)
-    names = names_of(error)
+    names = class_names(error)
     if "ProxyError" in names:
         return _of_proxy(error, proxy or "the proxy")
     if not names.isdisjoint(("ConnectError", "ConnectTimeout")):
@@ -156,7 +156,7 @@ def _reason(error: Exception) -> str:
     return ""
 
 
-def names_of(error: BaseException) -> set[str]:
+def class_names(error: BaseException) -> set[str]:
     """Return the names of an exception's class and of those it is derived from."""
     return {kind.__name__ for kind in type(error).__mro__}
 

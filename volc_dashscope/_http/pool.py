@@ -131,51 +131,38 @@ class AsyncTransport(NamedTuple):
 _cleanups: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, LoopCleanup] = weakref.WeakKeyDictionary()
 
 
-class Closable(Protocol):
-    """Connections of one event loop."""
-
-    async def close(self) -> None: ...
-
-
-class Place(Protocol):
-    """Holds the connections of one event loop."""
-
-    @property
-    def channel(self) -> Closable: ...
-
-
 class LoopCleanup:
     """Holds on to an event loop's connections until they are closed."""
 
     def __init__(self) -> None:
-        self._kept: set[Closable] = set()
+        self._open: set[AsyncChannel] = set()
         self._closing: set[asyncio.Task[None]] = set()
-        self._watch = self._until_the_end()
+        self._closes_with_loop = self._close_with_loop()
 
-    async def _until_the_end(self) -> AsyncGenerator[None, None]:
+    async def _close_with_loop(self) -> AsyncGenerator[None, None]:
         import asyncio
 
         try:
             yield
         finally:
-            for channel in [*self._kept]:
+            for channel in [*self._open]:
                 await self.close(channel)
             await asyncio.gather(*self._closing, return_exceptions=True)
 
     async def begin(self) -> None:
         """Start the generator, so that the event loop closes it at its end."""
-        await self._watch.__anext__()
+        await self._closes_with_loop.__anext__()
 
-    def keep(self, channel: Closable) -> None:
+    def keep(self, channel: AsyncChannel) -> None:
         """Close this one with the loop, if nobody did before."""
-        self._kept.add(channel)
+        self._open.add(channel)
 
-    async def close(self, channel: Closable) -> None:
+    async def close(self, channel: AsyncChannel) -> None:
         """Close this one now."""
         await channel.close()
-        self._kept.discard(channel)
+        self._open.discard(channel)
 
-    def close_soon(self, channel: Closable) -> None:
+    def close_soon(self, channel: AsyncChannel) -> None:
         """As `close`, for those who cannot wait; called in the loop's thread."""
         import asyncio
 
@@ -205,18 +192,18 @@ def forget_closed(kept: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, V])
             kept.pop(loop, None)
 
 
-def close_dropped(places: Mapping[asyncio.AbstractEventLoop, Place], process: int) -> None:
+def close_dropped(transports: Mapping[asyncio.AbstractEventLoop, AsyncTransport], process: int) -> None:
     """Close the connections of a garbage-collected client; may run in any thread at any time."""
     if os.getpid() != process:
         return  # a forked child has neither the loops nor the connections
-    for loop, place in list(places.items()):
+    for loop, transport in list(transports.items()):
         found = _cleanups.get(loop)
         if found is not None:
             with suppress(RuntimeError):  # the loop is closed, and its cleanup ran before
-                loop.call_soon_threadsafe(found.close_soon, place.channel)
+                loop.call_soon_threadsafe(found.close_soon, transport.channel)
 
 
-_Places: TypeAlias = "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncTransport]"
+_LoopTransports: TypeAlias = "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncTransport]"
 
 
 class ConnectionPool:
@@ -254,9 +241,9 @@ class ConnectionPool:
         self._builder = RequestBuilder(self._key, self._timeout)
         self._own: Channel | None = None
         self._gate = threading.BoundedSemaphore(self.width)
-        self._places: _Places = weakref.WeakKeyDictionary()
+        self._async_transports: _LoopTransports = weakref.WeakKeyDictionary()
         self._calls: OpenCalls[ThreadCall] = OpenCalls(lambda call: call.close())
-        weakref.finalize(self, close_dropped, self._places, self._pid).atexit = False
+        weakref.finalize(self, close_dropped, self._async_transports, self._pid).atexit = False
 
     def sync_transport(self) -> Transport:
         """Return this process's connections and gate."""
@@ -280,15 +267,15 @@ class ConnectionPool:
         loop = running_loop()
         closed = self._closed or loop in self._closed_loops
         self._check(self._given_async, self._given, "http_async_client", closed=closed)
-        place = self._places.get(loop)
-        if place is None:
-            place = AsyncTransport(
+        transport = self._async_transports.get(loop)
+        if transport is None:
+            transport = AsyncTransport(
                 self._new_async(), asyncio.Semaphore(self.width), self.limiter, OpenCalls(_end_soon)
             )
-            forget_closed(self._places)
-            self._places[loop] = place
-            (await loop_cleanup()).keep(place.channel)
-        return place
+            forget_closed(self._async_transports)
+            self._async_transports[loop] = transport
+            (await loop_cleanup()).keep(transport.channel)
+        return transport
 
     def _new_async(self) -> AsyncChannel:
         if self._given_async is not None:
@@ -322,20 +309,20 @@ class ConnectionPool:
         self._calls.close()
         if own is not None:
             own.close()
-        for known in self._places.keyrefs():
+        for known in self._async_transports.keyrefs():
             loop = known()
-            place = None if loop is None else self._places.get(loop)
-            if loop is not None and place is not None:
+            transport = None if loop is None else self._async_transports.get(loop)
+            if loop is not None and transport is not None:
                 with suppress(RuntimeError):  # the loop is closed
-                    loop.call_soon_threadsafe(place.calls.close)
+                    loop.call_soon_threadsafe(transport.calls.close)
 
     async def aclose(self) -> None:
         """As `close`, for the connections of this event loop."""
         self._closed_loops.add(running_loop())
-        place = self._places.pop(running_loop(), None)
-        if place is not None:
-            place.calls.close()
-            await (await loop_cleanup()).close(place.channel)
+        transport = self._async_transports.pop(running_loop(), None)
+        if transport is not None:
+            transport.calls.close()
+            await (await loop_cleanup()).close(transport.channel)
 
 
 def _end_soon(call: asyncio.Timeout) -> None:

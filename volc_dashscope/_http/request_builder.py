@@ -35,7 +35,7 @@ _HASHED = re.compile(r"[0-9a-f]{8}\.\d+")
 _WORKSPACE = "X-DashScope-WorkSpace"
 # Headers that each request sets for its own body and reply. A second one, or another value, is a broken request, or a
 # reply that cannot be read.
-_OURS = frozenset(
+_OWN_HEADERS = frozenset(
     (
         "accept",
         "accept-encoding",
@@ -252,7 +252,6 @@ def find_headers(
     default_headers: Mapping[str, str] | None,
     *,
     foreign: bool = False,
-    environ: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
     """
     Return the headers of every request, without the key.
@@ -261,28 +260,32 @@ def find_headers(
         foreign: The server is not the vendor's: a workspace from the environment is not sent to it.
 
     Raises:
-        ConfigError: A header that would replace the key, or a value that cannot stand in a header.
+        ConfigError: A header that the library sets itself, or a name or value that no header can have.
     """
     if default_headers is not None and not isinstance(default_headers, Mapping):
         raise ConfigError(f"default_headers must be a mapping, got {type(default_headers).__name__}")
     headers = dict(default_headers or {})
     for name, value in headers.items():
-        if not isinstance(name, str) or not _TOKEN.fullmatch(name):
-            raise ConfigError(f"default_headers: {name!r} is not a valid header name")
-        if name.lower() == "authorization":
-            raise ConfigError("default_headers must not contain Authorization; pass api_key")
-        if name.lower() == _WORKSPACE.lower() and provider == "dashscope":
-            raise ConfigError(f"default_headers must not contain {name}; pass workspace")
-        if name.lower() in _OURS:
-            raise ConfigError(f"default_headers must not contain {name}: each request sets it")
-        if not isinstance(value, str) or not value.isascii() or not value.isprintable():
-            raise ConfigError(
-                f"default_headers[{name!r}] contains a character that is not allowed in a header"
-            )
+        _check_header(name, value, provider)
     if not any(name.lower() == "user-agent" for name in headers):
         headers["User-Agent"] = f"volc-dashscope/{__version__}"
-    named = find_workspace(provider, workspace, {} if foreign else environ)
+    named = find_workspace(provider, workspace, {} if foreign else None)
     if named is not None and provider == "dashscope":
         # Unsourced A59: the workspace header is harmless on the workspace's own host, as the vendor's SDK sends it.
         headers[_WORKSPACE] = named
     return headers
+
+
+def _check_header(name: object, value: object, provider: Provider) -> None:
+    if not isinstance(name, str) or not _TOKEN.fullmatch(name):
+        raise ConfigError(f"default_headers: {name!r} is not a valid header name")
+    if name.lower() == "authorization":
+        raise ConfigError("default_headers must not contain Authorization; pass api_key")
+    if name.lower() == _WORKSPACE.lower() and provider == "dashscope":
+        raise ConfigError(f"default_headers must not contain {name}; pass workspace")
+    if name.lower() in _OWN_HEADERS:
+        raise ConfigError(f"default_headers must not contain {name}: each request sets it")
+    if not isinstance(value, str):
+        raise ConfigError(f"default_headers[{name!r}] must be a str, got {type(value).__name__}")
+    if not value.isascii() or not value.isprintable():
+        raise ConfigError(f"default_headers[{name!r}] contains a character that is not allowed in a header")

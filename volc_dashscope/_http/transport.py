@@ -322,7 +322,9 @@ def _reply_or_fault(
     error: Exception, client: HttpClient | AsyncHttpClient, until: float, *, answered: bool
 ) -> Reply | Fault:
     if client.is_closed:
-        raise ConfigError("the HTTP client that was passed in is closed") from error
+        raise ConfigError(
+            "the HTTP client that was passed in is closed; create a new client with an open one"
+        ) from error
     refused = reply_of(error)
     if refused is not None:
         return refused

@@ -45,8 +45,8 @@ def plan(items: Iterable[tuple[int, Item]], spec: RequestSpec) -> Iterator[Batch
     """
     Group items into requests.
 
-    Neighbours share a request while the model_info's batch size and per-kind limits hold and their request-level
-    parameters agree. Where one request is one vector, every item is alone.
+    Neighbours share a request up to the batch size and the limits per kind of the model's row, if their
+    request-level parameters are the same. Where one request is one vector, each item has a request of its own.
     """
     model_info = spec.model_info
     if model_info.batch == 1:

@@ -91,7 +91,7 @@ def exchange(op: Operation[T], context: RetryContext, halted: Halted | None = No
         rate_limiter.report(error, op.cost, clock(), reservation=reservation)
         pause = _retry_pause(error, reply, context.retry, reach, attempt, elapsed + clock() - began)
         if pause is None:
-            if _is_nowhere(reply, reach) and reach.lost(replies):
+            if _is_unreachable(reply, reach) and reach.lost(replies):
                 error.account = True
             raise error
         why = f"attempt {attempt} at {host} failed: {error}"
@@ -181,7 +181,7 @@ def _failure(fault: Fault, request: Request, context: RetryContext, reach: Reach
     if fault.kind == "closed":
         return ConfigError("this client was closed during the call")
     host = _host_of(request.url)
-    words = _FAULTS[fault.kind].format(
+    words = _FAULT_MESSAGES[fault.kind].format(
         host=host,
         place=fault.place or host,
         way=f" through {fault.place}" if fault.place else "",
@@ -191,7 +191,7 @@ def _failure(fault: Fault, request: Request, context: RetryContext, reach: Reach
         deadline=f"{context.retry.deadline:g} s",
     )
     if fault.kind == "unanswered" and not reach.reached:
-        words += _WRONG_PLACE
+        words += _CHECK_BASE_URL
     error = TransportError(
         words,
         provider=context.provider,
@@ -222,20 +222,22 @@ def _retry_pause(
         return pause
     if fault.kind == "upload" and attempt >= _MOST_UPLOADS:
         return None
-    if _is_nowhere(fault, reach) and reach.gives_up(retry, attempt, elapsed + pause):
+    if _is_unreachable(fault, reach) and reach.gives_up(retry, attempt, elapsed + pause):
         return None
     return pause
 
 
-def _is_nowhere(fault: Reply | Fault | None, reach: Reachability) -> bool:
+def _is_unreachable(fault: Reply | Fault | None, reach: Reachability) -> bool:
     """Return whether there was no connection, or none that was ever answered: another protocol may be spoken."""
     if not isinstance(fault, Fault):
         return False
     return fault.kind == "connect" or (fault.kind == "unanswered" and not reach.reached)
 
 
-_WRONG_PLACE = "; check the scheme (https:// or http://) and port in base_url, or run volc-dashscope doctor"
-_FAULTS = {
+_CHECK_BASE_URL = (
+    "; check the scheme (https:// or http://) and port in base_url, or run volc-dashscope doctor"
+)
+_FAULT_MESSAGES = {
     "connect": "cannot connect to {place}{reason}; run volc-dashscope doctor",
     "certificate": "the certificate of {host}{way} is not trusted{reason}; if the host is right, set SSL_CERT_FILE to "
     "a file with the CA certificate that signed it",

@@ -14,9 +14,7 @@ from volc_dashscope.inputs import Frames, Fused, Item, Video, modalities, parts
 from volc_dashscope.models.rerank import RerankModelInfo
 from volc_dashscope.models.tokens import fewest_text_tokens, text_tokens
 
-_WAY_OUT = (
-    "retrieve fewer documents; the list is not split, because scores of two requests cannot be compared"
-)
+_REMEDY = "retrieve fewer documents; the list is not split, because scores of two requests cannot be compared"
 
 
 Q = TypeVar("Q")
@@ -109,7 +107,7 @@ def check_rerank(query: Item, documents: Sequence[Item], row: RerankModelInfo, s
         raise InputError(
             f"the query with {counted(len(documents), 'documents')} is at least {fewest:,} tokens "
             f"(query x documents + documents); {row.name} accepts at most {row.max_request_tokens:,} in one "
-            f"request; {_WAY_OUT}"
+            f"request; {_REMEDY}"
         )
 
 
@@ -163,14 +161,14 @@ def _check_whole(item: Item, row: RerankModelInfo) -> None:
 def _check_counts(documents: Sequence[Item], row: RerankModelInfo) -> None:
     if row.max_documents is not None and len(documents) > row.max_documents:
         raise InputError(
-            f"{len(documents)} documents; {row.name} accepts at most {row.max_documents} in one request; {_WAY_OUT}"
+            f"{len(documents)} documents; {row.name} accepts at most {row.max_documents} in one request; {_REMEDY}"
         )
     kinds: list[str] = [modalities(item)[0] for item in documents]
     for kind, most in (("text", row.max_texts), ("image", row.max_images), ("video", row.max_videos)):
         if most is not None and kinds.count(kind) > most:
             raise InputError(
                 f"{kinds.count(kind)} documents of kind {kind}; {row.name} accepts at most {most} in one request; "
-                f"{_WAY_OUT}"
+                f"{_REMEDY}"
             )
 
 

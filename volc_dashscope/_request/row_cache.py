@@ -17,7 +17,7 @@ import orjson
 from volc_dashscope._types import RequestSpec
 from volc_dashscope.errors import ConfigError, EmbeddingError, InputError
 from volc_dashscope.inputs import Item, digest
-from volc_dashscope.providers.parsing import are_sound
+from volc_dashscope.providers.parsing import are_valid_rows
 from volc_dashscope.results import FloatArray, SparseVector
 
 V = TypeVar("V")
@@ -180,7 +180,7 @@ class WriteBuffer:
 
     A cache in a file takes about as long to write 200 rows as to write one. Waiting rows are lost when the process
     is killed, so no row waits for a second: the owner calls `flush_old` at least every quarter of one, and `flush`
-    before the call returns or raises. A generator can do neither while its caller has control; `lent` is for that.
+    before the call returns or raises. A generator can do neither while its caller has control; `yielding` is for that.
     """
 
     def __init__(self, cache: UserCache, clock: Callable[[], float]) -> None:
@@ -188,7 +188,7 @@ class WriteBuffer:
         self._entries: dict[str, bytes] = {}
         self._since = 0.0
         # Seconds for which the caller had control the last time; at first nobody knows how long it will be.
-        self._lent = math.inf
+        self._yielded = math.inf
 
     def add(self, keys: Sequence[str], rows: Iterable[FloatArray]) -> None:
         """Add rows, and write when there are 256 or the oldest has waited long enough."""
@@ -206,17 +206,17 @@ class WriteBuffer:
             self.flush()
 
     @contextmanager
-    def lent(self) -> Iterator[None]:
+    def yielding(self) -> Iterator[None]:
         """
         Give control to the caller, who gets rows and may keep control for long.
 
         Rows that would wait too long if this takes as long as the last time are written before.
         """
         began = self._clock()
-        if self._entries and began - self._since + self._lent >= _LONGEST_WAIT:
+        if self._entries and began - self._since + self._yielded >= _LONGEST_WAIT:
             self.flush()
         yield
-        self._lent = self._clock() - began
+        self._yielded = self._clock() - began
         self.flush_old()
 
     def flush(self) -> None:
@@ -260,7 +260,7 @@ class UserCache:
     def rows(self, keys: Sequence[str], expected: int | None) -> dict[str, FloatArray]:
         """Return the rows it has of these keys, if they are rows of the right length."""
         found = self.read(keys)
-        rows = _sound_rows(found, expected)
+        rows = _valid_rows(found, expected)
         if len(rows) < len(found):
             self.warn_once(
                 "rows",
@@ -318,7 +318,7 @@ class UserCache:
             self._warn(words)
 
 
-def _sound_rows(found: Mapping[str, object], expected: int | None) -> dict[str, FloatArray]:
+def _valid_rows(found: Mapping[str, object], expected: int | None) -> dict[str, FloatArray]:
     """
     Return the rows in a cache's values, checked like those of a reply; anything else is left out.
 
@@ -337,7 +337,7 @@ def _sound_rows(found: Mapping[str, object], expected: int | None) -> dict[str, 
             table = np.frombuffer(b"".join(cast("bytes", found[key]) for key in some), "<f4").reshape(
                 -1, length
             )
-            rows.update((some[place], table[place]) for place in np.flatnonzero(are_sound(table)))
+            rows.update((some[place], table[place]) for place in np.flatnonzero(are_valid_rows(table)))
     return rows
 
 

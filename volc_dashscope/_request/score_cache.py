@@ -54,10 +54,10 @@ class ScoreCache:
                 "the cache contains entries that are not valid scores; those documents are ranked again",
             )
         known = [pairs.get(key) for key in keys]
-        sound = [pair for pair in known if pair is not None]
-        if len(sound) < len(known) or len({request for request, _ in sound}) != 1:
+        valid = [pair for pair in known if pair is not None]
+        if len(valid) < len(known) or len({request for request, _ in valid}) != 1:
             return None
-        return [score for _, score in sound]
+        return [score for _, score in valid]
 
     def learn(self, keys: Sequence[str], ranking: Sequence[tuple[int, float]]) -> None:
         """Write the scores of a finished request."""

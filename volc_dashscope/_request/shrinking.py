@@ -16,21 +16,21 @@ from volc_dashscope._media import shrink
 from volc_dashscope._request.validation import check_item, is_shrunk
 from volc_dashscope._types import Batch, Compute, Flow, RequestSpec
 from volc_dashscope.errors import InputError
-from volc_dashscope.inputs import Frames, Fused, Image, Item, Part, parts
+from volc_dashscope.inputs import Frames, Fused, Image, Item, Part, flat_parts
 
-Place: TypeAlias = Callable[[int], tuple[str, int | None]]
+ItemName: TypeAlias = Callable[[int], tuple[str, int | None]]
 
 
 def _item(position: int) -> tuple[str, int | None]:
     return f"item {position}", position
 
 
-def shrunk(batch: Batch, spec: RequestSpec, *, place: Place = _item) -> Flow[Batch]:
+def shrunk(batch: Batch, spec: RequestSpec, *, item_name: ItemName = _item) -> Flow[Batch]:
     """
     Return a batch with its large pictures made smaller, as a flow that does so.
 
     Args:
-        place: Returns how an error names a position, and its index.
+        item_name: Returns how an error names a position, and its index.
 
     Raises:
         InputError: A picture does not fit the model even so, or its file changed since it was given.
@@ -38,11 +38,11 @@ def shrunk(batch: Batch, spec: RequestSpec, *, place: Place = _item) -> Flow[Bat
     if spec.max_image_pixels is None or not any(_has_large(item, spec) for item in batch.items):
         return batch
     items: list[Item] = []
-    yield Compute(lambda: items.extend(_smaller_items(batch, spec, place)))
+    yield Compute(lambda: items.extend(_smaller_items(batch, spec, item_name)))
     return Batch(batch.positions, tuple(items))
 
 
-def _smaller_items(batch: Batch, spec: RequestSpec, place: Place) -> list[Item]:
+def _smaller_items(batch: Batch, spec: RequestSpec, item_name: ItemName) -> list[Item]:
     as_it_is = replace(spec, max_image_pixels=None)
     items: list[Item] = []
     for position, item in zip(batch.positions, batch.items, strict=True):
@@ -50,7 +50,7 @@ def _smaller_items(batch: Batch, spec: RequestSpec, place: Place) -> list[Item]:
             items.append(_smaller(item, spec.max_image_pixels or 0))
             check_item(items[-1], as_it_is)
         except InputError as error:
-            name, index = place(position)
+            name, index = item_name(position)
             raise InputError(f"{name}: {error}", index=index) from error
     return items
 
@@ -75,7 +75,4 @@ def _smaller_image(image: Image, most: int) -> Image:
 
 
 def _has_large(item: Item, spec: RequestSpec) -> bool:
-    members = (
-        medium for part in parts(item) for medium in (part.images if isinstance(part, Frames) else (part,))
-    )
-    return any(not isinstance(medium, str) and is_shrunk(medium, spec) for medium in members)
+    return any(not isinstance(part, str) and is_shrunk(part, spec) for part in flat_parts(item))

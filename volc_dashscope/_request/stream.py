@@ -102,7 +102,7 @@ class Stream:
 
     def drain(self) -> Iterator[tuple[int, FloatArray | EmbeddingError]]:
         """Yield finished results, in input order if `ordered`."""
-        with nullcontext() if self._known is None else self._known.writes.lent():
+        with nullcontext() if self._known is None else self._known.writes.yielding():
             yield from self._drain()
 
     def _drain(self) -> Iterator[tuple[int, FloatArray | EmbeddingError]]:
@@ -153,9 +153,9 @@ class Stream:
         given = enumerate(items)
         while (first := next(given, None)) is not None:
             block = chain((first,), islice(given, _BLOCK * self._spec.model_info.batch - 1))
-            sound = self._checked(block, lines=lines)
+            valid = self._checked(block, lines=lines)
             idle = True
-            asked = sound if self._known is None else self._known.to_request(list(sound))
+            asked = valid if self._known is None else self._known.to_request(list(valid))
             for batch in batching.plan(asked, self._spec):
                 idle = False
                 yield batch

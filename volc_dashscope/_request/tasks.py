@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import Generic, Self, TypeVar
 
 from volc_dashscope._request.scheduler import Scheduler
-from volc_dashscope._request.workers import LONGEST_LOOK, RAMP, Outcome
+from volc_dashscope._request.workers import POLL_SECONDS, RAMP, Outcome
 
 T = TypeVar("T")
 J = TypeVar("J")
@@ -79,8 +79,8 @@ class _Tasks(Generic[J, T]):
         self._work, self._width, self._while_waiting = work, width, while_waiting
         self._queue: asyncio.Queue[tuple[int, J]] = asyncio.Queue()
         self._done: asyncio.Queue[Outcome[J, T]] = asyncio.Queue()
-        self._clear = asyncio.Event()
-        self._clear.set()
+        self._may_start = asyncio.Event()
+        self._may_start.set()
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self, number: int, job: J, running: int) -> None:
@@ -92,7 +92,7 @@ class _Tasks(Generic[J, T]):
     async def next(self) -> Outcome[J, T]:
         while self._while_waiting is not None and self._done.empty():
             with suppress(TimeoutError):
-                async with asyncio.timeout(LONGEST_LOOK):
+                async with asyncio.timeout(POLL_SECONDS):
                     return await self._done.get()
             self._while_waiting()
         return await self._done.get()
@@ -102,7 +102,7 @@ class _Tasks(Generic[J, T]):
         while halted and not self._queue.empty():
             self._queue.get_nowait()
             taken += 1
-        self._clear.set()
+        self._may_start.set()
         return taken
 
     async def shut_down(self) -> None:
@@ -113,13 +113,13 @@ class _Tasks(Generic[J, T]):
     async def _worker(self, after: float) -> None:
         await asyncio.sleep(after)
         while True:
-            if not self._clear.is_set():
-                await self._clear.wait()
+            if not self._may_start.is_set():
+                await self._may_start.wait()
             number, job = await self._queue.get()
             try:
                 self._done.put_nowait((number, job, await self._work(job)))
             except Exception as error:
-                self._clear.clear()
+                self._may_start.clear()
                 self._done.put_nowait((number, job, error))
 
 
@@ -169,7 +169,7 @@ class _TaskRun(Generic[J, T]):
             await self._begin()
             while while_waiting is not None and not self._over.is_set():
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(LONGEST_LOOK):
+                    async with asyncio.timeout(POLL_SECONDS):
                         await self._over.wait()
                 while_waiting()
             await self._over.wait()
@@ -199,7 +199,7 @@ class _TaskRun(Generic[J, T]):
                 taken = next(self._scheduler.next_jobs(), None)
                 if taken is not None:
                     self._running += 1
-                    self._call_another()
+                    self._wake_another()
                     await self._do(*taken)
                 elif not self._running:
                     self._over.set()
@@ -222,8 +222,8 @@ class _TaskRun(Generic[J, T]):
         if self._scheduler.abandoned:
             self._over.set()
 
-    def _call_another(self) -> None:
-        """Let one more task look for a job. If it finds one, it calls the next."""
+    def _wake_another(self) -> None:
+        """Wake or start one more task to look for a job; if it finds one, it wakes the next."""
         if self._idle:
             waiting = self._idle.pop()
             if not waiting.done():

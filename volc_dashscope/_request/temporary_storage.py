@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from threading import RLock
 from typing import Any
 
-from volc_dashscope._config import is_private
+from volc_dashscope._config import is_encrypted_or_local
 from volc_dashscope._limits.rate_limiter import RateLimiter
 from volc_dashscope._request.exchange import RetryContext
 from volc_dashscope.models import MIB
@@ -39,7 +39,7 @@ class Policy:
         """Return the policy that `data` of a reply holds, or raise `Malformed`."""
         reported: Mapping[str, Any] = data if isinstance(data, dict) else {}
         host = _word(reported, "upload_host")
-        if not is_private(host):
+        if not is_encrypted_or_local(host):
             raise Malformed("upload_host is not https")
         folder = _word(reported, "upload_dir").strip("/")
         if not re.fullmatch(r"\w[\w./-]*", folder, re.ASCII):

@@ -112,7 +112,7 @@ def _put(medium: Image | Video, name: str, spec: RequestSpec, storage: Storage) 
             if error.status != 403:
                 raise
     policy = yield from exchange(
-        Step(lambda: _ask_policy(spec), lambda reply: _policy(reply, spec)), storage.context
+        Step(lambda: _policy_request(spec), lambda reply: _policy(reply, spec)), storage.context
     )
     storage.hold(policy)
     return (yield from _send(medium, name, policy, spec, storage))
@@ -121,12 +121,13 @@ def _put(medium: Image | Video, name: str, spec: RequestSpec, storage: Storage) 
 def _send(medium: Image | Video, name: str, policy: Policy, spec: RequestSpec, storage: Storage) -> Flow[str]:
     key = f"{policy.folder}/{name}"
     step = Step(
-        lambda: _form(medium, name, policy), lambda reply: _receipt(reply, medium, spec, f"oss://{key}")
+        lambda: _upload_request(medium, name, policy),
+        lambda reply: _read_upload(reply, medium, spec, f"oss://{key}"),
     )
     return (yield from exchange(step, storage.context))
 
 
-def _ask_policy(spec: RequestSpec) -> Request:
+def _policy_request(spec: RequestSpec) -> Request:
     query = urlencode({"action": "getPolicy", "model": spec.model})
     return Request("GET", f"{spec.base_url}/uploads?{query}", spec.headers)
 
@@ -143,7 +144,7 @@ def _policy(reply: Reply, spec: RequestSpec) -> Policy | EmbeddingError:
         return bad_reply(dashscope.NAME, str(reason), dashscope.NO_ITEMS, reply, request_id, subject)
 
 
-def _form(medium: Image | Video, name: str, policy: Policy) -> Request:
+def _upload_request(medium: Image | Video, name: str, policy: Policy) -> Request:
     """Write the form; the file is read now."""
     data = medium.read()
     if len(data) > policy.largest:
@@ -157,10 +158,10 @@ def _form(medium: Image | Video, name: str, policy: Policy) -> Request:
     return Request("POST", policy.host, {"Content-Type": kind, "Accept": "*/*"}, body, keyless=True)
 
 
-def _receipt(reply: Reply, medium: Image | Video, spec: RequestSpec, url: str) -> str | EmbeddingError:
+def _read_upload(reply: Reply, medium: Image | Video, spec: RequestSpec, url: str) -> str | EmbeddingError:
     if reply.status in (200, 201, 204):
         return url
-    code, message = _complaint(reply.body)
+    code, message = _code_and_message(reply.body)
     # After a lost reply the file may be there already; its name is its digest, so the stored file is right.
     if reply.status == 409 and code == "FileAlreadyExists":
         return url
@@ -179,7 +180,7 @@ def _receipt(reply: Reply, medium: Image | Video, spec: RequestSpec, url: str) -
     )
 
 
-def _complaint(body: bytes) -> tuple[str | None, str]:
+def _code_and_message(body: bytes) -> tuple[str | None, str]:
     """Return code and message of a refusal: XML from object storage, JSON from a gateway before it."""
     try:
         reported = orjson.loads(body)

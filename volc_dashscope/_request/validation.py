@@ -9,7 +9,18 @@ from volc_dashscope import _media
 from volc_dashscope._request.items import Refused
 from volc_dashscope._types import RequestSpec
 from volc_dashscope.errors import ConfigError, InputError
-from volc_dashscope.inputs import Frames, Fused, Image, Item, Part, Video, lone_surrogate, modalities, parts
+from volc_dashscope.inputs import (
+    Frames,
+    Fused,
+    Image,
+    Item,
+    Part,
+    Video,
+    flat_parts,
+    lone_surrogate,
+    modalities,
+    parts,
+)
 from volc_dashscope.models import MediaRule, ModelInfo
 from volc_dashscope.models.tokens import fewest_text_tokens
 
@@ -19,7 +30,7 @@ _DATA_URI_OVERHEAD = 40
 # Unsourced A21: a text of 16 MiB or an item of 128 MiB is too large where no page says; the bounds are ours.
 _LARGEST_TEXT = 16 * 1024 * 1024
 _LARGEST_ITEM = 128 * 1024 * 1024
-_KNOBS = {
+_SAMPLING_RANGES = {
     "max_video_tokens": (10_240, 204_800),
     "min_frame_tokens": (16, 128),
     "max_frame_tokens": (128, 640),
@@ -118,7 +129,7 @@ def check_item(item: Item, spec: RequestSpec) -> None:
         raise InputError(f"{model_info.name} supports sparse vectors for text only")
     for part in whole:
         _check_part(part, spec)
-    _check_body(whole, spec)
+    _check_body(item, spec)
 
 
 def _check_part(part: Part, spec: RequestSpec) -> None:
@@ -248,7 +259,7 @@ def _check_sampling(video: Video, model_info: ModelInfo) -> None:
         low, high = model_info.fps
         if not low <= video.fps <= high:
             raise InputError(f"fps {video.fps:g}; {model_info.name} accepts {low:g} to {high:g}")
-    for name, (low, high) in _KNOBS.items():
+    for name, (low, high) in _SAMPLING_RANGES.items():
         value = getattr(video, name)
         if value is None:
             continue
@@ -285,14 +296,13 @@ def _check_fusion(whole: Iterable[Part], model_info: ModelInfo) -> None:
         )
 
 
-def _check_body(whole: Iterable[Part], spec: RequestSpec) -> None:
+def _check_body(item: Item, spec: RequestSpec) -> None:
     model_info, sizes = spec.model_info, []
-    for part in whole:
-        for media in part.images if isinstance(part, Frames) else (part,):
-            if isinstance(media, str):
-                sizes.append(len(media.encode()))
-            elif media.inline and not is_shrunk(media, spec):
-                sizes.append(_encoded(media.size_bytes or 0))
+    for part in flat_parts(item):
+        if isinstance(part, str):
+            sizes.append(len(part.encode()))
+        elif part.inline and not is_shrunk(part, spec):
+            sizes.append(_encoded(part.size_bytes or 0))
     # What goes into storage goes there one by one.
     size = max(sizes, default=0) if spec.upload else sum(sizes)
     largest = model_info.max_request_bytes or _LARGEST_ITEM
@@ -326,7 +336,7 @@ def _check_instructions(spec: RequestSpec) -> None:
         if value is None:
             continue
         if not isinstance(value, str) or not value.strip():
-            raise InputError(f"{name} must be a non-empty str")
+            raise InputError(f"{name} must be a str that is not blank, got {value!r}")
         if spec.route == "openai":
             raise InputError(f"{name} cannot be sent with route='openai'; use route='native'")
         if not model_info.instruct:

@@ -24,10 +24,10 @@ Outcome = tuple[int, J, T | BaseException]
 # and each reply then waits while the others are read; and DashScope refuses rates that rise too quickly (its error
 # table).
 RAMP = 0.032
-# Longest time, in seconds, between two looks at the workers: so late do callers notice a closed client.
-LONGEST_LOOK = 0.25
-# The same where a progress bar is updated at each look: often enough to look smooth, and still 0.3 % of a core.
-_QUICK_LOOK = 0.01
+# Longest time between two polls of the workers: a caller notices a closed client so late at most.
+POLL_SECONDS = 0.25
+# The same where a progress bar is updated at each poll: often enough to be smooth, and still 0.3 % of a core.
+_PROGRESS_POLL_SECONDS = 0.01
 
 
 def fan_out(
@@ -110,7 +110,7 @@ class _JobRun(Generic[J, T]):
     ) -> None:
         self._scheduler, self._handle = scheduler, handle
         self._while_waiting = while_waiting
-        self._longest_look = LONGEST_LOOK if while_waiting is None else _QUICK_LOOK
+        self._poll_seconds = POLL_SECONDS if while_waiting is None else _PROGRESS_POLL_SECONDS
         self._pool = _ThreadPool(work, scheduler.width, None, deliver=self._deliver)
         self._running = 0
         self._lock = threading.Lock()
@@ -121,11 +121,11 @@ class _JobRun(Generic[J, T]):
         try:
             with self._lock:
                 self._start_jobs()
-            while not self._over.wait(min(self._longest_look, self._pool.seconds_to_look())):
+            while not self._over.wait(min(self._poll_seconds, self._pool.seconds_to_poll())):
                 if self._while_waiting is not None:
                     self._while_waiting()
                 with self._lock:
-                    late = self._pool.look()
+                    late = self._pool.poll()
                 if late is not None:
                     self._deliver(late)
         finally:
@@ -190,8 +190,8 @@ class _ThreadPool(Generic[J, T]):
         self._done: SimpleQueue[Outcome[J, T]] = SimpleQueue()
         self._deliver = deliver or self._done.put
         self._stop = threading.Event()
-        self._clear = threading.Event()
-        self._clear.set()
+        self._may_start = threading.Event()
+        self._may_start.set()
         self._workers: list[_Worker[J]] = []
 
     def start(self, number: int, job: J, running: int) -> None:
@@ -217,17 +217,17 @@ class _ThreadPool(Generic[J, T]):
         # A bounded wait, since on Windows an unbounded one does not notice Ctrl-C.
         while self._done.empty():
             with suppress(Empty):
-                return self._done.get(timeout=self.seconds_to_look())
-            if (ended := self.look()) is not None:
+                return self._done.get(timeout=self.seconds_to_poll())
+            if (ended := self.poll()) is not None:
                 return ended
         return self._done.get()
 
-    def seconds_to_look(self) -> float:
-        """Return in how many seconds to look at the workers at the latest."""
+    def seconds_to_poll(self) -> float:
+        """Return the longest time to wait until the next poll."""
         due = min([worker.watch.due for worker in self._workers], default=math.inf)
-        return min(LONGEST_LOOK, max(0.001, due - time.monotonic()))
+        return min(POLL_SECONDS, max(0.001, due - time.monotonic()))
 
-    def look(self) -> Outcome[J, T] | None:
+    def poll(self) -> Outcome[J, T] | None:
         """Return the outcome of a job that is over its time, if there is one."""
         if self._while_waiting is not None:
             self._while_waiting()
@@ -253,12 +253,12 @@ class _ThreadPool(Generic[J, T]):
             while halted:
                 self._queue.get_nowait()
                 taken += 1
-        self._clear.set()
+        self._may_start.set()
         return taken
 
     def shut_down(self, *, idle: bool) -> None:
         self._stop.set()
-        self._clear.set()
+        self._may_start.set()
         for _ in self._workers:
             self._queue.put(None)
         if idle:
@@ -276,14 +276,14 @@ class _ThreadPool(Generic[J, T]):
             except Interrupted:
                 return  # stopped, or given up: then another thread has ended the job
             except BaseException as error:
-                self._clear.clear()
+                self._may_start.clear()
                 if self._stop.is_set():
-                    self._clear.set()  # the caller has left and will not set it
+                    self._may_start.set()  # the caller has left and will not set it
                 outcome = error
             self._deliver((number, job, outcome))
 
     def _next_task(self) -> tuple[int, J] | None:
-        self._clear.wait()
+        self._may_start.wait()
         return self._queue.get()
 
 

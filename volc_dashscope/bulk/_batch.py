@@ -21,10 +21,10 @@ from volc_dashscope.bulk._parquet import arrow
 from volc_dashscope.bulk._partial import PartialOutput
 from volc_dashscope.bulk._records import Record, item_of
 from volc_dashscope.bulk._report import ProgressCallback, Report, State
+from volc_dashscope.bulk._run import check_callbacks, row_message
 from volc_dashscope.bulk._sources import Source, open_source
 from volc_dashscope.bulk._submitted import SubmittedFile, SubmittedFiles
 from volc_dashscope.bulk._vectors import VectorRows
-from volc_dashscope.bulk._work import check_callbacks, worded
 from volc_dashscope.errors import ConfigError, EmbeddingError, InputError
 from volc_dashscope.jobs import BatchJobs, FileJobs, JobResult
 
@@ -65,11 +65,11 @@ def embed_batch(
     opened = source if isinstance(source, Source) else open_source(source)
     if isinstance(jobs, BatchJobs) and text_type != "document":
         raise ConfigError("route 'batch' does not support a role; leave out text_type")
-    work = _Work(opened, checked_path(output, "output"), jobs, jobs._spec_for(text_type=text_type), watch)  # noqa: SLF001 - the call's settings are the output's identity
-    return work.run(file_url=file_url, wait=wait, restart=restart)
+    run = _BatchRun(opened, checked_path(output, "output"), jobs, jobs._spec_for(text_type=text_type), watch)  # noqa: SLF001 - the call's settings are the output's identity
+    return run.run(file_url=file_url, wait=wait, restart=restart)
 
 
-class _Work:
+class _BatchRun:
     """One run of a job by jobs."""
 
     def __init__(
@@ -101,7 +101,7 @@ class _Work:
             identity = Identity(settings_of(self._spec), self._source)
             identity.refuse_other(partial.identity, f"the half-finished output {partial.folder.name!r}")
             while True:
-                self._gather(partial, submitted)
+                self._collect_results(partial, submitted)
                 partial.end()
                 report = self._report(partial, submitted, "done", resumed)
                 if complete(
@@ -135,7 +135,7 @@ class _Work:
             )
         return item
 
-    def _gather(self, partial: PartialOutput, submitted: SubmittedFiles) -> None:
+    def _collect_results(self, partial: PartialOutput, submitted: SubmittedFiles) -> None:
         """
         Read the source again: the n-th valid text is the n-th line of the files.
 
@@ -199,7 +199,7 @@ class _Lines:
             return None
         error = result.errors.get(line)
         if error is not None:
-            return worded(row, error)
+            return row_message(row, error)
         return (
             np.asarray(result.vectors[line]) if line < len(result) else f"row {row}: the job has no such line"
         )

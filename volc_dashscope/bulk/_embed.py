@@ -19,9 +19,9 @@ from volc_dashscope.bulk._partial import PartialOutput, RowFormat
 from volc_dashscope.bulk._partial_folder import partial_folder, read_manifest
 from volc_dashscope.bulk._records import Record, item_of
 from volc_dashscope.bulk._report import ProgressCallback, Report
+from volc_dashscope.bulk._run import BulkRun, Take, check_group_rows, row_message
 from volc_dashscope.bulk._sources import Source, open_source
 from volc_dashscope.bulk._vectors import VectorRows, facts_of
-from volc_dashscope.bulk._work import Take, Work, check_group_rows, worded
 from volc_dashscope.client import Client
 from volc_dashscope.errors import EmbeddingError
 from volc_dashscope.inputs import Item
@@ -67,7 +67,7 @@ def embed_file(
     check_group_rows(group_rows)
     with nullcontext(model) if isinstance(model, Client) else Client(model) as client:
         task = _Embedding(source, client, text_type)
-        return Work(source, checked_path(output, "output"), task, watch, stop).run(
+        return BulkRun(source, checked_path(output, "output"), task, watch, stop).run(
             restart=restart, group_rows=group_rows
         )
 
@@ -117,8 +117,8 @@ class _Embedding:
     def run(self, items: Iterator[Item], take: Take, idle: Callable[[], None]) -> None:
         self._client._embed_each(items, take, text_type=self._text_type, idle=idle)  # noqa: SLF001 - whole replies
 
-    def worded(self, record: Record, error: EmbeddingError) -> str:
-        return worded(record.row, error)
+    def row_message(self, record: Record, error: EmbeddingError) -> str:
+        return row_message(record.row, error)
 
     def failed_lines(self, groups: Iterable[bytes]) -> Iterator[bytes]:
         return failed_lines(self._source, groups)

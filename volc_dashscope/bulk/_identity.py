@@ -94,15 +94,15 @@ class Identity:
         name = self.difference(begun)
         if name is None:
             return
-        way_out = (
+        remedy = (
             "use another output, or start again with restart (--restart), which drops rows that are paid for"
         )
         if name == "source":
             raise ConfigError(
-                f"{place} was started with another source, or the source has changed; restore it, {way_out}"
+                f"{place} was started with another source, or the source has changed; restore it, {remedy}"
             )
         raise ConfigError(
-            f"{place} was started with {name} {begun.get(name)!r}, not {self.settings[name]!r}; {way_out}"
+            f"{place} was started with {name} {begun.get(name)!r}, not {self.settings[name]!r}; {remedy}"
         )
 
 

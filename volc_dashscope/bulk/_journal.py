@@ -47,8 +47,8 @@ class Journal:
         """Yield the offset, kind, content and usage of each entry of an earlier process."""
         with reading(self.path):
             content = self.path.read_bytes()
-        end, sound = yield from _sound(content)
-        self.damaged = len(content) - sound
+        end, valid_bytes = yield from _valid_entries(content)
+        self.damaged = len(content) - valid_bytes
         with writing(self.path):
             os.ftruncate(self._file, end)
 
@@ -83,12 +83,12 @@ def offsets(path: Path) -> set[int]:
     """Return which rows of its group a journal has, without changing it."""
     with reading(path):
         content = path.read_bytes()
-    return {offset for offset, *_ in _sound(content)}
+    return {offset for offset, *_ in _valid_entries(content)}
 
 
-def _sound(content: bytes) -> Generator[Entry, None, tuple[int, int]]:
+def _valid_entries(content: bytes) -> Generator[Entry, None, tuple[int, int]]:
     """Yield the entries with a correct checksum; return where the last one ends, and their bytes in all."""
-    place = end = sound = 0
+    place = end = valid_bytes = 0
     while place + _HEAD.size + _CHECK.size <= len(content) and place - end < _SEARCHED:
         offset, kind, requests, total, text, image, length = _HEAD.unpack_from(content, place)
         stop = place + _HEAD.size + length
@@ -101,6 +101,6 @@ def _sound(content: bytes) -> Generator[Entry, None, tuple[int, int]]:
             place += 1
             continue
         yield offset, kind, content[place + _HEAD.size : stop], Usage(requests, total, text, image)
-        sound += stop + _CHECK.size - place
+        valid_bytes += stop + _CHECK.size - place
         place = end = stop + _CHECK.size
-    return end, sound
+    return end, valid_bytes

@@ -166,7 +166,7 @@ def kind_of(path: str | Path) -> Kind | None:
     return "image" if suffix in _IMAGES else "video" if suffix in _VIDEOS else None
 
 
-def encodes(name: str) -> bool:
+def is_utf8_name(name: str) -> bool:
     """Return whether a name can be encoded in UTF-8."""
     try:
         name.encode()
@@ -209,7 +209,9 @@ def encoding_of(place: Path, format: str, given: str | None) -> str | None:
     """
     if format not in ("text", "jsonl", "csv"):
         if given is not None:
-            raise ConfigError(f"a source of format {format} has no encoding")
+            raise ConfigError(
+                f"source {place.name!r} is of format {format}, which has no encoding; leave out the encoding"
+            )
         return None
     name = given or detect_encoding(place)
     if name is None:

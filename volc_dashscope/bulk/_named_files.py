@@ -16,8 +16,8 @@ from volc_dashscope._media import local_path
 from volc_dashscope.bulk._csv import header_and_rows, opened_csv
 from volc_dashscope.bulk._listing import lines
 from volc_dashscope.bulk._parquet import parquet_paths
-from volc_dashscope.bulk._records import is_url
 from volc_dashscope.errors import InputError
+from volc_dashscope.inputs import is_url
 
 
 def named_files(

@@ -19,7 +19,7 @@ from volc_dashscope.models import ModelInfo
 from volc_dashscope.results import Usage
 
 # The fields of a report that are about this run or this machine and not about the rows.
-_PLACES = ("output", "failed_file", "state", "resumed", "damaged")
+_RUN_FACTS = ("output", "failed_file", "state", "resumed", "damaged")
 
 
 def begin(
@@ -121,7 +121,7 @@ def _write(
     elif failed_file.exists() and not (source.exists() and failed_file.samefile(source)):
         failed_file.unlink()  # left by an earlier job of this name
     facts = {**report.as_json(), "identity": partial.identity, "dimension": partial.dimension}
-    partial.finish(report.output, {name: facts[name] for name in facts if name not in _PLACES})
+    partial.finish(report.output, {name: facts[name] for name in facts if name not in _RUN_FACTS})
 
 
 def with_failed_file(report: Report, failed_lines: Callable[[Iterable[bytes]], Iterable[bytes]]) -> Report:

@@ -44,7 +44,7 @@ def parquet_records(path: Path, columns: Columns) -> Iterator[Record]:
     try:
         file = parquet.ParquetFile(path)
     except (OSError, pa.ArrowException) as error:
-        raise InputError(f"source {path.name!r} cannot be read as Parquet") from error
+        raise _not_parquet(path) from error
     with file:
         names = file.schema_arrow.names
         columns.check(names, path.name)
@@ -54,6 +54,12 @@ def parquet_records(path: Path, columns: Columns) -> Iterator[Record]:
             size = file.metadata.row_group(group).num_rows
             yield from _group(file, group, range(first, first + size), names_read, columns)
             first += size
+
+
+def _not_parquet(path: Path) -> InputError:
+    return InputError(
+        f"source {path.name!r} cannot be read as Parquet; check that the file is complete, or give its format"
+    )
 
 
 def parquet_names(path: Path) -> list[str]:
@@ -67,7 +73,7 @@ def parquet_names(path: Path) -> list[str]:
     try:
         return list(parquet.read_schema(path).names)
     except (OSError, pa.ArrowException) as error:
-        raise InputError(f"source {path.name!r} cannot be read as Parquet") from error
+        raise _not_parquet(path) from error
 
 
 def parquet_paths(path: Path, columns: Collection[str]) -> Iterator[object]:

@@ -163,7 +163,9 @@ def lock_folder(folder: Path) -> IO[bytes]:
         except OSError as error:
             file.close()
             if error.errno in (errno.EAGAIN, errno.EACCES):
-                raise ConfigError(f"another process is working on {folder.name!r}") from error
+                raise ConfigError(
+                    f"another process is working on {folder.name!r}; wait until it ends, or use another output"
+                ) from error
             raise ConfigError(
                 f"{str(folder)!r} cannot be locked: {error.strerror}; write the output to another file system"
             ) from error

@@ -13,11 +13,10 @@ from typing import Literal
 
 from volc_dashscope._media import local_path
 from volc_dashscope.errors import ConfigError, InputError
-from volc_dashscope.inputs import Fused, Image, Item, Part, Video, check_text, is_utf8
+from volc_dashscope.inputs import Fused, Image, Item, Part, Video, check_text, is_url, is_utf8
 
 Kind = Literal["text", "image", "video"]
 KINDS: tuple[Kind, ...] = ("text", "image", "video")
-_SCHEMES = ("http:", "https:", "oss:", "data:")
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,11 +212,6 @@ def item_of_cell(cell: tuple[Kind, object], root: Path) -> Part:
             f"the {kind} is not a path: it contains a zero byte, which is not allowed in file names"
         )
     return medium.from_path(os.path.join(root, local_path(value)), root=root)
-
-
-def is_url(value: str) -> bool:
-    """Return whether a cell with media holds a URL and not a path."""
-    return value.lower().startswith(_SCHEMES)
 
 
 def with_whole_id(values: dict[str, object], column: str, line: str) -> dict[str, object]:

@@ -18,9 +18,9 @@ from volc_dashscope.bulk._pairs import Cell, PairColumns, PairRecord, PairSource
 from volc_dashscope.bulk._partial import PartialOutput, RowFormat
 from volc_dashscope.bulk._records import Kind, Record, shown, shown_list
 from volc_dashscope.bulk._report import ProgressCallback, Report
+from volc_dashscope.bulk._run import BulkRun, Take, check_group_rows
 from volc_dashscope.bulk._scores import ScoreArray, ScoreRows, failed_queries
 from volc_dashscope.bulk._sources import Source, open_source
-from volc_dashscope.bulk._work import Take, Work, check_group_rows
 from volc_dashscope.errors import ConfigError, EmbeddingError, InputError
 from volc_dashscope.inputs import Item
 from volc_dashscope.rerank import Reranker
@@ -68,14 +68,15 @@ def rerank_file(
     if not isinstance(source, Source):
         source = open_source(source, columns=PairColumns())
     if not isinstance(source.columns, PairColumns):
-        raise ConfigError("a source of pairs is opened with columns=PairColumns(...)")
+        seen = type(source.columns).__name__
+        raise ConfigError(f"pairs need a source opened with columns=PairColumns(...), got one with {seen}")
     check_group_rows(group_rows)
     with nullcontext(model) if isinstance(model, Reranker) else Reranker(model) as reranker:
         reranker.rerank("", [], top_n=top_n)  # Refuses settings that the model does not have; sends nothing.
         pairs = PairSource(source, reranker.model_info.max_documents)
         task = _Reranking(pairs, reranker, top_n)
-        work = Work(pairs, checked_path(output, "output"), task, watch, stop)
-        return work.run(restart=restart, group_rows=group_rows or _GROUP_ROWS)
+        run = BulkRun(pairs, checked_path(output, "output"), task, watch, stop)
+        return run.run(restart=restart, group_rows=group_rows or _GROUP_ROWS)
 
 
 class _Reranking:
@@ -123,7 +124,7 @@ class _Reranking:
                     scores[one.index] = one.score
                 take([index], [scores])
 
-    def worded(self, record: QueryRecord, error: EmbeddingError) -> str:
+    def row_message(self, record: QueryRecord, error: EmbeddingError) -> str:
         words = str(error)
         bad = _DOCUMENT.match(words)
         if bad is None or record.listed:

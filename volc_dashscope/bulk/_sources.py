@@ -20,9 +20,9 @@ from volc_dashscope._types import RequestSpec, counted
 from volc_dashscope.bulk._csv import header_and_rows, opened_csv
 from volc_dashscope.bulk._listing import (
     SCAN_STEP,
-    encodes,
     encoding_of,
     files,
+    is_utf8_name,
     kind_of,
     kinds_inside,
     lines,
@@ -245,12 +245,13 @@ def open_source(
     if found not in FORMATS:
         raise ConfigError(f"format must be one of {', '.join(FORMATS)}, got {format!r}")
     if (found == "folder") != place.is_dir():
-        raise ConfigError(f"source {place.name!r} is {'' if place.is_dir() else 'not '}a folder")
+        kind = "a folder" if place.is_dir() else "not a folder"
+        raise ConfigError(f"source {place.name!r} is {kind}, and the format that was given is {found!r}")
     if found == "parquet":
         check_name(place, "source")
     table = found in ("jsonl", "csv", "parquet")
     if columns is not None and columns != Columns() and not table:
-        raise ConfigError(f"a source of format {found} has no columns")
+        raise ConfigError(f"source {place.name!r} is of format {found}, which has no columns; name no column")
     root = place if found == "folder" else place.parent
     if media_root is not None:
         root = checked_path(media_root, "media root")
@@ -338,7 +339,7 @@ def _parquet(source: Source) -> Iterator[Record]:
 def _folder(source: Source) -> Iterator[Record]:
     home = str(source.path.absolute())
     for row, (name, kind) in enumerate(source.media()):
-        if not encodes(name):
+        if not is_utf8_name(name):
             words = "the name of the file is not UTF-8"
             yield Record(row, name.encode(errors="replace").decode(), (), words)
         elif isinstance(kind, InputError):

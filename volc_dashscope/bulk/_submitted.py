@@ -13,7 +13,7 @@ from volc_dashscope._types import TextType
 from volc_dashscope.bulk._storage import checksum, digest_of, reading, write_bytes, writing
 from volc_dashscope.errors import ConfigError, EmbeddingError, InputError
 from volc_dashscope.jobs import BatchJobs, FileJobs, Job, JobResult
-from volc_dashscope.jobs._waiting import perhaps_done
+from volc_dashscope.jobs._waiting import may_have_been_accepted
 from volc_dashscope.results import Usage
 
 _NAME = "jobs.json"
@@ -129,7 +129,7 @@ class SubmittedFiles:
             except EmbeddingError as error:
                 # What was refused was certainly not carried out. A reply that nobody could read, or one of a gateway
                 # that gave up waiting, may be that of a job that was accepted.
-                file.submitting = perhaps_done(error)
+                file.submitting = may_have_been_accepted(error)
                 raise
             finally:
                 self._save()

@@ -9,7 +9,7 @@ import click
 from click.exceptions import NoArgsIsHelpError
 
 from volc_dashscope._version import __version__
-from volc_dashscope.cli._output import ExitCode, leave, note, say_json, silence
+from volc_dashscope.cli._output import ExitCode, exit_with, note, print_json, silence
 
 # A subcommand's module has its name and is imported when it runs: `--help` and completion need only its one line.
 _SUBCOMMANDS = {
@@ -36,7 +36,7 @@ class _App(click.Group):
             code = super().main(args, standalone_mode=False, **extra)
         except NoArgsIsHelpError as error:
             note(*error.format_message().split("\n"))
-            leave(error.exit_code)
+            exit_with(error.exit_code)
         except click.UsageError as error:
             if error.ctx is not None and not error.format_message():
                 note(*error.ctx.get_help().split("\n"))
@@ -44,20 +44,20 @@ class _App(click.Group):
                 note(f"error: {error.format_message()}")
                 if error.ctx is not None:
                     note(f"`{error.ctx.command_path} --help` lists the commands and options")
-            leave(ExitCode.WRONG)
+            exit_with(ExitCode.WRONG)
         except click.ClickException as error:
             note(f"error: {error.format_message()}")
-            leave(ExitCode.WRONG)
+            exit_with(ExitCode.WRONG)
         except click.Abort:
-            leave(ExitCode.INTERRUPTED)
+            exit_with(ExitCode.INTERRUPTED)
         except OSError as error:
             # Errors of files have a name, those of streams have none.
             if error.filename is not None:
                 raise
             note(f"error: the output cannot be written: {error.strerror or error}")
             silence("stdout")
-            leave(ExitCode.FAILED_ROWS)
-        leave(code if isinstance(code, int) else ExitCode.DONE)
+            exit_with(ExitCode.FAILED_ROWS)
+        exit_with(code if isinstance(code, int) else ExitCode.DONE)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of the subcommands."""
@@ -90,7 +90,7 @@ class _App(click.Group):
             raise
         except click.UsageError as error:
             if ctx.meta[__name__]:
-                say_json({"error": error.format_message(), "kind": "UsageError"})
+                print_json({"error": error.format_message(), "kind": "UsageError"})
             raise
 
 

@@ -12,7 +12,7 @@ import click
 from volc_dashscope._types import counted
 from volc_dashscope.cache import SQLiteCache
 from volc_dashscope.cli._options import json_option
-from volc_dashscope.cli._output import duration, errors_reported, megabytes, note, say, say_json
+from volc_dashscope.cli._output import duration, errors_reported, file_size, note, print_json, print_line
 from volc_dashscope.cli._paths import PathArgument
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
@@ -51,12 +51,12 @@ def stats(path: Path, as_json: bool) -> None:
     with errors_reported(as_json=as_json), SQLiteCache(path) as opened:
         found = opened.stats()
     if as_json:
-        say_json(asdict(found))
+        print_json(asdict(found))
         return
     vectors = counted(found.entries, "vectors")
-    say(f"{vectors}, {megabytes(found.value_bytes)}; the file has {megabytes(found.file_bytes)}")
+    print_line(f"{vectors}, {file_size(found.value_bytes)}; the file has {file_size(found.file_bytes)}")
     if found.oldest is not None:
-        say(f"unused for longest: {duration(max(0.0, time.time() - found.oldest))}")
+        print_line(f"unused for longest: {duration(max(0.0, time.time() - found.oldest))}")
 
 
 @cache.command()
@@ -78,6 +78,6 @@ def prune(path: Path, older_than: float | None, max_size: int | None, as_json: b
         dropped = opened.prune(max_age=older_than, max_bytes=max_size)
         left = opened.stats()
     if as_json:
-        say_json({"dropped": dropped, **asdict(left)})
+        print_json({"dropped": dropped, **asdict(left)})
     else:
-        note(f"dropped {counted(dropped, 'vectors')}; {left.entries:,} left, {megabytes(left.file_bytes)}")
+        note(f"dropped {counted(dropped, 'vectors')}; {left.entries:,} left, {file_size(left.file_bytes)}")

@@ -23,7 +23,7 @@ from volc_dashscope.models import ModelInfo, Provider, get_model_info, list_mode
 State = Literal["ok", "note", "fix"]
 
 # The model that a service is tested with, by its cheapest request.
-TRIED: dict[Provider, str] = {"ark": "doubao-embedding-vision-251215", "dashscope": "text-embedding-v4"}
+TEST_MODELS: dict[Provider, str] = {"ark": "doubao-embedding-vision-251215", "dashscope": "text-embedding-v4"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class ServiceCheck:
     """The address of one service, and the key and proxy for it."""
 
     provider: Provider
@@ -128,24 +128,24 @@ def _number(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in re.findall(r"\d+", text)[:3])
 
 
-def service(place: Place) -> Iterator[Finding]:
+def service(check: ServiceCheck) -> Iterator[Finding]:
     """Check the key, the host, the proxy and the connection of one service; a request is sent only on demand."""
-    who = place.provider
+    who = check.provider
     yield (key := _key(who))
     try:
-        address = _url(place)
+        address = _url(check)
         url, where = address.url, address.place
     except ConfigError as error:
         yield Finding(f"{who} host", "fix", str(error))
         return
     yield Finding(f"{who} host", "ok", f"{_shown(url)} ({where})")
     yield (proxy := _proxy(who, url))
-    if place.connect and proxy.state != "fix":
-        state, words = reach(url, proxy=_config.find_proxy(url), seconds=place.timeout)
+    if check.connect and proxy.state != "fix":
+        state, words = reach(url, proxy=_config.find_proxy(url), seconds=check.timeout)
         yield Finding(f"{who} connection", state, words)
-    if place.send:
+    if check.send:
         yield (
-            _answer(place)
+            _answer(check)
             if key.state == "ok"
             else Finding(f"{who} request", "note", "not sent: no key is set")
         )
@@ -165,20 +165,20 @@ def _key(provider: Provider) -> Finding:
     return Finding(about, "ok", f"{variable} is set and looks valid (it is not shown here)")
 
 
-def _tried(place: Place) -> ModelInfo:
+def _tried(check: ServiceCheck) -> ModelInfo:
     """Return the row of the model that a service is tested with; a region may have another one."""
-    row = get_model_info(TRIED[place.provider])
+    row = get_model_info(TEST_MODELS[check.provider])
     assert row is not None
-    if place.region is None or place.region in row.regions:
+    if check.region is None or check.region in row.regions:
         return row
-    there = (each for each in list_models() if each.provider == place.provider and each.ready)
-    return next((each for each in there if place.region in each.regions), row)
+    there = (each for each in list_models() if each.provider == check.provider and each.ready)
+    return next((each for each in there if check.region in each.regions), row)
 
 
-def _url(place: Place) -> _config.Address:
-    row = _tried(place)
+def _url(check: ServiceCheck) -> _config.Address:
+    row = _tried(check)
     return _config.find_url(
-        row, route="native", base_url=place.base_url, region=place.region, workspace=place.workspace
+        row, route="native", base_url=check.base_url, region=check.region, workspace=check.workspace
     )
 
 
@@ -194,27 +194,27 @@ def _proxy(who: str, url: str) -> Finding:
     variable = _config.proxy_variable(url)
     try:
         parts = urlsplit(proxy)
-        place = f"{parts.scheme}://{parts.hostname}" + (f":{parts.port}" if parts.port else "")
+        url = f"{parts.scheme}://{parts.hostname}" + (f":{parts.port}" if parts.port else "")
         check_proxy(Secret(proxy))
     except ValueError:
-        parts, place = urlsplit(""), ""
+        parts, url = urlsplit(""), ""
     if parts.scheme not in ("http", "https", "socks5", "socks5h") or not parts.hostname:
         words = f"{variable} is not a proxy URL: use http://host:port or socks5://host:port, or unset it"
         return Finding(about, "fix", words)
     if parts.scheme.startswith("socks") and find_spec("socksio") is None:
-        return Finding(about, "fix", f'{variable} is a SOCKS proxy, {place}: pip install "httpx[socks]"')
-    return Finding(about, "ok", f"{place}, from {variable}")
+        return Finding(about, "fix", f'{variable} is a SOCKS proxy, {url}: pip install "httpx[socks]"')
+    return Finding(about, "ok", f"{url}, from {variable}")
 
 
-def _answer(place: Place) -> Finding:
-    about, model = f"{place.provider} request", _tried(place).name
+def _answer(check: ServiceCheck) -> Finding:
+    about, model = f"{check.provider} request", _tried(check).name
     try:
         with Client(
             model,
-            region=place.region,
-            base_url=place.base_url,
-            workspace=place.workspace,
-            timeout=place.timeout,
+            region=check.region,
+            base_url=check.base_url,
+            workspace=check.workspace,
+            timeout=check.timeout,
             max_retries=0,
         ) as client:
             usage = client.embed(["ok"]).usage

@@ -10,9 +10,9 @@ import click
 
 from volc_dashscope import _config
 from volc_dashscope._paths import escaped
-from volc_dashscope.cli._checks import Finding, Place, installed, service
+from volc_dashscope.cli._checks import Finding, ServiceCheck, installed, service
 from volc_dashscope.cli._options import json_option
-from volc_dashscope.cli._output import ExitCode, leave, note, say_json
+from volc_dashscope.cli._output import ExitCode, exit_with, note, print_json
 from volc_dashscope.models import Provider
 
 _MARKS = {"ok": ("ok", "green"), "note": ("-", None), "fix": ("FIX", "red")}
@@ -63,10 +63,10 @@ def doctor(
             click.echo(click.style(f"{mark:4}", fg=colour) + about)
     fixes = sum(finding.state == "fix" for finding in found)
     if as_json:
-        say_json({"fixes": fixes, "findings": [asdict(finding) for finding in found]})
+        print_json({"fixes": fixes, "findings": [asdict(finding) for finding in found]})
     else:
         note(f"{fixes} to fix" if fixes else "nothing to fix")
-    leave(ExitCode.FAILED_ROWS if fixes else ExitCode.DONE)
+    exit_with(ExitCode.FAILED_ROWS if fixes else ExitCode.DONE)
 
 
 def _findings(
@@ -76,10 +76,10 @@ def _findings(
     providers = cast("Sequence[Provider]", get_args(Provider)) if provider is None else (provider,)
     keyless = []
     for who in providers:
-        for seen in service(Place(provider=who, connect=connect, send=send, **settings)):
+        for seen in service(ServiceCheck(provider=who, connect=connect, send=send, **settings)):
             if seen.about == f"{who} key" and seen.state == "note":
                 keyless.append(who)
-            yield _weighed(seen, needed=provider is not None or who not in keyless)
+            yield _downgraded(seen, needed=provider is not None or who not in keyless)
     if provider is None and len(keyless) == len(providers):
         names = " or ".join(_config.KEY_VARIABLE[who] for who in providers)
         yield Finding(
@@ -90,7 +90,7 @@ def _findings(
         )
 
 
-def _weighed(seen: Finding, *, needed: bool) -> Finding:
+def _downgraded(seen: Finding, *, needed: bool) -> Finding:
     """Return a finding about a service with the weight it has: one that nobody uses keeps nothing from working."""
     if needed and seen.about.endswith(" key") and seen.state == "note":
         return replace(seen, state="fix")

@@ -10,11 +10,12 @@ from typing import Any
 import click
 
 from volc_dashscope.bulk import Progress, Report, Source, count_rows, embed_batch, embed_file
+from volc_dashscope.bulk._output import check_path
 from volc_dashscope.cache import SQLiteCache
-from volc_dashscope.cli._estimate import tell_preview
-from volc_dashscope.cli._job import how_to_resume, stopped_by_signals, tell_report
+from volc_dashscope.cli._estimate import print_preview
+from volc_dashscope.cli._job import how_to_resume, print_report, stopped_by_signals
 from volc_dashscope.cli._options import EmbedOptions, options
-from volc_dashscope.cli._output import ExitCode, errors_reported, leave, note, scanning
+from volc_dashscope.cli._output import ExitCode, errors_reported, exit_with, note, scanning
 from volc_dashscope.cli._paths import PathArgument
 from volc_dashscope.client import Client
 from volc_dashscope.errors import ConfigError
@@ -44,15 +45,16 @@ def embed(dry_run: bool, **options: Any) -> None:
         raise click.UsageError("the output is missing: pass -o out.parquet")
     with errors_reported(as_json=given.as_json, hint=how_to_resume()):
         if dry_run:
-            tell_preview(given, given.output, quiet=given.quiet, restart=given.restart)
+            print_preview(given, given.output, quiet=given.quiet, restart=given.restart)
             return
         opened = given.opened()
+        check_path(_output(given), opened.path)  # before a key is needed
         try:
             report = _embedded(opened, given)
         except KeyboardInterrupt:
             note(*how_to_resume())
-            leave(ExitCode.INTERRUPTED)
-    tell_report(report, "files" if opened.format == "folder" else "rows", as_json=given.as_json)
+            exit_with(ExitCode.INTERRUPTED)
+    print_report(report, "files" if opened.format == "folder" else "rows", as_json=given.as_json)
 
 
 def _embedded(source: Source, given: EmbedOptions) -> Report:

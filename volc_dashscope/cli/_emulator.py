@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from volc_dashscope.cli._options import json_option
-from volc_dashscope.cli._output import errors_reported, say_json
+from volc_dashscope.cli._output import errors_reported, print_json
 from volc_dashscope.emulator import __main__ as console
 from volc_dashscope.errors import ConfigError
 
@@ -66,4 +66,4 @@ def emulator(as_json: bool, **options: Any) -> None:
             server = console.started(argparse.Namespace(**options))
         except console.PortError as error:
             raise ConfigError(str(error)) from error
-    console.serve(server, tell=say_json if as_json else None)
+    console.serve(server, tell=print_json if as_json else None)

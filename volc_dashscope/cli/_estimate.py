@@ -10,7 +10,7 @@ import click
 from volc_dashscope.bulk import Preview, preview
 from volc_dashscope.bulk._report import amount
 from volc_dashscope.cli._options import SourceOptions, priced_options
-from volc_dashscope.cli._output import duration, errors_reported, note, say, say_json, scanning
+from volc_dashscope.cli._output import duration, errors_reported, note, print_json, print_line, scanning
 from volc_dashscope.cli._paths import PathArgument
 
 
@@ -30,26 +30,26 @@ def estimate(**options: Any) -> None:
     """
     given = SourceOptions(**options)
     with errors_reported(as_json=given.as_json):
-        tell_preview(given, None, quiet=given.as_json, restart=False)
+        print_preview(given, None, quiet=given.as_json, restart=False)
 
 
-def tell_preview(given: SourceOptions, output: Path | None, *, quiet: bool, restart: bool) -> None:
+def print_preview(given: SourceOptions, output: Path | None, *, quiet: bool, restart: bool) -> None:
     """Print what a job would still send and cost, without the finished rows of `output` unless it restarts."""
     with scanning(given.source, quiet=quiet) as watch:
         source = given.opened(watch)
         settings = given.settings()
         found = preview(source, output, model=settings, text_type=given.text_type, restart=restart)
-    tell_counted(found, given.model, "files" if source.format == "folder" else "rows", as_json=given.as_json)
+    print_counted(found, given.model, "files" if source.format == "folder" else "rows", as_json=given.as_json)
 
 
-def tell_counted(found: Preview, model: str, unit: str, *, items: str = "items", as_json: bool) -> None:
+def print_counted(found: Preview, model: str, unit: str, *, items: str = "items", as_json: bool) -> None:
     """Print the counts; `items` is the name of what the requests contain."""
     if as_json:
-        say_json({"model": model, **found.as_json()})
+        print_json({"model": model, **found.as_json()})
         return
     for name, value in _lines(found, unit, items):
         if value:
-            say(f"{name + ':':20}{value}")
+            print_line(f"{name + ':':20}{value}")
     note(found.rule)
 
 

@@ -17,15 +17,19 @@ from volc_dashscope.bulk import Progress, Source, count_rows, open_source
 from volc_dashscope.bulk._report import amount
 from volc_dashscope.cache import SQLiteCache
 from volc_dashscope.cli._options import MODEL_NAME, client_options, options_as_settings
-from volc_dashscope.cli._output import ExitCode, leave, note, note_reasons, scanning
+from volc_dashscope.cli._output import ExitCode, exit_with, note, note_reasons, scanning
 from volc_dashscope.cli._paths import PathArgument
 from volc_dashscope.client import Client
 from volc_dashscope.errors import ConfigError
 from volc_dashscope.models import Provider
 from volc_dashscope.search import Album, is_current, open_album, store_folder
 
+HOW_TO_RESUME = "finished work is saved; run the same command again to continue"
 # Without --model: the newest of each service that takes text, pictures, videos, and several of them at once.
-USUAL: dict[Provider, str] = {"ark": "doubao-embedding-vision-251215", "dashscope": "qwen3-vl-embedding"}
+DEFAULT_MODELS: dict[Provider, str] = {
+    "ark": "doubao-embedding-vision-251215",
+    "dashscope": "qwen3-vl-embedding",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +60,8 @@ class FolderOptions:
 
 def folder_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options of `FolderOptions`."""
-    model = f"Model id. Default: {USUAL['ark']} or {USUAL['dashscope']}, depending on which key is set."
+    default = " or ".join(DEFAULT_MODELS.values())
+    model = f"Model id. Default: {default}, depending on which key is set."
     for option in (
         click.option("--refresh", is_flag=True, help="Retry files that failed before."),
         click.option(
@@ -118,12 +123,14 @@ def _placed(options: FolderOptions, stack: ExitStack) -> FolderOptions:
     """Return the options with a model, and with the emulator's URL for `--emulator`."""
     model, provider = options.model, options.provider
     if model is None and not options.emulator:
-        keyed = [who for who in USUAL if provider in (None, who) and _config.has_key(who)]
+        keyed = [who for who in DEFAULT_MODELS if provider in (None, who) and _config.has_key(who)]
         if not keyed:
-            names = " or ".join(_config.KEY_VARIABLE[who] for who in USUAL if provider in (None, who))
+            names = " or ".join(
+                _config.KEY_VARIABLE[who] for who in DEFAULT_MODELS if provider in (None, who)
+            )
             raise ConfigError(f"no API key: set {names}, or add --emulator to try it without one")
-        model = USUAL[keyed[0]]
-    model = model or USUAL[provider or "ark"]
+        model = DEFAULT_MODELS[keyed[0]]
+    model = model or DEFAULT_MODELS[provider or "ark"]
     if not options.emulator:
         return replace(options, model=model)
     if options.base_url or options.region:
@@ -163,8 +170,8 @@ def _album(folder: Path, client: Client, store: Path, options: FolderOptions) ->
     except KeyboardInterrupt:
         if bar is not None:
             bar.close()  # else the message stands at the end of its line
-        note("finished work is saved; run the same command again to continue")
-        leave(ExitCode.INTERRUPTED)
+        note(HOW_TO_RESUME)
+        exit_with(ExitCode.INTERRUPTED)
     finally:
         if bar is not None:
             bar.close()

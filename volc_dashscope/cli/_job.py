@@ -15,7 +15,7 @@ from volc_dashscope._types import counted
 from volc_dashscope.bulk import Report
 from volc_dashscope.bulk._report import amount
 from volc_dashscope.bulk._vectors import read_output
-from volc_dashscope.cli._output import ExitCode, leave, most_frequent, note, note_reasons, say_json
+from volc_dashscope.cli._output import ExitCode, exit_with, most_frequent, note, note_reasons, print_json
 from volc_dashscope.errors import ConfigError
 
 
@@ -56,7 +56,7 @@ def _command() -> str:
     return "  " + shlex.join(["volc-dashscope", *sys.argv[1:]])
 
 
-def tell_report(report: Report, unit: str, *, as_json: bool) -> None:
+def print_report(report: Report, unit: str, *, as_json: bool) -> None:
     """
     Print how a job ended, and exit with its exit code.
 
@@ -65,7 +65,7 @@ def tell_report(report: Report, unit: str, *, as_json: bool) -> None:
     """
     if as_json:
         reasons = [{"reason": reason, "count": count} for reason, count in most_frequent(_errors(report))]
-        say_json({**report.as_json(), "reasons": reasons})
+        print_json({**report.as_json(), "reasons": reasons})
     price = "price unknown" if report.price is None else amount(report.price, report.currency)
     tokens = counted(report.usage.total_tokens, "tokens")
     note(f"{counted(report.rows, unit)}, {report.failed:,} failed, {tokens}, {price}")
@@ -79,14 +79,14 @@ def tell_report(report: Report, unit: str, *, as_json: bool) -> None:
         note(f"left out {files} whose names are neither those of images nor of videos")
     if report.state == "waiting":
         note(*_waiting(report))
-        leave(ExitCode.DONE)
+        exit_with(ExitCode.DONE)
     if report.state == "interrupted":
         note(*how_to_resume())
-        leave(ExitCode.TERMINATED if _STOPPED == [signal.SIGTERM] else ExitCode.INTERRUPTED)
+        exit_with(ExitCode.TERMINATED if _STOPPED == [signal.SIGTERM] else ExitCode.INTERRUPTED)
     note(f"written to {report.output}")
     if report.failed_file is not None:
         note(f"the failed {unit} are in {report.failed_file}, which can be the SOURCE of another run")
-        leave(ExitCode.FAILED_ROWS)
+        exit_with(ExitCode.FAILED_ROWS)
 
 
 def _errors(report: Report) -> Iterator[str]:

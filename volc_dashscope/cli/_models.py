@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from volc_dashscope.cli._options import MODEL_NAME, json_option
-from volc_dashscope.cli._output import errors_reported, kinds, note, price, say, say_json, summary
+from volc_dashscope.cli._output import errors_reported, kinds, note, price, print_json, print_line, summary
 from volc_dashscope.errors import ConfigError
 from volc_dashscope.models import ModelInfo, Provider, get_model_info, list_models
 from volc_dashscope.models.names import near
@@ -61,13 +61,13 @@ def models(name: str | None, as_json: bool, **filters: Any) -> None:
             return
     found = [row for row in list_models() if _fits(row, **filters)]
     if as_json:
-        say_json({"models": [_as_json(row) for row in found]})
+        print_json({"models": [_as_json(row) for row in found]})
         return
     if not found:
         note("no model matches all filters; remove a filter")
         return
     for line in _table(found):
-        say(line)
+        print_line(line)
     currencies = sorted({row.price.currency for row in found if row.price})
     note(*_LEGEND.format(currency=" or ".join(currencies) or "money").splitlines())
 
@@ -139,9 +139,9 @@ def _line(cells: tuple[str, ...], widths: list[int]) -> str:
 
 def _tell_one(row: ModelInfo, *, as_json: bool) -> None:
     if as_json:
-        say_json(_as_json(row))
+        print_json(_as_json(row))
         return
-    say(f"{row.name} ({_OWNERS[row.provider]})")
+    print_line(f"{row.name} ({_OWNERS[row.provider]})")
     for name, value in _facts(row):
         if value:
             _tell_fact(name, value)
@@ -157,7 +157,7 @@ def _tell_fact(name: str, value: str) -> None:
         break_long_words=False,
         break_on_hyphens=False,
     ):
-        say(line)
+        print_line(line)
 
 
 def _facts(row: ModelInfo) -> list[tuple[str, str]]:

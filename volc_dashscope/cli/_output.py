@@ -50,30 +50,30 @@ class ExitCode(IntEnum):
 
 # A terminal shows one line that changes, a log new lines.
 _TERMINAL_SECONDS, _LINE_SECONDS = 0.2, 5.0
-# Settings that messages of the library name in Python's spelling.
+_MOST_REASONS = 3
+# The row at the beginning of an error, and what differs between errors that have the same reason.
 _ROW = re.compile(r"^rows? \d+(?: to \d+)?: |\brow \d+\b: ?")
 _VARIABLE = re.compile(r"'[^']*'|\"[^\"]*\"|\b[0-9a-f]{8}[0-9a-f-]*\b|\d[\d,.]*")
 # Settings whose option has a shorter name.
 _OPTION_NAMES = {"max_concurrency": "concurrency", "max_image_pixels": "max_pixels"}
+# Settings that messages of the library name in Python's spelling.
 _OPTION = re.compile(
     r"(?<![\w?&.-])(base_model|provider|region|workspace|base_url|dimensions|instruct|res_level|upload|truncate"
     r"|max_image_pixels|route|insecure_http|requests_per_minute|tokens_per_minute|max_concurrency|model)="
     r"(?:\"(?P<double>[^\"]*)\"|'(?P<single>[^']*)'|(?P<true>True\b)|(?P<number>\d[\d.]*\b)|(?=[\s,;.:)]|$))"
 )
-
-
-# What else is said of Python, and how the shell has it.
+# Other words about Python in messages, and those for the shell.
 _PHRASES = {"pass api_key or set": "set", "; use Reranker": "; use `volc-dashscope rerank`"}
 
 
-def say_json(value: Mapping[str, Any]) -> None:
+def print_json(value: Mapping[str, Any]) -> None:
     """Write one line of JSON to stdout."""
     # Not by orjson, which refuses paths that are not UTF-8.
     line = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     click.echo(CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", line))
 
 
-def say(line: str) -> None:
+def print_line(line: str) -> None:
     """Write a line to stdout."""
     click.echo(escaped(line))
 
@@ -108,7 +108,7 @@ def open_streams() -> None:
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 - as above
 
 
-def leave(code: int) -> NoReturn:
+def exit_with(code: int) -> NoReturn:
     """End the command."""
     sys.exit(code)
 
@@ -127,7 +127,7 @@ def errors_reported(*, as_json: bool = False, hint: Sequence[str] = ()) -> Itera
         wrong = isinstance(error, ConfigError | InputError)
         if as_json:
             kind = type(error).__name__
-            say_json(
+            print_json(
                 {
                     "error": shell_spelling(str(error)),
                     "kind": kind,
@@ -138,7 +138,7 @@ def errors_reported(*, as_json: bool = False, hint: Sequence[str] = ()) -> Itera
         note(f"error: {shell_spelling(str(error))}")
         if not wrong:
             note(*hint)
-        leave(ExitCode.WRONG if wrong else ExitCode.STOPPED)
+        exit_with(ExitCode.WRONG if wrong else ExitCode.STOPPED)
 
 
 def shell_spelling(message: str) -> str:
@@ -159,9 +159,9 @@ def _as_option(found: re.Match[str]) -> str:
     return option if value is None else f"{option} {value}"
 
 
-def most_frequent(errors: Iterable[str], *, most: int = 3) -> list[tuple[str, int]]:
+def most_frequent(errors: Iterable[str]) -> list[tuple[str, int]]:
     """
-    Return the most frequent reasons with their counts.
+    Return the three most frequent reasons with their counts.
 
     Errors that differ only in numbers, ids and quoted names have one reason; the first of them is shown.
     """
@@ -172,7 +172,7 @@ def most_frequent(errors: Iterable[str], *, most: int = 3) -> list[tuple[str, in
         reason = _VARIABLE.sub("*", words)
         counts[reason] += 1
         first.setdefault(reason, words)
-    return [(first[reason], count) for reason, count in counts.most_common(most)]
+    return [(first[reason], count) for reason, count in counts.most_common(_MOST_REASONS)]
 
 
 def note_reasons(errors: Iterable[str]) -> None:
@@ -217,9 +217,9 @@ def media_count(number: int) -> str:
     return "1 picture or video" if number == 1 else f"{number:,} pictures and videos"
 
 
-def megabytes(size: int) -> str:
-    """Return a number of bytes for display."""
-    return f"{size / 1e6:,.1f} MB"
+def file_size(size: int) -> str:
+    """Return a number of bytes for display; one that rounds to zero megabytes is shown in kilobytes."""
+    return f"{size / 1e6:,.1f} MB" if size >= 100_000 else f"{size / 1e3:.1f} kB"
 
 
 def duration(seconds: float) -> str:

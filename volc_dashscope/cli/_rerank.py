@@ -18,11 +18,12 @@ from volc_dashscope.bulk import (
     preview_rerank,
     rerank_file,
 )
+from volc_dashscope.bulk._output import check_path
 from volc_dashscope.cache import SQLiteCache
-from volc_dashscope.cli._estimate import tell_counted
-from volc_dashscope.cli._job import how_to_resume, stopped_by_signals, tell_report
+from volc_dashscope.cli._estimate import print_counted
+from volc_dashscope.cli._job import how_to_resume, print_report, stopped_by_signals
 from volc_dashscope.cli._options import InputOptions, OutputOptions, rerank_options
-from volc_dashscope.cli._output import ExitCode, errors_reported, leave, note
+from volc_dashscope.cli._output import ExitCode, errors_reported, exit_with, note
 from volc_dashscope.cli._paths import PathArgument
 from volc_dashscope.models.rerank import RerankRoute
 from volc_dashscope.rerank import Reranker
@@ -98,16 +99,17 @@ def rerank(**options: Any) -> None:
         if given.dry_run:
             _tell_preview(source, given)
             return
+        assert given.output is not None
+        check_path(given.output, source.path)  # before a key is needed
         try:
-            report = _reranked(source, given)
+            report = _reranked(source, given, given.output)
         except KeyboardInterrupt:
             note(*how_to_resume())
-            leave(ExitCode.INTERRUPTED)
-    tell_report(report, "queries", as_json=given.as_json)
+            exit_with(ExitCode.INTERRUPTED)
+    print_report(report, "queries", as_json=given.as_json)
 
 
-def _reranked(source: Source, given: RerankOptions) -> Report:
-    assert given.output is not None
+def _reranked(source: Source, given: RerankOptions, output: Path) -> Report:
     with ExitStack() as stack:
         cache = stack.enter_context(SQLiteCache(given.cache)) if given.cache is not None else None
         reranker = stack.enter_context(given.reranker(cache))
@@ -119,7 +121,7 @@ def _reranked(source: Source, given: RerankOptions) -> Report:
         stop = stack.enter_context(stopped_by_signals())
         return rerank_file(
             source,
-            given.output,
+            output,
             model=reranker,
             top_n=given.top_n,
             watch=bar.show if bar is not None else None,
@@ -143,4 +145,4 @@ def _tell_preview(source: Source, given: RerankOptions) -> None:
         tokens_per_minute=given.tokens_per_minute,
         restart=given.restart,
     )
-    tell_counted(found, given.model, "queries", items="documents", as_json=given.as_json)
+    print_counted(found, given.model, "queries", items="documents", as_json=given.as_json)

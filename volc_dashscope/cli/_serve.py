@@ -8,9 +8,9 @@ from typing import Any
 
 import click
 
-from volc_dashscope.cli._folder import FolderOptions, folder_options, opened
+from volc_dashscope.cli._folder import HOW_TO_RESUME, FolderOptions, folder_options, opened
 from volc_dashscope.cli._options import PICTURE_RERANK_MODEL_NAME
-from volc_dashscope.cli._output import errors_reported, media_count, note, say, say_json
+from volc_dashscope.cli._output import errors_reported, media_count, note, print_json, print_line
 from volc_dashscope.cli._paths import PathArgument
 from volc_dashscope.cli._picture_reranker import reranking
 from volc_dashscope.errors import ConfigError
@@ -44,9 +44,7 @@ def serve(folder: Path, port: int, show: bool, rerank: str | None, **options: An
       volc-dashscope serve photos/ --emulator      (no key needed)
     """
     chosen = FolderOptions(**options)
-    with errors_reported(
-        as_json=chosen.as_json, hint=["finished work is saved; run the same command again to continue"]
-    ):
+    with errors_reported(as_json=chosen.as_json, hint=[HOW_TO_RESUME]):
         try:
             import uvicorn
 
@@ -65,9 +63,9 @@ def serve(folder: Path, port: int, show: bool, rerank: str | None, **options: An
 
             def announce() -> None:
                 if chosen.as_json:
-                    say_json({"url": url, "files": len(album), "model": client.model_info.name})
+                    print_json({"url": url, "files": len(album), "model": client.model_info.name})
                 else:
-                    say(f"{media_count(len(album))} of {folder} at {url} (Ctrl-C ends it)")
+                    print_line(f"{media_count(len(album))} of {folder} at {url} (Ctrl-C ends it)")
                 if show:
                     click.launch(url)
 
@@ -81,7 +79,7 @@ def serve(folder: Path, port: int, show: bool, rerank: str | None, **options: An
             try:
                 Announced(server_config(app)).run(sockets=[listener])
             except KeyboardInterrupt:
-                note("ended")
+                note("stopped")
 
 
 def _listening(port: int) -> socket.socket:

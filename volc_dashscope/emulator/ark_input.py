@@ -13,7 +13,7 @@ from volc_dashscope.emulator.vectors import ImagePart, LinkPart, Part, TextPart,
 from volc_dashscope.models import ModelInfo
 
 # Members of `video_url` from 251215 on (API page, 2026-08). Bounds are inclusive.
-_KNOBS = {
+_SAMPLING_RANGES = {
     "fps": (0.2, 5),
     "max_video_tokens": (10240, 204800),
     "min_frame_tokens": (16, 128),
@@ -99,9 +99,9 @@ def _part(row: ModelInfo, item: Any, field: str) -> tuple[str, Part, int]:
         return kind, part, price
     if "video" not in row.modalities:
         raise invalid(f"{field}.type", "video input is not supported by this model")
-    knobs = _knobs(holder, field) if row.video_knobs and isinstance(holder, dict) else {}
+    sampling = _sampling(holder, field) if row.video_knobs and isinstance(holder, dict) else {}
     video = _video(row, url, field)
-    return kind, video, _video_price(video, knobs)
+    return kind, video, _video_price(video, sampling)
 
 
 def _image(row: ModelInfo, url: str, field: str) -> tuple[Part, int]:
@@ -143,10 +143,10 @@ def _check_link(row: ModelInfo, url: str, field: str, kind: str) -> None:
         raise invalid(field, f"{kind} format {claimed} is not supported")
 
 
-def _knobs(holder: Mapping[str, Any], field: str) -> dict[str, float]:
+def _sampling(holder: Mapping[str, Any], field: str) -> dict[str, float]:
     """Return the sampling fields that are set, each inside its range."""
     chosen: dict[str, float] = {}
-    for name, (low, high) in _KNOBS.items():
+    for name, (low, high) in _SAMPLING_RANGES.items():
         value = holder.get(name)
         if value is None:
             continue
@@ -158,11 +158,11 @@ def _knobs(holder: Mapping[str, Any], field: str) -> dict[str, float]:
     return chosen
 
 
-def _video_price(video: VideoPart | LinkPart, knobs: Mapping[str, float]) -> int:
+def _video_price(video: VideoPart | LinkPart, sampling: Mapping[str, float]) -> int:
     return tokens.video(
         seconds=media.video_seconds(video.data) if isinstance(video, VideoPart) else tokens.LINK_SECONDS,
-        fps=knobs.get("fps", 1.0),
-        frame_tokens=(int(knobs.get("min_frame_tokens", 128)), int(knobs.get("max_frame_tokens", 640))),
-        min_frames=int(knobs.get("min_frames", 16)),
-        budget=int(knobs.get("max_video_tokens", 80 * 1024)),
+        fps=sampling.get("fps", 1.0),
+        frame_tokens=(int(sampling.get("min_frame_tokens", 128)), int(sampling.get("max_frame_tokens", 640))),
+        min_frames=int(sampling.get("min_frames", 16)),
+        budget=int(sampling.get("max_video_tokens", 80 * 1024)),
     )

@@ -85,7 +85,9 @@ class Fault:
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS and not (self.kind.isdigit() and 400 <= int(self.kind) <= 599):
-            raise ValueError(f"unknown fault {self.kind!r}; give a status from 400 to 599 or one of {KINDS}")
+            raise ValueError(
+                f"unknown fault {self.kind!r}; allowed are a status from 400 to 599, {', '.join(KINDS)}"
+            )
 
     def hint(self, now: float) -> dict[str, str]:
         """Return the headers that say when to retry."""

@@ -22,7 +22,7 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from volc_dashscope._config import argument_docs, refuse_unknown_names, refuse_unnamed
+from volc_dashscope._config import argument_docs, refuse_positional, refuse_unknown_names
 from volc_dashscope._types import Secret
 from volc_dashscope.errors import ConfigError, EmbeddingError
 
@@ -78,7 +78,7 @@ class SettingsModel(BaseModel):
         def __new__(cls, *unnamed, **data):
             # Not in `__init__`: the signature that editors show would begin with it.
             hide_key(data)
-            refuse_unnamed(unnamed, owner=cls.__name__)
+            refuse_positional(unnamed, owner=cls.__name__)
             return super().__new__(cls)
 
         def __init__(self, **data):
@@ -211,7 +211,7 @@ def _refuse_unknown_field(kind: type[SettingsModel], name: str) -> None:
     """Refuse to set what is no field, naming the field if the constructor calls it so."""
     field = _fields_by_name(kind).get(name)
     if field is not None:
-        raise ConfigError(f"{kind.__name__} calls it {field}=, not {name}=")
+        raise ConfigError(f"{kind.__name__} has no {name}=; use {field}=")
     refuse_unknown_names([name], ours=kind.model_fields, owner=kind.__name__)
 
 

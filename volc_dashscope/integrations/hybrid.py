@@ -272,8 +272,8 @@ def dense_calls(items: Sequence[Item], *, hybrid: bool) -> list[SubCall]:
     # A refused item is part of both calls: each then fails and keeps its rows, so that the retry pays for neither.
     texts = _pick(items, lambda item: isinstance(item, str | Refused), both=True)
     media = _pick(items, lambda item: not isinstance(item, str), both=False)
-    sound = [call for call in (texts, media) if not all(isinstance(item, Refused) for item in call.items)]
-    return sound or [texts]
+    valid = [call for call in (texts, media) if not all(isinstance(item, Refused) for item in call.items)]
+    return valid or [texts]
 
 
 def sparse_calls(words: Sequence[str]) -> list[SubCall]:

@@ -33,8 +33,6 @@ from volc_dashscope.settings import ClientSettings, documentation
 G = TypeVar("G")
 M = TypeVar("M")
 
-_URL_SCHEMES = ("http:", "https:", "data:", "oss:")
-
 
 class ServiceFields(SettingsModel):
     """The settings that clients and rerankers share, with the names and defaults of `ClientSettings`."""
@@ -78,7 +76,9 @@ class ServiceFields(SettingsModel):
         # LlamaIndex drops what it cannot pickle, and the copy would make its own connections.
         if self.http_client is not None or self.http_async_client is not None:
             name = type(self).__name__
-            raise ConfigError(f"{name} with your own http_client cannot be pickled or copied")
+            raise ConfigError(
+                f"{name} with your own HTTP client cannot be pickled or copied; create it where it is used"
+            )
 
     def _values(self, names: Iterable[str]) -> dict[str, Any]:
         """Return settings by name, as the core takes them."""
@@ -190,11 +190,6 @@ def warn_of_copied_cache(cache: object) -> None:
             UserWarning,
             stacklevel=3,
         )
-
-
-def is_url(given: object) -> bool:
-    """Return whether a string is a URL, where an integration accepts both URLs and paths."""
-    return isinstance(given, str) and given[:6].lower().startswith(_URL_SCHEMES)
 
 
 def require_event_loop() -> None:

@@ -85,9 +85,12 @@ def load(path: str | Path, spec: RequestSpec) -> bytes:
     place = checked_path(path, "path")
     try:
         if place.exists() and not place.is_file():
-            raise InputError(f"file {place.name!r} is a folder, a pipe or a device")
-        if place.stat().st_size > MAX_BYTES:
-            raise InputError(f"file {place.name!r} is larger than {MAX_BYTES:,} bytes")
+            raise InputError(
+                f"file {place.name!r} is a folder, a pipe or a device; pass a file that write() made"
+            )
+        size = place.stat().st_size
+        if size > MAX_BYTES:
+            raise InputError(f"file {place.name!r} has {size:,} bytes; a Batch accepts at most {MAX_BYTES:,}")
         data = place.read_bytes()
     except OSError as error:
         raise InputError(f"file {place.name!r} cannot be read: {error.strerror}") from error

@@ -1,4 +1,4 @@
-"""`BatchJobs` and `AsyncBatchJobs`, which run the flows of `_batch_work`."""
+"""`BatchJobs` and `AsyncBatchJobs`, which run the flows of `_batch_flows`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from volc_dashscope._lifecycle import AsyncLifecycle, SyncLifecycle
 from volc_dashscope.jobs import _batch_file
-from volc_dashscope.jobs._batch_work import BatchWork, planned
+from volc_dashscope.jobs._batch_flows import BatchFlows, batch_options
 from volc_dashscope.jobs._job import Job, JobResult
 from volc_dashscope.jobs._results import ResultFiles
 from volc_dashscope.jobs._settings import Settings
@@ -21,8 +21,8 @@ class _BatchSettings(Settings):
     _model = "text-embedding-v4"
 
     @cached_property
-    def _work(self) -> BatchWork:
-        return BatchWork(self._context)
+    def _flows(self) -> BatchFlows:
+        return BatchFlows(self._context)
 
     def write(self, texts: Iterable[str], path: str | Path) -> int:
         """
@@ -75,16 +75,16 @@ class BatchJobs(_BatchSettings, SyncLifecycle):
         Raises:
             InputError: The file is not one that `write` made with these settings. Nothing was sent.
         """
-        plan = planned(completion_window, metadata)
-        return self._run(self._work.submit(_batch_file.load(path, self._spec), self._spec, plan))
+        options = batch_options(completion_window, metadata)
+        return self._run(self._flows.submit(_batch_file.load(path, self._spec), self._spec, options))
 
     def get(self, job_id: str) -> Job:
         """Return the state of a job; the service allows one request a minute."""
-        return self._run(self._work.look(job_id, self._spec))
+        return self._run(self._flows.get(job_id, self._spec))
 
     def cancel(self, job_id: str) -> Job:
         """Cancel a job; finished lines are billed."""
-        return self._run(self._work.cancel(job_id, self._spec))
+        return self._run(self._flows.cancel(job_id, self._spec))
 
     def wait(self, job_id: str, *, timeout: float | None = None) -> Job:
         """
@@ -93,7 +93,7 @@ class BatchJobs(_BatchSettings, SyncLifecycle):
         Raises:
             ServiceUnavailableError: It is still running and the next poll would be after `timeout` seconds.
         """
-        return self._run(self._work.wait(job_id, self._spec, timeout))
+        return self._run(self._flows.wait(job_id, self._spec, timeout))
 
     def collect(self, job_id: str) -> JobResult:
         """
@@ -104,7 +104,7 @@ class BatchJobs(_BatchSettings, SyncLifecycle):
             EmbeddingError: The whole job failed, with its code and message; or it is still running.
         """
         with ResultFiles() as files:
-            job = self._run(self._work.fetch(job_id, self._spec, files))
+            job = self._run(self._flows.fetch(job_id, self._spec, files))
             return _batch_file.read(job, self._spec, files)
 
 
@@ -132,24 +132,24 @@ class AsyncBatchJobs(_BatchSettings, AsyncLifecycle):
         metadata: Mapping[str, str] | None = None,
     ) -> Job:
         """As `BatchJobs.submit`, awaited; a large file is read in a thread."""
-        plan = planned(completion_window, metadata)
+        options = batch_options(completion_window, metadata)
         data = await asyncio.to_thread(_batch_file.load, path, self._spec)
-        return await self._arun(self._work.submit(data, self._spec, plan))
+        return await self._arun(self._flows.submit(data, self._spec, options))
 
     async def get(self, job_id: str) -> Job:
         """As `BatchJobs.get`, awaited."""
-        return await self._arun(self._work.look(job_id, self._spec))
+        return await self._arun(self._flows.get(job_id, self._spec))
 
     async def cancel(self, job_id: str) -> Job:
         """As `BatchJobs.cancel`, awaited."""
-        return await self._arun(self._work.cancel(job_id, self._spec))
+        return await self._arun(self._flows.cancel(job_id, self._spec))
 
     async def wait(self, job_id: str, *, timeout: float | None = None) -> Job:
         """As `BatchJobs.wait`, awaited."""
-        return await self._arun(self._work.wait(job_id, self._spec, timeout))
+        return await self._arun(self._flows.wait(job_id, self._spec, timeout))
 
     async def collect(self, job_id: str) -> JobResult:
         """As `BatchJobs.collect`, awaited; large files are read in a thread."""
         with ResultFiles() as files:
-            job = await self._arun(self._work.fetch(job_id, self._spec, files))
+            job = await self._arun(self._flows.fetch(job_id, self._spec, files))
             return await asyncio.to_thread(_batch_file.read, job, self._spec, files)

@@ -1,4 +1,4 @@
-"""`FileJobs` and `AsyncFileJobs`, which run the flows of `_file_work`."""
+"""`FileJobs` and `AsyncFileJobs`, which run the flows of `_file_flows`."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Literal
 
 from volc_dashscope._lifecycle import AsyncLifecycle, SyncLifecycle
 from volc_dashscope._types import TextType
-from volc_dashscope.jobs import _file_work
-from volc_dashscope.jobs._file_work import FileWork
+from volc_dashscope.jobs import _file_flows
+from volc_dashscope.jobs._file_flows import FileFlows
 from volc_dashscope.jobs._job import Job, JobResult
 from volc_dashscope.jobs._results import ResultFiles
 from volc_dashscope.jobs._settings import Settings
@@ -26,8 +26,8 @@ class _FileSettings(Settings):
     _model = "text-embedding-async-v2"
 
     @cached_property
-    def _work(self) -> FileWork:
-        return FileWork(self._context)
+    def _flows(self) -> FileFlows:
+        return FileFlows(self._context)
 
     def write(self, texts: Iterable[str], path: str | Path) -> int:
         """
@@ -39,7 +39,7 @@ class _FileSettings(Settings):
         Raises:
             InputError: A text is empty, too long or not one line, or there are too many. Nothing is written.
         """
-        return _file_work.write(texts, path, self._spec)
+        return _file_flows.write(texts, path, self._spec)
 
 
 @documented
@@ -68,15 +68,15 @@ class FileJobs(_FileSettings, SyncLifecycle):
         Raises:
             EmbeddingError: It was refused, or the reply was lost. A request whose reply was lost is not sent again.
         """
-        return self._run(self._work.submit(url, self._spec_for(text_type=text_type)))
+        return self._run(self._flows.submit(url, self._spec_for(text_type=text_type)))
 
     def get(self, job_id: str) -> Job:
         """Return the state of a job. An id that the service does not know is a `RequestError`."""
-        return self._run(self._work.look(job_id, self._spec))
+        return self._run(self._flows.get(job_id, self._spec))
 
     def cancel(self, job_id: str) -> Job:
         """Cancel a job; the service cancels PENDING jobs only."""
-        return self._run(self._work.cancel(job_id, self._spec))
+        return self._run(self._flows.cancel(job_id, self._spec))
 
     def wait(self, job_id: str, *, timeout: float | None = _DAY) -> Job:
         """
@@ -85,7 +85,7 @@ class FileJobs(_FileSettings, SyncLifecycle):
         Raises:
             ServiceUnavailableError: It is still running and the next poll would be after `timeout` seconds.
         """
-        return self._run(self._work.wait(job_id, self._spec, timeout))
+        return self._run(self._flows.wait(job_id, self._spec, timeout))
 
     def collect(
         self, job_id: str, *, count: int | None = None, first_line: FirstLine | None = None
@@ -102,8 +102,8 @@ class FileJobs(_FileSettings, SyncLifecycle):
             EmbeddingError: The job failed, with its code and message; or it is still running; or its result is gone.
         """
         with ResultFiles() as files:
-            job = self._run(self._work.fetch(job_id, self._spec, files))
-            return _file_work.read(job, self._spec, files, count=count, first_line=first_line)
+            job = self._run(self._flows.fetch(job_id, self._spec, files))
+            return _file_flows.read(job, self._spec, files, count=count, first_line=first_line)
 
 
 @documented
@@ -123,26 +123,26 @@ class AsyncFileJobs(_FileSettings, AsyncLifecycle):
 
     async def submit(self, url: str, *, text_type: TextType | None = "document") -> Job:
         """As `FileJobs.submit`, awaited."""
-        return await self._arun(self._work.submit(url, self._spec_for(text_type=text_type)))
+        return await self._arun(self._flows.submit(url, self._spec_for(text_type=text_type)))
 
     async def get(self, job_id: str) -> Job:
         """As `FileJobs.get`, awaited."""
-        return await self._arun(self._work.look(job_id, self._spec))
+        return await self._arun(self._flows.get(job_id, self._spec))
 
     async def cancel(self, job_id: str) -> Job:
         """As `FileJobs.cancel`, awaited."""
-        return await self._arun(self._work.cancel(job_id, self._spec))
+        return await self._arun(self._flows.cancel(job_id, self._spec))
 
     async def wait(self, job_id: str, *, timeout: float | None = _DAY) -> Job:
         """As `FileJobs.wait`, awaited."""
-        return await self._arun(self._work.wait(job_id, self._spec, timeout))
+        return await self._arun(self._flows.wait(job_id, self._spec, timeout))
 
     async def collect(
         self, job_id: str, *, count: int | None = None, first_line: FirstLine | None = None
     ) -> JobResult:
         """As `FileJobs.collect`, awaited; a large result is read in a thread."""
         with ResultFiles() as files:
-            job = await self._arun(self._work.fetch(job_id, self._spec, files))
+            job = await self._arun(self._flows.fetch(job_id, self._spec, files))
             return await asyncio.to_thread(
-                _file_work.read, job, self._spec, files, count=count, first_line=first_line
+                _file_flows.read, job, self._spec, files, count=count, first_line=first_line
             )

@@ -18,7 +18,7 @@ from volc_dashscope.settings import ClientSettings, region_of
 _WIDTH = 8
 
 
-class Settings(_config.NamesOurs):
+class Settings(_config.CheckedConstructor):
     """
     The settings of a client that jobs have too, with the same names, defaults and meaning.
 
@@ -103,7 +103,7 @@ class Settings(_config.NamesOurs):
             raise ConfigError(f"region {region!r} does not offer Batch for embeddings; use 'cn-beijing'")
         self._spec = spec = settings.resolved_spec()
         if spec.expected is None:
-            raise ConfigError("a job needs the dimension of its vectors; pass dimensions")
+            raise ConfigError(f"the dimension of {spec.model!r} is not known; pass dimensions")
         # The account's limits are for embedding requests; the service has separate limits for jobs.
         settings = replace(
             settings, requests_per_minute=None, tokens_per_minute=None, max_concurrency=_WIDTH, limiter=None

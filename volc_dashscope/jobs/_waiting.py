@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from volc_dashscope._config import check_patience
+from volc_dashscope._config import check_limits
 from volc_dashscope._limits.rate_limiter import RateLimiter
 from volc_dashscope._limits.retry import Retry
 from volc_dashscope._request.exchange import RetryContext
@@ -23,7 +23,7 @@ from volc_dashscope.jobs._job import Job
 from volc_dashscope.providers import dashscope
 
 
-def perhaps_done(error: EmbeddingError) -> bool:
+def may_have_been_accepted(error: EmbeddingError) -> bool:
     """Return whether the service may have carried out the request all the same."""
     if isinstance(error, TransportError):
         return not error.unsent
@@ -37,17 +37,17 @@ class NonIdempotentRetry(Retry):
     def after(self, error: EmbeddingError, attempt: int, elapsed: float) -> float | None:
         """As `Retry.after`, but None if the request may have been carried out."""
         # Not super(): dataclass creates a class with slots twice, and super() refers to the first.
-        return None if perhaps_done(error) else Retry.after(self, error, attempt, elapsed)
+        return None if may_have_been_accepted(error) else Retry.after(self, error, attempt, elapsed)
 
 
-def submitting(context: RetryContext, per_minute: float | None = None) -> RetryContext:
+def submit_context(context: RetryContext, per_minute: float | None = None) -> RetryContext:
     """Return the retry context of a request that creates a job."""
     once = NonIdempotentRetry(context.retry.max_retries, context.retry.deadline, context.retry.random)
     return RetryContext(once, RateLimiter(per_minute, None), context.clock, context.provider, context.reach)
 
 
 def wait(
-    look: Callable[[], Flow[Job]],
+    get: Callable[[], Flow[Job]],
     context: RetryContext,
     *,
     timeout: float | None,
@@ -61,11 +61,11 @@ def wait(
         pauses: Seconds between the first two polls, doubled each time up to the second number.
     """
     if timeout is not None:
-        check_patience({}, {"timeout": timeout})
+        check_limits({}, {"timeout": timeout})
     started = context.clock()
     pause, longest = pauses
     while True:
-        job = yield from look()
+        job = yield from get()
         if job.ended:
             return job
         # As for a retry: sleeping until the timeout without another poll would only delay the same error.
@@ -94,8 +94,11 @@ def failure(job: Job, spec: RequestSpec) -> EmbeddingError:
     return dashscope.refusal(answer, job.request_id, Reply(200, {}, b""), spec, f"job {job.id}")
 
 
-def checked_id(value: str, what: str = "job_id") -> str:
+def checked_id(value: str) -> str:
     """Return an id that is safe in a URL's path."""
     if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,255}", value):
-        raise InputError(f"{what} must be an id from the service: letters, digits, '.', '_' and '-'")
+        seen = repr(value[:40]) if isinstance(value, str) else type(value).__name__
+        raise InputError(
+            f"job_id must be 1 to 256 letters, digits, '.', '_' and '-', got {seen}; pass the id of a Job"
+        )
     return value

@@ -140,7 +140,7 @@ class ModelInfo:
         region_prices: Prices printed for regions other than that of `price`.
         api_path: Path of the gateway that serves the model, if not the usual one.
         ready: False for a row that is listed for completeness and cannot be used; `note` says why.
-        known: False for a model_info made up for a name that is not in the table.
+        known: False for a row that was made for a name outside the table.
     """
 
     name: str

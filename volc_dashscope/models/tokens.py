@@ -19,7 +19,7 @@ _ARK_FPS = (0.2, 5.0)
 # defaults are "per model" and not printed.
 # Unsourced A31: the defaults of Ark's frame settings are unknown, so that an estimate spans the whole range.
 # Settled by one call.
-_ARK_KNOB_ENDS = (5, 16, 204_800)
+_ARK_SAMPLING_ENDS = (5, 16, 204_800)
 # DashScope, multimodal-embedding-api-reference: tokens of one image at res_level 0 to 3; the default is 1.
 _LEVEL_TOKENS = (127, 402, 578, 1026)
 
@@ -94,7 +94,7 @@ def ark_video_bounds(
             return _ARK_VIDEO_WINDOW
         slow, fast = _ARK_FPS if fps is None else (fps, fps)
         return _ark_frame_bounds(seconds * slow)[0], _ark_frame_bounds(seconds * fast)[1]
-    frames, frame_tokens, most = _ARK_KNOB_ENDS
+    frames, frame_tokens, most = _ARK_SAMPLING_ENDS
     return (min_frames or frames) * (min_frame_tokens or frame_tokens), max_video_tokens or most
 
 

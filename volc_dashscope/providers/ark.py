@@ -15,7 +15,7 @@ import orjson
 from volc_dashscope._media import json_value
 from volc_dashscope._types import Batch, Reply, Request, RequestSpec, Rows
 from volc_dashscope.errors import EmbeddingError
-from volc_dashscope.inputs import Frames, Item, Part, Video, modalities, parts
+from volc_dashscope.inputs import SAMPLING_FIELDS, Frames, Item, Part, Video, modalities, parts
 from volc_dashscope.providers import parsing
 from volc_dashscope.providers.error_table import (
     BAD_CONTENT,
@@ -182,10 +182,10 @@ def _part(part: Part) -> dict[str, object]:
         raise AssertionError("checked: Ark has no frames")
     medium: dict[str, object] = {"url": json_value(part)}
     if isinstance(part, Video):
-        for knob in ("fps", "max_video_tokens", "min_frame_tokens", "max_frame_tokens", "min_frames"):
-            value = getattr(part, knob)
+        for name in SAMPLING_FIELDS:
+            value = getattr(part, name)
             if value is not None:
-                medium[knob] = value
+                medium[name] = value
     kind = "video_url" if isinstance(part, Video) else "image_url"
     return {"type": kind, kind: medium}
 

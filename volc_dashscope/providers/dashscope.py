@@ -15,7 +15,7 @@ import orjson
 from volc_dashscope._media import json_value
 from volc_dashscope._types import Batch, Reply, Request, RequestSpec, Rows
 from volc_dashscope.errors import EmbeddingError
-from volc_dashscope.inputs import Frames, Image, Item, Part, Video, parts
+from volc_dashscope.inputs import Frames, Image, Part, Video, flat_parts, parts
 from volc_dashscope.providers import parsing
 from volc_dashscope.providers.error_table import (
     BAD_CONTENT,
@@ -303,12 +303,9 @@ def _merged(elements: list[dict[str, object]]) -> dict[str, object]:
 
 def _resolves(batch: Batch) -> dict[str, str]:
     """Return the header that makes the service resolve `oss://` URLs (page get-temporary-file-url)."""
-    stored = any(_stored(item) for item in batch.items)
+    stored = any(_is_stored(part) for item in batch.items for part in flat_parts(item))
     return _RESOLVE if stored else {}
 
 
-def _stored(item: Item) -> bool:
-    media: list[Image | Video] = []
-    for part in parts(item):
-        media.extend(part.images if isinstance(part, Frames) else () if isinstance(part, str) else (part,))
-    return any(medium.url is not None and medium.url.startswith("oss:") for medium in media)
+def _is_stored(part: str | Image | Video) -> bool:
+    return not isinstance(part, str) and part.url is not None and part.url.startswith("oss:")

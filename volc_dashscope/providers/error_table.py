@@ -21,7 +21,7 @@ from volc_dashscope.errors import (
     RequestError,
     ServiceUnavailableError,
 )
-from volc_dashscope.inputs import Frames, parts
+from volc_dashscope.inputs import flat_parts
 
 _LONGEST_MESSAGE = 400
 _LONGEST_NAME = 120
@@ -268,6 +268,5 @@ def _repeats(words: str, sent: str, length: int) -> bool:
 
 def _sent(batch: Batch) -> Iterator[str]:
     """Yield every text and URL of a batch, with the same white space as the message they are compared to."""
-    for part in (part for item in batch.items for part in parts(item)):
-        for piece in part.images if isinstance(part, Frames) else (part,):
-            yield " ".join((piece if isinstance(piece, str) else piece.url or "").split())
+    for part in (part for item in batch.items for part in flat_parts(item)):
+        yield " ".join((part if isinstance(part, str) else part.url or "").split())

@@ -135,7 +135,7 @@ def stack(values: Sequence[Any], spec: RequestSpec) -> FloatArray:
     return wide.astype(np.float32)
 
 
-def are_sound(table: FloatArray) -> NDArray[np.bool_]:
+def are_valid_rows(table: FloatArray) -> NDArray[np.bool_]:
     """Return whether each row is finite and not zero, as every row of a reply and of a cache must be."""
     finite = np.isfinite(table)
     wide = np.where(finite, table, 0).astype(np.float64)

@@ -16,7 +16,7 @@ from volc_dashscope.ray._shared_rate import GRACE, Allowance, Lease, UsageReport
 from volc_dashscope.results import Usage
 
 _NAMESPACE = "volc-dashscope"
-_AGAIN = 0.2
+_RETRY_SECONDS = 0.2
 # A client asks for as many moments as it used in that many seconds, so that one call serves many requests.
 _AHEAD_SECONDS = 0.25
 
@@ -49,7 +49,7 @@ class BudgetActor:
         }
 
 
-class RateBudget(_config.NamesOurs):
+class RateBudget(_config.CheckedConstructor):
     """
     A limiter for `Client` and `Embedder`: all that share its name together stay within one account's limits.
 
@@ -79,7 +79,7 @@ class RateBudget(_config.NamesOurs):
         name: str = "volc-dashscope",
     ) -> None:
         rates = {"requests_per_minute": requests_per_minute, "tokens_per_minute": tokens_per_minute}
-        _config.check_patience({}, {}, rates)
+        _config.check_limits({}, {}, rates)
         if requests_per_minute is None and tokens_per_minute is None:
             raise ConfigError("a RateBudget needs requests_per_minute, tokens_per_minute or both")
         if not isinstance(name, str) or not name:
@@ -186,7 +186,7 @@ class RateBudget(_config.NamesOurs):
             except ray.exceptions.RayActorError:
                 # The actor's machine is gone; another client may already have created the actor again.
                 self._actor = None
-                threading.Event().wait(_AGAIN)
+                threading.Event().wait(_RETRY_SECONDS)
 
     def _connect(self) -> None:
         ray = _ray()

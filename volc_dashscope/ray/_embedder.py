@@ -10,7 +10,7 @@ from typing import Any, Unpack
 
 import numpy as np
 
-from volc_dashscope._config import NamesOurs
+from volc_dashscope._config import CheckedConstructor
 from volc_dashscope._options import ClientOptions, settings_of
 from volc_dashscope._types import TextType
 from volc_dashscope.client import Client
@@ -18,13 +18,13 @@ from volc_dashscope.errors import ConfigError, EmbeddingError, InputError
 from volc_dashscope.estimate import estimate_cost
 from volc_dashscope.inputs import Item
 from volc_dashscope.ray._budget import RateBudget
-from volc_dashscope.ray._rows import Column, Roles
+from volc_dashscope.ray._rows import Column, InputColumns
 from volc_dashscope.settings import SETTING_NAMES, ClientSettings
 
 _SAMPLE = 32
 
 
-class Embedder(NamesOurs):
+class Embedder(CheckedConstructor):
     """
     Adds a vector to every row: `ds.map_batches(Embedder, fn_constructor_kwargs={...}, batch_format="numpy")`.
 
@@ -79,12 +79,14 @@ class Embedder(NamesOurs):
         text_type: TextType | None = "document",
         **settings: Unpack[ClientOptions],
     ) -> None:
-        self._roles = Roles(
+        self._columns = InputColumns(
             text=text_column, image=image_column, video=video_column, root=media_root, fps=fps
         )
         self._added = (vector_column, error_column)
         if vector_column == error_column:
-            raise ConfigError("vector_column and error_column must be different columns")
+            raise ConfigError(
+                f"vector_column and error_column are both {vector_column!r}; use different names"
+            )
         self._stops, self._text_type = stop_on_account_error, text_type
         given = settings_of(model, settings, owner="Embedder")
         if given.limiter is not None:
@@ -111,20 +113,20 @@ class Embedder(NamesOurs):
                 service cannot be reached. Without it they are the rows' errors, and while the service stays
                 unreachable, every further batch tries it once.
         """
-        self._roles.check(batch)
+        self._columns.check(batch)
         taken = [name for name in self._added if name in batch]
         if taken:
             raise ConfigError(
                 f"the batch already has a column {taken[0]!r}; choose another name for the new column"
             )
-        count = len(batch[self._roles.names[0]])
+        count = len(batch[self._columns.names[0]])
         vectors = np.full((count, self._client.dimension or 0), np.nan, dtype=np.float32)
         reasons: list[str | None] = [None] * count
         places: list[int] = []
         self._guess(batch)
         try:
             stream = self._client.stream(
-                self._sound(batch, places, reasons), text_type=self._text_type, ordered=False
+                self._valid_items(batch, places, reasons), text_type=self._text_type, ordered=False
             )
             for index, outcome in stream:
                 if isinstance(outcome, EmbeddingError):
@@ -137,11 +139,11 @@ class Embedder(NamesOurs):
             self._give_up(error, vectors, reasons)
         return {**batch, self._added[0]: vectors, self._added[1]: _texts(reasons)}
 
-    def _sound(
+    def _valid_items(
         self, batch: Mapping[str, Column], places: list[int], reasons: list[str | None]
     ) -> Iterator[Item]:
         """Yield the items, and note for rows without one the reason."""
-        for row, item in enumerate(self._roles.items(batch)):
+        for row, item in enumerate(self._columns.items(batch)):
             if isinstance(item, InputError):
                 reasons[row] = _reason(item, None)
             else:
@@ -159,7 +161,7 @@ class Embedder(NamesOurs):
             return
         self._guessed = True
         items = [
-            item for item in islice(self._roles.items(batch), _SAMPLE) if not isinstance(item, InputError)
+            item for item in islice(self._columns.items(batch), _SAMPLE) if not isinstance(item, InputError)
         ]
         most = [tokens for item in items if (tokens := self._most(item)) is not None]
         if most:

@@ -11,14 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from volc_dashscope.errors import ConfigError, InputError
-from volc_dashscope.inputs import Fused, Image, Item, Part, Video, as_iterable
+from volc_dashscope.inputs import Fused, Image, Item, Part, Video, as_iterable, is_url
 
 Column: TypeAlias = NDArray[np.generic]
-_URL = ("http://", "https://", "data:", "oss://")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Roles:
+class InputColumns:
     """
     The columns that are embedded.
 
@@ -40,7 +39,10 @@ class Roles:
         if not self.names:
             raise ConfigError("pass at least one of text_column, image_column and video_column")
         if len(set(self.names)) < len(self.names):
-            raise ConfigError("text_column, image_column and video_column must be different columns")
+            seen = ", ".join(map(repr, self.names))
+            raise ConfigError(
+                f"text_column, image_column and video_column must be different columns, got {seen}"
+            )
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -93,10 +95,10 @@ class Roles:
         if isinstance(cell, bytes):
             return Image.from_bytes(cell)
         if isinstance(cell, str):
-            return Image.from_url(cell) if _is_url(cell) else Image.from_path(cell, root=self.root)
+            return Image.from_url(cell) if is_url(cell) else Image.from_path(cell, root=self.root)
         if isinstance(cell, np.ndarray):
-            return _drawn(cell, column)
-        raise _stranger(cell, column, "bytes, a path, a URL, or an array of pixels")
+            return _image_of_pixels(cell, column)
+        raise _wrong_type(cell, column, "bytes, a path, a URL, or an array of pixels")
 
     def _video(self, cell: object, column: str) -> Video:
         if isinstance(cell, Video):
@@ -104,10 +106,10 @@ class Roles:
         if isinstance(cell, bytes):
             return Video.from_bytes(cell, fps=self.fps)
         if isinstance(cell, str):
-            if _is_url(cell):
+            if is_url(cell):
                 return Video.from_url(cell, fps=self.fps)
             return Video.from_path(cell, root=self.root, fps=self.fps)
-        raise _stranger(cell, column, "bytes, a path or a URL")
+        raise _wrong_type(cell, column, "bytes, a path or a URL")
 
 
 def _by_position(column: Any, name: str) -> Sequence[Any]:
@@ -129,10 +131,10 @@ def _empty(cell: object) -> bool:
 def _text(cell: object, column: str) -> str:
     if isinstance(cell, str):
         return str.__str__(cell)  # a `numpy.str_` is a str too, but not for all libraries
-    raise _stranger(cell, column, "str")
+    raise _wrong_type(cell, column, "str")
 
 
-def _drawn(pixels: NDArray[np.generic], column: str) -> Image:
+def _image_of_pixels(pixels: NDArray[np.generic], column: str) -> Image:
     """Return the pixels of `ray.data.read_images` as a PNG, which is lossless."""
     try:
         from PIL import Image as Pillow
@@ -147,9 +149,5 @@ def _drawn(pixels: NDArray[np.generic], column: str) -> Image:
         raise InputError(f"{seen}; expected uint8 of (height, width, 1, 3 or 4)") from error
 
 
-def _is_url(cell: str) -> bool:
-    return cell[:8].lower().startswith(_URL)
-
-
-def _stranger(cell: object, column: str, expected: str) -> InputError:
+def _wrong_type(cell: object, column: str, expected: str) -> InputError:
     return InputError(f"column {column!r} holds {type(cell).__name__}; expected {expected}")

@@ -33,12 +33,12 @@ _PAGE = Template("""\
 <title>$title</title>
 <style>
 :root {
-  --page: #f4f1ea; --model_info: #ffffff; --ink: #1d1b18; --quiet: #645d52; --edge: #e0d9cc; --accent: #9a4a12;
+  --page: #f4f1ea; --surface: #ffffff; --ink: #1d1b18; --quiet: #645d52; --edge: #e0d9cc; --accent: #9a4a12;
   --tint: #fbf4e9; --track: #ece5d8;
 }
 @media (prefers-color-scheme: dark) {
   :root {
-    --page: #15161a; --model_info: #1f2127; --ink: #f0ede6; --quiet: #aca69b; --edge: #33363e; --accent: #f0a868;
+    --page: #15161a; --surface: #1f2127; --ink: #f0ede6; --quiet: #aca69b; --edge: #33363e; --accent: #f0a868;
     --tint: #272420; --track: #363941;
   }
 }
@@ -58,7 +58,7 @@ h1 {
 header p { margin: 0; color: var(--quiet); overflow-wrap: anywhere; text-wrap: balance; }
 section {
   display: grid; grid-template-columns: 14rem minmax(0, 1fr); overflow: hidden; margin-bottom: 1.25rem;
-  background: var(--model_info); border: 1px solid var(--edge); border-radius: 14px;
+  background: var(--surface); border: 1px solid var(--edge); border-radius: 14px;
 }
 .query {
   display: flex; flex-direction: column; justify-content: center; gap: 0.5rem; padding: 1.1rem;

@@ -99,7 +99,7 @@ class Album:
         length = self.vectors.shape[1]
         if vector.shape != (length,) or not np.isfinite(vector).all():
             seen = "a NaN or infinity" if vector.shape == (length,) else f"the shape {vector.shape}"
-            raise InputError(f"the vector has {seen}; the album takes one vector of {length} numbers")
+            raise InputError(f"the vector has {seen}; the album accepts one vector of {length} numbers")
         scores = self.vectors @ unit(vector)
         places = np.argsort(-scores, kind="stable")
         fitting = (int(place) for place in places if kind in (None, self.entries[place].kind))

@@ -164,7 +164,7 @@ def test_settings_are_those_of_the_core():
     signature = Reranker.__init__.__annotations__
 
     assert set(RerankFields.model_fields) - own == set(signature) - {"model", "api_key", "return"}
-    with pytest.raises(ConfigError, match="DashScopeRerank calls it top_n=, not top_k="):
+    with pytest.raises(ConfigError, match="DashScopeRerank has no top_k=; use top_n="):
         DashScopeRerank(api_key=KEY, top_k=3)
     with pytest.raises(ConfigError):
         DashScopeRerank(api_key=KEY, nobody_has_this=3)

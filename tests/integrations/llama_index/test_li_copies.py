@@ -159,7 +159,7 @@ def test_a_copied_node_embedder_lists_its_own_skipped_nodes(emulate, embed_model
 def test_a_node_embedder_does_not_lose_a_model_that_cannot_be_pickled(inside, embed_model_of):
     whole = MultiModalNodeEmbedder(embed_model=embed_model_of(ArkMultiModalEmbedding, inside))
 
-    with pytest.raises(ConfigError, match=r"your own http_client"):
+    with pytest.raises(ConfigError, match=r"your own HTTP client"):
         pickle.dumps(whole)
     assert whole.embed_model.dimension == 2048
 

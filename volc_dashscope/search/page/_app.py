@@ -74,7 +74,7 @@ def create_app(
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         yield
-        await page.twin.close()
+        await page.client.close()
         if reranker is not None:
             await reranker.aclose()
 
@@ -115,8 +115,8 @@ class _Page:
         self._album, self._model_info, self._map, self._stand_in = album, client.model_info, drawn, stand_in
         self._group_names = group_names([entry.name for entry in album.entries], drawn.groups)
         self._uploads = Uploads(upload_seconds)
-        self.twin = client.aio
-        self._most_bytes = largest(self.twin)
+        self.client = client.aio
+        self._most_bytes = largest(self.client)
 
     def index(self, request: Request) -> Response:
         language = language_of(request.headers.get("accept-language", ""), request.query_params.get("lang"))
@@ -152,7 +152,7 @@ class _Page:
     async def search(self, request: Request) -> Response:
         with self._uploads.slot(request):
             question = await read_question(request, self._album, self._most_bytes, self._uploads.seconds)
-            return JSONResponse(await answer(question, self._album, self.twin, self._reranker))
+            return JSONResponse(await answer(question, self._album, self.client, self._reranker))
 
     def thumbnail(self, request: Request) -> Response:
         return thumbnail_reply(self._album, self._at(request))

@@ -41,14 +41,14 @@ class Guard:
                 headers.setdefault("Cache-Control", "no-store")
             await send(message)
 
-        problem = _stranger(Headers(scope=scope))
+        problem = _foreign_request(Headers(scope=scope))
         if problem is not None:
             await JSONResponse({"error": problem}, status_code=403)(scope, receive, headed)
             return
         await self._app(scope, receive, headed)
 
 
-def _stranger(headers: Headers) -> str | None:
+def _foreign_request(headers: Headers) -> str | None:
     """Return why a request does not come from the page itself, or None."""
     # One Host header of nothing but a name and a port. Some HTTP parsers pass on several, or a user before the name
     # (`evil@127.0.0.1`), and who reads them next may pick the other part.

@@ -10,7 +10,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
-from volc_dashscope._config import check_patience
+from volc_dashscope._config import check_limits
 from volc_dashscope.bulk._identity import Records
 from volc_dashscope.bulk._output import begin, complete, report_of, with_failed_file
 from volc_dashscope.bulk._parquet import arrow
@@ -23,7 +23,7 @@ from volc_dashscope.results import Usage
 # After this many consecutive failed requests, each after all its attempts, the service counts as down.
 _OUTAGE = 20
 # Most replies that the user's function is still to be called for: more than a second's, in about a megabyte.
-_MOST_UNTOLD = 8_192
+_MAX_PENDING_CALLS = 8_192
 # A group is in memory while it fills: of 1,024 numbers a row, 4 GB.
 _MOST_GROUP_ROWS = 1_000_000
 Take: TypeAlias = Callable[[Sequence[int], Outcomes | EmbeddingError], None]
@@ -67,7 +67,7 @@ class Task(Protocol):
         """
         ...
 
-    def worded(self, record: Any, error: EmbeddingError) -> str:
+    def row_message(self, record: Any, error: EmbeddingError) -> str:
         """Return an error's message in terms of the source's rows."""
         ...
 
@@ -76,7 +76,7 @@ class Task(Protocol):
         ...
 
 
-class Work:
+class BulkRun:
     """
     One run of a job: every record of a source through a task into a Parquet file, resumable at any moment.
 
@@ -99,15 +99,15 @@ class Work:
         self._source, self._output, self._task = source, output, task
         self._watch = watch
         self._stop = stop or threading.Event()
-        self._cut = False
+        self._interrupted = False
         self._sent: dict[int, Any] = {}
-        self._doubts = _Doubts()
+        self._held_failures = _HeldFailures()
         # Rows are finished in any thread, and the user's function is called in the caller's. If it takes longer than
         # the rows do, it is not called for the oldest.
-        self._untold: deque[_Finished] = deque(maxlen=_MOST_UNTOLD)
+        self._pending_calls: deque[_Finished] = deque(maxlen=_MAX_PENDING_CALLS)
         self._caller = threading.get_ident()
-        self._before = Usage()
-        self._spent_elsewhere = task.usage
+        self._earlier_usage = Usage()
+        self._usage_at_start = task.usage
 
     def run(self, *, restart: bool, group_rows: int | None) -> Report:
         """Process the remaining records and return the report."""
@@ -123,11 +123,11 @@ class Work:
             return with_failed_file(found, self._task.failed_lines)
         with closing(found) as partial:
             resumed = partial.rows
-            self._before = partial.usage
+            self._earlier_usage = partial.usage
             self._task.resume(partial)
             while True:
                 self._send(partial)
-                if self._cut:
+                if self._interrupted:
                     return self._report(partial, "interrupted", resumed)
                 partial.end()
                 report = self._report(partial, "done", resumed)
@@ -141,17 +141,17 @@ class Work:
             nonlocal fatal
             records = [self._sent.pop(index) for index in indexes]
             if not isinstance(outcome, EmbeddingError):
-                self._believe(partial)
+                self._write_held_failures(partial)
                 self._put(partial, [record.row for record in records], outcome)
             elif outcome.account:
                 fatal = outcome  # nothing is wrong with the rows
             elif outcome.retryable:
-                self._doubts.add(records, outcome)
+                self._held_failures.add(records, outcome)
             else:
                 self._fail(partial, records, outcome)
 
         try:
-            self._task.run(self._todo(partial), take, self._tell)
+            self._task.run(self._remaining_items(partial), take, self._call_watch)
         except EmbeddingError as error:
             if not error.account:
                 raise
@@ -159,15 +159,15 @@ class Work:
         if fatal is not None:
             raise fatal
         # The last failures, without a later success, count as the rows' own, unless the next run can tell.
-        if not self._cut:
-            self._believe(partial)
+        if not self._interrupted:
+            self._write_held_failures(partial)
 
-    def _todo(self, partial: PartialOutput) -> Iterator[Any]:
+    def _remaining_items(self, partial: PartialOutput) -> Iterator[Any]:
         """Yield the records that still have to be sent; those that cannot be are finished here."""
         index = 0
         for record in self._source.records():
             if self._stop.is_set():
-                self._cut = True
+                self._interrupted = True
                 return
             if not partial.wants(record):
                 continue
@@ -185,32 +185,32 @@ class Work:
         partial.put(rows, outcome, usage)
         if self._watch is None:
             return
-        self._untold.append(_Finished(before, failed, len(rows), isinstance(outcome, str), usage))
+        self._pending_calls.append(_Finished(before, failed, len(rows), isinstance(outcome, str), usage))
         if threading.get_ident() == self._caller:
-            self._tell()
+            self._call_watch()
 
-    def _tell(self) -> None:
+    def _call_watch(self) -> None:
         """Call the user's function for each row finished since the last call of this."""
-        while self._watch is not None and self._untold:
-            before, failed, rows, are_errors, usage = self._untold.popleft()
+        while self._watch is not None and self._pending_calls:
+            before, failed, rows, are_errors, usage = self._pending_calls.popleft()
             for number in range(1, rows + 1):
                 self._watch(before + number, failed + (number if are_errors else 0), usage)
 
     def _fail(self, partial: PartialOutput, records: Iterable[Any], error: EmbeddingError) -> None:
         for record in records:
-            self._put(partial, [record.row], self._task.worded(record, error))
+            self._put(partial, [record.row], self._task.row_message(record, error))
 
-    def _believe(self, partial: PartialOutput) -> None:
-        for records, error in self._doubts.take():
+    def _write_held_failures(self, partial: PartialOutput) -> None:
+        for records, error in self._held_failures.take():
             self._fail(partial, records, error)
 
     def _usage(self) -> Usage:
-        now, then = self._task.usage, self._spent_elsewhere
+        now, then = self._task.usage, self._usage_at_start
         return Usage(
-            self._before.requests + now.requests - then.requests,
-            self._before.total_tokens + now.total_tokens - then.total_tokens,
-            self._before.text_tokens + now.text_tokens - then.text_tokens,
-            self._before.image_tokens + now.image_tokens - then.image_tokens,
+            self._earlier_usage.requests + now.requests - then.requests,
+            self._earlier_usage.total_tokens + now.total_tokens - then.total_tokens,
+            self._earlier_usage.text_tokens + now.text_tokens - then.text_tokens,
+            self._earlier_usage.image_tokens + now.image_tokens - then.image_tokens,
         )
 
     def _report(self, partial: PartialOutput, state: State, resumed: int) -> Report:
@@ -243,7 +243,7 @@ def check_group_rows(rows: int | None) -> None:
         ConfigError: It is no whole number from 1 to a million.
     """
     if rows is not None:
-        check_patience({"group_rows": rows}, {})
+        check_limits({"group_rows": rows}, {})
         if rows > _MOST_GROUP_ROWS:
             raise ConfigError(f"group_rows must be at most {_MOST_GROUP_ROWS:,}, got {rows:,}")
 
@@ -261,7 +261,7 @@ def check_callbacks(watch: object, stop: object = None) -> None:
         raise ConfigError(f"stop must be a threading.Event, got {type(stop).__name__}")
 
 
-class _Doubts:
+class _HeldFailures:
     """Failures that may be the service's, held back until a success shows that the service is up."""
 
     def __init__(self) -> None:
@@ -291,7 +291,7 @@ class _Doubts:
         return failures
 
 
-def worded(row: int, error: EmbeddingError) -> str:
+def row_message(row: int, error: EmbeddingError) -> str:
     """Return an error's message in terms of the source's rows."""
     said = re.sub(r"\bitems? \d+(?: to \d+)?\b", f"row {row}", str(error), count=1)
     return said if f"row {row}" in said else f"row {row}: {said}"

@@ -20,7 +20,14 @@ from volc_dashscope.errors import EmbeddingError, InputError, RequestError
 from volc_dashscope.jobs._batch_file import ENDPOINT
 from volc_dashscope.jobs._job import Job
 from volc_dashscope.jobs._results import LARGEST_RESULT, ResultFiles
-from volc_dashscope.jobs._waiting import checked_id, failure, perhaps_done, submitting, unfinished, wait
+from volc_dashscope.jobs._waiting import (
+    checked_id,
+    failure,
+    may_have_been_accepted,
+    submit_context,
+    unfinished,
+    wait,
+)
 from volc_dashscope.providers import dashscope, parsing
 
 # "Poll no faster than once a minute."
@@ -29,12 +36,12 @@ _SHORTEST_HOURS, _LONGEST_HOURS = 24, 336
 _METADATA = {"ds_name": 100, "ds_description": 200, "ds_batch_finish_callback": 2_048}
 
 
-class BatchWork:
+class BatchFlows:
     """The flows of Batch jobs."""
 
     def __init__(self, context: RetryContext) -> None:
         self._context = context
-        self._submitting = submitting(context)
+        self._submit_context = submit_context(context)
 
     def submit(self, data: bytes, spec: RequestSpec, plan: Mapping[str, object]) -> Flow[Job]:
         """Upload a file of request lines and create a batch for it."""
@@ -52,10 +59,12 @@ class BatchWork:
         create = Request("POST", f"{spec.base_url}/batches", spec.headers, body)
         try:
             return (
-                yield from exchange(Step(lambda: create, lambda reply: _read(reply, spec)), self._submitting)
+                yield from exchange(
+                    Step(lambda: create, lambda reply: _read(reply, spec)), self._submit_context
+                )
             )
         except EmbeddingError as error:
-            if not perhaps_done(error):
+            if not may_have_been_accepted(error):
                 raise
             # The batch may exist although its reply was lost. Only this call knows the file, so a batch that
             # reads it is this one; a second batch would be billed as well.
@@ -64,7 +73,7 @@ class BatchWork:
                 raise
             return found[0]
 
-    def look(self, job_id: str, spec: RequestSpec) -> Flow[Job]:
+    def get(self, job_id: str, spec: RequestSpec) -> Flow[Job]:
         """Return the state of a job."""
         request = Request("GET", f"{spec.base_url}/batches/{checked_id(job_id)}", spec.headers)
         return (
@@ -86,13 +95,13 @@ class BatchWork:
         """Poll once a minute until a job has ended."""
         return (
             yield from wait(
-                lambda: self.look(job_id, spec), self._context, timeout=timeout, pauses=(_PAUSE, _PAUSE)
+                lambda: self.get(job_id, spec), self._context, timeout=timeout, pauses=(_PAUSE, _PAUSE)
             )
         )
 
     def fetch(self, job_id: str, spec: RequestSpec, files: ResultFiles) -> Flow[Job]:
         """Download the files of a job that has ended."""
-        job = yield from self.look(job_id, spec)
+        job = yield from self.get(job_id, spec)
         if not job.ended:
             raise unfinished(job)
         if job.output_file_id is None and job.error_file_id is None:
@@ -116,7 +125,7 @@ class BatchWork:
         )
 
 
-def planned(completion_window: str, metadata: Mapping[str, str] | None) -> dict[str, object]:
+def batch_options(completion_window: str, metadata: Mapping[str, str] | None) -> dict[str, object]:
     """
     Return the checked arguments of a batch.
 
@@ -138,7 +147,10 @@ def planned(completion_window: str, metadata: Mapping[str, str] | None) -> dict[
         if name not in _METADATA:
             raise InputError(f"metadata has the key {name!r}; a Batch accepts only {', '.join(_METADATA)}")
         if not isinstance(value, str) or not 1 <= len(value) <= _METADATA[name]:
-            raise InputError(f"metadata {name!r} must be a str of 1 to {_METADATA[name]} characters")
+            seen = f"{len(value)} characters" if isinstance(value, str) else type(value).__name__
+            raise InputError(
+                f"metadata {name!r} must be a str of 1 to {_METADATA[name]} characters, got {seen}"
+            )
     if metadata:
         plan["metadata"] = dict(metadata)
     return plan
@@ -161,7 +173,7 @@ def _file_id(reply: Reply, spec: RequestSpec) -> str | EmbeddingError:
     body = dashscope.answer(reply, spec, "the file of a batch")
     if isinstance(body, EmbeddingError):
         return body
-    return _id(body, "id") or _bad("the id of the file is missing", reply, "the file of a batch")
+    return _id(body, "id") or _bad_reply("the id of the file is missing", reply, "the file of a batch")
 
 
 def _read(reply: Reply, spec: RequestSpec, job_id: str | None = None) -> Job | EmbeddingError:
@@ -169,7 +181,7 @@ def _read(reply: Reply, spec: RequestSpec, job_id: str | None = None) -> Job | E
     body = dashscope.answer(reply, spec, subject)
     if isinstance(body, EmbeddingError):
         return body
-    return _job(body, reply, job_id) or _bad("the id or status of the job is missing", reply, subject)
+    return _job(body, reply, job_id) or _bad_reply("the id or status of the job is missing", reply, subject)
 
 
 def _listed(reply: Reply, spec: RequestSpec, name: str) -> list[Job] | EmbeddingError:
@@ -217,6 +229,6 @@ def _id(body: dict[str, Any], name: str) -> str | None:
         return None
 
 
-def _bad(reason: str, reply: Reply, subject: str) -> EmbeddingError:
+def _bad_reply(reason: str, reply: Reply, subject: str) -> EmbeddingError:
     request_id = reply.headers.get("x-request-id")
     return parsing.bad_reply(dashscope.NAME, reason, dashscope.NO_ITEMS, reply, request_id, subject)

@@ -11,9 +11,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from volc_dashscope._config import is_private
+from volc_dashscope._config import is_encrypted_or_local
 from volc_dashscope._limits.rate_limiter import RequestCost
-from volc_dashscope._media import source_of_url
+from volc_dashscope._media import label_url, source_of_url
 from volc_dashscope._paths import checked_path
 from volc_dashscope._request.exchange import RetryContext, Step, exchange
 from volc_dashscope._request.items import all_as_sent, items_of
@@ -22,7 +22,14 @@ from volc_dashscope._types import Flow, Reply, Request, RequestSpec
 from volc_dashscope.errors import BadReplyError, ConfigError, EmbeddingError, InputError, RequestError
 from volc_dashscope.jobs._job import Job, JobResult
 from volc_dashscope.jobs._results import LARGEST_RESULT, ResultCollector, ResultFiles, entries
-from volc_dashscope.jobs._waiting import checked_id, failure, perhaps_done, submitting, unfinished, wait
+from volc_dashscope.jobs._waiting import (
+    checked_id,
+    failure,
+    may_have_been_accepted,
+    submit_context,
+    unfinished,
+    wait,
+)
 from volc_dashscope.models import MIB
 from volc_dashscope.providers import dashscope, parsing
 from volc_dashscope.results import Usage
@@ -47,14 +54,14 @@ _VECTOR_KEYS = ("embedding", "vector", "embeddings")
 _EXPIRED = (403, 404)
 
 
-class FileWork:
+class FileFlows:
     """The flows of file jobs."""
 
     # Unsourced A51: a line of an async result has the keys of the synchronous reply; other spellings are
     # tried. Settled by a job of three lines.
     def __init__(self, context: RetryContext) -> None:
         self._context = context
-        self._submitting = submitting(context, _SUBMITS_PER_MINUTE)
+        self._submit_context = submit_context(context, _SUBMITS_PER_MINUTE)
 
     def submit(self, url: str, spec: RequestSpec) -> Flow[Job]:
         """Start a job for the lines of a file."""
@@ -63,14 +70,14 @@ class FileWork:
             raise InputError("a file job needs the URL of a file, not a data URI")
         # The service refuses other names after a minute in its queue: "File type should be txt".
         if not source.partition("?")[0].endswith(".txt"):
-            raise InputError("a file job needs the URL of a .txt file")
+            raise InputError(f"a file job needs the URL of a .txt file, got {label_url(source)}")
         step = Step(
             lambda: dashscope.job_request(source, spec), lambda reply: _job(reply, spec), RequestCost()
         )
         try:
-            return (yield from exchange(step, self._submitting))
+            return (yield from exchange(step, self._submit_context))
         except EmbeddingError as error:
-            if not perhaps_done(error):
+            if not may_have_been_accepted(error):
                 raise
             error.args = (
                 f"{str(error).rstrip('.')}; not sent again, because the job may have been accepted and would be "
@@ -78,7 +85,7 @@ class FileWork:
             )
             raise
 
-    def look(self, job_id: str, spec: RequestSpec) -> Flow[Job]:
+    def get(self, job_id: str, spec: RequestSpec) -> Flow[Job]:
         """Return the state of a job."""
         url = f"{spec.base_url}/tasks/{checked_id(job_id)}"
         step = Step(lambda: Request("GET", url, spec.headers), lambda reply: _job(reply, spec, job_id))
@@ -92,25 +99,23 @@ class FileWork:
             lambda reply: dashscope.answer(reply, spec, f"the cancellation of job {job_id}"),
         )
         yield from exchange(step, self._context)
-        return (yield from self.look(job_id, spec))
+        return (yield from self.get(job_id, spec))
 
     def wait(self, job_id: str, spec: RequestSpec, timeout: float | None) -> Flow[Job]:
         """Poll until a job has ended: after 1, 2, 4, then every 8 seconds, as the vendor's SDK does."""
         return (
-            yield from wait(
-                lambda: self.look(job_id, spec), self._context, timeout=timeout, pauses=(1.0, 8.0)
-            )
+            yield from wait(lambda: self.get(job_id, spec), self._context, timeout=timeout, pauses=(1.0, 8.0))
         )
 
     def fetch(self, job_id: str, spec: RequestSpec, files: ResultFiles) -> Flow[Job]:
         """Download the result of a job that has ended."""
-        job = yield from self.look(job_id, spec)
+        job = yield from self.get(job_id, spec)
         if not job.ended:
             raise unfinished(job)
         if job.status != "SUCCEEDED":
             raise failure(job, spec)
         url = job.result_url
-        if url is None or not is_private(url):
+        if url is None or not is_encrypted_or_local(url):
             raise BadReplyError(
                 f"{dashscope.NAME} returned no https link to the result of job {job.id}",
                 provider=dashscope.NAME,
@@ -194,7 +199,9 @@ def write(texts: Iterable[str], path: str | Path, spec: RequestSpec) -> int:
     if not data or len(data) > _MAX_BYTES:
         raise InputError(f"a file of {len(data):,} bytes; a file job accepts 1 to {_MAX_BYTES:,}")
     if place.suffix != ".txt":
-        raise InputError("a file job needs a .txt file; end the path with .txt")
+        raise InputError(
+            f"a file job accepts .txt files only; call the file {place.stem + '.txt'!r}, not {place.name!r}"
+        )
     try:
         with place.open("xb") as file:
             file.write(data)
