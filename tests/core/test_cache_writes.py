@@ -242,7 +242,7 @@ def test_a_stopped_call_keeps_no_rows_for_which_it_would_have_to_read_for_long(t
     path.write_bytes(painted("red"))
     now, spec = 0.0, Client(VL, api_key="k")._spec
     rows = RowCache(None, 2**20, clock=lambda: now, warn=pytest.fail)
-    vectors = [(np.ones(spec.expected, dtype=np.float32), None)] * 3
+    vectors = [(np.ones(spec.expected, dtype=np.float32), None, None)] * 3
 
     def items() -> Iterator[Item]:
         nonlocal now
