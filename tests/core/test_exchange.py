@@ -58,6 +58,7 @@ class Embedding:
 class Log:
     sent: int = 0
     waits: list[float] = field(default_factory=list)
+    whole: list[float] = field(default_factory=list)
     starts: list[float] = field(default_factory=list)
     within: list[float] = field(default_factory=list)
     requests: list[Request] = field(default_factory=list)
@@ -101,6 +102,7 @@ def _drive(
             clock.now += takes
         elif isinstance(step, Wait):
             log.waits.append(step.seconds)
+            log.whole.append(step.whole)
             clock.now += step.seconds
 
 
@@ -646,3 +648,94 @@ def test_a_large_body_is_sent_three_times_at_most() -> None:
     log = _drive(exchange(Embedding([]), _context(clock, retries=5)), clock, answer=lambda _: Fault("upload"))
 
     assert 3 == log.sent
+
+
+PARTS = [0.25, 0.25, 0.25, 0.125]
+
+
+def _halted_after(looks: float) -> Callable[[], EmbeddingError | None]:
+    """Return what finds the call halted after that many looks."""
+    seen = 0
+
+    def halted() -> EmbeddingError | None:
+        nonlocal seen
+        seen += 1
+        return REFUSED if seen > looks else None
+
+    return halted
+
+
+def _retried() -> tuple[Embedding, RetryContext, Clock]:
+    """Return an operation that waits for its second attempt, of 0.875 s."""
+    clock = Clock(now=5.0)
+    retry = Retry(2, 100.0, lambda: 2.5)
+    return Embedding([DOWN, b"rows"]), RetryContext(retry, RateLimiter(None, None), clock, "ark"), clock
+
+
+def _limited() -> tuple[Embedding, RetryContext, Clock]:
+    """Return an operation that waits as long for the rate limit."""
+    clock = Clock(now=5.0)
+    rate_limiter = RateLimiter(60 / 0.875, None)
+    rate_limiter.reserve(RequestCost(), clock.now)
+    return Embedding([b"rows"]), _context(clock, rate_limiter=rate_limiter), clock
+
+
+@pytest.mark.parametrize(("made", "sent"), [(_retried, 2), (_limited, 1)], ids=["retry", "rate limit"])
+def test_a_long_wait_has_parts_and_the_first_has_its_whole_length(made, sent) -> None:
+    operation, context, clock = made()
+
+    log = _drive(exchange(operation, context, _halted_after(1e9)), clock)
+
+    assert (b"rows", sent) == (log.rows, log.sent)
+    assert pytest.approx(PARTS) == log.waits
+    assert [pytest.approx(sum(PARTS)), 0.0, 0.0, 0.0] == log.whole
+
+
+@pytest.mark.parametrize("made", [_retried, _limited], ids=["retry", "rate limit"])
+def test_a_call_that_is_not_halted_by_others_waits_in_one_piece(made) -> None:
+    operation, context, clock = made()
+
+    log = _drive(exchange(operation, context), clock)
+
+    assert ([pytest.approx(sum(PARTS))], [0.0]) == (log.waits, log.whole)
+
+
+def test_a_wait_of_one_part_is_no_part_of_a_longer_one() -> None:
+    clock = Clock()
+    context = RetryContext(Retry(2, 100.0, lambda: 0.0), RateLimiter(None, None), clock, "ark")
+
+    log = _drive(exchange(Embedding([DOWN, b"rows"]), context, _halted_after(1e9)), clock)
+
+    assert ([0.25], [0.0]) == (log.waits, log.whole)
+
+
+# The looks: before the first attempt, then one before each part of the wait.
+@pytest.mark.parametrize(
+    ("made", "looks", "sent", "waits"),
+    [
+        (_retried, 0, 0, []),
+        (_retried, 1, 1, []),
+        (_retried, 3, 1, [0.25, 0.25]),
+        (_limited, 0, 0, []),
+        (_limited, 2, 0, [0.25, 0.25]),
+    ],
+)
+def test_a_halted_exchange_waits_no_longer_and_sends_nothing(made, looks, sent, waits) -> None:
+    operation, context, clock = made()
+
+    log = _drive(exchange(operation, context, _halted_after(looks)), clock)
+
+    assert (REFUSED, sent, waits) == (log.error, log.sent, log.waits)
+
+
+def test_a_throttle_moves_the_slot_of_an_exchange_that_is_not_halted() -> None:
+    operation, context, clock = _limited()
+    throttle = RateLimitError("slow down", retryable=True, retry_after=2.0)
+    flow = exchange(operation, context, _halted_after(1e9))
+
+    clock.now += flow.send(None).seconds
+    context.rate_limiter.report(throttle, RequestCost(), clock.now)
+    log = _drive(flow, clock)
+
+    assert (b"rows", 1) == (log.rows, log.sent)
+    assert 7.25 == pytest.approx(log.starts[0])

@@ -66,6 +66,7 @@ BROKEN: dict[str, tuple[Any, str]] = {
     "texts": ([["1", "2", "3", "4"]], "not a table of numbers"),
     "truths": ([[True, True, True, True]], "not a table of numbers"),
     "a truth among numbers": ([[0.5, 1.0, -2.0, True]], "not a table of numbers"),
+    "a truth among ones": ([[1, 1, 1, True]], "not a table of numbers"),
     "an untruth among numbers": ([[0.5, 1.0, -2.0, 0.25], [False, 1.0, 1.0, 1.0]], "not a table of numbers"),
     "too short": ([[1.0, 2.0, 3.0]], "not a table of numbers"),
     "too large a number": ([[1.0, 2.0, 3.0, 7e4]], "not finite"),
