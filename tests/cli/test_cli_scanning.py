@@ -177,7 +177,8 @@ def test_what_ctrl_c_says_stands_in_a_line_of_its_own(emulate, tmp_path, line, w
     (tmp_path / "pics").mkdir()
     for number in range(60):
         (tmp_path / "pics" / f"{number}.png").write_bytes(painted(size=(16, 16 + number)))
-    url = emulate(socket=True, latency=0.2).emulator.dashscope_url
+    # Three requests: the first Ctrl-C has to come before the last of them.
+    url = emulate(socket=True, latency=0.7).emulator.dashscope_url
 
     written, _ = _on_terminal(
         tmp_path, *line, "--concurrency", "1", "--base-url", url, code=START, stop_at=" failed"
