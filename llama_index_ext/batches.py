@@ -8,9 +8,10 @@ from contextvars import ContextVar
 from typing import Self
 
 from volc_dashscope import BulkError, Client, EmbeddingError, EmbeddingResult, Item
-from volc_dashscope.integrations.hybrid import FinishedCalls, renumbered
+from volc_dashscope.integrations.finished_calls import FinishedCalls
+from volc_dashscope.integrations.hybrid import renumbered
 
-# Those of the list call that this thread or task is in; core calls the hooks for its batches there.
+# The finished batches of the list that core is embedding in this thread or task.
 _finished: ContextVar[FinishedCalls | None] = ContextVar("finished", default=None)
 
 

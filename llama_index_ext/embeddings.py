@@ -90,8 +90,8 @@ class ClientEmbedding(EmbeddingFields, MediaCalls):
         Return the settings without the key as JSON can hold them, and with a nonce where the model takes media.
 
         Core's pipeline cache hashes this and the nodes' texts before the transform runs: without the nonce two
-        pictures would share one entry. The pipeline cache works with text models; for others use `cache=`. Of those
-        the fingerprint is added: the address may come from the environment, and is no setting then.
+        pictures would share one entry. The pipeline cache works with text models; for others use `cache=`. A text
+        model has its fingerprint added, because the server's address may come from the environment.
         """
         settings: dict[str, Any] = super().to_dict(**{"mode": "json", **kwargs})
         if self._client.model_info.multimodal:

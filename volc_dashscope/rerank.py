@@ -308,7 +308,7 @@ class Reranker(_RerankerBase, SyncLifecycle):
         for number, _, outcome in fan_out(
             questions.scheduler,
             lambda question, watch: run(
-                self._answer(question, top_n, observer, questions.cause), transport, watch
+                self._answer(question, top_n, observer, questions.scheduler.cause), transport, watch
             ),
             prefetch=False,
         ):
@@ -358,7 +358,9 @@ class AsyncReranker(_RerankerBase, AsyncLifecycle):
         questions, transport = self._questions(pairs, top_n, instruct), await self._pool.async_transport()
         outcomes = afan_out(
             questions.scheduler,
-            lambda question: arun(self._answer(question, top_n, observer, questions.cause), transport),
+            lambda question: arun(
+                self._answer(question, top_n, observer, questions.scheduler.cause), transport
+            ),
         )
         async with aclosing(outcomes):
             async for number, _, outcome in outcomes:

@@ -153,7 +153,8 @@ def test_a_file_job_writes_the_file_and_waits_for_its_url(inside, tmp_path):
     assert 10 in errors(tmp_path / "out.parquet")
 
 
-def test_several_files_are_put_together_in_order(inside, tmp_path):
+def _published(inside, tmp_path):
+    """Begin a job of three files and return its source, its client, and the address at which the files are."""
     source = write_lines(tmp_path / "t.txt", texts(10))
     row = get_model_info("text-embedding-async-v2")
     assert row is not None
@@ -161,27 +162,24 @@ def test_several_files_are_put_together_in_order(inside, tmp_path):
     embed_batch(source, tmp_path / "out.parquet", jobs=small)
     files = sorted((tmp_path / "out.parquet.partial").glob("lines-*.txt"))
     urls = [inside.emulator.publish(file.name, file.read_bytes()) for file in files]
-    place = {url.removesuffix(file.name) for url, file in zip(urls, files, strict=True)}
+    (place,) = {url.removesuffix(file.name) for url, file in zip(urls, files, strict=True)}
+    return source, small, place + "{name}"
 
-    report = embed_batch(source, tmp_path / "out.parquet", jobs=small, file_url=f"{place.pop()}{{name}}")
+
+def test_several_files_are_put_together_in_order(inside, tmp_path):
+    source, small, address = _published(inside, tmp_path)
+
+    report = embed_batch(source, tmp_path / "out.parquet", jobs=small, file_url=address)
 
     whole = inside.emulator.publish("whole.txt", source.read_bytes())
     embed_batch(source, tmp_path / "one.parquet", jobs=_file_jobs(inside), file_url=whole)
-    assert set() == place
     assert ("done", 10, 0, 3) == (report.state, report.rows, report.failed, len(report.jobs))
     assert np.array_equal(vectors(tmp_path / "one.parquet"), vectors(tmp_path / "out.parquet"))
 
 
 def test_results_of_other_files_are_saved_when_the_job_of_one_has_failed(inside, tmp_path):
     """They are paid for, and the service deletes them after a day."""
-    source = write_lines(tmp_path / "t.txt", texts(10))
-    row = get_model_info("text-embedding-async-v2")
-    assert row is not None
-    small = _file_jobs(inside, model_info=replace(row, batch=4))
-    embed_batch(source, tmp_path / "out.parquet", jobs=small)
-    files = sorted((tmp_path / "out.parquet.partial").glob("lines-*.txt"))
-    urls = [inside.emulator.publish(file.name, file.read_bytes()) for file in files]
-    place = urls[0].removesuffix(files[0].name) + "{name}"
+    source, small, address = _published(inside, tmp_path)
     begun: list[str] = []
 
     def fail_the_first(request: Any, response: Any) -> Any:
@@ -194,10 +192,10 @@ def test_results_of_other_files_are_saved_when_the_job_of_one_has_failed(inside,
 
     inside.emulator.reply_with(fail_the_first)
     with pytest.raises(EmbeddingError, match=r"FAILED and has no result"):
-        embed_batch(source, tmp_path / "out.parquet", jobs=small, file_url=place)
+        embed_batch(source, tmp_path / "out.parquet", jobs=small, file_url=address)
 
     inside.emulator.reply_with(None)
-    report = embed_batch(source, tmp_path / "out.parquet", jobs=small, file_url=place)
+    report = embed_batch(source, tmp_path / "out.parquet", jobs=small, file_url=address)
 
     submitted = [entry for entry in inside.emulator.ledger if entry.method == "POST"]
     assert ("done", 10, 6, 0) == (report.state, report.rows, report.resumed, report.failed)

@@ -295,7 +295,7 @@ def test_a_time_that_python_cannot_hold_costs_its_own_row_only(inside, tmp_path,
     report = _embed(inside, tmp_path / "t.parquet", tmp_path / "out.parquet")
 
     assert (3, 1) == (report.rows, report.failed)
-    assert "row 1: a value of the row is none of Python's" in errors(tmp_path / "out.parquet")[1]
+    assert "row 1: a value of the row cannot be represented in Python" in errors(tmp_path / "out.parquet")[1]
     assert ["first", "last"] == inside.emulator.ledger.texts
 
 

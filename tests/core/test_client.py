@@ -761,7 +761,7 @@ def test_a_retry_does_not_mix_rows_of_two_models(inside, model, cached) -> None:
     client.embed(_texts(20))
 
     # What is in a cache cannot be taken back.
-    assert cached == ("the cache holds rows of the first: use another one" in str(caught.value))
+    assert cached == ("the cache holds rows of the first, so use another cache" in str(caught.value))
     assert first - (1 if cached else 0) == len(inside.emulator.ledger) - first
 
 
@@ -779,6 +779,33 @@ def test_rows_kept_of_one_model_are_not_completed_by_another(inside, model) -> N
     client.embed(_texts(20))
 
     assert first + 1 == len(inside.emulator.ledger) - first
+
+
+class _FailingLimiter:
+    """A limiter of the user's, which fails at its third request."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def acquire(self) -> None:
+        self.asked += 1
+        if self.asked == 3:
+            raise OSError("the limiter is gone")
+
+    aacquire = acquire
+
+
+@both_services
+def test_a_stopped_call_keeps_no_rows_of_two_models(inside, model) -> None:
+    settings = {"max_concurrency": 1, "partial_results_bytes": 1_000_000}
+    client = inside.client(model, **settings, limiter=_FailingLimiter())
+    _naming(inside, "m0", "m1")
+
+    with pytest.raises(OSError, match="limiter"):
+        client.embed(_texts(30))
+    result = client.embed(_texts(30))
+
+    assert (30, "m1") == (len(result), result.model)
 
 
 async def _streamed(client: AsyncClient) -> list[Any]:
@@ -914,6 +941,23 @@ def test_a_stream_ends_with_the_account_error_that_stopped_it(mount, embed, mode
         _stream(mount, embed, model, _texts(500), max_concurrency=1)
 
     assert [200, 401] == mount.emulator.ledger.statuses
+
+
+def test_a_stream_names_no_item_that_waited_while_two_requests_were_refused(emulate) -> None:
+    """Each of two requests in flight has an error of the account of its own."""
+
+    def fault(request: Request) -> Fault:
+        return (
+            Fault("503", headers={"retry-after": "2"})
+            if '"0"' in str(request.body).replace("'", '"')
+            else Fault("401")
+        )
+
+    mount, seen = emulate(latency=0.2, faults=fault), []
+    with mount.client(ARK, max_concurrency=3) as client, pytest.raises(AuthError):
+        seen.extend(iter(client.stream(["0", "1", "2"], ordered=False)))
+
+    assert [] == [position for position, _ in seen if position == 0]
 
 
 @both_clients

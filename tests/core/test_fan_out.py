@@ -16,6 +16,7 @@ from volc_dashscope._http import Interrupted, Watch
 from volc_dashscope._request.scheduler import Scheduler
 from volc_dashscope._request.tasks import afan_out, arun_jobs
 from volc_dashscope._request.workers import fan_out, run_jobs
+from volc_dashscope.errors import EmbeddingError
 
 both_kinds = pytest.mark.parametrize("kind", ["threads", "tasks"])
 # Seconds that are enough for a worker that does not wait.
@@ -67,7 +68,7 @@ def test_nothing_in_line_starts_before_the_caller_has_seen_an_error(kind):
     def see(job: int, outcome: object) -> float:
         if not isinstance(outcome, LookupError):
             return 0.0
-        scheduler.halt()
+        scheduler.halt(EmbeddingError("no"))
         return ENOUGH
 
     _do(kind, scheduler, work, see)
@@ -256,7 +257,7 @@ def test_errors_of_jobs_are_handled_and_a_halt_starts_no_more():
     def see(job: int, outcome: object) -> None:
         seen.append(outcome)
         if isinstance(outcome, KeyError):
-            scheduler.halt()
+            scheduler.halt(EmbeddingError("no"))
 
     _run(scheduler, work, see)
 
@@ -435,7 +436,7 @@ def test_no_task_starts_a_job_after_a_halt():
 
     def see(job: int, outcome: object) -> None:
         seen.append(job)
-        scheduler.halt()
+        scheduler.halt(EmbeddingError("no"))
 
     begun, left = _run_in_tasks(scheduler, ENOUGH, see)
 

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from volc_dashscope._request.scheduler import Scheduler
+from volc_dashscope.errors import EmbeddingError
 
 
 def _counted(jobs: int, read: list[int]) -> Iterator[int]:
@@ -100,10 +101,20 @@ def test_nothing_starts_after_a_halt(split: bool) -> None:
     feed = Scheduler(range(10), width=2)
     list(feed.next_jobs())
 
-    feed.halt()
+    feed.halt(EmbeddingError("no"))
     feed.finish(0, requeue=(7,) if split else ())
 
     assert [] == list(feed.next_jobs())
+
+
+def test_the_first_cause_of_a_halt_is_kept() -> None:
+    feed, first = Scheduler(range(10), width=2), EmbeddingError("first")
+    assert feed.cause() is None
+
+    feed.halt(first)
+    feed.halt(EmbeddingError("second"))
+
+    assert first is feed.cause()
 
 
 def test_an_empty_feed_is_never_ready() -> None:

@@ -142,6 +142,20 @@ def test_the_retry_of_many_pictures_sends_only_what_failed(inside, embed_model_o
     assert (3, 4) == (first, len(inside.emulator.ledger))
 
 
+@pytest.mark.parametrize("kind", LLAMA_INDEX)
+def test_finished_batches_of_one_model_are_not_completed_by_another(inside, embed_model_of, kind):
+    embed_model, texts = _one_by_one(embed_model_of, kind, inside), _texts(kind)
+    name = "m0"
+    inside.emulator.reply_with(lambda request, response: {**response.json, "model": name})
+    inside.emulator.fail(None, None, "400", "400")  # nothing but the first batch is finished
+    with pytest.raises(BulkError):
+        documents(embed_model, texts)
+
+    name = "m1"
+    with pytest.raises(BulkError, match="are from two models, 'm0' and 'm1'"):
+        embed_model.embed_items(texts)
+
+
 def test_both_vectors_of_finished_batches_are_kept_in_hybrid_use(inside, embed_model_of):
     kind = DashScopeMultiModalEmbedding
     embed_model, texts = _one_by_one(embed_model_of, kind, inside), _texts(kind)

@@ -66,14 +66,14 @@ BREAKAGES = [
     ),
     Breakage(
         "volc_dashscope/_request/exchange.py",
-        "and halted() is None:",
-        "and halted is not None:",
+        "        _check_halted(halted)\n        yield",
+        "        yield",
         "test_requests_that_wait_for_the_rate_limit_are_not_sent_after_a_refusal_of_the_account",
     ),
     Breakage(
-        "volc_dashscope/_request/ranking.py",
-        "        return self._fatal\n",
-        "        return None\n",
+        "volc_dashscope/rerank.py",
+        "_answer(question, top_n, observer, questions.scheduler.cause), transport, watch",
+        "_answer(question, top_n, observer, lambda: None), transport, watch",
         "test_questions_that_wait_are_not_sent_after_a_refusal_of_the_account",
     ),
     Breakage(

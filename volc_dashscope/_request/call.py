@@ -57,7 +57,6 @@ class Call:
         self._failures = refusals(items)
         if self._failures and (self.single or on_error == "abort"):
             raise self._failures[min(self._failures)]
-        self._fatal: EmbeddingError | None = None
         # Whether replies differ in their model or length. A retry must not mix rows of one with rows of the other.
         self._mixed = False
         self._assembly = Assembly(self.count, spec)
@@ -95,7 +94,7 @@ class Call:
         elif len(batch) > 1 and (outcome.splittable or isinstance(outcome, InputError)):
             # An `InputError` this late is a file that changed; the other items of the batch are sent again.
             requeue = batch.halves()
-        elif outcome is not self._fatal:  # else it was not sent
+        elif outcome is not self.scheduler.cause():  # else it was not sent
             self._fail(batch, outcome)
         self.scheduler.finish(number, requeue)
 
@@ -140,7 +139,7 @@ class Call:
             self._lookup.keep(self._assembly.finished_rows())
         first = self._failures[min(self._failures)]
         if self._on_error == "abort":
-            raise self._fatal or first
+            raise self.scheduler.cause() or first
         if self.single:
             raise first
         failed = len(self._failures)
@@ -157,7 +156,7 @@ class Call:
         fault = self._assembly.mismatch(rows)
         if fault is not None:
             if self._lookup.caches:
-                fault += "; the cache holds rows of the first: use another one"
+                fault += "; the cache holds rows of the first, so use another cache"
             if self._keep and not self._mixed:
                 self._lookup.forget(self._assembly.finished_rows())
             self._mixed = True
@@ -177,13 +176,12 @@ class Call:
             for failed in (position, *self._lookup.duplicates(position)):
                 self._failures[failed] = error
         if error.account or self._on_error == "abort":
-            self._fatal = self._fatal or error
-            self.scheduler.halt(self._fatal)
+            self.scheduler.halt(error)
         if self._on_error == "abort":
             self.scheduler.abandon()
 
     def _unsent(self, position: int) -> EmbeddingError:
-        cause = self._fatal
+        cause = self.scheduler.cause()
         if cause is None:
             raise AssertionError(f"item {position} was neither embedded nor refused")
         error = type(cause)(

@@ -24,7 +24,7 @@ T_co = TypeVar("T_co", covariant=True)
 
 # If the upload of a large body breaks each time, a proxy or gateway does not take it; each attempt costs minutes.
 _MOST_UPLOADS = 3
-# Seconds between two looks at whether a call was halted.
+# Longest time in seconds until a waiting request notices that its call was halted.
 _LONGEST_PART = 0.25
 Halted: TypeAlias = Callable[[], EmbeddingError | None]
 
@@ -66,7 +66,7 @@ def exchange(op: Operation[T], context: RetryContext, halted: Halted | None = No
 
     Args:
         halted: Returns the error of another request of the same call after which none may be sent, such as one of
-            the account. Waits end then, and this raises the same error.
+            the account. A wait ends then, and the same error is raised.
     """
     request = op.build()
     host = _host_of(request.url)
@@ -77,8 +77,7 @@ def exchange(op: Operation[T], context: RetryContext, halted: Halted | None = No
         reservation, asked = yield from _wait_for_slot(
             op.cost, context, elapsed, error, f"attempt {attempt} at {host}", halted
         )
-        if halted is not None and (cause := halted()) is not None:
-            raise cause
+        _check_halted(halted)
         # The deadline does not count waits for the rate limit, but counts pauses that the service asked for.
         began, elapsed = clock(), elapsed + (asked if error is not None else 0.0)
         reply = yield Send(request, max(0.0, context.retry.deadline - elapsed))
@@ -135,21 +134,32 @@ def _wait_for_slot(
             last = f"; the last attempt failed: {error}" if error else ""
             wait = Wait(reservation.delay, why=f"{subject} waits: {cause}{last}")
             yield from _waited(wait, context, halted)
-        if rate_limiter.confirms(reservation) or (halted is not None and halted() is not None):
+        if rate_limiter.confirms(reservation):
             return reservation, total
 
 
 def _waited(
     wait: Wait, context: RetryContext, halted: Halted | None
 ) -> Generator[Wait, Reply | Fault | None, None]:
-    """Wait; a long time in parts, between which it is seen that nothing may be sent any more."""
+    """
+    Wait, a long time in parts, so that a halt of the call is noticed soon.
+
+    Raises:
+        EmbeddingError: The cause of the halt.
+    """
     if halted is None or wait.seconds <= _LONGEST_PART:
         yield wait
         return
     until, whole = context.clock() + wait.seconds, wait.seconds
-    while (left := until - context.clock()) > 0 and halted() is None:
+    while (left := until - context.clock()) > 0:
+        _check_halted(halted)
         yield wait._replace(seconds=min(left, _LONGEST_PART), whole=whole)
         whole = 0.0
+
+
+def _check_halted(halted: Halted | None) -> None:
+    if halted is not None and (cause := halted()) is not None:
+        raise cause
 
 
 def _too_long(asked: float, context: RetryContext) -> RateLimitError:

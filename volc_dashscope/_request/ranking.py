@@ -40,7 +40,6 @@ class Questions(Generic[Q]):
         width: int,
         max_in_flight: Callable[[], float],
     ) -> None:
-        self._fatal: EmbeddingError | None = None
         jobs = (_checked(query, documents, check) for query, documents in pairs)
         self.scheduler: Scheduler[Q | InputError] = Scheduler(jobs, width=width, max_in_flight=max_in_flight)
 
@@ -51,19 +50,15 @@ class Questions(Generic[Q]):
         ):
             raise outcome
         if isinstance(outcome, EmbeddingError) and outcome.account:
-            self._fatal = outcome
             self.scheduler.halt(outcome)
         self.scheduler.finish(number)
         return outcome
 
-    def cause(self) -> EmbeddingError | None:
-        """Return the account error after which nothing may be sent, if there was one."""
-        return self._fatal
-
     def end(self) -> None:
         """Raise the account error that stopped the stream, if one did."""
-        if self._fatal is not None:
-            raise self._fatal
+        cause = self.scheduler.cause()
+        if cause is not None:
+            raise cause
 
 
 def _checked(

@@ -250,7 +250,7 @@ class UserCache:
         awaited = [name for name in _METHODS if iscoroutinefunction(getattr(cache, name, None))]
         if awaited:
             raise ConfigError(
-                f"cache must not be asynchronous, and {awaited[0]} of {type(cache).__name__} is"
+                f"cache must be synchronous, but {type(cache).__name__}.{awaited[0]} is a coroutine function"
             )
         self._cache: Any = cache
         self._clock, self._warn = clock, warn

@@ -83,13 +83,13 @@ class Scheduler(Generic[J]):
             return
         del self._running[number]
 
-    def halt(self, cause: EmbeddingError | None = None) -> None:
-        """Start no more jobs; running ones may finish, and see the cause."""
+    def halt(self, cause: EmbeddingError) -> None:
+        """Start no more jobs because of this error; running ones may finish. Only the first error is kept."""
         self.halted = True
         self._cause = self._cause or cause
 
     def cause(self) -> EmbeddingError | None:
-        """Return the error because of which nothing may be sent any more, if there was one."""
+        """Return the error after which nothing may be sent, if there was one; running jobs ask for it."""
         return self._cause
 
     def abandon(self) -> None:

@@ -61,7 +61,6 @@ class Stream:
         # In input order: what is finished and cannot be yielded yet.
         self._ended: dict[int, FloatArray | EmbeddingError] = {}
         self._next = 0
-        self._fatal: EmbeddingError | None = None
         self._model = ReplyModel(foreign=spec.foreign)
         self._ordered = ordered
         writes = row_cache.buffer()
@@ -93,10 +92,9 @@ class Stream:
         elif len(batch) > 1 and (outcome.splittable or isinstance(outcome, InputError)):
             # An `InputError` this late is a file that changed; the other items of the batch are sent again.
             requeue = batch.halves()
-        elif outcome is not self._fatal:  # else it was not sent
+        elif outcome is not self.scheduler.cause():  # else it was not sent
             self._finish(batch, outcome)
             if outcome.account:
-                self._fatal = outcome
                 self.scheduler.halt(outcome)
         self.scheduler.finish(number, requeue)
 
@@ -138,8 +136,9 @@ class Stream:
 
     def end(self) -> None:
         """Raise the account error that stopped the stream, if one did."""
-        if self._fatal is not None:
-            raise self._fatal
+        cause = self.scheduler.cause()
+        if cause is not None:
+            raise cause
 
     def _mismatch(self, length: int, model: str | None) -> str | None:
         """Return how a reply differs from the stream's other rows."""

@@ -148,4 +148,4 @@ def _values(batch: Any) -> list[dict[str, Any] | str]:
         if batch.num_rows > 1:
             return [values for row in range(batch.num_rows) for values in _values(batch.slice(row, 1))]
         foreign = isinstance(error, UnicodeDecodeError)
-        return [_FOREIGN if foreign else f"a value of the row is none of Python's: {error}"]
+        return [_FOREIGN if foreign else f"a value of the row cannot be represented in Python: {error}"]

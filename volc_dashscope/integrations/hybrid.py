@@ -7,13 +7,10 @@ vectors and keeps them, so that the store's second question is answered from mem
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import repeat
-from typing import Literal, TypeAlias, TypedDict, Unpack
+from typing import Literal, TypedDict, Unpack
 
 import numpy as np
 
@@ -26,7 +23,6 @@ from volc_dashscope.inputs import Item
 from volc_dashscope.results import EmbeddingResult, SparseVector, Usage
 
 __all__ = [
-    "FinishedCalls",
     "Refused",
     "SubCall",
     "check_items",
@@ -174,65 +170,6 @@ class SubCall:
             model="",
             errors=dict.fromkeys(self.positions, error),
         )
-
-
-# The items of a call, their rows as lists, their sparse vectors if these were requested too, and the reply's model.
-_Finished: TypeAlias = tuple[
-    Sequence[Item], Sequence[Sequence[float]], "Sequence[SparseVector | None] | None", str
-]
-
-
-class FinishedCalls:
-    """
-    The finished calls of a list that a framework has embedded in several, for when a later one fails.
-
-    The framework has their vectors in a list of its own, which is lost then. They are kept for the retry instead.
-
-    Args:
-        client: What made the calls, for documents.
-    """
-
-    def __init__(self, client: Client) -> None:
-        self._client = client
-        self._calls: list[_Finished] = []
-        self._failed = False
-
-    def add(
-        self,
-        items: Sequence[Item],
-        rows: Sequence[Sequence[float]],
-        sparse: Sequence[SparseVector | None] | None,
-        model: str,
-    ) -> None:
-        """Note the vectors of a call; also of one that was under way when another failed."""
-        self._calls.append((items, rows, sparse, model))
-        if self._failed:
-            self._keep(quick=False)
-
-    @contextmanager
-    def kept_on_failure(self) -> Iterator[None]:
-        """Keep the vectors of all calls if what is done within fails or is stopped."""
-        try:
-            yield
-        except BaseException as error:
-            self._failed = True
-            self._keep(quick=not isinstance(error, EmbeddingError))
-            raise
-        finally:
-            self._calls.clear()
-
-    def _keep(self, *, quick: bool) -> None:
-        client, calls = self._client, [*self._calls]
-        self._calls.clear()
-        row_cache = client._row_cache  # noqa: SLF001 - as a failed `embed` keeps its own
-        until = row_cache.soon() if quick else math.inf
-        for items, rows, sparse, model in calls:
-            spec = client._spec_for("document", "dense" if sparse is None else "dense&sparse")  # noqa: SLF001
-            sent, _ = all_as_sent(items, spec)
-            # A result without a name in its replies has that of the request.
-            named = repeat(None if model == spec.model else model)
-            whole = zip(np.asarray(rows, dtype=np.float32), sparse or repeat(None), named, strict=False)
-            row_cache.keep(sent, spec, whole, until=until)
 
 
 def renumbered(message: str, positions: Sequence[int]) -> str:
