@@ -17,15 +17,18 @@ import numpy as np
 import pytest
 import trustme
 import vcr
+from at_once import AtOnce
 from httpx_aiohttp import AiohttpTransport
 from langchain_core.documents import Document
 from llama_index.core.schema import TextNode
+from mounts import Mount
 from tcp_server import tcp_server
 
 import langchain_volc_dashscope
 from langchain_volc_dashscope import ArkEmbeddings
 from llama_index_ext import ArkMultiModalEmbedding, ArkSparseEmbedding, MultiModalNodeEmbedder
 from volc_dashscope import AsyncClient, AsyncReranker, AuthError, Client, ConfigError, TransportError
+from volc_dashscope.emulator import Emulator
 from volc_dashscope.jobs import AsyncFileJobs
 
 ARK = "doubao-embedding-vision-251215"
@@ -71,14 +74,21 @@ def test_the_service_sees_the_same_request_and_the_caller_the_same_rows(emulate,
     }
 
 
+def _rows_despite_faults(kind: str, name: str) -> Any:
+    with Emulator() as emulator:
+        emulator.fail("429", "500", "reset", "truncated", "502", "reset_body", "503", "429")
+        return _embed(Mount(emulator, socket=True), kind, name).vectors
+
+
+rows_despite_faults = AtOnce(_rows_despite_faults, WAYS)
+
+
 @each_client
-def test_faults_of_the_service_and_of_the_line_cost_no_item(emulate, kind, name) -> None:
-    mount = emulate(socket=True)
-    mount.emulator.fail("429", "500", "reset", "truncated", "502", "reset_body", "503", "429")
+def test_faults_of_the_service_and_of_the_line_cost_no_item(kind, name) -> None:
+    rows = rows_despite_faults(kind, name)
 
-    result = _embed(mount, kind, name)
-
-    assert np.isfinite(result.vectors).all()
+    assert len(TEXTS) == len(rows)
+    assert np.isfinite(rows).all()
 
 
 @each_client
@@ -140,18 +150,29 @@ def _refuses(kind: str, *, reads: bool) -> Callable[[Any], Any]:
     return awaited if kind == "async" else hook
 
 
+def _rows_and_requests_despite_hook(reads: bool, kind: str, name: str) -> tuple[Any, int]:
+    hooks = [_refuses(kind, reads=reads)]
+    with Emulator() as emulator:
+        mount = Mount(emulator, socket=True)
+        emulator.fail("401")
+        with pytest.raises(AuthError, match="401"):
+            _embed(mount, kind, name, TEXTS[:1], hooks=hooks)
+        emulator.fail("429", "503")
+        return _embed(mount, kind, name, hooks=hooks).vectors, len(emulator.ledger)
+
+
+rows_and_requests_despite_hook = AtOnce(
+    _rows_and_requests_despite_hook, [(reads, *way) for reads in (True, False) for way in WAYS]
+)
+
+
 @pytest.mark.parametrize("reads", [True, False], ids=["with the body", "without it"])
 @each_client
-def test_a_hook_that_raises_for_a_status_does_not_hide_it(emulate, kind, name, reads) -> None:
-    mount, hooks = emulate(socket=True), [_refuses(kind, reads=reads)]
-    mount.emulator.fail("401")
-    with pytest.raises(AuthError, match="401"):
-        _embed(mount, kind, name, TEXTS[:1], hooks=hooks)
-    mount.emulator.fail("429", "503")
-    result = _embed(mount, kind, name, hooks=hooks)
+def test_a_hook_that_raises_for_a_status_does_not_hide_it(kind, name, reads) -> None:
+    rows, requests = rows_and_requests_despite_hook(reads, kind, name)
 
-    assert np.isfinite(result.vectors).all()
-    assert 3 + len(TEXTS) == len(mount.emulator.ledger)
+    assert np.isfinite(rows).all()
+    assert 3 + len(TEXTS) == requests
 
 
 @each_client

@@ -25,6 +25,7 @@ _VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BU
 # A process for each set-up, since whom to trust is read once a process.
 SCRIPT = """
 import asyncio, json, sys, time
+from concurrent.futures import ThreadPoolExecutor
 from volc_dashscope import AsyncClient, BulkError, Client
 
 reach = {"model": "text-embedding-v4", "api_key": "k", "base_url": sys.argv[1]}
@@ -38,17 +39,18 @@ async def task():
     async with AsyncClient(**reach) as client:
         await client.embed(items)
 
-for way in (sync, lambda: asyncio.run(task())):
+def outcome(way):
     began = time.monotonic()
     try:
         way()
     except Exception as error:
-        kind, found = type(error).__name__, error
-        if isinstance(error, BulkError):
-            found = error.__cause__
-        print(json.dumps([type(found).__name__, str(found), time.monotonic() - began]))
-    else:
-        print(json.dumps(["done", "", 0]))
+        found = error.__cause__ if isinstance(error, BulkError) else error
+        return [type(found).__name__, str(found), time.monotonic() - began]
+    return ["done", "", 0]
+
+with ThreadPoolExecutor(2) as pool:  # at once, because both mostly wait
+    for found in pool.map(outcome, (sync, lambda: asyncio.run(task()))):
+        print(json.dumps(found))
 """
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64decode
+from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 
@@ -39,18 +40,27 @@ def _damaged_png() -> bytes:
     return whole[:at] + b"\x01\x02\x03\x04" + whole[at + 4 :]
 
 
-UNDRAWN = {
-    "damaged chunk": _damaged_png(),
-    "cut off": painted("red", (640, 640), "BMP")[:5000],
-    "mode of an unknown kind": b"\x01\xda\x00\x07" + bytes(600),
-    "a program for Ghostscript": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\nshowpage\n",
-    "too many pixels": painted("red", (15_000, 10_000), "PNG"),
+def _too_many_pixels() -> bytes:
+    buffer = BytesIO()
+    Pillow.new("1", (15_000, 10_000)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+# Painted in the test: every worker loads this file, and only one runs it.
+UNDRAWN: dict[str, Callable[[], bytes]] = {
+    "damaged chunk": _damaged_png,
+    "cut off": lambda: painted("red", (640, 640), "BMP")[:5000],
+    "mode of an unknown kind": lambda: b"\x01\xda\x00\x07" + bytes(600),
+    "a program for Ghostscript": lambda: (
+        b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\nshowpage\n"
+    ),
+    "too many pixels": _too_many_pixels,
 }
 
 
 @pytest.mark.parametrize("data", UNDRAWN.values(), ids=UNDRAWN)
 def test_what_cannot_be_drawn_does_not_end_a_search_that_is_paid_for(tmp_path, data):
-    assert _drawn(tmp_path, data) is None
+    assert _drawn(tmp_path, data()) is None
 
 
 def test_a_photograph_stands_upright(tmp_path):
