@@ -8,11 +8,14 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import pytest
+from at_once import AtOnce
 
 from langchain_volc_dashscope import DashScopeEmbeddings
 from llama_index_ext import DashScopeMultiModalEmbedding
@@ -27,18 +30,23 @@ TEXTS = [f"text {number}" for number in range(40)]
 LONGEST = 9.0  # three attempts, and half a second and a second between them; eight would take 30
 
 
-@pytest.fixture
-def knocks(monkeypatch) -> Iterator[tuple[dict[str, Any], list[int]]]:
+@contextmanager
+def _refused() -> Iterator[tuple[dict[str, Any], list[int]]]:
     """Yield settings for a port on which nobody listens, and the attempts to connect to it."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    seen: list[int] = []
-    _KNOCKS[port] = seen
-    for name in ("ARK_BASE_URL", "DASHSCOPE_BASE_URL"):
-        monkeypatch.setenv(name, f"http://127.0.0.1:{port}")
-    yield {"api_key": "k", "base_url": f"http://127.0.0.1:{port}"}, seen
-    del _KNOCKS[port]
+        seen = _KNOCKS[
+            port
+        ] = []  # bound and not listening, so that no other test is given the port meanwhile
+        yield {"api_key": "k", "base_url": f"http://127.0.0.1:{port}"}, seen
+        del _KNOCKS[port]
+
+
+@pytest.fixture
+def knocks() -> Iterator[tuple[dict[str, Any], list[int]]]:
+    with _refused() as port:
+        yield port
 
 
 _KNOCKS: dict[int, list[int]] = {}
@@ -102,21 +110,29 @@ CALLS: dict[str, Callable[[dict[str, Any], Path], object]] = {
 }
 
 
-@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
-def test_every_call_says_who_cannot_be_reached(tmp_path, knocks, call) -> None:
-    reach, seen = knocks
-    began = time.monotonic()
-    with pytest.raises(
-        Exception, match=r"cannot connect to 127\.0\.0\.1:\d+ \(connection refused\)"
-    ) as caught:
-        call(reach, tmp_path)
-    took = time.monotonic() - began
+def _refusal(call: str) -> tuple[BaseException, float, int]:
+    """Return what a call raises, after how many seconds, and how often it tried to connect."""
+    with _refused() as (reach, seen), TemporaryDirectory() as folder:
+        began = time.monotonic()
+        with pytest.raises(
+            Exception, match=r"cannot connect to 127\.0\.0\.1:\d+ \(connection refused\)"
+        ) as caught:
+            CALLS[call](reach, Path(folder))
+        return caught.value, time.monotonic() - began, len(seen)
 
-    assert type(caught.value).__module__.startswith("volc_dashscope")
-    assert caught.value.__cause__ is not None
+
+refusal = AtOnce(_refusal, [(call,) for call in CALLS])
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_every_call_says_who_cannot_be_reached(call) -> None:
+    error, took, attempts = refusal(call)
+
+    assert type(error).__module__.startswith("volc_dashscope")
+    assert error.__cause__ is not None
     assert took < LONGEST
     # Of the four or more requests of a call, those in flight try three times each, and nothing more is started.
-    assert 3 <= len(seen) <= 3 * 8
+    assert 3 <= attempts <= 3 * 8
 
 
 @pytest.mark.parametrize("stops", [True, False], ids=["stopping", "going on"])
