@@ -67,8 +67,8 @@ NUMBERS = (
     ("volc_dashscope/_request/workers.py", "RAMP = 0.032", "RAMP = 0.0", "tests/core/test_fan_out.py"),
     (
         "volc_dashscope/_http/transport.py",
-        "_KEPT = 30.0",
-        "_KEPT = 31.0",
+        "_KEEPALIVE_SECONDS = 30.0",
+        "_KEEPALIVE_SECONDS = 31.0",
         "tests/core/test_transport_pool.py",
     ),
 )

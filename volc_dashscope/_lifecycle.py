@@ -36,8 +36,8 @@ def connection_pool(settings: ClientSettings, spec: RequestSpec) -> ConnectionPo
         timeout=settings.timeout,
         width=settings.max_concurrency,
         limiter=settings.limiter,
-        given=settings.http_client,
-        given_async=settings.http_async_client,
+        http_client=settings.http_client,
+        http_async_client=settings.http_async_client,
         proxy=_config.find_proxy(spec.base_url),
     )
 

@@ -269,11 +269,13 @@ def test_waiting_for_a_job_is_no_warning(emulate, caplog):
     plan = {"completion_window": "24h"}
     job = driver.run(flows.submit(_batch_file._line("a", 0, asked), asked, plan))
     given = driver.emulator.http_client()
-    home = ConnectionPool(key=Secret("k"), timeout=1.0, width=1, limiter=None, given=given, given_async=None)
+    pool = ConnectionPool(
+        key=Secret("k"), timeout=1.0, width=1, limiter=None, http_client=given, http_async_client=None
+    )
     stop = threading.Event()
     stop.set()
     with caplog.at_level(logging.WARNING, logger="volc_dashscope"), pytest.raises(Interrupted):
-        run(flows.wait(job.id, asked, None), home.sync_transport(), Watch(stop))
+        run(flows.wait(job.id, asked, None), pool.sync_transport(), Watch(stop))
 
     assert [] == caplog.records
 

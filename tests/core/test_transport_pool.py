@@ -53,7 +53,7 @@ def test_many_threads_acquire_and_release_without_disturbing_each_other(interrup
 
 
 def test_the_transport_released_last_is_acquired_and_an_idle_one_is_closed():
-    pool = TransportPool(lambda: httpx.HTTPTransport(verify=False), kept=0.0)
+    pool = TransportPool(lambda: httpx.HTTPTransport(verify=False), keepalive=0.0)
     first, second = pool.acquire(), pool.acquire()
     returned = [pool.release(first), pool.release(second)]
 

@@ -44,7 +44,7 @@ BREAKAGES = [
     ),
     Breakage(
         "volc_dashscope/_http/transport.py",
-        "            # Cancelled while it closed a reply, a transport keeps its one connection busy for ever.\n            await self._discard(transport)",
+        "            # A transport that is cancelled while it closes a reply never frees its only connection.\n            await self._discard(transport)",
         "            self._pool.release(transport)",
         "test_a_call_cancelled_while_its_reply_is_closed_blocks_no_later_one",
     ),

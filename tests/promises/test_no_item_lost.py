@@ -49,8 +49,8 @@ BREAKAGES = [
     ),
     Breakage(
         "volc_dashscope/_http/drivers.py",
-        "happened = _send(flow, step, transport, watch)",
-        "happened = (_send(flow, step, transport, watch), _send(flow, step, transport, watch))[1]",
+        "outcome = _send(flow, step, transport, watch)",
+        "outcome = (_send(flow, step, transport, watch), _send(flow, step, transport, watch))[1]",
         "test_faults_cost_no_item",
     ),
     Breakage(

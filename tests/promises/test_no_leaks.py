@@ -21,8 +21,8 @@ BREAKAGES = [
     ),
     Breakage(
         "volc_dashscope/_http/request_builder.py",
-        "self._known.clear()",
-        "self._known.copy()",
+        "self._entries.clear()",
+        "self._entries.copy()",
         "test_what_is_remembered_is_bounded",
     ),
     Breakage(
@@ -114,11 +114,11 @@ def test_many_calls_leave_nothing_behind(emulate, measured, way) -> None:
 
 def test_what_is_remembered_is_bounded(emulate) -> None:
     """A client that is asked in ever new ways keeps a bounded number of prepared headers."""
-    from volc_dashscope._http.request_builder import REMEMBERED, RequestBuilder
+    from volc_dashscope._http.request_builder import MAX_CACHED, RequestBuilder
     from volc_dashscope._types import Request, Secret
 
-    dress = RequestBuilder(Secret("k"), 1.0)
-    for number in range(10 * REMEMBERED):
-        dress(Request("POST", "https://service/embed", {"X-Number": str(number)}), math.inf)
+    builder = RequestBuilder(Secret("k"), 1.0)
+    for number in range(10 * MAX_CACHED):
+        builder(Request("POST", "https://service/embed", {"X-Number": str(number)}), math.inf)
 
-    assert 0 < len(dress.heads) <= REMEMBERED
+    assert 0 < len(builder.url_and_headers) <= MAX_CACHED

@@ -71,8 +71,8 @@ BREAKAGES = [
     ),
     Breakage(
         "volc_dashscope/_http/drivers.py",
-        "            happened = await _asend(step, transport, scope)",
-        "            headers = transport.channel._build.named(step.request)\n            happened = await _asend(step, transport, scope)",
+        "            outcome = await _asend(step, transport, scope)",
+        "            headers = transport.channel._build.named(step.request)\n            outcome = await _asend(step, transport, scope)",
         "test_no_report_of_a_call_given_up_shows_the_key",
     ),
     Breakage(

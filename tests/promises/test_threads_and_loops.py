@@ -32,8 +32,8 @@ BREAKAGES = [
     ),
     Breakage(
         "volc_dashscope/_http/pool.py",
-        "own, self._own, self._closed = self._own, None, True",
-        "own, self._own, self._closed = self._own, self._own.gone if self._closed else None, True",
+        "own, self._channel, self._closed = self._channel, None, True",
+        "own, self._channel, self._closed = self._channel, self._channel.gone if self._closed else None, True",
         "test_closing_twice_is_no_error",
     ),
     Breakage(

@@ -1,8 +1,8 @@
 """
-The drivers: the only package of the client that sends bytes, sleeps, or imports an HTTP library.
+Connections and the two drivers: the only package of the client that sends bytes, sleeps, or imports an HTTP library.
 
-`run` and `arun` carry out the steps of one flow and decide nothing; `_request.exchange` and `_limits` do.
-`ConnectionPool` keeps the connections: our own, or those of a client handed in.
+`run` and `arun` carry out the steps of one flow; all decisions are made in `_request.exchange` and `_limits`.
+`ConnectionPool` keeps the connections: our own, or those of an HTTP client passed in by the user.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """
 The two drivers. Each carries out the steps of one flow: it sends requests, computes and waits.
 
-A flow's deadline bounds its requests on every path. A task is cancelled at it. A thread cannot be interrupted while
-it waits for a name, a connection or the first bytes of a reply. So at the deadline the caller's thread ends the flow
-itself, and the worker discards its reply when its own timeout fires.
+A flow's deadline bounds its requests everywhere. A task is cancelled at the deadline. A thread cannot be interrupted
+while it waits for DNS, a connection or the first bytes of a reply. So at the deadline the caller's thread ends the flow
+itself, and the worker discards the reply when it arrives or its own timeout fires.
 """
 
 from __future__ import annotations
@@ -26,22 +26,22 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _log = logging.getLogger("volc_dashscope")
-_LONG_WAIT = 10.0
-_LONGEST_ID = 120  # an id comes from the server and must not fill the log
-# Seconds after a deadline at which a worker that does not notice it by itself is given up.
-_GRACE = 0.1
+_LONG_WAIT_SECONDS = 10.0
+_MAX_ID_LENGTH = 120  # an id comes from the server and must not fill the log
+# Seconds after the deadline at which a worker is abandoned that has not noticed the deadline itself.
+_GRACE_SECONDS = 0.1
 
 
 class Interrupted(Exception):
-    """A worker was stopped while it waited, or was given up. Never leaves the client."""
+    """A worker was stopped while it waited, or was abandoned. Never leaves the client."""
 
 
 class Watch:
     """
     The current step of one worker, for the thread that waits for its result.
 
-    Either the worker ends its step or the waiting thread gives it up, never both: the one that takes `_give_up` first
-    does it.
+    Either the worker ends its step or the waiting thread gives it up, never both: whichever takes `_give_up` first
+    wins.
 
     Args:
         stop: Set to end the waits of the worker.
@@ -58,8 +58,8 @@ class Watch:
 
     @property
     def due(self) -> float:
-        """The monotonic second at which the step is over its time; long ago, once the client was closed."""
-        # Closing is a flag of its own, because the worker may begin its next step at the same time.
+        """The monotonic second at which the step is overdue; in the past once the client is closed."""
+        # A separate flag, because the worker may begin its next step at the same time.
         return -math.inf if self.closed else self._due
 
     def close(self) -> None:
@@ -73,8 +73,8 @@ class Watch:
     def end(self) -> bool:
         """Note that the step ended; False if it was given up, and the flow belongs to the other thread."""
         with self._lock:
-            mine, self._give_up, self._due = self._give_up is not None, None, math.inf
-        return mine
+            owned, self._give_up, self._due = self._give_up is not None, None, math.inf
+        return owned
 
     def give_up(self, fault: Fault) -> BaseException | None:
         """End the step from another thread; None if the worker has just ended it."""
@@ -90,21 +90,21 @@ def run(flow: Flow[T], transport: Transport, watch: Watch) -> T:
 
 
 def _run(flow: Flow[T], transport: Transport, watch: Watch) -> T:
-    happened: Reply | Fault | None = None
+    outcome: Reply | Fault | None = None
     while True:
         try:
-            step = flow.send(happened)
+            step = flow.send(outcome)
         except StopIteration as done:
             result: T = done.value
             return result
-        happened = None
+        outcome = None
         if isinstance(step, Send):
-            happened = _send(flow, step, transport, watch)
+            outcome = _send(flow, step, transport, watch)
         elif isinstance(step, Compute):
             _compute(flow, step, watch)
         else:
             _log_wait(step)
-            watch.begin(math.inf, lambda fault: _ended(flow, fault))
+            watch.begin(math.inf, lambda fault: _end_flow(flow, fault))
             stopped = watch.stop.wait(step.seconds)
             if not watch.end() or stopped:
                 raise Interrupted
@@ -121,22 +121,22 @@ async def arun(flow: Flow[T], transport: AsyncTransport) -> T:
     except TimeoutError as error:
         if not scope.expired():
             raise
-        raise _ended(flow, Fault("closed" if transport.calls.closed else "late", cause=error)) from error
+        raise _end_flow(flow, Fault("closed" if transport.calls.closed else "late", cause=error)) from error
 
 
 async def _arun(flow: Flow[T], transport: AsyncTransport, scope: asyncio.Timeout) -> T:
     import asyncio
 
-    happened: Reply | Fault | None = None
+    outcome: Reply | Fault | None = None
     while True:
         try:
-            step = flow.send(happened)
+            step = flow.send(outcome)
         except StopIteration as done:
             result: T = done.value
             return result
-        happened = None
+        outcome = None
         if isinstance(step, Send):
-            happened = await _asend(step, transport, scope)
+            outcome = await _asend(step, transport, scope)
         elif isinstance(step, Compute):
             await asyncio.to_thread(step.work)
         else:
@@ -145,14 +145,14 @@ async def _arun(flow: Flow[T], transport: AsyncTransport, scope: asyncio.Timeout
 
 
 def _compute(flow: Flow[T], step: Compute, watch: Watch) -> None:
-    """Do the work in this thread; a client that is closed meanwhile waits for it no longer."""
-    watch.begin(math.inf, lambda fault: _ended(flow, fault))
-    mine = False
+    """Do the work in this thread. If the client is closed meanwhile, the caller no longer waits for it."""
+    watch.begin(math.inf, lambda fault: _end_flow(flow, fault))
+    owned = False
     try:
         step.work()
     finally:
-        mine = watch.end()
-    if not mine or watch.stop.is_set():
+        owned = watch.end()
+    if not owned or watch.stop.is_set():
         raise Interrupted
 
 
@@ -161,25 +161,25 @@ def _send(flow: Flow[T], step: Send, transport: Transport, watch: Watch) -> Repl
 
     def give_up(fault: Fault) -> BaseException:
         transport.gate.release()
-        return _ended(flow, fault)
+        return _end_flow(flow, fault)
 
     began = time.monotonic()
     until = began + step.within
-    watch.begin(until + _GRACE, give_up)
+    watch.begin(until + _GRACE_SECONDS, give_up)
     try:
-        happened = transport.channel.send(step.request, until)
+        outcome = transport.channel.send(step.request, until)
     finally:
         in_time = watch.end()
         if in_time:
             transport.gate.release()
     if not in_time:
         raise Interrupted
-    return _logged(happened, step.request, began)
+    return _log_outcome(outcome, step.request, began)
 
 
 def _wait_for_turn(flow: Flow[T], transport: Transport, watch: Watch) -> None:
     """Wait for the user's limiter and the gate; the deadline does not count this, but closing the client ends it."""
-    watch.begin(math.inf, lambda fault: _ended(flow, fault))
+    watch.begin(math.inf, lambda fault: _end_flow(flow, fault))
     if transport.limiter is not None:
         transport.limiter.acquire()
     transport.gate.acquire()
@@ -188,15 +188,15 @@ def _wait_for_turn(flow: Flow[T], transport: Transport, watch: Watch) -> None:
         raise Interrupted
 
 
-def _closed() -> ConfigError:
+def _closed_error() -> ConfigError:
     return ConfigError("this client was closed during the call")
 
 
-def _ended(flow: Flow[T], fault: Fault) -> BaseException:
+def _end_flow(flow: Flow[T], fault: Fault) -> BaseException:
     """Send a flow its last fault and return the error it ends with."""
     if fault.kind == "closed":
         flow.close()
-        return _closed()
+        return _closed_error()
     try:
         flow.send(fault)
     except StopIteration:
@@ -213,35 +213,35 @@ async def _asend(step: Send, transport: AsyncTransport, scope: asyncio.Timeout) 
     async with transport.gate:
         began = time.monotonic()
         _end_at(scope, transport, step.within)
-        happened = await transport.channel.send(step.request, began + step.within)
+        outcome = await transport.channel.send(step.request, began + step.within)
         _end_at(scope, transport, math.inf)
-        return _logged(happened, step.request, began)
+        return _log_outcome(outcome, step.request, began)
 
 
 def _end_at(scope: asyncio.Timeout, transport: AsyncTransport, within: float) -> None:
-    """Let a flow's scope end so many seconds from now, unless it is ending already."""
+    """Schedule the end of a flow's scope `within` seconds from now, unless it is ending already."""
     if not transport.calls.closed and not scope.expired():
         scope.reschedule(None if within == math.inf else running_loop().time() + within)
 
 
-def _logged(happened: Reply | Fault, request: Request, began: float) -> Reply | Fault:
+def _log_outcome(outcome: Reply | Fault, request: Request, began: float) -> Reply | Fault:
     if _log.isEnabledFor(logging.DEBUG):
         path, seconds = urlsplit(request.url).path, time.monotonic() - began
-        if isinstance(happened, Reply):
+        if isinstance(outcome, Reply):
             _log.debug(
                 "%s %s -> %d in %.3f s, request id %s",
                 request.method,
                 path,
-                happened.status,
+                outcome.status,
                 seconds,
-                happened.headers.get("x-request-id", "")[:_LONGEST_ID],
+                outcome.headers.get("x-request-id", "")[:_MAX_ID_LENGTH],
             )
         else:
-            _log.debug("%s %s -> %s after %.3f s", request.method, path, happened.kind, seconds)
-    return happened
+            _log.debug("%s %s -> %s after %.3f s", request.method, path, outcome.kind, seconds)
+    return outcome
 
 
 def _log_wait(wait: Wait) -> None:
     seconds = max(wait.seconds, wait.whole)
-    if seconds >= _LONG_WAIT and not wait.expected:
+    if seconds >= _LONG_WAIT_SECONDS and not wait.expected:
         _log.warning("waiting %.1f s before the next request%s", seconds, f": {wait.why}" if wait.why else "")

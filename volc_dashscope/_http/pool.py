@@ -1,8 +1,9 @@
 """
 A client's connections: made on first use, remade after a fork, one set per event loop.
 
-An event loop's connections are closed with the loop: `asyncio.run` closes open async generators, and `LoopCleanup` is
-one. A client that is dropped before that has its connections closed at once, or with the loop if that is just ending.
+An event loop's connections are closed with the loop: `asyncio.run` closes open async generators, and `LoopCleanup`
+holds one. If a client is garbage-collected before that, its connections are closed at once, or with the loop if that is
+just ending.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from volc_dashscope._types import Fault, Reply, Request, Secret
 from volc_dashscope.errors import ConfigError
 
 if TYPE_CHECKING:
-    # Every import of `Client` would pay for it; the functions that use it import it themselves.
+    # Importing asyncio would slow every import of `Client`; the functions that use it import it themselves.
     import asyncio
 
 C = TypeVar("C")
@@ -54,7 +55,7 @@ def check_limiter(limiter: object) -> None:
 
 
 class Channel(Protocol):
-    """Sends one request and returns its whole reply or a fault, `until` a monotonic second."""
+    """Sends one request and returns its complete reply or a fault; `until` is the deadline on the monotonic clock."""
 
     def send(self, request: Request, until: float) -> Reply | Fault: ...
 
@@ -103,7 +104,7 @@ class OpenCalls(Generic[C]):
             self._calls.discard(call)
 
     def close(self) -> None:
-        """End the calls under way, and all that are still to come."""
+        """End the calls under way and all later ones."""
         self.closed = True
         with suppress(KeyError):  # `pop` and not a loop: other threads come and go
             while True:
@@ -132,7 +133,7 @@ _cleanups: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, LoopCleanup] = w
 
 
 class LoopCleanup:
-    """Holds on to an event loop's connections until they are closed."""
+    """Keeps an event loop's connections and closes them with the loop."""
 
     def __init__(self) -> None:
         self._open: set[AsyncChannel] = set()
@@ -154,16 +155,16 @@ class LoopCleanup:
         await self._closes_with_loop.__anext__()
 
     def keep(self, channel: AsyncChannel) -> None:
-        """Close this one with the loop, if nobody did before."""
+        """Close this connection with the loop, unless it is closed before."""
         self._open.add(channel)
 
     async def close(self, channel: AsyncChannel) -> None:
-        """Close this one now."""
+        """Close this connection now."""
         await channel.close()
         self._open.discard(channel)
 
     def close_soon(self, channel: AsyncChannel) -> None:
-        """As `close`, for those who cannot wait; called in the loop's thread."""
+        """As `close`, without waiting; called in the loop's thread."""
         import asyncio
 
         task = asyncio.get_running_loop().create_task(self.close(channel))
@@ -172,22 +173,22 @@ class LoopCleanup:
 
 
 async def loop_cleanup() -> LoopCleanup:
-    """Return what closes the running event loop's connections."""
+    """Return the running event loop's `LoopCleanup`."""
     import asyncio
 
     loop = asyncio.get_running_loop()
-    found = _cleanups.get(loop)
-    if found is None:
+    cleanup = _cleanups.get(loop)
+    if cleanup is None:
         forget_closed(_cleanups)
-        found = _cleanups[loop] = LoopCleanup()
-        await found.begin()
-    return found
+        cleanup = _cleanups[loop] = LoopCleanup()
+        await cleanup.begin()
+    return cleanup
 
 
 def forget_closed(kept: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, V]) -> None:
-    """Drop closed loops: the values refer to their loop, so weak keys alone would keep both for ever."""
-    for known in kept.keyrefs():  # a list made at once, since other threads have loops of their own
-        loop = known()
+    """Drop closed loops: the values refer to their loop, so weak keys alone would never free either."""
+    for ref in kept.keyrefs():  # a copy, since other threads have loops of their own
+        loop = ref()
         if loop is not None and loop.is_closed():
             kept.pop(loop, None)
 
@@ -197,10 +198,10 @@ def close_dropped(transports: Mapping[asyncio.AbstractEventLoop, AsyncTransport]
     if os.getpid() != process:
         return  # a forked child has neither the loops nor the connections
     for loop, transport in list(transports.items()):
-        found = _cleanups.get(loop)
-        if found is not None:
+        cleanup = _cleanups.get(loop)
+        if cleanup is not None:
             with suppress(RuntimeError):  # the loop is closed, and its cleanup ran before
-                loop.call_soon_threadsafe(found.close_soon, transport.channel)
+                loop.call_soon_threadsafe(cleanup.close_soon, transport.channel)
 
 
 _LoopTransports: TypeAlias = "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncTransport]"
@@ -210,7 +211,7 @@ class ConnectionPool:
     """
     A client's connections and the gates that bound its requests in flight.
 
-    A client handed in by the user is used as it is, and never remade or closed.
+    An HTTP client passed in by the user is used as it is, and never replaced or closed.
     """
 
     def __init__(
@@ -220,17 +221,17 @@ class ConnectionPool:
         timeout: float,
         width: int,
         limiter: Limiter | None,
-        given: HttpClient | None,
-        given_async: AsyncHttpClient | None,
+        http_client: HttpClient | None,
+        http_async_client: AsyncHttpClient | None,
         proxy: str | None = None,
     ) -> None:
         self._key, self._timeout = key, timeout
-        check_clients(given, given_async)
+        check_clients(http_client, http_async_client)
         self._proxy = None if proxy is None else Secret(proxy)
         self.width = width
         check_limiter(limiter)
         self.limiter = limiter
-        self._given, self._given_async = given, given_async
+        self._http_client, self._http_async_client = http_client, http_async_client
         self._closed = False
         self._closed_loops: weakref.WeakSet[asyncio.AbstractEventLoop] = weakref.WeakSet()
         self._begin()
@@ -239,7 +240,7 @@ class ConnectionPool:
         self._pid = process_id()
         self._lock = threading.Lock()
         self._builder = RequestBuilder(self._key, self._timeout)
-        self._own: Channel | None = None
+        self._channel: Channel | None = None
         self._gate = threading.BoundedSemaphore(self.width)
         self._async_transports: _LoopTransports = weakref.WeakKeyDictionary()
         self._calls: OpenCalls[ThreadCall] = OpenCalls(lambda call: call.close())
@@ -247,18 +248,18 @@ class ConnectionPool:
 
     def sync_transport(self) -> Transport:
         """Return this process's connections and gate."""
-        self._check(self._given, self._given_async, "http_client", closed=self._closed)
+        self._check(self._http_client, self._http_async_client, "http_client", closed=self._closed)
         with self._lock:
             if self._closed:  # meanwhile, by another thread
                 raise ConfigError("this client is closed; create a new one")
-            if self._own is None:
-                given = self._given
-                self._own = (
+            if self._channel is None:
+                http_client = self._http_client
+                self._channel = (
                     OwnTransport(self._proxy, self._builder)
-                    if given is None
-                    else UserTransport(given, self._builder)
+                    if http_client is None
+                    else UserTransport(http_client, self._builder)
                 )
-            return Transport(self._own, self._gate, self.limiter, self._calls)
+            return Transport(self._channel, self._gate, self.limiter, self._calls)
 
     async def async_transport(self) -> AsyncTransport:
         """Return this event loop's connections and gate."""
@@ -266,30 +267,30 @@ class ConnectionPool:
 
         loop = running_loop()
         closed = self._closed or loop in self._closed_loops
-        self._check(self._given_async, self._given, "http_async_client", closed=closed)
+        self._check(self._http_async_client, self._http_client, "http_async_client", closed=closed)
         transport = self._async_transports.get(loop)
         if transport is None:
             transport = AsyncTransport(
-                self._new_async(), asyncio.Semaphore(self.width), self.limiter, OpenCalls(_end_soon)
+                self._new_async_channel(), asyncio.Semaphore(self.width), self.limiter, OpenCalls(_end_call)
             )
             forget_closed(self._async_transports)
             self._async_transports[loop] = transport
             (await loop_cleanup()).keep(transport.channel)
         return transport
 
-    def _new_async(self) -> AsyncChannel:
-        if self._given_async is not None:
-            return AsyncUserTransport(self._given_async, self._builder)
+    def _new_async_channel(self) -> AsyncChannel:
+        if self._http_async_client is not None:
+            return AsyncUserTransport(self._http_async_client, self._builder)
         return AsyncOwnTransport(self._proxy, self._builder)
 
-    def _check(self, given: object, other: object, name: str, *, closed: bool) -> None:
+    def _check(self, needed: object, other: object, name: str, *, closed: bool) -> None:
         if closed:
             raise ConfigError("this client is closed; create a new one")
-        if given is None and other is not None:
+        if needed is None and other is not None:
             passed = "http_async_client" if name == "http_client" else "http_client"
             raise ConfigError(f"this call needs {name}, but only {passed} was passed; pass both, or neither")
         if self._pid != _CurrentPid.process:
-            if given is not None:
+            if needed is not None:
                 raise ConfigError(
                     f"{name} was passed before a fork and cannot be shared with this process; create a new client here"
                 )
@@ -302,15 +303,15 @@ class ConnectionPool:
         Calls of other threads that are under way end with a `ConfigError`, and so does every later call.
         """
         if self._pid != process_id():
-            self._own = None
+            self._channel = None
             return
         with self._lock:
-            own, self._own, self._closed = self._own, None, True
+            own, self._channel, self._closed = self._channel, None, True
         self._calls.close()
         if own is not None:
             own.close()
-        for known in self._async_transports.keyrefs():
-            loop = known()
+        for ref in self._async_transports.keyrefs():
+            loop = ref()
             transport = None if loop is None else self._async_transports.get(loop)
             if loop is not None and transport is not None:
                 with suppress(RuntimeError):  # the loop is closed
@@ -325,7 +326,7 @@ class ConnectionPool:
             await (await loop_cleanup()).close(transport.channel)
 
 
-def _end_soon(call: asyncio.Timeout) -> None:
+def _end_call(call: asyncio.Timeout) -> None:
     if not call.expired():  # its deadline may come first
         call.reschedule(running_loop().time())
 
@@ -353,7 +354,7 @@ def process_id() -> int:
 
 
 class _CurrentPid:
-    """The process id, kept because every request reads it and a system call each time is slow."""
+    """The process id, cached because every request reads it and a system call each time would be slow."""
 
     process = os.getpid()
 

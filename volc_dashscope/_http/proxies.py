@@ -18,10 +18,10 @@ T = TypeVar("T")
 
 class OtherProxies(Generic[T]):
     """
-    The transports for other hosts than the service's, where the environment has another proxy for them, or none.
+    The transports for hosts other than the service's, for which the environment sets another proxy, or none.
 
     Args:
-        proxy: The service's own.
+        proxy: The proxy of the service's own host.
         make: Makes a transport for a proxy.
     """
 
@@ -31,7 +31,7 @@ class OtherProxies(Generic[T]):
         self._lock = threading.Lock()
 
     def find(self, request: Request) -> T | None:
-        """Return the transport for a request to another host, or None if the service's own is right."""
+        """Return the transport for a request to another host, or None if it uses the service's own transport."""
         proxy = _sealed(_config.find_proxy(request.url))
         if proxy == self._proxy:
             return None
@@ -41,7 +41,7 @@ class OtherProxies(Generic[T]):
             return self._made[proxy]
 
     def drain(self) -> list[T]:
-        """Return all transports, to be closed."""
+        """Return all transports, for the caller to close."""
         with self._lock:
             made = [*self._made.values()]
             self._made.clear()
@@ -49,7 +49,7 @@ class OtherProxies(Generic[T]):
 
 
 def _sealed(proxy: str | None) -> Secret | None:
-    # Reports of crashes show local variables, and a proxy's URL may hold a password.
+    # Crash reports show local variables, and a proxy's URL may contain a password.
     return None if proxy is None else Secret(proxy)
 
 
@@ -64,27 +64,27 @@ def shown(proxy: Secret | None) -> str | None:
 
 def as_httpx(proxy: Secret | None, context: ssl.SSLContext) -> httpx.Proxy | None:
     """
-    Return a proxy as httpx's.
+    Return a proxy as an `httpx.Proxy`.
 
     Raises:
-        ValueError, httpx.InvalidURL: It cannot be one.
+        ValueError, httpx.InvalidURL: The URL is not that of a proxy.
     """
     if proxy is None:
         return None
     check_proxy(proxy)
     url = httpx.URL(proxy.reveal())
-    # The proxy's own certificate is judged as the service's is; httpx takes a context for no other scheme.
+    # The proxy's own certificate is verified like the service's; httpx accepts a context only for https.
     return httpx.Proxy(url, ssl_context=context if url.scheme == "https" else None)
 
 
 def check_proxy(proxy: Secret) -> None:
     """
-    Refuse what cannot be the URL of a proxy. httpx finds out only when it connects, and then not in every case.
+    Check that a proxy's URL can be used. httpx would notice only when it connects, and not in every case.
 
     Raises:
-        ValueError: Without the URL, which may hold a password.
+        ValueError: It cannot. The message does not contain the URL, which may contain a password.
     """
     parts = urlsplit(proxy.reveal())
     if not parts.hostname or parts.port == 0 or parts.path.strip("/") or parts.query or parts.fragment:
         raise ValueError
-    parts.hostname.encode("idna")  # a name that no host can have; sockets raise no error of theirs for it
+    parts.hostname.encode("idna")  # sockets raise no error for an invalid name

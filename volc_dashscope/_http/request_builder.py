@@ -22,19 +22,20 @@ from volc_dashscope.models import Provider
 
 T = TypeVar("T")
 
-REMEMBERED = 64
-# `timeout` bounds the sending of one piece: small ones leave a slow line time, large ones cost less CPU.
-PIECE = 64 * 1024
-_LONGEST_CONNECT = 10.0
-# Linux buffers up to 4 MB of a connection by default. A slow line takes one piece a second, which is 0.5 Mbit/s.
-_SYSTEM_BUFFER = 4 * 1024 * 1024
-_SLOW_LINE = 1.0
+MAX_CACHED = 64
+# `timeout` applies to sending one chunk: small chunks give a slow connection more time, large ones cost less CPU.
+CHUNK_BYTES = 64 * 1024
+_MAX_CONNECT_SECONDS = 10.0
+# By default, Linux buffers up to 4 MB per connection. The slowest supported connection, 0.5 Mbit/s, sends one chunk
+# a second.
+_SEND_BUFFER_BYTES = 4 * 1024 * 1024
+_SECONDS_PER_CHUNK = 1.0
 _LONGEST_LABEL, _LONGEST_HOST = 63, 253  # RFC 1035, 2.3.4
-# The names under which OpenSSL looks for certificates in a folder.
-_HASHED = re.compile(r"[0-9a-f]{8}\.\d+")
+# OpenSSL looks up the certificates of a folder by these file names.
+_CERTIFICATE_HASH = re.compile(r"[0-9a-f]{8}\.\d+")
 _WORKSPACE = "X-DashScope-WorkSpace"
-# Headers that each request sets for its own body and reply. A second one, or another value, is a broken request, or a
-# reply that cannot be read.
+# Headers that each request sets for its own body and reply. Setting them again would break the request or make the
+# reply unreadable.
 _OWN_HEADERS = frozenset(
     (
         "accept",
@@ -56,43 +57,43 @@ _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
 
 
 class HeaderCache(Generic[T]):
-    """Caches what requests with the same URL and headers share; a client has few of these."""
+    """Caches the prepared URL and headers of requests that have the same ones; a client has few of them."""
 
     def __init__(self, make: Callable[[Request], T]) -> None:
         self._make = make
-        self._known: dict[tuple[object, ...], T] = {}
+        self._entries: dict[tuple[object, ...], T] = {}
 
     def __call__(self, request: Request) -> T:
         identity = (request.method, request.url, request.keyless, *request.headers.items())
-        known = self._known.get(identity)
-        if known is None:
-            if len(self._known) >= REMEMBERED:
-                self._known.clear()
-            known = self._known[identity] = self._make(request)
-        return known
+        entry = self._entries.get(identity)
+        if entry is None:
+            if len(self._entries) >= MAX_CACHED:
+                self._entries.clear()
+            entry = self._entries[identity] = self._make(request)
+        return entry
 
     def __len__(self) -> int:
-        return len(self._known)
+        return len(self._entries)
 
 
 class RequestBuilder:
     """
-    Turns a `Request` into httpx's.
+    Turns a `Request` into an `httpx.Request`.
 
     Args:
-        key: For requests to the service; None for a server that wants none.
+        key: Sent with requests to the service; None for a server that needs no key.
         timeout: Seconds for each step of a request.
     """
 
     def __init__(self, key: Secret | None, timeout: float) -> None:
         self._key = key
-        # At most a day: sockets do not take infinity.
-        self._longest = min(timeout, 86_400.0)
-        self._extensions = _timeouts(self._longest, self._longest)
-        self.heads = HeaderCache(self._head)
-        self.user_heads = HeaderCache(self._user_head)
+        # At most a day, because sockets do not accept infinity.
+        self._timeout = min(timeout, 86_400.0)
+        self._extensions = _timeouts(self._timeout, self._timeout)
+        self.url_and_headers = HeaderCache(self._url_and_headers)
+        self.user_headers = HeaderCache(self._user_headers)
 
-    def named(self, request: Request) -> dict[str, str]:
+    def headers(self, request: Request) -> dict[str, str]:
         """Return a request's headers, without host and length."""
         headers = {
             "Content-Type": "application/json",
@@ -104,28 +105,28 @@ class RequestBuilder:
             headers["Authorization"] = f"Bearer {self._key.reveal()}"
         return headers
 
-    def _head(self, request: Request) -> tuple[httpx.URL, httpx.Headers]:
+    def _url_and_headers(self, request: Request) -> tuple[httpx.URL, httpx.Headers]:
         url = parsed_url(request)
-        return url, httpx.Headers({"Host": url.netloc.decode("ascii"), **self.named(request)})
+        return url, httpx.Headers({"Host": url.netloc.decode("ascii"), **self.headers(request)})
 
-    def _user_head(self, request: Request) -> dict[str, str]:
+    def _user_headers(self, request: Request) -> dict[str, str]:
         parsed_url(request)
-        return self.named(request)
+        return self.headers(request)
 
     def __call__(
         self, request: Request, until: float, *, proxied: bool = False
     ) -> tuple[httpx.Request, Progress]:
-        """Return the request as httpx's, with timeouts that end at `until`, and its progress."""
-        url, headers = self.heads(request)
-        body = _Pieces(request.body)
+        """Return the `httpx.Request`, with timeouts that end at `until`, and the progress of its body."""
+        url, headers = self.url_and_headers(request)
+        body = _BodyStream(request.body)
         left = until - time.monotonic()
-        # The system still sends its buffer of a large body while the reply is awaited.
-        read = self._longest + min(len(request.body), _SYSTEM_BUFFER) // PIECE / _SLOW_LINE
+        # While the reply is awaited, the system may still be sending what it has buffered of a large body.
+        read = self._timeout + min(len(request.body), _SEND_BUFFER_BYTES) // CHUNK_BYTES / _SECONDS_PER_CHUNK
         extensions = self._extensions
-        if proxied or read > self._longest or left < self._longest:
-            extensions = _timeouts(min(self._longest, max(left, 0.001)), min(read, max(left, 0.001)))
+        if proxied or read > self._timeout or left < self._timeout:
+            extensions = _timeouts(min(self._timeout, max(left, 0.001)), min(read, max(left, 0.001)))
         if proxied:
-            body = _ProxiedPieces(request.body, extensions["timeout"])
+            body = _ProxiedBodyStream(request.body, extensions["timeout"])
         built = httpx.Request(request.method, url, headers=headers, stream=body, extensions=extensions)
         if request.body or request.method != "GET":
             built.headers["Content-Length"] = str(len(request.body))
@@ -137,15 +138,15 @@ def parsed_url(request: Request) -> httpx.URL:
     Return a request's URL.
 
     Raises:
-        ConfigError: No host can have the name in `base_url`.
-        BadReplyError: Likewise, but it was the service that named the URL.
+        ConfigError: The host in `base_url` is not a valid host name.
+        BadReplyError: The host of a URL that the service returned is not a valid host name.
     """
     try:
         url = httpx.URL(request.url)
         host = url.raw_host.decode("ascii")
     except (httpx.InvalidURL, UnicodeError, ValueError):
         host = ""
-    # IPv6 addresses have no labels, and a root's dot may stand at the end.
+    # IPv6 addresses have no labels, and a name may end in the dot of the root domain.
     labels = host.removesuffix(".").split(".")
     if not host or len(host) > _LONGEST_HOST or any(not 0 < len(label) <= _LONGEST_LABEL for label in labels):
         if request.keyless:
@@ -155,11 +156,17 @@ def parsed_url(request: Request) -> httpx.URL:
 
 
 def _timeouts(seconds: float, read: float) -> dict[str, dict[str, float | None]]:
-    return {"timeout": httpx.Timeout(seconds, connect=min(seconds, _LONGEST_CONNECT), read=read).as_dict()}
+    return {
+        "timeout": httpx.Timeout(seconds, connect=min(seconds, _MAX_CONNECT_SECONDS), read=read).as_dict()
+    }
 
 
-class _Pieces(httpx.SyncByteStream, httpx.AsyncByteStream):
-    """A body in pieces that a socket takes at once: of what it leaves over, httpcore copies the rest each time."""
+class _BodyStream(httpx.SyncByteStream, httpx.AsyncByteStream):
+    """
+    A request body in chunks.
+
+    httpcore copies the unsent rest of a chunk after each write, so a large body must not be a single chunk.
+    """
 
     def __init__(self, body: bytes) -> None:
         self._body = body
@@ -167,27 +174,27 @@ class _Pieces(httpx.SyncByteStream, httpx.AsyncByteStream):
 
     def __iter__(self) -> Iterator[bytes]:
         self.progress.begun, self.progress.ended = True, False
-        if len(self._body) <= PIECE:
+        if len(self._body) <= CHUNK_BYTES:
             yield self._body
         else:
-            for start in range(0, len(self._body), PIECE):
-                yield self._body[start : start + PIECE]
+            for start in range(0, len(self._body), CHUNK_BYTES):
+                yield self._body[start : start + CHUNK_BYTES]
         self.progress.ended = True
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        for piece in self:
-            yield piece
+        for chunk in self:
+            yield chunk
 
 
-class _ProxiedPieces(_Pieces):
+class _ProxiedBodyStream(_BodyStream):
     """
     As `_Pieces`, for a request through a proxy.
 
-    The proxy's answer to CONNECT is read before the body is asked for. Until then a read has the time to connect, not
-    that of a reply: httpcore looks up each timeout when it needs it.
+    httpcore reads the proxy's reply to CONNECT before it asks for the body. Until then, the read timeout is the connect
+    timeout. The change takes effect because httpcore looks each timeout up when it needs it.
 
     Args:
-        timeouts: Those of this request alone.
+        timeouts: The timeouts of this request only; its read timeout is changed.
     """
 
     def __init__(self, body: bytes, timeouts: dict[str, float | None]) -> None:
@@ -205,7 +212,7 @@ def ssl_context() -> ssl.SSLContext:
     """
     Return the shared SSL context: httpx's certificates, or the file or folder that the environment names.
 
-    Reading the certificates takes 20 ms, so once a process.
+    Reading the certificates takes 20 ms, so it is done once per process.
 
     Raises:
         ConfigError: The file that a variable names cannot be used.
@@ -222,12 +229,12 @@ def ssl_context() -> ssl.SSLContext:
 
 def _named_context(variable: str, path: str) -> ssl.SSLContext:
     # OpenSSL's own variable may name several folders.
-    named = path.split(os.pathsep) if variable == "SSL_CERT_DIR" else [path]
-    folders = [folder for folder in named if os.path.isdir(folder)]
+    paths = path.split(os.pathsep) if variable == "SSL_CERT_DIR" else [path]
+    folders = [folder for folder in paths if os.path.isdir(folder)]
     if not folders:
         return ssl.create_default_context(cafile=path)
-    if not any(_HASHED.fullmatch(name) for folder in folders for name in os.listdir(folder)):
-        # OpenSSL takes such a folder without a word, and trusts nobody.
+    if not any(_CERTIFICATE_HASH.fullmatch(name) for folder in folders for name in os.listdir(folder)):
+        # OpenSSL accepts such a folder silently and then trusts no certificate.
         raise ConfigError(
             f"{variable} cannot be used: {path}: the folder has no certificate named by its hash; use a file, or "
             "run openssl rehash on the folder"
@@ -257,10 +264,10 @@ def find_headers(
     Return the headers of every request, without the key.
 
     Args:
-        foreign: The server is not the vendor's: a workspace from the environment is not sent to it.
+        foreign: The server is not the vendor's, so a workspace from the environment is not sent to it.
 
     Raises:
-        ConfigError: A header that the library sets itself, or a name or value that no header can have.
+        ConfigError: The library sets one of the headers itself, or a name or value is not valid in a header.
     """
     if default_headers is not None and not isinstance(default_headers, Mapping):
         raise ConfigError(f"default_headers must be a mapping, got {type(default_headers).__name__}")
@@ -269,10 +276,10 @@ def find_headers(
         _check_header(name, value, provider)
     if not any(name.lower() == "user-agent" for name in headers):
         headers["User-Agent"] = f"volc-dashscope/{__version__}"
-    named = find_workspace(provider, workspace, {} if foreign else None)
-    if named is not None and provider == "dashscope":
+    workspace = find_workspace(provider, workspace, {} if foreign else None)
+    if workspace is not None and provider == "dashscope":
         # Unsourced A59: the workspace header is harmless on the workspace's own host, as the vendor's SDK sends it.
-        headers[_WORKSPACE] = named
+        headers[_WORKSPACE] = workspace
     return headers
 
 

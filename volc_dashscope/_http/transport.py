@@ -1,9 +1,9 @@
 """
 Sends one request and reads its reply: over the library's own connections, or by the user's client.
 
-Our own are httpx's transports without its client, which costs as much again per request. Each has one connection:
-a pool of many looks at all of them for every request it sends; here the transport that was free last is taken, and
-one that has been free for long is closed.
+Our own connections are httpx's transports without its client, which would double the cost per request. Each transport
+has one connection, because a pool of many checks all of them for every request. The transport that was released last
+is used next, and one that has been idle for long is closed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 import httpx
 
 from volc_dashscope._http.body import Response, aread, read, reply_of
-from volc_dashscope._http.faults import Late, Progress, fault_of, is_known, refused_by_proxy
+from volc_dashscope._http.faults import DeadlineExceeded, Progress, fault_of, is_known, refused_by_proxy
 from volc_dashscope._http.proxies import OtherProxies, as_httpx, shown
 from volc_dashscope._http.request_builder import RequestBuilder, ssl_context
 from volc_dashscope._types import Fault, Reply, Request, Secret
@@ -27,19 +27,21 @@ from volc_dashscope.errors import ConfigError
 
 A = TypeVar("A", httpx.HTTPTransport, httpx.AsyncHTTPTransport)
 
-# Seconds a connection is kept for the next request; load balancers close idle ones after a minute or so.
-_KEPT = 30.0
-_ONE = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=_KEPT)
+# Seconds an idle connection is kept; load balancers close idle ones after a minute or so.
+_KEEPALIVE_SECONDS = 30.0
+_SINGLE_CONNECTION = httpx.Limits(
+    max_connections=1, max_keepalive_connections=1, keepalive_expiry=_KEEPALIVE_SECONDS
+)
 
 
 @runtime_checkable
 class HttpClient(Protocol):
-    """The methods that are used of a user's client; `httpx.Client` and `httpx2.Client` have them."""
+    """The methods we use of a user's client, as `httpx.Client` and `httpx2.Client` have them."""
 
     @property
     def is_closed(self) -> bool: ...
 
-    # The request is the library's own, made by one method and sent by the other.
+    # The request is of the library's own type: `build_request` returns it and `send` takes it.
     def build_request(self, method: str, url: str, *, headers: dict[str, str], content: bytes) -> Any: ...
 
     def send(self, request: Any, *, stream: bool, follow_redirects: bool) -> Response: ...
@@ -47,7 +49,7 @@ class HttpClient(Protocol):
 
 @runtime_checkable
 class AsyncHttpClient(Protocol):
-    """As `HttpClient`, of `httpx.AsyncClient` (with any transport) and of `httpx2.AsyncClient`."""
+    """As `HttpClient`, for `httpx.AsyncClient` (with any transport) and `httpx2.AsyncClient`."""
 
     @property
     def is_closed(self) -> bool: ...
@@ -60,20 +62,20 @@ class AsyncHttpClient(Protocol):
 def check_clients(sync: object, asynchronous: object) -> None:
     """
     Raises:
-        ConfigError: The object is no HTTP client, or one of the other kind.
+        ConfigError: The object is not an HTTP client, or is async where a sync one is needed, or the reverse.
     """
-    for name, given, kind, awaited in (
+    for name, client, protocol, is_async in (
         ("http_client", sync, HttpClient, False),
         ("http_async_client", asynchronous, AsyncHttpClient, True),
     ):
-        if given is None:
+        if client is None:
             continue
-        example = "httpx.AsyncClient" if awaited else "httpx.Client"
-        if isinstance(given, type) or not isinstance(given, kind):
-            raise ConfigError(f"{name} must be a client like {example}, got {type(given).__name__}")
-        if inspect.iscoroutinefunction(type(given).send) is not awaited:
-            seen = "a synchronous" if awaited else "an asynchronous"
-            raise ConfigError(f"{name} must be a client like {example}, got {seen} {type(given).__name__}")
+        example = "httpx.AsyncClient" if is_async else "httpx.Client"
+        if isinstance(client, type) or not isinstance(client, protocol):
+            raise ConfigError(f"{name} must be a client like {example}, got {type(client).__name__}")
+        if inspect.iscoroutinefunction(type(client).send) is not is_async:
+            actual = "a synchronous" if is_async else "an asynchronous"
+            raise ConfigError(f"{name} must be a client like {example}, got {actual} {type(client).__name__}")
 
 
 class TransportPool(Generic[A]):
@@ -82,18 +84,18 @@ class TransportPool(Generic[A]):
 
     Args:
         make: Makes a transport; it connects when it is used.
-        kept: Seconds a transport may be free before it is given back to be closed.
+        keepalive: Seconds a transport may be idle before `release` returns it to be closed.
     """
 
-    def __init__(self, make: Callable[[], A], kept: float = _KEPT) -> None:
-        self._kept = kept
+    def __init__(self, make: Callable[[], A], keepalive: float = _KEEPALIVE_SECONDS) -> None:
+        self._keepalive = keepalive
         self._make: Callable[[], A] = make
         self._free: deque[tuple[float, A]] = deque()
         self._all: set[A] = set()
         self.closed = False
 
     def acquire(self) -> A:
-        """Return a transport that nobody uses."""
+        """Return a transport that is not in use."""
         try:
             return self._free.pop()[1]
         except IndexError:
@@ -102,31 +104,31 @@ class TransportPool(Generic[A]):
             return transport
 
     def release(self, transport: A) -> A | None:
-        """Put a transport back; returns one that is to be closed, if any."""
+        """Put a transport back; returns a transport that the caller must close, if any."""
         if self.closed:
             return transport
         now = time.monotonic()
         self._free.append((now, transport))
         try:
-            if now - self._free[0][0] <= self._kept:
+            if now - self._free[0][0] <= self._keepalive:
                 return None
             _, old = self._free.popleft()
-        except IndexError:  # other threads took them all meanwhile
+        except IndexError:  # other threads have acquired all of them meanwhile
             return None
         self._all.discard(old)
         return old
 
     def forget(self, transport: A) -> None:
-        """Leave a transport that is in use to its user, who closes it."""
+        """Remove a transport that is in use; the caller closes it."""
         self._all.discard(transport)
 
     def drain(self, *, used: bool = True) -> list[A]:
         """
-        Return all transports, to be closed.
+        Return all transports, for the caller to close.
 
         Args:
-            used: Those in use too. Threads close what they use themselves: a socket that is closed under a
-                thread that reads may be another's before that thread notices.
+            used: Include those in use. Threads close the transports they use themselves: if a socket is closed while
+                a thread reads from it, its number may belong to another socket before the thread notices.
         """
         self.closed = True
         free = [transport for _, transport in list(self._free)]
@@ -141,32 +143,32 @@ class OwnTransport:
 
     def __init__(self, proxy: Secret | None, builder: RequestBuilder) -> None:
         self._build, self._proxy = builder, shown(proxy)
-        self._others = OtherProxies(proxy, lambda other: OwnTransport(other, builder))
-        self._pool = TransportPool(_maker(httpx.HTTPTransport, proxy))
-        # The first one shows whether the environment's proxy and certificates can be used.
+        self._other_transports = OtherProxies(proxy, lambda other: OwnTransport(other, builder))
+        self._pool = TransportPool(_transport_factory(httpx.HTTPTransport, proxy))
+        # Making the first transport checks the environment's proxy and certificates.
         self._pool.release(self._pool.acquire())
-        # A client that is dropped and not closed leaves no socket open.
-        weakref.finalize(self, _close_here, self._pool, os.getpid()).atexit = False
+        # A client that is dropped without being closed leaves no socket open.
+        weakref.finalize(self, _close_in_process, self._pool, os.getpid()).atexit = False
 
     def send(self, request: Request, until: float) -> Reply | Fault:
         if self._pool.closed:
             return Fault("closed")
-        if request.keyless and (other := self._others.find(request)) is not None:
+        if request.keyless and (other := self._other_transports.find(request)) is not None:
             return other.send(request, until)
-        built, progress = self._build(request, until, proxied=self._proxy is not None)
+        http_request, progress = self._build(request, until, proxied=self._proxy is not None)
         transport = self._pool.acquire()
         try:
-            response = transport.handle_request(built)
+            response = transport.handle_request(http_request)
             progress.answered = True
             if time.monotonic() > until:
                 response.close()
-                raise Late
+                raise DeadlineExceeded
             reply = read(request, response, until)
         except Exception as error:
             self._discard(transport)
             if not is_known(error):
                 raise
-            return _timely(fault_of(error, progress, self._proxy), until)
+            return _late_if_expired(fault_of(error, progress, self._proxy), until)
         except BaseException:
             self._discard(transport)
             raise
@@ -176,14 +178,14 @@ class OwnTransport:
         return refused_by_proxy(reply, self._proxy) or reply
 
     def _discard(self, transport: httpx.HTTPTransport) -> None:
-        # After TLS failed in a proxy's tunnel, a transport keeps its one connection busy for ever: the next request
-        # would wait for it in vain.
+        # If TLS fails in a proxy's tunnel, a transport never frees its only connection, and the next request would
+        # wait for it until it times out.
         self._pool.forget(transport)
         transport.close()
 
     def close(self) -> None:
         _close(self._pool)
-        for other in self._others.drain():
+        for other in self._other_transports.drain():
             other.close()
 
 
@@ -192,7 +194,7 @@ def _close(pool: TransportPool[httpx.HTTPTransport]) -> None:
         transport.close()
 
 
-def _close_here(pool: TransportPool[httpx.HTTPTransport], process: int) -> None:
+def _close_in_process(pool: TransportPool[httpx.HTTPTransport], process: int) -> None:
     # A forked child must not wait for a lock that a thread of its parent held.
     if os.getpid() == process:
         _close(pool)
@@ -203,46 +205,46 @@ class AsyncOwnTransport:
 
     def __init__(self, proxy: Secret | None, builder: RequestBuilder) -> None:
         self._build, self._proxy = builder, shown(proxy)
-        self._others = OtherProxies(proxy, lambda other: AsyncOwnTransport(other, builder))
-        self._pool = TransportPool(_maker(httpx.AsyncHTTPTransport, proxy))
+        self._other_transports = OtherProxies(proxy, lambda other: AsyncOwnTransport(other, builder))
+        self._pool = TransportPool(_transport_factory(httpx.AsyncHTTPTransport, proxy))
         self._pool.release(self._pool.acquire())
 
     async def send(self, request: Request, until: float) -> Reply | Fault:
         if self._pool.closed:
             return Fault("closed")
-        if request.keyless and (other := self._others.find(request)) is not None:
+        if request.keyless and (other := self._other_transports.find(request)) is not None:
             return await other.send(request, until)
-        built, progress = self._build(request, until, proxied=self._proxy is not None)
+        http_request, progress = self._build(request, until, proxied=self._proxy is not None)
         transport = self._pool.acquire()
         try:
-            happened = await self._sent(request, built, transport, progress)
+            outcome = await self._exchange(request, http_request, transport, progress)
         except BaseException:
-            # Cancelled while it closed a reply, a transport keeps its one connection busy for ever.
+            # A transport that is cancelled while it closes a reply never frees its only connection.
             await self._discard(transport)
             raise
-        if isinstance(happened, Reply):
+        if isinstance(outcome, Reply):
             old = self._pool.release(transport)
             if old is not None:
                 await old.aclose()
-            return refused_by_proxy(happened, self._proxy) or happened
+            return refused_by_proxy(outcome, self._proxy) or outcome
         await self._discard(transport)
         if self._pool.closed:
-            return Fault("closed", cause=happened)
-        return _timely(fault_of(happened, progress, self._proxy), until)
+            return Fault("closed", cause=outcome)
+        return _late_if_expired(fault_of(outcome, progress, self._proxy), until)
 
     async def _discard(self, transport: httpx.AsyncHTTPTransport) -> None:
         self._pool.forget(transport)
         await transport.aclose()
 
-    async def _sent(
+    async def _exchange(
         self,
         request: Request,
-        built: httpx.Request,
+        http_request: httpx.Request,
         transport: httpx.AsyncHTTPTransport,
         progress: Progress,
     ) -> Reply | Exception:
         try:
-            response = await transport.handle_async_request(built)
+            response = await transport.handle_async_request(http_request)
             progress.answered = True
             return await aread(request, response)
         except Exception as error:
@@ -253,21 +255,21 @@ class AsyncOwnTransport:
     async def close(self) -> None:
         for transport in self._pool.drain():
             await transport.aclose()
-        for other in self._others.drain():
+        for other in self._other_transports.drain():
             await other.close()
 
 
-def _timely(fault: Fault, until: float) -> Fault:
-    """Return a timeout or failed connection at the deadline as "late"."""
+def _late_if_expired(fault: Fault, until: float) -> Fault:
+    """Return the fault as "late" if it is a timeout or failed connection at the deadline."""
     late = fault.kind in ("timeout", "connect") and time.monotonic() >= until
     return Fault("late", fault.reason, cause=fault.cause, place=fault.place) if late else fault
 
 
-def _maker(kind: type[A], proxy: Secret | None) -> Callable[[], A]:
+def _transport_factory(kind: type[A], proxy: Secret | None) -> Callable[[], A]:
     def make() -> A:
         context = ssl_context()
         try:
-            return kind(verify=context, limits=_ONE, proxy=as_httpx(proxy, context))
+            return kind(verify=context, limits=_SINGLE_CONNECTION, proxy=as_httpx(proxy, context))
         except (ImportError, ValueError, httpx.InvalidURL):
             # The cause would quote the URL, which may hold a password.
             raise ConfigError(
@@ -279,7 +281,7 @@ def _maker(kind: type[A], proxy: Secret | None) -> Callable[[], A]:
 
 
 class UserTransport:
-    """The user's own client, for threads; used as it is, with its timeouts and hooks, but without redirects."""
+    """The user's own client, for threads; its timeouts and hooks apply, but redirects are not followed."""
 
     def __init__(self, client: HttpClient, builder: RequestBuilder) -> None:
         self._client, self._builder = client, builder
@@ -287,15 +289,15 @@ class UserTransport:
     def send(self, request: Request, until: float) -> Reply | Fault:
         answered = False
         try:
-            built = _built(request, self._client, self._builder)
-            response = self._client.send(built, **_options(request))
+            http_request = _build_user_request(request, self._client, self._builder)
+            response = self._client.send(http_request, **_options(request))
             answered = True
             return read(request, response, until)
         except Exception as error:
             return _reply_or_fault(error, self._client, until, answered=answered)
 
     def close(self) -> None:
-        """Leave it open: it is not ours."""
+        """Leave the client open; the user closes it."""
 
 
 class AsyncUserTransport:
@@ -307,15 +309,15 @@ class AsyncUserTransport:
     async def send(self, request: Request, until: float) -> Reply | Fault:
         answered = False
         try:
-            built = _built(request, self._client, self._builder)
-            response = await self._client.send(built, **_options(request))
+            http_request = _build_user_request(request, self._client, self._builder)
+            response = await self._client.send(http_request, **_options(request))
             answered = True
             return await aread(request, response, shielded=True)
         except Exception as error:
             return _reply_or_fault(error, self._client, until, answered=answered)
 
     async def close(self) -> None:
-        """Leave it open: it is not ours."""
+        """Leave the client open; the user closes it."""
 
 
 def _reply_or_fault(
@@ -330,19 +332,23 @@ def _reply_or_fault(
         return refused
     if not is_known(error):
         raise error
-    return _timely(fault_of(error, answered=answered), until)
+    return _late_if_expired(fault_of(error, answered=answered), until)
 
 
-def _built(request: Request, client: HttpClient | AsyncHttpClient, builder: RequestBuilder) -> Any:
-    headers = builder.user_heads(request)
+def _build_user_request(
+    request: Request, client: HttpClient | AsyncHttpClient, builder: RequestBuilder
+) -> Any:
+    headers = builder.user_headers(request)
     # A copy: what a client does to its headers must not reach the next request.
-    built = client.build_request(request.method, request.url, headers={**headers}, content=request.body)
+    http_request = client.build_request(
+        request.method, request.url, headers={**headers}, content=request.body
+    )
     if request.keyless:
         # The client's own headers and cookies are for the service, not for a host named in a reply.
         known = {"host", "content-length", *(name.lower() for name in headers)}
-        for name in [name for name in built.headers if name.lower() not in known]:
-            del built.headers[name]
-    return built
+        for name in [name for name in http_request.headers if name.lower() not in known]:
+            del http_request.headers[name]
+    return http_request
 
 
 def _options(request: Request) -> dict[str, Any]:
