@@ -192,9 +192,9 @@ class _ClientBase(ServiceClient):
         self, batch: Batch, spec: RequestSpec, telemetry: RequestTelemetry | None, jobs: Scheduler[Batch]
     ) -> Flow[Rows]:
         if not batch.items:
-            from volc_dashscope._request.stream import NOTHING
+            from volc_dashscope._request.stream import EMPTY_ROWS
 
-            return NOTHING
+            return EMPTY_ROWS
         if spec.max_image_pixels is not None:
             from volc_dashscope._request.shrinking import shrunk
 
@@ -325,11 +325,11 @@ class Client(_ClientBase, SyncLifecycle):
                 while_waiting=stream.write_old,
             ):
                 stream.handle(number, batch, outcome)
-                self._usage_counter.add(stream.billed())
+                self._usage_counter.add(stream.take_usage())
                 yield from stream.drain()
         finally:
             stream.write()
-            self._usage_counter.add(stream.billed())
+            self._usage_counter.add(stream.take_usage())
         yield from stream.drain()
         stream.end()
 
@@ -355,9 +355,9 @@ class Client(_ClientBase, SyncLifecycle):
 
         def handle(number: int, batch: Batch, outcome: Rows | BaseException) -> None:
             stream.handle(number, batch, outcome)
-            self._usage_counter.add(stream.billed())
-            for answer in stream.answers():
-                take(*answer)
+            self._usage_counter.add(stream.take_usage())
+            for finished in stream.take_outcomes():
+                take(*finished)
 
         def work(batch: Batch, watch: Watch) -> Rows:
             return run(self._flow(batch, spec, observer, stream.scheduler), transport, watch)
@@ -371,9 +371,9 @@ class Client(_ClientBase, SyncLifecycle):
                 run_jobs(stream.scheduler, work, handle, while_waiting=idle)
         finally:
             stream.write()
-            self._usage_counter.add(stream.billed())
-        for answer in stream.answers():
-            take(*answer)
+            self._usage_counter.add(stream.take_usage())
+        for finished in stream.take_outcomes():
+            take(*finished)
         idle()
         stream.end()
 
@@ -471,12 +471,12 @@ class AsyncClient(_ClientBase, AsyncLifecycle):
             async with aclosing(outcomes):
                 async for number, batch, outcome in outcomes:
                     stream.handle(number, batch, outcome)
-                    self._usage_counter.add(stream.billed())
+                    self._usage_counter.add(stream.take_usage())
                     for ended in stream.drain():
                         yield ended
         finally:
             stream.write()
-            self._usage_counter.add(stream.billed())
+            self._usage_counter.add(stream.take_usage())
         for ended in stream.drain():
             yield ended
         stream.end()

@@ -23,7 +23,7 @@ from volc_dashscope._limits.rate_limiter import RequestCost
 from volc_dashscope._request.exchange import Halted, Step, exchange
 from volc_dashscope._request.items import all_as_sent, as_sent, instruction, items_of
 from volc_dashscope._request.ranking import (
-    Questions,
+    RerankStream,
     check_rerank,
     check_rerank_settings,
     estimated_tokens,
@@ -173,7 +173,7 @@ class _RerankerBase(ServiceClient):
         if not question.documents:
             return ()
         keys = self._scores.keys(f"{self._settings.vector_key()}:{spec.instruct or ''}", question)
-        if (known := self._scores.recall(keys)) is not None:
+        if (known := self._scores.find(keys)) is not None:
             return best_first(enumerate(known))
         batch = yield from shrunk(question.batch, spec, item_name=_item_name)
         sent = replace(question, query=batch.items[0], documents=batch.items[1:])
@@ -185,15 +185,15 @@ class _RerankerBase(ServiceClient):
         flow = exchange(step, self._context, halted)
         scores = yield from (flow if observer is None else observer.observed(flow, len(question.documents)))
         self._usage_counter.add(scores.usage)
-        self._scores.learn(keys, scores.ranking)
+        self._scores.store(keys, scores.ranking)
         return scores.ranking
 
     def _questions(
         self, pairs: Iterable[tuple[Item, Iterable[Item]]], top_n: int | None, instruct: str | None
-    ) -> Questions[_Question]:
+    ) -> RerankStream[_Question]:
         """Check the settings now, and each question just before it is sent."""
         self._question("", (), top_n, instruct)
-        return Questions(
+        return RerankStream(
             pairs,
             lambda query, documents: self._question(query, documents, top_n, instruct),
             width=self._pool.width,

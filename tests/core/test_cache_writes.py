@@ -251,7 +251,7 @@ def test_a_stopped_call_keeps_no_rows_for_which_it_would_have_to_read_for_long(t
         now += 1
         yield "third"
 
-    rows.keep(items(), spec, vectors, until=rows.soon())
-    found = rows.recall(rows.keys(["first", Image.from_path(path), "third"], spec), spec)
+    rows.keep(items(), spec, vectors, until=rows.keep_deadline())
+    found = rows.find_rows(rows.keys(["first", Image.from_path(path), "third"], spec), spec)
 
     assert [0, 1] == sorted(found)

@@ -19,7 +19,7 @@ from volc_dashscope.cache import SQLiteCache
 BREAKAGES = [
     Breakage(
         "volc_dashscope/_request/row_cache.py",
-        "            self._resume[done] = self._clock() + _PAUSE\n",
+        "            self._resume[done] = self._clock() + _PAUSE_SECONDS\n",
         "            raise\n",
         "test_a_cache_that_fails_costs_no_row",
     ),

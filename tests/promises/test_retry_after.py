@@ -75,7 +75,7 @@ BREAKAGES = [
     ),
     Breakage(
         "volc_dashscope/_request/exchange.py",
-        "if asked and elapsed + total + asked >= context.retry.deadline:",
+        "if server_pause and elapsed + total + server_pause >= context.retry.deadline:",
         "if False:",
         "test_a_hint_longer_than_the_deadline_ends_those_in_line_too",
     ),

@@ -15,9 +15,10 @@ from volc_dashscope.errors import EmbeddingError
 from volc_dashscope.results import EmbeddingResult, FloatArray, SparseVector, Usage
 
 T = TypeVar("T")
-# Usages added up at a time, which is quicker than one by one.
-_USAGES = 256
-# Rows that exist twice while they become lists: few megabytes, and enough that resizing costs nothing beside it.
+# Usages added up at a time, which is faster than one by one.
+_USAGES_PER_SUM = 256
+# Rows that are turned into lists at a time, and exist twice meanwhile: a few megabytes, and enough that resizing the
+# array costs little in comparison.
 _ROWS_AT_ONCE = 256
 
 
@@ -26,7 +27,7 @@ class ReplyModel:
     The model that replies name. It must be the same in all replies of one call, stream or job.
 
     Args:
-        foreign: For a server that is not the vendor's, which may answer under any of its names.
+        foreign: The server is not the vendor's, and may reply with any of its names for the model.
 
     Attributes:
         name: The name, once a reply has one.
@@ -37,7 +38,7 @@ class ReplyModel:
         self.name: str | None = None
 
     def mismatch(self, name: str | None) -> str | None:
-        """Return how a reply's name differs from that of the earlier replies; where it does not, keep it."""
+        """Describe how a reply's model differs from the earlier replies'; note it and return None if it does not."""
         if name is None:
             return None
         if not self._foreign and self.name not in (None, name):
@@ -76,7 +77,7 @@ class Assembly:
         return self._usages[0] if len(self._usages) == 1 else Usage.total(self._usages)
 
     def mismatch(self, rows: Rows) -> str | None:
-        """Say how rows differ from those of the call's other replies; where they do not, note the model."""
+        """Describe how rows differ from the call's other replies; note the model and return None if they do not."""
         if rows.vectors is not None and self._vectors is not None:
             known, length = self._vectors.shape[1], rows.vectors.shape[1]
             if known != length:
@@ -84,9 +85,9 @@ class Assembly:
         return self._model.mismatch(rows.model)
 
     def store(self, where: Sequence[int], rows: Rows) -> None:
-        """Put a reply's rows where its items are."""
+        """Store a reply's rows at the positions of its items."""
         self._usages.append(rows.usage)
-        if len(self._usages) == _USAGES:
+        if len(self._usages) == _USAGES_PER_SUM:
             self._usages = [self.usage]
         if rows.request_id:
             self._request_ids.append(rows.request_id)
@@ -100,7 +101,7 @@ class Assembly:
         self._mark(where)
 
     def put(self, known: Mapping[int, Row]) -> None:
-        """Put rows that needed no request at their positions, each if it has the others' length and model."""
+        """Store rows that needed no request at their positions, except rows of another length or model."""
         put: list[int] = []
         for position, (row, sparse, model) in known.items():
             table = self._sized(len(row))
@@ -117,7 +118,7 @@ class Assembly:
         return 0 not in self.done
 
     def finished_rows(self, where: Iterable[int] | None = None) -> dict[int, Row]:
-        """Return the finished dense rows with their sparse vectors, by position; `where` narrows them."""
+        """Return the finished dense rows with their sparse vectors, by position; `where` selects positions."""
         if self._vectors is None or self._spec.output_type not in ("dense", "dense&sparse"):
             return {}
         sparse = self._sparse or [None] * self._count
@@ -148,10 +149,10 @@ class Assembly:
 
     def move_rows(self, into: list[list[float]]) -> None:
         """
-        Fill an empty list with the rows as lists of numbers, and keep none.
+        Move the rows into an empty list, as lists of floats.
 
-        A list is ten times as large as its row. The array shrinks from its end as the lists are made, so that the
-        two never exist whole at once.
+        A list takes ten times the memory of its row. The array shrinks from its end while the lists are made, so that
+        the rows never exist twice.
         """
         table, self._vectors = self._sized(0 if self._vectors is None else self._vectors.shape[1]), None
         count, width = table.shape
@@ -159,7 +160,7 @@ class Assembly:
         for stop in range(count, 0, -_ROWS_AT_ONCE):
             start = max(0, stop - _ROWS_AT_ONCE)
             into[start:stop] = table[start:stop].tolist()
-            # NumPy refuses while anyone else looks at the array; then its memory is freed a little later.
+            # NumPy refuses while the array has another reference; then its memory is freed a little later.
             with suppress(ValueError):
                 table.resize((start, width))
         self._vectors = np.empty((0, width), dtype=np.float32)
@@ -176,7 +177,7 @@ class Assembly:
 
 
 def _slice_of(where: Sequence[int]) -> slice | list[int]:
-    """Return what selects these ascending positions of an array; neighbours are one copy as a slice."""
+    """Return an index for these ascending positions: a slice, which is faster, if they are consecutive."""
     if where[-1] - where[0] == len(where) - 1:
         return slice(where[0], where[-1] + 1)
     return list(where)

@@ -2,7 +2,7 @@
 One logical request, from its first attempt to its rows, without I/O.
 
 `exchange` is a generator: it yields what to do (`Send`, `Wait`) and is sent what happened (`Reply`, `Fault`).
-The two drivers in `_http` carry the steps out; every decision is here, once, for sync and async alike.
+The two drivers in `_http` carry out the steps. Every decision is made here, once for sync and async.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from volc_dashscope.errors import ConfigError, EmbeddingError, RateLimitError, T
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
-# If the upload of a large body breaks each time, a proxy or gateway does not take it; each attempt costs minutes.
-_MOST_UPLOADS = 3
-# Longest time in seconds until a waiting request notices that its call was halted.
-_LONGEST_PART = 0.25
+# If every upload of a large body breaks, a proxy or gateway probably rejects it, and each attempt costs minutes.
+_MAX_UPLOADS = 3
+# Maximum seconds until a waiting request notices that its call was halted.
+_MAX_PART_SECONDS = 0.25
 Halted: TypeAlias = Callable[[], EmbeddingError | None]
 
 
@@ -50,13 +50,13 @@ class Step(NamedTuple, Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class RetryContext:
-    """What every exchange of a client shares: retries, rate limiter, clock, and whether each host is reached."""
+    """What all exchanges of a client share: retries, rate limiter, clock, and the reachability of each host."""
 
     retry: Retry
     rate_limiter: RateLimiter
     clock: Callable[[], float]
     provider: str
-    # By host: files and results lie elsewhere than the service.
+    # By host: files and results are on other hosts than the service.
     reach: dict[str, Reachability] = field(default_factory=lambda: defaultdict(Reachability))
 
 
@@ -65,8 +65,8 @@ def exchange(op: Operation[T], context: RetryContext, halted: Halted | None = No
     Carry one logical request to a result. Yields `Send` and `Wait`; does no I/O of its own.
 
     Args:
-        halted: Returns the error of another request of the same call after which none may be sent, such as one of
-            the account. A wait ends then, and the same error is raised.
+        halted: Returns the error that has halted the call, such as an account error of another request, or None. A
+            wait ends then, and that error is raised.
     """
     request = op.build()
     host = _host_of(request.url)
@@ -74,14 +74,14 @@ def exchange(op: Operation[T], context: RetryContext, halted: Halted | None = No
     reach = context.reach[host]
     error, elapsed, replies = None, 0.0, reach.replies
     for attempt in count(1):
-        reservation, asked = yield from _wait_for_slot(
+        reservation, server_pause = yield from _wait_for_slot(
             op.cost, context, elapsed, error, f"attempt {attempt} at {host}", halted
         )
         _check_halted(halted)
-        # The deadline does not count waits for the rate limit, but counts pauses that the service asked for.
-        began, elapsed = clock(), elapsed + (asked if error is not None else 0.0)
+        # Waits for the rate limit do not count towards the deadline; pauses that the service asked for do.
+        began, elapsed = clock(), elapsed + (server_pause if error is not None else 0.0)
         reply = yield Send(request, max(0.0, context.retry.deadline - elapsed))
-        outcome = _read(op, reply, request, context, reach)
+        outcome = _read_outcome(op, reply, request, context, reach)
         if not isinstance(outcome, EmbeddingError):
             spent = outcome.usage.total_tokens if isinstance(outcome, Rows) else None
             rate_limiter.report(None, op.cost, clock(), reservation=reservation, spent=spent)
@@ -94,7 +94,7 @@ def exchange(op: Operation[T], context: RetryContext, halted: Halted | None = No
                 error.account = True
             raise error
         why = f"attempt {attempt} at {host} failed: {error}"
-        yield from _waited(Wait(pause, why=why), context, halted)
+        yield from _wait_in_parts(Wait(pause, why=why), context, halted)
         elapsed += clock() - began
     raise AssertionError("unreachable: count() does not end")
 
@@ -108,12 +108,12 @@ def _wait_for_slot(
     halted: Halted | None,
 ) -> Generator[Wait, Reply | Fault | None, tuple[Reservation, float]]:
     """
-    Wait for this request's slot; take another if a throttle moved all slots meanwhile.
+    Wait for this request's slot; reserve another if a throttle cancelled all slots meanwhile.
 
-    Returns the slot, and how many seconds of the wait the service had asked for.
+    Returns the slot, and the seconds of the wait that the service had asked for.
 
     Args:
-        subject: Which attempt waits, and for which host.
+        subject: Names the attempt and the host, for the log.
 
     Raises:
         EmbeddingError: `error`, of the last attempt, when the next would start after the deadline;
@@ -122,38 +122,40 @@ def _wait_for_slot(
     rate_limiter, clock, total = context.rate_limiter, context.clock, 0.0
     while True:
         now = clock()
-        asked = rate_limiter.pause(now)
-        if asked and elapsed + total + asked >= context.retry.deadline:
-            raise error or _too_long(asked, context)
-        total += asked
+        server_pause = rate_limiter.pause(now)
+        if server_pause and elapsed + total + server_pause >= context.retry.deadline:
+            raise error or _pause_too_long(server_pause, context)
+        total += server_pause
         reservation = rate_limiter.reserve(cost, now)
         if reservation.delay > 0:
             cause = (
-                f"{context.provider} asked for a pause" if asked else "the configured rate limit is reached"
+                f"{context.provider} asked for a pause"
+                if server_pause
+                else "the configured rate limit is reached"
             )
             last = f"; the last attempt failed: {error}" if error else ""
             wait = Wait(reservation.delay, why=f"{subject} waits: {cause}{last}")
-            yield from _waited(wait, context, halted)
+            yield from _wait_in_parts(wait, context, halted)
         if rate_limiter.confirms(reservation):
             return reservation, total
 
 
-def _waited(
+def _wait_in_parts(
     wait: Wait, context: RetryContext, halted: Halted | None
 ) -> Generator[Wait, Reply | Fault | None, None]:
     """
-    Wait, a long time in parts, so that a halt of the call is noticed soon.
+    Wait; a long wait is split into parts, so that a halt of the call is noticed soon.
 
     Raises:
         EmbeddingError: The cause of the halt.
     """
-    if halted is None or wait.seconds <= _LONGEST_PART:
+    if halted is None or wait.seconds <= _MAX_PART_SECONDS:
         yield wait
         return
     until, whole = context.clock() + wait.seconds, wait.seconds
     while (left := until - context.clock()) > 0:
         _check_halted(halted)
-        yield wait._replace(seconds=min(left, _LONGEST_PART), whole=whole)
+        yield wait._replace(seconds=min(left, _MAX_PART_SECONDS), whole=whole)
         whole = 0.0
 
 
@@ -162,18 +164,18 @@ def _check_halted(halted: Halted | None) -> None:
         raise cause
 
 
-def _too_long(asked: float, context: RetryContext) -> RateLimitError:
+def _pause_too_long(server_pause: float, context: RetryContext) -> RateLimitError:
     return RateLimitError(
-        f"not sent: {context.provider} asked an earlier request to wait {asked:.0f} s more, which is longer "
+        f"not sent: {context.provider} asked an earlier request to wait {server_pause:.0f} s more, which is longer "
         f"than the deadline of {context.retry.deadline:g} s",
         provider=context.provider,
         status=429,
         retryable=True,
-        retry_after=asked,
+        retry_after=server_pause,
     )
 
 
-def _read(
+def _read_outcome(
     op: Operation[T],
     reply: Reply | Fault | None,
     request: Request,
@@ -187,11 +189,11 @@ def _read(
 
 
 def _failure(fault: Fault, request: Request, context: RetryContext, reach: Reachability) -> EmbeddingError:
-    """Return the error for a request that has no reply, with what the HTTP library raised as its cause."""
+    """Return the error for a request without a reply; its cause is what the HTTP library raised."""
     if fault.kind == "closed":
         return ConfigError("this client was closed during the call")
     host = _host_of(request.url)
-    words = _FAULT_MESSAGES[fault.kind].format(
+    message = _FAULT_MESSAGES[fault.kind].format(
         host=host,
         place=fault.place or host,
         way=f" through {fault.place}" if fault.place else "",
@@ -201,9 +203,9 @@ def _failure(fault: Fault, request: Request, context: RetryContext, reach: Reach
         deadline=f"{context.retry.deadline:g} s",
     )
     if fault.kind == "unanswered" and not reach.reached:
-        words += _CHECK_BASE_URL
+        message += _CHECK_BASE_URL
     error = TransportError(
-        words,
+        message,
         provider=context.provider,
         retryable=fault.kind in ("connect", "timeout", "unanswered", "broken", "upload"),
         account=fault.kind in ("certificate", "tls", "proxy"),
@@ -226,11 +228,11 @@ def _retry_pause(
     attempt: int,
     elapsed: float,
 ) -> float | None:
-    """Seconds until the next attempt, or None to give up; marks an error that ends all further requests."""
+    """Return the seconds until the next attempt, or None to give up."""
     pause = retry.after(error, attempt, elapsed)
     if pause is None or not isinstance(fault, Fault):
         return pause
-    if fault.kind == "upload" and attempt >= _MOST_UPLOADS:
+    if fault.kind == "upload" and attempt >= _MAX_UPLOADS:
         return None
     if _is_unreachable(fault, reach) and reach.gives_up(retry, attempt, elapsed + pause):
         return None
@@ -238,7 +240,7 @@ def _retry_pause(
 
 
 def _is_unreachable(fault: Reply | Fault | None, reach: Reachability) -> bool:
-    """Return whether there was no connection, or none that was ever answered: another protocol may be spoken."""
+    """Return whether there was no connection, or the host has never replied: it may speak another protocol."""
     if not isinstance(fault, Fault):
         return False
     return fault.kind == "connect" or (fault.kind == "unanswered" and not reach.reached)

@@ -16,8 +16,8 @@ class Lookup:
     """
     Looks up a call's items in the cache of its client.
 
-    With a user's cache, equal items are requested once, and their row is written to it. Without one, only rows kept
-    of an earlier call are found, and each is given once.
+    With a user's cache, equal items are requested once, and the row is written to the cache. Without one, only rows
+    kept of an earlier call are found, and each is used only once.
 
     Attributes:
         caches: Whether rows are written to the user's cache, and equal items wait for one row.
@@ -25,7 +25,7 @@ class Lookup:
 
     def __init__(self, items: Sequence[Item], spec: RequestSpec, row_cache: RowCache) -> None:
         self._items, self._spec, self._row_cache = items, spec, row_cache
-        # A refused item has no content; no row is kept of the empty text in its place.
+        # A refused item has no content. The empty text takes its place, of which no row is ever kept.
         self._keys = row_cache.keys(["" if isinstance(item, Refused) else item for item in items], spec)
         self._duplicates: dict[int, list[int]] = {}
         self._writes = row_cache.buffer() if row_cache.caches else None
@@ -33,7 +33,7 @@ class Lookup:
 
     def known_rows(self) -> dict[int, Row]:
         """Return the rows that are known, by position."""
-        return {} if self._keys is None else self._row_cache.recall(self._keys, self._spec)
+        return {} if self._keys is None else self._row_cache.find_rows(self._keys, self._spec)
 
     def unknown_items(self, answered: Callable[[int], bool]) -> Iterator[tuple[int, Item]]:
         """Yield the items to request, with their positions; those equal to an earlier one wait for its row."""
@@ -52,7 +52,7 @@ class Lookup:
         return waiting
 
     def duplicates(self, position: int) -> Sequence[int]:
-        """Return the positions of the items that wait for the row of this one."""
+        """Return the positions of the items that are equal to this one and wait for its row."""
         return self._duplicates.get(position, ())
 
     def remember(self, where: Sequence[int], rows: FloatArray) -> None:
@@ -71,9 +71,9 @@ class Lookup:
             self._writes.flush()
 
     def keep(self, rows: Mapping[int, Row], *, quick: bool = False) -> None:
-        """Keep finished rows for one more call for the same items; with `quick`, those that take no time."""
+        """Keep finished rows for one more call for the same items; `quick` limits the time this takes."""
         items = (self._items[position] for position in rows)
-        until = self._row_cache.soon() if quick else math.inf
+        until = self._row_cache.keep_deadline() if quick else math.inf
         self._row_cache.keep(items, self._spec, rows.values(), until=until)
 
     def forget(self, positions: Iterable[int]) -> None:

@@ -21,13 +21,13 @@ Q = TypeVar("Q")
 R = TypeVar("R")
 
 
-class Questions(Generic[Q]):
+class RerankStream(Generic[Q]):
     """
     The state of one `stream`: each pair becomes a request or an `InputError`.
 
     Args:
         pairs: (query, documents), read as they are needed.
-        check: Returns what is sent for a pair, or raises `InputError`.
+        check: Returns the request for a pair, or raises `InputError`.
         width: Requests in flight at once.
         max_in_flight: Returns how many of `width` may be in flight now.
     """
@@ -40,11 +40,11 @@ class Questions(Generic[Q]):
         width: int,
         max_in_flight: Callable[[], float],
     ) -> None:
-        jobs = (_checked(query, documents, check) for query, documents in pairs)
+        jobs = (_check_pair(query, documents, check) for query, documents in pairs)
         self.scheduler: Scheduler[Q | InputError] = Scheduler(jobs, width=width, max_in_flight=max_in_flight)
 
     def handle(self, number: int, outcome: R | InputError | BaseException) -> R | EmbeddingError:
-        """Return a question's result or error; after an account error no other starts."""
+        """Return the result or error of a request; after an account error, no other starts."""
         if isinstance(outcome, BaseException) and (
             not isinstance(outcome, EmbeddingError) or isinstance(outcome, ConfigError)
         ):
@@ -61,7 +61,7 @@ class Questions(Generic[Q]):
             raise cause
 
 
-def _checked(
+def _check_pair(
     query: Item, documents: Iterable[Item], check: Callable[[Item, Iterable[Item]], Q]
 ) -> Q | InputError:
     try:
@@ -72,11 +72,11 @@ def _checked(
 
 def check_rerank_settings(row: RerankModelInfo, spec: RequestSpec, top_n: int | None) -> None:
     """
-    Refuse settings the model does not have.
+    Refuse settings that the model does not support.
 
     Raises:
-        ConfigError: A route the model does not have.
-        InputError: An instruction for a model without one, or a `top_n` that is no positive whole number.
+        ConfigError: The model does not have the route.
+        InputError: The model has no instruction, or `top_n` is not a positive whole number.
     """
     if spec.route not in row.routes:
         raise ConfigError(f"{row.name} has no route {spec.route!r}; its routes are {', '.join(row.routes)}")
@@ -88,7 +88,7 @@ def check_rerank_settings(row: RerankModelInfo, spec: RequestSpec, top_n: int | 
 
 def check_rerank(query: Item, documents: Sequence[Item], row: RerankModelInfo, spec: RequestSpec) -> None:
     """
-    Refuse a query or document that does not fit the model, or a list that does not fit one request.
+    Refuse a query or document that does not fit the model, or a list that does not fit into one request.
 
     Raises:
         InputError: With the document's index, what was seen and what is allowed.
@@ -113,10 +113,10 @@ def checked_pairs(
     Yield pairs as they are sent.
 
     Raises:
-        InputError: A query, document or list that the model does not take.
+        InputError: The model does not accept a query, document or list.
     """
-    for given, documents in pairs:
-        query, _ = as_sent(given, spec)
+    for raw_query, documents in pairs:
+        query, _ = as_sent(raw_query, spec)
         listed, _ = all_as_sent(items_of(documents, name="documents"), spec)
         if listed:
             check_rerank(query, listed, row, spec)
@@ -124,15 +124,15 @@ def checked_pairs(
 
 
 def fewest_tokens(item: Item) -> int:
-    """Return the fewest tokens an item can have; 0 for media, whose formula no page states."""
+    """Return a lower bound of an item's tokens; 0 for media, since no page states their formula."""
     return sum(fewest_text_tokens(part) for part in parts(item) if isinstance(part, str))
 
 
 def estimated_tokens(query: Item, documents: Sequence[Item]) -> int:
     """Estimate what a request is billed: query tokens x documents + document tokens (page text-rerank-api)."""
     counts = [sum(text_tokens(part) for part in parts(item) if isinstance(part, str)) for item in documents]
-    asked = sum(text_tokens(part) for part in parts(query) if isinstance(part, str))
-    return asked * len(counts) + sum(counts)
+    query_tokens = sum(text_tokens(part) for part in parts(query) if isinstance(part, str))
+    return query_tokens * len(counts) + sum(counts)
 
 
 def _check_each(items: Sequence[Item], name: str, row: RerankModelInfo, spec: RequestSpec) -> None:
@@ -149,8 +149,8 @@ def _check_each(items: Sequence[Item], name: str, row: RerankModelInfo, spec: Re
 def _check_whole(item: Item, row: RerankModelInfo) -> None:
     several = isinstance(item, Fused) and len(item.parts) > 1
     if several or any(isinstance(part, Frames) for part in parts(item)):
-        seen = "several fused parts" if several else "frames"
-        raise InputError(f"{seen}; {row.name} accepts one text, one image or one video")
+        actual = "several fused parts" if several else "frames"
+        raise InputError(f"{actual}; {row.name} accepts one text, one image or one video")
 
 
 def _check_counts(documents: Sequence[Item], row: RerankModelInfo) -> None:
@@ -172,5 +172,7 @@ def _check_frame_rates(items: Sequence[Item]) -> None:
         part.fps for item in items for part in parts(item) if isinstance(part, Video) and part.fps is not None
     }
     if len(rates) > 1:
-        seen = ", ".join(f"{rate:g}" for rate in sorted(rates))
-        raise InputError(f"fps {seen} in one request; DashScope accepts one fps for the whole rerank request")
+        actual = ", ".join(f"{rate:g}" for rate in sorted(rates))
+        raise InputError(
+            f"fps {actual} in one request; DashScope accepts one fps for the whole rerank request"
+        )

@@ -1,4 +1,4 @@
-"""Known rows: in the user's cache, finished by a failed call, or kept for the other call of a hybrid pair."""
+"""Known rows: from the user's cache, finished by a failed call, or kept for the other call of a hybrid pair."""
 
 from __future__ import annotations
 
@@ -21,18 +21,19 @@ from volc_dashscope.providers.parsing import are_valid_rows
 from volc_dashscope.results import FloatArray, SparseVector
 
 V = TypeVar("V")
-# Seconds for which a cache that failed is not used.
-_PAUSE = 30.0
-# Rows of a call that are written to the cache together, and seconds the oldest of them waits: less than one, also
-# with the quarter of a second between two looks at the clock.
-_MOST_WAITING = 256
-_LONGEST_WAIT = 0.7
-# Seconds for which a call that was stopped keeps its rows: enough for all texts whose rows are kept.
-_LONGEST_KEEPING = 0.5
+# Seconds for which a cache is not used after it has failed.
+_PAUSE_SECONDS = 30.0
+# Rows of a call that are written to the cache together, and how long the oldest of them waits. With the quarter of a
+# second between two checks, that is less than a second.
+_MAX_WAITING_ROWS = 256
+_MAX_WAIT_SECONDS = 0.7
+# Seconds that a stopped call may take to keep its rows: enough for all texts whose rows are kept.
+_MAX_KEEP_SECONDS = 0.5
 _METHODS = ("get_many", "set_many", "get", "update", "__setitem__")
-# Rows checked together: enough to share the cost of a check, few enough that a row which is kept keeps little else.
-_CHECKED_AT_ONCE = 64
-# With the model that its reply named, if it is known: a cache holds no names.
+# Rows checked together: enough to share the cost of a check, and few enough because a row that is kept keeps the array
+# of all of them in memory.
+_ROWS_PER_CHECK = 64
+# A dense row, a sparse row, and the model that the reply named; a cache holds no sparse rows and no names.
 Row: TypeAlias = tuple[FloatArray, "SparseVector | None", str | None]
 
 
@@ -46,10 +47,10 @@ class BatchCache(Protocol):
 
 class OneTimeRows(Generic[V]):
     """
-    A bounded store whose entries are consumed when read; the oldest go first when it is full.
+    A bounded store whose entries are removed when they are read. When it is full, the oldest entries are dropped.
 
     Args:
-        max_bytes: Sum of the sizes given to `put` that is never exceeded.
+        max_bytes: Upper bound on the sum of the sizes passed to `put`.
 
     Attributes:
         max_bytes: The same.
@@ -62,7 +63,7 @@ class OneTimeRows(Generic[V]):
         self._lock = Lock()
 
     def put(self, key: str, value: V, size: int) -> None:
-        """Keep a value; the same key may be kept several times."""
+        """Store a value; a key may have several."""
         if size > self.max_bytes:
             return
         with self._lock:
@@ -75,7 +76,7 @@ class OneTimeRows(Generic[V]):
                 self._bytes -= dropped
 
     def pop(self, key: str) -> V | None:
-        """Remove and return a value, or None."""
+        """Remove and return the latest value of a key, or None."""
         with self._lock:
             found = self._entries.get(key)
             if found is None:
@@ -100,11 +101,11 @@ class RowCache:
 
     Args:
         cache: A mapping of text keys to bytes, or a `BatchCache`; None for no cache. Holds dense rows.
-        kept_bytes: Bytes kept of failed calls for their retry, and of hybrid calls for the other vectors.
-        warn: Called once when the cache fails or holds a value that is no row.
+        kept_bytes: Most bytes kept of failed calls for their retry, and of hybrid calls for the other call.
+        warn: Called once if the cache fails or holds a value that is not a row.
 
     Attributes:
-        caches: Whether the user gave a cache.
+        caches: Whether the user passed a cache.
     """
 
     def __init__(
@@ -125,8 +126,8 @@ class RowCache:
         useful = (self.caches and spec.output_type == "dense") or len(self._kept) > 0
         return _keys(items, spec) if useful else None
 
-    def recall(self, keys: Sequence[str], spec: RequestSpec) -> dict[int, Row]:
-        """Return the rows that are known, by position. A kept row is returned once."""
+    def find_rows(self, keys: Sequence[str], spec: RequestSpec) -> dict[int, Row]:
+        """Return the rows that are known, by position. A kept row is returned only once."""
         stored: dict[str, FloatArray] = {}
         if self._cache is not None and spec.output_type == "dense":
             stored = self._cache.rows(keys, spec.expected)
@@ -138,12 +139,12 @@ class RowCache:
                 rows[position] = row
         return rows
 
-    def soon(self) -> float:
-        """Return until when a call that was stopped may keep its rows."""
-        return self._clock() + _LONGEST_KEEPING
+    def keep_deadline(self) -> float:
+        """Return the time until which a stopped call may keep its rows."""
+        return self._clock() + _MAX_KEEP_SECONDS
 
     def buffer(self) -> WriteBuffer | None:
-        """Return a buffer for the rows of one call before they are written; None without a cache."""
+        """Return a write buffer for the rows of one call; None without a cache."""
         return None if self._cache is None else WriteBuffer(self._cache, self._clock)
 
     def keep(
@@ -153,7 +154,7 @@ class RowCache:
         Keep rows for one more call for the same items.
 
         Args:
-            until: Rows whose turn comes later are not kept: files are read once more for their keys.
+            until: Stop at this time. Keeping a row may be slow, because files are read again for their keys.
         """
         if not self._kept.max_bytes:
             return
@@ -161,33 +162,34 @@ class RowCache:
         for item, (row, sparse, model) in zip(items, rows, strict=True):
             if self._clock() >= until:
                 return
-            # A file that has changed or gone since it was sent has no key, and will not be asked for again.
+            # A file that was changed or deleted since it was sent has no key; its row cannot be found again anyway.
             with suppress(InputError):
                 weight = sparse.indices.nbytes + sparse.values.nbytes if sparse is not None else 0
                 self._kept.put(_key(item, shape), (row.copy(), sparse, model), row.nbytes + weight)
 
     def forget(self, items: Sequence[Item], spec: RequestSpec) -> None:
-        """Forget one row that was kept of each item."""
+        """Drop one kept row of each item."""
         shape = _shape(spec)
         for item in items:
-            with suppress(InputError):  # without a key, it was not kept
+            with suppress(InputError):  # an item without a key was not kept
                 self._kept.pop(_key(item, shape))
 
 
 class WriteBuffer:
     """
-    Rows of one call on their way to the user's cache, written many at a time.
+    Buffers rows of one call and writes many at a time to the user's cache.
 
-    A cache in a file takes about as long to write 200 rows as to write one. Waiting rows are lost when the process
-    is killed, so no row waits for a second: the owner calls `flush_old` at least every quarter of one, and `flush`
-    before the call returns or raises. A generator can do neither while its caller has control; `yielding` is for that.
+    A cache in a file takes about as long to write 200 rows as to write one. Buffered rows are lost if the process is
+    killed, so no row waits longer than a second: the client calls `flush_old` at least every quarter of a second, and
+    `flush` before the call returns or raises. A generator can do neither while its caller has control; `yielding`
+    is for that.
     """
 
     def __init__(self, cache: UserCache, clock: Callable[[], float]) -> None:
         self._cache, self._clock = cache, clock
         self._entries: dict[str, bytes] = {}
         self._since = 0.0
-        # Seconds for which the caller had control the last time; at first nobody knows how long it will be.
+        # Seconds for which the caller had control the last time; unknown at first.
         self._yielded = math.inf
 
     def add(self, keys: Sequence[str], rows: Iterable[FloatArray]) -> None:
@@ -195,25 +197,25 @@ class WriteBuffer:
         if not self._entries:
             self._since = self._clock()
         self._entries.update(_values(keys, rows))
-        if len(self._entries) >= _MOST_WAITING:
+        if len(self._entries) >= _MAX_WAITING_ROWS:
             self.flush()
         else:
             self.flush_old()
 
     def flush_old(self) -> None:
         """Write all rows if the oldest has waited long enough."""
-        if self._entries and self._clock() - self._since >= _LONGEST_WAIT:
+        if self._entries and self._clock() - self._since >= _MAX_WAIT_SECONDS:
             self.flush()
 
     @contextmanager
     def yielding(self) -> Iterator[None]:
         """
-        Give control to the caller, who gets rows and may keep control for long.
+        Wrap a `yield` of rows, because the caller may keep control for long.
 
-        Rows that would wait too long if this takes as long as the last time are written before.
+        Rows are written before it if they would wait too long in case the caller takes as long as the last time.
         """
         began = self._clock()
-        if self._entries and began - self._since + self._yielded >= _LONGEST_WAIT:
+        if self._entries and began - self._since + self._yielded >= _MAX_WAIT_SECONDS:
             self.flush()
         yield
         self._yielded = self._clock() - began
@@ -228,11 +230,11 @@ class WriteBuffer:
 
 class UserCache:
     """
-    The user's cache, whose failures never fail a call: rows it cannot return or store are requested and paid for.
+    The user's cache. Its failures never fail a call: rows that it cannot return are requested again.
 
-    It may be any mapping, on a disk that is full or damaged or behind a network, so it may raise anything. After a
-    failure it is not used for a while: to wait for a time-out for each of a million rows would cost more than the
-    rows. Reading and writing are counted apart, since a full disk can still be read.
+    The cache may be any mapping, for example on a full or damaged disk or behind a network, so it may raise anything.
+    After a failure it is not used for a while, because a timeout for each of a million rows would cost more than the
+    rows themselves. Reads and writes are suspended separately, since a full disk can still be read.
     """
 
     def __init__(
@@ -246,7 +248,7 @@ class UserCache:
             raise ConfigError(
                 f"cache must be a mapping of str to bytes, such as SQLiteCache(path), got {type(cache).__name__}"
             )
-        # Its methods would return at once, having read and written nothing, and every row would be paid for again.
+        # An async method would return a coroutine and do nothing, so that every row would be paid for again.
         awaited = [name for name in _METHODS if iscoroutinefunction(getattr(cache, name, None))]
         if awaited:
             raise ConfigError(
@@ -258,7 +260,7 @@ class UserCache:
         self._resume = {"read": -math.inf, "written": -math.inf}
 
     def rows(self, keys: Sequence[str], expected: int | None) -> dict[str, FloatArray]:
-        """Return the rows it has of these keys, if they are rows of the right length."""
+        """Return the rows of these keys that are in the cache and valid."""
         found = self.read(keys)
         rows = _valid_rows(found, expected)
         if len(rows) < len(found):
@@ -269,7 +271,7 @@ class UserCache:
         return rows
 
     def read(self, keys: Sequence[str]) -> dict[str, object]:
-        """Return the values it has of these keys, unchecked."""
+        """Return the values of these keys that are in the cache, unchecked."""
         found: dict[str, object] = {}
         with self._tolerating("read") as usable:
             if usable:
@@ -283,7 +285,7 @@ class UserCache:
                 self._write(entries)
 
     def _read(self, keys: Sequence[str], found: dict[str, object]) -> None:
-        """Fill `found`, which keeps the values read before a failure."""
+        """Fill `found`, so that values read before a failure are kept."""
         if (get_many := getattr(self._cache, "get_many", None)) is not None:
             found.update({key: data for key, data in get_many(keys).items() if data is not None})
             return
@@ -301,39 +303,39 @@ class UserCache:
 
     @contextmanager
     def _tolerating(self, done: str) -> Iterator[bool]:
-        """Yield whether the cache may be used now, and catch and warn of what it raises."""
+        """Yield whether the cache may be used now; catch what it raises and warn."""
         try:
             yield self._clock() >= self._resume[done]
         except Exception as error:
-            self._resume[done] = self._clock() + _PAUSE
-            # Messages of other libraries may hold an address with its password.
+            self._resume[done] = self._clock() + _PAUSE_SECONDS
+            # Messages of other libraries may contain an address with its password.
             ours = isinstance(error, EmbeddingError)
             reason = str(error) if ours else getattr(error, "strerror", None) or type(error).__name__
             self.warn_once("failure", f"the cache cannot be {done} ({reason}); the call goes on without it")
 
-    def warn_once(self, kind: str, words: str) -> None:
-        """Warn of a kind of failure the first time."""
+    def warn_once(self, kind: str, message: str) -> None:
+        """Warn, but only once for each kind of failure."""
         if kind not in self._warned:
             self._warned.add(kind)
-            self._warn(words)
+            self._warn(message)
 
 
 def _valid_rows(found: Mapping[str, object], expected: int | None) -> dict[str, FloatArray]:
     """
-    Return the rows in a cache's values, checked like those of a reply; anything else is left out.
+    Return the values of a cache that are rows, checked like those of a reply.
 
-    Rows of one length are checked together: one at a time, the checks took half the time of a fully cached call.
+    Rows of the same length are checked together: checked one at a time, they took half the time of a fully cached call.
     """
     keys: dict[int, list[str]] = {}
     for key, data in found.items():
         if isinstance(data, bytes | bytearray | memoryview) and (size := len(data)) and not size % 4:
             keys.setdefault(size // 4, []).append(key)
     rows: dict[str, FloatArray] = {}
-    for length, those in keys.items():
+    for length, group in keys.items():
         if expected not in (None, length):
             continue
-        for start in range(0, len(those), _CHECKED_AT_ONCE):
-            some = those[start : start + _CHECKED_AT_ONCE]
+        for start in range(0, len(group), _ROWS_PER_CHECK):
+            some = group[start : start + _ROWS_PER_CHECK]
             table = np.frombuffer(b"".join(cast("bytes", found[key]) for key in some), "<f4").reshape(
                 -1, length
             )

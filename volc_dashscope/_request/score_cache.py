@@ -18,12 +18,12 @@ class ScoreCache:
     """
     Known scores of a rerank model.
 
-    Scores are comparable within one request only. So each is stored with an id of its request, and they are used
-    only if all pairs of a call were scored by the same request.
+    Scores can be compared only within one request. So each is stored with an id of its request, and cached scores are
+    used only if the same request scored all pairs of a call.
 
     Args:
         cache: A mapping of text keys to bytes, or a `BatchCache`; None for no cache.
-        warn: Called once when the cache fails or holds a value that is no score.
+        warn: Called once if the cache fails or holds a value that is not a score.
     """
 
     def __init__(
@@ -36,13 +36,13 @@ class ScoreCache:
         self._cache = None if cache is None else UserCache(cache, clock, warn)
 
     def keys(self, settings: str, question: RerankQuestion) -> list[str]:
-        """Return the key of each (query, document) pair; none where there is no cache."""
+        """Return the key of each (query, document) pair; an empty list without a cache."""
         if self._cache is None:
             return []
         asked = digest(question.query)
         return [f"rerank:{settings}:{asked}:{digest(document)}" for document in question.documents]
 
-    def recall(self, keys: Sequence[str]) -> list[float] | None:
+    def find(self, keys: Sequence[str]) -> list[float] | None:
         """Return the scores of all pairs, or None if a request is needed."""
         if self._cache is None:
             return None
@@ -59,7 +59,7 @@ class ScoreCache:
             return None
         return [score for _, score in valid]
 
-    def learn(self, keys: Sequence[str], ranking: Sequence[tuple[int, float]]) -> None:
+    def store(self, keys: Sequence[str], ranking: Sequence[tuple[int, float]]) -> None:
         """Write the scores of a finished request."""
         if self._cache is not None:
             request = blake2b("\0".join(keys).encode(), digest_size=16).digest()

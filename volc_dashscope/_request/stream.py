@@ -21,14 +21,15 @@ from volc_dashscope.inputs import Item, as_iterable
 from volc_dashscope.results import FloatArray, Usage
 
 _WINDOW_PER_WORKER = 4
-# Items that need no request (known or bad) are passed on after so many requests' worth of items at the latest.
-_BLOCK = 32
+# Items are planned in blocks of this many batches, so that items that need no request (cached or invalid) are passed
+# on after one block at the latest.
+_BATCHES_PER_BLOCK = 32
 # The result of an empty batch.
-NOTHING = Rows(np.empty((0, 0), dtype=np.float32), Usage())
+EMPTY_ROWS = Rows(np.empty((0, 0), dtype=np.float32), Usage())
 
 
-class Answer(NamedTuple):
-    """The outcome of some items, most often those of one request: a row for each, or the error of all of them."""
+class BatchOutcome(NamedTuple):
+    """The outcome of some items, usually those of one request: a row for each, or one error for all of them."""
 
     positions: Sequence[int]
     outcome: FloatArray | EmbeddingError
@@ -55,23 +56,23 @@ class Stream:
         max_in_flight: Callable[[], float] | None = None,
     ) -> None:
         check_call(spec)
-        members = as_iterable(items, name="items")
+        items = as_iterable(items, name="items")
         self._spec = spec
-        self._answers: list[Answer] = []
-        # In input order: what is finished and cannot be yielded yet.
-        self._ended: dict[int, FloatArray | EmbeddingError] = {}
+        self._outcomes: list[BatchOutcome] = []
+        # What is finished, but has to wait for an earlier item.
+        self._reorder_buffer: dict[int, FloatArray | EmbeddingError] = {}
         self._next = 0
         self._model = ReplyModel(foreign=spec.foreign)
         self._ordered = ordered
         writes = row_cache.buffer()
-        # All rows of an unknown model, those of the cache too, have the length of the first.
+        # All rows of an unknown model, cached ones included, must have the length of the first.
         self._length = batching.LearnedLength(spec.expected)
-        self._known = (
-            None if writes is None else _KnownRows(row_cache, writes, spec, self._length, self._answers)
+        self._lookup = (
+            None if writes is None else _StreamLookup(row_cache, writes, spec, self._length, self._outcomes)
         )
-        self._unbooked = Usage()
+        self._unreported_usage = Usage()
         self.scheduler: Scheduler[Batch] = Scheduler(
-            self._batches(members),
+            self._batches(items),
             width=width,
             window=_WINDOW_PER_WORKER * width,
             max_in_flight=max_in_flight,
@@ -81,7 +82,7 @@ class Stream:
         """Store rows or the error of a batch."""
         requeue: tuple[Batch, ...] = ()
         if isinstance(outcome, Rows) and outcome.vectors is not None:
-            self._unbooked += outcome.usage
+            self._unreported_usage += outcome.usage
             fault = self._mismatch(outcome.vectors.shape[1], outcome.model)
             if fault is None:
                 self._finish(batch, outcome.vectors)
@@ -100,39 +101,39 @@ class Stream:
 
     def drain(self) -> Iterator[tuple[int, FloatArray | EmbeddingError]]:
         """Yield finished results, in input order if `ordered`."""
-        with nullcontext() if self._known is None else self._known.writes.yielding():
+        with nullcontext() if self._lookup is None else self._lookup.writes.yielding():
             yield from self._drain()
 
     def _drain(self) -> Iterator[tuple[int, FloatArray | EmbeddingError]]:
-        for answer in self.answers():
+        for finished in self.take_outcomes():
             if self._ordered:
-                self._ended.update(_each(answer))
+                self._reorder_buffer.update(_by_position(finished))
             else:
-                yield from _each(answer)
-        while self._next in self._ended:
-            yield self._next, self._ended.pop(self._next)
+                yield from _by_position(finished)
+        while self._next in self._reorder_buffer:
+            yield self._next, self._reorder_buffer.pop(self._next)
             self._next += 1
 
-    def answers(self) -> list[Answer]:
-        """Return what has finished since the last call of this, in no order."""
-        answers = [*self._answers]
-        self._answers.clear()
-        return answers
+    def take_outcomes(self) -> list[BatchOutcome]:
+        """Return and clear the outcomes that have arrived, in no particular order."""
+        outcomes = [*self._outcomes]
+        self._outcomes.clear()
+        return outcomes
 
-    def billed(self) -> Usage:
-        """Return what was billed since the last call of this."""
-        usage, self._unbooked = self._unbooked, Usage()
+    def take_usage(self) -> Usage:
+        """Return and clear the usage that was billed since the last call of this method."""
+        usage, self._unreported_usage = self._unreported_usage, Usage()
         return usage
 
     def write_old(self) -> None:
-        """Write rows to the user's cache that have waited long enough; the owner calls this while it waits."""
-        if self._known is not None:
-            self._known.writes.flush_old()
+        """Write rows to the user's cache that have waited long enough; the client calls this while it waits."""
+        if self._lookup is not None:
+            self._lookup.writes.flush_old()
 
     def write(self) -> None:
-        """Write all waiting rows to the user's cache; the owner calls this before it returns or raises."""
-        if self._known is not None:
-            self._known.writes.flush()
+        """Write all waiting rows to the user's cache; the client calls this before it returns or raises."""
+        if self._lookup is not None:
+            self._lookup.writes.flush()
 
     def end(self) -> None:
         """Raise the account error that stopped the stream, if one did."""
@@ -141,57 +142,59 @@ class Stream:
             raise cause
 
     def _mismatch(self, length: int, model: str | None) -> str | None:
-        """Return how a reply differs from the stream's other rows."""
+        """Describe how a reply differs from the stream's other rows; None if it does not."""
         if not self._length.agrees(length):
             return f"rows of one stream have dimensions {self._length.value} and {length}"
         return self._model.mismatch(model)
 
     def _batches(self, items: Iterable[Item]) -> Iterator[Batch]:
-        """Plan block by block. A block that needs no request is an empty batch, which carries no request."""
+        """Yield batches, block by block. A block that needs no request becomes one empty batch, which is not sent."""
         lines = hasattr(items, "readline")
-        given = enumerate(items)
-        while (first := next(given, None)) is not None:
-            block = chain((first,), islice(given, _BLOCK * self._spec.model_info.batch - 1))
+        numbered = enumerate(items)
+        while (first := next(numbered, None)) is not None:
+            block = chain((first,), islice(numbered, _BATCHES_PER_BLOCK * self._spec.model_info.batch - 1))
             valid = self._checked(block, lines=lines)
-            idle = True
-            asked = valid if self._known is None else self._known.to_request(list(valid))
-            for batch in batching.plan(asked, self._spec):
-                idle = False
+            is_empty = True
+            to_send = valid if self._lookup is None else self._lookup.to_request(list(valid))
+            for batch in batching.plan(to_send, self._spec):
+                is_empty = False
                 yield batch
-            if idle:
+            if is_empty:
                 yield Batch((), ())
 
     def _checked(self, items: Iterable[tuple[int, Item]], *, lines: bool) -> Iterator[tuple[int, Item]]:
         most = most_characters(self._spec)
-        for index, given in items:
-            if not lines and type(given) is str and given.isascii() and 0 < len(given) <= most:
-                yield index, given
-                continue
-            # An open text file gives one item a line.
-            item = given.rstrip("\r\n") if lines and isinstance(given, str) else given
-            item, _ = as_sent(item, self._spec)
-            try:
-                check_item(item, self._spec)
-            except InputError as error:
-                self._answers.append(Answer([index], InputError(f"item {index}: {error}", index=index)))
-            else:
+        for index, item in items:
+            if not lines and type(item) is str and item.isascii() and 0 < len(item) <= most:
                 yield index, item
+                continue
+            # Each line of an open text file is one item.
+            line = item.rstrip("\r\n") if lines and isinstance(item, str) else item
+            checked, _ = as_sent(line, self._spec)
+            try:
+                check_item(checked, self._spec)
+            except InputError as error:
+                self._outcomes.append(
+                    BatchOutcome([index], InputError(f"item {index}: {error}", index=index))
+                )
+            else:
+                yield index, checked
 
     def _finish(self, batch: Batch, outcome: FloatArray | EmbeddingError) -> None:
         if batch.positions:
-            self._answers.append(Answer(batch.positions, outcome))
-            if self._known is not None:
-                self._known.finish(batch.positions, outcome)
+            self._outcomes.append(BatchOutcome(batch.positions, outcome))
+            if self._lookup is not None:
+                self._lookup.finish(batch.positions, outcome)
 
 
-class _KnownRows:
+class _StreamLookup:
     """
-    For a stream with a user's cache: items that need no request, because they are cached or were requested before.
+    As `Lookup`, for a stream with a user's cache: finds items that are cached or equal to one in flight.
 
     Args:
-        writes: Rows on their way to the cache.
-        length: Of the stream's rows; those of another length are not known.
-        answers: Outcomes of such items are appended here.
+        writes: Buffers rows for the cache.
+        length: Length of the stream's rows; cached rows of another length are not used.
+        outcomes: Outcomes of such items are appended here.
     """
 
     def __init__(
@@ -200,60 +203,62 @@ class _KnownRows:
         writes: WriteBuffer,
         spec: RequestSpec,
         length: batching.LearnedLength,
-        answers: list[Answer],
+        outcomes: list[BatchOutcome],
     ) -> None:
-        self._row_cache, self.writes, self._spec, self._answers = row_cache, writes, spec, answers
+        self._row_cache, self.writes, self._spec, self._outcomes = row_cache, writes, spec, outcomes
         self._length = length
-        # The keys of requested items, the position that requested each, and positions that wait for it.
+        # The keys of items in flight by position, the position of each key, and the positions that wait for its row.
         self._keys: dict[int, str] = {}
-        self._askers: dict[str, int] = {}
+        self._requested_at: dict[str, int] = {}
         self._duplicates: dict[int, list[int]] = {}
 
     def to_request(self, items: list[tuple[int, Item]]) -> list[tuple[int, Item]]:
-        """Return the items that have to be requested; remember their keys."""
-        asked: list[tuple[int, Item]] = []
+        """Return the items that have to be requested, and note their keys."""
+        to_send: list[tuple[int, Item]] = []
         block = list(self._keyed(items))
-        self.writes.flush()  # a row that waits to be written is known as well
-        known = self._row_cache.recall([key for _, _, key in block], self._spec)
+        self.writes.flush()  # so that rows that wait to be written are found, too
+        known = self._row_cache.find_rows([key for _, _, key in block], self._spec)
         for place, (index, item, key) in enumerate(block):
             if place in known and self._length.agrees(len(known[place][0])):
-                self._answers.append(Answer([index], known[place][0][np.newaxis]))
-            elif (asker := self._askers.setdefault(key, index)) != index:
-                self._duplicates.setdefault(asker, []).append(index)
+                self._outcomes.append(BatchOutcome([index], known[place][0][np.newaxis]))
+            elif (requested_at := self._requested_at.setdefault(key, index)) != index:
+                self._duplicates.setdefault(requested_at, []).append(index)
             else:
                 self._keys[index] = key
-                asked.append((index, item))
-        return asked
+                to_send.append((index, item))
+        return to_send
 
     def finish(self, positions: Sequence[int], outcome: FloatArray | EmbeddingError) -> None:
-        """Buffer the rows of requested items for the cache, and answer the items that waited for them."""
+        """Buffer the rows of requested items for the cache, and finish the items that waited for them."""
         keys = [self._keys.pop(position) for position in positions]
         if not isinstance(outcome, EmbeddingError):
             self.writes.add(keys, outcome)
         for place, (position, key) in enumerate(zip(positions, keys, strict=True)):
-            del self._askers[key]
-            if twins := self._duplicates.pop(position, ()):
+            del self._requested_at[key]
+            if duplicates := self._duplicates.pop(position, ()):
                 if isinstance(outcome, EmbeddingError):
-                    self._answers.append(Answer(twins, outcome))
+                    self._outcomes.append(BatchOutcome(duplicates, outcome))
                 else:
-                    rows = np.repeat(outcome[place : place + 1], len(twins), axis=0)
-                    self._answers.append(Answer(twins, rows))
+                    rows = np.repeat(outcome[place : place + 1], len(duplicates), axis=0)
+                    self._outcomes.append(BatchOutcome(duplicates, rows))
 
     def _keyed(self, items: list[tuple[int, Item]]) -> Iterator[tuple[int, Item, str]]:
         try:
             keys = self._row_cache.keys([item for _, item in items], self._spec) or []
             yield from ((index, item, key) for (index, item), key in zip(items, keys, strict=True))
-        except InputError as error:  # a file that changed or went away between its check and its digest
+        except InputError as error:  # a file was changed or deleted between its check and its digest
             if len(items) > 1:
-                for one in items:
-                    yield from self._keyed([one])
+                for pair in items:
+                    yield from self._keyed([pair])
             else:
                 index = items[0][0]
-                self._answers.append(Answer([index], InputError(f"item {index}: {error}", index=index)))
+                self._outcomes.append(
+                    BatchOutcome([index], InputError(f"item {index}: {error}", index=index))
+                )
 
 
-def _each(answer: Answer) -> Iterator[tuple[int, FloatArray | EmbeddingError]]:
-    positions, outcome = answer
+def _by_position(finished: BatchOutcome) -> Iterator[tuple[int, FloatArray | EmbeddingError]]:
+    positions, outcome = finished
     if isinstance(outcome, EmbeddingError):
         return zip(positions, repeat(outcome), strict=False)
     return zip(positions, outcome, strict=True)

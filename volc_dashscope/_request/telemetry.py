@@ -2,8 +2,8 @@
 A span and two metrics for each request, by OpenTelemetry's conventions for generative AI; no content and no key.
 
 Source: github.com/open-telemetry/semantic-conventions-genai (names that begin with `gen_ai.`, `server.`, `error.`).
-What those have no name for begins with `volc_dashscope.`. Nothing is imported until the program itself has imported
-OpenTelemetry, and nothing is written until it has set a provider.
+Names that the conventions lack begin with `volc_dashscope.`. OpenTelemetry is not imported unless the program itself
+has imported it, and nothing is recorded unless the program has set a provider.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _NAME = "volc_dashscope"
 
 
-class Answer(Protocol):
+class Result(Protocol):
     """The parts of a request's result that are recorded."""
 
     @property
@@ -38,16 +38,16 @@ class Answer(Protocol):
     def model(self) -> str | None: ...
 
 
-A = TypeVar("A", bound=Answer)
+R = TypeVar("R", bound=Result)
 
 
 class RequestTelemetry:
     """
-    The spans and metrics of one call's requests, below the span that is current where the call was made.
+    The spans and metrics of one call's requests. The parent span is the one current where the call was made.
 
     Args:
-        operation: "embeddings", the conventions' own name, or "rerank", for which they have none.
-        clock: Seconds, for durations.
+        operation: "embeddings", a name of the conventions, or "rerank", for which they have none.
+        clock: Returns seconds, for durations.
     """
 
     def __init__(
@@ -56,11 +56,11 @@ class RequestTelemetry:
         from opentelemetry import context
 
         self._clock = clock
-        # Requests run in worker threads, where another span would be current, or none.
+        # Requests run in worker threads, where another span or none is current.
         self._parent: Context = context.get_current()
         self._title = f"{operation} {spec.model}"
         host, _, port = spec.host.partition(":")
-        self._common: dict[str, Any] = {
+        self._attributes: dict[str, Any] = {
             "gen_ai.operation.name": operation,
             "gen_ai.provider.name": spec.model_info.provider,
             "gen_ai.request.model": spec.model,
@@ -68,14 +68,14 @@ class RequestTelemetry:
             **({"server.port": int(port)} if port.isdigit() else {}),
         }
         length = spec.expected if operation == "embeddings" else None
-        self._asked = {} if length is None else {"gen_ai.embeddings.dimension.count": length}
+        self._dimension = {} if length is None else {"gen_ai.embeddings.dimension.count": length}
 
-    def observed(self, flow: Flow[A], items: int) -> Flow[A]:
-        """Run a flow step by step and record a span and metrics of it."""
+    def observed(self, flow: Flow[R], items: int) -> Flow[R]:
+        """Run a flow step by step and record its span and metrics."""
         from opentelemetry import trace
 
         tracer = trace.get_tracer(_NAME, __version__)
-        attributes = {**self._common, **self._asked, "volc_dashscope.items": items}
+        attributes = {**self._attributes, **self._dimension, "volc_dashscope.items": items}
         span = tracer.start_span(self._title, self._parent, kind=trace.SpanKind.CLIENT, attributes=attributes)
         began, attempts, waited = self._clock(), 0, 0.0
         failure: str | None = None
@@ -89,11 +89,11 @@ class RequestTelemetry:
                         waited += step.seconds
                     step = flow.send((yield step))
         except StopIteration as done:
-            answer: A = done.value
-            self._answered(span, answer)
-            return answer
+            result: R = done.value
+            self._record_result(span, result)
+            return result
         except BaseException as error:
-            failure = _kind_of(error)
+            failure = _error_type(error)
             if isinstance(error, EmbeddingError) and error.request_id is not None:
                 span.set_attribute("gen_ai.response.id", error.request_id)
             raise
@@ -102,26 +102,26 @@ class RequestTelemetry:
             span.set_attribute("volc_dashscope.wait_seconds", waited)
             self._end(span, failure, self._clock() - began)
 
-    def _answered(self, span: Span, answer: Answer) -> None:
-        usage = answer.usage
+    def _record_result(self, span: Span, result: Result) -> None:
+        usage = result.usage
         span.set_attribute("gen_ai.usage.input_tokens", usage.total_tokens)
         span.set_attribute("volc_dashscope.usage.text_tokens", usage.text_tokens)
         span.set_attribute("volc_dashscope.usage.image_tokens", usage.image_tokens)
-        for name, value in (("id", answer.request_id), ("model", answer.model)):
+        for name, value in (("id", result.request_id), ("model", result.model)):
             if value is not None:
                 span.set_attribute(f"gen_ai.response.{name}", value)
         for modality, tokens in _by_modality(usage).items():
             kind = {"volc_dashscope.modality": modality} if modality else {}
-            _histograms()[1].record(tokens, {**self._common, "gen_ai.token.type": "input", **kind})
+            _histograms()[1].record(tokens, {**self._attributes, "gen_ai.token.type": "input", **kind})
 
     def _end(self, span: Span, failure: str | None, seconds: float) -> None:
         from opentelemetry.trace import StatusCode
 
-        attributes = dict(self._common)
+        attributes = dict(self._attributes)
         if failure is not None:
             attributes["error.type"] = failure
             span.set_attribute("error.type", failure)
-            # Without a description: the message of an error can name an item.
+            # No description, because the message of an error may name an item.
             span.set_status(StatusCode.ERROR)
         _histograms()[0].record(seconds, attributes)
         span.end()
@@ -130,7 +130,7 @@ class RequestTelemetry:
 def telemetry(
     operation: Literal["embeddings", "rerank"], spec: RequestSpec, clock: Callable[[], float]
 ) -> RequestTelemetry | None:
-    """Return the telemetry of a call's requests, or None in a program that has set no provider."""
+    """Return the telemetry of a call's requests, or None if the program has set no provider."""
     trace, metrics = sys.modules.get("opentelemetry.trace"), sys.modules.get("opentelemetry.metrics")
     if (trace is None or not _is_set(trace.get_tracer_provider())) and (
         metrics is None or not _is_set(metrics.get_meter_provider())
@@ -140,7 +140,7 @@ def telemetry(
 
 
 def _is_set(provider: object) -> bool:
-    # Until a program sets one, the API answers with a provider of its own that does nothing.
+    # Until a program sets one, the API returns a provider of its own that does nothing.
     return not type(provider).__module__.startswith(("opentelemetry.trace", "opentelemetry.metrics"))
 
 
@@ -165,6 +165,6 @@ def _by_modality(usage: Usage) -> Mapping[str, int]:
     return {modality: tokens for modality, tokens in known.items() if tokens}
 
 
-def _kind_of(error: BaseException) -> str:
+def _error_type(error: BaseException) -> str:
     code = error.code if isinstance(error, EmbeddingError) else None
     return code or type(error).__name__

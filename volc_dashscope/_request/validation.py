@@ -243,11 +243,11 @@ def _check_bytes(media: Image | Video, kind: str, rule: MediaRule, spec: Request
 # call at 1:101.
 def _check_pixels(size: tuple[int, int], rule: MediaRule, model_info: ModelInfo) -> None:
     width, height = size
-    seen = f"image is {width}x{height}"
+    actual = f"image is {width}x{height}"
     if min(size) < rule.min_side:
-        raise InputError(f"{seen}; {model_info.name} needs at least {rule.min_side} pixels on each side")
+        raise InputError(f"{actual}; {model_info.name} needs at least {rule.min_side} pixels on each side")
     if rule.max_pixels and width * height > rule.max_pixels:
-        raise InputError(f"{seen}; {model_info.name} accepts at most {rule.max_pixels:,} pixels")
+        raise InputError(f"{actual}; {model_info.name} accepts at most {rule.max_pixels:,} pixels")
 
 
 def _check_sampling(video: Video, model_info: ModelInfo) -> None:

@@ -67,7 +67,7 @@ class FinishedCalls:
         client, calls = self._client, [*self._calls]
         self._calls.clear()
         row_cache = client._row_cache  # noqa: SLF001 - as a failed `embed` keeps its own
-        until = row_cache.soon() if quick else math.inf
+        until = row_cache.keep_deadline() if quick else math.inf
         for items, rows, sparse, model in calls:
             spec = client._spec_for("document", "dense" if sparse is None else "dense&sparse")  # noqa: SLF001
             sent, _ = all_as_sent(items, spec)
