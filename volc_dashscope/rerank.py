@@ -40,7 +40,7 @@ from volc_dashscope.models.rerank import (
     RerankModelInfo,
     RerankRoute,
 )
-from volc_dashscope.providers.rerank import RerankQuestion, Scores, best_first, build, read
+from volc_dashscope.providers.rerank import RerankInput, Scores, best_first, build, read
 from volc_dashscope.settings import ClientSettings, documented
 
 __all__ = ["AsyncReranker", "RerankResult", "Reranker"]
@@ -49,8 +49,8 @@ _log = logging.getLogger("volc_dashscope")
 _EMBEDDING_PATH, _RERANK_PATH = "/compatible-mode/v1", "/compatible-api/v1"
 
 
-# What is sent, with which settings, and the documents as the caller gave them.
-_Question: TypeAlias = tuple[RerankQuestion, RequestSpec, Sequence[Item]]
+# What is sent, its settings, and the documents as the caller passed them.
+_Prepared: TypeAlias = tuple[RerankInput, RequestSpec, Sequence[Item]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,75 +141,77 @@ class _RerankerBase(ServiceClient):
         """The row that says what the model can do."""
         return self._row
 
-    def _question(
+    def _prepare(
         self, query: Item, documents: Iterable[Item], top_n: int | None, instruct: str | None
-    ) -> _Question:
-        """Check everything before a byte is sent; also return the documents as they were given."""
+    ) -> _Prepared:
+        """Check everything before a byte is sent."""
         self._check_process()
         spec = self._spec
         if instruct is not None:
             spec = replace(spec, instruct=instruction("instruct", instruct))
         check_rerank_settings(self._row, spec, top_n)
-        given = items_of(documents, name="documents")
-        listed = tuple(all_as_sent(given, spec)[0])
+        originals = items_of(documents, name="documents")
+        sent = tuple(all_as_sent(originals, spec)[0])
         query, _ = as_sent(query, spec)
-        if listed:
-            check_rerank(query, listed, self._row, spec)
+        if sent:
+            check_rerank(query, sent, self._row, spec)
         # A cache needs every score: a document that is not among the best now may be among them in a later call.
         sent_top_n = top_n if self._settings.cache is None else None
-        return RerankQuestion(query, listed, sent_top_n), spec, given
+        return RerankInput(query, sent, sent_top_n), spec, originals
 
     def _telemetry(self) -> RequestTelemetry | None:
         return telemetry("rerank", self._spec, self._context.clock)
 
     def _rank(
         self,
-        question: RerankQuestion,
+        rerank_input: RerankInput,
         spec: RequestSpec,
         observer: RequestTelemetry | None,
         halted: Halted | None = None,
     ) -> Flow[Sequence[tuple[int, float]]]:
         """Return (position, score), best first: from the cache, or by one request."""
-        if not question.documents:
+        if not rerank_input.documents:
             return ()
-        keys = self._scores.keys(f"{self._settings.vector_key()}:{spec.instruct or ''}", question)
+        keys = self._scores.keys(f"{self._settings.vector_key()}:{spec.instruct or ''}", rerank_input)
         if (known := self._scores.find(keys)) is not None:
             return best_first(enumerate(known))
-        batch = yield from shrunk(question.batch, spec, item_name=_item_name)
-        sent = replace(question, query=batch.items[0], documents=batch.items[1:])
+        batch = yield from shrunk(rerank_input.batch, spec, item_name=_item_name)
+        sent = replace(rerank_input, query=batch.items[0], documents=batch.items[1:])
         step: Step[Scores] = Step(
             build=lambda: build(sent, self._row, spec),
             read=lambda reply: read(reply, sent, spec),
             cost=RequestCost(1, estimated_tokens(sent.query, sent.documents)),
         )
         flow = exchange(step, self._context, halted)
-        scores = yield from (flow if observer is None else observer.observed(flow, len(question.documents)))
+        scores = yield from (
+            flow if observer is None else observer.observed(flow, len(rerank_input.documents))
+        )
         self._usage_counter.add(scores.usage)
         self._scores.store(keys, scores.ranking)
         return scores.ranking
 
-    def _questions(
+    def _prepare_stream(
         self, pairs: Iterable[tuple[Item, Iterable[Item]]], top_n: int | None, instruct: str | None
-    ) -> RerankStream[_Question]:
-        """Check the settings now, and each question just before it is sent."""
-        self._question("", (), top_n, instruct)
+    ) -> RerankStream[_Prepared]:
+        """Check the settings now, and each pair just before it is sent."""
+        self._prepare("", (), top_n, instruct)
         return RerankStream(
             pairs,
-            lambda query, documents: self._question(query, documents, top_n, instruct),
+            lambda query, documents: self._prepare(query, documents, top_n, instruct),
             width=self._pool.width,
             max_in_flight=self._context.rate_limiter.max_in_flight,
         )
 
-    def _answer(
+    def _rank_prepared(
         self,
-        question: _Question | InputError,
+        prepared: _Prepared | InputError,
         top_n: int | None,
         observer: RequestTelemetry | None,
         halted: Halted,
     ) -> Flow[list[RerankResult] | InputError]:
-        if isinstance(question, InputError):
-            return question
-        sent, spec, documents = question
+        if isinstance(prepared, InputError):
+            return prepared
+        sent, spec, documents = prepared
         return self._results((yield from self._rank(sent, spec, observer, halted)), documents, top_n)
 
     @staticmethod
@@ -279,8 +281,8 @@ class Reranker(_RerankerBase, SyncLifecycle):
             InputError: A query, document or list that the model does not take. Nothing was sent.
             EmbeddingError: The request failed.
         """
-        question, spec, given = self._question(query, documents, top_n, instruct)
-        return self._results(self._run(self._rank(question, spec, self._telemetry())), given, top_n)
+        rerank_input, spec, originals = self._prepare(query, documents, top_n, instruct)
+        return self._results(self._run(self._rank(rerank_input, spec, self._telemetry())), originals, top_n)
 
     def stream(
         self,
@@ -303,17 +305,17 @@ class Reranker(_RerankerBase, SyncLifecycle):
             AuthError, QuotaError: The account cannot go on; what was finished has been yielded.
         """
         observer = self._telemetry()
-        questions, transport = self._questions(pairs, top_n, instruct), self._pool.sync_transport()
+        stream, transport = self._prepare_stream(pairs, top_n, instruct), self._pool.sync_transport()
         # A caller that saves each result at once loses no more than the requests in flight when it is killed.
         for number, _, outcome in fan_out(
-            questions.scheduler,
-            lambda question, watch: run(
-                self._answer(question, top_n, observer, questions.scheduler.cause), transport, watch
+            stream.scheduler,
+            lambda prepared, watch: run(
+                self._rank_prepared(prepared, top_n, observer, stream.scheduler.cause), transport, watch
             ),
             prefetch=False,
         ):
-            yield number, questions.handle(number, outcome)
-        questions.end()
+            yield number, stream.handle(number, outcome)
+        stream.end()
 
     @property
     def aio(self) -> AsyncReranker:
@@ -340,8 +342,10 @@ class AsyncReranker(_RerankerBase, AsyncLifecycle):
         instruct: str | None = None,
     ) -> list[RerankResult]:
         """As `Reranker.rerank`, awaited."""
-        question, spec, given = self._question(query, documents, top_n, instruct)
-        return self._results(await self._arun(self._rank(question, spec, self._telemetry())), given, top_n)
+        rerank_input, spec, originals = self._prepare(query, documents, top_n, instruct)
+        return self._results(
+            await self._arun(self._rank(rerank_input, spec, self._telemetry())), originals, top_n
+        )
 
     async def stream(
         self,
@@ -355,14 +359,14 @@ class AsyncReranker(_RerankerBase, AsyncLifecycle):
         from volc_dashscope._request.tasks import afan_out
 
         observer = self._telemetry()
-        questions, transport = self._questions(pairs, top_n, instruct), await self._pool.async_transport()
+        stream, transport = self._prepare_stream(pairs, top_n, instruct), await self._pool.async_transport()
         outcomes = afan_out(
-            questions.scheduler,
-            lambda question: arun(
-                self._answer(question, top_n, observer, questions.scheduler.cause), transport
+            stream.scheduler,
+            lambda prepared: arun(
+                self._rank_prepared(prepared, top_n, observer, stream.scheduler.cause), transport
             ),
         )
         async with aclosing(outcomes):
             async for number, _, outcome in outcomes:
-                yield number, questions.handle(number, outcome)
-        questions.end()
+                yield number, stream.handle(number, outcome)
+        stream.end()

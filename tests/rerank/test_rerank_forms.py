@@ -11,7 +11,7 @@ import pytest
 from volc_dashscope import BadReplyError, Image, RequestError, Video
 from volc_dashscope._types import Reply, RequestSpec, counted
 from volc_dashscope.models import ModelInfo, get_rerank_model_info
-from volc_dashscope.providers.rerank import RerankQuestion, Scores, build, read
+from volc_dashscope.providers.rerank import RerankInput, Scores, build, read
 
 LINK = Image.from_url("https://e.com/a.png")
 NATIVE = "https://service/services/rerank/text-rerank/text-rerank"
@@ -32,7 +32,7 @@ def _spec(name: str, **settings: Any) -> RequestSpec:
 def _built(name: str, query: Any, documents: list[Any], top_n: int | None = None, **settings: Any) -> Any:
     row = get_rerank_model_info(name)
     assert row is not None
-    request = build(RerankQuestion(query, tuple(documents), top_n), row, _spec(name, **settings))
+    request = build(RerankInput(query, tuple(documents), top_n), row, _spec(name, **settings))
     return request.url, orjson.loads(request.body)
 
 
@@ -77,7 +77,7 @@ def test_the_flat_form_has_its_parameters_beside_the_input() -> None:
 
 # Replies.
 
-QUESTION = RerankQuestion("a", ("b", "c", "d"), None)
+INPUT = RerankInput("a", ("b", "c", "d"), None)
 GOOD = [(2, 0.5), (0, 0.25), (1, 0.75)]
 
 
@@ -90,8 +90,8 @@ def _results(*pairs: tuple[Any, Any]) -> list[Any]:
     return [{"index": index, "relevance_score": score} for index, score in pairs]
 
 
-def _read(reply: Reply, question: RerankQuestion = QUESTION, **settings: Any) -> Any:
-    return read(reply, question, _spec("qwen3-rerank", **settings))
+def _read(reply: Reply, rerank_input: RerankInput = INPUT, **settings: Any) -> Any:
+    return read(reply, rerank_input, _spec("qwen3-rerank", **settings))
 
 
 def test_a_ranking_is_best_first_with_its_usage_and_its_names() -> None:
@@ -144,10 +144,10 @@ def test_usage_tells_texts_from_pictures(usage: dict[str, Any], tokens: tuple[in
 
 @pytest.mark.parametrize("top_n", [2, 3, 4])
 def test_a_reply_holds_as_many_results_as_were_asked_for_and_there_can_be(top_n: int) -> None:
-    question = replace(QUESTION, top_n=top_n)
+    rerank_input = replace(INPUT, top_n=top_n)
     due = min(top_n, 3)
 
-    outcomes = [_read(_reply(_results(*GOOD[:number])), question) for number in (due - 1, due)]
+    outcomes = [_read(_reply(_results(*GOOD[:number])), rerank_input) for number in (due - 1, due)]
 
     assert [BadReplyError, Scores] == [type(outcome) for outcome in outcomes]
     assert f"{counted(due - 1, 'results')} instead of {due}" in str(outcomes[0])
@@ -185,9 +185,11 @@ def test_a_reply_without_output_is_a_bad_one() -> None:
 
 
 def test_a_refusal_says_what_was_refused_and_repeats_nothing_of_it() -> None:
-    question = RerankQuestion("the canary sings in the mine", ("at noon it is quiet there", "c"), None)
+    rerank_input = RerankInput("the canary sings in the mine", ("at noon it is quiet there", "c"), None)
     said = [
-        _read(Reply(400, {}, orjson.dumps({"code": "Odd", "message": words, "request_id": "r"})), question)
+        _read(
+            Reply(400, {}, orjson.dumps({"code": "Odd", "message": words, "request_id": "r"})), rerank_input
+        )
         for words in ("No.", "bad: the canary sings in", "bad: at noon it is quiet")
     ]
 

@@ -9,7 +9,7 @@ from hashlib import blake2b
 
 from volc_dashscope._request.row_cache import BatchCache, UserCache
 from volc_dashscope.inputs import digest
-from volc_dashscope.providers.rerank import RerankQuestion
+from volc_dashscope.providers.rerank import RerankInput
 
 _SCORE = struct.Struct("<16sd")
 
@@ -35,12 +35,12 @@ class ScoreCache:
     ) -> None:
         self._cache = None if cache is None else UserCache(cache, clock, warn)
 
-    def keys(self, settings: str, question: RerankQuestion) -> list[str]:
+    def keys(self, settings: str, rerank_input: RerankInput) -> list[str]:
         """Return the key of each (query, document) pair; an empty list without a cache."""
         if self._cache is None:
             return []
-        asked = digest(question.query)
-        return [f"rerank:{settings}:{asked}:{digest(document)}" for document in question.documents]
+        query_digest = digest(rerank_input.query)
+        return [f"rerank:{settings}:{query_digest}:{digest(document)}" for document in rerank_input.documents]
 
     def find(self, keys: Sequence[str]) -> list[float] | None:
         """Return the scores of all pairs, or None if a request is needed."""

@@ -30,7 +30,7 @@ _IMAGE_KEYS = ("input_tokens_details.image_tokens", "image_tokens")
 
 
 @dataclass(frozen=True, slots=True)
-class RerankQuestion:
+class RerankInput:
     """One request: the query, the documents, and how many of the best to return."""
 
     query: Item
@@ -58,21 +58,21 @@ class Scores:
     model: str | None
 
 
-def build(question: RerankQuestion, row: RerankModelInfo, spec: RequestSpec) -> Request:
+def build(rerank_input: RerankInput, row: RerankModelInfo, spec: RequestSpec) -> Request:
     """Write the request; files are read here, just before they are sent."""
     parameters: dict[str, object] = {}
-    if question.top_n is not None:
-        parameters["top_n"] = question.top_n
+    if rerank_input.top_n is not None:
+        parameters["top_n"] = rerank_input.top_n
     if spec.instruct is not None:
         parameters["instruct"] = spec.instruct
-    query = _value(question.query, row, asked=True)
-    documents = [_value(document, row, asked=False) for document in question.documents]
+    query = _value(rerank_input.query, row, is_query=True)
+    documents = [_value(document, row, is_query=False) for document in rerank_input.documents]
     if spec.route == "openai":
         flat = {"model": spec.model, "query": query, "documents": documents, **parameters}
         return dashscope.request(_OPENAI_PATH, flat, spec)
     fps = {
         part.fps
-        for item in (question.query, *question.documents)
+        for item in (rerank_input.query, *rerank_input.documents)
         for part in parts(item)
         if isinstance(part, Video) and part.fps is not None
     }
@@ -87,52 +87,54 @@ def build(question: RerankQuestion, row: RerankModelInfo, spec: RequestSpec) -> 
     return dashscope.request(_NATIVE_PATH, body, spec)
 
 
-def read(reply: Reply, question: RerankQuestion, spec: RequestSpec) -> Scores | EmbeddingError:
+def read(reply: Reply, rerank_input: RerankInput, spec: RequestSpec) -> Scores | EmbeddingError:
     """Return the checked ranking, or the error the reply stands for."""
-    subject = f"a rerank of {counted(len(question.documents), 'documents')}"
-    body = dashscope.answer(reply, spec, subject, batch=question.batch)
+    subject = f"a rerank of {counted(len(rerank_input.documents), 'documents')}"
+    body = dashscope.answer(reply, spec, subject, batch=rerank_input.batch)
     if isinstance(body, EmbeddingError):
         return body
     request_id = dashscope.request_id_of(body, reply)
     output = body if spec.route == "openai" else body.get("output")
     try:
         return Scores(
-            ranking=_ranking(output.get("results") if isinstance(output, dict) else None, question),
+            ranking=_ranking(output.get("results") if isinstance(output, dict) else None, rerank_input),
             usage=parsing.usage(body.get("usage"), text=_TEXT_KEYS, image=_IMAGE_KEYS),
             request_id=request_id,
             model=dashscope.model_of(body),
         )
     except parsing.Malformed as reason:
-        return parsing.bad_reply(dashscope.NAME, str(reason), question.batch, reply, request_id, subject)
+        return parsing.bad_reply(dashscope.NAME, str(reason), rerank_input.batch, reply, request_id, subject)
 
 
-def _value(item: Item, row: RerankModelInfo, *, asked: bool) -> object:
+def _value(item: Item, row: RerankModelInfo, *, is_query: bool) -> object:
     """Return the JSON of an item: a text model takes strings, a multimodal one objects for the query and media."""
     (part,) = parts(item)
     if isinstance(part, str):
-        return {"text": part} if asked and row.multimodal else part
+        return {"text": part} if is_query and row.multimodal else part
     if isinstance(part, Frames):
         raise AssertionError("validation refuses frames")
     return {part.kind: json_value(part)}
 
 
-def _ranking(results: Any, question: RerankQuestion) -> tuple[tuple[int, float], ...]:
+def _ranking(results: Any, rerank_input: RerankInput) -> tuple[tuple[int, float], ...]:
     if not isinstance(results, list):
         raise parsing.Malformed("the list of results is missing")
-    if len(results) != question.expected_results:
-        raise parsing.Malformed(f"{counted(len(results), 'results')} instead of {question.expected_results}")
-    count = len(question.documents)
+    if len(results) != rerank_input.expected_results:
+        raise parsing.Malformed(
+            f"{counted(len(results), 'results')} instead of {rerank_input.expected_results}"
+        )
+    count = len(rerank_input.documents)
     ranking: list[tuple[int, float]] = []
-    seen: set[int] = set()
+    positions: set[int] = set()
     for entry in parsing.objects(results):
         index, score = entry.get("index"), entry.get("relevance_score")
         if not isinstance(index, int) or isinstance(index, bool) or not 0 <= index < count:
             raise parsing.Malformed(f"an index is not a position from 0 to {count - 1}")
-        if index in seen:
+        if index in positions:
             raise parsing.Malformed(f"index {index} appears twice")
         if not isinstance(score, int | float) or isinstance(score, bool) or not math.isfinite(score):
             raise parsing.Malformed(f"the score of document {index} is not a finite number")
-        seen.add(index)
+        positions.add(index)
         ranking.append((index, float(score)))
     return best_first(ranking)
 
