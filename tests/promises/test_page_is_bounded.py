@@ -54,14 +54,14 @@ BREAKAGES = [
         "test_an_answer_that_takes_longer_is_not_cut",
     ),
     Breakage(
-        "volc_dashscope/search/page/_ask.py",
+        "volc_dashscope/search/page/_search.py",
         "async with asyncio.timeout(seconds):",
         "async with asyncio.timeout(100 * seconds):",
         "test_a_held_upload_is_refused_in_the_end",
     ),
     Breakage(
-        "volc_dashscope/search/page/_ask.py",
-        "if self._running >= _MOST_UPLOADS:",
+        "volc_dashscope/search/page/_search.py",
+        "if self._running >= _MAX_UPLOADS:",
         "if False:",
         "test_few_uploads_are_held_and_ctrl_c_ends_the_page",
     ),

@@ -1,4 +1,4 @@
-"""Reranking of a search: a rerank model orders the nearest pictures by vector again."""
+"""Reranking of a search: a rerank model reorders the pictures whose vectors are nearest."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from volc_dashscope.rerank import Reranker, RerankResult
 from volc_dashscope.results import Usage
 from volc_dashscope.search.index import Album, Entry, Found  # noqa: F401 - type hints of `Found` are read here
 
-# Enough to find what its vector ranks a little too low; each picture of a request is billed by its tokens.
+# Enough to include pictures that their vectors rank a little too low; each picture in a request is billed.
 _CANDIDATES = 50
 
 
@@ -38,7 +38,7 @@ class Reranked(Found):
 
 class PictureReranker:
     """
-    Orders the nearest pictures of an album again, one request a question.
+    Reorders the nearest pictures of an album by a rerank model, with one request per query.
 
     ```python
     order = PictureReranker(Reranker("qwen3-vl-rerank"))
@@ -53,8 +53,8 @@ class PictureReranker:
 
     def __init__(self, reranker: Reranker) -> None:
         self._reranker = reranker
-        most = reranker.model_info.max_images
-        self.candidates = _CANDIDATES if most is None else min(_CANDIDATES, most)
+        max_images = reranker.model_info.max_images
+        self.candidates = _CANDIDATES if max_images is None else min(_CANDIDATES, max_images)
 
     @property
     def model(self) -> str:
@@ -66,29 +66,29 @@ class PictureReranker:
         """What was billed so far."""
         return self._reranker.usage
 
-    def best(self, question: Item, nearest: Sequence[Found], album: Album, *, top: int) -> list[Found]:
+    def best(self, query: Item, nearest: Sequence[Found], album: Album, *, top: int) -> list[Found]:
         """
         Return the best of the nearest pictures, best first.
 
-        A picture that is gone, or that the model does not take, is left out.
+        Pictures that were deleted, or that the model does not accept, are left out.
         """
-        asked = _Pictures(nearest, album)
-        while asked.images:
+        pictures = _Pictures(nearest, album)
+        while pictures.images:
             try:
-                most = min(top, len(asked.images)) or None
-                return asked.ranked(self._reranker.rerank(question, asked.images, top_n=most))
+                top_n = min(top, len(pictures.images)) or None
+                return pictures.ranked(self._reranker.rerank(query, pictures.images, top_n=top_n))
             except InputError as error:
-                asked.leave_out(error)
+                pictures.leave_out(error)
         return []
 
-    async def abest(self, question: Item, nearest: Sequence[Found], album: Album) -> list[Found]:
+    async def abest(self, query: Item, nearest: Sequence[Found], album: Album) -> list[Found]:
         """Return all of the nearest pictures, best first, as `best` does."""
-        asked = _Pictures(nearest, album)
-        while asked.images:
+        pictures = _Pictures(nearest, album)
+        while pictures.images:
             try:
-                return asked.ranked(await self._reranker.aio.rerank(question, asked.images))
+                return pictures.ranked(await self._reranker.aio.rerank(query, pictures.images))
             except InputError as error:
-                asked.leave_out(error)
+                pictures.leave_out(error)
         return []
 
     async def aclose(self) -> None:
@@ -98,7 +98,7 @@ class PictureReranker:
 
 class _Pictures:
     """
-    The pictures of one question.
+    The pictures of one query.
 
     Attributes:
         images: Those that can still be reranked.
@@ -107,23 +107,23 @@ class _Pictures:
     def __init__(self, nearest: Sequence[Found], album: Album) -> None:
         self.images: list[Image] = []
         self._found: list[Found] = []
-        for one in nearest:
+        for hit in nearest:
             try:
-                self.images.append(Image.from_path(album.path(one.entry), root=album.folder))
+                self.images.append(Image.from_path(album.path(hit.entry), root=album.folder))
             except InputError:
                 continue  # it was deleted or replaced since the folder was scanned
-            self._found.append(one)
+            self._found.append(hit)
 
     def leave_out(self, error: InputError) -> None:
-        """Drop the picture that an error is about; raise an error about anything else. Nothing was sent so far."""
+        """Drop the picture that an error is about; raise any other error. Nothing has been sent so far."""
         if error.index is None:
             raise error
         del self.images[error.index], self._found[error.index]
 
     def ranked(self, found: Sequence[RerankResult]) -> list[Found]:
-        """Return the results of the rerank model as places in the album."""
-        ranked = [(self._found[one.index], one.score) for one in found]
+        """Return the results of the rerank model as entries of the album."""
+        ranked = [(self._found[hit.index], hit.score) for hit in found]
         return [
-            Reranked(rank, score, one.place, one.entry, one.rank, one.score)
-            for rank, (one, score) in enumerate(ranked, start=1)
+            Reranked(rank, score, hit.place, hit.entry, hit.rank, hit.score)
+            for rank, (hit, score) in enumerate(ranked, start=1)
         ]

@@ -23,17 +23,17 @@ from volc_dashscope.client import Client
 from volc_dashscope.errors import EmbeddingError, InputError, RateLimitError
 from volc_dashscope.search import Album, Entry, PictureReranker
 from volc_dashscope.search.map import Map, draw_map, group_names
-from volc_dashscope.search.page._ask import (
-    LONGEST_TEXT,
+from volc_dashscope.search.page._files import edition, file_reply, thumbnail_reply
+from volc_dashscope.search.page._guard import Guard
+from volc_dashscope.search.page._search import (
+    MAX_TEXT_LENGTH,
     UPLOAD_SECONDS,
     NotAnImage,
     Uploads,
-    answer,
-    largest,
-    read_question,
+    max_image_bytes,
+    read_query,
+    search,
 )
-from volc_dashscope.search.page._files import edition, file_reply, thumbnail_reply
-from volc_dashscope.search.page._guard import Guard
 
 _STATIC = {
     "page.css": "text/css",
@@ -116,7 +116,7 @@ class _Page:
         self._group_names = group_names([entry.name for entry in album.entries], drawn.groups)
         self._uploads = Uploads(upload_seconds)
         self.client = client.aio
-        self._most_bytes = largest(self.client)
+        self._max_image_bytes = max_image_bytes(self.client)
 
     def index(self, request: Request) -> Response:
         language = language_of(request.headers.get("accept-language", ""), request.query_params.get("lang"))
@@ -141,8 +141,8 @@ class _Page:
                 "dimension": self._album.vectors.shape[1],
                 "stand_in": self._stand_in,
                 "fuses": self._model_info.fusion is not None,
-                "max_bytes": self._most_bytes,
-                "max_text": LONGEST_TEXT,
+                "max_bytes": self._max_image_bytes,
+                "max_text": MAX_TEXT_LENGTH,
                 "left_out": {name: _reason(error) for name, error in self._album.left_out.items()},
                 "groups": self._group_names,
                 "entries": entries,
@@ -151,8 +151,8 @@ class _Page:
 
     async def search(self, request: Request) -> Response:
         with self._uploads.slot(request):
-            question = await read_question(request, self._album, self._most_bytes, self._uploads.seconds)
-            return JSONResponse(await answer(question, self._album, self.client, self._reranker))
+            query = await read_query(request, self._album, self._max_image_bytes, self._uploads.seconds)
+            return JSONResponse(await search(query, self._album, self.client, self._reranker))
 
     def thumbnail(self, request: Request) -> Response:
         return thumbnail_reply(self._album, self._at(request))
