@@ -18,7 +18,7 @@ def escaped(text: str) -> str:
     return CONTROL.sub(lambda found: repr(found[0])[1:-1], text)
 
 
-def checked_path(given: object, name: str) -> Path:
+def checked_path(value: object, name: str) -> Path:
     """
     Return a path that the user gave. Whether something is there is not looked at.
 
@@ -28,12 +28,12 @@ def checked_path(given: object, name: str) -> Path:
     Raises:
         ConfigError: It is no path, or one that no file can have.
     """
-    if given == "":
+    if value == "":
         raise ConfigError(f"{name} is an empty path")
-    if not isinstance(given, str | os.PathLike):
-        raise ConfigError(f"{name} must be a str or a Path, got {type(given).__name__}")
+    if not isinstance(value, str | os.PathLike):
+        raise ConfigError(f"{name} must be a str or a Path, got {type(value).__name__}")
     try:
-        path = Path(given)
+        path = Path(value)
     except TypeError as error:  # a PathLike of bytes
         raise ConfigError(f"{name} must be a str or a Path, got a path of bytes") from error
     try:
@@ -44,6 +44,6 @@ def checked_path(given: object, name: str) -> Path:
         ) from error
     except OSError as error:
         if error.errno == errno.ENAMETOOLONG:
-            words = f"{name} {str(path)[:40]!r}... is too long: {len(str(path))} characters"
-            raise ConfigError(words) from error
+            message = f"{name} {str(path)[:40]!r}... is too long: {len(str(path))} characters"
+            raise ConfigError(message) from error
     return path

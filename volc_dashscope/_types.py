@@ -259,5 +259,5 @@ Flow: TypeAlias = Generator[Send | Wait | Compute, Reply | Fault | None, T]
 
 def counted(number: int, plural: str) -> str:
     """Return a number with its noun for display: `counted(1, "queries")` is "1 query"."""
-    one = f"{plural[:-3]}y" if plural.endswith("ies") else plural.removesuffix("s")
-    return f"{number:,} {one if number == 1 else plural}"
+    singular = f"{plural[:-3]}y" if plural.endswith("ies") else plural.removesuffix("s")
+    return f"{number:,} {singular if number == 1 else plural}"

@@ -102,10 +102,10 @@ class SQLiteCache(MutableMapping[str, bytes]):
         with self._connected() as db:
             size = min(_KEYS_PER_STATEMENT, db.getlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER))
             for start in range(0, len(keys), size):
-                some = keys[start : start + size]
-                marks = ",".join("?" * len(some))
+                chunk = keys[start : start + size]
+                marks = ",".join("?" * len(chunk))
                 statement = f"SELECT key, value, used FROM vectors WHERE key IN ({marks})"  # noqa: S608 - only marks
-                for key, value, used in db.execute(statement, some):
+                for key, value, used in db.execute(statement, chunk):
                     found[key] = value
                     if now - used > _FRESH:
                         stale.append(key)

@@ -87,8 +87,8 @@ class _ClientBase(ServiceClient):
     ) -> None:
         # Crash reports show local variables; from here on none holds the key as text.
         api_key = _config.sealed(api_key)
-        given = locals()
-        self._start(ClientSettings(**{each.name: given[each.name] for each in fields(ClientSettings)}))
+        arguments = locals()
+        self._start(ClientSettings(**{field.name: arguments[field.name] for field in fields(ClientSettings)}))
 
     @classmethod
     def from_settings(cls, settings: ClientSettings) -> Self:

@@ -107,11 +107,11 @@ def usual_spec(
     Raises:
         ConfigError: An unknown model, a setting it does not have, or settings given twice.
     """
-    given = settings_of(model, settings, owner=owner)
-    routes = given.row().routes
+    arguments = settings_of(model, settings, owner=owner)
+    routes = arguments.row().routes
     # Models that have file jobs only use them, also without `route=`.
-    usual = routes[0] if given.route in (None, "native") else given.route
-    return replace(given, route=usual).offline_spec()
+    usual = routes[0] if arguments.route in (None, "native") else arguments.route
+    return replace(arguments, route=usual).offline_spec()
 
 
 def estimate_rerank_cost(
@@ -178,16 +178,18 @@ def estimate_pairs(pairs: Iterable[tuple[Item, list[Item]]], spec: RequestSpec) 
 
 
 def _rerank_rule(count: _Count, spec: RequestSpec) -> str:
-    said = [
+    reasons = [
         "A rerank request is billed query tokens x documents + document tokens",
         _TEXT_RULE,
         "what the service adds, instruction included, is unpublished and not counted",
     ]
     if count.unbounded:
-        said.append("images and videos are not counted: no page says how many tokens they are for this model")
+        reasons.append(
+            "images and videos are not counted: no page says how many tokens they are for this model"
+        )
     if spec.model_info.price is not None:
-        said.append(f"price per million tokens as published for {spec.model_info.price.region}")
-    return "; ".join(said) + "."
+        reasons.append(f"price per million tokens as published for {spec.model_info.price.region}")
+    return "; ".join(reasons) + "."
 
 
 def estimate_spec(items: Iterable[Item], spec: RequestSpec, *, checked: bool = False) -> Estimate:
@@ -235,8 +237,8 @@ class _Count:
     def over(self, items: Iterable[Item], spec: RequestSpec, *, checked: bool) -> Iterator[tuple[int, Item]]:
         """Count each item as it passes by; an iterator of a million stays one."""
         lazy = isinstance(items, Iterator) and not hasattr(items, "readline")
-        for index, given in enumerate(items if lazy else items_of(items)):
-            item = given if checked else as_sent(given, spec)[0]
+        for index, original in enumerate(items if lazy else items_of(items)):
+            item = original if checked else as_sent(original, spec)[0]
             if not checked:
                 check_items((item,), spec, first=index)
             self.items += 1
@@ -334,30 +336,32 @@ def _seconds(requests: int, tokens: int, spec: RequestSpec) -> float | None:
 
 
 def _rule(count: _Count, spec: RequestSpec) -> str:
-    model_info, said = spec.model_info, []
+    model_info, reasons = spec.model_info, []
     if "text" in count.kinds:
-        said.append(_TEXT_RULE)
+        reasons.append(_TEXT_RULE)
         if model_info.truncates and model_info.max_tokens is not None:
-            said.append(f"a text is at most {model_info.max_tokens} tokens, because the service truncates it")
+            reasons.append(
+                f"a text is at most {model_info.max_tokens} tokens, because the service truncates it"
+            )
     if model_info.endpoint == "multimodal":
-        said.append(
+        reasons.append(
             "the preset text and instructions that the service adds and bills are unpublished and not counted"
         )
     if count.kinds & {"image", "frames"}:
-        said.append(_image_rule(spec))
+        reasons.append(_image_rule(spec))
     if count.shrunk:
         most = f"{spec.max_image_pixels:,} pixels"
-        said.append(
+        reasons.append(
             f"images of more than {most} are shrunk to that before sending: {counted(count.shrunk, 'images')}"
         )
     if "video" in count.kinds:
-        said.append(_video_rule(model_info))
+        reasons.append(_video_rule(model_info))
     if model_info.price is not None and _rates(spec) is not None:
         kind = "Batch price" if spec.route == "batch" else "price"
-        said.append(f"{kind} per million tokens as published for {model_info.price.region}")
+        reasons.append(f"{kind} per million tokens as published for {model_info.price.region}")
         if "video" in count.kinds:
-            said.append("videos are priced like images")
-    whole = "; ".join(said)
+            reasons.append("videos are priced like images")
+    whole = "; ".join(reasons)
     return f"{whole[:1].upper()}{whole[1:]}." if whole else ""
 
 

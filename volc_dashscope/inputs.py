@@ -1,8 +1,8 @@
 """
 What can be embedded: text, images, videos, frames, and several of them fused into one vector.
 
-A `str` is text, always. Everything else is one of the values here, made by a constructor that says where its
-bytes come from, and checked then. Nothing here fetches a URL.
+A `str` is always text. Everything else is one of the values here. Each constructor is named for where the bytes come
+from, and checks them. Nothing here fetches a URL.
 
 Long because each value has its constructors, their checks and an example.
 """
@@ -78,43 +78,71 @@ class Image(Media):
 
     @classmethod
     def from_url(cls, url: str) -> Image:
-        """Take an http, https or oss URL, which the service fetches, or a data URI, which is decoded here."""
+        """
+        Return the image at a URL.
+
+        Args:
+            url: An http, https or oss URL, which the service fetches, or a data URI, which is decoded here.
+
+        Raises:
+            InputError: The URL has another scheme, or the data URI is malformed or not an image.
+        """
         return cls(_media.source_of_url(url, "image"))
 
     @classmethod
     def from_path(cls, path: str | os.PathLike[str], *, root: str | os.PathLike[str] | None = None) -> Image:
         """
-        Take a local file; its bytes are read just before they are sent.
+        Return the image in a local file. Its header is checked now; the bytes are read just before they are sent.
 
         Args:
-            path: A `file:` URI, or a path, which is relative to the working directory also when `root` is given.
-            root: Refuse a file that is not inside this directory once links and `..` are followed.
+            path: A path or a `file:` URI. Relative paths start at the working directory, also if `root` is given.
+            root: The folder that must contain the file after links and `..` are followed; None for any folder.
+
+        Raises:
+            InputError: The file is missing, unreadable, empty, outside `root`, or not an image.
         """
         return cls(_media.LocalFile.of(path, "image", root))
 
     @classmethod
     def from_bytes(cls, data: bytes, *, mime: str | None = None) -> Image:
-        """Take bytes in memory. The format is recognised; a `mime` that disagrees is an error."""
+        """
+        Return the image in bytes; its format is detected.
+
+        Args:
+            data: The content of an image file.
+            mime: The MIME type it should have; None to accept any image format.
+
+        Raises:
+            InputError: The bytes are not an image, or not of the type `mime`.
+        """
         return cls(_media.Inline.of(data, "image", mime))
 
     @classmethod
     def from_pil(cls, im: Savable) -> Image:
-        """Take a Pillow image, as lossless PNG; turned upright where its EXIF data says how it is shown."""
+        """
+        Return a Pillow image as lossless PNG, rotated as its EXIF orientation says.
+
+        Args:
+            im: A Pillow image of any mode that PNG supports.
+
+        Raises:
+            InputError: It is not a Pillow image, or it cannot be written as PNG.
+        """
         buffer = BytesIO()
         try:
             _upright(im).save(buffer, format="PNG")
         except (AttributeError, TypeError) as exc:
             raise InputError(f"expected a Pillow image, got {type(im).__name__}") from exc
         except (OSError, ValueError, KeyError) as exc:
-            seen = f"the Pillow image of mode {getattr(im, 'mode', 'unknown')} cannot be written as PNG"
-            raise InputError(f"{seen}; load and convert it first, for example im.convert('RGB')") from exc
+            problem = f"the Pillow image of mode {getattr(im, 'mode', 'unknown')} cannot be written as PNG"
+            raise InputError(f"{problem}; load and convert it first, for example im.convert('RGB')") from exc
         return cls.from_bytes(buffer.getvalue())
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Video(Media):
     """
-    One video. The model samples it by its defaults where nothing is given here; `model_info` has the ranges.
+    One video. Without sampling fields, the model samples it by its defaults; `model_info` has the allowed ranges.
 
     ```python
     clip = Video.from_url("https://example.com/clip.mp4", fps=0.5)
@@ -127,7 +155,11 @@ class Video(Media):
         min_frame_tokens: Fewest tokens of one frame.
         max_frame_tokens: Most tokens of one frame.
         min_frames: Fewest frames to sample.
-        seconds: Length, as given or by the header of an MP4, MOV or AVI; else None. For estimates only, never sent.
+        seconds: Duration, as passed or from the header of an MP4, MOV or AVI file; else None. Used for estimates only,
+            never sent.
+
+    Raises:
+        InputError: A field is not a number of the allowed kind, or `min_frame_tokens` exceeds `max_frame_tokens`.
     """
 
     kind: ClassVar[_media.Kind] = "video"
@@ -164,7 +196,7 @@ class Video(Media):
         min_frames: int | None = None,
         seconds: float | None = None,
     ) -> Video:
-        """Take an http, https or oss URL, or a data URI, as `Image.from_url` does."""
+        """Return the video at a URL, as `Image.from_url` does; the sampling fields are those of `Video`."""
         return cls(
             _media.source_of_url(url, "video"),
             fps=fps,
@@ -188,7 +220,7 @@ class Video(Media):
         min_frames: int | None = None,
         seconds: float | None = None,
     ) -> Video:
-        """Take a local file inside `root`, as `Image.from_path` does."""
+        """Return the video in a local file, as `Image.from_path` does; the sampling fields are those of `Video`."""
         return cls(
             _media.LocalFile.of(path, "video", root),
             fps=fps,
@@ -212,7 +244,7 @@ class Video(Media):
         min_frames: int | None = None,
         seconds: float | None = None,
     ) -> Video:
-        """Take bytes in memory, as `Image.from_bytes` does."""
+        """Return the video in bytes, as `Image.from_bytes` does; the sampling fields are those of `Video`."""
         return cls(
             _media.Inline.of(data, "video", mime),
             fps=fps,
@@ -225,7 +257,7 @@ class Video(Media):
 
     @property
     def digest(self) -> str:
-        """As for an image; the sampling fields, and for a URL the kind, count too."""
+        """As for an image. It also depends on the sampling fields, and for a URL on the kind."""
         found = [(name, getattr(self, name)) for name in SAMPLING_FIELDS]
         sampling = [f"{name}={float(value)!r}" for name, value in found if value is not None]
         plain = self.inline and not sampling
@@ -244,6 +276,12 @@ class Frames:
     ```text
     (1, 1152)
     ```
+
+    Args:
+        images: At least one image, in order; `ModelInfo.max_frames` is the model's limit.
+
+    Raises:
+        InputError: There is no image, or one of them is something else.
     """
 
     images: tuple[Image, ...]
@@ -281,6 +319,12 @@ class Fused:
     ```text
     (1, 2560)
     ```
+
+    Args:
+        parts: At least one text, image, video or `Frames`, in order.
+
+    Raises:
+        InputError: There is no part, one of them is something else, or a text is empty or not valid UTF-8.
     """
 
     parts: tuple[Part, ...]
@@ -290,9 +334,9 @@ class Fused:
             raise InputError("Fused needs at least one part")
         for position, part in enumerate(parts):
             if not isinstance(part, (str, Image, Video, Frames)):
-                seen = f"part {position} is of type {type_name(part)}"
+                problem = f"part {position} is of type {type_name(part)}"
                 raise InputError(
-                    f"{seen}; expected str, Image, Video or Frames as separate arguments: Fused(*parts)"
+                    f"{problem}; expected str, Image, Video or Frames as separate arguments: Fused(*parts)"
                     f"{constructor_hint(part)}"
                 )
         whole = tuple(check_text(part) if isinstance(part, str) else part for part in parts)
@@ -315,7 +359,7 @@ Part = str | Image | Video | Frames
 Item = str | Image | Video | Frames | Fused
 
 
-def as_iterable(given: Iterable[T], *, name: str) -> Iterable[T]:
+def as_iterable(values: Iterable[T], *, name: str) -> Iterable[T]:
     """
     Return the members of a list argument; refuse a single value that Python would iterate over.
 
@@ -325,65 +369,71 @@ def as_iterable(given: Iterable[T], *, name: str) -> Iterable[T]:
     would give vectors that the caller did not mean.
 
     Args:
-        name: The name of the argument, for the message.
+        values: The argument.
+        name: Its name, for the message.
 
     Raises:
         InputError: A single value instead of a list.
     """
-    if type(given) in (list, tuple):
-        return given
-    problem = list_problem(given, name=name)
+    if type(values) in (list, tuple):
+        return values
+    problem = list_problem(values, name=name)
     if problem is not None:
         raise InputError(problem)
-    array: Any = given
+    array: Any = values
     if callable(getattr(array, "to_pylist", None)):
         return map(methodcaller("as_py"), array)
     if getattr(array, "ndim", None) == 1 and callable(getattr(array, "tolist", None)):
         # As Python's own values: not every library accepts numpy's str as str.
         members: list[T] = array.tolist()
         return members
-    return given
+    return values
 
 
-def list_problem(given: object, *, name: str) -> str | None:
+def list_problem(value: object, *, name: str) -> str | None:
     """Return the message of `as_iterable` for an argument that is no list, or None."""
-    one = f"{name} must be a list, got one {type(given).__name__}; pass [one]"
-    if _is_table(given):
-        return f"{one}, or one column of a table"
-    return one if _is_single(given) else None
+    problem = f"{name} must be a list, got one {type(value).__name__}; pass [one]"
+    if _is_table(value):
+        return f"{problem}, or one column of a table"
+    return problem if _is_single(value) else None
 
 
-def _is_table(given: object) -> bool:
+def _is_table(value: object) -> bool:
     """Whether this has rows and columns, or is an array that is no list."""
-    records = getattr(getattr(given, "dtype", None), "names", None)
-    if records or getattr(given, "ndim", 1) != 1 or getattr(given, "nlevels", 1) != 1:
+    records = getattr(getattr(value, "dtype", None), "names", None)
+    if records or getattr(value, "ndim", 1) != 1 or getattr(value, "nlevels", 1) != 1:
         return True
-    return not isinstance(given, Mapping) and (hasattr(given, "columns") or hasattr(given, "column_names"))
+    return not isinstance(value, Mapping) and (hasattr(value, "columns") or hasattr(value, "column_names"))
 
 
-def _is_single(given: object) -> bool:
-    if isinstance(given, str | bytes | bytearray | memoryview | Mapping):
+def _is_single(value: object) -> bool:
+    if isinstance(value, str | bytes | bytearray | memoryview | Mapping):
         return True
-    if isinstance(given, Set) and not isinstance(given, KeysView):  # the keys of a dict have an order
+    if isinstance(value, Set) and not isinstance(value, KeysView):  # the keys of a dict have an order
         return True
     # Classes, pydantic models of both versions, named tuples, and the arrays of letters of the standard library.
     marks = ("model_fields", "__fields__", "_fields", "typecode")
-    if isinstance(given, type) or any(hasattr(type(given), mark) for mark in marks):
+    if isinstance(value, type) or any(hasattr(type(value), mark) for mark in marks):
         return True
     try:
-        iter(given)  # type: ignore[call-overload]
+        iter(value)  # type: ignore[call-overload]
     except TypeError:
         return True
     return False
 
 
-def is_url(given: object) -> TypeGuard[str]:
-    """Return whether a string is a URL, where both URLs and paths are accepted. A `file:` URI is a path."""
-    return isinstance(given, str) and given[:6].lower().startswith(_URL_SCHEMES)
+def is_url(value: object) -> TypeGuard[str]:
+    """Return whether a value is a string with a URL scheme, for arguments that also accept paths. `file:` is a path."""
+    return isinstance(value, str) and value[:6].lower().startswith(_URL_SCHEMES)
 
 
 def check_text(text: str) -> str:
-    """Return a text that can be sent: not empty, and valid UTF-8."""
+    """
+    Return a text as it can be sent, with surrogate pairs joined.
+
+    Raises:
+        InputError: The text is empty, or contains a lone surrogate, which UTF-8 cannot encode.
+    """
     if not text:
         raise InputError("empty text; a text needs at least one character")
     if type(text) is not str:
@@ -425,7 +475,12 @@ def lone_surrogate(position: int) -> str:
 
 
 def parts(item: Item) -> tuple[Part, ...]:
-    """Return the parts of an item in order; anything but `Fused` is its own only part."""
+    """
+    Return the parts of an item in order; any item but `Fused` has only itself as a part.
+
+    Raises:
+        InputError: It is not an item.
+    """
     if isinstance(item, Fused):
         return item.parts
     if isinstance(item, (str, Image, Video, Frames)):

@@ -112,9 +112,11 @@ class _RerankerBase(ServiceClient):
     ) -> None:
         # Crash reports show local variables; from here on none holds the key as text.
         api_key = _config.sealed(api_key)
-        given = locals()
+        arguments = locals()
         row = _config.find_rerank_model(model, base_model=base_model, model_info=model_info)
-        settings = {each.name: given[each.name] for each in fields(ClientSettings) if each.name in given}
+        settings = {
+            field.name: arguments[field.name] for field in fields(ClientSettings) if field.name in arguments
+        }
         found = base_model is None and model_info is None
         sent = row.as_model_info(row.name if found else model.strip())
         shown = {"model": sent.name, "provider": "dashscope", "base_model": None, "model_info": sent}

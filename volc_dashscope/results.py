@@ -30,9 +30,9 @@ class SparseVector:
     ```
 
     Attributes:
-        indices: int64, shape (k,): vocabulary ids, as the service gave them.
+        indices: int64, shape (k,): vocabulary ids, as in the reply.
         values: float32, shape (k,): weights.
-        tokens: The text pieces where the service names them (DashScope), else empty.
+        tokens: The token of each index if the service returns it (DashScope), else empty.
     """
 
     indices: NDArray[np.int64]
@@ -60,9 +60,9 @@ class Usage:
 
     Attributes:
         requests: Requests that were answered with vectors.
-        total_tokens: As the service states it; where it does not, the sum of the kinds.
-        text_tokens: Of text, where the service tells kinds apart.
-        image_tokens: Of images and video, likewise.
+        total_tokens: As the service states it, else the sum of the other two.
+        text_tokens: Tokens of text, if the service counts them separately, else 0.
+        image_tokens: Tokens of images and videos, likewise.
         detail: Every number of the service's `usage`, summed by its (dotted) key.
     """
 

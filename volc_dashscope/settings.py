@@ -160,7 +160,7 @@ class ClientSettings(_config.CheckedConstructor):
             InputError: An instruction that cannot be sent.
         """
         row = self.row()
-        url, said = urlsplit(self._address(row).url), self._instructions()
+        url, instructions = urlsplit(self._address(row).url), self._instructions()
         # Unsourced A5: Ark's 1,024 numbers and 2,048 cut to 1,024 may differ, so a key tells them apart.
         # Settled by one pair of calls.
         return _json(
@@ -173,10 +173,10 @@ class ClientSettings(_config.CheckedConstructor):
                 "endpoint": f"{url.netloc.lower()}{url.path.rstrip('/')}",
                 "dimension": self.dimensions or row.default_dimension,
                 "normalize": self.normalize,
-                "instruct": said["instruct"],
-                "target_modality": said["target_modality"],
-                "query_instructions": said["query_instructions"],
-                "document_instructions": said["document_instructions"],
+                "instruct": instructions["instruct"],
+                "target_modality": instructions["target_modality"],
+                "query_instructions": instructions["query_instructions"],
+                "document_instructions": instructions["document_instructions"],
                 "res_level": self.res_level,
                 "max_video_frames": self.max_video_frames,
                 "truncate": [row.max_tokens, row.max_text_bytes] if self.truncate else None,
@@ -197,8 +197,8 @@ class ClientSettings(_config.CheckedConstructor):
         """
         row = self.row()
         address = self._address(row)
-        given = _config.sealed(self.api_key)
-        key = _config.find_key(row.provider, given, address=address)
+        argument = _config.sealed(self.api_key)
+        key = _config.find_key(row.provider, argument, address=address)
         _config.check_limits(
             {name: getattr(self, name) for name in _WHOLE},
             {"deadline": self.deadline, "timeout": self.timeout},
@@ -215,7 +215,7 @@ class ClientSettings(_config.CheckedConstructor):
             foreign=address.foreign,
             headers=headers,
             key=key,
-            key_name=_config.key_name(row.provider, given, key),
+            key_name=_config.key_name(row.provider, argument, key),
             vector_key=self.vector_key(),
         )
 
@@ -229,7 +229,7 @@ class ClientSettings(_config.CheckedConstructor):
         """
         _config.check_flags({name: getattr(self, name) for name in _FLAGS})
         _config.check_body(self.extra_body)
-        row, said = self.row(), self._instructions()
+        row, instructions = self.row(), self._instructions()
         spec = RequestSpec(
             model_info=row.priced_in(region_of(self)),
             model=row.name,
@@ -238,10 +238,10 @@ class ClientSettings(_config.CheckedConstructor):
             route=self.route,
             dimension=self.dimensions,
             normalize=self.normalize,
-            instruct=said["instruct"],
-            target_modality=said["target_modality"],
-            query_instructions=said["query_instructions"],
-            document_instructions=said["document_instructions"],
+            instruct=instructions["instruct"],
+            target_modality=instructions["target_modality"],
+            query_instructions=instructions["query_instructions"],
+            document_instructions=instructions["document_instructions"],
             res_level=self.res_level,
             max_video_frames=self.max_video_frames,
             upload=self.upload,
@@ -329,8 +329,8 @@ def fingerprint(vector_key: str) -> str:
     a letter, as Milvus and unquoted names of PostgreSQL want it.
     """
     shown = orjson.loads(vector_key)
-    words = f"{shown['model']} {shown['dimension'] or ''}".lower()
-    name = re.sub(r"[^a-z0-9]+", "_", words).strip("_") or "model"
+    text = f"{shown['model']} {shown['dimension'] or ''}".lower()
+    name = re.sub(r"[^a-z0-9]+", "_", text).strip("_") or "model"
     name = (name if name[0].isalpha() else f"model_{name}")[: _LONGEST_NAME - _DIGEST - 1].strip("_")
     return f"{name}_{sha256(vector_key.encode()).hexdigest()[:_DIGEST]}"
 

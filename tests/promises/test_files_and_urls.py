@@ -105,14 +105,14 @@ BREAKAGES = [
     ),
     Breakage(
         "volc_dashscope/inputs.py",
-        "given[:6].lower().startswith(_URL_SCHEMES)",
-        "'://' in given",
+        "value[:6].lower().startswith(_URL_SCHEMES)",
+        "'://' in value",
         "test_three_schemes_are_urls_and_all_else_is_a_path",
     ),
     Breakage(
         "llama_index_ext/media.py",
-        "        return kind.from_path(given, root=root)",
-        "        return kind.from_path(given)",
+        "        return kind.from_path(value, root=root)",
+        "        return kind.from_path(value)",
         "test_nothing_outside_the_fence_is_opened",
     ),
     Breakage(

@@ -23,7 +23,7 @@ from volc_dashscope import AsyncClient, AsyncReranker, Client, ConfigError, Embe
 BREAKAGES = [
     Breakage(
         "volc_dashscope/_config/keys.py",
-        "    if given is None and foreign:\n        return None\n",
+        "    if key is None and foreign:\n        return None\n",
         "",
         "test_the_key_of_the_environment_goes_to_no_foreign_host",
     ),
@@ -47,8 +47,8 @@ BREAKAGES = [
     ),
     Breakage(
         "volc_dashscope/_config/addresses.py",
-        'if provider == "dashscope" and space is not None and where',
-        'if provider == "ark" and space is not None and where',
+        'if provider == "dashscope" and space is not None and region_name',
+        'if provider == "ark" and space is not None and region_name',
         "test_a_workspace_has_its_own_host",
     ),
 ]

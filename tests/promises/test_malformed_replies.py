@@ -40,7 +40,7 @@ BREAKAGES = [
     ),
     Breakage(
         "volc_dashscope/providers/parsing.py",
-        "if due and length not in due:",
+        "if lengths and length not in lengths:",
         "if False:",
         "test_a_malformed_vector_that_is_alone_is_a_bad_reply",
     ),

@@ -37,8 +37,8 @@ KINDS = {
 BREAKAGES = [
     Breakage(
         "volc_dashscope/_request/assembly.py",
-        "[_slice_of(where)] = rows.vectors",
-        "[_slice_of(where)] = rows.vectors[::-1]",
+        "[_slice_of(positions)] = rows.vectors",
+        "[_slice_of(positions)] = rows.vectors[::-1]",
         "test_faults_cost_no_item",
     ),
     Breakage(

@@ -37,7 +37,7 @@ BREAKAGES = [
     ),
     Breakage(
         "volc_dashscope/search/page/_limits.py",
-        "len(self._opened) >= MOST_CONNECTIONS or self",
+        "len(self._opened) >= MAX_CONNECTIONS or self",
         "self",
         "test_no_more_connections_than_said_are_held",
     ),

@@ -30,8 +30,8 @@ BREAKAGES = [
     ),
     Breakage(
         "volc_dashscope/bulk/_rerank.py",
-        "scores[one.index] = one.score",
-        "scores[one.index - 1] = one.score",
+        "scores[result.index] = result.score",
+        "scores[result.index - 1] = result.score",
         "test_a_stopped_rerank_pays_each_query_once",
     ),
     Breakage(

@@ -59,8 +59,8 @@ BREAKAGES = [
     ),
     Breakage(
         "volc_dashscope/client.py",
-        "        api_key = _config.sealed(api_key)\n        given = locals()",
-        "        given = locals()",
+        "        api_key = _config.sealed(api_key)\n        arguments = locals()",
+        "        arguments = locals()",
         "test_a_bad_key_is_refused_without_being_shown",
     ),
     Breakage(
@@ -113,7 +113,7 @@ BREAKAGES = [
     ),
     Breakage(
         "volc_dashscope/_config/keys.py",
-        "    given = Secret(given.reveal().strip())\n",
+        "    key = Secret(key.reveal().strip())\n",
         "",
         "test_white_space_around_a_key_is_dropped",
     ),

@@ -92,12 +92,12 @@ def find_url(
     _check_names(provider, base_url=base_url, region=region, workspace=workspace)
     named = None if base_url is not None else first_of(URL_VARIABLES[provider], environ)
     if base_url is not None and base_url.strip():
-        setting, given = "base_url", base_url
+        setting, url = "base_url", base_url
     elif named is not None and region is None:
-        setting, given = f"base_url (from {named[0]})", named[1]
+        setting, url = f"base_url (from {named[0]})", named[1]
     else:
         return _by_region(model_info, route, region, workspace, environ)
-    parts = _split(given.strip(), setting)
+    parts = _split(url.strip(), setting)
     _check_scheme(parts, setting, route, insecure_http)
     return _address(parts, setting, model_info, route, of_vendor=named is not None)
 
@@ -150,16 +150,16 @@ def find_workspace(
     Raises:
         ConfigError: It cannot be part of a host.
     """
-    setting, given = "workspace", workspace
-    if given is None and provider in WORKSPACE_VARIABLE:
+    setting, value = "workspace", workspace
+    if value is None and provider in WORKSPACE_VARIABLE:
         named = first_of([WORKSPACE_VARIABLE[provider]], environ)
-        setting, given = (f"workspace (from {named[0]})", named[1].strip()) if named else (setting, None)
-    given = given.strip() if isinstance(given, str) else given
-    if given is not None and (not isinstance(given, str) or not re.fullmatch(_LABEL, given)):
+        setting, value = (f"workspace (from {named[0]})", named[1].strip()) if named else (setting, None)
+    value = value.strip() if isinstance(value, str) else value
+    if value is not None and (not isinstance(value, str) or not re.fullmatch(_LABEL, value)):
         raise ConfigError(
-            f"{setting} must be 1 to 63 letters, digits, '-' and '_', because it is part of a host; got {given!r}"
+            f"{setting} must be 1 to 63 letters, digits, '-' and '_', because it is part of a host; got {value!r}"
         )
-    return given
+    return value
 
 
 def _check_names(provider: Provider, **names: object) -> None:
@@ -182,19 +182,19 @@ def _by_region(
     """Return the workspace's host, else the shared one, as dashscope 2.0.2 does (v2/_config.py)."""
     provider = model_info.provider
     named = first_of([REGION_VARIABLE[provider]] if provider in REGION_VARIABLE else [], environ)
-    where = region or (named[1].strip() if named else None) or model_info.regions[0]
+    region_name = region or (named[1].strip() if named else None) or model_info.regions[0]
     known = sorted({*SHARED_HOSTS[provider], *(WORKSPACE_REGIONS if provider == "dashscope" else ())})
-    if where not in known:
-        raise ConfigError(f"region {where!r} is not known for {provider}; known are {', '.join(known)}")
-    _check_region(model_info, where)
+    if region_name not in known:
+        raise ConfigError(f"region {region_name!r} is not known for {provider}; known are {', '.join(known)}")
+    _check_region(model_info, region_name)
     space = find_workspace(provider, workspace, environ)
-    if provider == "dashscope" and space is not None and where in WORKSPACE_REGIONS:
-        host = f"{space.lower()}.{where}.maas.aliyuncs.com"
-    elif where in SHARED_HOSTS[provider]:
-        host = SHARED_HOSTS[provider][where]
+    if provider == "dashscope" and space is not None and region_name in WORKSPACE_REGIONS:
+        host = f"{space.lower()}.{region_name}.maas.aliyuncs.com"
+    elif region_name in SHARED_HOSTS[provider]:
+        host = SHARED_HOSTS[provider][region_name]
     else:
-        raise ConfigError(f"region {where!r} has no shared host; pass workspace= too")
-    return Address(f"https://{host}{_usual_path(model_info, route)}", f"region {where}", host)
+        raise ConfigError(f"region {region_name!r} has no shared host; pass workspace= too")
+    return Address(f"https://{host}{_usual_path(model_info, route)}", f"region {region_name}", host)
 
 
 def _check_region(model_info: ModelInfo, region: str) -> None:
@@ -270,7 +270,7 @@ def _check_scheme(parts: SplitResult, setting: str, route: Route, insecure_http:
 
 
 def _path(
-    given: str, model_info: ModelInfo, route: Route, setting: str, *, owner: Provider | None, compatible: bool
+    path: str, model_info: ModelInfo, route: Route, setting: str, *, owner: Provider | None, compatible: bool
 ) -> str:
     """
     Return the full path of a given base URL, without the ending of an endpoint.
@@ -278,10 +278,10 @@ def _path(
     Args:
         compatible: Any server with an OpenAI-compatible API; its paths are not known.
     """
-    path = re.sub("/{2,}", "/", given).rstrip("/")
-    if re.search(r"/\.{1,2}(/|\Z)|%2e|%2f|%5c", path, re.IGNORECASE):
+    normalized = re.sub("/{2,}", "/", path).rstrip("/")
+    if re.search(r"/\.{1,2}(/|\Z)|%2e|%2f|%5c", normalized, re.IGNORECASE):
         raise ConfigError(f"{setting} has '.' or '..' as a segment of its path")
-    base = re.sub(_ENDPOINTS, "", path).rstrip("/")
+    base = re.sub(_ENDPOINTS, "", normalized).rstrip("/")
     usual = _usual_path(model_info, route)
     if owner is not None:
         if base and base not in _VENDOR_PATHS[owner]:
@@ -290,7 +290,7 @@ def _path(
                 f"its paths are {', '.join(_VENDOR_PATHS[owner])}"
             )
         return base if base and (owner == "ark" or base == usual) else usual
-    if path and not base:
+    if normalized and not base:
         return ""  # a full endpoint directly after the host is used as it is
     if compatible:
         return base or _FOREIGN_PATH

@@ -95,23 +95,23 @@ _CALL_FIELDS = {
 }
 
 
-def refuse_unknown_names(given: Iterable[str], *, ours: Collection[str], owner: str) -> None:
+def refuse_unknown_names(names: Iterable[str], *, ours: Collection[str], owner: str) -> None:
     """
     Refuse an argument of a name that is not accepted: with our name for it, the name it resembles, or all names.
 
     Args:
-        given: The names of the arguments.
+        names: The names of the arguments.
         ours: The names that are accepted.
         owner: What they were given to.
 
     Raises:
         ConfigError: For the first such name; those of other packages come before misspelt ones.
     """
-    names = list(given)
-    for name in names:
+    all_names = list(names)
+    for name in all_names:
         if name not in ours:
-            _refuse_foreign_name(name, names, ours=ours, owner=owner)
-    for name in names:
+            _refuse_foreign_name(name, all_names, ours=ours, owner=owner)
+    for name in all_names:
         if name not in ours:
             from difflib import get_close_matches
 
@@ -152,14 +152,14 @@ def _parameters(kind: type) -> Mapping[str, Parameter]:
     A subclass that passes on all that it is given, such as the one that Ray makes of an `Embedder`, accepts what its
     base class does.
     """
-    found = _PARAMETERS.get(kind)
-    if found is None:
+    parameters = _PARAMETERS.get(kind)
+    if parameters is None:
         own, base = signature(kind).parameters, kind.__mro__[1]
-        passed_on = any(each.kind is Parameter.VAR_KEYWORD for each in own.values())
+        passed_on = any(parameter.kind is Parameter.VAR_KEYWORD for parameter in own.values())
         inherited = _parameters(base) if passed_on and issubclass(base, CheckedConstructor) else {}
-        named = {name: each for name, each in own.items() if each.kind not in _ANY}
-        found = _PARAMETERS[kind] = {**inherited, **named}
-    return found
+        named = {name: parameter for name, parameter in own.items() if parameter.kind not in _ANY}
+        parameters = _PARAMETERS[kind] = {**inherited, **named}
+    return parameters
 
 
 class CheckedConstructor:
@@ -173,7 +173,7 @@ class CheckedConstructor:
         del args, settings
         refuse_unknown_names(names, ours=cls._setting_names(), owner=cls.__name__)
         taken = _parameters(cls).values()
-        first = [each.name for each in taken if each.kind is Parameter.POSITIONAL_OR_KEYWORD]
+        first = [parameter.name for parameter in taken if parameter.kind is Parameter.POSITIONAL_OR_KEYWORD]
         if unnamed > len(first):
             raise _UnknownArgumentError(
                 f"{cls.__name__} accepts only {' and '.join(first)} by position, got {unnamed} positional arguments; "
@@ -248,12 +248,12 @@ def check_limits(
 
 def argument_docs(kind: type) -> dict[str, str]:
     """Return the documentation of each argument by name, from the docstrings of a class and its bases."""
-    found: dict[str, str] = {}
-    for each in kind.__mro__:
-        section = cleandoc(vars(each).get("__doc__") or "").partition("\nArgs:\n")[2].partition("\n\n")[0]
+    docs: dict[str, str] = {}
+    for base in kind.__mro__:
+        section = cleandoc(vars(base).get("__doc__") or "").partition("\nArgs:\n")[2].partition("\n\n")[0]
         for name, text in re.findall(r"^ {4}(\w+): (.*(?:\n {8}.*)*)", section, re.M):
-            found.setdefault(name, text)
-    return found
+            docs.setdefault(name, text)
+    return docs
 
 
 def document_arguments(kind: type, shared: Mapping[str, str]) -> None:
@@ -266,8 +266,12 @@ def document_arguments(kind: type, shared: Mapping[str, str]) -> None:
     """
     docs = {**shared, **argument_docs(kind)}
     entries = [f"    {name}: {docs[name]}" for name in signature(kind).parameters if name in docs]
-    sections = [each for each in cleandoc(kind.__doc__ or "").split("\n\n") if not each.startswith("Args:")]
-    place = next((index for index, each in enumerate(sections) if each.startswith("Raises:")), len(sections))
+    sections = [
+        section for section in cleandoc(kind.__doc__ or "").split("\n\n") if not section.startswith("Args:")
+    ]
+    place = next(
+        (index for index, section in enumerate(sections) if section.startswith("Raises:")), len(sections)
+    )
     kind.__doc__ = "\n\n".join([*sections[:place], "\n".join(["Args:", *entries]), *sections[place:]])
 
 

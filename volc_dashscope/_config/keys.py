@@ -37,7 +37,7 @@ _INVISIBLE = frozenset("\ufeff\u200b\u200c\u200d\u200e\u200f\u2060\u202a\u202b\u
 
 def find_key(
     provider: Provider,
-    given: Secret | str | None,
+    key: Secret | str | None,
     environ: Mapping[str, str] | None = None,
     *,
     address: Address | None = None,
@@ -55,24 +55,24 @@ def find_key(
         ConfigError: No key, or one that cannot be a key.
     """
     variable, foreign = KEY_VARIABLE[provider], address is not None and address.foreign
-    origin = "api_key" if given is not None else f"the environment variable {variable}"
-    if given is None and foreign:
+    origin = "api_key" if key is not None else f"the environment variable {variable}"
+    if key is None and foreign:
         return None
-    given = sealed(given if given is not None else read(variable, environ))
-    if given is not None and not isinstance(given.reveal(), str):
-        raise ConfigError(f"{origin} must be a str, got {type(given.reveal()).__name__}")
-    if given is None or not given.reveal().strip():
+    key = sealed(key if key is not None else read(variable, environ))
+    if key is not None and not isinstance(key.reveal(), str):
+        raise ConfigError(f"{origin} must be a str, got {type(key.reveal()).__name__}")
+    if key is None or not key.reveal().strip():
         if foreign:
             return None
         raise ConfigError(
             f"no API key: pass api_key or set the environment variable {variable}; "
             "to try without a key, start `volc-dashscope emulator` and set the variables it prints"
         )
-    given = Secret(given.reveal().strip())
-    fault = key_fault(given, foreign=foreign)
+    key = Secret(key.reveal().strip())
+    fault = key_fault(key, foreign=foreign)
     if fault is not None:
         raise ConfigError(f"{origin} {fault} (it is not shown here)")
-    return given
+    return key
 
 
 def key_name(provider: Provider, given: Secret | None, key: Secret | None) -> str:
@@ -101,7 +101,7 @@ def key_fault(key: Secret, *, foreign: bool = False) -> str | None:
     """
     text = key.reveal()
     fault = next(
-        (each.reason for each in _FAULTS if (each.everywhere or not foreign) and each.found(text)), None
+        (check.reason for check in _FAULTS if (check.everywhere or not foreign) and check.found(text)), None
     )
     del text
     return fault

@@ -203,21 +203,21 @@ def find_rerank_model(
     """
     if not isinstance(model, str) or not model.strip():
         raise ConfigError(f"model must be the name of a rerank model, got {model!r}")
-    asked = model if base_model is None else base_model
-    if not isinstance(asked, str):
-        raise ConfigError(f"base_model must be the name of a rerank model, got {asked!r}")
+    name = model if base_model is None else base_model
+    if not isinstance(name, str):
+        raise ConfigError(f"base_model must be the name of a rerank model, got {name!r}")
     if model_info is not None and not isinstance(model_info, models.RerankModelInfo):
         raise ConfigError(f"model_info must be a RerankModelInfo, got {type(model_info).__name__}")
-    row = model_info or models.get_rerank_model_info(asked)
-    names = [each.name for each in models.list_rerank_models() if not each.successor]
-    if row is None and models.get_model_info(asked) is not None:
+    row = model_info or models.get_rerank_model_info(name)
+    names = [known.name for known in models.list_rerank_models() if not known.successor]
+    if row is None and models.get_model_info(name) is not None:
         raise ConfigError(
-            f"{asked!r} is an embedding model and cannot rerank; use Client, or a rerank model: {', '.join(names)}"
+            f"{name!r} is an embedding model and cannot rerank; use Client, or a rerank model: {', '.join(names)}"
         )
     if row is None:
-        alike = near(asked, names)
+        alike = near(name, names)
         raise ConfigError(
-            f"{asked!r} is not in the table of rerank models: {', '.join(names)}; "
+            f"{name!r} is not in the table of rerank models: {', '.join(names)}; "
             + (f"did you mean {alike!r}? For" if alike else "for")
             + f' another name of one of them pass base_model="{alike or "qwen3-rerank"}"'
         )

@@ -127,8 +127,8 @@ def _fence(root: str | Path) -> str:
 
 def _require_inside(real: str, path: str | Path, fence: str | None) -> None:
     if fence is not None and not _is_inside(os.path.normcase(real), os.path.normcase(fence)):
-        words = f"file {show_path(path)} is outside root {show_path(Path(fence))} after following links"
-        raise InputError(words)
+        message = f"file {show_path(path)} is outside root {show_path(Path(fence))} after following links"
+        raise InputError(message)
 
 
 def _is_inside(real: str, fence: str) -> bool:

@@ -136,11 +136,11 @@ def recognise(head: bytes, kind: Kind, mime: str | None) -> MediaType:
     media = sniff(head)
     if media is None or media.kind != kind:
         known = ", ".join(name for name, known in _TYPES.items() if known.kind == kind)
-        seen = f"they are {_article(media.kind)} ({media.format})" if media else _describe(head)
-        raise InputError(f"the bytes are not {_article(kind)} in a known format: {seen}; known are {known}")
+        actual = f"they are {_article(media.kind)} ({media.format})" if media else _describe(head)
+        raise InputError(f"the bytes are not {_article(kind)} in a known format: {actual}; known are {known}")
     if mime is not None and not agrees(mime, media):
-        said = repr(mime) if _MIME.fullmatch(mime) else "not valid"
-        raise InputError(f"the MIME type is {said}, but the bytes are {media.format} ({media.mime})")
+        declared = repr(mime) if _MIME.fullmatch(mime) else "not valid"
+        raise InputError(f"the MIME type is {declared}, but the bytes are {media.format} ({media.mime})")
     return media
 
 

@@ -272,8 +272,8 @@ def _movie(at: Reader) -> float | None:
     if extends is not None:
         # A fragmented file: its headers describe the first fragment at most.
         return _fragmented(boxes, header, extends)
-    said = boxes.length(*header) if header else None
-    return said if said is not None else _longest(boxes, tracks)
+    stated = boxes.length(*header) if header else None
+    return stated if stated is not None else _longest(boxes, tracks)
 
 
 def _fragmented(boxes: _Boxes, header: tuple[int, float] | None, extends: tuple[int, float]) -> float | None:
@@ -299,8 +299,8 @@ def _longest(boxes: _Boxes, tracks: list[tuple[int, float]]) -> float | None:
         if b"mdhd" not in parts or b"hdlr" not in parts:
             continue
         if boxes.at(parts[b"hdlr"][0] + 8, 4) == b"vide":
-            said = boxes.length(*parts[b"mdhd"])
-            found += [said] if said is not None else []
+            stated = boxes.length(*parts[b"mdhd"])
+            found += [stated] if stated is not None else []
     return max(found, default=None)
 
 

@@ -40,7 +40,7 @@ _DECODERS = {
     "jpeg2000": "JPEG2000",
 }
 # A file of a few kilobytes may be a picture that fills the memory.
-_MOST_PIXELS = 100_000_000
+_MAX_PIXELS = 100_000_000
 _GREY = ("1", "L", "LA", "La")
 # Errors that decoders raise for damaged files.
 _DAMAGED = (OSError, ValueError, SyntaxError, EOFError, LookupError, TypeError, OverflowError, struct.error)
@@ -94,7 +94,7 @@ def thumbnail(file: BinaryIO, side: int) -> Thumbnail | None:
     try:
         # Pillow reads these with code of its own; other formats of its start programs or read other files.
         with Image.open(file, formats=tuple(_DECODERS.values())) as opened:
-            if opened.width * opened.height > _MOST_PIXELS:
+            if opened.width * opened.height > _MAX_PIXELS:
                 return None
             opened.draft("RGB", (side * 2, side * 2))
             upright = ImageOps.exif_transpose(opened)

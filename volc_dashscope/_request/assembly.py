@@ -84,7 +84,7 @@ class Assembly:
                 return f"replies of one call have dimensions {known} and {length}"
         return self._model.mismatch(rows.model)
 
-    def store(self, where: Sequence[int], rows: Rows) -> None:
+    def store(self, positions: Sequence[int], rows: Rows) -> None:
         """Store a reply's rows at the positions of its items."""
         self._usages.append(rows.usage)
         if len(self._usages) == _USAGES_PER_SUM:
@@ -93,12 +93,12 @@ class Assembly:
             self._request_ids.append(rows.request_id)
         if rows.vectors is not None:
             count, width = rows.vectors.shape
-            if count != len(where):  # NumPy would repeat a single row
-                raise AssertionError(f"{count} rows for {len(where)} positions")
-            self._sized(width)[_slice_of(where)] = rows.vectors
-        _place(self._sparse, where, rows.sparse)
-        _place(self._multi, where, rows.multi)
-        self._mark(where)
+            if count != len(positions):  # NumPy would repeat a single row
+                raise AssertionError(f"{count} rows for {len(positions)} positions")
+            self._sized(width)[_slice_of(positions)] = rows.vectors
+        _place(self._sparse, positions, rows.sparse)
+        _place(self._multi, positions, rows.multi)
+        self._mark(positions)
 
     def put(self, known: Mapping[int, Row]) -> None:
         """Store rows that needed no request at their positions, except rows of another length or model."""
@@ -117,12 +117,12 @@ class Assembly:
         """Whether every item has its row."""
         return 0 not in self.done
 
-    def finished_rows(self, where: Iterable[int] | None = None) -> dict[int, Row]:
-        """Return the finished dense rows with their sparse vectors, by position; `where` selects positions."""
+    def finished_rows(self, positions: Iterable[int] | None = None) -> dict[int, Row]:
+        """Return the finished dense rows with their sparse vectors, by position; or of `positions` only."""
         if self._vectors is None or self._spec.output_type not in ("dense", "dense&sparse"):
             return {}
         sparse = self._sparse or [None] * self._count
-        chosen = range(self._count) if where is None else where
+        chosen = range(self._count) if positions is None else positions
         return {
             position: (self._vectors[position], sparse[position], self._model.name)
             for position in chosen
@@ -170,20 +170,20 @@ class Assembly:
             self._vectors = np.empty((self._count, width), dtype=np.float32)
         return self._vectors
 
-    def _mark(self, where: Sequence[int]) -> None:
-        for position in where:
+    def _mark(self, positions: Sequence[int]) -> None:
+        for position in positions:
             self.done[position] = True
-        self.rows += len(where)
+        self.rows += len(positions)
 
 
-def _slice_of(where: Sequence[int]) -> slice | list[int]:
+def _slice_of(positions: Sequence[int]) -> slice | list[int]:
     """Return an index for these ascending positions: a slice, which is faster, if they are consecutive."""
-    if where[-1] - where[0] == len(where) - 1:
-        return slice(where[0], where[-1] + 1)
-    return list(where)
+    if positions[-1] - positions[0] == len(positions) - 1:
+        return slice(positions[0], positions[-1] + 1)
+    return list(positions)
 
 
-def _place(table: list[T | None] | None, where: Sequence[int], values: Sequence[T] | None) -> None:
+def _place(table: list[T | None] | None, positions: Sequence[int], values: Sequence[T] | None) -> None:
     if table is not None and values is not None:
-        for position, value in zip(where, values, strict=True):
+        for position, value in zip(positions, values, strict=True):
             table[position] = value

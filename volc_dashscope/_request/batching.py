@@ -55,9 +55,9 @@ def plan(items: Iterable[tuple[int, Item]], spec: RequestSpec) -> Iterator[Batch
         return
     if model_info.endpoint == "text" and model_info.request_tokens is None:
         # Every item is one text, so that only their number counts.
-        given = iter(items)
-        while some := tuple(islice(given, model_info.batch)):
-            yield Batch(*zip(*some, strict=True))
+        numbered = iter(items)
+        while group := tuple(islice(numbered, model_info.batch)):
+            yield Batch(*zip(*group, strict=True))
         return
     positions: list[int] = []
     members: list[Item] = []

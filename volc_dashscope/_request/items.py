@@ -45,14 +45,14 @@ def refusals(items: Sequence[Item]) -> dict[int, EmbeddingError]:
     return found
 
 
-def items_of(given: Iterable[Item], *, name: str = "items") -> list[Item]:
+def items_of(items: Iterable[Item], *, name: str = "items") -> list[Item]:
     """
     Return the caller's items as a list. An open text file gives one item a line.
 
     Raises:
         InputError: One thing where a list belongs, or an empty line of a file.
     """
-    return list(_lines(given) if hasattr(given, "readline") else as_iterable(given, name=name))
+    return list(_lines(items) if hasattr(items, "readline") else as_iterable(items, name=name))
 
 
 def _lines(file: Iterable[Item]) -> Iterator[Item]:

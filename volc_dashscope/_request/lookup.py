@@ -55,10 +55,10 @@ class Lookup:
         """Return the positions of the items that are equal to this one and wait for its row."""
         return self._duplicates.get(position, ())
 
-    def remember(self, where: Sequence[int], rows: FloatArray) -> None:
+    def remember(self, positions: Sequence[int], rows: FloatArray) -> None:
         """Buffer rows that just arrived for the user's cache."""
         if self.caches and self._writes is not None and self._keys is not None:
-            self._writes.add([self._keys[position] for position in where], rows)
+            self._writes.add([self._keys[position] for position in positions], rows)
 
     def write_old(self) -> None:
         """Write rows to the user's cache that have waited long enough."""

@@ -335,11 +335,11 @@ def _valid_rows(found: Mapping[str, object], expected: int | None) -> dict[str, 
         if expected not in (None, length):
             continue
         for start in range(0, len(group), _ROWS_PER_CHECK):
-            some = group[start : start + _ROWS_PER_CHECK]
-            table = np.frombuffer(b"".join(cast("bytes", found[key]) for key in some), "<f4").reshape(
+            chunk = group[start : start + _ROWS_PER_CHECK]
+            table = np.frombuffer(b"".join(cast("bytes", found[key]) for key in chunk), "<f4").reshape(
                 -1, length
             )
-            rows.update((some[place], table[place]) for place in np.flatnonzero(are_valid_rows(table)))
+            rows.update((chunk[place], table[place]) for place in np.flatnonzero(are_valid_rows(table)))
     return rows
 
 

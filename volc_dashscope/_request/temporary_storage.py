@@ -17,11 +17,11 @@ from volc_dashscope.providers.parsing import Malformed
 
 # Page get-temporary-file-url: "getPolicy 100 QPS per account and model".
 _POLICIES_PER_MINUTE = 6_000
-_POLICY_MARGIN = 60.0
+_POLICY_MARGIN_SECONDS = 60.0
 # Files live 48 hours; a URL handed out now must still work when the service fetches it.
-_REMEMBERED = 24 * 3600.0
-_MOST_REMEMBERED = 10_000
-_LONGEST_CLAIM = 600.0
+_URL_SECONDS = 24 * 3600.0
+_MAX_URLS = 10_000
+_MAX_CLAIM_SECONDS = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,21 +68,24 @@ class Storage:
         self.context = replace(context, rate_limiter=RateLimiter(_POLICIES_PER_MINUTE, None))
         # Reentrant: a flow that is garbage-collected releases its claim in whatever thread that happens.
         self._lock = RLock()
-        self._known: OrderedDict[str, tuple[float, str]] = OrderedDict()
+        self._urls: OrderedDict[str, tuple[float, str]] = OrderedDict()
         self._claims: dict[str, float] = {}
         self._policy: tuple[float, Policy] | None = None
 
     def find(self, name: str) -> str | None:
         """Return the URL of a file that was stored and has not expired."""
         with self._lock:
-            at, url = self._known.get(name, (float("-inf"), ""))
-            return url if self.context.clock() - at < _REMEMBERED else None
+            at, url = self._urls.get(name, (float("-inf"), ""))
+            return url if self.context.clock() - at < _URL_SECONDS else None
 
     def claim(self, name: str) -> bool:
         """Claim the upload of a file; False if it is stored or another flow uploads it."""
         with self._lock:
             now = self.context.clock()
-            if self.find(name) is not None or now - self._claims.get(name, float("-inf")) < _LONGEST_CLAIM:
+            if (
+                self.find(name) is not None
+                or now - self._claims.get(name, float("-inf")) < _MAX_CLAIM_SECONDS
+            ):
                 return False
             self._claims[name] = now
             return True
@@ -95,10 +98,10 @@ class Storage:
     def keep(self, name: str, url: str) -> None:
         """Remember the URL of a file."""
         with self._lock:
-            self._known[name] = (self.context.clock(), url)
-            self._known.move_to_end(name)
-            while len(self._known) > _MOST_REMEMBERED:
-                self._known.popitem(last=False)
+            self._urls[name] = (self.context.clock(), url)
+            self._urls.move_to_end(name)
+            while len(self._urls) > _MAX_URLS:
+                self._urls.popitem(last=False)
 
     def policy(self) -> Policy | None:
         """Return the policy if an upload that starts now should end before it expires."""
@@ -109,7 +112,7 @@ class Storage:
     def hold(self, policy: Policy) -> None:
         """Remember a policy until it expires."""
         with self._lock:
-            self._policy = (self.context.clock() + policy.seconds - _POLICY_MARGIN, policy)
+            self._policy = (self.context.clock() + policy.seconds - _POLICY_MARGIN_SECONDS, policy)
 
 
 def _word(data: Mapping[str, Any], name: str) -> str:

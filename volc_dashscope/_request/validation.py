@@ -368,5 +368,5 @@ def _encoded(size: int) -> int:
     return (size + 2) // 3 * 4 + _DATA_URI_OVERHEAD
 
 
-def _listed(words: Sequence[str]) -> str:
-    return ", ".join(words)
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names)

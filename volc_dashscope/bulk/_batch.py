@@ -28,8 +28,8 @@ from volc_dashscope.bulk._vectors import VectorRows
 from volc_dashscope.errors import ConfigError, EmbeddingError, InputError
 from volc_dashscope.jobs import BatchJobs, FileJobs, JobResult
 
-_LINES = 50_000
-_BYTES = 200 * 1024 * 1024
+_MAX_LINES = 50_000
+_MAX_BYTES = 200 * 1024 * 1024
 
 
 def embed_batch(
@@ -111,14 +111,16 @@ class _BatchRun:
 
     def _texts(self) -> Iterator[list[str]]:
         """Yield the texts of each file."""
-        most = min(_LINES, self._spec.model_info.batch) if isinstance(self._jobs, FileJobs) else _LINES
+        most = (
+            min(_MAX_LINES, self._spec.model_info.batch) if isinstance(self._jobs, FileJobs) else _MAX_LINES
+        )
         texts: list[str] = []
         size = 0
         for record in self._source.records():
             with suppress(InputError):
                 texts.append(self._text(record))
                 size += len(texts[-1].encode())
-                if len(texts) == most or size > _BYTES:
+                if len(texts) == most or size > _MAX_BYTES:
                     yield texts
                     texts, size = [], 0
         if texts:
@@ -143,7 +145,7 @@ class _BatchRun:
             EmbeddingError: That of the first file without a result, after the results of the others are saved: they
                 are paid for, and the service deletes them after a while.
         """
-        lines = _Lines(submitted)
+        lines = _ResultLines(submitted)
         for record in self._source.records():
             try:
                 self._text(record)
@@ -177,24 +179,24 @@ class _BatchRun:
         )
 
 
-class _Lines:
+class _ResultLines:
     """The lines of the files, in order; a result is downloaded when its first line is needed."""
 
     def __init__(self, submitted: SubmittedFiles) -> None:
         self._submitted = submitted
-        self._places = ((file, line) for file in submitted for line in range(file.count))
-        self._fetched: tuple[SubmittedFile | None, Any] = (None, None)
+        self._positions = ((file, line) for file in submitted for line in range(file.count))
+        self._current: tuple[SubmittedFile | None, Any] = (None, None)
         self._error: EmbeddingError | None = None
 
     def next(self) -> tuple[SubmittedFile, int]:
-        return next(self._places)
+        return next(self._positions)
 
     def outcome(self, file: SubmittedFile, line: int, row: int) -> Any:
         """Return the vector of a line, why it has none, or None if its file has no result; `end` says why."""
-        if self._fetched[0] is not file:
-            self._fetched = (None, None)  # keep one result in memory, not two
-            self._fetched = (file, self._collected(file))
-        result = self._fetched[1]
+        if self._current[0] is not file:
+            self._current = (None, None)  # keep one result in memory, not two
+            self._current = (file, self._collect(file))
+        result = self._current[1]
         if result is None:
             return None
         error = result.errors.get(line)
@@ -209,7 +211,7 @@ class _Lines:
         if self._error is not None:
             raise self._error
 
-    def _collected(self, file: SubmittedFile) -> JobResult | None:
+    def _collect(self, file: SubmittedFile) -> JobResult | None:
         try:
             return self._submitted.collect(file)
         except EmbeddingError as error:

@@ -75,7 +75,26 @@ def embed_file(
 def is_up_to_date(
     source: Source, output: Path, client: Client, *, text_type: TextType | None = "document"
 ) -> bool:
-    """Return whether `embed_file` can begin or continue an output as it is; if not, it needs `restart`."""
+    """
+    Return whether `embed_file` can begin or continue an output as it is; if not, it needs `restart=True`.
+
+    ```python
+    source, output = open_source("texts.txt"), Path("vectors.parquet")
+    embed_file(source, output, model=client)
+    print(is_up_to_date(source, output, client))
+    ```
+    ```text
+    True
+    ```
+
+    Args:
+        source, output, text_type: As for `embed_file`.
+        client: The client that `embed_file` would use.
+
+    Raises:
+        InputError: The source cannot be read.
+        ConfigError: The partial output is damaged.
+    """
     spec = client._spec_for(text_type)  # noqa: SLF001 - the call's settings are the output's identity
     identity = Identity(settings_of(spec), source)
     folder = partial_folder(output)

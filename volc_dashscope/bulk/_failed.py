@@ -17,11 +17,11 @@ from volc_dashscope.bulk._vectors import failures
 
 def write_failed(lines: Iterable[bytes], path: Path) -> None:
     """Write the failed rows atomically."""
-    fresh = path.with_name(f"{path.name}.new")
+    temporary = path.with_name(f"{path.name}.new")
     with writing(path):
-        with fresh.open("wb") as file:
+        with temporary.open("wb") as file:
             file.writelines(lines)
-        replace_file(fresh, path)
+        replace_file(temporary, path)
 
 
 def failed_lines(source: Source, groups: Iterable[bytes]) -> Iterator[bytes]:

@@ -19,12 +19,12 @@ from volc_dashscope.bulk._storage import reading, writing
 from volc_dashscope.results import Usage
 
 # Offset of the row in its group, kind, usage so far (four numbers), length of the content.
-_HEAD = struct.Struct("<IBqqqqI")
+_HEADER = struct.Struct("<IBqqqqI")
 Entry = tuple[int, int, bytes, Usage]
-_CHECK = struct.Struct("<I")
+_CHECKSUM = struct.Struct("<I")
 VECTOR, ERROR = 0, 1
 # Longer than any entry: if no valid entry begins within it, none follows.
-_SEARCHED = 1024 * 1024
+_SEARCH_BYTES = 1024 * 1024
 
 
 class Journal:
@@ -57,8 +57,8 @@ class Journal:
         spent = (usage.requests, usage.total_tokens, usage.text_tokens, usage.image_tokens)
         entries: list[bytes] = []
         for offset, content in contents:
-            entry = _HEAD.pack(offset, kind, *spent, len(content)) + content
-            entries += (entry, _CHECK.pack(crc32(entry)))
+            entry = _HEADER.pack(offset, kind, *spent, len(content)) + content
+            entries += (entry, _CHECKSUM.pack(crc32(entry)))
         left = memoryview(b"".join(entries))
         with writing(self.path):
             while left:
@@ -89,18 +89,18 @@ def offsets(path: Path) -> set[int]:
 def _valid_entries(content: bytes) -> Generator[Entry, None, tuple[int, int]]:
     """Yield the entries with a correct checksum; return where the last one ends, and their bytes in all."""
     place = end = valid_bytes = 0
-    while place + _HEAD.size + _CHECK.size <= len(content) and place - end < _SEARCHED:
-        offset, kind, requests, total, text, image, length = _HEAD.unpack_from(content, place)
-        stop = place + _HEAD.size + length
+    while place + _HEADER.size + _CHECKSUM.size <= len(content) and place - end < _SEARCH_BYTES:
+        offset, kind, requests, total, text, image, length = _HEADER.unpack_from(content, place)
+        stop = place + _HEADER.size + length
         # The length is checked first: in a search after a damaged entry, most offsets fail here.
         if (
             kind not in (VECTOR, ERROR)
-            or stop + _CHECK.size > len(content)
-            or crc32(content[place:stop]) != _CHECK.unpack_from(content, stop)[0]
+            or stop + _CHECKSUM.size > len(content)
+            or crc32(content[place:stop]) != _CHECKSUM.unpack_from(content, stop)[0]
         ):
             place += 1
             continue
-        yield offset, kind, content[place + _HEAD.size : stop], Usage(requests, total, text, image)
-        valid_bytes += stop + _CHECK.size - place
-        place = end = stop + _CHECK.size
+        yield offset, kind, content[place + _HEADER.size : stop], Usage(requests, total, text, image)
+        valid_bytes += stop + _CHECKSUM.size - place
+        place = end = stop + _CHECKSUM.size
     return end, valid_bytes

@@ -197,23 +197,23 @@ def detect_encoding(path: Path) -> str | None:
     return "gb18030" if _decodes(sample, "gb18030") and _is_chinese(sample) else None
 
 
-def encoding_of(place: Path, format: str, given: str | None) -> str | None:
+def encoding_of(place: Path, format: str, encoding: str | None) -> str | None:
     """
     Return the encoding of a source; None for UTF-8 and for formats without one.
 
     Args:
-        given: What the user says it is; None to detect it.
+        encoding: What the user says it is; None to detect it.
 
     Raises:
         ConfigError: It is not a text encoding.
     """
     if format not in ("text", "jsonl", "csv"):
-        if given is not None:
+        if encoding is not None:
             raise ConfigError(
                 f"source {place.name!r} is of format {format}, which has no encoding; leave out the encoding"
             )
         return None
-    name = given or detect_encoding(place)
+    name = encoding or detect_encoding(place)
     if name is None:
         return None
     try:

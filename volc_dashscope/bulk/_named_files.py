@@ -28,12 +28,12 @@ def named_files(
 
     Rows that cannot be read name none; their errors are those of the rows.
     """
-    seen: set[int] = set()  # by hash, because a million paths would take several times the memory
+    hashes: set[int] = set()  # by hash, because a million paths would take several times the memory
     for value in _values(path, format, encoding, columns):
         for name in _names(value):
-            if hash(name) in seen or is_url(name):
+            if hash(name) in hashes or is_url(name):
                 continue
-            seen.add(hash(name))
+            hashes.add(hash(name))
             with suppress(InputError):
                 yield name, local_path(name)
 
@@ -72,7 +72,7 @@ def _names(value: object) -> Iterator[str]:
         if value:
             yield value
     elif isinstance(value, list):
-        for one in value:
-            yield from _names(one)
+        for entry in value:
+            yield from _names(entry)
     elif isinstance(value, Mapping) and not isinstance(value.get("bytes"), bytes):
         yield from _names(value.get("path"))

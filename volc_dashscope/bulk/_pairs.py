@@ -1,4 +1,4 @@
-"""Reads pairs of query and document from a table, as the lists that a rerank request takes."""
+"""Reads pairs of query and document from a table, grouped into one rerank request per query."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ class PairColumns(Columns):
     1
     ```
 
-    A row has one query and one document, or a list of documents in one cell (Parquet, JSONL). With several columns
-    of a kind, each row fills one of them.
+    A row has one query and one document, or a list of documents in one cell (Parquet, JSONL). If there are several
+    columns for the query or the document, each row fills exactly one of them.
 
     Attributes:
         query: Column with queries that are texts; None for "query", unless `query_image` is given.
@@ -40,7 +40,8 @@ class PairColumns(Columns):
         document: Column with documents that are texts; None for "document", unless `image` or `video` is given.
         image: Columns with documents that are images.
         video: Columns with documents that are videos, by URL.
-        id: The column of ids; None for one called "id", if there is one, else the number of the row.
+        id: Column with the ids; None for the column called "id", or the number of the row if there is none.
+        text: Not used; pass `query` and `document`.
     """
 
     query: str | None = None
@@ -71,7 +72,13 @@ class PairColumns(Columns):
         return False
 
     def record(self, row: int, values: Mapping[str, object]) -> PairRecord:
-        """Make the record of one row; what it lacks is its `problem`."""
+        """
+        Return the record of one row; `problem` names what is missing.
+
+        Args:
+            row: Number of the row in the source, from 0.
+            values: The row's cells by column.
+        """
         id_, without_id = self.id_of(row, values)
         if without_id is not None:
             return PairRecord(row, id_, (), without_id)
@@ -81,7 +88,9 @@ class PairColumns(Columns):
         listed = found_cell is not None and isinstance(found_cell[1], list | tuple)
         if found_cell is not None:
             kind, value = found_cell
-            cells = tuple((kind, one) for one in value) if isinstance(value, list | tuple) else (found_cell,)
+            cells = (
+                tuple((kind, entry) for entry in value) if isinstance(value, list | tuple) else (found_cell,)
+            )
         return PairRecord(row, id_, cells, without_query or without_document, query, listed)
 
 
@@ -103,8 +112,9 @@ class QueryRecord:
         rows: Row of each document in the source.
         ids: Id of each document.
         query: Kind and content; None where the row cannot be read.
-        documents: Kind and content of each; not all of them where they are more than `most` of the source.
-        problem: Why it cannot be ranked.
+        documents: Kind and content of each; only the first where they are more than `max_documents`.
+        problem: Why it cannot be ranked; None if it can.
+        listed: Whether the documents were a list in one cell.
     """
 
     row: int
@@ -125,14 +135,14 @@ class QueryRecord:
 @dataclass(frozen=True, slots=True)
 class PairSource:
     """
-    A table of pairs as a source of queries. Rows of one query stand together, and are never split.
+    A table of pairs as a source of queries. Rows of one query must be adjacent, and are never split.
 
     Args:
-        most: Documents of one query that are kept in memory; None for all.
+        max_documents: Documents of one query that are kept in memory; None for all.
     """
 
     source: Source
-    most: int | None
+    max_documents: int | None
 
     @property
     def path(self) -> Path:
@@ -141,7 +151,7 @@ class PairSource:
 
     def check(self) -> None:
         """
-        Refuse a table without the columns, or one where rows of a query do not stand together.
+        Refuse a table without the columns, or one in which the rows of a query are not adjacent.
 
         Raises:
             InputError: With the column, or two rows of the same query.
@@ -157,13 +167,16 @@ class PairSource:
                 keys.append(int.from_bytes(key, "little"))
                 firsts.append(record.row)
                 before = key
-        # Sorting eight bytes a query finds the second run of one; a set of a million would be 100 MB.
+        # Sorting eight bytes per query finds a query that occurs again; a set of a million would take 100 MB.
         order = np.argsort(np.frombuffer(keys, dtype=np.uint64), kind="stable") if keys else np.empty(0, int)
-        again = np.flatnonzero(np.diff(np.frombuffer(keys, dtype=np.uint64)[order]) == 0) if keys else order
-        if len(again):
-            one, other = firsts[order[again[0]]], firsts[order[again[0] + 1]]
+        duplicates = (
+            np.flatnonzero(np.diff(np.frombuffer(keys, dtype=np.uint64)[order]) == 0) if keys else order
+        )
+        if len(duplicates):
+            first_row, second_row = firsts[order[duplicates[0]]], firsts[order[duplicates[0] + 1]]
             raise InputError(
-                f"rows {one} and {other} of {self.path.name!r} have the same query, with other queries between them; "
+                f"rows {first_row} and {second_row} of {self.path.name!r} have the same query, with other queries "
+                "between them; "
                 "scores of two requests cannot be compared, so sort the table by its query column"
             )
 
@@ -174,7 +187,7 @@ class PairSource:
         for record in self.source.records():
             query = record.query if isinstance(record, PairRecord) else None
             if query is None:
-                # Its query is unknown, and it does not separate the rows around it.
+                # Its query is unknown, so it does not separate the rows around it.
                 yield following, record
                 following += 1
                 continue
@@ -188,35 +201,35 @@ class PairSource:
     def records(self) -> Iterator[QueryRecord]:
         """Yield every query, in order; unreadable rows follow the query among whose rows they are."""
         rows: list[Record] = []
-        number, odd = -1, list[QueryRecord]()
+        number, unreadable = -1, list[QueryRecord]()
         documents: list[Cell] = []
         problem: str | None = None
         for now, record in self.numbered():
             if not isinstance(record, PairRecord) or record.query is None:
-                odd.append(QueryRecord(now, (record.row,), (record.id,), problem=record.problem))
+                unreadable.append(QueryRecord(now, (record.row,), (record.id,), problem=record.problem))
                 if not rows:
-                    yield odd.pop()
+                    yield unreadable.pop()
                 continue
             if now != number:
-                yield from self._ended(number, rows, documents, problem, odd)
-                number, rows, documents, problem, odd = now, [], [], None, []
+                yield from self._query_records(number, rows, documents, problem, unreadable)
+                number, rows, documents, problem, unreadable = now, [], [], None, []
             if record.problem is not None and problem is None:
                 problem = f"document {len(rows)}: {record.problem}"
             rows.append(Record(record.row, record.id) if rows else record)
-            if self.most is None or len(documents) <= self.most:
+            if self.max_documents is None or len(documents) <= self.max_documents:
                 documents.extend(record.cells)
-        yield from self._ended(number, rows, documents, problem, odd)
+        yield from self._query_records(number, rows, documents, problem, unreadable)
 
     def layout(self) -> dict[str, str]:
-        """As of the table."""
+        """Return the layout of the table."""
         return self.source.layout()
 
     def content(self) -> str:
-        """As of the table."""
+        """Return the digest of the table's content."""
         return self.source.content()
 
     def skipped(self) -> int:
-        """0: every row is of a query."""
+        """Return 0, because every row belongs to a query."""
         return 0
 
     def item(self, record: QueryRecord) -> tuple[Item, list[Item]]:
@@ -224,7 +237,7 @@ class PairSource:
         Return the query and the documents of a record.
 
         Raises:
-            InputError: It cannot be ranked as it is; `index` is the document's.
+            InputError: It cannot be ranked; `index` is that of the document.
         """
         if record.problem is not None or record.query is None:
             raise InputError(record.problem or "the row has no query")
@@ -238,12 +251,12 @@ class PairSource:
         return query, documents
 
     @staticmethod
-    def _ended(
+    def _query_records(
         number: int,
         rows: Sequence[Record],
         documents: Sequence[Cell],
         problem: str | None,
-        odd: Sequence[QueryRecord],
+        unreadable: Sequence[QueryRecord],
     ) -> Iterator[QueryRecord]:
         if rows:
             first = rows[0]
@@ -261,11 +274,11 @@ class PairSource:
                 problem,
                 first.listed,
             )
-        yield from odd
+        yield from unreadable
 
 
 def _filled(
-    columns: Sequence[tuple[Kind, str]], values: Mapping[str, object], what: str
+    columns: Sequence[tuple[Kind, str]], values: Mapping[str, object], role: str
 ) -> tuple[Cell | None, str | None]:
     """Return the one non-empty cell of a row, or the reason why there is none."""
     found = [
@@ -274,9 +287,9 @@ def _filled(
         if (value := values.get(name)) is not None and value not in ("", b"")
     ]
     if not found:
-        return None, f"there is no {what}: {' and '.join(name for _, name in columns)} is empty"
+        return None, f"there is no {role}: {' and '.join(name for _, name in columns)} is empty"
     if len(found) > 1:
-        return None, f"a {what} in both {found[0][1]} and {found[1][1]}; each is one text, image or video"
+        return None, f"a {role} in both {found[0][1]} and {found[1][1]}; each is one text, image or video"
     return (found[0][0], found[0][2]), None
 
 

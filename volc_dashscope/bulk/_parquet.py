@@ -113,7 +113,7 @@ def parquet_rows(path: Path) -> int | None:
 
 def _group(file: Any, group: int, rows: range, names_read: list[str], columns: Columns) -> Iterator[Record]:
     pa, _ = arrow("reading")
-    done, words = 0, "ends before this row"
+    done, reason = 0, "ends before this row"
     # The rows that share a batch with a damaged page are read once more, by themselves.
     for at_once in (_ROWS_AT_ONCE, 1):
         try:
@@ -130,9 +130,9 @@ def _group(file: Any, group: int, rows: range, names_read: list[str], columns: C
             break
         # A damaged page raises one of these, or an error of its decoder.
         except (OSError, pa.ArrowException, ValueError, MemoryError, IndexError):
-            words = "cannot be read from this row on"
+            reason = "cannot be read from this row on"
     for row in rows[done:]:
-        yield Record(row, str(row), (), f"row group {group} of the Parquet file {words}")
+        yield Record(row, str(row), (), f"row group {group} of the Parquet file {reason}")
 
 
 def _values(batch: Any) -> list[dict[str, Any] | str]:

@@ -164,10 +164,10 @@ class PartialOutput:
             group = self._open[number] = self._resumed(number)
         labels = group.labels
         labels.append(self._form.label(record))
-        wanted = offset not in group.finished
+        is_wanted = offset not in group.finished
         if len(labels) == size:
             self._commit(number)
-        return wanted
+        return is_wanted
 
     def put(self, rows: Sequence[int], outcomes: Outcomes | str, usage: Usage) -> None:
         """
@@ -278,7 +278,7 @@ class PartialOutput:
             note = self._finished[number] = UsageNote.read(path)
             self.rows += note.rows
             self.failed += note.failed
-            self.usage = _most(self.usage, note.usage)
+            self.usage = _max_usage(self.usage, note.usage)
             if note.dimension is not None:
                 self._form.dimension = common_length(self._form.dimension, note.dimension)
         for path in sorted(self.folder.glob("group-*.journal")):
@@ -294,7 +294,7 @@ class PartialOutput:
                 self._keep(
                     group, [offset], content.decode() if kind == ERROR else [self._form.decode(content)]
                 )
-            self.usage = _most(self.usage, usage)
+            self.usage = _max_usage(self.usage, usage)
         if group.journal.damaged:
             self._report_damage(group.journal.path.name)
         return group
@@ -333,8 +333,8 @@ class PartialOutput:
         try:
             content = path.read_bytes()
         except OSError as error:
-            words = f"{path.name} in {self.folder.name!r} cannot be read: {error.strerror}"
-            raise DamagedGroupError(words, number=number) from error
+            message = f"{path.name} in {self.folder.name!r} cannot be read: {error.strerror}"
+            raise DamagedGroupError(message, number=number) from error
         if sha256(content).hexdigest() != note.digest:
             raise DamagedGroupError(f"{path.name} in {self.folder.name!r} is damaged", number=number)
         return content
@@ -374,7 +374,7 @@ def common_length(expected: int | None, found: int) -> int:
     return found
 
 
-def _most(left: Usage, right: Usage) -> Usage:
+def _max_usage(left: Usage, right: Usage) -> Usage:
     return Usage(
         max(left.requests, right.requests),
         max(left.total_tokens, right.total_tokens),

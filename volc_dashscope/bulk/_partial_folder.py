@@ -129,8 +129,8 @@ def finished_rows(folder: Path) -> Callable[[int], bool]:
         return lambda row: False
     size = read_manifest(folder)["group_rows"]
     whole = {number_of(path) for path in folder.glob("group-*.parquet") if note_path(path).exists()}
-    some = {number_of(path): offsets(path) for path in folder.glob("group-*.journal")}
-    return lambda row: row // size in whole or row % size in some.get(row // size, ())
+    rows_by_group = {number_of(path): offsets(path) for path in folder.glob("group-*.journal")}
+    return lambda row: row // size in whole or row % size in rows_by_group.get(row // size, ())
 
 
 def discard(folder: Path) -> None:

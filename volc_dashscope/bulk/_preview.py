@@ -64,9 +64,9 @@ def preview(
     opened = source if isinstance(source, Source) else open_source(source)
     opened.check(spec)
     count = _Count(opened, spec, _finished(_place(output, opened), restart=restart))
-    guess = estimate_spec(count.items(), spec, checked=True)
+    estimate = estimate_spec(count.items(), spec, checked=True)
     limits = settings_of(model, settings, owner="preview")
-    return _preview(count, guess, limits.requests_per_minute, limits.tokens_per_minute)
+    return _preview(count, estimate, limits.requests_per_minute, limits.tokens_per_minute)
 
 
 def preview_rerank(
@@ -112,8 +112,8 @@ def preview_rerank(
         base_url=base_url,
     )
     count = _QueryCount(pairs, row, spec, _finished(_place(output, opened), restart=restart))
-    guess = estimate_pairs(count.pairs(), spec)
-    return _preview(count, guess, requests_per_minute, tokens_per_minute)
+    estimate = estimate_pairs(count.pairs(), spec)
+    return _preview(count, estimate, requests_per_minute, tokens_per_minute)
 
 
 def _place(output: str | os.PathLike[str] | None, source: Source) -> Path | None:
@@ -135,20 +135,20 @@ def _finished(output: Path | None, *, restart: bool) -> Callable[[int], bool]:
 
 
 def _preview(
-    count: _Count | _QueryCount, guess: Estimate, requests: float | None, tokens: float | None
+    count: _Count | _QueryCount, estimate: Estimate, requests: float | None, tokens: float | None
 ) -> Preview:
     return Preview(
         rows=count.rows,
         finished=count.finished,
         bad=count.bad,
-        items=guess.items,
-        requests=guess.requests,
-        tokens=guess.tokens,
-        price=guess.price,
-        currency=guess.currency,
-        seconds=_seconds(guess, requests, tokens),
-        rule=guess.rule,
-        as_of=guess.as_of,
+        items=estimate.items,
+        requests=estimate.requests,
+        tokens=estimate.tokens,
+        price=estimate.price,
+        currency=estimate.currency,
+        seconds=_seconds(estimate, requests, tokens),
+        rule=estimate.rule,
+        as_of=estimate.as_of,
     )
 
 
@@ -203,9 +203,9 @@ class _Count:
                 yield item
 
 
-def _seconds(guess: Estimate, requests: float | None, tokens: float | None) -> float | None:
+def _seconds(estimate: Estimate, requests: float | None, tokens: float | None) -> float | None:
     if requests is None and tokens is None:
-        return guess.seconds_at_limit
-    most = guess.tokens[0] if guess.tokens[1] is None else guess.tokens[1]
-    answer = ((guess.requests, requests), (most, tokens))
+        return estimate.seconds_at_limit
+    most = estimate.tokens[0] if estimate.tokens[1] is None else estimate.tokens[1]
+    answer = ((estimate.requests, requests), (most, tokens))
     return max(60 * used / limit for used, limit in answer if limit)

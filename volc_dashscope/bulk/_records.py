@@ -22,13 +22,13 @@ KINDS: tuple[Kind, ...] = ("text", "image", "video")
 @dataclass(frozen=True, slots=True)
 class Record:
     """
-    One row of a source, not checked yet.
+    One row of a source. Its content is not checked yet.
 
     Attributes:
-        row: Number in the source, from 0.
-        id: Id in the source, else the number.
+        row: Number of the row in the source, from 0.
+        id: Id of the row in the source, else its number.
         cells: Kind and content of each part, in order.
-        problem: Why it could not be read.
+        problem: Why the row could not be read; None if it could.
     """
 
     row: int
@@ -51,11 +51,11 @@ class Columns:
     ```
 
     Attributes:
-        text: Names of columns, in the order of the parts. With none of any kind, the columns called
-            "text", "image" and "video" are taken.
-        image: The same for images.
-        video: The same for videos.
-        id: The column of ids; None for one called "id", if there is one, else the number of the row.
+        text: Columns with texts, in the order of the parts. If no column of any kind is named, the columns called
+            "text", "image" and "video" are used.
+        image: Columns with images: paths, URLs, or bytes (Parquet).
+        video: Columns with videos, likewise.
+        id: Column with the ids; None for the column called "id", or the number of the row if there is none.
 
     Raises:
         ConfigError: A single name instead of a tuple.
@@ -69,7 +69,7 @@ class Columns:
     def __post_init__(self) -> None:
         for kind in KINDS:
             names = getattr(self, kind)
-            # One name would be taken for a column of each of its letters.
+            # A single name would be read as one column per letter.
             if not isinstance(names, tuple | list) or not all(isinstance(name, str) for name in names):
                 raise ConfigError(f"{kind} must be a tuple of column names, got {names!r}")
 
@@ -81,7 +81,7 @@ class Columns:
 
     @property
     def usual(self) -> bool:
-        """Whether no column was named, so that one of the usual ones may be missing."""
+        """Whether no column was named; then some of the default columns may be missing."""
         return not (self.text or self.image or self.video)
 
     @property
@@ -90,7 +90,16 @@ class Columns:
         return tuple(dict.fromkeys([*(name for _, name in self.given), self.id or "id"]))
 
     def check(self, names: Sequence[str], place: str) -> None:
-        """Refuse columns that the table does not have."""
+        """
+        Refuse columns that the table does not have.
+
+        Args:
+            names: The columns of the table.
+            place: Name of the table, for messages.
+
+        Raises:
+            InputError: A named column is missing or occurs twice, or there is nothing to embed.
+        """
         asked = [] if self.usual else [name for _, name in self.given]
         asked += [self.id] if self.id is not None else []
         twice = next((name for name in self.names if names.count(name) > 1), None)
@@ -106,7 +115,13 @@ class Columns:
             )
 
     def record(self, row: int, values: Mapping[str, object]) -> Record:
-        """Return the record of one row. Empty cells are no parts."""
+        """
+        Return the record of one row; empty cells are left out.
+
+        Args:
+            row: Number of the row in the source, from 0.
+            values: The row's cells by column.
+        """
         cells = tuple(
             (kind, value)
             for kind, name in self.given
@@ -118,17 +133,17 @@ class Columns:
 
     def id_of(self, row: int, values: Mapping[str, object]) -> tuple[str, str | None]:
         """
-        Return the id of a row, else its number, and a problem if the column was named and has none.
+        Return the id of a row, else its number; and a problem if the column was named and the row has no id.
 
-        An id that is not UTF-8 is a problem in either case, because Parquet cannot hold it.
+        An id that is not UTF-8 is always a problem, because Parquet cannot store it.
         """
         number = str(row)
         found = values.get(self.id or "id")
         if isinstance(found, float):
-            # pandas makes floats of whole numbers where one is missing.
+            # pandas turns a column of integers into floats if one is missing.
             found = None if math.isnan(found) else int(found) if found.is_integer() else found
         elif isinstance(found, bytes):
-            # Spark and Hive write text columns of Parquet without saying that they are text.
+            # Spark and Hive write text columns to Parquet without marking them as text.
             with suppress(UnicodeDecodeError):
                 found = found.decode()
         if found in (None, ""):

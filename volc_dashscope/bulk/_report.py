@@ -169,7 +169,7 @@ class Progress:
         self._before: int | None = None
         self._to = ProgressStream(to)
         self._clock = clock
-        self._began = self._said = clock()
+        self._began = self._shown_at = clock()
         self._bar: Any = None
         if self._to.isatty():
             try:
@@ -181,16 +181,16 @@ class Progress:
     def scanned(self, step: str, number: int) -> None:
         """Show the scan of a source, until the first row is finished; pass it as `watch` to `open_source`."""
         now = self._clock()
-        if self._before is not None or now - self._said < (
+        if self._before is not None or now - self._shown_at < (
             _LINE_SECONDS if self._bar is None else _BAR_SECONDS
         ):
             return
-        self._said = now
-        words = f"{step} {counted(number, f'{self._unit}s')}"
+        self._shown_at = now
+        message = f"{step} {counted(number, f'{self._unit}s')}"
         if self._bar is not None:
-            self._bar.set_description_str(words)
+            self._bar.set_description_str(message)
         else:
-            self._write(f"{words} …\n")
+            self._write(f"{message} …\n")
 
     def show(self, rows: int, failed: int, usage: Usage) -> None:
         """Show the finished and failed rows, and the usage."""
@@ -204,11 +204,11 @@ class Progress:
                 self._bar.n = self._bar.initial = rows
         if self._bar is not None:
             self._bar.update(rows - self._bar.n)
-            if now - self._said > 0.5:
-                self._said = now
+            if now - self._shown_at > 0.5:
+                self._shown_at = now
                 self._bar.set_postfix_str(self._spend(failed, usage), refresh=False)
-        elif now - self._said >= _LINE_SECONDS:
-            self._said = now
+        elif now - self._shown_at >= _LINE_SECONDS:
+            self._shown_at = now
             rate = (rows - self._before) / (now - self._began)
             units = f"{self._unit}s"
             done = (

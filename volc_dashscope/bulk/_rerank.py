@@ -68,8 +68,8 @@ def rerank_file(
     if not isinstance(source, Source):
         source = open_source(source, columns=PairColumns())
     if not isinstance(source.columns, PairColumns):
-        seen = type(source.columns).__name__
-        raise ConfigError(f"pairs need a source opened with columns=PairColumns(...), got one with {seen}")
+        actual = type(source.columns).__name__
+        raise ConfigError(f"pairs need a source opened with columns=PairColumns(...), got one with {actual}")
     check_group_rows(group_rows)
     with nullcontext(model) if isinstance(model, Reranker) else Reranker(model) as reranker:
         reranker.rerank("", [], top_n=top_n)  # Refuses settings that the model does not have; sends nothing.
@@ -120,21 +120,21 @@ class _Reranking:
                 take([index], found)
             else:
                 scores: ScoreArray = np.full(count, np.nan)
-                for one in found:
-                    scores[one.index] = one.score
+                for result in found:
+                    scores[result.index] = result.score
                 take([index], [scores])
 
     def row_message(self, record: QueryRecord, error: EmbeddingError) -> str:
-        words = str(error)
-        bad = _DOCUMENT.match(words)
+        text = str(error)
+        bad = _DOCUMENT.match(text)
         if bad is None or record.listed:
-            return f"{record.place}: {words}"
+            return f"{record.place}: {text}"
         row = record.rows[int(bad[1])]
-        said = f"row {row}: {words[bad.end() :]}"
+        message = f"row {row}: {text[bad.end() :]}"
         return (
-            said
+            message
             if len(record.rows) == 1
-            else f"{said}; {record.place} have the same query, so they succeed or fail together"
+            else f"{message}; {record.place} have the same query, so they succeed or fail together"
         )
 
     def failed_lines(self, groups: Iterable[bytes]) -> Iterator[bytes]:

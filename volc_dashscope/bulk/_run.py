@@ -21,11 +21,11 @@ from volc_dashscope.models import ModelInfo
 from volc_dashscope.results import Usage
 
 # After this many consecutive failed requests, each after all its attempts, the service counts as down.
-_OUTAGE = 20
+_MAX_CONSECUTIVE_FAILURES = 20
 # Most replies that the user's function is still to be called for: more than a second's, in about a megabyte.
 _MAX_PENDING_CALLS = 8_192
 # A group is in memory while it fills: of 1,024 numbers a row, 4 GB.
-_MOST_GROUP_ROWS = 1_000_000
+_MAX_GROUP_ROWS = 1_000_000
 Take: TypeAlias = Callable[[Sequence[int], Outcomes | EmbeddingError], None]
 
 
@@ -244,8 +244,8 @@ def check_group_rows(rows: int | None) -> None:
     """
     if rows is not None:
         check_limits({"group_rows": rows}, {})
-        if rows > _MOST_GROUP_ROWS:
-            raise ConfigError(f"group_rows must be at most {_MOST_GROUP_ROWS:,}, got {rows:,}")
+        if rows > _MAX_GROUP_ROWS:
+            raise ConfigError(f"group_rows must be at most {_MAX_GROUP_ROWS:,}, got {rows:,}")
 
 
 def check_callbacks(watch: object, stop: object = None) -> None:
@@ -275,9 +275,10 @@ class _HeldFailures:
             ServiceUnavailableError: So many requests failed in a row that the service counts as down.
         """
         self._failures.append((records, error))
-        if len({id(each) for _, each in self._failures}) >= _OUTAGE:
+        if len({id(each) for _, each in self._failures}) >= _MAX_CONSECUTIVE_FAILURES:
             raise ServiceUnavailableError(
-                f"{_OUTAGE} requests in a row failed after all retries; the job stopped. The last error: {error}",
+                f"{_MAX_CONSECUTIVE_FAILURES} requests in a row failed after all retries; the job stopped. "
+                f"The last error: {error}",
                 provider=error.provider,
                 status=error.status,
                 code=error.code,
@@ -293,5 +294,5 @@ class _HeldFailures:
 
 def row_message(row: int, error: EmbeddingError) -> str:
     """Return an error's message in terms of the source's rows."""
-    said = re.sub(r"\bitems? \d+(?: to \d+)?\b", f"row {row}", str(error), count=1)
-    return said if f"row {row}" in said else f"row {row}: {said}"
+    message = re.sub(r"\bitems? \d+(?: to \d+)?\b", f"row {row}", str(error), count=1)
+    return message if f"row {row}" in message else f"row {row}: {message}"

@@ -50,8 +50,8 @@ _SUFFIXES: dict[str, Format] = {
     ".pq": "parquet",
 }
 _SAMPLE = 1024 * 1024
-# No model takes a file as large as this, and a sparse one would be read for hours.
-_MOST_MEDIA = 256 * 1024 * 1024
+# No model accepts a file as large as this, and reading a large sparse file would take hours.
+_MAX_MEDIA_BYTES = 256 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +96,9 @@ class Source:
         """
         Return two digests without reading content: `sizes` of names and sizes, `times` also of times.
 
-        A missing or unreadable file of a folder, or one that a table names, counts as such.
+        They also change if a file of a folder, or one that a table names, disappears or appears.
         """
-        sizes, times = self._begun(), sha256()
+        sizes, times = self._new_digest(), sha256()
         for number, (path, name) in enumerate(self._files(), start=1):
             try:
                 status = os.stat(path)
@@ -115,10 +115,10 @@ class Source:
         """
         Return a digest of every byte of the source, of an image or video of its first 256 MiB.
 
-        Of a folder's files, and of those that a table names, only regular ones inside `root` are read: a pipe would
-        wait for a writer, and a device may never end.
+        Of the files of a folder, and of those that a table names, only regular files inside `root` are read: reading a
+        pipe would wait for a writer, and a device may have no end.
         """
-        found = self._begun()
+        found = self._new_digest()
         for number, (path, name) in enumerate(self._files(), start=1):
             found.update(name)
             found.update(self._digest(path, own=not name).encode())
@@ -130,7 +130,7 @@ class Source:
             if own:
                 return digest_of(path)
             with open_fenced(path, None if self.format == "folder" else self.root) as file:
-                return digest_of_open(file, most=_MOST_MEDIA)
+                return digest_of_open(file, max_bytes=_MAX_MEDIA_BYTES)
         except (OSError, ValueError, InputError) as error:
             if own and isinstance(error, OSError):
                 raise unreadable(self.path, error) from error
@@ -153,10 +153,13 @@ class Source:
 
     def check(self, spec: RequestSpec) -> None:
         """
-        Refuse a source of which the model can embed nothing, by its columns and file names.
+        Refuse a source with nothing that the model can embed, judged by its columns and file names.
+
+        Args:
+            spec: What shapes the requests; its model's row has the accepted kinds.
 
         Raises:
-            InputError: A column is missing, or the model takes nothing of what is there.
+            InputError: A column is missing, or the model accepts nothing in the source.
         """
         accepted = spec.model_info.modalities
         kinds = self.kinds()
@@ -173,14 +176,14 @@ class Source:
             if self.columns.usual and wrong != found:
                 wrong = set()
         if wrong:
-            what = " and ".join(f"{kind}s" for kind in KINDS if kind in wrong)
+            contents = " and ".join(f"{kind}s" for kind in KINDS if kind in wrong)
             takes = ", ".join(kind for kind in KINDS if kind in accepted)
             raise InputError(
-                f"source {self.path.name!r} holds {what}, and {spec.model_info.name} embeds {takes} only; "
+                f"source {self.path.name!r} holds {contents}, and {spec.model_info.name} embeds {takes} only; "
                 "use another model"
             )
 
-    def _begun(self) -> Any:
+    def _new_digest(self) -> Any:
         return sha256(orjson.dumps([self.format, self.columns.given, self.columns.id, self.encoding]))
 
     def _files(self) -> Iterator[tuple[str, bytes]]:
@@ -192,9 +195,9 @@ class Source:
                 for name, path in named_files(self.path, self.format, self.encoding, media):
                     yield os.path.join(self.root, path), name.encode("utf-8", "surrogatepass")
             return
-        home = str(self.path)
+        folder = str(self.path)
         for name, _ in media_files(self.path):
-            yield os.path.join(home, name), os.fsencode(name)
+            yield os.path.join(folder, name), os.fsencode(name)
 
     def media(self) -> Iterator[tuple[str, Kind | InputError]]:
         """Yield the images and videos of a folder, as `media_files`, and report how many names were found."""
@@ -202,7 +205,13 @@ class Source:
         return media_files(self.path, None if watch is None else lambda number: watch("found", number))
 
     def scanned(self, step: ScanStep, number: int) -> None:
-        """Report every hundred files or rows that were scanned."""
+        """
+        Call `watch` for every hundredth file or row.
+
+        Args:
+            step: What is done with them, as `open_source` describes.
+            number: How many there were so far.
+        """
         if self.watch is not None and number % SCAN_STEP == 0:
             self.watch(step, number)
 
@@ -226,8 +235,8 @@ def open_source(
         media_root: The folder that must contain local images and videos; None for the source's own folder.
         encoding: Encoding of a text, JSONL or CSV file; None for UTF-8, or for GB18030 (GBK) if the file is Chinese
             in that encoding, as Excel in China writes it.
-        watch: Called during a scan with a word and the number of files so far: "found" in a folder, "checked" by size
-            and time, "read", "counted" by `preview` (rows, for a table).
+        watch: Called during a scan with a step and the number of files so far. Steps: "found" in a folder, "checked" by
+            size and time, "read", and "counted" by `preview` (rows, for a table).
 
     Raises:
         InputError: There is nothing at the path.
@@ -272,7 +281,15 @@ def _existing(path: object) -> Path:
 
 
 def count_rows(source: Source) -> int | None:
-    """Return the number of rows, or None if the rows would have to be parsed."""
+    """
+    Return the number of rows of a source.
+
+    Returns:
+        None for a CSV file, whose rows would have to be parsed.
+
+    Raises:
+        InputError: The source cannot be read.
+    """
     if source.format == "csv":
         return None
     if source.format == "parquet":
@@ -281,8 +298,8 @@ def count_rows(source: Source) -> int | None:
         return sum(1 for _ in source.media())
     with source.path.open("rb") as file:
         rows, last = 0, b"\n"
-        while piece := file.read(_SAMPLE):
-            rows, last = rows + piece.count(b"\n"), piece[-1:]
+        while chunk := file.read(_SAMPLE):
+            rows, last = rows + chunk.count(b"\n"), chunk[-1:]
         return rows + (last != b"\n")
 
 
@@ -326,8 +343,8 @@ def _csv(source: Source) -> Iterator[Record]:
             if cells is None:
                 return
             if len(cells) != len(names):
-                words = f"the row has {counted(len(cells), 'fields')}, the header {len(names)}"
-                yield Record(row, str(row), (), words)
+                reason = f"the row has {counted(len(cells), 'fields')}, the header {len(names)}"
+                yield Record(row, str(row), (), reason)
             else:
                 yield source.columns.record(row, dict(zip(names, cells, strict=True)))
 
@@ -337,15 +354,15 @@ def _parquet(source: Source) -> Iterator[Record]:
 
 
 def _folder(source: Source) -> Iterator[Record]:
-    home = str(source.path.absolute())
+    folder = str(source.path.absolute())
     for row, (name, kind) in enumerate(source.media()):
         if not is_utf8_name(name):
-            words = "the name of the file is not UTF-8"
-            yield Record(row, name.encode(errors="replace").decode(), (), words)
+            reason = "the name of the file is not UTF-8"
+            yield Record(row, name.encode(errors="replace").decode(), (), reason)
         elif isinstance(kind, InputError):
             yield Record(row, name, (), str(kind))
         else:
-            yield Record(row, name, ((kind, os.path.join(home, name)),))
+            yield Record(row, name, ((kind, os.path.join(folder, name)),))
 
 
 def _csv_kinds(source: Source) -> Iterator[Kind]:
@@ -360,20 +377,20 @@ def _column_kinds(source: Source, names: Sequence[str]) -> Iterator[Kind]:
 
 
 def _jsonl_kinds(source: Source) -> Iterator[Kind]:
-    """Read until every column has been seen, which is the first line of most files."""
-    asked = {name for _, name in source.columns.given}
-    named = set() if source.columns.usual else {*asked, *([source.columns.id] if source.columns.id else [])}
-    seen: dict[str, None] = {}
+    """Read until every column has been found, which is the first line of most files."""
+    wanted = {name for _, name in source.columns.given}
+    named = set() if source.columns.usual else {*wanted, *([source.columns.id] if source.columns.id else [])}
+    found: dict[str, None] = {}
     for _, line in lines(source.path, source.encoding):
         with suppress(orjson.JSONDecodeError):
             values = orjson.loads(line) if isinstance(line, str) else None
             if isinstance(values, dict):
-                seen.update(dict.fromkeys(list(values)[:100]))
-        if named <= set(seen) if named else asked & set(seen):
+                found.update(dict.fromkeys(list(values)[:100]))
+        if named <= set(found) if named else wanted & set(found):
             break
-    if seen:
-        source.columns.check(list(seen), source.path.name)
-    return (kind for kind, name in source.columns.given if name in seen)
+    if found:
+        source.columns.check(list(found), source.path.name)
+    return (kind for kind, name in source.columns.given if name in found)
 
 
 _KINDS_OF: dict[Format, Callable[[Source], Iterable[Kind]]] = {

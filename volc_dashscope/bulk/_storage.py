@@ -15,12 +15,12 @@ import orjson
 
 from volc_dashscope.errors import ConfigError
 
-_PIECE = 1024 * 1024
+_CHUNK_BYTES = 1024 * 1024
 
 
 def check_name(path: Path, what: str) -> None:
     """
-    Refuse a path that pyarrow cannot open: it takes only UTF-8.
+    Refuse a path that pyarrow cannot open, because it accepts only UTF-8.
 
     Raises:
         ConfigError: A name in the path is in another encoding.
@@ -63,11 +63,11 @@ def reading(path: Path) -> Iterator[None]:
         raise ConfigError(f"{str(path)!r} cannot be read: {error.strerror or error}") from error
 
 
-def replace_file(fresh: Path, path: Path) -> None:
+def replace_file(temporary: Path, path: Path) -> None:
     """Replace a file by a finished one, so that a crash leaves the old or the new one."""
-    with fresh.open("rb+") as file:
+    with temporary.open("rb+") as file:
         os.fsync(file.fileno())
-    fresh.replace(path)
+    temporary.replace(path)
     sync_folder(path.parent)
 
 
@@ -83,10 +83,10 @@ def sync_folder(folder: Path) -> None:
 
 def write_bytes(path: Path, content: Any) -> None:
     """Write a file atomically."""
-    fresh = path.with_name(f"{path.name}.new")
+    temporary = path.with_name(f"{path.name}.new")
     with writing(path):
-        fresh.write_bytes(content)
-        replace_file(fresh, path)
+        temporary.write_bytes(content)
+        replace_file(temporary, path)
 
 
 def write_checked(path: Path, value: Mapping[str, Any]) -> None:
@@ -118,10 +118,10 @@ def digest_of(path: str | Path) -> str:
         return digest_of_open(file)
 
 
-def digest_of_open(file: Any, *, most: float = inf) -> str:
-    """Return the SHA-256 of the content of an open binary file, or of at least its first `most` bytes."""
-    found = sha256()
-    while most > 0 and (piece := file.read(_PIECE)):
-        found.update(piece)
-        most -= len(piece)
-    return found.hexdigest()
+def digest_of_open(file: Any, *, max_bytes: float = inf) -> str:
+    """Return the SHA-256 of an open binary file, or of its first `max_bytes`, rounded up to a whole chunk."""
+    digest = sha256()
+    while max_bytes > 0 and (chunk := file.read(_CHUNK_BYTES)):
+        digest.update(chunk)
+        max_bytes -= len(chunk)
+    return digest.hexdigest()

@@ -190,7 +190,7 @@ class SubmittedFiles:
 def _read(path: Path) -> list[SubmittedFile]:
     try:
         found = orjson.loads(path.read_bytes())
-        return [SubmittedFile.from_json(each) for each in found]
+        return [SubmittedFile.from_json(entry) for entry in found]
     except (OSError, ValueError, TypeError) as error:
         raise ConfigError(
             f"{path.name} in {path.parent.name!r} is damaged or cannot be read; it contains the ids of jobs that may "

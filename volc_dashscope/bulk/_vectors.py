@@ -20,9 +20,9 @@ from volc_dashscope.bulk._storage import replace_file, writing
 from volc_dashscope.errors import ConfigError
 from volc_dashscope.results import FloatArray
 
-_META = b"volc_dashscope"
-_ROWS_AT_ONCE = 256
-_BUFFER = 1024 * 1024  # bytes read of a column at once; without it, all of them
+_METADATA_KEY = b"volc_dashscope"
+_ROWS_PER_BATCH = 256
+_BUFFER_BYTES = 1024 * 1024  # bytes read of a column at once; without it, all of them
 
 
 class DamagedOutputError(ConfigError):
@@ -131,10 +131,10 @@ def merge(groups: Iterable[bytes], output: Path, dimension: int, facts: Mapping[
     vector = pa.list_(pa.float32(), dimension if fixed else -1)
     names = {"id": pa.string(), "row": pa.int64(), "vector": vector, "error": pa.string()}
 
-    def mended(table: Any) -> Any:
+    def with_nulls(table: Any) -> Any:
         return table.set_column(2, "vector", _with_nulls(table, vector))
 
-    write_output(groups, output, pa.schema(list(names.items())), facts, _encoding(), mended)
+    write_output(groups, output, pa.schema(list(names.items())), facts, _encoding(), with_nulls)
 
 
 def write_output(
@@ -143,7 +143,7 @@ def write_output(
     schema: Any,
     facts: Mapping[str, Any],
     encoding: Mapping[str, Any],
-    mend: Callable[[Any], Any] = lambda table: table,
+    convert: Callable[[Any], Any] = lambda table: table,
 ) -> None:
     """
     Write groups atomically into one file, with the facts in its metadata; one group at a time is in memory.
@@ -156,26 +156,28 @@ def write_output(
         mend: Returns the table of a group as it is written.
     """
     pa, parquet = arrow()
-    fresh = output.with_name(f"{output.name}.new")
-    noted = schema.with_metadata({_META: orjson.dumps(facts)})
+    temporary = output.with_name(f"{output.name}.new")
+    schema_with_facts = schema.with_metadata({_METADATA_KEY: orjson.dumps(facts)})
     try:
         with writing(output):
-            with parquet.ParquetWriter(fresh, noted, write_page_checksum=True, **encoding) as writer:
+            with parquet.ParquetWriter(
+                temporary, schema_with_facts, write_page_checksum=True, **encoding
+            ) as writer:
                 for content in groups:
                     with parquet.ParquetFile(pa.BufferReader(content)) as file:
                         # Arrow needs several times the size of what it decodes or encodes at once.
-                        pieces = [
-                            mend(pa.Table.from_batches([batch])).cast(noted)
-                            for batch in file.iter_batches(_ROWS_AT_ONCE, use_threads=False)
+                        tables = [
+                            convert(pa.Table.from_batches([batch])).cast(schema_with_facts)
+                            for batch in file.iter_batches(_ROWS_PER_BATCH, use_threads=False)
                         ]
-                    table = pa.concat_tables(pieces) if pieces else noted.empty_table()
+                    table = pa.concat_tables(tables) if tables else schema_with_facts.empty_table()
                     writer.write_table(table, row_group_size=max(1, len(table)))
-                    del pieces
+                    del tables
                     del table
                     pa.default_memory_pool().release_unused()
-            replace_file(fresh, output)
+            replace_file(temporary, output)
     except BaseException:
-        fresh.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
 
 
@@ -189,10 +191,10 @@ def read_output(path: Path, columns: Sequence[str]) -> Iterator[Any]:
     pa, parquet = arrow()
     try:
         # Not `read_table`: it loads pyarrow.dataset, and reads a column of vectors whole, at five times its size.
-        with parquet.ParquetFile(path, page_checksum_verification=True, buffer_size=_BUFFER) as file:
+        with parquet.ParquetFile(path, page_checksum_verification=True, buffer_size=_BUFFER_BYTES) as file:
             if {*columns} - {*file.schema_arrow.names}:
                 raise ValueError("a column is missing")
-            for batch in file.iter_batches(_ROWS_AT_ONCE, columns=list(columns), use_threads=False):
+            for batch in file.iter_batches(_ROWS_PER_BATCH, columns=list(columns), use_threads=False):
                 yield batch
                 pa.default_memory_pool().release_unused()
     except (OSError, pa.ArrowException, ValueError) as error:
@@ -204,7 +206,7 @@ def facts_of(path: Path) -> dict[str, Any] | None:
     pa, parquet = arrow()
     try:
         found = parquet.read_metadata(path).metadata or {}
-        facts = orjson.loads(found.get(_META, b"null"))
+        facts = orjson.loads(found.get(_METADATA_KEY, b"null"))
     except (OSError, pa.ArrowException, orjson.JSONDecodeError):
         return None
     return facts if isinstance(facts, dict) else None

@@ -77,9 +77,9 @@ class _App(click.Group):
 
     def make_context(self, info_name: Any, args: list[str], *rest: Any, **extra: Any) -> click.Context:
         """Take note of `--json` before anything is parsed."""
-        wanted = "--json" in args
+        as_json = "--json" in args
         context = super().make_context(info_name, args, *rest, **extra)
-        context.meta[__name__] = wanted
+        context.meta[__name__] = as_json
         return context
 
     def invoke(self, ctx: click.Context) -> Any:

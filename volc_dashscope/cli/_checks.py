@@ -103,13 +103,15 @@ def _packages(extra: str, packages: tuple[Package, ...]) -> Finding:
     found = {package: _version(package.name) for package in packages}
     if None in found.values():
         return Finding(about, "fix" if extra == "core" else "note", f"not installed: {command}")
-    for package, seen in found.items():
-        if not _fits(seen or "", package):
-            wanted = f">={package.least}" + (f",<{package.below}" if package.below else "")
+    for package, installed_version in found.items():
+        if not _fits(installed_version or "", package):
+            required = f">={package.least}" + (f",<{package.below}" if package.below else "")
             return Finding(
-                about, "fix", f'{package.name} {seen} does not fit: pip install "{package.name}{wanted}"'
+                about,
+                "fix",
+                f'{package.name} {installed_version} does not fit: pip install "{package.name}{required}"',
             )
-    return Finding(about, "ok", ", ".join(f"{package.name} {seen}" for package, seen in found.items()))
+    return Finding(about, "ok", ", ".join(f"{package.name} {version}" for package, version in found.items()))
 
 
 def _version(name: str) -> str | None:
@@ -119,8 +121,8 @@ def _version(name: str) -> str | None:
         return None
 
 
-def _fits(seen: str, package: Package) -> bool:
-    number = _number(seen)
+def _fits(version: str, package: Package) -> bool:
+    number = _number(version)
     return number >= _number(package.least) and not (package.below and number >= _number(package.below))
 
 
@@ -130,24 +132,24 @@ def _number(text: str) -> tuple[int, ...]:
 
 def service(check: ServiceCheck) -> Iterator[Finding]:
     """Check the key, the host, the proxy and the connection of one service; a request is sent only on demand."""
-    who = check.provider
-    yield (key := _key(who))
+    provider = check.provider
+    yield (key := _key(provider))
     try:
         address = _url(check)
-        url, where = address.url, address.place
+        url, place = address.url, address.place
     except ConfigError as error:
-        yield Finding(f"{who} host", "fix", str(error))
+        yield Finding(f"{provider} host", "fix", str(error))
         return
-    yield Finding(f"{who} host", "ok", f"{_shown(url)} ({where})")
-    yield (proxy := _proxy(who, url))
+    yield Finding(f"{provider} host", "ok", f"{_shown(url)} ({place})")
+    yield (proxy := _proxy(provider, url))
     if check.connect and proxy.state != "fix":
-        state, words = reach(url, proxy=_config.find_proxy(url), seconds=check.timeout)
-        yield Finding(f"{who} connection", state, words)
+        state, message = reach(url, proxy=_config.find_proxy(url), seconds=check.timeout)
+        yield Finding(f"{provider} connection", state, message)
     if check.send:
         yield (
             _answer(check)
             if key.state == "ok"
-            else Finding(f"{who} request", "note", "not sent: no key is set")
+            else Finding(f"{provider} request", "note", "not sent: no key is set")
         )
 
 
@@ -160,8 +162,10 @@ def _key(provider: Provider) -> Finding:
             return Finding(about, "note", f"not set: export {variable}=...")
         return Finding(about, "fix", str(error))
     if key is None or len(key) < 16:
-        words = f"{variable} is set, but it is too short for a key: copy the whole key (it is not shown here)"
-        return Finding(about, "fix", words)
+        message = (
+            f"{variable} is set, but it is too short for a key: copy the whole key (it is not shown here)"
+        )
+        return Finding(about, "fix", message)
     return Finding(about, "ok", f"{variable} is set and looks valid (it is not shown here)")
 
 
@@ -187,8 +191,8 @@ def _shown(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}{parts.path}"
 
 
-def _proxy(who: str, url: str) -> Finding:
-    about, proxy = f"{who} proxy", _config.find_proxy(url)
+def _proxy(provider: str, url: str) -> Finding:
+    about, proxy = f"{provider} proxy", _config.find_proxy(url)
     if proxy is None:
         return Finding(about, "ok", "none")
     variable = _config.proxy_variable(url)
@@ -199,8 +203,8 @@ def _proxy(who: str, url: str) -> Finding:
     except ValueError:
         parts, url = urlsplit(""), ""
     if parts.scheme not in ("http", "https", "socks5", "socks5h") or not parts.hostname:
-        words = f"{variable} is not a proxy URL: use http://host:port or socks5://host:port, or unset it"
-        return Finding(about, "fix", words)
+        message = f"{variable} is not a proxy URL: use http://host:port or socks5://host:port, or unset it"
+        return Finding(about, "fix", message)
     if parts.scheme.startswith("socks") and find_spec("socksio") is None:
         return Finding(about, "fix", f'{variable} is a SOCKS proxy, {url}: pip install "httpx[socks]"')
     return Finding(about, "ok", f"{url}, from {variable}")

@@ -75,13 +75,13 @@ def _findings(
     yield from installed()
     providers = cast("Sequence[Provider]", get_args(Provider)) if provider is None else (provider,)
     keyless = []
-    for who in providers:
-        for seen in service(ServiceCheck(provider=who, connect=connect, send=send, **settings)):
-            if seen.about == f"{who} key" and seen.state == "note":
-                keyless.append(who)
-            yield _downgraded(seen, needed=provider is not None or who not in keyless)
+    for name in providers:
+        for finding in service(ServiceCheck(provider=name, connect=connect, send=send, **settings)):
+            if finding.about == f"{name} key" and finding.state == "note":
+                keyless.append(name)
+            yield _downgraded(finding, needed=provider is not None or name not in keyless)
     if provider is None and len(keyless) == len(providers):
-        names = " or ".join(_config.KEY_VARIABLE[who] for who in providers)
+        names = " or ".join(_config.KEY_VARIABLE[name] for name in providers)
         yield Finding(
             "keys",
             "fix",
@@ -90,8 +90,8 @@ def _findings(
         )
 
 
-def _downgraded(seen: Finding, *, needed: bool) -> Finding:
+def _downgraded(finding: Finding, *, needed: bool) -> Finding:
     """Return a finding about a service with the weight it has: one that nobody uses keeps nothing from working."""
-    if needed and seen.about.endswith(" key") and seen.state == "note":
-        return replace(seen, state="fix")
-    return seen if needed or seen.state == "ok" else replace(seen, state="note")
+    if needed and finding.about.endswith(" key") and finding.state == "note":
+        return replace(finding, state="fix")
+    return finding if needed or finding.state == "ok" else replace(finding, state="note")

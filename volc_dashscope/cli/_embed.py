@@ -40,83 +40,83 @@ def embed(dry_run: bool, **options: Any) -> None:
       volc-dashscope embed photos/ -m qwen3-vl-embedding -o vectors.parquet
       volc-dashscope embed photos/ -m qwen3-vl-embedding --dry-run
     """
-    given = EmbedOptions(**options)
-    if given.output is None and not dry_run:
+    arguments = EmbedOptions(**options)
+    if arguments.output is None and not dry_run:
         raise click.UsageError("the output is missing: pass -o out.parquet")
-    with errors_reported(as_json=given.as_json, hint=how_to_resume()):
+    with errors_reported(as_json=arguments.as_json, hint=how_to_resume()):
         if dry_run:
-            print_preview(given, given.output, quiet=given.quiet, restart=given.restart)
+            print_preview(arguments, arguments.output, quiet=arguments.quiet, restart=arguments.restart)
             return
-        opened = given.opened()
-        check_path(_output(given), opened.path)  # before a key is needed
+        opened = arguments.opened()
+        check_path(_output(arguments), opened.path)  # before a key is needed
         try:
-            report = _embedded(opened, given)
+            report = _embedded(opened, arguments)
         except KeyboardInterrupt:
             note(*how_to_resume())
             exit_with(ExitCode.INTERRUPTED)
-    print_report(report, "files" if opened.format == "folder" else "rows", as_json=given.as_json)
+    print_report(report, "files" if opened.format == "folder" else "rows", as_json=arguments.as_json)
 
 
-def _embedded(source: Source, given: EmbedOptions) -> Report:
+def _embedded(source: Source, arguments: EmbedOptions) -> Report:
     with ExitStack() as stack:
-        if given.by_jobs:
-            return _by_jobs(source, given, stack)
-        cache = stack.enter_context(SQLiteCache(given.cache)) if given.cache is not None else None
-        client = stack.enter_context(_client(given, cache))
-        bar = _bar(source, given, client.model_info, stack)
+        if arguments.by_jobs:
+            return _by_jobs(source, arguments, stack)
+        cache = stack.enter_context(SQLiteCache(arguments.cache)) if arguments.cache is not None else None
+        client = stack.enter_context(_client(arguments, cache))
+        bar = _bar(source, arguments, client.model_info, stack)
         if bar is not None:
             source = replace(source, watch=bar.scanned)
         stop = stack.enter_context(stopped_by_signals())
         return embed_file(
             source,
-            _output(given),
+            _output(arguments),
             model=client,
-            text_type=given.text_type,
+            text_type=arguments.text_type,
             watch=bar.show if bar is not None else None,
             stop=stop,
-            restart=given.restart,
-            group_rows=given.group_rows,
+            restart=arguments.restart,
+            group_rows=arguments.group_rows,
         )
 
 
-def _client(given: EmbedOptions, cache: SQLiteCache | None) -> Client:
-    return Client.from_settings(replace(given.settings(), cache=cache))
+def _client(arguments: EmbedOptions, cache: SQLiteCache | None) -> Client:
+    return Client.from_settings(replace(arguments.settings(), cache=cache))
 
 
-def _by_jobs(source: Source, given: EmbedOptions, stack: ExitStack) -> Report:
-    if given.provider not in (None, "dashscope"):
-        raise ConfigError(f"{given.provider} has no embedding jobs; leave out --route")
-    if given.cache is not None:
+def _by_jobs(source: Source, arguments: EmbedOptions, stack: ExitStack) -> Report:
+    if arguments.provider not in (None, "dashscope"):
+        raise ConfigError(f"{arguments.provider} has no embedding jobs; leave out --route")
+    if arguments.cache is not None:
         raise ConfigError(
             "jobs at the service do not use a cache, and would bill the rows in it; leave out --cache"
         )
-    kind: type[BatchJobs] | type[FileJobs] = FileJobs if given.by_file_jobs else BatchJobs
-    jobs = kind.from_settings(given.settings())
+    kind: type[BatchJobs] | type[FileJobs] = FileJobs if arguments.by_file_jobs else BatchJobs
+    jobs = kind.from_settings(arguments.settings())
     stack.callback(jobs.close)
-    if given.wait and not given.quiet:
+    if arguments.wait and not arguments.quiet:
         note(
             "jobs at the service may take hours and continue after Ctrl-C; the same command collects their results"
         )
     return embed_batch(
         source,
-        _output(given),
+        _output(arguments),
         jobs=jobs,
-        text_type=given.text_type,
-        file_url=given.file_url,
-        wait=given.wait,
-        restart=given.restart,
+        text_type=arguments.text_type,
+        file_url=arguments.file_url,
+        wait=arguments.wait,
+        restart=arguments.restart,
     )
 
 
-def _output(given: EmbedOptions) -> Path:
-    assert given.output is not None
-    return given.output
+def _output(arguments: EmbedOptions) -> Path:
+    assert arguments.output is not None
+    return arguments.output
 
 
-def _bar(source: Source, given: EmbedOptions, model_info: ModelInfo, stack: ExitStack) -> Progress | None:
-    if given.quiet:
+def _bar(source: Source, arguments: EmbedOptions, model_info: ModelInfo, stack: ExitStack) -> Progress | None:
+    if arguments.quiet:
         return None
-    with scanning(source.path, quiet=given.quiet) as watch:
+    with scanning(source.path, quiet=arguments.quiet) as watch:
         total = count_rows(replace(source, watch=watch))
     bar = Progress(model_info, total, unit="file" if source.format == "folder" else "row")
     stack.callback(bar.close)

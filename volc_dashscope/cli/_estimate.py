@@ -28,18 +28,20 @@ def estimate(**options: Any) -> None:
     Example:
       volc-dashscope estimate photos/ --model qwen3-vl-embedding
     """
-    given = SourceOptions(**options)
-    with errors_reported(as_json=given.as_json):
-        print_preview(given, None, quiet=given.as_json, restart=False)
+    arguments = SourceOptions(**options)
+    with errors_reported(as_json=arguments.as_json):
+        print_preview(arguments, None, quiet=arguments.as_json, restart=False)
 
 
-def print_preview(given: SourceOptions, output: Path | None, *, quiet: bool, restart: bool) -> None:
+def print_preview(arguments: SourceOptions, output: Path | None, *, quiet: bool, restart: bool) -> None:
     """Print what a job would still send and cost, without the finished rows of `output` unless it restarts."""
-    with scanning(given.source, quiet=quiet) as watch:
-        source = given.opened(watch)
-        settings = given.settings()
-        found = preview(source, output, model=settings, text_type=given.text_type, restart=restart)
-    print_counted(found, given.model, "files" if source.format == "folder" else "rows", as_json=given.as_json)
+    with scanning(arguments.source, quiet=quiet) as watch:
+        source = arguments.opened(watch)
+        settings = arguments.settings()
+        found = preview(source, output, model=settings, text_type=arguments.text_type, restart=restart)
+    print_counted(
+        found, arguments.model, "files" if source.format == "folder" else "rows", as_json=arguments.as_json
+    )
 
 
 def print_counted(found: Preview, model: str, unit: str, *, items: str = "items", as_json: bool) -> None:

@@ -123,10 +123,10 @@ def _placed(options: FolderOptions, stack: ExitStack) -> FolderOptions:
     """Return the options with a model, and with the emulator's URL for `--emulator`."""
     model, provider = options.model, options.provider
     if model is None and not options.emulator:
-        keyed = [who for who in DEFAULT_MODELS if provider in (None, who) and _config.has_key(who)]
+        keyed = [name for name in DEFAULT_MODELS if provider in (None, name) and _config.has_key(name)]
         if not keyed:
             names = " or ".join(
-                _config.KEY_VARIABLE[who] for who in DEFAULT_MODELS if provider in (None, who)
+                _config.KEY_VARIABLE[name] for name in DEFAULT_MODELS if provider in (None, name)
             )
             raise ConfigError(f"no API key: set {names}, or add --emulator to try it without one")
         model = DEFAULT_MODELS[keyed[0]]
@@ -206,5 +206,5 @@ def _price(source: Source, options: FolderOptions) -> str:
     found = preview(source, model=options_as_settings(options, options.model))
     if found.price is None or found.price[1] is None:
         return "the price is unknown"
-    words = amount(found.price[1], found.currency)
-    return f"embedding all would cost {words if words.startswith('under') else 'about ' + words}"
+    text = amount(found.price[1], found.currency)
+    return f"embedding all would cost {text if text.startswith('under') else 'about ' + text}"

@@ -26,8 +26,8 @@ def stopped_by_signals() -> Iterator[threading.Event]:
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def halt(number: int, frame: FrameType | None) -> None:
-        for each, handler in before.items():
-            signal.signal(each, handler)
+        for handled, handler in before.items():
+            signal.signal(handled, handler)
         _STOPPED.append(number)
         stop.set()
         below = [""] if sys.stderr.isatty() else []  # the bar

@@ -78,7 +78,7 @@ def _named(name: str) -> ModelInfo:
         raise ConfigError(f"{name!r} is a rerank model; see `volc-dashscope rerank --help`")
     if found is None:
         names = [row.name for row in list_models()]
-        meant = ", ".join([each for each in names if name.lower() in each][:3]) or near(name, names)
+        meant = ", ".join([known for known in names if name.lower() in known][:3]) or near(name, names)
         hint = f"; did you mean {meant}?" if meant else "; `volc-dashscope models` lists them"
         raise ConfigError(f"{name!r} is not in the table of models{hint}")
     return found
@@ -113,10 +113,10 @@ def _dearest(row: ModelInfo, embeds: tuple[str, ...]) -> float:
 
 
 def _table(found: list[ModelInfo]) -> Iterator[str]:
-    heads = ("MODEL", "EMBEDS", "DIMENSION", "BATCH", "PRICE")
+    headings = ("MODEL", "EMBEDS", "DIMENSION", "BATCH", "PRICE")
     cells = [_cells(row) for row in found]
-    widths = [max(map(len, column)) for column in zip(heads, *cells, strict=True)]
-    yield _line(heads, widths)
+    widths = [max(map(len, column)) for column in zip(headings, *cells, strict=True)]
+    yield _line(headings, widths)
     owner = None
     for row, line in zip(found, cells, strict=True):
         if row.provider != owner:

@@ -169,9 +169,9 @@ class EmbedOptions(SourceOptions, OutputOptions):
 
 def options_as_settings(options: object, model: str) -> ClientSettings:
     """Return the fields of options that have a setting's name; one that was left out keeps its default."""
-    names = {each.name for each in fields(ClientSettings)} - {"model", "cache"}
-    given = {name: getattr(options, name, None) for name in names}
-    return ClientSettings(model, **{name: value for name, value in given.items() if value is not None})
+    names = {field.name for field in fields(ClientSettings)} - {"model", "cache"}
+    values = {name: getattr(options, name, None) for name in names}
+    return ClientSettings(model, **{name: value for name, value in values.items() if value is not None})
 
 
 _PATH = PathArgument()

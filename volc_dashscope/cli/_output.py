@@ -50,7 +50,7 @@ class ExitCode(IntEnum):
 
 # A terminal shows one line that changes, a log new lines.
 _TERMINAL_SECONDS, _LINE_SECONDS = 0.2, 5.0
-_MOST_REASONS = 3
+_MAX_REASONS = 3
 # The row at the beginning of an error, and what differs between errors that have the same reason.
 _ROW = re.compile(r"^rows? \d+(?: to \d+)?: |\brow \d+\b: ?")
 _VARIABLE = re.compile(r"'[^']*'|\"[^\"]*\"|\b[0-9a-f]{8}[0-9a-f-]*\b|\d[\d,.]*")
@@ -168,11 +168,11 @@ def most_frequent(errors: Iterable[str]) -> list[tuple[str, int]]:
     counts: Counter[str] = Counter()
     first: dict[str, str] = {}
     for error in errors:
-        words = _ROW.sub("", error)
-        reason = _VARIABLE.sub("*", words)
+        text = _ROW.sub("", error)
+        reason = _VARIABLE.sub("*", text)
         counts[reason] += 1
-        first.setdefault(reason, words)
-    return [(first[reason], count) for reason, count in counts.most_common(_MOST_REASONS)]
+        first.setdefault(reason, text)
+    return [(first[reason], count) for reason, count in counts.most_common(_MAX_REASONS)]
 
 
 def note_reasons(errors: Iterable[str]) -> None:
@@ -189,14 +189,14 @@ def scanning(source: Path, *, quiet: bool) -> Iterator[ScanCallback | None]:
         return
     unit = "files" if source.is_dir() else "rows"
     terminal = sys.stderr.isatty()
-    said, width = time.monotonic(), 0
+    shown_at, width = time.monotonic(), 0
 
     def show(step: str, number: int) -> None:
-        nonlocal said, width
+        nonlocal shown_at, width
         now = time.monotonic()
-        if now - said < (_TERMINAL_SECONDS if terminal else _LINE_SECONDS):
+        if now - shown_at < (_TERMINAL_SECONDS if terminal else _LINE_SECONDS):
             return
-        said = now
+        shown_at = now
         line = f"{step} {number:,} {unit} …"
         if terminal:
             _write(f"\r{line.ljust(width)}", end_line=False)

@@ -91,30 +91,30 @@ def rerank(**options: Any) -> None:
       volc-dashscope rerank pairs.csv -m qwen3-vl-rerank -o ranked.parquet \\
           --image-column photo
     """
-    given = RerankOptions(**options)
-    if given.output is None and not given.dry_run:
+    arguments = RerankOptions(**options)
+    if arguments.output is None and not arguments.dry_run:
         raise click.UsageError("the output is missing: pass -o out.parquet")
-    with errors_reported(as_json=given.as_json, hint=how_to_resume()):
-        source = given.opened()
-        if given.dry_run:
-            _tell_preview(source, given)
+    with errors_reported(as_json=arguments.as_json, hint=how_to_resume()):
+        source = arguments.opened()
+        if arguments.dry_run:
+            _tell_preview(source, arguments)
             return
-        assert given.output is not None
-        check_path(given.output, source.path)  # before a key is needed
+        assert arguments.output is not None
+        check_path(arguments.output, source.path)  # before a key is needed
         try:
-            report = _reranked(source, given, given.output)
+            report = _reranked(source, arguments, arguments.output)
         except KeyboardInterrupt:
             note(*how_to_resume())
             exit_with(ExitCode.INTERRUPTED)
-    print_report(report, "queries", as_json=given.as_json)
+    print_report(report, "queries", as_json=arguments.as_json)
 
 
-def _reranked(source: Source, given: RerankOptions, output: Path) -> Report:
+def _reranked(source: Source, arguments: RerankOptions, output: Path) -> Report:
     with ExitStack() as stack:
-        cache = stack.enter_context(SQLiteCache(given.cache)) if given.cache is not None else None
-        reranker = stack.enter_context(given.reranker(cache))
+        cache = stack.enter_context(SQLiteCache(arguments.cache)) if arguments.cache is not None else None
+        reranker = stack.enter_context(arguments.reranker(cache))
         bar = None
-        if not given.quiet:
+        if not arguments.quiet:
             model_info = reranker._spec.model_info  # noqa: SLF001 - with the price of its region
             bar = Progress(model_info, None, unit="query")
             stack.callback(bar.close)
@@ -123,26 +123,26 @@ def _reranked(source: Source, given: RerankOptions, output: Path) -> Report:
             source,
             output,
             model=reranker,
-            top_n=given.top_n,
+            top_n=arguments.top_n,
             watch=bar.show if bar is not None else None,
             stop=stop,
-            restart=given.restart,
-            group_rows=given.group_rows,
+            restart=arguments.restart,
+            group_rows=arguments.group_rows,
         )
 
 
-def _tell_preview(source: Source, given: RerankOptions) -> None:
+def _tell_preview(source: Source, arguments: RerankOptions) -> None:
     found = preview_rerank(
         source,
-        given.output,
-        model=find_rerank_model(given.model, base_model=given.base_model),
-        instruct=given.instruct,
-        truncate=given.truncate,
-        max_image_pixels=given.max_image_pixels,
-        region=given.region,
-        base_url=given.base_url,
-        requests_per_minute=given.requests_per_minute,
-        tokens_per_minute=given.tokens_per_minute,
-        restart=given.restart,
+        arguments.output,
+        model=find_rerank_model(arguments.model, base_model=arguments.base_model),
+        instruct=arguments.instruct,
+        truncate=arguments.truncate,
+        max_image_pixels=arguments.max_image_pixels,
+        region=arguments.region,
+        base_url=arguments.base_url,
+        requests_per_minute=arguments.requests_per_minute,
+        tokens_per_minute=arguments.tokens_per_minute,
+        restart=arguments.restart,
     )
-    print_counted(found, given.model, "queries", items="documents", as_json=given.as_json)
+    print_counted(found, arguments.model, "queries", items="documents", as_json=arguments.as_json)

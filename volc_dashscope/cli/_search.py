@@ -126,14 +126,14 @@ def _questions(texts: Sequence[str], picture: Path | None, *, fused: bool) -> It
 def _ranking(question: _Question, found: Sequence[Found], album: Album) -> Ranking:
     hits = [
         Hit(
-            one.rank,
-            one.score,
-            album.path(one.entry),
-            words(Path(one.entry.name)),
-            one.entry.name,
-            vector_rank_of(one),
+            hit.rank,
+            hit.score,
+            album.path(hit.entry),
+            words(Path(hit.entry.name)),
+            hit.entry.name,
+            vector_rank_of(hit),
         )
-        for one in found
+        for hit in found
     ]
     return Ranking(question.text, question.picture, hits)
 
@@ -178,12 +178,12 @@ def _as_json(ranking: Ranking, found: Sequence[Found]) -> dict[str, Any]:
         "image": ranking.query_picture and str(ranking.query_picture),
         "hits": [
             {
-                "rank": one.rank,
-                "score": one.score,
-                "name": one.entry.name,
-                "kind": one.entry.kind,
-                **vector_fields(one),
+                "rank": hit.rank,
+                "score": hit.score,
+                "name": hit.entry.name,
+                "kind": hit.entry.kind,
+                **vector_fields(hit),
             }
-            for one in found
+            for hit in found
         ],
     }

@@ -67,8 +67,8 @@ def write(texts: Iterable[str], path: str | Path, spec: RequestSpec) -> int:
         for part in made:
             part.unlink()
         if isinstance(error, FileExistsError):
-            words = f"file {_part(place, len(made)).name!r} already exists; remove it or use another path"
-            raise InputError(words) from error
+            message = f"file {_part(place, len(made)).name!r} already exists; remove it or use another path"
+            raise InputError(message) from error
         if isinstance(error, OSError):
             raise ConfigError(f"file {place.name!r} cannot be written: {error.strerror}") from error
         raise
@@ -139,8 +139,8 @@ def _files(texts: Iterable[str], spec: RequestSpec) -> Iterator[bytearray]:
     for index, text in enumerate(texts):
         line = _line(text, number, spec)
         if len(line) > MAX_LINE_BYTES:
-            words = f"item {index} makes a line of {len(line):,} bytes; a Batch accepts at most {MAX_LINE_BYTES:,}"
-            raise InputError(words, index=index)
+            message = f"item {index} makes a line of {len(line):,} bytes; a Batch accepts at most {MAX_LINE_BYTES:,}"
+            raise InputError(message, index=index)
         if number == MAX_LINES or len(content) + len(line) > MAX_BYTES:
             yield content
             content, number = bytearray(), 0
@@ -198,11 +198,11 @@ def _refusal(
     answer = next(
         (found for found in (problem, body.get("error"), body) if isinstance(found, dict) and found), {}
     )
-    words = {
+    message = {
         "code": answer.get("code") or answer.get("error_code"),
         "message": answer.get("message") or answer.get("error_message"),
     }
     request_id = request_id if isinstance(request_id, str) else None
-    error = dashscope.refusal(words, request_id, reply, spec, f"line {number}")
+    error = dashscope.refusal(message, request_id, reply, spec, f"line {number}")
     error.index = number
     return error

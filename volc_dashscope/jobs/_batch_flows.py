@@ -147,9 +147,9 @@ def batch_options(completion_window: str, metadata: Mapping[str, str] | None) ->
         if name not in _METADATA:
             raise InputError(f"metadata has the key {name!r}; a Batch accepts only {', '.join(_METADATA)}")
         if not isinstance(value, str) or not 1 <= len(value) <= _METADATA[name]:
-            seen = f"{len(value)} characters" if isinstance(value, str) else type(value).__name__
+            actual = f"{len(value)} characters" if isinstance(value, str) else type(value).__name__
             raise InputError(
-                f"metadata {name!r} must be a str of 1 to {_METADATA[name]} characters, got {seen}"
+                f"metadata {name!r} must be a str of 1 to {_METADATA[name]} characters, got {actual}"
             )
     if metadata:
         plan["metadata"] = dict(metadata)

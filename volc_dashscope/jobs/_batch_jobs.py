@@ -28,8 +28,12 @@ class _BatchSettings(Settings):
         """
         Write texts as the request lines of a new file and return their number.
 
-        A file takes 50,000 lines or 500 MB; the rest goes into further files beside it, which `files(path)` lists.
-        Lines are numbered from 0 in each file. No file is overwritten.
+        A file holds up to 50,000 lines and 500 MB; the rest is written to further files beside it, which `files(path)`
+        lists. Lines are numbered from 0 in each file. No file is overwritten.
+
+        Args:
+            texts: One line each.
+            path: The first file, ending in .jsonl.
 
         Raises:
             InputError: A text is empty or too long, or a file exists. No file is left.
@@ -69,26 +73,48 @@ class BatchJobs(_BatchSettings, SyncLifecycle):
         Upload a file that `write` made, and start a job for it.
 
         Args:
+            path: One of the files that `files` lists.
             completion_window: "24h" to "336h", or "1d" to "14d"; lines not done by then expire and are not billed.
             metadata: `ds_name`, `ds_description`, `ds_batch_finish_callback` (a URL).
 
         Raises:
             InputError: The file is not one that `write` made with these settings. Nothing was sent.
+            EmbeddingError: The service refused the file or the job, or the reply was lost.
         """
         options = batch_options(completion_window, metadata)
         return self._run(self._flows.submit(_batch_file.load(path, self._spec), self._spec, options))
 
     def get(self, job_id: str) -> Job:
-        """Return the state of a job; the service allows one request a minute."""
+        """
+        Return the state of a job; the service allows one request per minute.
+
+        Args:
+            job_id: `Job.id`, also of a job that another process submitted.
+
+        Raises:
+            RequestError: The service does not know the id.
+        """
         return self._run(self._flows.get(job_id, self._spec))
 
     def cancel(self, job_id: str) -> Job:
-        """Cancel a job; finished lines are billed."""
+        """
+        Cancel a job; lines that are finished are billed.
+
+        Args:
+            job_id: As for `get`.
+
+        Raises:
+            RequestError: The service does not know the id, or the job has ended.
+        """
         return self._run(self._flows.cancel(job_id, self._spec))
 
     def wait(self, job_id: str, *, timeout: float | None = None) -> Job:
         """
         Poll once a minute until the job has ended, and return it, whether it succeeded or failed.
+
+        Args:
+            job_id: As for `get`.
+            timeout: Seconds to wait at most; None for no limit.
 
         Raises:
             ServiceUnavailableError: It is still running and the next poll would be after `timeout` seconds.
@@ -99,6 +125,9 @@ class BatchJobs(_BatchSettings, SyncLifecycle):
         """
         Download the vectors of a job that has ended, and the errors of its failed lines, within 30 days. Any process
         can do so, not only the one that submitted it.
+
+        Args:
+            job_id: As for `get`.
 
         Raises:
             EmbeddingError: The whole job failed, with its code and message; or it is still running.

@@ -260,8 +260,8 @@ def _fetched(reply: Reply, job: Job, spec: RequestSpec, files: ResultFiles) -> E
             else None
         )
     if reply.status in _EXPIRED:
-        words = f"the result of job {job.id} no longer exists ({reply.status}); it is kept for 24 hours"
-        return RequestError(words, provider=dashscope.NAME, status=reply.status, request_id=job.request_id)
+        message = f"the result of job {job.id} no longer exists ({reply.status}); it is kept for 24 hours"
+        return RequestError(message, provider=dashscope.NAME, status=reply.status, request_id=job.request_id)
     return dashscope.refusal({}, job.request_id, reply, spec, f"the result of job {job.id}")
 
 

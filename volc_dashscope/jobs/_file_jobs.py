@@ -31,7 +31,11 @@ class _FileSettings(Settings):
 
     def write(self, texts: Iterable[str], path: str | Path) -> int:
         """
-        Write texts as the lines of a new .txt file, which you then put where the service can fetch it.
+        Write texts as the lines of a new .txt file, which you then upload to where the service can fetch it.
+
+        Args:
+            texts: One line each.
+            path: The file; it must not exist.
 
         Returns:
             The number of lines, for `collect(count=...)`.
@@ -63,7 +67,8 @@ class FileJobs(_FileSettings, SyncLifecycle):
         Start a job for the lines of a file.
 
         Args:
-            url: Where the service fetches the file: a public https URL ending in .txt, one text a line.
+            url: Where the service fetches the file: a public https URL ending in .txt, with one text per line.
+            text_type: The role of all texts.
 
         Raises:
             EmbeddingError: It was refused, or the reply was lost. A request whose reply was lost is not sent again.
@@ -71,16 +76,36 @@ class FileJobs(_FileSettings, SyncLifecycle):
         return self._run(self._flows.submit(url, self._spec_for(text_type=text_type)))
 
     def get(self, job_id: str) -> Job:
-        """Return the state of a job. An id that the service does not know is a `RequestError`."""
+        """
+        Return the state of a job.
+
+        Args:
+            job_id: `Job.id`, also of a job that another process submitted.
+
+        Raises:
+            RequestError: The service does not know the id.
+        """
         return self._run(self._flows.get(job_id, self._spec))
 
     def cancel(self, job_id: str) -> Job:
-        """Cancel a job; the service cancels PENDING jobs only."""
+        """
+        Cancel a job; the service cancels only PENDING jobs.
+
+        Args:
+            job_id: As for `get`.
+
+        Raises:
+            RequestError: The service does not know the id, or the job is no longer PENDING.
+        """
         return self._run(self._flows.cancel(job_id, self._spec))
 
     def wait(self, job_id: str, *, timeout: float | None = _DAY) -> Job:
         """
         Poll until the job has ended, and return it, whether it succeeded or failed.
+
+        Args:
+            job_id: As for `get`.
+            timeout: Seconds to wait at most, by default a day; None for no limit.
 
         Raises:
             ServiceUnavailableError: It is still running and the next poll would be after `timeout` seconds.
@@ -95,11 +120,12 @@ class FileJobs(_FileSettings, SyncLifecycle):
         submitted it.
 
         Args:
-            count: Lines of the input file, to notice missing lines at its end.
+            job_id: As for `get`.
+            count: Number of lines of the input file, so that lines missing at the end of the result are noticed.
             first_line: Number of the first line in the result; None to infer it.
 
         Raises:
-            EmbeddingError: The job failed, with its code and message; or it is still running; or its result is gone.
+            EmbeddingError: The job failed, with its code and message; it is still running; or its result has expired.
         """
         with ResultFiles() as files:
             job = self._run(self._flows.fetch(job_id, self._spec, files))

@@ -28,13 +28,13 @@ class Job:
     ```
 
     Attributes:
-        id: Enough to continue with the job, also in another process.
+        id: Id of the job; enough to continue with it in another process.
         status: As the service spells it: PENDING, RUNNING, SUCCEEDED, FAILED, CANCELED (file jobs), or validating,
             in_progress, finalizing, completed, failed, expired, cancelling, cancelled (Batch).
-        counts: Lines by outcome ("total", "completed", "failed"), as far as the service says.
-        code: Why it failed, as the service spells it.
-        message: The same as a sentence.
-        usage: What was billed, if the service says so before the result is read.
+        counts: Lines by outcome ("total", "completed", "failed"), as far as the service states them.
+        code: The service's error code, if the job failed.
+        message: The service's error message, likewise.
+        usage: What was billed, if the service states it before the result is read.
         request_id: The id to quote to the service's support.
         input_file_id: The file that was sent, of a Batch job.
         output_file_id: The file of results.
@@ -61,7 +61,7 @@ class Job:
 
     @property
     def failed(self) -> bool:
-        """Whether it has ended without any result. One that was cancelled or expired may have finished some lines."""
+        """Whether it has ended without any result. A cancelled or expired job may have finished some lines."""
         files = (self.output_file_id, self.error_file_id)
         return self.ended and self.status not in _SUCCEEDED and files == (None, None)
 

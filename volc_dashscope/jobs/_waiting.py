@@ -88,8 +88,8 @@ def unfinished(job: Job, since: str = "") -> ServiceUnavailableError:
 def failure(job: Job, spec: RequestSpec) -> EmbeddingError:
     """Return the error for a job that ended without a result."""
     if job.code is None and job.message is None:
-        words = f"job {job.id} is {job.status} and has no result"
-        return RequestError(words, provider=dashscope.NAME, request_id=job.request_id)
+        message = f"job {job.id} is {job.status} and has no result"
+        return RequestError(message, provider=dashscope.NAME, request_id=job.request_id)
     answer = {"code": job.code, "message": job.message}
     return dashscope.refusal(answer, job.request_id, Reply(200, {}, b""), spec, f"job {job.id}")
 
@@ -97,8 +97,8 @@ def failure(job: Job, spec: RequestSpec) -> EmbeddingError:
 def checked_id(value: str) -> str:
     """Return an id that is safe in a URL's path."""
     if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,255}", value):
-        seen = repr(value[:40]) if isinstance(value, str) else type(value).__name__
+        actual = repr(value[:40]) if isinstance(value, str) else type(value).__name__
         raise InputError(
-            f"job_id must be 1 to 256 letters, digits, '.', '_' and '-', got {seen}; pass the id of a Job"
+            f"job_id must be 1 to 256 letters, digits, '.', '_' and '-', got {actual}; pass the id of a Job"
         )
     return value

@@ -204,8 +204,8 @@ def _instructions(item: Item, spec: RequestSpec) -> dict[str, object]:
 
     For a document it names the content; for a query, and in symmetric use, the target and the purpose.
     """
-    asked = (spec.instruct, spec.target_modality, spec.query_instructions, spec.document_instructions)
-    if not spec.model_info.instruct or (not spec.model_info.known and not any(asked)):
+    instructions = (spec.instruct, spec.target_modality, spec.query_instructions, spec.document_instructions)
+    if not spec.model_info.instruct or (not spec.model_info.known and not any(instructions)):
         return {}
     # Unsourced A14: this sentence is the query instruction where the user gives none. Settled by a retrieval
     # test.

@@ -29,7 +29,7 @@ from volc_dashscope.providers.error_table import (
 _PATH = "/embeddings"
 _TAGS = re.compile(r"(?s)<(script|style|head)\b.*?</\1>|<[^>]*>")
 _LARGEST_BATCH = re.compile(r"maximum allowed batch size (\d+)")
-_MOST_MESSAGE = 2_000
+_MAX_MESSAGE_LENGTH = 2_000
 
 # One text is too long: the others are sent again without it. A batch that is too large is no single item's fault.
 RULES = (
@@ -97,17 +97,17 @@ def _in_order(entries: Any, count: int) -> list[dict[str, Any]]:
 
 def _vector(value: Any, spec: RequestSpec) -> Any:
     """Cut a vector that has the full length although a shorter one was requested."""
-    asked, full = spec.dimension, spec.model_info.default_dimension
-    if asked is None:
+    requested, full = spec.dimension, spec.model_info.default_dimension
+    if requested is None:
         return value
     if isinstance(value, str):
         row = parsing.from_base64(value, ())
         if parsing.is_other_layout(row):  # of the whole row: a part of it may not show it
             raise parsing.Malformed("a base64 vector is not little-endian float32")
         value = row.tolist()
-    if isinstance(value, list) and len(value) > asked and full in (None, len(value)):
+    if isinstance(value, list) and len(value) > requested and full in (None, len(value)):
         # The first components of a longer vector are a valid shorter one if the user asks for it.
-        return value[:asked]
+        return value[:requested]
     return value
 
 
@@ -116,11 +116,11 @@ def _code_and_message(body: dict[str, Any]) -> tuple[str | None, str]:
     error = body.get("error")
     reported: dict[str, Any] = error if isinstance(error, dict) else body
     message: object = error if isinstance(error, str) else reported.get("message")
-    code = next((each for key in ("code", "type") if isinstance(each := reported.get(key), str)), None)
+    code = next((value for key in ("code", "type") if isinstance(value := reported.get(key), str)), None)
     if message is None and (detail := body.get("detail")) is not None:
         message = detail
         if isinstance(detail, list):  # FastAPI's validation: one entry for each fault
-            message = "; ".join(str(each.get("msg", "")) for each in detail if isinstance(each, dict))
+            message = "; ".join(str(value.get("msg", "")) for value in detail if isinstance(value, dict))
         elif isinstance(detail, dict):
             message = detail.get("message") or detail.get("msg")
     return code, message if isinstance(message, str) else ""
@@ -128,8 +128,8 @@ def _code_and_message(body: dict[str, Any]) -> tuple[str | None, str]:
 
 def _plain(reply: Reply) -> tuple[None, str]:
     """Return the text of a body that is not a JSON object: plain text, or HTML without its tags."""
-    text = reply.body[: 16 * _MOST_MESSAGE].decode("utf-8", "replace")
-    return None, " ".join(_TAGS.sub(" ", text).split())[:_MOST_MESSAGE]
+    text = reply.body[: 16 * _MAX_MESSAGE_LENGTH].decode("utf-8", "replace")
+    return None, " ".join(_TAGS.sub(" ", text).split())[:_MAX_MESSAGE_LENGTH]
 
 
 def _refusal(

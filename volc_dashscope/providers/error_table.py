@@ -186,13 +186,13 @@ def _followed(text: str, sentence: str) -> str:
     return f"{text.rstrip('.。 ')}. {sentence}"
 
 
-def _masked(words: str, spec: RequestSpec) -> str:
+def _masked(message: str, spec: RequestSpec) -> str:
     """Return a service's message with the key, or the part of it that a gateway shows, masked."""
     key = spec.key.reveal() if spec.key is not None else ""
     if len(key) < 4:
-        return words
-    words = words[: 4 * _LONGEST_MESSAGE].replace(key, "***")
-    return " ".join("***" if _shows_key(word, key) else word for word in words.split())
+        return message
+    message = message[: 4 * _LONGEST_MESSAGE].replace(key, "***")
+    return " ".join("***" if _shows_key(word, key) else word for word in message.split())
 
 
 def _shows_key(word: str, key: str) -> bool:
@@ -235,35 +235,35 @@ def _code(code: str | None, spec: RequestSpec) -> str | None:
     return line if _CODE.fullmatch(line) and not _holds_key(line, spec) else None
 
 
-def _line(words: str, longest: int) -> str:
-    if len(words) <= longest and words.isprintable() and " " not in words:
-        return words  # every usual name, in every reply
+def _line(message: str, longest: int) -> str:
+    if len(message) <= longest and message.isprintable() and " " not in message:
+        return message  # every usual name, in every reply
     # Cut first: an unknown server may send megabytes.
-    words = " ".join(words[: 4 * longest].split())
-    return "".join(letter for letter in words if letter.isprintable())[:longest]
+    message = " ".join(message[: 4 * longest].split())
+    return "".join(letter for letter in message if letter.isprintable())[:longest]
 
 
-def _unechoed(words: str, batch: Batch, spec: RequestSpec) -> str:
+def _unechoed(message: str, batch: Batch, spec: RequestSpec) -> str:
     """Return the service's message, unless it repeats what was sent: errors hold neither content nor keys."""
-    words = _line(words, _LONGEST_MESSAGE)
-    if ";base64," in words:
+    message = _line(message, _LONGEST_MESSAGE)
+    if ";base64," in message:
         return ""
-    if _holds_key(words, spec):
+    if _holds_key(message, spec):
         return ""
-    return "" if any(_repeats(words, sent, _ECHO) for sent in _sent(batch)) else words
+    return "" if any(_repeats(message, sent, _ECHO) for sent in _sent(batch)) else message
 
 
-def _holds_key(words: str, spec: RequestSpec) -> bool:
+def _holds_key(message: str, spec: RequestSpec) -> bool:
     # Real keys have dozens of letters; a key of three letters, as in tests, occurs in any sentence.
     key = spec.key
-    return key is not None and len(key) >= _ECHO_OF_KEY and _repeats(words, key.reveal(), _ECHO_OF_KEY)
+    return key is not None and len(key) >= _ECHO_OF_KEY and _repeats(message, key.reveal(), _ECHO_OF_KEY)
 
 
-def _repeats(words: str, sent: str, length: int) -> bool:
+def _repeats(message: str, sent: str, length: int) -> bool:
     """Return whether a message repeats that many consecutive letters of what was sent, or all of a shorter text."""
     if len(sent) < length:
-        return len(sent) >= 4 and sent in words
-    return any(words[at : at + length] in sent for at in range(len(words) - length + 1))
+        return len(sent) >= 4 and sent in message
+    return any(message[at : at + length] in sent for at in range(len(message) - length + 1))
 
 
 def _sent(batch: Batch) -> Iterator[str]:

@@ -98,8 +98,8 @@ def in_order(entries: Any, count: int, key: str) -> list[dict[str, Any]]:
 
 def count_fault(entries: Any, count: int) -> str:
     """Return the message for another number of vectors than items."""
-    seen = counted(len(entries), "vectors") if isinstance(entries, list) else "no list of vectors"
-    return f"{seen} for {counted(count, 'items')}"
+    actual = counted(len(entries), "vectors") if isinstance(entries, list) else "no list of vectors"
+    return f"{actual} for {counted(count, 'items')}"
 
 
 def objects(entries: list[Any]) -> list[dict[str, Any]]:
@@ -148,10 +148,10 @@ def holds_bool(value: Sequence[object]) -> bool:
     return bool in set(map(type, value))
 
 
-def length_fault(seen: int, due: Sequence[int]) -> str:
+def length_fault(length: int, expected: Sequence[int]) -> str:
     """Return the message for a vector of the wrong length, with the cause if the length reveals it."""
-    fault = f"a vector of length {seen} instead of {' or '.join(map(str, due))}"
-    return fault + (_QUARTER if 4 * seen in due else "")
+    fault = f"a vector of length {length} instead of {' or '.join(map(str, expected))}"
+    return fault + (_QUARTER if 4 * length in expected else "")
 
 
 def _kind_and_length(value: Any) -> tuple[type, int]:
@@ -161,14 +161,14 @@ def _kind_and_length(value: Any) -> tuple[type, int]:
 def _table(values: Sequence[Any], spec: RequestSpec) -> FloatArray:
     """Decode vectors of one kind and length, and cut them where the client does that."""
     coded = isinstance(values[0], str)
-    due = _lengths(spec, coded=coded)
+    lengths = _lengths(spec, coded=coded)
     # Base64 of one length has up to two bytes more or less, which never makes another number of float32.
-    rows = [from_base64(value, due) for value in values] if coded else []
+    rows = [from_base64(value, lengths) for value in values] if coded else []
     length = len(rows[0]) if coded else _length(values[0])
     if not length:
         raise Malformed("a vector of length 0")
-    if due and length not in due:
-        raise Malformed(length_fault(length, due))
+    if lengths and length not in lengths:
+        raise Malformed(length_fault(length, lengths))
     table = (np.concatenate(rows) if coded else _from_lists(values)).reshape(-1, length)
     # Looks at bits only: a signalling NaN would warn in any calculation.
     if not np.isfinite(table).all():
@@ -275,7 +275,7 @@ def _from_lists(values: Sequence[list[Any]]) -> FloatArray:
         raise Malformed("a vector contains a number that is not finite") from error
 
 
-def from_base64(value: str, due: Sequence[int]) -> FloatArray:
+def from_base64(value: str, lengths: Sequence[int]) -> FloatArray:
     """Decode little-endian float32. No other layout is read: half the length is a wrong length."""
     try:
         data = _media.b64decode(value, validate=True)
@@ -283,7 +283,7 @@ def from_base64(value: str, due: Sequence[int]) -> FloatArray:
         raise Malformed("a vector is not valid base64") from error
     if len(data) % 4:
         fault = f"a base64 vector of {counted(len(data), 'bytes')} is not a float32 vector"
-        raise Malformed(fault + (_QUARTER if len(data) in due else ""))
+        raise Malformed(fault + (_QUARTER if len(data) in lengths else ""))
     return np.frombuffer(data, dtype=_FLOAT32)
 
 

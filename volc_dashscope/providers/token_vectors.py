@@ -18,7 +18,7 @@ from volc_dashscope._types import RequestSpec, counted
 from volc_dashscope.errors import ConfigError
 from volc_dashscope.providers.parsing import Malformed, holds_bool
 
-_MOST_BYTES = 512 * 1024 * 1024
+_MAX_BYTES = 512 * 1024 * 1024
 # Compressed bytes read at a time. A block of four bytes may stand for 128 KiB, so that 128 MiB come of these at most.
 _PIECE = 4096
 
@@ -98,8 +98,8 @@ def _zstd(data: bytes) -> bytearray:
                     raise Malformed("token vectors are compressed and cut short")
                 plain += frame.decompress(piece)
                 place += len(piece)
-                if len(plain) > _MOST_BYTES:
-                    raise Malformed(f"token vectors have more than {_MOST_BYTES:,} bytes")
+                if len(plain) > _MAX_BYTES:
+                    raise Malformed(f"token vectors have more than {_MAX_BYTES:,} bytes")
             place -= len(frame.unused_data)
     except zstandard.ZstdError as error:
         raise Malformed("token vectors cannot be decompressed") from error
@@ -116,7 +116,7 @@ def _blosc2(data: bytes) -> bytes:
     try:
         size, packed, _ = blosc2.get_cbuffer_sizes(data)
         # It does not say that more follows.
-        if not 0 < size <= _MOST_BYTES or packed != len(data):
+        if not 0 < size <= _MAX_BYTES or packed != len(data):
             raise Malformed("token vectors cannot be decompressed")
         plain: bytes = blosc2.decompress2(data)
     except (RuntimeError, ValueError, TypeError) as error:

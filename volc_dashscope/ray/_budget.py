@@ -12,12 +12,12 @@ from typing import Any
 
 from volc_dashscope import _config
 from volc_dashscope.errors import ConfigError
-from volc_dashscope.ray._shared_rate import GRACE, Allowance, Lease, UsageReport
+from volc_dashscope.ray._shared_rate import GRACE_SECONDS, Allowance, Lease, UsageReport
 from volc_dashscope.results import Usage
 
 _NAMESPACE = "volc-dashscope"
 _RETRY_SECONDS = 0.2
-# A client asks for as many moments as it used in that many seconds, so that one call serves many requests.
+# A client fetches as many slots as it used in this many seconds, so that one call serves many requests.
 _AHEAD_SECONDS = 0.25
 
 
@@ -29,10 +29,10 @@ class BudgetActor:
         self._allowance = Allowance(requests_per_minute, tokens_per_minute, time.monotonic())
         self._calls = 0
 
-    def lease(self, want: int, guess: float, report: UsageReport) -> Lease:
-        """Grant moments; see `Allowance.lease`."""
+    def lease(self, count: int, estimate: float, report: UsageReport) -> Lease:
+        """Grant slots; see `Allowance.lease`."""
         self._calls += 1
-        return self._allowance.lease(want, guess, report, time.monotonic())
+        return self._allowance.lease(count, estimate, report, time.monotonic())
 
     def limits(self) -> tuple[float | None, float | None]:
         """Return requests and tokens per minute."""
@@ -51,24 +51,24 @@ class BudgetActor:
 
 class RateBudget(_config.CheckedConstructor):
     """
-    A limiter for `Client` and `Embedder`: all that share its name together stay within one account's limits.
+    A limiter for `Client` and `Embedder`: all with the same name together stay within one account's limits.
 
     ```python
     budget = RateBudget(requests_per_minute=600, name="my-account")
     embedder = Embedder("text-embedding-v4", text_column="text", budget=budget)
     ```
 
-    Its state is in one Ray actor, which lasts as long as the budget that created it: this one if Ray runs already, else
-    the first that is used. If the actor dies, the next request creates it again. Every request, retries included, waits
-    for its own moment; moments are fetched a few at a time. Tokens are known only after a request: the budget
-    reserves the recent average and corrects it by each reported usage.
+    Its state is in one Ray actor, which lives as long as the budget that created it: this one if Ray already runs,
+    else the first that is used. If the actor dies, the next request creates it again. Every request, retries included,
+    waits for its own time slot; slots are fetched a few at a time. The tokens of a request are known only afterwards:
+    the budget reserves the recent average and corrects it with each reported usage.
 
     Args:
-        requests_per_minute, tokens_per_minute: The account's limits for the model, of which at least one.
-        name: Budgets of one name are one. Give each account and model a name of its own.
+        requests_per_minute, tokens_per_minute: The account's limits for the model; at least one of them.
+        name: Budgets with the same name share their state. Use one name for each account and model.
 
     Raises:
-        ConfigError: No limit, a limit that is not a positive number, or other limits than this name already has.
+        ConfigError: There is no limit, a limit is not a positive number, or a budget of this name has other limits.
     """
 
     def __init__(
@@ -93,35 +93,45 @@ class RateBudget(_config.CheckedConstructor):
         self._actor: Any = None
         self._usage: Callable[[], Usage] = Usage
         self._reported = Usage()
-        self._guess = self._aside = 0.0
-        self._moments: deque[float] = deque()
+        self._estimate = self._reserved_tokens = 0.0
+        self._slots: deque[float] = deque()
         self._recent: deque[float] = deque()
         self._waiting = 0
         self._lock, self._fetching = threading.Lock(), threading.Lock()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (_remake, (*self._limits, self._name, self._guess))
+        return (_remake, (*self._limits, self._name, self._estimate))
 
     def __repr__(self) -> str:
         return f"RateBudget(requests_per_minute={self._limits[0]}, tokens_per_minute={self._limits[1]})"
 
     def watch(self, usage: Callable[[], Usage]) -> None:
-        """Set what returns this process's usage; without it the budget counts requests only."""
+        """
+        Set the function that returns this process's usage; without it, the budget counts requests only.
+
+        Args:
+            usage: Called when slots are fetched; `lambda: client.usage` for a client.
+        """
         self._usage = usage
 
     def expect(self, tokens: float) -> None:
-        """Set the estimated tokens of a request, used until the first usage is reported."""
-        self._guess = tokens
+        """
+        Set the estimate that is used until the first usage is reported.
+
+        Args:
+            tokens: Estimated tokens of one request.
+        """
+        self._estimate = tokens
 
     def acquire(self) -> None:
         """Wait until one request may be sent."""
-        # Nobody sets this event; unlike `time.sleep`, the wait ends with the process.
-        threading.Event().wait(max(0.0, self._moment() - time.monotonic()))
+        # This event is never set; unlike `time.sleep`, the wait ends with the process.
+        threading.Event().wait(max(0.0, self._next_slot() - time.monotonic()))
 
     async def aacquire(self) -> None:
         """As `acquire`, awaited."""
-        moment = await asyncio.to_thread(self._moment)
-        await asyncio.sleep(max(0.0, moment - time.monotonic()))
+        slot = await asyncio.to_thread(self._next_slot)
+        await asyncio.sleep(max(0.0, slot - time.monotonic()))
 
     def spent(self) -> dict[str, int]:
         """
@@ -132,7 +142,7 @@ class RateBudget(_config.CheckedConstructor):
         spent: dict[str, int] = self._ask("spent")
         return spent
 
-    def _moment(self) -> float:
+    def _next_slot(self) -> float:
         """Return the time by this process's clock at which the caller may send."""
         with self._lock:
             self._waiting += 1
@@ -141,10 +151,10 @@ class RateBudget(_config.CheckedConstructor):
             # One thread fetches for all waiting threads.
             with self._fetching:
                 while True:
-                    while self._moments:
-                        moment = self._moments.popleft()
-                        if moment + GRACE > time.monotonic():
-                            return moment
+                    while self._slots:
+                        slot = self._slots.popleft()
+                        if slot + GRACE_SECONDS > time.monotonic():
+                            return slot
                     pause = self._fetch()
                     if pause:
                         threading.Event().wait(pause)
@@ -155,15 +165,15 @@ class RateBudget(_config.CheckedConstructor):
     def _fetch(self) -> float:
         """Fetch a lease; return 0, or the seconds to wait before the next try."""
         report = self._usage_report()
-        lease: Lease = self._ask("lease", self._want(), self._guess, report)
+        lease: Lease = self._ask("lease", self._slots_to_fetch(), self._estimate, report)
         now = time.monotonic()
         if not lease.count:
             return lease.delay
-        self._aside = lease.tokens
-        self._moments.extend(now + lease.delay + place * lease.gap for place in range(lease.count))
+        self._reserved_tokens = lease.tokens
+        self._slots.extend(now + lease.delay + place * lease.gap for place in range(lease.count))
         return 0.0
 
-    def _want(self) -> int:
+    def _slots_to_fetch(self) -> int:
         since = time.monotonic() - _AHEAD_SECONDS
         with self._lock:
             while self._recent and self._recent[0] < since:
@@ -174,7 +184,9 @@ class RateBudget(_config.CheckedConstructor):
         usage, reported = self._usage(), self._reported
         self._reported = usage
         requests = usage.requests - reported.requests
-        return UsageReport(requests, usage.total_tokens - reported.total_tokens, requests * self._aside)
+        return UsageReport(
+            requests, usage.total_tokens - reported.total_tokens, requests * self._reserved_tokens
+        )
 
     def _ask(self, method: str, *arguments: object) -> Any:
         ray = _ray()
@@ -203,11 +215,11 @@ class RateBudget(_config.CheckedConstructor):
         self._actor = actor
 
 
-def _remake(requests: float | None, tokens: float | None, name: str, guess: float) -> RateBudget:
+def _remake(requests: float | None, tokens: float | None, name: str, estimate: float) -> RateBudget:
     # Not the constructor: unpickling must not wait for an actor.
     budget = RateBudget.__new__(RateBudget)
     budget._begin(requests, tokens, name)  # noqa: SLF001 - an object of this class
-    budget.expect(guess)
+    budget.expect(estimate)
     return budget
 
 

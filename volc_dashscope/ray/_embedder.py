@@ -88,12 +88,12 @@ class Embedder(CheckedConstructor):
                 f"vector_column and error_column are both {vector_column!r}; use different names"
             )
         self._stops, self._text_type = stop_on_account_error, text_type
-        given = settings_of(model, settings, owner="Embedder")
-        if given.limiter is not None:
+        arguments = settings_of(model, settings, owner="Embedder")
+        if arguments.limiter is not None:
             raise ConfigError("limiter cannot be shared by actors; pass budget=RateBudget(...)")
-        self._client = Client.from_settings(replace(given, limiter=budget))
+        self._client = Client.from_settings(replace(arguments, limiter=budget))
         if self._client.dimension is None:
-            raise ConfigError(f"the dimension of {given.model!r} is not known; pass dimensions")
+            raise ConfigError(f"the dimension of {arguments.model!r} is not known; pass dimensions")
         self._budget, self._guessed = budget, budget is None
         if budget is not None:
             budget.watch(lambda: self._client.usage)

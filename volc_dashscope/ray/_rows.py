@@ -39,9 +39,9 @@ class InputColumns:
         if not self.names:
             raise ConfigError("pass at least one of text_column, image_column and video_column")
         if len(set(self.names)) < len(self.names):
-            seen = ", ".join(map(repr, self.names))
+            actual = ", ".join(map(repr, self.names))
             raise ConfigError(
-                f"text_column, image_column and video_column must be different columns, got {seen}"
+                f"text_column, image_column and video_column must be different columns, got {actual}"
             )
 
     @property
@@ -145,8 +145,8 @@ def _image_of_pixels(pixels: NDArray[np.generic], column: str) -> Image:
     try:
         return Image.from_pil(Pillow.fromarray(pixels))
     except (TypeError, ValueError) as error:
-        seen = f"column {column!r} holds an array of {pixels.dtype} of shape {pixels.shape}"
-        raise InputError(f"{seen}; expected uint8 of (height, width, 1, 3 or 4)") from error
+        actual = f"column {column!r} holds an array of {pixels.dtype} of shape {pixels.shape}"
+        raise InputError(f"{actual}; expected uint8 of (height, width, 1, 3 or 4)") from error
 
 
 def _wrong_type(cell: object, column: str, expected: str) -> InputError:

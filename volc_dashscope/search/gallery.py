@@ -121,11 +121,24 @@ $sections
 @dataclass(frozen=True, slots=True)
 class Hit:
     """
-    One picture or video found.
+    One picture or video in a ranking.
+
+    ```python
+    from volc_dashscope.search.gallery import Hit
+
+    print(Hit(1, 0.87, Path("pictures/red_chair.png"), "red chair").picture.name)
+    ```
+    ```text
+    red_chair.png
+    ```
 
     Attributes:
+        rank: Position in the ranking, from 1.
+        score: Score shown beside it, usually the cosine similarity.
+        picture: Path of the file.
+        caption: Text shown below it on the page.
         name: Name in the table; by default the file name.
-        vector_rank: Rank by vector, if it was reranked.
+        vector_rank: Rank by vector, if the results were reranked.
     """
 
     rank: int
@@ -138,7 +151,26 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """A query by text, picture or both, and its results, best first."""
+    """
+    A query by text, picture or both, and its results.
+
+    ```python
+    from volc_dashscope.search.gallery import Hit, Ranking, table
+
+    hit = Hit(1, 0.87, Path("pictures/red_chair.png"), "red chair")
+    print("\\n".join(table([Ranking("a red chair", None, [hit])])))
+    ```
+    ```text
+    query       | rank | score  | picture
+    ------------+------+--------+------------------------
+    a red chair |    1 |  0.870 | red_chair.png
+    ```
+
+    Attributes:
+        query_text: Text of the query; empty if there is none.
+        query_picture: Path of the picture of the query; None if there is none.
+        hits: The results, best first.
+    """
 
     query_text: str
     query_picture: Path | None
@@ -152,7 +184,12 @@ class Ranking:
 
 
 def table(rankings: Sequence[Ranking]) -> Iterator[str]:
-    """Yield the lines of `query | rank | score | picture`; reranked, also of the rank by vector."""
+    """
+    Yield rankings as lines with the columns query, rank, score and picture, and the rank by vector if reranked.
+
+    Args:
+        rankings: Each query with its results.
+    """
     both = any(hit.vector_rank is not None for ranking in rankings for hit in ranking.hits)
     width = max([len("query"), *(_width(ranking.label) for ranking in rankings)])
     yield f"{'query'.ljust(width)} | rank | {'vector | ' if both else ''}score  | picture"
@@ -168,7 +205,13 @@ def table(rankings: Sequence[Ranking]) -> Iterator[str]:
 
 def write_gallery(path: Path, *, title: str, note: str, rankings: Sequence[Ranking]) -> None:
     """
-    Write the page to `path`. Pictures are embedded, so that the file can be moved or sent alone.
+    Write the page to `path`. It contains the pictures, so that the file can be moved or sent on its own.
+
+    Args:
+        path: The HTML file; its folder is created.
+        title: Title of the page.
+        note: Text below the title.
+        rankings: Each query with its results.
 
     Raises:
         ConfigError: Pillow is not installed.
@@ -180,7 +223,7 @@ def write_gallery(path: Path, *, title: str, note: str, rankings: Sequence[Ranki
 
 
 def words(picture: Path) -> str:
-    """Return the words of a picture's file name."""
+    """Return the name of a picture as text for people, from its file name: "red chair" for `red_chair.png`."""
     return picture.stem.replace("_", " ")
 
 

@@ -1,4 +1,4 @@
-"""The files of a folder with their vectors, and the search for the nearest. Independent of the service."""
+"""The files of a folder with their vectors, and the search for the nearest. Does not use the service."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Kind = Literal["image", "video"]
 @dataclass(frozen=True, slots=True)
 class Entry:
     """
-    One file.
+    One file of an album.
 
     ```python
     print([entry.name for entry in album.entries if entry.kind == "image"][:2])
@@ -28,7 +28,8 @@ class Entry:
     ```
 
     Attributes:
-        name: Its path inside the folder, with "/".
+        name: Path inside the folder, with "/" as separator.
+        kind: "image" or "video".
     """
 
     name: str
@@ -38,7 +39,7 @@ class Entry:
 @dataclass(frozen=True, slots=True)
 class Found:
     """
-    One result: `place` is the entry's index in the album, `rank` starts at 1, `score` is the cosine.
+    One result of a search.
 
     ```python
     (vector,) = client.embed(["a yellow banana"], text_type="query").vectors
@@ -48,6 +49,12 @@ class Found:
     ```text
     1 image
     ```
+
+    Attributes:
+        rank: Position in the ranking, from 1.
+        score: Cosine similarity of the two vectors, from -1 to 1.
+        place: Index of the entry in `Album.entries`.
+        entry: The file that was found.
     """
 
     rank: int
@@ -77,8 +84,8 @@ class Album:
     Attributes:
         folder: The folder of the files.
         entries: Files that have a vector, sorted by name.
-        vectors: float32, a row of length one for each entry.
-        left_out: Reason by name, for each file without a vector.
+        vectors: float32, shape (n, dimension): row i is the unit vector of entry i.
+        left_out: Reason by file name, for each file without a vector.
     """
 
     folder: Path
@@ -93,13 +100,18 @@ class Album:
         """
         Return the nearest entries, best first; equal scores in the order of the album.
 
+        Args:
+            vector: float32, shape (dimension,), of any norm.
+            top: How many entries to return.
+            kind: "image" or "video"; None for both.
+
         Raises:
-            InputError: The vector is not one of the album's length, or holds a NaN or infinity.
+            InputError: The vector has another dimension than the album, or contains NaN or infinity.
         """
         length = self.vectors.shape[1]
         if vector.shape != (length,) or not np.isfinite(vector).all():
-            seen = "a NaN or infinity" if vector.shape == (length,) else f"the shape {vector.shape}"
-            raise InputError(f"the vector has {seen}; the album accepts one vector of {length} numbers")
+            actual = "a NaN or infinity" if vector.shape == (length,) else f"the shape {vector.shape}"
+            raise InputError(f"the vector has {actual}; the album accepts one vector of {length} numbers")
         scores = self.vectors @ unit(vector)
         places = np.argsort(-scores, kind="stable")
         fitting = (int(place) for place in places if kind in (None, self.entries[place].kind))
@@ -109,11 +121,11 @@ class Album:
         ]
 
     def path(self, entry: Entry) -> Path:
-        """Return the path of a file."""
+        """Return the path of an entry's file."""
         return self.folder / entry.name
 
 
 def unit(vectors: FloatArray) -> FloatArray:
-    """Divide a vector, or each row, by its length; one of length zero stays as it is."""
+    """Divide a vector, or each row of an array, by its L2 norm; a zero vector is returned unchanged."""
     lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
     return np.asarray(vectors / np.where(lengths > 0, lengths, 1), dtype=np.float32)

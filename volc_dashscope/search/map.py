@@ -15,7 +15,7 @@ from volc_dashscope.results import FloatArray
 # Rows that the axes are computed from; more would hardly change them, and take long.
 _FITTED = 500
 _AXES = 8  # Axes that k-means uses: distances in thousands of dimensions are all alike.
-_MOST_GROUPS = 8  # More colours could not be distinguished.
+_MAX_GROUPS = 8  # More colours could not be distinguished.
 _ROUNDS = 20
 # Words of file names such as "flag_of_denmark" that say nothing about a group.
 _FUNCTION_WORDS = frozenset(
@@ -96,7 +96,7 @@ def _filled(points: FloatArray) -> FloatArray:
 
 
 def _groups(axes: FloatArray) -> NDArray[np.int64]:
-    labels = _k_means(axes, max(1, min(_MOST_GROUPS, round((len(axes) / 2) ** 0.5))))
+    labels = _k_means(axes, max(1, min(_MAX_GROUPS, round((len(axes) / 2) ** 0.5))))
     present, groups, sizes = np.unique(labels, return_inverse=True, return_counts=True)
     by_size = np.empty(len(present), dtype=np.int64)
     by_size[np.argsort(-sizes, kind="stable")] = np.arange(len(present))

@@ -30,6 +30,12 @@ class Reranked(Found):
     1 True
     2 True
     ```
+
+    Attributes:
+        rank, score: By the rerank model; scores are comparable within one search only.
+        place, entry: As in `Found`.
+        vector_rank: Rank by vector, from 1.
+        vector_score: Cosine similarity.
     """
 
     vector_rank: int
@@ -49,6 +55,9 @@ class PictureReranker:
     ```text
     1 1
     ```
+
+    Args:
+        reranker: Its model must accept images, such as `qwen3-vl-rerank`.
     """
 
     def __init__(self, reranker: Reranker) -> None:
@@ -71,6 +80,15 @@ class PictureReranker:
         Return the best of the nearest pictures, best first.
 
         Pictures that were deleted, or that the model does not accept, are left out.
+
+        Args:
+            query: A text or an image.
+            nearest: Results of `Album.search` that are images.
+            album: The album that was searched.
+            top: How many results to return.
+
+        Raises:
+            EmbeddingError: The service refused the request.
         """
         pictures = _Pictures(nearest, album)
         while pictures.images:

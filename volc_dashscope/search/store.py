@@ -44,7 +44,9 @@ def store_folder(folder: Path, host: str, *, root: Path | None = None) -> Path:
     Return the folder for the vectors of `folder` from the service at `host`; it is created if it does not exist.
 
     Args:
-        root: Another place than the folder itself, such as for one that is read-only.
+        folder: The folder of pictures and videos.
+        host: Host of the service, so that vectors of two services are kept apart.
+        root: Where to create it instead of in `folder`, for example if that is read-only.
 
     Raises:
         ConfigError: It cannot be created.
@@ -57,16 +59,17 @@ def store_folder(folder: Path, host: str, *, root: Path | None = None) -> Path:
         if root is None and not ignore.exists():
             ignore.write_text("*\n", encoding="utf-8")
     except OSError as error:
-        words = f"{str(home)!r} cannot be written ({error.strerror}); choose a folder for the vectors with --store"
-        raise ConfigError(words) from error
+        message = f"{str(home)!r} cannot be written ({error.strerror}); choose a folder for the vectors with --store"
+        raise ConfigError(message) from error
     return place
 
 
 def is_current(folder: Path, client: Client, store: Path, *, scan: ScanCallback | None = None) -> bool:
     """
-    Return whether nothing has changed since the vectors were made.
+    Return whether the folder has not changed since its vectors were made.
 
     Args:
+        folder, client, store: As for `open_album`.
         scan: Called while the folder is scanned, as the `watch` of `open_source`.
     """
     output = _output(client, store)
@@ -84,10 +87,11 @@ def open_album(
     refresh: bool = False,
 ) -> Album:
     """
-    Embed new and changed files of a folder, forget removed ones, and return the album.
+    Embed new and changed files of a folder, drop removed ones, and return the album.
 
     Args:
-        client: Should have a cache in `store`, so that known vectors are not paid again.
+        folder: The folder of pictures and videos, with its subfolders.
+        client: Should have a cache in `store`, so that known vectors are not paid for again.
         store: As `store_folder` returns it.
         watch, stop: As for `embed_file`.
         scan: Called while the folder is scanned, as the `watch` of `open_source`.
@@ -114,7 +118,7 @@ def open_album(
         embed_file(source, output, model=client, watch=watch, stop=stop, restart=True)
         return _read(output, folder)
     except InputError:
-        output.unlink()  # what kept all of them out may be gone the next time
+        output.unlink()  # the reason why no file could be embedded may be gone the next time
         raise
 
 

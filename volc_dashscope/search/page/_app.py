@@ -60,13 +60,14 @@ def create_app(
     """
     Return the page for an album.
 
-    It is protected from other pages in the same browser, not from people: serve it on 127.0.0.1.
+    It is protected against other pages in the same browser, but has no login: serve it on 127.0.0.1.
 
     Args:
+        album: What `open_album` returned.
         client: Embeds the queries.
-        reranker: Orders the nearest pictures again; the page shows both ranks.
-        stand_in: Say on the page that vectors come from the emulator.
-        upload_seconds: Limit for the upload of a picture.
+        reranker: Reorders the nearest pictures; the page shows both ranks.
+        stand_in: Show on the page that the vectors come from the emulator.
+        upload_seconds: Time limit for the upload of a picture, in seconds.
     """
     drawn = draw_map(album.vectors)
     page = _Page(album, client, drawn, reranker, stand_in=stand_in, upload_seconds=upload_seconds)

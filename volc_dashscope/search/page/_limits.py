@@ -20,23 +20,24 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 # A browser opens six connections to a host; a hundred are sixteen tabs.
-MOST_CONNECTIONS = 100
+MAX_CONNECTIONS = 100
 HEADER_SECONDS = 10.0
 _SHUTDOWN_SECONDS = 2
 
 
 def server_config(app: ASGIApp, *, header_seconds: float = HEADER_SECONDS) -> uvicorn.Config:
     """
-    Return how the page is served.
+    Return the uvicorn configuration for the page, with limits on connections and time.
 
     Args:
-        header_seconds: Limit for receiving the request line and headers.
+        app: What `create_app` returned.
+        header_seconds: Time limit for receiving the request line and headers, in seconds.
     """
     opened: _Opened = {}
 
     class Connection(_Connection):
-        def __init__(self, **of_uvicorn: Any) -> None:
-            super().__init__(H11Protocol(**of_uvicorn), opened, header_seconds)
+        def __init__(self, **arguments: Any) -> None:
+            super().__init__(H11Protocol(**arguments), opened, header_seconds)
 
     return uvicorn.Config(
         _Answering(app, opened),
@@ -72,7 +73,7 @@ class _Connection(asyncio.Protocol):
         """Start the timer, or refuse the connection."""
         self._transport = transport
         self._client = _address(transport.get_extra_info("peername"))
-        self._refused = len(self._opened) >= MOST_CONNECTIONS or self._client in self._opened
+        self._refused = len(self._opened) >= MAX_CONNECTIONS or self._client in self._opened
         if self._refused:
             transport.close()
             return
