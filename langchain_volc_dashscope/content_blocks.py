@@ -1,10 +1,10 @@
 """
 Turns content blocks into items. Formats: LangChain v1 and older, OpenAI's and Ark's, and DashScope's.
 
-Every key of a block is either used for the item or refused. Beside its content, a block may hold:
+Every key of a block is either used for the item or refused. Beside its content, a block may have:
 
-    id, index, annotations, metadata, cache_control   bookkeeping of a framework or chat model; shapes no vector
-    detail                                            OpenAI's hint to a chat model; neither service has it
+    id, index, annotations, metadata, cache_control   used by frameworks and chat models; do not shape a vector
+    detail                                            OpenAI's hint to a chat model; neither service supports it
     fps, max_video_tokens, ...                        how a video is sampled, beside its URL or in `extras`; in the
                                                       `metadata` of a video they are refused, not ignored
 """
@@ -35,33 +35,33 @@ _KINDS: dict[str, type[Image] | type[Video]] = {
 }
 
 
-def as_item(given: object, unknown: UnknownMedia = "raise", *, root: str | Path | None = None) -> Item:
+def as_item(value: object, unknown: UnknownMedia = "raise", *, root: str | Path | None = None) -> Item:
     """
-    Return the item a caller means.
+    Convert what a caller passed to an item.
 
     Args:
-        given: `str` (text, or a media token), `MediaStr`, an input value, a content block, or a list of
+        value: `str` (text, or a media token), `MediaStr`, an input value, a content block, or a list of
             blocks, which is one fused vector.
-        unknown: What to do with a token this process did not make.
-        root: The folder in which `file:` URIs of blocks may be opened; None opens none.
+        unknown: What to do with a token that this process did not make.
+        root: Folder that must contain the files of `file:` URIs in blocks; None refuses such URIs.
 
     Raises:
-        InputError: A block of an unknown kind, with an unknown key, or without URL or bytes.
+        InputError: A block has an unknown type or key, or neither URL nor bytes.
     """
-    if isinstance(given, str):
-        return resolve(given, unknown)
-    if isinstance(given, _MEDIA):
-        return resolve_parts(given, unknown)
-    if isinstance(given, Mapping):
-        return _block(given, root)
-    # Bytes are a sequence of numbers, and a named tuple is one record: neither is a list of blocks.
-    record = isinstance(given, bytes | bytearray | memoryview) or hasattr(given, "_fields")
-    if isinstance(given, Sequence) and not record:
-        return _fused(given, unknown, root)
-    hint = "; pass its page_content" if isinstance(given, Document) else constructor_hint(given)
+    if isinstance(value, str):
+        return resolve(value, unknown)
+    if isinstance(value, _MEDIA):
+        return resolve_parts(value, unknown)
+    if isinstance(value, Mapping):
+        return _block(value, root)
+    # Bytes are a sequence of integers and a named tuple is one record, so neither is a list of blocks.
+    record = isinstance(value, bytes | bytearray | memoryview) or hasattr(value, "_fields")
+    if isinstance(value, Sequence) and not record:
+        return _fused(value, unknown, root)
+    hint = "; pass its page_content" if isinstance(value, Document) else constructor_hint(value)
     raise InputError(
         "expected str, Image, Video, Frames, Fused, a content block or a list of blocks, "
-        f"got {type_name(given)}{hint}"
+        f"got {type_name(value)}{hint}"
     )
 
 
@@ -82,7 +82,7 @@ def _block(block: Mapping[str, Any], root: str | Path | None) -> Item:
         _require_known(block, {"text"})
         return _text(block.get("text"))
     if kind == "non_standard":
-        # `message.content_blocks` wraps what LangChain does not know: video_url, and DashScope's blocks.
+        # `message.content_blocks` wraps blocks that LangChain does not know: video_url, and DashScope's.
         _require_known(block, {"value"})
         value = block.get("value")
         if not isinstance(value, Mapping):
@@ -107,7 +107,7 @@ def _block(block: Mapping[str, Any], root: str | Path | None) -> Item:
 
 
 def _v1(block: Mapping[str, Any], kind: type[Image] | type[Video], root: str | Path | None) -> Item:
-    if _given(block, "source"):
+    if _has(block, "source"):
         raise InputError(
             "a content block has the key 'source', as Anthropic spells it; pass message.content_blocks, which has "
             "LangChain's spelling"
@@ -128,14 +128,14 @@ def _v1(block: Mapping[str, Any], kind: type[Image] | type[Video], root: str | P
 
 
 def _source(block: Mapping[str, Any]) -> str:
-    """Return the one key that holds the medium; `source_type`, if given, must agree."""
+    """Return the key that contains the medium; it must match `source_type` if that is set."""
     declared = block.get("source_type")
-    name = "a file_id" if _given(block, "file_id") else "source_type 'id'" if declared == "id" else None
+    name = "a file_id" if _has(block, "file_id") else "source_type 'id'" if declared == "id" else None
     if name is not None:
         raise InputError(
             f"a content block has {name}, which names a file at another service; pass url or base64"
         )
-    sources = [name for name in ("url", "base64", "data") if _given(block, name)]
+    sources = [name for name in ("url", "base64", "data") if _has(block, name)]
     if len(sources) > 1:
         raise InputError(f"an image or video block has {' and '.join(sources)}; pass only one of them")
     if not sources or not block[sources[0]]:
@@ -164,7 +164,7 @@ def _mime(block: Mapping[str, Any], kind: type[Image] | type[Video]) -> str | No
 
 def _dashscope(block: Mapping[str, Any], root: str | Path | None) -> Item:
     whole: list[Part] = []
-    medium = Video if _given(block, "video") else Image
+    medium = Video if _has(block, "video") else Image
     _require_known(block, {"text", "image", "video", "multi_images"}, medium)
     for kind, value in block.items():
         if value is None or kind in _BOOKKEEPING:
@@ -184,14 +184,14 @@ def _dashscope(block: Mapping[str, Any], root: str | Path | None) -> Item:
     return whole[0] if len(whole) == 1 else Fused(*whole)
 
 
-def _given(block: Mapping[str, Any], key: str) -> bool:
+def _has(block: Mapping[str, Any], key: str) -> bool:
     return block.get(key) is not None
 
 
 def _require_known(
     block: Mapping[str, Any], content: set[str], medium: type[Image] | type[Video] | None = None
 ) -> None:
-    """Refuse a key that would be ignored, unless it has no value."""
+    """Refuse a key that would be ignored, unless its value is None."""
     sampling = SAMPLING_FIELDS if medium is Video else ()
     allowed = {*content, *sampling}
     if medium is Video:
@@ -205,8 +205,8 @@ def _require_known(
                 f"a content block has the key {key!r}, which sets how a video is sampled, but no video"
             )
         kind = block.get("type")
-        seen = f"a content block of type {kind!r} has" if kind is not None else "a content block has"
-        raise InputError(f"{seen} the key {key!r}; allowed are {', '.join(sorted(allowed))}")
+        subject = f"a content block of type {kind!r} has" if kind is not None else "a content block has"
+        raise InputError(f"{subject} the key {key!r}; allowed are {', '.join(sorted(allowed))}")
 
 
 def _refuse_sampling_in_metadata(holder: Mapping[str, Any]) -> None:
@@ -222,7 +222,7 @@ def _refuse_sampling_in_metadata(holder: Mapping[str, Any]) -> None:
 
 
 def _sampling(*blocks: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the sampling options of a video: beside its URL, in `extras`, or beside the block's type."""
+    """Return the sampling fields of a video: from beside its URL, `extras`, or beside the block's type."""
     found: dict[str, Any] = {}
     for block in blocks:
         for source in (block, _extras(block)):
@@ -242,7 +242,7 @@ def _extras(block: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _text(value: object) -> Item:
-    """Return the text of a block: text, whatever it looks like, unless it is the very value that `media` returned."""
+    """Return the text of a block as text, whatever it contains; a `MediaStr` is its item."""
     if isinstance(value, MediaStr):
         return value.item
     if not isinstance(value, str):
@@ -261,7 +261,7 @@ def _url(value: object, kind: type[M], root: str | Path | None, sampling: Mappin
         raise InputError(f"the URL of a content block must be str, got {type(value).__name__}")
     if value[:5].lower() == "file:":
         if root is None:
-            # Blocks come from chats and stores: without media_root, any of them could name any file.
+            # Blocks come from chats and stores; without media_root, they could name any file.
             raise InputError(
                 "a URL with scheme 'file' in a content block is refused; set media_root to the folder of these files"
             )

@@ -1,10 +1,10 @@
 """
 Media for stores that only take text: `MediaStr` and `MediaDocument`.
 
-A text that ends in a whole token `⟦media:sha256:<64 hex>⟧` stands for an item this process made with `media`
-or `MediaDocument`. Stores may copy, flatten and return such texts; a registry resolves them. A text
-with a token elsewhere, or with a piece of one, is refused: nobody meant to embed the token's letters.
-Tokens depend on content only, and nothing here stores the content in text or metadata.
+A text that ends in a whole token `⟦media:sha256:<64 hex>⟧` stands for an item that this process made with `media` or
+`MediaDocument`. Stores may copy, flatten and return such texts; a registry resolves them. A text with a token
+elsewhere, or with part of one, is refused, because the token's letters were not meant to be embedded. Tokens depend
+only on the content, which is never stored in text or metadata.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ _registry = Registry(max_items=1_000_000, max_bytes=256 * 1024 * 1024)
 
 
 class MediaTokenError(InputError):
-    """A text holds a media token that cannot be resolved. It fails alone, and the other items are embedded."""
+    """A text contains a media token that cannot be resolved. Only this item fails; the others are embedded."""
 
 
 class MediaStr(str):
     """
-    A short text that stands for an item, and holds it.
+    A short text that stands for an item and contains it.
 
     ```python
     shoe = media(Image.from_path("pictures/red_chair.png"), "a red chair")
@@ -61,14 +61,17 @@ class MediaStr(str):
 
     Attributes:
         item: What is embedded.
-        media_uri: Where the medium comes from, if it has an address.
+        media_uri: Address of the medium; None for bytes without one.
+
+    Raises:
+        InputError: The item is not one, the caption contains a media token, or `media_uri` is a data URI.
     """
 
     item: Item
     media_uri: str | None
 
     def __new__(cls, item: Item, caption: str = "", *, media_uri: str | None = None) -> MediaStr:
-        _check_words(caption, media_uri)
+        _check_arguments(caption, media_uri)
         if isinstance(item, MediaStr):
             caption, media_uri = caption or caption_of(item), media_uri or item.media_uri
         item = resolve_parts(item, "raise")
@@ -98,12 +101,22 @@ class MediaStr(str):
 
 def media(item: Item, caption: str = "", *, media_uri: str | None = None) -> MediaStr:
     """
-    Return a text that stands for an item, for stores and chains that only take text.
+    Return a text that stands for an item, for stores and chains that accept only text.
+
+    ```python
+    print(media(Image.from_path("pictures/red_chair.png"), "a red chair").startswith("a red chair ⟦media:"))
+    ```
+    ```text
+    True
+    ```
 
     Args:
-        item: `Image`, `Video`, `Frames` or `Fused`; of a `MediaStr`, its item.
+        item: `Image`, `Video`, `Frames` or `Fused`; for a `MediaStr`, its item.
         caption: For people and text search. Default: the texts of a `Fused`, or a short label.
-        media_uri: Address of the (first) medium. Default: its own URL or file.
+        media_uri: Address of the first medium. Default: its own URL or file.
+
+    Raises:
+        InputError: As `MediaStr`.
     """
     return MediaStr(item, caption, media_uri=media_uri)
 
@@ -120,14 +133,18 @@ class MediaDocument(Document):
     image Image('red_chair.png' (image/png 256x192))
     ```
 
-    `metadata` gets `media_uri`, `media_kind` and, where the item has several parts, `media_parts`, so that
-    `media_of` can restore the item in another process. Bytes have no address: give one with `media_uri` to find
-    them again.
+    `metadata` gets `media_uri`, `media_kind` and, if the item has several parts, `media_parts`, so that `media_of` can
+    restore the item in another process. Bytes have no address, so pass `media_uri` to find them again.
 
     Args:
         item: `Image`, `Video`, `Frames` or `Fused`.
         caption, media_uri: As for `media`.
-        metadata: Your own, not changed; on equal keys yours is used.
+        metadata: Your own metadata, which is not changed; for equal keys, your value is used.
+        page_content: Passed by frameworks that copy documents by their fields; not needed otherwise.
+        fields: Other fields of `Document`, such as `id`.
+
+    Raises:
+        InputError: There is no item, an argument is not one of `Document`, or as `MediaStr`.
     """
 
     _item: Item | None = PrivateAttr(default=None)
@@ -143,20 +160,20 @@ class MediaDocument(Document):
         **fields: Any,
     ) -> None:
         _check_fields(metadata, fields)
-        known, held = dict(metadata or {}), None
+        merged, original = dict(metadata or {}), None
         if item is not None:
             text = media(item, caption, media_uri=media_uri)
-            page_content, held = str.__str__(text), text.item
-            known = {**text.metadata, **known}
+            page_content, original = str.__str__(text), text.item
+            merged = {**text.metadata, **merged}
         elif page_content is None:
             raise InputError("MediaDocument needs an item: text, Image, Video, Frames or Fused")
         # A framework that copies documents by their fields passes page_content with the token in it.
-        super().__init__(page_content, metadata=known, **fields)
-        self._item = held
+        super().__init__(page_content, metadata=merged, **fields)
+        self._item = original
 
     @property
     def item(self) -> Item | None:
-        """The item this document was made of; None for a copy that a framework made of its fields."""
+        """The item of this document; None for a copy that a framework made from its fields."""
         return self._item
 
     @classmethod
@@ -166,18 +183,18 @@ class MediaDocument(Document):
 
     def __setstate__(self, state: dict[Any, Any]) -> None:
         super().__setstate__(state)
-        # It may be made in one worker process and embedded in another, so the token is registered here too.
+        # The document may be made in one worker process and embedded in another, so the token is registered here too.
         if self._item is not None:
             _registry.add(digest(self._item), self._item)
 
 
 def resolve(text: str, unknown: UnknownMedia) -> Item:
     """
-    Return the item of the token a text ends in, or the text itself.
+    Return the item of the token at the end of a text, or the text itself.
 
     Raises:
-        MediaTokenError: A whole token that this process did not make (or has forgotten), or a token that was
-            changed; unless `unknown` is "text".
+        MediaTokenError: This process did not make the token or has dropped its item, or the token was changed; unless
+            `unknown` is "text".
     """
     if isinstance(text, MediaStr):
         return text.item
@@ -226,7 +243,7 @@ def _remake(item: Item, caption: str, media_uri: str | None) -> MediaStr:
     return MediaStr(item, caption, media_uri=media_uri)
 
 
-def _check_words(caption: object, media_uri: object) -> None:
+def _check_arguments(caption: object, media_uri: object) -> None:
     if not isinstance(caption, str):
         raise InputError(f"caption must be str, got {type(caption).__name__}")
     if media_uri is None:
@@ -244,7 +261,7 @@ def _check_fields(metadata: object, fields: Mapping[str, object]) -> None:
         raise InputError(f"metadata must be a dict, got {type(metadata).__name__}")
     unknown = sorted(fields.keys() - Document.model_fields.keys())
     if unknown:
-        # A plain Document would drop it without a word.
+        # A plain Document would ignore it silently.
         raise InputError(
             f"MediaDocument has no argument {unknown[0]!r}; it has item, caption, media_uri, metadata and id"
         )

@@ -26,7 +26,7 @@ from volc_dashscope.integrations.hybrid import (
     raise_refused,
     sparse_rows,
 )
-from volc_dashscope.integrations.settings import each
+from volc_dashscope.integrations.settings import convert_each
 from volc_dashscope.models import Provider
 from volc_dashscope.settings import describe, fingerprint
 
@@ -39,12 +39,18 @@ else:
 
 # A text or media token, an input value, a content block, or a list of blocks.
 Embeddable: TypeAlias = Item | Mapping[str, Any] | Sequence[Any]
-# The role of everything that is embedded; "auto" is by method.
+# The role of what is embedded; "auto" depends on the method that is called.
 Role: TypeAlias = Literal["auto", "query", "document"] | None
 
 
 class RateLimiterAdapter:
-    """LangChain's rate limiter in the core's words, and one of the core's protocol, if given, called as well."""
+    """
+    Adapts LangChain's rate limiter to the client, which calls it before each request.
+
+    Args:
+        limiter: LangChain's limiter.
+        other: A limiter with the client's own protocol, called as well; or None.
+    """
 
     def __init__(self, limiter: BaseRateLimiter, other: Any) -> None:
         self._limiter = limiter
@@ -62,7 +68,7 @@ class RateLimiterAdapter:
 
 
 class _MultimodalEmbeddings(MediaCalls, Embeddings):
-    """What both classes do; they differ in the service, its key and the default model."""
+    """The base of both classes, which differ in the service, its key and the default model."""
 
     model: str = Field(validation_alias=AliasChoices("model", "model_name"))
     rate_limiter: Annotated[BaseRateLimiter | None, OPAQUE] = Field(
@@ -104,25 +110,25 @@ class _MultimodalEmbeddings(MediaCalls, Embeddings):
         """
         A name for a collection, table or namespace, known before any request: `[a-z0-9_]`, at most 63 characters.
 
-        It begins with the model's name and ends in a digest of everything that shapes the vector of a document:
-        vectors of two fingerprints must not share a store. `describe` says the same to read.
+        It begins with the model's name and ends in a digest of everything that shapes the vector of a document: vectors
+        with different fingerprints must not share a store. `describe` returns the same in readable form.
         """
         return fingerprint(self._vector_key())
 
     def describe(self) -> str:
-        """Return everything that shapes the vector of a document as one line to read."""
+        """Return everything that shapes the vector of a document, as one readable line."""
         return describe(self._vector_key())
 
     def embed_documents(self, texts: Sequence[Embeddable]) -> list[list[float]]:
         """
-        Embed what is searched.
+        Embed documents: what is searched.
 
         Args:
             texts: Each a `str` (text, unless it ends in a media token), a `MediaStr`, an `Image`, `Video`,
                 `Frames` or `Fused`, a content block, or a list of blocks (one fused vector).
 
         Returns:
-            One vector per item, in order. Rows of a call that failed are kept and served on its retry.
+            One vector per item, in order. If the call fails, its finished vectors are kept for the retry.
 
         Raises:
             InputError: An item does not fit the model. Nothing was sent.
@@ -131,7 +137,16 @@ class _MultimodalEmbeddings(MediaCalls, Embeddings):
         return self.embed_contents(texts)
 
     def embed_query(self, text: Embeddable) -> list[float]:
-        """Embed what is searched for: anything `embed_documents` takes, in the query's role."""
+        """
+        Embed a query: what is searched for.
+
+        Args:
+            text: As one of the `texts` of `embed_documents`.
+
+        Raises:
+            InputError: The query does not fit the model. Nothing was sent.
+            EmbeddingError: The request failed.
+        """
         return self.embed_contents([text], text_type=self._role("query"))[0]
 
     async def aembed_documents(self, texts: Sequence[Embeddable]) -> list[list[float]]:
@@ -144,14 +159,17 @@ class _MultimodalEmbeddings(MediaCalls, Embeddings):
 
     def embed_contents(self, items: Sequence[Embeddable], *, text_type: Role = "auto") -> list[list[float]]:
         """
-        Embed anything `embed_documents` takes, in a role.
+        Embed anything that `embed_documents` accepts, in any role.
 
         Args:
             items: As `texts` of `embed_documents`.
-            text_type: "query", "document", or None where all are alike; "auto" as `embed_documents` does.
+            text_type: "query", "document", or None if all items have the same role; "auto" as for `embed_documents`.
+
+        Raises:
+            InputError, BulkError: As `embed_documents`.
         """
         role = self._role("document") if text_type == "auto" else text_type
-        calls = dense_calls(self._items(items), hybrid=self._asks_both)
+        calls = dense_calls(self._items(items), hybrid=self._requests_sparse)
         if len(calls) == 1:
             return calls[0].lists(self._client, role, progress=self.show_progress_bar)
         return dense_rows(calls, [call.partial_result(self._client, role) for call in calls])
@@ -161,7 +179,7 @@ class _MultimodalEmbeddings(MediaCalls, Embeddings):
     ) -> list[list[float]]:
         """As `embed_contents`, awaited."""
         role = self._role("document") if text_type == "auto" else text_type
-        calls = dense_calls(self._items(items), hybrid=self._asks_both)
+        calls = dense_calls(self._items(items), hybrid=self._requests_sparse)
         if len(calls) == 1:
             return await calls[0].alists(self._client.aio, role, progress=self.show_progress_bar)
         return dense_rows(calls, [await call.apartial_result(self._client.aio, role) for call in calls])
@@ -170,7 +188,8 @@ class _MultimodalEmbeddings(MediaCalls, Embeddings):
         """
         Return sparse vectors for `QdrantVectorStore(sparse_embedding=..., retrieval_mode=HYBRID)`.
 
-        From here on one request gets the dense and the sparse vector of a text; the second call costs nothing.
+        From then on, one request returns the dense and the sparse vector of a text, and the second call for the same
+        text costs nothing.
 
         Raises:
             InputError: The model does not support sparse vectors.
@@ -181,14 +200,14 @@ class _MultimodalEmbeddings(MediaCalls, Embeddings):
         """Return sparse vectors for `Milvus(embedding_function=[dense, sparse])`, as `qdrant_sparse`."""
         return sparse.milvus(*self._sparse_encoders())
 
-    def _items(self, given: Sequence[Embeddable]) -> list[Item]:
-        return each(given, self._item, name="texts")
+    def _items(self, contents: Sequence[Embeddable]) -> list[Item]:
+        return convert_each(contents, self._item, name="texts")
 
-    def _item(self, given: Embeddable) -> Item:
+    def _item(self, content: Embeddable) -> Item:
         try:
-            return as_item(given, self.unknown_media, root=self.media_root)
+            return as_item(content, self.unknown_media, root=self.media_root)
         except MediaTokenError as error:
-            # Anybody can write such a text; it must not fail the other items of its call.
+            # Such a text may come from any user; it must not fail the other items of the call.
             return Refused(error).as_item()
 
     def _role(self, of_method: TextType) -> TextType | None:
@@ -206,15 +225,15 @@ class _MultimodalEmbeddings(MediaCalls, Embeddings):
             raise InputError(f"{self.model} does not support sparse vectors")
         self._hybrid = True
 
-        def encode(given: Sequence[Embeddable], role: TextType) -> list[SparseVector]:
-            items, calls = self._words(given)
+        def encode(contents: Sequence[Embeddable], role: TextType) -> list[SparseVector]:
+            items, calls = self._sparse_inputs(contents)
             sent_role, bar = self._role(role), self.show_progress_bar
             results = [call.run(self._client, sent_role, progress=bar) for call in calls]
             raise_refused(items)
             return sparse_rows(len(items), calls, results)
 
-        async def aencode(given: Sequence[Embeddable], role: TextType) -> list[SparseVector]:
-            items, calls = self._words(given)
+        async def aencode(contents: Sequence[Embeddable], role: TextType) -> list[SparseVector]:
+            items, calls = self._sparse_inputs(contents)
             sent_role, bar = self._role(role), self.show_progress_bar
             results = [await call.arun(self._client.aio, sent_role, progress=bar) for call in calls]
             raise_refused(items)
@@ -222,16 +241,16 @@ class _MultimodalEmbeddings(MediaCalls, Embeddings):
 
         return encode, aencode
 
-    def _words(self, given: Sequence[Embeddable]) -> tuple[list[Item], list[SubCall]]:
-        """Return what has a sparse vector as items, and the calls for the words among them."""
-        given = list(as_iterable(given, name="texts"))
-        items = self._items(given)
-        return items, sparse.sparse_calls(given, items)
+    def _sparse_inputs(self, contents: Sequence[Embeddable]) -> tuple[list[Item], list[SubCall]]:
+        """Return the items, and the calls for sparse vectors of their texts and captions."""
+        contents = list(as_iterable(contents, name="texts"))
+        items = self._items(contents)
+        return items, sparse.sparse_calls(contents, items)
 
     def _model_and_key(self) -> tuple[str, Key]:
-        # A key that was not given is left to the client, which then knows that it is the environment's.
-        given = self._key_field in self.model_fields_set
-        return self.model, getattr(self, self._key_field) if given else None
+        # A key that was not passed is left to the client, which then knows that it comes from the environment.
+        is_set = self._key_field in self.model_fields_set
+        return self.model, getattr(self, self._key_field) if is_set else None
 
     def _look_up_key(self) -> None:
         if self._key_field not in self.model_fields_set:
@@ -256,16 +275,16 @@ class ArkEmbeddings(_MultimodalEmbeddings):
     2048 2048
     ```
 
-    One request is one vector; `max_concurrency` of them are in flight.
+    Each vector takes one request; `max_concurrency` requests are in flight at once.
 
     Args:
         model: Model id, or an endpoint id `ep-…` together with `base_model=`.
         api_key: Default: the environment variable `ARK_API_KEY`.
-        text_type: The role: "auto" is by method. Fix "query", "document" or None (one role for all) for stores
-            that embed queries by `embed_documents` or documents by `embed_query`, as LangGraph's and mem0's do.
+        text_type: The role: "auto" depends on the method. Use "query", "document" or None (the same role for all) for
+            stores that embed queries by `embed_documents` or documents by `embed_query`, as LangGraph's and mem0's do.
 
     Raises:
-        ConfigError: No key, or a setting the model does not have.
+        ConfigError: There is no key, or the model does not support a setting.
     """
 
     provider_name: ClassVar[Provider] = "ark"
@@ -294,11 +313,11 @@ class DashScopeEmbeddings(_MultimodalEmbeddings):
     Args:
         model: "text-embedding-v4" for text, "qwen3-vl-embedding" for text, images and videos, and others.
         api_key: Default: the environment variable `DASHSCOPE_API_KEY`.
-        text_type: The role: "auto" is by method. Fix "query", "document" or None (one role for all) for stores
-            that embed queries by `embed_documents` or documents by `embed_query`, as LangGraph's and mem0's do.
+        text_type: The role: "auto" depends on the method. Use "query", "document" or None (the same role for all) for
+            stores that embed queries by `embed_documents` or documents by `embed_query`, as LangGraph's and mem0's do.
 
     Raises:
-        ConfigError: No key, or a setting the model does not have.
+        ConfigError: There is no key, or the model does not support a setting.
     """
 
     provider_name: ClassVar[Provider] = "dashscope"

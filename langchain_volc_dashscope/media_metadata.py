@@ -2,9 +2,9 @@
 Writes the address of a document's medium into its metadata, and restores the item from there.
 
     media_uri    address of the item's first image or video
-    media_kind   "image", "video" or "frames": the kind of that one
-    media_parts  JSON, only where the item is more than one plain medium: its parts in order; the medium
-                 without an address (null) is the one at media_uri; one of bytes has "", and cannot be restored
+    media_kind   "image", "video" or "frames": the kind of that medium
+    media_parts  JSON, only if the item is more than one plain medium: its parts in order; the first medium has the
+                 address null, which stands for media_uri; a medium of bytes has "", and cannot be restored
 """
 
 from __future__ import annotations
@@ -38,22 +38,22 @@ def metadata_of(item: Item, media_uri: str | None) -> dict[str, str]:
 
     Args:
         item: The item of the document.
-        media_uri: Address of its first medium, or None where it has none.
+        media_uri: Address of its first medium, or None if it has none.
     """
     whole = parts(item)
     kinds = [part.kind for part in whole if not isinstance(part, str)]
-    found: dict[str, str] = {"media_kind": kinds[0]} if kinds else {}
+    metadata: dict[str, str] = {"media_kind": kinds[0]} if kinds else {}
     if media_uri is None:
-        return found
-    found["media_uri"] = media_uri
-    spelt = _spelt(whole)
-    if spelt not in ([{"image": None}], [{"video": None}]):
-        found["media_parts"] = orjson.dumps(spelt).decode()
-    return found
+        return metadata
+    metadata["media_uri"] = media_uri
+    entries = _part_entries(whole)
+    if entries not in ([{"image": None}], [{"video": None}]):
+        metadata["media_parts"] = orjson.dumps(entries).decode()
+    return metadata
 
 
 def uri_of(item: Item) -> str | None:
-    """Return the address of the item's first medium, or None: bytes have none."""
+    """Return the address of the item's first medium, or None, as for bytes."""
     for medium in media_in(item):
         return _address(medium)
     return None
@@ -61,23 +61,23 @@ def uri_of(item: Item) -> str | None:
 
 def media_of(document: Document, *, root: str | Path | None = None) -> Item:
     """
-    Restore a document's item from its metadata; works in a new process.
+    Restore a document's item from its metadata; also works in another process.
 
     Args:
         document: From a store, with `media_uri` in its metadata.
-        root: Files must be inside this folder. Give it whenever others can write to the store.
+        root: Folder that must contain local files. Pass it whenever others can write to the store.
 
     Raises:
-        InputError: No address for the item or for a part of it, one that is neither http(s), oss nor a file, or a file
-            that is no image or video.
+        InputError: The item or a part of it has no address, or one that is neither http(s), oss nor a file; or the file
+            is not an image or video.
     """
     metadata = _document(document).metadata
     uri = metadata.get("media_uri")
     if not isinstance(uri, str) or not uri:
         raise InputError("the document has no media_uri in its metadata")
-    spelt = metadata.get("media_parts")
-    if spelt:
-        whole = [_restored(entry, uri, root) for entry in _loaded(spelt)]
+    stored_parts = metadata.get("media_parts")
+    if stored_parts:
+        whole = [_restore_part(entry, uri, root) for entry in _parse_parts(stored_parts)]
         return whole[0] if len(whole) == 1 else Fused(*whole)
     if metadata.get("media_kind", _guess(uri)) == "video":
         return _medium(Video, uri, root)
@@ -88,16 +88,23 @@ def content_blocks(documents: Iterable[Document], *, root: str | Path | None = N
     """
     Return documents as v1 content blocks for a vision chat model: the text of each, then its pictures or video.
 
-    URLs stay URLs; files are read and sent as base64, and have to be inside `root` if it is given.
+    URLs stay URLs; files are read and sent as base64.
+
+    Args:
+        documents: From a store.
+        root: As for `media_of`.
+
+    Raises:
+        InputError: As `media_of`, or an element is not a document.
     """
     found = as_iterable(documents, name="documents")
     return [block for document in found for block in _blocks(document, root)]
 
 
-def _document(given: object) -> Document:
-    if not isinstance(given, Document):
-        raise InputError(f"expected a Document, got {type(given).__name__}")
-    return given
+def _document(value: object) -> Document:
+    if not isinstance(value, Document):
+        raise InputError(f"expected a Document, got {type(value).__name__}")
+    return value
 
 
 def _blocks(document: Document, root: str | Path | None) -> Iterator[ContentBlock]:
@@ -130,7 +137,7 @@ def _encoded(medium: Image | Video) -> str:
 
 
 def _sampling(video: Video) -> dict[str, Any]:
-    """Return how a video is sampled, where that was given."""
+    """Return the sampling fields of a video that are set."""
     return {name: value for name in SAMPLING_FIELDS if (value := getattr(video, name)) is not None}
 
 
@@ -138,31 +145,31 @@ def _address(medium: Image | Video) -> str | None:
     return medium.path.as_uri() if medium.path is not None else medium.url
 
 
-def _spelt(whole: tuple[Part, ...]) -> list[dict[str, Any]]:
-    """Return parts as JSON takes them, the first medium without its address, and those of bytes with an empty one."""
+def _part_entries(whole: tuple[Part, ...]) -> list[dict[str, Any]]:
+    """Return parts as JSON values: the first medium has the address null, media of bytes an empty one."""
     media = [medium for part in whole for medium in media_in(part)]
     addresses = iter([None, *(_address(medium) or "" for medium in media[1:])])
-    spelt: list[dict[str, Any]] = []
+    entries: list[dict[str, Any]] = []
     for part in whole:
         if isinstance(part, str):
-            spelt.append({"text": part})
+            entries.append({"text": part})
         elif isinstance(part, Frames):
-            spelt.append({"frames": [next(addresses) for _ in part.images]})
+            entries.append({"frames": [next(addresses) for _ in part.images]})
         elif isinstance(part, Video):
-            spelt.append({"video": next(addresses), **_sampling(part)})
+            entries.append({"video": next(addresses), **_sampling(part)})
         else:
-            spelt.append({"image": next(addresses)})
-    return spelt
+            entries.append({"image": next(addresses)})
+    return entries
 
 
-def _loaded(spelt: object) -> list[dict[str, Any]]:
+def _parse_parts(text: object) -> list[dict[str, Any]]:
     try:
-        found = orjson.loads(spelt) if isinstance(spelt, str) else None
+        entries = orjson.loads(text) if isinstance(text, str) else None
     except orjson.JSONDecodeError:
-        found = None
-    if not isinstance(found, list) or not found or not all(_is_part(entry) for entry in found):
+        entries = None
+    if not isinstance(entries, list) or not entries or not all(_is_part(entry) for entry in entries):
         raise InputError("media_parts in the document's metadata was not written by MediaDocument")
-    return found
+    return entries
 
 
 def _is_part(entry: object) -> bool:
@@ -175,18 +182,18 @@ def _is_part(entry: object) -> bool:
     return isinstance(value, {"text": str, "frames": list}.get(kinds[0], object))
 
 
-def _restored(entry: dict[str, Any], uri: str, root: str | Path | None) -> Part:
+def _restore_part(entry: dict[str, Any], uri: str, root: str | Path | None) -> Part:
     if "text" in entry:
         return str(entry["text"])
     if "frames" in entry:
-        return Frames([_medium(Image, _where(address, uri), root) for address in entry["frames"]])
+        return Frames([_medium(Image, _resolve_address(address, uri), root) for address in entry["frames"]])
     if "video" in entry:
         sampling = {name: entry[name] for name in SAMPLING_FIELDS if name in entry}
-        return _medium(Video, _where(entry["video"], uri), root, **sampling)
-    return _medium(Image, _where(entry.get("image"), uri), root)
+        return _medium(Video, _resolve_address(entry["video"], uri), root, **sampling)
+    return _medium(Image, _resolve_address(entry.get("image"), uri), root)
 
 
-def _where(address: object, uri: str) -> object:
+def _resolve_address(address: object, uri: str) -> object:
     if address == "":
         raise InputError(
             "a part of the item was made from bytes, which have no address; make the document from files or URLs"
@@ -202,8 +209,8 @@ def _medium(kind: type[M], uri: object, root: str | Path | None, **sampling: Any
         return kind.from_url(uri, **sampling)
     if scheme == "file":
         return kind.from_path(uri, root=root, **sampling)
-    way = "pass a signed https: URL" if len(scheme) > 1 else "for a local file pass Path(...).as_uri()"
-    raise InputError(f"media_uri must be http, https, oss or file, got scheme {scheme[:20]!r}; {way}")
+    remedy = "pass a signed https: URL" if len(scheme) > 1 else "for a local file pass Path(...).as_uri()"
+    raise InputError(f"media_uri must be http, https, oss or file, got scheme {scheme[:20]!r}; {remedy}")
 
 
 def _scheme(uri: str) -> str:

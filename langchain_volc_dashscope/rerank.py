@@ -1,4 +1,4 @@
-"""`DashScopeRerank`: reorders retrieved documents of texts, pictures and videos."""
+"""`DashScopeRerank`: reorders retrieved documents, which may be texts, pictures and videos."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from volc_dashscope.inputs import as_iterable
 from volc_dashscope.integrations.construction import Key
 from volc_dashscope.integrations.rerank import RerankFields
 
-# A document, or anything `embed_documents` takes.
+# A document, or anything that `embed_documents` accepts.
 Rerankable: TypeAlias = Document | Item | Mapping[str, Any] | Sequence[Any]
 
-# langchain-cohere's value for "the object's own setting"; None means all.
+# As in langchain-cohere, -1 means the object's own setting, and None means all.
 _AS_SET = -1
 
 
 class DashScopeRerank(RerankFields, BaseDocumentCompressor):
     """
-    Reorders what a retriever found by DashScope's rerank models, pictures and videos included.
+    Reorders retrieved documents by DashScope's rerank models, pictures and videos included.
 
     ```python
     from langchain_classic.retrievers import ContextualCompressionRetriever
@@ -39,19 +39,19 @@ class DashScopeRerank(RerankFields, BaseDocumentCompressor):
     best = retriever.invoke("a red shoe")
     ```
 
-    A document made by `MediaDocument` is ranked by its picture or video, any other by its text. All documents of a
-    call go into one request: scores of two requests cannot be compared, so a list over the model's limit is an error.
+    A `MediaDocument` is ranked by its picture or video, any other document by its text. All documents of a call are
+    sent in one request, because scores of two requests cannot be compared; a list over the model's limit is an error.
 
     Args:
         model: qwen3-vl-rerank ranks texts, images and videos; the other models texts.
         api_key: Default: `DASHSCOPE_API_KEY`.
         top_n: How many of the best to return; None for all.
         unknown_media: What to do with a media token of another process: "raise", or "text".
-        media_root: Local files named by a document's metadata must be inside this folder, and the files named by
-            `file:` URIs of content blocks, which are refused without it.
+        media_root: Folder that must contain the local files named by a document's metadata or by `file:` URIs of
+            content blocks. Without it, such URIs are refused.
 
     Raises:
-        ConfigError: No key, an unknown or stopped model, a setting it does not have.
+        ConfigError: There is no key, the model is unknown or was shut down, or it does not support a setting.
     """
 
     model: str = Field(default="qwen3-vl-rerank", validation_alias=AliasChoices("model", "model_name"))
@@ -73,17 +73,18 @@ class DashScopeRerank(RerankFields, BaseDocumentCompressor):
         Return copies of the best documents, best first, with `relevance_score` in their metadata.
 
         Args:
-            documents: What a retriever found. An empty list gives an empty list, without a request.
+            documents: What a retriever returned. For an empty list, nothing is sent.
             query: Text, `MediaStr`, content block or item.
+            callbacks: Not used; LangChain passes it.
 
         Raises:
-            InputError: A query or document the model does not take, or something else than a document. Nothing was
-                sent.
+            InputError: The model does not accept the query or a document, or an element is not a document. Nothing
+                was sent.
             EmbeddingError: The request failed.
         """
-        given = _documents(documents)
-        found = self._reranker.rerank(self._item(query), self._items(given), top_n=self.top_n)
-        return [_scored(given[one.index], one.score) for one in found]
+        candidates = _documents(documents)
+        results = self._reranker.rerank(self._item(query), self._items(candidates), top_n=self.top_n)
+        return [_scored(candidates[result.index], result.score) for result in results]
 
     async def acompress_documents(
         self,
@@ -92,9 +93,11 @@ class DashScopeRerank(RerankFields, BaseDocumentCompressor):
         callbacks: Callbacks | None = None,
     ) -> list[Document]:
         """As `compress_documents`, awaited."""
-        given = _documents(documents)
-        found = await self._reranker.aio.rerank(self._item(query), self._items(given), top_n=self.top_n)
-        return [_scored(given[one.index], one.score) for one in found]
+        candidates = _documents(documents)
+        results = await self._reranker.aio.rerank(
+            self._item(query), self._items(candidates), top_n=self.top_n
+        )
+        return [_scored(candidates[result.index], result.score) for result in results]
 
     def rerank(
         self,
@@ -105,16 +108,19 @@ class DashScopeRerank(RerankFields, BaseDocumentCompressor):
         instruct: str | None = None,
     ) -> list[dict[str, Any]]:
         """
-        Return `{"index", "relevance_score"}` of the best documents, best first, as langchain-cohere spells it.
+        Return `{"index", "relevance_score"}` of the best documents, best first, in the form of langchain-cohere.
 
         Args:
             documents: Documents, texts, items or content blocks, also mixed.
             query: Any of these but a document.
             top_n: -1 for the object's own setting, None for all.
             instruct: Replaces the object's own instruction for this call.
+
+        Raises:
+            InputError, EmbeddingError: As `compress_documents`.
         """
-        items, most = self._asked(documents, top_n)
-        return _plain(self._reranker.rerank(self._item(query), items, top_n=most, instruct=instruct))
+        items, limit = self._prepare(documents, top_n)
+        return _plain(self._reranker.rerank(self._item(query), items, top_n=limit, instruct=instruct))
 
     async def arerank(
         self,
@@ -125,13 +131,13 @@ class DashScopeRerank(RerankFields, BaseDocumentCompressor):
         instruct: str | None = None,
     ) -> list[dict[str, Any]]:
         """As `rerank`, awaited."""
-        items, most = self._asked(documents, top_n)
-        found = await self._reranker.aio.rerank(self._item(query), items, top_n=most, instruct=instruct)
-        return _plain(found)
+        items, limit = self._prepare(documents, top_n)
+        results = await self._reranker.aio.rerank(self._item(query), items, top_n=limit, instruct=instruct)
+        return _plain(results)
 
-    def _asked(self, documents: Sequence[Rerankable], top_n: int | None) -> tuple[list[Item], int | None]:
-        most = self.top_n if top_n == _AS_SET else top_n
-        return self._items(as_iterable(documents, name="documents")), most
+    def _prepare(self, documents: Sequence[Rerankable], top_n: int | None) -> tuple[list[Item], int | None]:
+        limit = self.top_n if top_n == _AS_SET else top_n
+        return self._items(as_iterable(documents, name="documents")), limit
 
     def _items(self, documents: Iterable[Rerankable]) -> list[Item]:
         items: list[Item] = []
@@ -142,20 +148,20 @@ class DashScopeRerank(RerankFields, BaseDocumentCompressor):
                 raise InputError(f"document {index}: {error}", index=index) from error
         return items
 
-    def _item(self, given: Rerankable) -> Item:
-        if not isinstance(given, Document):
-            return as_item(given, self.unknown_media, root=self.media_root)
-        if isinstance(given, MediaDocument) and given.item is not None:
-            return given.item
-        if "media_uri" in given.metadata:
-            # The token in its text resolves only in the process that made it; the address works in any.
-            return media_of(given, root=self.media_root)
-        return as_item(given.page_content, self.unknown_media)
+    def _item(self, document: Rerankable) -> Item:
+        if not isinstance(document, Document):
+            return as_item(document, self.unknown_media, root=self.media_root)
+        if isinstance(document, MediaDocument) and document.item is not None:
+            return document.item
+        if "media_uri" in document.metadata:
+            # The token in its text can be resolved only in the process that made it; the address works everywhere.
+            return media_of(document, root=self.media_root)
+        return as_item(document.page_content, self.unknown_media)
 
 
-def _documents(given: Iterable[Document]) -> list[Document]:
-    """Return the documents; refuse, before anything is sent, an object that cannot carry a score."""
-    documents = list(as_iterable(given, name="documents"))
+def _documents(documents: Iterable[Document]) -> list[Document]:
+    """Return the documents as a list; refuse anything else, because a score is stored in a document's metadata."""
+    documents = list(as_iterable(documents, name="documents"))
     for index, document in enumerate(documents):
         if not isinstance(document, Document):
             raise InputError(
@@ -170,5 +176,5 @@ def _scored(document: Document, score: float) -> Document:
     return document.model_copy(update={"metadata": metadata})
 
 
-def _plain(found: Iterable[RerankResult]) -> list[dict[str, Any]]:
-    return [{"index": one.index, "relevance_score": one.score} for one in found]
+def _plain(results: Iterable[RerankResult]) -> list[dict[str, Any]]:
+    return [{"index": result.index, "relevance_score": result.score} for result in results]

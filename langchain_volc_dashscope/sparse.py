@@ -1,4 +1,4 @@
-"""Sparse vectors for hybrid stores: one request gets dense and sparse, and the second call is served from memory."""
+"""Sparse vectors for hybrid stores: one request returns dense and sparse, and the second call is served from memory."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from langchain_volc_dashscope.media_token import caption_of
 from volc_dashscope import Item, SparseVector, TextType
 from volc_dashscope.inputs import label, parts
 from volc_dashscope.integrations.hybrid import Refused, SubCall
-from volc_dashscope.integrations.hybrid import sparse_calls as calls_for_words
+from volc_dashscope.integrations.hybrid import sparse_calls as calls_for_texts
 
 if TYPE_CHECKING:
     from langchain_milvus.utils.sparse import BaseSparseEmbedding
@@ -67,23 +67,25 @@ def milvus(encode: SparseEncoder, aencode: AsyncSparseEncoder) -> BaseSparseEmbe
     return MilvusSparseEmbedding()
 
 
-def sparse_calls(given: Sequence[object], items: Sequence[Item]) -> list[SubCall]:
+def sparse_calls(texts: Sequence[object], items: Sequence[Item]) -> list[SubCall]:
     """
-    Return the calls for sparse vectors: of texts, and of the captions of media.
+    Return the calls for sparse vectors of texts and of the captions of media.
 
     Args:
-        given: What the caller passed, for captions.
+        texts: What the caller passed; captions are read from it.
         items: The same as items.
     """
-    return calls_for_words([_words(original, item) for original, item in zip(given, items, strict=True)])
+    return calls_for_texts(
+        [_sparse_text(original, item) for original, item in zip(texts, items, strict=True)]
+    )
 
 
-def _words(given: object, item: Item) -> str:
+def _sparse_text(value: object, item: Item) -> str:
     if isinstance(item, str):
         return item
     if isinstance(item, Refused):
         return ""
-    caption = caption_of(given) if isinstance(given, str) else ""
+    caption = caption_of(value) if isinstance(value, str) else ""
     if caption and caption != " ".join(label(item).split()):
         return caption
     return " ".join(part for part in parts(item) if isinstance(part, str))

@@ -1,4 +1,4 @@
-"""One vector of several parts: fused by the model where it can, else the mean of one vector for each part."""
+"""One vector of several parts: fused by the model if it can, else the mean of the vectors of the parts."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ class VectorPlan:
 
     @property
     def averaged(self) -> str | None:
-        """What the vector is a mean of, in words, or None."""
+        """Which vectors are averaged, as text for metadata; None if none are."""
         if len(self.items) == 1:
             return None
         kinds = [modalities(item)[0] for item in self.items]
         return f"mean of {', '.join(kinds[:-1])} and {kinds[-1]}"
 
     def vector(self, rows: Vector) -> Vector:
-        """Return the one vector: the row itself, or the unit mean of unit rows."""
+        """Return the vector: the only row itself, or the normalised mean of the normalised rows."""
         if len(rows) == 1:
             row: Vector = rows[0]
             return row
@@ -48,7 +48,7 @@ class VectorPlan:
 
 
 def spans(plans: Sequence[VectorPlan]) -> Iterator[slice]:
-    """Yield the place of each plan's items in one list of them all."""
+    """Yield the slice of each plan's items in one list of all items."""
     start = 0
     for plan in plans:
         yield slice(start, start + len(plan.items))
@@ -57,5 +57,5 @@ def spans(plans: Sequence[VectorPlan]) -> Iterator[slice]:
 
 def _unit(row: Vector) -> Vector:
     length = float(np.linalg.norm(row))
-    # Opposite rows cancel out; their mean has no direction to give.
+    # Opposite rows cancel out, and their mean has no direction.
     return row / length if length else row

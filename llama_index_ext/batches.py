@@ -1,4 +1,4 @@
-"""Core's batches of a list of texts: which items of the list a batch holds, for errors."""
+"""Core's batches of a list of texts: where each begins in the list, for errors and retries."""
 
 from __future__ import annotations
 
@@ -11,61 +11,66 @@ from volc_dashscope import BulkError, Client, EmbeddingError, EmbeddingResult, I
 from volc_dashscope.integrations.finished_calls import FinishedCalls
 from volc_dashscope.integrations.hybrid import renumbered
 
-# The finished batches of the list that core is embedding in this thread or task.
-_finished: ContextVar[FinishedCalls | None] = ContextVar("finished", default=None)
+# The finished batches of the list that core embeds in this thread or task.
+_finished_calls: ContextVar[FinishedCalls | None] = ContextVar("finished", default=None)
 
 
 class BatchStart(str):
     """
-    The first text of a batch, which knows its place in the list.
+    The first text of a batch, with its position in the list.
 
-    Core cuts a list into batches and does not say which one a hook gets; asynchronous batches run in any order.
+    Core splits a list into batches and does not tell a hook which one it gets; async batches run in any order.
     """
 
-    place: int
+    position: int
     total: int
 
-    def __new__(cls, text: str, place: int = 0, total: int = 1) -> Self:
+    def __new__(cls, text: str, position: int = 0, total: int = 1) -> Self:
         start = super().__new__(cls, text)
-        start.place, start.total = place, total
+        start.position, start.total = position, total
         return start
 
 
-def with_places(texts: Sequence[str], size: int) -> list[str]:
-    """Return the texts, of which the first of each batch knows its place."""
+def with_batch_starts(texts: Sequence[str], size: int) -> list[str]:
+    """Return the texts, with a `BatchStart` as the first of each batch."""
     total = len(texts)
-    return [BatchStart(text, place, total) if place % size == 0 else text for place, text in enumerate(texts)]
+    return [
+        BatchStart(text, position, total) if position % size == 0 else text
+        for position, text in enumerate(texts)
+    ]
 
 
 @contextmanager
 def kept_on_failure(client: Client) -> Iterator[None]:
-    """Keep the vectors of the batches that core finishes within, for the retry, if a later one fails."""
+    """Keep the vectors of the batches that core finishes in this block for the retry, if a later one fails."""
     finished = FinishedCalls(client)
-    token = _finished.set(finished)
+    token = _finished_calls.set(finished)
     try:
         with finished.kept_on_failure():
             yield
     finally:
-        _finished.reset(token)
+        _finished_calls.reset(token)
 
 
-def note_batch(items: Sequence[Item], result: EmbeddingResult, *, both: bool = False) -> list[list[float]]:
+def note_batch(
+    items: Sequence[Item], result: EmbeddingResult, *, with_sparse: bool = False
+) -> list[list[float]]:
     """
     Return the vectors of a batch as lists, as core expects them, and note them for `kept_on_failure`.
 
     Args:
-        both: Sparse vectors were requested too, and are kept as well.
+        with_sparse: Sparse vectors were requested too, and are kept as well.
     """
     rows: list[list[float]] = result.vectors.tolist()
-    finished = _finished.get()
+    finished = _finished_calls.get()
     if finished is not None:
-        finished.add(items, rows, result.sparse if both else None, result.model)
+        finished.add(items, rows, result.sparse if with_sparse else None, result.model)
     return rows
 
 
 @contextmanager
-def placed_errors(texts: Sequence[str]) -> Iterator[None]:
-    """Let an error of a batch say which items of the list it is about."""
+def renumbered_errors(texts: Sequence[str]) -> Iterator[None]:
+    """Number the items in errors of a batch as in the whole list."""
     start = texts[0] if texts else ""
     if not isinstance(start, BatchStart):
         yield
@@ -73,9 +78,9 @@ def placed_errors(texts: Sequence[str]) -> Iterator[None]:
     try:
         yield
     except EmbeddingError as error:
-        first, last = start.place, start.place + len(texts) - 1
+        first, last = start.position, start.position + len(texts) - 1
         if isinstance(error, BulkError):
-            # Its failures and rows are those of the batch.
+            # Its failures and rows stay those of the batch.
             error.args = (f"items {first} to {last} of {start.total}: {error}",)
         elif error.index is not None:
             error.args = (renumbered(str(error), range(first, last + 1)),)

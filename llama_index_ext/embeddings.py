@@ -11,9 +11,9 @@ from llama_index.core.rate_limiter import BaseRateLimiter
 from llama_index.core.schema import BaseNode
 from pydantic import AliasChoices, Field, PrivateAttr
 
-from llama_index_ext.batches import note_batch, placed_errors
-from llama_index_ext.events import announced
-from llama_index_ext.fingerprints import query_words, refuse_marks
+from llama_index_ext.batches import note_batch, renumbered_errors
+from llama_index_ext.events import event_label, instrumented
+from llama_index_ext.fingerprints import query_text, refuse_marks
 from llama_index_ext.media import is_plain, medium, nodes_of
 from llama_index_ext.media_calls import MediaCalls, rows_of
 from llama_index_ext.node_batch import NodeBatch, aembed_nodes, embed_nodes
@@ -28,15 +28,15 @@ from volc_dashscope import (
     TextType,
     Video,
 )
-from volc_dashscope.inputs import label, parts
+from volc_dashscope.inputs import parts
 from volc_dashscope.integrations.construction import OPAQUE, hide_key
 from volc_dashscope.integrations.hybrid import SubCall, dense_calls, joined
-from volc_dashscope.integrations.settings import each
+from volc_dashscope.integrations.settings import convert_each
 from volc_dashscope.models import Provider
 
 
 class ClientEmbedding(EmbeddingFields, MediaCalls):
-    """What both classes do; they differ in the service and the default model."""
+    """The base of both classes, which differ in the service and the default model."""
 
     rate_limiter: Annotated[BaseRateLimiter | None, OPAQUE] = Field(
         default=None, exclude=True, description="A rate limiter of core's, called once for every request."
@@ -62,16 +62,16 @@ class ClientEmbedding(EmbeddingFields, MediaCalls):
         return self._client.model_info.fusion is not None
 
     def enable_hybrid(self) -> bool:
-        """Request dense and sparse vectors of texts together from now on; False if the model has no sparse ones."""
+        """Request dense and sparse vectors together from now on; return False if the model has no sparse ones."""
         self._hybrid = self._client.model_info.sparse
         return self._hybrid
 
     def __call__(self, nodes: Sequence[BaseNode], **kwargs: Any) -> Sequence[BaseNode]:
         """
-        Embed nodes as a transform of a pipeline: their text, or with media as `MultiModalNodeEmbedder` does.
+        Embed nodes as a transform of a pipeline: their text, or as `MultiModalNodeEmbedder` does if they have media.
 
-        Core itself would embed the text or metadata beside a picture instead of the picture, and the metadata of a node
-        without text.
+        Core itself would embed the text or metadata of a node with a picture instead of the picture, and the metadata
+        of a node without text.
         """
         nodes = nodes_of(nodes)
         if all(is_plain(node) for node in nodes):
@@ -87,11 +87,11 @@ class ClientEmbedding(EmbeddingFields, MediaCalls):
 
     def to_dict(self, **kwargs: Any) -> dict[str, Any]:
         """
-        Return the settings without the key as JSON can hold them, and with a nonce where the model takes media.
+        Return the settings without the key as JSON values, with a nonce if the model accepts media.
 
-        Core's pipeline cache hashes this and the nodes' texts before the transform runs: without the nonce two
-        pictures would share one entry. The pipeline cache works with text models; for others use `cache=`. A text
-        model has its fingerprint added, because the server's address may come from the environment.
+        Core's pipeline cache hashes them together with the nodes' texts before the transform runs: without the nonce,
+        two pictures would share one entry. The pipeline cache works with text models; for others use `cache=`. For a
+        text model the fingerprint is added, because the server's address may come from the environment.
         """
         settings: dict[str, Any] = super().to_dict(**{"mode": "json", **kwargs})
         if self._client.model_info.multimodal:
@@ -100,7 +100,7 @@ class ClientEmbedding(EmbeddingFields, MediaCalls):
 
     @classmethod
     def from_dict(cls, data: dict[str, Any], **kwargs: Any) -> Self:
-        """Return an object with the settings that `to_dict` gave; the key comes from the environment or `api_key=`."""
+        """Return an object with the settings of `to_dict`; the key comes from the environment or `api_key=`."""
         settings = {name: value for name, value in data.items() if name not in ("nonce", "fingerprint")}
         return super().from_dict(settings, **kwargs)
 
@@ -112,42 +112,45 @@ class ClientEmbedding(EmbeddingFields, MediaCalls):
 
         Args:
             items: `str` (text), `Image`, `Video`, `Frames`, `Fused`.
-            text_type: The role: "query", "document", or None where all items play the same one.
+            text_type: The role: "query", "document", or None if all items have the same role.
             on_error: As for `volc_dashscope.Client.embed`.
+
+        Raises:
+            InputError, EmbeddingError, BulkError: As `volc_dashscope.Client.embed`.
         """
-        items = each(items, _itself, name="items")
-        labels = _labels(items)
-        with announced(self, labels) as vectors:
-            result = self.embed_unannounced(items, text_type=text_type, on_error=on_error)
-            _tell(result, labels, vectors)
+        items = convert_each(items, _checked_item, name="items")
+        labels = [event_label(item) for item in items]
+        with instrumented(self, labels) as vectors:
+            result = self.embed_without_events(items, text_type=text_type, on_error=on_error)
+            _fill_event(result, labels, vectors)
         return result
 
     async def aembed_items(
         self, items: Sequence[Item], *, text_type: TextType | None = "document", on_error: OnError = "raise"
     ) -> EmbeddingResult:
         """As `embed_items`, awaited."""
-        items = each(items, _itself, name="items")
-        labels = _labels(items)
-        with announced(self, labels) as vectors:
-            result = await self.aembed_unannounced(items, text_type=text_type, on_error=on_error)
-            _tell(result, labels, vectors)
+        items = convert_each(items, _checked_item, name="items")
+        labels = [event_label(item) for item in items]
+        with instrumented(self, labels) as vectors:
+            result = await self.aembed_without_events(items, text_type=text_type, on_error=on_error)
+            _fill_event(result, labels, vectors)
         return result
 
-    def embed_unannounced(
+    def embed_without_events(
         self, items: Sequence[Item], *, text_type: TextType | None = "document", on_error: OnError = "raise"
     ) -> EmbeddingResult:
-        """As `embed_items` for a caller that raises core's events itself."""
-        calls = dense_calls(items, hybrid=self._asks_both)
+        """As `embed_items`, for a caller that raises core's events itself."""
+        calls = dense_calls(items, hybrid=self._requests_sparse)
         if len(calls) == 1:
             return calls[0].run(self._client, text_type, on_error=on_error)
         results = [call.partial_result(self._client, text_type, on_error=on_error) for call in calls]
         return joined(calls, results, on_error=on_error)
 
-    async def aembed_unannounced(
+    async def aembed_without_events(
         self, items: Sequence[Item], *, text_type: TextType | None = "document", on_error: OnError = "raise"
     ) -> EmbeddingResult:
-        """As `embed_unannounced`, awaited."""
-        calls = dense_calls(items, hybrid=self._asks_both)
+        """As `embed_without_events`, awaited."""
+        calls = dense_calls(items, hybrid=self._requests_sparse)
         if len(calls) == 1:
             return await calls[0].arun(self._client.aio, text_type, on_error=on_error)
         results = [
@@ -160,14 +163,14 @@ class ClientEmbedding(EmbeddingFields, MediaCalls):
         return self._rate_limit
 
     def _get_query_embedding(self, query: str) -> Embedding:
-        words = query_words(query)
+        text = query_text(query)
         with self._rate_limit.prepaid():
-            return rows_of(self.embed_unannounced([words], text_type="query"))[0]
+            return rows_of(self.embed_without_events([text], text_type="query"))[0]
 
     async def _aget_query_embedding(self, query: str) -> Embedding:
-        words = query_words(query)
+        text = query_text(query)
         with self._rate_limit.prepaid():
-            return rows_of(await self.aembed_unannounced([words], text_type="query"))[0]
+            return rows_of(await self.aembed_without_events([text], text_type="query"))[0]
 
     def _get_text_embedding(self, text: str) -> Embedding:
         return self._get_text_embeddings([text])[0]
@@ -177,27 +180,29 @@ class ClientEmbedding(EmbeddingFields, MediaCalls):
 
     def _get_text_embeddings(self, texts: list[str]) -> list[Embedding]:
         refuse_marks(texts)
-        with self._rate_limit.prepaid(), placed_errors(texts):
-            return note_batch(texts, self.embed_unannounced(texts), both=self._asks_both)
+        with self._rate_limit.prepaid(), renumbered_errors(texts):
+            return note_batch(texts, self.embed_without_events(texts), with_sparse=self._requests_sparse)
 
     async def _aget_text_embeddings(self, texts: list[str]) -> list[Embedding]:
         refuse_marks(texts)
-        with self._rate_limit.prepaid(), placed_errors(texts):
-            return note_batch(texts, await self.aembed_unannounced(texts), both=self._asks_both)
+        with self._rate_limit.prepaid(), renumbered_errors(texts):
+            return note_batch(
+                texts, await self.aembed_without_events(texts), with_sparse=self._requests_sparse
+            )
 
     def embed_call(self, call: SubCall, role: TextType | None) -> EmbeddingResult:
-        """Make one call of the client, for the sparse functions."""
+        """Run one call of the client, for the sparse functions."""
         return call.run(self._client, role)
 
     async def aembed_call(self, call: SubCall, role: TextType | None) -> EmbeddingResult:
         """As `embed_call`, awaited."""
         return await call.arun(self._client.aio, role)
 
-    def _image(self, given: object) -> Image:
-        return medium(given, Image, root=self.media_root)
+    def _image(self, image: object) -> Image:
+        return medium(image, Image, root=self.media_root)
 
-    def _video(self, given: object) -> Video:
-        return medium(given, Video, root=self.media_root)
+    def _video(self, video: object) -> Video:
+        return medium(video, Video, root=self.media_root)
 
 
 class ArkMultiModalEmbedding(ClientEmbedding):
@@ -215,7 +220,7 @@ class ArkMultiModalEmbedding(ClientEmbedding):
     Args:
         model_name: Model id, or an endpoint id `ep-…` together with `base_model=`. `model` is the same.
         api_key: Default: the environment variable `ARK_API_KEY`.
-        embed_batch_size: Items core passes at once; 0 for 4 x batch x max_concurrency.
+        embed_batch_size: Items that core passes at once; 0 for 4 x batch size of the model x max_concurrency.
 
     Raises:
         ConfigError: No key, or a setting the model does not have.
@@ -229,6 +234,7 @@ class ArkMultiModalEmbedding(ClientEmbedding):
 
     @classmethod
     def class_name(cls) -> str:
+        """Return the name of this class in serialised settings."""
         return "ArkMultiModalEmbedding"
 
 
@@ -249,7 +255,7 @@ class DashScopeMultiModalEmbedding(ClientEmbedding):
     Args:
         model_name: "text-embedding-v4", "qwen3-vl-embedding", ... `model` is the same.
         api_key: Default: the environment variable `DASHSCOPE_API_KEY`.
-        embed_batch_size: Items core passes at once; 0 for 4 x batch x max_concurrency.
+        embed_batch_size: Items that core passes at once; 0 for 4 x batch size of the model x max_concurrency.
 
     Raises:
         ConfigError: No key, or a setting the model does not have.
@@ -263,22 +269,23 @@ class DashScopeMultiModalEmbedding(ClientEmbedding):
 
     @classmethod
     def class_name(cls) -> str:
+        """Return the name of this class in serialised settings."""
         return "DashScopeMultiModalEmbedding"
 
 
-def require_embed_model(given: object) -> ClientEmbedding:
+def require_embed_model(value: object) -> ClientEmbedding:
     """
     Return an embedding of this package.
 
     Raises:
         ConfigError: Anything else.
     """
-    if not isinstance(given, ClientEmbedding):
+    if not isinstance(value, ClientEmbedding):
         raise ConfigError(
             "embed_model must be ArkMultiModalEmbedding or DashScopeMultiModalEmbedding, "
-            f"got {type(given).__name__}"
+            f"got {type(value).__name__}"
         )
-    return given
+    return value
 
 
 def _refuse_cache(cache: object) -> None:
@@ -289,17 +296,13 @@ def _refuse_cache(cache: object) -> None:
         )
 
 
-def _itself(item: Item) -> Item:
+def _checked_item(item: Item) -> Item:
     parts(item)  # raises for what is no item
     return item
 
 
-def _labels(items: Sequence[Item]) -> list[str]:
-    return [item if isinstance(item, str) else label(item) for item in items]
-
-
-def _tell(result: EmbeddingResult, labels: list[str], vectors: list[Embedding]) -> None:
-    """Put what was embedded into an event; items that failed are left out."""
+def _fill_event(result: EmbeddingResult, labels: list[str], vectors: list[Embedding]) -> None:
+    """Fill an event with what was embedded; items that failed are left out."""
     done = [index for index in range(len(labels)) if index not in result.errors]
     labels[:] = [labels[index] for index in done]
     vectors.extend(result.vectors[done].tolist() if done else [])

@@ -1,4 +1,4 @@
-"""Events and spans of embedding calls for core's callbacks and dispatcher: they hold labels, never bytes."""
+"""Events and spans of embedding calls for core's callbacks and dispatcher: they contain labels, never bytes."""
 
 from __future__ import annotations
 
@@ -24,13 +24,19 @@ from llama_index_instrumentation import get_dispatcher
 from llama_index_instrumentation.base import BaseEvent
 from llama_index_instrumentation.span import active_span_id
 
-from volc_dashscope import Usage
+from volc_dashscope import Item, Usage
+from volc_dashscope.inputs import label
 
 _dispatcher = get_dispatcher(__name__)
 
 
-class Announced(Protocol):
-    """An embedding model, as core's events name it; its `to_payload` holds no secrets."""
+def event_label(item: Item) -> str:
+    """Return an item's name in events: a text itself, or the label of a medium."""
+    return item if isinstance(item, str) else label(item)
+
+
+class InstrumentedModel(Protocol):
+    """An embedding model whose calls raise core's events; its `to_payload` contains no secrets."""
 
     @property
     def callback_manager(self) -> CallbackManager: ...
@@ -39,36 +45,36 @@ class Announced(Protocol):
 
 
 class Billed(Protocol):
-    """An object that counts what it was billed: the embedding classes."""
+    """An object that counts its usage, such as an embedding model."""
 
     @property
     def usage(self) -> Usage: ...
 
 
-def announced(model: Announced, chunks: Sequence[str]) -> AbstractContextManager[list[Embedding]]:
+def instrumented(model: InstrumentedModel, chunks: Sequence[str]) -> AbstractContextManager[list[Embedding]]:
     """
-    Announce one embedding call as core announces its own for texts.
+    Raise the events and the span of one embedding call, as core does for its own calls.
 
     Args:
         model: The embedding model.
-        chunks: What is embedded: a text, or the label of a medium. A list may be changed in the block.
+        chunks: What is embedded, by `event_label`. A list may be changed in the block.
 
     Yields:
-        The list the block puts the vectors into.
+        The list that the block fills with the vectors.
     """
-    return _announced(model, chunks, "embed", EmbeddingStartEvent, EmbeddingEndEvent)
+    return _instrumented(model, chunks, "embed", EmbeddingStartEvent, EmbeddingEndEvent)
 
 
-def announced_sparse(
-    model: Announced, chunks: Sequence[str]
+def instrumented_sparse(
+    model: InstrumentedModel, chunks: Sequence[str]
 ) -> AbstractContextManager[list[SparseEmbedding]]:
-    """As `announced`, for sparse vectors."""
-    return _announced(model, chunks, "embed_sparse", SparseEmbeddingStartEvent, SparseEmbeddingEndEvent)
+    """As `instrumented`, for sparse vectors."""
+    return _instrumented(model, chunks, "embed_sparse", SparseEmbeddingStartEvent, SparseEmbeddingEndEvent)
 
 
 @contextmanager
-def _announced(
-    model: Announced,
+def _instrumented(
+    model: InstrumentedModel,
     chunks: Sequence[str],
     name: str,
     start: Callable[..., BaseEvent],
@@ -94,8 +100,8 @@ def callback(
 
 
 @contextmanager
-def _span(model: Announced, name: str, chunks: Sequence[str]) -> Iterator[None]:
-    # Not core's decorator: it hands every argument to the span handlers, the bytes of pictures included.
+def _span(model: InstrumentedModel, name: str, chunks: Sequence[str]) -> Iterator[None]:
+    # Not core's decorator, because it passes every argument to the span handlers, including the bytes of pictures.
     bound = inspect.signature(_chunks_only).bind(chunks=list(chunks))
     id_ = f"{type(model).__name__}.{name}-{uuid4()}"
     token = active_span_id.set(id_)
@@ -129,9 +135,9 @@ class UsageCountingHandler(TokenCountingHandler):
     True
     ```
 
-    Core counts the words of a picture's label as its tokens, and counts texts that `cache=` answered.
-    The total here is what `embed_model.usage` grew by. Where several calls run at once, an event may hold tokens
-    of another call. LLM tokens are counted as core counts them.
+    Core's counter counts the words of a picture's label as its tokens, and also counts texts whose vectors come from
+    `cache=`. The total here is the increase of `embed_model.usage`. If several calls run at once, an event may contain
+    tokens of another call. LLM tokens are counted as core counts them.
 
     Args:
         embed_model: The model whose usage is counted.
@@ -151,7 +157,12 @@ class UsageCountingHandler(TokenCountingHandler):
         event_id: str = "",
         **kwargs: Any,
     ) -> None:
-        """Count an embedding event by what was billed since the last one."""
+        """
+        Count an embedding event by what was billed since the last one.
+
+        Args:
+            event_type, payload, event_id, kwargs: As core passes them.
+        """
         if event_type != CBEventType.EMBEDDING:
             super().on_event_end(event_type, payload, event_id, **kwargs)
         elif payload is not None and event_type not in self.event_ends_to_ignore:

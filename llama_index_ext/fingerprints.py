@@ -21,7 +21,7 @@ from llama_index.core.schema import (
 )
 from pydantic import PrivateAttr
 
-from llama_index_ext.media import embedded_words, has_media, node_name, nodes_of, own_text, parts_of
+from llama_index_ext.media import embedded_text, has_media, node_name, nodes_of, own_text, parts_of
 from volc_dashscope import Fused, InputError, Part
 from volc_dashscope.inputs import digest
 
@@ -102,20 +102,20 @@ def refuse_marks(texts: Sequence[str]) -> None:
             )
 
 
-def query_words(query: str) -> str:
+def query_text(query: str) -> str:
     """
     Return the text of a query that is embedded.
 
     Raises:
         InputError: It has none, or is the digest of a picture or video.
     """
-    words = embedded_words(query)
-    if is_marked(words):
+    text = embedded_text(query)
+    if is_marked(text):
         raise InputError(
             f"the query {MEDIA_KEY}: ... stands for the image or video of a node and is not its content; "
             "query by the image: query_bundle(image=...)"
         )
-    return words
+    return text
 
 
 def with_hash(node: BaseNode, kept: str) -> BaseNode:

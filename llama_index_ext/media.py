@@ -17,33 +17,33 @@ from volc_dashscope.inputs import as_iterable, is_url
 M = TypeVar("M", Image, Video)
 
 
-def medium(given: object, kind: type[M], *, root: str | Path | None) -> M:
+def medium(value: object, kind: type[M], *, root: str | Path | None) -> M:
     """
     Return the `Image` or `Video` for a path, URL, data URI, stream, bytes, Pillow image or such a value itself.
 
     Args:
-        given: A `str` is a URL if it has the scheme of one, else a path or a `file:` URI.
+        value: A `str` is a URL if it has the scheme of one, else a path or a `file:` URI.
         kind: `Image` or `Video`.
         root: Refuse a path outside this folder.
 
     Raises:
         InputError: Anything else, and bytes that are no image or video, such as the HTML page of a 404.
     """
-    if isinstance(given, kind):
-        return given
-    if is_url(given):
-        return kind.from_url(given)
-    if isinstance(given, str | Path):
-        return kind.from_path(given, root=root)
-    if isinstance(given, BytesIO):
-        return kind.from_bytes(given.getvalue())
-    if isinstance(given, bytes | bytearray):
-        return kind.from_bytes(bytes(given))
-    if kind is Image and callable(getattr(given, "save", None)):
-        return kind.from_pil(given)  # type: ignore[attr-defined, arg-type, no-any-return]
+    if isinstance(value, kind):
+        return value
+    if is_url(value):
+        return kind.from_url(value)
+    if isinstance(value, str | Path):
+        return kind.from_path(value, root=root)
+    if isinstance(value, BytesIO):
+        return kind.from_bytes(value.getvalue())
+    if isinstance(value, bytes | bytearray):
+        return kind.from_bytes(bytes(value))
+    if kind is Image and callable(getattr(value, "save", None)):
+        return kind.from_pil(value)  # type: ignore[attr-defined, arg-type, no-any-return]
     name = "an image" if kind is Image else "a video"
     raise InputError(
-        f"expected {name} as a path, URL, bytes, BytesIO or {kind.__name__}, got {type(given).__name__}"
+        f"expected {name} as a path, URL, bytes, BytesIO or {kind.__name__}, got {type(value).__name__}"
     )
 
 
@@ -83,18 +83,18 @@ def own_text(node: BaseNode) -> str:
     return text if text.strip() else ""
 
 
-def nodes_of(given: Iterable[BaseNode]) -> list[BaseNode]:
+def nodes_of(nodes: Iterable[BaseNode]) -> list[BaseNode]:
     """
     Return the members of a list of nodes.
 
     Raises:
         InputError: One thing where a list belongs, or a member that is no node.
     """
-    nodes = list(as_iterable(given, name="nodes"))
-    for index, node in enumerate(nodes):
+    result = list(as_iterable(nodes, name="nodes"))
+    for index, node in enumerate(result):
         if not isinstance(node, BaseNode):
             raise InputError(f"item {index}: expected a node, got {type(node).__name__}", index=index)
-    return nodes
+    return result
 
 
 def has_media(node: BaseNode) -> bool:
@@ -140,8 +140,8 @@ def _image(node: BaseNode, root: str | Path | None) -> list[Image]:
     if node.image:
         data = node.image if is_url(node.image) else _decoded(node.image, "image")
         return [medium(data, Image, root=root)]
-    where = node.image_path or node.image_url
-    return [medium(str(where), Image, root=root)] if where else []
+    location = node.image_path or node.image_url
+    return [medium(str(location), Image, root=root)] if location else []
 
 
 def _video(node: BaseNode, root: str | Path | None) -> list[Video]:
@@ -170,7 +170,7 @@ def _decoded(data: str | bytes, kind: str) -> bytes:
         raise InputError(f"its {kind} is not valid base64; use the standard alphabet with padding") from error
 
 
-class QueryWords(str):
+class QueryText(str):
     """
     The text of a query for an LLM, and in `embedded` the text that was embedded.
 
@@ -184,30 +184,30 @@ class QueryWords(str):
     embedded: str
 
     def __new__(cls, read: str, *, embedded: str = "") -> Self:
-        words = super().__new__(cls, read)
-        words.embedded = embedded
-        return words
+        query = super().__new__(cls, read)
+        query.embedded = embedded
+        return query
 
     def __str__(self) -> str:
-        return str.__str__(self) if self else _no_words()
+        return str.__str__(self) if self else _refuse_empty()
 
     def __format__(self, spec: str) -> str:
-        return super().__format__(spec) if self else _no_words()
+        return super().__format__(spec) if self else _refuse_empty()
 
     # Equal to its text, but with another hash: core's fusion keeps the hits of each query in a dictionary by its
     # text, and an LLM that repeats the question would replace the picture's hits by those of the text.
     def __hash__(self) -> int:
-        return hash((str.__hash__(self), QueryWords, self.embedded))
+        return hash((str.__hash__(self), QueryText, self.embedded))
 
 
-def embedded_words(query: str) -> str:
+def embedded_text(query: str) -> str:
     """
     Return the text of a query that is embedded.
 
     Raises:
         InputError: It has none; a question is for LLMs and is not embedded.
     """
-    if not isinstance(query, QueryWords):
+    if not isinstance(query, QueryText):
         return query
     if not query.embedded:
         raise InputError(
@@ -218,7 +218,7 @@ def embedded_words(query: str) -> str:
     return query.embedded
 
 
-def _no_words() -> str:
+def _refuse_empty() -> str:
     raise InputError(
         "this query is an image or video without text, but a component reads query text (a query engine, a router, "
         'a fusion retriever); pass the text to read: query_bundle(image=..., question="...")'

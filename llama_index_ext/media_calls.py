@@ -12,11 +12,11 @@ from llama_index.core.embeddings import MultiModalEmbedding
 from llama_index.core.schema import ImageType
 
 from llama_index_ext.batches import kept_on_failure, note_batch
-from llama_index_ext.events import announced
+from llama_index_ext.events import instrumented
 from volc_dashscope import Client, EmbeddingResult, Image, Item, OnError, TextType, Video
 from volc_dashscope.inputs import Savable
 from volc_dashscope.integrations.hybrid import check_items
-from volc_dashscope.integrations.settings import each, require_event_loop
+from volc_dashscope.integrations.settings import convert_each, require_event_loop
 
 # What core passes, and what else stands for an image.
 Picture: TypeAlias = ImageType | Path | bytes | bytearray | Image | Savable
@@ -36,9 +36,9 @@ class MediaCalls(MultiModalEmbedding):
             on_error: OnError = "raise",
         ) -> EmbeddingResult: ...
 
-        def _image(self, given: object) -> Image: ...
+        def _image(self, image: object) -> Image: ...
 
-        def _video(self, given: object) -> Video: ...
+        def _video(self, video: object) -> Video: ...
 
         async def aembed_items(
             self,
@@ -58,23 +58,23 @@ class MediaCalls(MultiModalEmbedding):
 
     def get_video_embeddings(self, videos: Sequence[object]) -> list[Embedding]:
         """Embed videos in order."""
-        return rows_of(self.embed_items(each(videos, self._video, name="videos")))
+        return rows_of(self.embed_items(convert_each(videos, self._video, name="videos")))
 
     async def aget_video_embeddings(self, videos: Sequence[object]) -> list[Embedding]:
         """As `get_video_embeddings`, awaited."""
-        return rows_of(await self.aembed_items(each(videos, self._video, name="videos")))
+        return rows_of(await self.aembed_items(convert_each(videos, self._video, name="videos")))
 
     def get_image_embedding(self, img_file_path: Picture) -> Embedding:
         """Embed one image: path, URL, data URI, stream, bytes or Pillow image."""
         image = self._image(img_file_path)
-        with announced(self, [image.label()]) as vectors:
+        with instrumented(self, [image.label()]) as vectors:
             vectors.append(self._get_image_embedding(image))  # type: ignore[arg-type]
         return vectors[0]
 
     async def aget_image_embedding(self, img_file_path: Picture) -> Embedding:
         """As `get_image_embedding`, awaited."""
         image = self._image(img_file_path)
-        with announced(self, [image.label()]) as vectors:
+        with instrumented(self, [image.label()]) as vectors:
             vectors.append(await self._aget_image_embedding(image))  # type: ignore[arg-type]
         return vectors[0]
 
@@ -86,7 +86,7 @@ class MediaCalls(MultiModalEmbedding):
         batches = self._image_batches(img_file_paths)
         with kept_on_failure(self._client):
             for images in batches:
-                with announced(self, [image.label() for image in images]) as vectors:
+                with instrumented(self, [image.label() for image in images]) as vectors:
                     vectors.extend(note_batch(images, self._client.embed(images, progress=show_progress)))
                 rows.extend(vectors)
         return rows
@@ -101,7 +101,7 @@ class MediaCalls(MultiModalEmbedding):
 
         async def batch_rows(images: list[Image]) -> list[Embedding]:
             async with gate:
-                with announced(self, [image.label() for image in images]) as vectors:
+                with instrumented(self, [image.label() for image in images]) as vectors:
                     result = await self._client.aio.embed(images, progress=show_progress)
                     vectors.extend(note_batch(images, result))
                 return vectors
@@ -122,13 +122,15 @@ class MediaCalls(MultiModalEmbedding):
         return (await self._aget_image_embeddings([img_file_path]))[0]
 
     def _get_image_embeddings(self, img_file_paths: list[ImageType]) -> list[Embedding]:
-        return rows_of(self._client.embed(each(img_file_paths, self._image, name="img_file_paths")))
+        return rows_of(self._client.embed(convert_each(img_file_paths, self._image, name="img_file_paths")))
 
     async def _aget_image_embeddings(self, img_file_paths: list[ImageType]) -> list[Embedding]:
-        return rows_of(await self._client.aio.embed(each(img_file_paths, self._image, name="img_file_paths")))
+        return rows_of(
+            await self._client.aio.embed(convert_each(img_file_paths, self._image, name="img_file_paths"))
+        )
 
-    def _image_batches(self, given: Sequence[Picture]) -> list[list[Image]]:
-        images = each(given, self._image, name="img_file_paths")
+    def _image_batches(self, pictures: Sequence[Picture]) -> list[list[Image]]:
+        images = convert_each(pictures, self._image, name="img_file_paths")
         size = self.embed_batch_size
         if len(images) > size:
             check_items(self._client, images)

@@ -1,4 +1,4 @@
-"""The nodes of one call: what each is made of, what is sent for it, and its vector or its error."""
+"""The nodes of one call: the parts of each, the items sent for it, and its vector or error."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from llama_index.core.base.embeddings.base import Embedding
 from llama_index.core.schema import BaseNode
 
 from llama_index_ext.averaging import Fuse, Vector, VectorPlan, spans
-from llama_index_ext.events import Announced, announced
+from llama_index_ext.events import InstrumentedModel, event_label, instrumented
 from llama_index_ext.fingerprints import annotated, marked, restore_class, with_hash
 from llama_index_ext.media import left_out, node_name, nodes_of, parts_of
 from volc_dashscope import (
@@ -26,14 +26,13 @@ from volc_dashscope import (
     Part,
     Usage,
 )
-from volc_dashscope.inputs import label
 
 SkipOrRaise: TypeAlias = Literal["raise", "skip"]
 
 _log = logging.getLogger("llama_index_ext")
 
 
-class NodeModel(Announced, Protocol):
+class NodeModel(InstrumentedModel, Protocol):
     """What embeds the items of nodes: one of the embedding classes."""
 
     @property
@@ -42,9 +41,9 @@ class NodeModel(Announced, Protocol):
     @property
     def fuses(self) -> bool: ...
 
-    def embed_unannounced(self, items: Sequence[Item], *, on_error: SkipOrRaise) -> EmbeddingResult: ...
+    def embed_without_events(self, items: Sequence[Item], *, on_error: SkipOrRaise) -> EmbeddingResult: ...
 
-    async def aembed_unannounced(
+    async def aembed_without_events(
         self, items: Sequence[Item], *, on_error: SkipOrRaise
     ) -> EmbeddingResult: ...
 
@@ -54,20 +53,20 @@ class NodeBatch:
     The nodes of one call, the items to embed for them, and their vectors or errors.
 
     Attributes:
-        nodes: As they were given.
+        nodes: The nodes that were passed in.
         happened: The outcome of the items that `asking` yielded last; the caller sets it.
         errors: The error of each node without a vector, by its position.
         embedded: Copies of the other nodes with their vectors, in order; empty until `finish`.
 
     Raises:
-        InputError: The first node that holds nothing to embed, unless failures are skipped.
+        InputError: A node has nothing to embed, and failures are not skipped.
     """
 
     def __init__(
         self, nodes: Sequence[BaseNode], model: NodeModel, *, fuse: Fuse, on_error: SkipOrRaise
     ) -> None:
         self.nodes = nodes_of(nodes)
-        self.happened: EmbeddingResult | EmbeddingError
+        self.outcome: EmbeddingResult | EmbeddingError
         self.errors: dict[int, EmbeddingError] = {}
         self.embedded: list[BaseNode] = []
         self._rows: dict[int, Vector] = {}
@@ -86,28 +85,25 @@ class NodeBatch:
     @property
     def labels(self) -> list[str]:
         """The name of each node in events: its text, or the label of its media."""
-        return [
-            " + ".join(part if isinstance(part, str) else label(part) for part in parts)
-            for parts in self._parts.values()
-        ]
+        return [" + ".join(map(event_label, parts)) for parts in self._parts.values()]
 
-    def asking(self) -> Iterator[Sequence[Item]]:
+    def pending_items(self) -> Iterator[Sequence[Item]]:
         """Yield the items to embed; an item that does not fit the model fails only its own node."""
         rest = list(self._plans)
         while rest:
             yield self._items(rest)
-            happened = self.happened
-            if isinstance(happened, ConfigError):
-                raise happened
-            if isinstance(happened, InputError) and happened.index is not None:
-                wrong = self._owner(rest, happened.index)
-                self._refuse(rest[wrong], happened)
+            outcome = self.outcome
+            if isinstance(outcome, ConfigError):
+                raise outcome
+            if isinstance(outcome, InputError) and outcome.index is not None:
+                wrong = self._owner(rest, outcome.index)
+                self._refuse(rest[wrong], outcome)
                 fit, rest = rest[:wrong], rest[wrong + 1 :]
                 if fit:
                     yield self._items(fit)
-                    self._take(fit)
+                    self._store_outcome(fit)
             else:
-                self._take(rest)
+                self._store_outcome(rest)
                 rest = []
 
     def finish(self) -> Iterator[Embedding]:
@@ -127,16 +123,16 @@ class NodeBatch:
 
     def _with_vector(self, position: int) -> BaseNode:
         """Return a node's copy with its vector; it keeps the node's hash, so that a docstore sees the same node."""
-        given = node = self.nodes[position]
+        original = node = self.nodes[position]
         averaged, missed = self._plans[position].averaged, left_out(node)
         if averaged is not None:
             node = annotated(node, embedding_is=averaged)
         if missed:
             node = annotated(node, not_embedded=", ".join(missed))
-            _log.warning("%s: %s not embedded", node_name(given), " and ".join(missed))
+            _log.warning("%s: %s not embedded", node_name(original), " and ".join(missed))
         node = marked(node, self._parts[position])
         node = node.model_copy(update={"embedding": self._rows[position].tolist()})
-        return node if node.hash == given.hash else with_hash(node, given.hash)
+        return node if node.hash == original.hash else with_hash(node, original.hash)
 
     def _items(self, positions: Sequence[int]) -> list[Item]:
         return [item for position in positions for item in self._plans[position].items]
@@ -151,15 +147,15 @@ class NodeBatch:
             raise named from error
         self.errors[position] = named
 
-    def _take(self, positions: Sequence[int]) -> None:
+    def _store_outcome(self, positions: Sequence[int]) -> None:
         plans = [self._plans[position] for position in positions]
-        failures = _failures(self.happened, sum(len(plan.items) for plan in plans))
+        failures = _failures(self.outcome, sum(len(plan.items) for plan in plans))
         for position, plan, span in zip(positions, plans, spans(plans), strict=True):
             failed = [failures[index] for index in range(span.start, span.stop) if index in failures]
             if failed:
                 self.errors[position] = _named(self.nodes[position], failed[0])
             else:
-                self._rows[position] = plan.vector(_vectors(self.happened)[span])
+                self._rows[position] = plan.vector(_vectors(self.outcome)[span])
 
     def _error(self) -> EmbeddingError:
         """Return the error to raise: the only node's own, or a `BulkError` that holds the vectors of the others."""
@@ -194,12 +190,12 @@ def embed_nodes(
         BulkError: Some of many nodes failed, by their position.
     """
     batch = NodeBatch(nodes, model, fuse=fuse, on_error=on_error)
-    with announced(model, batch.labels) as vectors:
-        for items in batch.asking():
+    with instrumented(model, batch.labels) as vectors:
+        for items in batch.pending_items():
             try:
-                batch.happened = model.embed_unannounced(items, on_error=on_error)
+                batch.outcome = model.embed_without_events(items, on_error=on_error)
             except EmbeddingError as error:
-                batch.happened = error
+                batch.outcome = error
         vectors.extend(batch.finish())
     return batch
 
@@ -209,26 +205,26 @@ async def aembed_nodes(
 ) -> NodeBatch:
     """As `embed_nodes`, awaited."""
     batch = NodeBatch(nodes, model, fuse=fuse, on_error=on_error)
-    with announced(model, batch.labels) as vectors:
-        for items in batch.asking():
+    with instrumented(model, batch.labels) as vectors:
+        for items in batch.pending_items():
             try:
-                batch.happened = await model.aembed_unannounced(items, on_error=on_error)
+                batch.outcome = await model.aembed_without_events(items, on_error=on_error)
             except EmbeddingError as error:
-                batch.happened = error
+                batch.outcome = error
         vectors.extend(batch.finish())
     return batch
 
 
-def _failures(happened: EmbeddingResult | EmbeddingError, count: int) -> Mapping[int, EmbeddingError]:
-    if isinstance(happened, EmbeddingResult):
-        return happened.errors
-    if isinstance(happened, BulkError):
-        return happened.failures
-    return dict.fromkeys(range(count), happened)
+def _failures(outcome: EmbeddingResult | EmbeddingError, count: int) -> Mapping[int, EmbeddingError]:
+    if isinstance(outcome, EmbeddingResult):
+        return outcome.errors
+    if isinstance(outcome, BulkError):
+        return outcome.failures
+    return dict.fromkeys(range(count), outcome)
 
 
-def _vectors(happened: EmbeddingResult | EmbeddingError) -> Vector:
-    result = happened.result if isinstance(happened, BulkError) else happened
+def _vectors(outcome: EmbeddingResult | EmbeddingError) -> Vector:
+    result = outcome.result if isinstance(outcome, BulkError) else outcome
     return result.vectors if isinstance(result, EmbeddingResult) else np.zeros((0, 0), dtype=np.float32)
 
 

@@ -26,7 +26,7 @@ from volc_dashscope import ConfigError, EmbeddingError
 
 _log = logging.getLogger("llama_index_ext")
 # Not the hash of any node: a docstore that holds it sees the document as changed.
-_NOT_DONE = "not embedded"
+_NOT_EMBEDDED = "not embedded"
 _KINDS = {kind.__name__: kind for kind in (ArkMultiModalEmbedding, DashScopeMultiModalEmbedding)}
 
 
@@ -45,17 +45,17 @@ class MultiModalNodeEmbedder(Portable, TransformComponent):
     [2560, 2560]
     ```
 
-    Nodes passed in are not changed; copies are returned, with the vector in `embedding`. An image-only
-    node gets the digest of its media as metadata, because core drops nodes without content.
+    The nodes passed in are not changed; copies are returned, with the vector in `embedding`. A node with only an image
+    gets the digest of its media as metadata, because core drops nodes without content.
 
     Args:
         embed_model: `ArkMultiModalEmbedding` or `DashScopeMultiModalEmbedding`.
-        fuse: How several parts become one vector. "auto": the model fuses them if it can; else each part gets its
-            vector, and the unit mean of the unit vectors is kept, as `metadata["embedding_is"]` then says.
-            "always" needs a model that can. "never" always takes the mean.
-        on_error: "raise", or "skip": a failed node is left out of the result (core would embed it as text),
-            listed in `skipped`, logged as a warning, and embedded by the next run of a pipeline with a docstore.
-            A pipeline with `num_workers=` needs "raise".
+        fuse: How several parts become one vector. "auto": the model fuses them if it can; else each part gets a vector,
+            and the normalised mean of the normalised vectors is used, which `metadata["embedding_is"]` then states.
+            "always" needs a model that can fuse. "never" always uses the mean.
+        on_error: "raise", or "skip": a failed node is left out of the result (core would embed it as text), listed in
+            `skipped`, logged as a warning, and embedded by the next run of a pipeline with a docstore. A pipeline with
+            `num_workers=` needs "raise".
 
     Raises:
         ConfigError: `fuse="always"` for a model that cannot fuse.
@@ -73,6 +73,7 @@ class MultiModalNodeEmbedder(Portable, TransformComponent):
 
     @classmethod
     def class_name(cls) -> str:
+        """Return the name of this class in serialised settings."""
         return "MultiModalNodeEmbedder"
 
     @property
@@ -82,22 +83,29 @@ class MultiModalNodeEmbedder(Portable, TransformComponent):
 
     def forget_skipped(self, docstore: BaseDocumentStore) -> None:
         """
-        Make the next run of a pipeline embed again the documents that skipped nodes were cut from.
+        Make the next run of a pipeline embed the documents of skipped nodes again.
 
-        Needed only where an earlier transform cuts documents into nodes: the docstore has stored the document's
-        hash, which a chunk cannot change. Nodes that are passed to the pipeline are embedded by the next run anyway.
+        Needed only if an earlier transform splits documents into nodes: the docstore has stored the document's hash,
+        which a chunk cannot change. Nodes that are passed to the pipeline are embedded by the next run anyway.
+
+        Args:
+            docstore: The pipeline's docstore.
         """
         for name in self._skipped_sources():
-            docstore.set_document_hash(name, _NOT_DONE)
+            docstore.set_document_hash(name, _NOT_EMBEDDED)
 
     async def aforget_skipped(self, docstore: BaseDocumentStore) -> None:
         """As `forget_skipped`, awaited."""
         for name in self._skipped_sources():
-            await docstore.aset_document_hash(name, _NOT_DONE)
+            await docstore.aset_document_hash(name, _NOT_EMBEDDED)
 
     def __call__(self, nodes: Sequence[BaseNode], **kwargs: Any) -> Sequence[BaseNode]:
         """
         Return the nodes with their vectors.
+
+        Args:
+            nodes: Any nodes; text, image and video of each are embedded.
+            kwargs: Ignored; pipelines pass their own options.
 
         Raises:
             ConfigError: `on_error="skip"` in a worker process of a pipeline. Nothing was sent.
@@ -105,14 +113,16 @@ class MultiModalNodeEmbedder(Portable, TransformComponent):
             EmbeddingError: The only node failed; the message has its id, the service's code and request id.
             BulkError: Some of many nodes failed, by their position; a retry does not pay again for the others.
         """
-        self._require_that_skipping_is_seen()
-        return self._noted(embed_nodes(self.embed_model, nodes, fuse=self.fuse, on_error=self.on_error))
+        self._refuse_skip_in_worker()
+        return self._record_skipped(
+            embed_nodes(self.embed_model, nodes, fuse=self.fuse, on_error=self.on_error)
+        )
 
     async def acall(self, nodes: Sequence[BaseNode], **kwargs: Any) -> Sequence[BaseNode]:
-        """As calling it, awaited."""
-        self._require_that_skipping_is_seen()
+        """As `__call__`, awaited."""
+        self._refuse_skip_in_worker()
         batch = await aembed_nodes(self.embed_model, nodes, fuse=self.fuse, on_error=self.on_error)
-        return self._noted(batch)
+        return self._record_skipped(batch)
 
     def __copy__(self) -> Self:
         copied: Self = super().__copy__()
@@ -127,8 +137,11 @@ class MultiModalNodeEmbedder(Portable, TransformComponent):
         """
         Return the settings and a nonce.
 
-        Core's pipeline cache hashes this and the nodes' texts before the transform runs: without the nonce two
-        pictures would share one entry.
+        Core's pipeline cache hashes them together with the nodes' texts before the transform runs: without the nonce,
+        two pictures would share one entry.
+
+        Args:
+            kwargs: Passed to `to_dict` of `embed_model`.
         """
         return {
             "class_name": self.class_name(),
@@ -140,7 +153,14 @@ class MultiModalNodeEmbedder(Portable, TransformComponent):
 
     @classmethod
     def from_dict(cls, data: dict[str, Any], **kwargs: Any) -> MultiModalNodeEmbedder:
-        """Return an object with the settings of `to_dict`; the key comes from the environment or `embed_model=`."""
+        """
+        Return an object with the settings of `to_dict`.
+
+        Args:
+            data: What `to_dict` returned.
+            kwargs: Settings that replace those of `data`; `embed_model=` passes a model with its own key. Otherwise the
+                key comes from the environment.
+        """
         settings = {
             name: value for name, value in {**data, **kwargs}.items() if name not in ("class_name", "nonce")
         }
@@ -155,13 +175,13 @@ class MultiModalNodeEmbedder(Portable, TransformComponent):
                 f'{self.embed_model.model_name} cannot fuse several parts into one vector; use fuse="auto"'
             )
 
-    def _require_that_skipping_is_seen(self) -> None:
+    def _refuse_skip_in_worker(self) -> None:
         """
-        Refuse to skip in a process to which a pipeline sent a copy of this embedder.
+        Refuse to skip nodes in a worker process of a pipeline.
 
-        The pipeline notes in its docstore the nodes that it kept, and not those that it sent: a node skipped
-        here would be noted as embedded, and no later run would embed it. An embedder that was made in this process
-        works on the very nodes that are noted, and may skip.
+        The pipeline's docstore records the nodes of the parent process, not the copies that it sent here: a node
+        skipped here would be recorded as embedded, and no later run would embed it. An embedder made in this process
+        works on the recorded nodes themselves, and may skip.
         """
         if self.on_error == "skip" and self._unpickled and parent_process() is not None:
             raise ConfigError(
@@ -169,8 +189,8 @@ class MultiModalNodeEmbedder(Portable, TransformComponent):
                 'use on_error="raise", or run the pipeline without num_workers='
             )
 
-    def _noted(self, batch: NodeBatch) -> list[BaseNode]:
-        """Note which nodes were skipped, and return the others."""
+    def _record_skipped(self, batch: NodeBatch) -> list[BaseNode]:
+        """Record which nodes were skipped, and return the others."""
         for position, node in enumerate(batch.nodes):
             self._skipped.pop(node.node_id, None)
             self._sources.pop(node.node_id, None)

@@ -15,21 +15,22 @@ from volc_dashscope.integrations.settings import warn_of_copied_cache
 
 class Portable(SettingsModel):
     """
-    A component that is copied and unpickled by making a new one from its settings.
+    A component that is copied and unpickled by constructing a new one from its settings.
 
-    Core deletes from the live object what cannot be pickled, and the object then works without it. Here the live
-    object is only read; what cannot be pickled raises. The callback manager is not copied.
+    Core would delete from the original object what cannot be pickled. Here the original is only read, and what cannot
+    be pickled raises an error. The callback manager is not copied.
     """
 
     def __getstate__(self) -> dict[str, Any]:
         settings = self._settings()
         warn_of_copied_cache(settings.get("cache"))
-        return {"__dict__": {name: packed(value) for name, value in settings.items()}}
+        return {"__dict__": {name: picklable(value) for name, value in settings.items()}}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         settings = state["__dict__"]
         made = {
-            name: value.made() if isinstance(value, Packed) else value for name, value in settings.items()
+            name: value.restore() if isinstance(value, PickledLimiter) else value
+            for name, value in settings.items()
         }
         self.__init__(**made)  # type: ignore[misc]
 
@@ -42,19 +43,19 @@ class Portable(SettingsModel):
 
 
 @dataclass(frozen=True)
-class Packed:
+class PickledLimiter:
     """The settings of one of core's limiters, for pickling without its lock."""
 
     kind: type[BaseModel]
     settings: dict[str, Any]
 
-    def made(self) -> BaseModel:
+    def restore(self) -> BaseModel:
         """Return a new limiter with the same limits."""
         return self.kind(**self.settings)
 
 
-def packed(value: Any) -> Any:
+def picklable(value: Any) -> Any:
     """Return what is pickled instead of one of core's limiters; anything else is returned as it is."""
     if isinstance(value, BaseModel) and isinstance(value, BaseRateLimiter):
-        return Packed(type(value), {name: getattr(value, name) for name in type(value).model_fields})
+        return PickledLimiter(type(value), {name: getattr(value, name) for name in type(value).model_fields})
     return value

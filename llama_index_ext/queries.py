@@ -10,10 +10,9 @@ from llama_index.core.schema import QueryBundle
 
 from llama_index_ext.averaging import VectorPlan
 from llama_index_ext.embeddings import ClientEmbedding, require_embed_model
-from llama_index_ext.events import announced
-from llama_index_ext.media import QueryWords, medium
+from llama_index_ext.events import event_label, instrumented
+from llama_index_ext.media import QueryText, medium
 from volc_dashscope import Image, InputError, Part, Video
-from volc_dashscope.inputs import label
 
 
 @dataclass
@@ -28,10 +27,10 @@ class MediaQueryBundle(QueryBundle):
     parts: tuple[Part, ...] = ()
 
     def to_dict(self, encode_json: bool = False) -> dict[str, Any]:
-        """Return the fields of core's query without the parts, because tracers write this down; `to_json` likewise."""
+        """Return the fields of core's query without the parts, because tracers record them; `to_json` likewise."""
         plain = QueryBundle(self.query_str, self.image_path, self.custom_embedding_strs, self.embedding)
-        written: dict[str, Any] = plain.to_dict(encode_json)
-        return written
+        fields: dict[str, Any] = plain.to_dict(encode_json)
+        return fields
 
 
 def query_bundle(
@@ -46,7 +45,7 @@ def query_bundle(
     Return a query with its vector, for `retriever.retrieve(...)` of a plain `VectorStoreIndex`.
 
     Args:
-        text, image, video: One of them, or several that are fused (where the model can; else averaged).
+        text, image, video: One of them, or several that are fused if the model can, else averaged.
             Images and videos as path, URL, data URI, stream, bytes, or `volc_dashscope.Image` and `Video`.
         question: What an LLM reads instead of `text`: in a query engine, a router, a fusion of several queries.
             It is not embedded. Without it and without text, putting the query into a prompt raises an
@@ -58,10 +57,12 @@ def query_bundle(
     """
     model = _model(embed_model)
     plan = _plan(model, text, image, video)
-    with announced(model, [_called(plan)]) as vectors:
-        rows = model.embed_unannounced(plan.items, text_type="query").vectors
+    with instrumented(model, [_event_label(plan)]) as vectors:
+        rows = model.embed_without_events(plan.items, text_type="query").vectors
         vectors.append(plan.vector(rows).tolist())
-    return MediaQueryBundle(query_str=_words(text, question), embedding=vectors[0], parts=tuple(plan.parts))
+    return MediaQueryBundle(
+        query_str=_query_text(text, question), embedding=vectors[0], parts=tuple(plan.parts)
+    )
 
 
 async def aquery_bundle(
@@ -75,22 +76,24 @@ async def aquery_bundle(
     """As `query_bundle`, awaited."""
     model = _model(embed_model)
     plan = _plan(model, text, image, video)
-    with announced(model, [_called(plan)]) as vectors:
-        rows = (await model.aembed_unannounced(plan.items, text_type="query")).vectors
+    with instrumented(model, [_event_label(plan)]) as vectors:
+        rows = (await model.aembed_without_events(plan.items, text_type="query")).vectors
         vectors.append(plan.vector(rows).tolist())
-    return MediaQueryBundle(query_str=_words(text, question), embedding=vectors[0], parts=tuple(plan.parts))
+    return MediaQueryBundle(
+        query_str=_query_text(text, question), embedding=vectors[0], parts=tuple(plan.parts)
+    )
 
 
-def _model(given: object) -> ClientEmbedding:
-    return require_embed_model(given if given is not None else Settings.embed_model)
+def _model(value: object) -> ClientEmbedding:
+    return require_embed_model(value if value is not None else Settings.embed_model)
 
 
-def _words(text: str | None, question: str | None) -> str:
-    return text if text and not question else QueryWords(question or "", embedded=text or "")
+def _query_text(text: str | None, question: str | None) -> str:
+    return text if text and not question else QueryText(question or "", embedded=text or "")
 
 
-def _called(plan: VectorPlan) -> str:
-    return " + ".join(label(item) if not isinstance(item, str) else item for item in plan.items)
+def _event_label(plan: VectorPlan) -> str:
+    return " + ".join(map(event_label, plan.items))
 
 
 def _plan(model: ClientEmbedding, text: str | None, image: object, video: object) -> VectorPlan:

@@ -13,6 +13,7 @@ from llama_index.core.schema import BaseNode, NodeWithScore, QueryBundle, TextNo
 from llama_index_instrumentation import get_dispatcher
 from pydantic import ConfigDict
 
+from llama_index_ext.events import event_label
 from llama_index_ext.media import medium, node_name, parts_of
 from llama_index_ext.pickling import Portable
 from llama_index_ext.queries import MediaQueryBundle
@@ -60,31 +61,31 @@ class DashScopeRerank(Portable, RerankFields, BaseNodePostprocessor):
     def _postprocess_nodes(
         self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None = None
     ) -> list[NodeWithScore]:
-        query, items = self._asked(nodes, query_bundle)
-        with self._announced(query, items, nodes) as found:
-            found.extend(_scored(nodes, self._reranker.rerank(query, items, top_n=self.top_n)))
-        return found
+        query, items = self._prepare(nodes, query_bundle)
+        with self._instrumented(query, items, nodes) as results:
+            results.extend(_scored(nodes, self._reranker.rerank(query, items, top_n=self.top_n)))
+        return results
 
     async def _apostprocess_nodes(
         self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None = None
     ) -> list[NodeWithScore]:
-        query, items = self._asked(nodes, query_bundle)
-        with self._announced(query, items, nodes) as found:
-            found.extend(_scored(nodes, await self._reranker.aio.rerank(query, items, top_n=self.top_n)))
-        return found
+        query, items = self._prepare(nodes, query_bundle)
+        with self._instrumented(query, items, nodes) as results:
+            results.extend(_scored(nodes, await self._reranker.aio.rerank(query, items, top_n=self.top_n)))
+        return results
 
-    def _asked(
+    def _prepare(
         self, nodes: Sequence[NodeWithScore], query_bundle: QueryBundle | None
     ) -> tuple[Item, list[Item]]:
         if query_bundle is None:
             raise InputError("reranking needs a query; pass query_bundle= or query_str=")
         items: list[Item] = []
-        for index, found in enumerate(as_iterable(nodes, name="nodes")):
-            if not isinstance(found, NodeWithScore):
+        for index, scored in enumerate(as_iterable(nodes, name="nodes")):
+            if not isinstance(scored, NodeWithScore):
                 raise InputError(
-                    f"document {index}: expected NodeWithScore, got {type(found).__name__}", index=index
+                    f"document {index}: expected NodeWithScore, got {type(scored).__name__}", index=index
                 )
-            items.append(self._item(index, found.node))
+            items.append(self._item(index, scored.node))
         return self._query(query_bundle), items
 
     def _query(self, bundle: QueryBundle) -> Item:
@@ -94,12 +95,12 @@ class DashScopeRerank(Portable, RerankFields, BaseNodePostprocessor):
             if bundle.image_path:
                 parts.append(medium(bundle.image_path, Image, root=self.media_root))
         if len(parts) > 1:
-            seen = " and ".join(label(part) for part in parts)
-            raise InputError(f"the query is {seen}; {self.model} accepts one text, image or video")
+            actual = " and ".join(label(part) for part in parts)
+            raise InputError(f"the query is {actual}; {self.model} accepts one text, image or video")
         return parts[0] if parts else ""
 
     def _item(self, index: int, node: BaseNode) -> Item:
-        """Return a node's medium where the model ranks media, else its text."""
+        """Return a node's medium if the model ranks media, else its text."""
         try:
             parts = parts_of(node, root=self.media_root)
         except InputError as error:
@@ -111,38 +112,36 @@ class DashScopeRerank(Portable, RerankFields, BaseNodePostprocessor):
         return (texts or media)[0]
 
     @contextmanager
-    def _announced(
+    def _instrumented(
         self, query: Item, items: Sequence[Item], nodes: Sequence[NodeWithScore]
     ) -> Iterator[list[NodeWithScore]]:
-        """Raise the events of both of core's event systems, with labels instead of media."""
-        asked, found = _shown(query), list[NodeWithScore]()
-        most = len(nodes) if self.top_n is None else self.top_n
-        seen = [
-            NodeWithScore(node=TextNode(id_=given.node.node_id, text=_shown(item)), score=given.score)
-            for given, item in zip(nodes, items, strict=True)
+        """Raise core's dispatcher and callback events, with labels instead of media."""
+        query_label, results = event_label(query), list[NodeWithScore]()
+        top_n = len(nodes) if self.top_n is None else self.top_n
+        labelled = [
+            NodeWithScore(node=TextNode(id_=scored.node.node_id, text=event_label(item)), score=scored.score)
+            for scored, item in zip(nodes, items, strict=True)
         ]
-        _dispatcher.event(ReRankStartEvent(query=asked, nodes=seen, top_n=most, model_name=self.model))
+        _dispatcher.event(
+            ReRankStartEvent(query=query_label, nodes=labelled, top_n=top_n, model_name=self.model)
+        )
         payload: dict[str, Any] = {
-            EventPayload.NODES: seen,
+            EventPayload.NODES: labelled,
             EventPayload.MODEL_NAME: self.model,
-            EventPayload.QUERY_STR: asked,
-            EventPayload.TOP_K: most,
+            EventPayload.QUERY_STR: query_label,
+            EventPayload.TOP_K: top_n,
         }
         with self.callback_manager.event(CBEventType.RERANKING, payload=payload) as event:
-            yield found
-            ranked = _relabelled(found, seen)
+            yield results
+            ranked = _with_labels(results, labelled)
             event.on_end(payload={EventPayload.NODES: ranked})
         _dispatcher.event(ReRankEndEvent(nodes=ranked))
 
 
-def _scored(nodes: Sequence[NodeWithScore], found: Sequence[RerankResult]) -> list[NodeWithScore]:
-    return [NodeWithScore(node=nodes[one.index].node, score=one.score) for one in found]
+def _scored(nodes: Sequence[NodeWithScore], results: Sequence[RerankResult]) -> list[NodeWithScore]:
+    return [NodeWithScore(node=nodes[result.index].node, score=result.score) for result in results]
 
 
-def _relabelled(found: Sequence[NodeWithScore], seen: Sequence[NodeWithScore]) -> list[NodeWithScore]:
-    labels = {shown.node.node_id: shown.node for shown in seen}
-    return [NodeWithScore(node=labels[one.node.node_id], score=one.score) for one in found]
-
-
-def _shown(item: Item) -> str:
-    return item if isinstance(item, str) else label(item)
+def _with_labels(results: Sequence[NodeWithScore], labelled: Sequence[NodeWithScore]) -> list[NodeWithScore]:
+    labels = {scored.node.node_id: scored.node for scored in labelled}
+    return [NodeWithScore(node=labels[result.node.node_id], score=result.score) for result in results]

@@ -1,4 +1,4 @@
-"""The settings of both kinds of embedding classes, dense and sparse, in core's words."""
+"""The settings of dense and sparse embedding classes, under core's names."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field, PrivateAttr
 
-from llama_index_ext.batches import kept_on_failure, with_places
+from llama_index_ext.batches import kept_on_failure, with_batch_starts
 from llama_index_ext.fingerprints import refuse_marks
 from llama_index_ext.pickling import Portable
 from volc_dashscope import Client
@@ -16,7 +16,7 @@ from volc_dashscope.integrations.construction import Key
 from volc_dashscope.integrations.hybrid import check_items
 from volc_dashscope.integrations.settings import ClientFields, require_event_loop
 
-_LARGEST_BATCH = 2048
+_MAX_BATCH = 2048
 
 # Core's name for our setting.
 SPELLINGS: Mapping[str, str] = {"api_base": "base_url"}
@@ -26,7 +26,7 @@ class ListArguments:
     """
     Checks the list arguments of core's embedding classes, dense and sparse, before core sees them.
 
-    Core iterates over whatever it gets: a `str` would be embedded letter by letter.
+    Core iterates over any argument, so a `str` would be embedded letter by letter.
     """
 
     embed_batch_size: int
@@ -55,16 +55,16 @@ class ListArguments:
         raise NotImplementedError
 
     def _in_batches(self, texts: Iterable[str]) -> list[str]:
-        """Return a list of texts, of which a long one was checked before core sends its first batch."""
+        """Return texts as a list, checked before the first batch is sent if core will split it into batches."""
         found = _listed(texts, "texts")
         if len(found) <= self.embed_batch_size:
             return found
         self._check_list(found)
-        return with_places(found, self.embed_batch_size)
+        return with_batch_starts(found, self.embed_batch_size)
 
 
 class EmbeddingFields(ListArguments, Portable, ClientFields):
-    """The settings of an embedding class, with core's names for model and key, and a batch size made for our client."""
+    """The settings of an embedding class, with core's names for model and key, and a batch size for our client."""
 
     spellings: ClassVar[Mapping[str, str]] = SPELLINGS
 
@@ -73,12 +73,12 @@ class EmbeddingFields(ListArguments, Portable, ClientFields):
     embed_batch_size: int = Field(
         default=0,
         ge=0,
-        le=_LARGEST_BATCH,
+        le=_MAX_BATCH,
         validate_default=False,
-        description="Items core passes at once; 0 for 4 x batch x max_concurrency.",
+        description="Items that core passes at once; 0 for 4 x batch size of the model x max_concurrency.",
     )
     num_workers: int | None = Field(
-        default=None, ge=0, description="Batches that an asynchronous call sends at once. Default: all."
+        default=None, ge=0, description="Batches that an async call sends at once. Default: all."
     )
 
     # Whether the batch size is the default, which follows the model and `max_concurrency`.
@@ -114,9 +114,9 @@ class EmbeddingFields(ListArguments, Portable, ClientFields):
 
 
 def _default_batch_size(client: Client, width: int) -> int:
-    # Core calls the sync hook once per embed_batch_size: large enough that requests overlap inside.
-    return min(_LARGEST_BATCH, 4 * client.model_info.batch * width)
+    # Core calls the sync hook once per embed_batch_size items: enough for several requests at once.
+    return min(_MAX_BATCH, 4 * client.model_info.batch * width)
 
 
-def _listed(given: Iterable[Any], name: str) -> list[Any]:
-    return list(as_iterable(given, name=name))
+def _listed(values: Iterable[Any], name: str) -> list[Any]:
+    return list(as_iterable(values, name=name))

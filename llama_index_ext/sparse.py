@@ -9,15 +9,15 @@ from llama_index.core import Settings
 from llama_index.core.base.embeddings.base_sparse import BaseSparseEmbedding, SparseEmbedding
 from pydantic import AliasChoices, Field
 
-from llama_index_ext.batches import placed_errors
+from llama_index_ext.batches import renumbered_errors
 from llama_index_ext.embeddings import ClientEmbedding, require_embed_model
-from llama_index_ext.events import announced_sparse, callback
-from llama_index_ext.fingerprints import MEDIA_KEY, query_words, refuse_marks
-from llama_index_ext.media import QueryWords
+from llama_index_ext.events import callback, instrumented_sparse
+from llama_index_ext.fingerprints import MEDIA_KEY, query_text, refuse_marks
+from llama_index_ext.media import QueryText
 from llama_index_ext.settings import EmbeddingFields
 from volc_dashscope import EmbeddingResult, InputError, SparseVector, TextType
 from volc_dashscope.integrations.hybrid import sparse_calls, sparse_rows
-from volc_dashscope.integrations.settings import each
+from volc_dashscope.integrations.settings import convert_each
 from volc_dashscope.models import Provider
 
 if TYPE_CHECKING:
@@ -28,7 +28,10 @@ else:
 
 # Milvus refuses a sparse vector without entries. No vocabulary has ids this large, and the two ids differ, so
 # that a query without words matches no document without words.
-_NO_WORDS: dict[TextType, dict[int, float]] = {"document": {2**32 - 3: 1e-6}, "query": {2**32 - 2: 1e-6}}
+_PLACEHOLDER_WEIGHTS: dict[TextType, dict[int, float]] = {
+    "document": {2**32 - 3: 1e-6},
+    "query": {2**32 - 2: 1e-6},
+}
 # What Qdrant calls a sparse encoder: indices and weights of each text.
 Encoder: TypeAlias = Callable[[list[str]], tuple[list[list[int]], list[list[float]]]]
 
@@ -37,10 +40,10 @@ class _Sparse(EmbeddingFields, BaseSparseEmbedding):
     """What both classes do; they differ in the service and the default model."""
 
     def _get_query_embedding(self, query: str) -> SparseEmbedding:
-        return self._embed([query_words(query)], "query")[0]
+        return self._embed([query_text(query)], "query")[0]
 
     async def _aget_query_embedding(self, query: str) -> SparseEmbedding:
-        return (await self._aembed([query_words(query)], "query"))[0]
+        return (await self._aembed([query_text(query)], "query"))[0]
 
     def _get_text_embedding(self, text: str) -> SparseEmbedding:
         return self._get_text_embeddings([text])[0]
@@ -50,12 +53,12 @@ class _Sparse(EmbeddingFields, BaseSparseEmbedding):
 
     def _get_text_embeddings(self, texts: list[str]) -> list[SparseEmbedding]:
         refuse_marks(texts)
-        with placed_errors(texts):
+        with renumbered_errors(texts):
             return self._embed(texts, "document")
 
     async def _aget_text_embeddings(self, texts: list[str]) -> list[SparseEmbedding]:
         refuse_marks(texts)
-        with placed_errors(texts):
+        with renumbered_errors(texts):
             return await self._aembed(texts, "document")
 
     # Core's class raises events and spans of its dispatcher; callbacks, which it has none for, are raised here.
@@ -190,26 +193,26 @@ def _share(embed_model: ClientEmbedding) -> None:
 
 
 def _sparse(model: ClientEmbedding, texts: Sequence[str], role: TextType) -> list[SparseVector]:
-    words = each(texts, _words, name="texts")
-    calls = sparse_calls(words)
-    with announced_sparse(model, words) as vectors:
-        rows = sparse_rows(len(words), calls, [model.embed_call(call, role) for call in calls])
+    valid_texts = convert_each(texts, _without_marks, name="texts")
+    calls = sparse_calls(valid_texts)
+    with instrumented_sparse(model, valid_texts) as vectors:
+        rows = sparse_rows(len(valid_texts), calls, [model.embed_call(call, role) for call in calls])
         vectors.extend(row.as_dict() for row in rows)
     return rows
 
 
 async def _asparse(model: ClientEmbedding, texts: Sequence[str], role: TextType) -> list[SparseVector]:
-    words = each(texts, _words, name="texts")
-    calls = sparse_calls(words)
-    with announced_sparse(model, words) as vectors:
-        rows = sparse_rows(len(words), calls, [await model.aembed_call(call, role) for call in calls])
+    valid_texts = convert_each(texts, _without_marks, name="texts")
+    calls = sparse_calls(valid_texts)
+    with instrumented_sparse(model, valid_texts) as vectors:
+        rows = sparse_rows(len(valid_texts), calls, [await model.aembed_call(call, role) for call in calls])
         vectors.extend(row.as_dict() for row in rows)
     return rows
 
 
-def _words(text: str) -> str:
-    """Return the words of a text or query, without the digest that keeps image-only nodes from being empty."""
-    if isinstance(text, QueryWords):
+def _without_marks(text: str) -> str:
+    """Return a text or query without the digest that keeps image-only nodes from being empty."""
+    if isinstance(text, QueryText):
         text = text.embedded
     if not isinstance(text, str):
         raise InputError(f"expected str, got {type(text).__name__}; only text has sparse vectors here")
@@ -224,7 +227,7 @@ def _columns(vectors: Sequence[SparseVector]) -> tuple[list[list[int]], list[lis
 
 
 def _filled(vectors: Sequence[SparseVector], role: TextType) -> list[dict[int, float]]:
-    return [vector.as_dict() or dict(_NO_WORDS[role]) for vector in vectors]
+    return [vector.as_dict() or dict(_PLACEHOLDER_WEIGHTS[role]) for vector in vectors]
 
 
 def _weights(result: EmbeddingResult) -> list[SparseEmbedding]:

@@ -35,6 +35,7 @@ PACKAGES = (
     "volc_dashscope.models",
     "volc_dashscope.ray",
     "volc_dashscope.search",
+    "volc_dashscope.search.gallery",
     "langchain_volc_dashscope",
     "llama_index_ext",
 )

@@ -43,6 +43,7 @@ class Emulator:
         job_seconds: Duration of file jobs and batches, in seconds.
         batch_errors_in_output: Write failed lines of a batch to its output file, as seen once in the live service.
         ledger_bytes: Limit for the request bodies in the ledger, in bytes; older requests keep only their digest.
+        clock: Returns the time in Unix seconds, for jobs, uploads and rate limits.
 
     Raises:
         ValueError: A limit of 0, a negative time, or an unknown fault.
@@ -85,7 +86,7 @@ class Emulator:
 
     @property
     def ledger(self) -> Ledger:
-        """Every request seen."""
+        """All requests that were received."""
         return self.app.ledger
 
     def http_client(self) -> transport.SyncClient:
@@ -97,24 +98,44 @@ class Emulator:
         return transport.async_client(self.app)
 
     def fail(self, *choices: Choice) -> None:
-        """Make the next requests fail, one entry each; None lets one succeed."""
+        """
+        Make the next requests fail.
+
+        Args:
+            choices: One for each request: a `Fault`, its kind as text, or None for a request that succeeds.
+        """
         self.app.faults.add(*choices)
 
     def reply_with(self, hook: Hook | None) -> None:
         """
-        Let `hook(request, response)` replace every reply.
+        Let a function replace every reply.
 
-        It returns a `Response`, bytes for the body, anything that is JSON (sent under 200), or None to keep
-        the response it was given.
+        Args:
+            hook: Called as `hook(request, response)`. It returns a `Response`, bytes for the body, any JSON value (sent
+                with status 200), or None to send the response unchanged. None removes the hook.
         """
         self.app.hook = hook
 
     def publish(self, name: str, data: bytes) -> str:
-        """Store a file for async jobs and return the `oss://` URL to submit."""
+        """
+        Store a file for async jobs and return the `oss://` URL to submit.
+
+        Args:
+            name: File name; it ends in .txt for file jobs.
+            data: Content of the file.
+        """
         return self.app.uploads.put(name, data, self._clock())
 
     def start(self, port: int = 0) -> Emulator:
-        """Listen on 127.0.0.1; port 0 picks a free port."""
+        """
+        Listen on 127.0.0.1, and return this emulator.
+
+        Args:
+            port: 0 picks a free port.
+
+        Raises:
+            OSError: The port is in use.
+        """
         if self._server is None:
             self._server = Server(self.app, port)
             self._server.start()
@@ -136,7 +157,12 @@ class Emulator:
 
     @property
     def url(self) -> str:
-        """Scheme, host and port of the socket."""
+        """
+        Scheme, host and port of the socket.
+
+        Raises:
+            RuntimeError: The emulator is not listening.
+        """
         if self._server is None:
             raise RuntimeError("the emulator is not listening; call start() first")
         return self._server.url

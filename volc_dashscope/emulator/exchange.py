@@ -31,9 +31,13 @@ class Request:
     ```
 
     Attributes:
-        headers: Names are lower-cased.
-        json: The parsed body; None when there is none or it is not JSON.
-        id: The request id this emulator gave it; the shape differs by service.
+        method: HTTP method, in upper case.
+        path: Path of the URL.
+        query: Parameters of the URL; of a repeated one, the last value.
+        headers: Names are in lower case.
+        body: The body as received.
+        json: The parsed body; None if there is none or it is not JSON.
+        id: The request id that this emulator assigned; its form differs by service.
         now: Unix time of arrival.
         origin: Scheme, host and port under which this emulator was reached, for URLs inside replies.
     """
@@ -50,10 +54,14 @@ class Request:
 
     def whole(self, name: str, usual: int) -> int:
         """
-        Return a whole number of the query, from 1 to 2**31, or `usual` where it is not given.
+        Return a parameter of the URL as a whole number from 1 to 2**31.
+
+        Args:
+            name: Name of the parameter.
+            usual: Value if the parameter is missing.
 
         Raises:
-            Refusal: It is no such number.
+            Refusal: The parameter is not such a number.
         """
         text = self.query.get(name) or str(usual)
         # Unsourced A61: no page says what is answered to a page or limit that is no number. Settled by one request.
@@ -85,10 +93,13 @@ class Response:
     ```
 
     Attributes:
+        status: HTTP status.
+        headers: Headers to send.
+        body: The whole body.
         tokens: Tokens billed for it.
         delay: Seconds to wait before it is sent.
         breakage: "reset" resets the connection before the first byte, "reset_body" inside the body;
-            "short" closes it in an orderly way with half of the promised body sent.
+            "short" closes it normally after half of the announced body.
     """
 
     status: int = 200
@@ -99,7 +110,12 @@ class Response:
     breakage: Breakage = ""
 
     def with_headers(self, extra: Mapping[str, str]) -> Response:
-        """Return the same response with more headers; those it already has win."""
+        """
+        Return the same response with more headers.
+
+        Args:
+            extra: Headers to add; those that the response already has are kept.
+        """
         return replace(self, headers={**extra, **self.headers})
 
     @property
@@ -119,10 +135,13 @@ Handler = Callable[[Request], Response]
 @dataclass(eq=False)
 class Refusal(Exception):
     """
-    An error of a service, which each service formats in its own way.
+    An error reply of a service, which each service formats in its own way.
 
     Attributes:
-        param: The field that is wrong (Ark only).
+        status: HTTP status.
+        code: The service's error code.
+        message: The service's error message.
+        param: The invalid field (Ark only).
         compatible: Code on the OpenAI-compatible route if it differs (DashScope only).
         kind: `error.type` on that route.
     """

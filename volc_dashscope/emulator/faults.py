@@ -60,14 +60,16 @@ class Fault:
     Attributes:
         kind: An HTTP status ("429", "500", "502", ...), "tpm" (a 429 for tokens), or one of
             "reset" (connection reset before any byte), "reset_body" (reset inside the body),
-            "short" (closed with half the body sent), "truncated" (half of the JSON, as if whole),
-            "slow" (`seconds` late), "error_in_200" (an error under status 200), "missing" (a vector less),
+            "short" (closed after half of the body), "truncated" (half of the JSON, as a complete reply),
+            "slow" (`seconds` late), "error_in_200" (an error with status 200), "missing" (one vector too few),
             "shuffled" (vectors in reverse order, their indices kept), "reply" (`status`, `headers`, `body`).
         retry_after: `Retry-After`, in seconds or verbatim.
         retry_after_ms: `retry-after-ms`.
         retry_date: `Retry-After` as an HTTP date this many seconds from now.
+        seconds: Delay of "slow", in seconds.
         code: Replaces the code of the service's error.
         message: Replaces its message.
+        status, headers, body: The reply of "reply"; headers are also added to other faults.
         path: Affects only requests whose path contains it; a scripted fault waits for such a request.
     """
 
@@ -90,7 +92,12 @@ class Fault:
             )
 
     def hint(self, now: float) -> dict[str, str]:
-        """Return the headers that say when to retry."""
+        """
+        Return the headers of the fault's reply, with those that say when to retry.
+
+        Args:
+            now: Unix time, for a `Retry-After` that is a date.
+        """
         hints = dict(self.headers)
         if self.retry_after is not None:
             hints["retry-after"] = f"{self.retry_after}"
@@ -124,7 +131,12 @@ class Faults:
     ```
 
     Args:
-        max_in_a_row: Most random faults in a row for one request, so that retries succeed in the end.
+        plan: Which requests fail; see the module.
+        seed: Random seed.
+        max_in_a_row: Maximum number of consecutive random faults for one request, so that retries succeed eventually.
+
+    Raises:
+        ValueError: A fault of the plan does not exist.
     """
 
     def __init__(self, plan: Plan = None, *, seed: int = 0, max_in_a_row: int = 3) -> None:
@@ -146,7 +158,12 @@ class Faults:
             self._script.extend(_fault(choice) if choice is not None else None for choice in plan)
 
     def add(self, *choices: Choice) -> None:
-        """Append to the script."""
+        """
+        Append faults for the requests to come.
+
+        Args:
+            choices: As for `Emulator.fail`.
+        """
         with self._lock:
             self._script.extend(_fault(choice) if choice is not None else None for choice in choices)
 

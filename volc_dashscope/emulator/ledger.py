@@ -25,11 +25,14 @@ class Entry:
     ```
 
     Attributes:
-        headers: Names are lower-cased; empty after the body was dropped.
-        body: The parsed JSON body, or None. Old entries drop theirs (see `Ledger`).
+        method: HTTP method, in upper case.
+        path: Path of the URL.
+        query: Parameters of the URL.
+        headers: Names are in lower case; empty after the body was dropped.
+        body: The parsed JSON body, or None. Old entries drop their bodies (see `Ledger`).
         size: Bytes of the body as it was sent.
-        digest: SHA-256 of these bytes, in hexadecimal; it stays.
-        status: The HTTP status answered; 0 when the connection was broken before any byte.
+        digest: SHA-256 of these bytes, in hexadecimal; it is never dropped.
+        status: HTTP status of the reply; 0 if the connection was broken before any byte.
         tokens: Billed tokens, also if the reply was lost.
     """
 
@@ -66,8 +69,8 @@ class Ledger:
     ```
 
     Args:
-        max_body_bytes: Bodies kept, in bytes as they were sent. Beyond it the oldest entries lose body and headers and
-            keep their digest: an emulator that is sent a million pictures must not hold them all.
+        max_body_bytes: Upper bound on the bodies kept, in bytes as they were sent. Beyond it, the oldest entries lose
+            body and headers and keep their digest, so that a million pictures do not fill the memory.
     """
 
     def __init__(self, max_body_bytes: int = MAX_BODY_BYTES) -> None:
@@ -107,7 +110,7 @@ class Ledger:
             return self._in_flight_max
 
     def clear(self) -> None:
-        """Forget everything; requests that are open stay counted."""
+        """Remove all entries; requests that are open stay counted."""
         with self._lock:
             self._entries.clear()
             self._whole.clear()
@@ -115,7 +118,12 @@ class Ledger:
             self._in_flight_max = self._in_flight
 
     def add(self, entry: Entry) -> None:
-        """Write one entry."""
+        """
+        Append an entry; the emulator calls this.
+
+        Args:
+            entry: A finished request.
+        """
         with self._lock:
             self._whole.append(len(self._entries))
             self._entries.append(entry)

@@ -183,10 +183,10 @@ def own_names(kind: type[SettingsModel], data: dict[str, Any]) -> dict[str, Any]
     """
     hide_key(data)
     fields = _fields_by_name(kind)
-    given: dict[str, list[str]] = {}
+    spelt_as: dict[str, list[str]] = {}
     for name in sorted(fields.keys() & data.keys()):
-        given.setdefault(fields[name], []).append(name)
-    for names in given.values():
+        spelt_as.setdefault(fields[name], []).append(name)
+    for names in spelt_as.values():
         if len(names) > 1:
             raise ConfigError(
                 f"{kind.__name__}: {' and '.join(names)} are the same setting; pass only one of them"
@@ -236,19 +236,19 @@ def as_config_error(kind: type[BaseModel], error: ValidationError) -> ConfigErro
         # Of a union there is a line for each of its types; the first will do.
         name = str((*line["loc"], "settings")[0])
         ours = line.get("ctx", {}).get("error")
-        said = (
+        message = (
             str(ours)
             if isinstance(ours, ConfigError)
             else f"{name} {_refusal(line['msg'], _shown(name, line['input']))}"
         )
-        refused.setdefault(name, said)
+        refused.setdefault(name, message)
     return ConfigError(f"{kind.__name__}: {'; '.join(refused.values())}")
 
 
-def _shown(name: str, seen: object) -> str:
+def _shown(name: str, value: object) -> str:
     """Return what an error shows of a value: a number as it is, and only the type of a text or of a key."""
-    is_number = seen is None or isinstance(seen, int | float)
-    return repr(seen) if is_number and not name.endswith("api_key") else type(seen).__name__
+    is_number = value is None or isinstance(value, int | float)
+    return repr(value) if is_number and not name.endswith("api_key") else type(value).__name__
 
 
 def _refusal(message: str, shown: str) -> str:

@@ -36,8 +36,8 @@ __all__ = [
 ]
 
 # Where our own messages name items; a service's words about an item come after these.
-_ITEMS = re.compile(r"(\A|\b(?:refused|answered|first:) )items? (\d+)(?: to (\d+))?\b")
-_NOTHING = SparseVector(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32))
+_ITEM_NUMBERS = re.compile(r"(\A|\b(?:refused|answered|first:) )items? (\d+)(?: to (\d+))?\b")
+_EMPTY = SparseVector(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32))
 
 
 class CallOptions(TypedDict, total=False):
@@ -62,12 +62,12 @@ class SubCall:
 
     positions: tuple[int, ...]
     items: list[Item] = field(repr=False)
-    both: bool
+    with_sparse: bool
 
     @property
     def output_type(self) -> Literal["dense", "dense&sparse"]:
         """What the call asks the service for."""
-        return "dense&sparse" if self.both else "dense"
+        return "dense&sparse" if self.with_sparse else "dense"
 
     def run(
         self, client: Client, text_type: TextType | None, **options: Unpack[CallOptions]
@@ -81,11 +81,15 @@ class SubCall:
         try:
             # The private twin of `embed` that keeps both halves and gives lists.
             result = client._embed(  # noqa: SLF001
-                self.items, text_type=text_type, output_type=self.output_type, keep=self.both, **options
+                self.items,
+                text_type=text_type,
+                output_type=self.output_type,
+                keep=self.with_sparse,
+                **options,
             )
         except EmbeddingError as error:
-            raise self._placed(error) from error.__cause__
-        return self._placed_result(result)
+            raise self._renumber_error(error) from error.__cause__
+        return self._renumber_result(result)
 
     async def arun(
         self, client: AsyncClient, text_type: TextType | None, **options: Unpack[CallOptions]
@@ -93,11 +97,15 @@ class SubCall:
         """As `run`, awaited."""
         try:
             result = await client._embed(  # noqa: SLF001 - as in `run`
-                self.items, text_type=text_type, output_type=self.output_type, keep=self.both, **options
+                self.items,
+                text_type=text_type,
+                output_type=self.output_type,
+                keep=self.with_sparse,
+                **options,
             )
         except EmbeddingError as error:
-            raise self._placed(error) from error.__cause__
-        return self._placed_result(result)
+            raise self._renumber_error(error) from error.__cause__
+        return self._renumber_result(result)
 
     def lists(self, client: Client, text_type: TextType | None, *, progress: bool) -> list[list[float]]:
         """As `run`; return the rows as lists."""
@@ -136,23 +144,23 @@ class SubCall:
         except EmbeddingError as error:
             return self._failed_result(error)
 
-    def _placed(self, error: EmbeddingError) -> EmbeddingError:
+    def _renumber_error(self, error: EmbeddingError) -> EmbeddingError:
         if not isinstance(error, BulkError):
-            self._move(error)
+            self._renumber(error)
             return error
         message = renumbered(str(error), self.positions)
-        return BulkError(message, result=error.result, failures=self._moved(error.failures))
+        return BulkError(message, result=error.result, failures=self._renumber_failures(error.failures))
 
-    def _placed_result(self, result: EmbeddingResult) -> EmbeddingResult:
-        return replace(result, errors=self._moved(result.errors)) if result.errors else result
+    def _renumber_result(self, result: EmbeddingResult) -> EmbeddingResult:
+        return replace(result, errors=self._renumber_failures(result.errors)) if result.errors else result
 
-    def _moved(self, failures: Mapping[int, EmbeddingError]) -> dict[int, EmbeddingError]:
+    def _renumber_failures(self, failures: Mapping[int, EmbeddingError]) -> dict[int, EmbeddingError]:
         # The items of a batch that was refused share one error.
         for failure in {id(failure): failure for failure in failures.values()}.values():
-            self._move(failure)
+            self._renumber(failure)
         return {self.positions[index]: failure for index, failure in failures.items()}
 
-    def _move(self, error: EmbeddingError) -> None:
+    def _renumber(self, error: EmbeddingError) -> None:
         error.args = (renumbered(str(error), self.positions),)
         if error.index is not None:
             error.index = self.positions[error.index]
@@ -175,14 +183,14 @@ class SubCall:
 def renumbered(message: str, positions: Sequence[int]) -> str:
     """Return an error's message with the first item or items it names as they are numbered in the whole list."""
 
-    def named(found: re.Match[str]) -> str:
+    def replacement(found: re.Match[str]) -> str:
         places = [int(place) for place in found.groups()[1:] if place is not None]
         if places[-1] >= len(positions):
             return found[0]
         noun = "item" if len(places) == 1 else "items"
         return f"{found[1]}{noun} {' to '.join(str(positions[place]) for place in places)}"
 
-    return _ITEMS.sub(named, message, count=1)
+    return _ITEM_NUMBERS.sub(replacement, message, count=1)
 
 
 def check_items(client: Client, items: Sequence[Item]) -> None:
@@ -199,7 +207,7 @@ def check_items(client: Client, items: Sequence[Item]) -> None:
 
 def whole_call(items: Sequence[Item]) -> SubCall:
     """Return the one call for dense rows of all items."""
-    return SubCall(tuple(range(len(items))), list(items), both=False)
+    return SubCall(tuple(range(len(items))), list(items), with_sparse=False)
 
 
 def dense_calls(items: Sequence[Item], *, hybrid: bool) -> list[SubCall]:
@@ -207,16 +215,16 @@ def dense_calls(items: Sequence[Item], *, hybrid: bool) -> list[SubCall]:
     if not hybrid:
         return [whole_call(items)]
     # A refused item is part of both calls: each then fails and keeps its rows, so that the retry pays for neither.
-    texts = _pick(items, lambda item: isinstance(item, str | Refused), both=True)
-    media = _pick(items, lambda item: not isinstance(item, str), both=False)
+    texts = _pick(items, lambda item: isinstance(item, str | Refused), with_sparse=True)
+    media = _pick(items, lambda item: not isinstance(item, str), with_sparse=False)
     valid = [call for call in (texts, media) if not all(isinstance(item, Refused) for item in call.items)]
     return valid or [texts]
 
 
-def sparse_calls(words: Sequence[str]) -> list[SubCall]:
+def sparse_calls(texts: Sequence[str]) -> list[SubCall]:
     """Return the calls for sparse vectors of texts; an empty text needs none."""
-    spoken = _pick(words, bool, both=True)
-    return [spoken] if spoken.items else []
+    call = _pick(texts, bool, with_sparse=True)
+    return [call] if call.items else []
 
 
 def dense_rows(calls: Sequence[SubCall], results: Sequence[EmbeddingResult]) -> list[list[float]]:
@@ -239,10 +247,10 @@ def sparse_rows(
     count: int, calls: Sequence[SubCall], results: Sequence[EmbeddingResult]
 ) -> list[SparseVector]:
     """Put sparse vectors together in the order of the items; an item without words gets an empty one."""
-    rows = [_NOTHING] * count
+    rows = [_EMPTY] * count
     for call, result in zip(calls, results, strict=True):
         for position, vector in zip(call.positions, result.sparse or (), strict=True):
-            rows[position] = vector or _NOTHING
+            rows[position] = vector or _EMPTY
     return rows
 
 
@@ -277,6 +285,6 @@ def joined(
     raise BulkError(failed, result=whole, failures=whole.errors) from first
 
 
-def _pick(items: Sequence[Item], select: Callable[[Item], object], *, both: bool) -> SubCall:
-    where = tuple(position for position, item in enumerate(items) if select(item))
-    return SubCall(where, [items[position] for position in where], both=both)
+def _pick(items: Sequence[Item], select: Callable[[Item], object], *, with_sparse: bool) -> SubCall:
+    positions = tuple(position for position, item in enumerate(items) if select(item))
+    return SubCall(positions, [items[position] for position in positions], with_sparse=with_sparse)

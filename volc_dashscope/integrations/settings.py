@@ -111,7 +111,7 @@ class ClientFields(ServiceFields):
     _hybrid: bool = PrivateAttr(default=False)
 
     @property
-    def _asks_both(self) -> bool:
+    def _requests_sparse(self) -> bool:
         # The model may have been changed to one without sparse vectors.
         return self._hybrid and self._client.model_info.sparse
 
@@ -202,17 +202,17 @@ def require_event_loop() -> None:
     running_loop()
 
 
-def each(given: Iterable[G], make: Callable[[G], M], *, name: str) -> list[M]:
+def convert_each(values: Iterable[G], make: Callable[[G], M], *, name: str) -> list[M]:
     """
     Return `make` of every member of a list.
 
     Raises:
         InputError: It is not a list, or a member is refused; the index is that of the first one.
     """
-    made: list[M] = []
-    for index, one in enumerate(as_iterable(given, name=name)):
+    converted: list[M] = []
+    for index, value in enumerate(as_iterable(values, name=name)):
         try:
-            made.append(make(one))
+            converted.append(make(value))
         except InputError as error:
             raise InputError(f"item {index}: {error}", index=index) from error
-    return made
+    return converted

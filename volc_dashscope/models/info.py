@@ -61,6 +61,14 @@ class Price:
     ```text
     0.5 0.25 CNY
     ```
+
+    Attributes:
+        text: Per million text tokens.
+        image: Per million tokens of images and videos; None if they cost the same as text.
+        batch: Per million tokens through Batch jobs; None if the page prints no such price.
+        currency: "CNY" or "USD".
+        as_of: Date the price was read.
+        region: Region the price is for.
     """
 
     text: float
@@ -86,6 +94,13 @@ class Score:
     1024 68.36
     2048 71.58
     ```
+
+    Attributes:
+        dimension: Length of the vectors that were scored.
+        mteb: MTEB average.
+        mteb_retrieval: MTEB retrieval tasks.
+        cmteb: C-MTEB average.
+        cmteb_retrieval: C-MTEB retrieval tasks.
     """
 
     dimension: int
@@ -110,10 +125,13 @@ class ModelInfo:
 
     Attributes:
         name: Model id as the service spells it.
+        provider: "ark" or "dashscope".
         endpoint: The form of its requests: "multimodal", "text", or "async" (file jobs only).
         routes: Ways to reach it: "native" requests, the "openai" compatible one, "batch" and "async" jobs.
         dimensions: Every length of a vector that can be requested; empty if unknown.
         default_dimension: Length if none is requested; None if unknown.
+        source: Page the row was read from.
+        as_of: Date the row was read.
         reduces: Who shortens a vector: "server" (a request field), "client" (first d components),
             "either" (the field is sent on request; a full-length reply is cut), None (fixed length).
         batch: Items per request; 1 where one request is one vector.
@@ -125,20 +143,31 @@ class ModelInfo:
         max_frames: Images in one `Frames` item.
         fusion: How several parts become one vector: "always" (any request is one vector), "flag"
             (`enable_fusion`), "object" (all keys in one element), None (the model cannot fuse).
-        max_tokens: Longest text in tokens; `truncates` says the service cuts instead of refusing.
+        max_tokens: Longest text in tokens.
+        truncates: Whether the service cuts longer texts instead of refusing them.
+        max_text_bytes: Longest text in bytes of UTF-8; None if no page states one.
         text_type: Whether a request can name the role.
         instruct: Whether a request can have an instruction.
         sparse: Whether it returns sparse vectors.
         multi_vector: Whether it returns a vector of each token.
+        image: What is accepted as an image; None if no page states it.
+        video: What is accepted as a video, likewise.
         fps: Allowed sampling range for a video; None where the parameter does not exist.
-        video_knobs: The five per-video sampling fields of Ark exist.
+        video_knobs: Whether requests have Ark's sampling fields for a video.
         res_level: Highest value allowed; None where the parameter does not exist.
-        max_video_frames: Likewise.
+        max_video_frames: Highest number of frames taken from a video, likewise.
         request_tokens: Most text tokens in one request.
         max_request_bytes: Largest request body; None where no page says.
         max_data_uri_bytes: Longest single data URI; None where no page says.
+        price: Price in its first region; None if no page prints one.
         region_prices: Prices printed for regions other than that of `price`.
+        requests_per_minute: Default limit of an account; None if no page states one.
+        tokens_per_minute: Likewise.
+        regions: Regions that offer the model, the default one first.
+        languages: Languages as the page lists them; empty if it lists none.
         api_path: Path of the gateway that serves the model, if not the usual one.
+        scores: Benchmark scores by dimension, if the vendor publishes them.
+        note: What is special about the model, for display.
         ready: False for a row that is listed for completeness and cannot be used; `note` says why.
         known: False for a row that was made for a name outside the table.
     """

@@ -12,7 +12,7 @@ _INVISIBLE = "\ufeff\u200b\u200c\u200d\u200e\u200f\u2060\u202a\u202b\u202c\u202d
 _DASHES = "\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63"
 _PLAIN = str.maketrans(dict.fromkeys(_INVISIBLE, "") | dict.fromkeys(_DASHES, "-"))
 _VERSION = re.compile(r"\d+(\.\d+)*")
-_MOST_TYPOS = 2
+_MAX_TYPOS = 2
 # Below this length two edits turn one word into another.
 _SHORTEST = 12
 
@@ -32,14 +32,15 @@ def near(name: str, known: Iterable[str]) -> str | None:
     # The newest of several that are equally near.
     newest_first = sorted(known, reverse=True)
     ranked = sorted(
-        ((_distance(spelt, each, _MOST_TYPOS + 1), each) for each in newest_first), key=itemgetter(0)
+        ((_distance(spelt, candidate, _MAX_TYPOS + 1), candidate) for candidate in newest_first),
+        key=itemgetter(0),
     )
-    if ranked and ranked[0][0] <= _MOST_TYPOS and len(spelt) >= _SHORTEST:
+    if ranked and ranked[0][0] <= _MAX_TYPOS and len(spelt) >= _SHORTEST:
         return ranked[0][1]
     shape = _VERSION.sub("#", spelt)
-    for _, each in ranked:
-        if shape == _VERSION.sub("#", each) or spelt.startswith(f"{each}-"):
-            return each
+    for _, candidate in ranked:
+        if shape == _VERSION.sub("#", candidate) or spelt.startswith(f"{candidate}-"):
+            return candidate
     return None
 
 
@@ -52,17 +53,17 @@ def misspelt(name: str, known: Iterable[str]) -> str | None:
     return found if _VERSION.sub("#", spelt) != _VERSION.sub("#", found) else None
 
 
-def _distance(one: str, other: str, most: int) -> int:
+def _distance(first: str, second: str, most: int) -> int:
     """Count the letters to insert, drop, replace or swap; any count from `most` on is `most`."""
-    if abs(len(one) - len(other)) >= most:
+    if abs(len(first) - len(second)) >= most:
         return most
     before: list[int] = []
-    row = list(range(len(other) + 1))
-    for place, letter in enumerate(one, 1):
+    row = list(range(len(second) + 1))
+    for place, letter in enumerate(first, 1):
         before, last, row = row, before, [place]
-        for at, there in enumerate(other, 1):
+        for at, there in enumerate(second, 1):
             cost = min(before[at] + 1, row[at - 1] + 1, before[at - 1] + (letter != there))
-            if place > 1 and at > 1 and letter == other[at - 2] and one[place - 2] == there:
+            if place > 1 and at > 1 and letter == second[at - 2] and first[place - 2] == there:
                 cost = min(cost, last[at - 2] + 1)
             row.append(cost)
     return min(row[-1], most)

@@ -49,6 +49,10 @@ class RerankModelInfo:
         video: What is accepted as a video.
         price: Per million input tokens; output is free.
         region_prices: Prices printed for regions other than that of `price`.
+        requests_per_minute: Default limit of an account; None if no page states one.
+        tokens_per_minute: Likewise.
+        regions: Regions that offer the model, the default one first.
+        languages: Languages as the page lists them; empty if it lists none.
         successor: Model to use instead of one that the service has stopped; "" for a working one.
         source: Page the row was read from.
         as_of: Date the row was read.
