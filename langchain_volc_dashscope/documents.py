@@ -229,10 +229,13 @@ def resolve_parts(item: Item, unknown: UnknownMedia) -> Item:
 
 def uuid5_key(document: Document) -> str:
     """
-    Return an id made of content and metadata, for `index(..., key_encoder=uuid5_key)`.
+    Return an id made from content and metadata, for `index(..., key_encoder=uuid5_key)`.
 
-    Qdrant takes UUIDs and whole numbers only. Of the encoders of `index`, "sha256", "sha512" and "blake2b" give
-    neither; the default, "sha1", gives UUIDs under a warning that it is weak.
+    Qdrant accepts only UUIDs and integers. Of the encoders of `index`, "sha256", "sha512" and "blake2b" return neither;
+    the default, "sha1", returns UUIDs, with a warning that it is weak.
+
+    Args:
+        document: Any document; equal content and metadata have the same id.
     """
     whole = json.dumps([document.page_content, document.metadata], sort_keys=True, default=str)
     # uuid5 alone uses SHA-1, for which collisions can be made.

@@ -21,9 +21,8 @@ PAGES = {
     "en": """\
 # Unsourced assumptions
 
-What this library takes for granted although no page of the vendors says it. Each line stands as a comment in the module
-named beside it; this page is made from those comments. A line goes when a page, the vendor's code or a recorded reply
-settles it.
+Assumptions of this library that no vendor page confirms. Each one is a comment in the named module, and this page is
+generated from those comments. An assumption is removed once a page, the vendor's code or a recorded reply settles it.
 
 | # | assumed | module | settled by |
 |---|---|---|---|

@@ -84,7 +84,7 @@ OTHERS = (
         "ark",
         ITEMS,
         (
-            ("`volcengine-ark-runtime`, as it comes (float)", "", "two retries, then an error", "yes"),
+            ("`volcengine-ark-runtime`, default settings (float)", "", "two retries, then an error", "yes"),
             ("`volcengine-ark-runtime`，默认设置（float）", "", "重试两次，然后报错", "支持"),
         ),
     ),
@@ -105,7 +105,7 @@ OWN = (
     (
         "**this**: core · LangChain · LlamaIndex",
         "3 requests at once",
-        "waits as told, resends what failed",
+        "waits as long as asked, resends only what failed",
         "yes",
     ),
     ("**本库**：核心 · LangChain · LlamaIndex", "3 个请求，同时发送", "按要求等待，只重发失败的", "支持"),

@@ -78,7 +78,7 @@ class Usage:
 
     @classmethod
     def total(cls, usages: Iterable[Usage]) -> Usage:
-        """Return the sum of many."""
+        """Return the sum of several usages."""
         requests = total = text = image = 0
         detail: dict[str, float] = {}
         for usage in usages:

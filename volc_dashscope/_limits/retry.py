@@ -95,7 +95,7 @@ class Reachability:
         return True
 
 
-# Unsourced A47: Retry-After and retry-after-ms may be sent, and are meant. Settled by one recorded 429.
+# Unsourced A47: Retry-After and retry-after-ms may be sent, and are to be obeyed. Settled by one recorded 429.
 def retry_after(headers: Mapping[str, str], now: float) -> float | None:
     """
     Seconds a reply asks to wait: `retry-after-ms`, or `Retry-After` as seconds or an HTTP date.

@@ -27,7 +27,7 @@ from volc_dashscope.models.tokens import fewest_text_tokens
 _DATA_URI_OVERHEAD = 40
 # Bounds where no page states one, so that one item cannot fill the memory: no known model takes texts a tenth as
 # long, and the one service that states a bound for bodies takes half as much.
-# Unsourced A21: a text of 16 MiB or an item of 128 MiB is too large where no page says; the bounds are ours.
+# Unsourced A21: a text of 16 MiB or an item of 128 MiB is too large if no page states a limit; the bounds are ours.
 _LARGEST_TEXT = 16 * 1024 * 1024
 _LARGEST_ITEM = 128 * 1024 * 1024
 _SAMPLING_RANGES = {

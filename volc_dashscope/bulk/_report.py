@@ -26,7 +26,7 @@ ProgressCallback = Callable[[int, int, Usage], object]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preview:
     """
-    What a job would still send and cost. A pair is (fewest, most); most is None where no page sets one.
+    What a job would still send and cost. Pairs are (lower, upper) bounds; the upper is None if no page states one.
 
     ```python
     found = preview("texts.txt", model="text-embedding-v4")
@@ -37,16 +37,17 @@ class Preview:
     ```
 
     Attributes:
-        rows: In the source.
+        rows: Rows of the source.
         finished: Rows saved by an earlier run.
         bad: Rows that cannot be embedded; nothing is sent for them.
         items: Rows that would be sent.
         requests: Requests for them, or lines of a batch.
         tokens: Estimated tokens; see `rule`.
         price: Price in `currency`; None if the model's row has none.
-        seconds: Least time at the account's limits, else at the model's published ones; None where both are
-            unknown.
-        rule: How tokens and price were counted.
+        currency: "CNY" or "USD"; None without a price.
+        seconds: Shortest time at the account's limits, else at the model's published ones; None if both are unknown.
+        rule: How tokens and price were estimated.
+        as_of: Date of the price; None without one.
     """
 
     rows: int
@@ -62,7 +63,7 @@ class Preview:
     as_of: str | None
 
     def as_json(self) -> dict[str, Any]:
-        """Return this as JSON can hold it."""
+        """Return the fields as JSON values."""
         return asdict(self)
 
 
@@ -80,7 +81,7 @@ class Report:
     ```
 
     Attributes:
-        state: "done"; "interrupted" (the same call continues it); or "waiting" for the service's own job.
+        state: "done"; "interrupted" (the same call continues the job); or "waiting" for the service's own job.
         output: The Parquet file; it exists if the state is "done".
         rows: Finished rows, of this and of earlier runs.
         failed: Number of these with an error instead of a vector.
@@ -108,7 +109,7 @@ class Report:
     damaged: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
-        """Return this as JSON can hold it."""
+        """Return the fields as JSON values."""
         paths = {"output": str(self.output), "failed_file": self.failed_file and str(self.failed_file)}
         usage = {name: value for name, value in asdict(self.usage).items() if name != "detail"}
         return {
@@ -149,6 +150,7 @@ class Progress:
     ```
 
     Args:
+        model_info: Row of the model, for the price.
         total: Rows of the source, or None if unknown.
         unit: "row", or "file" for a folder.
         to: The stream to write to; None for stderr.
@@ -179,7 +181,13 @@ class Progress:
             self._bar = tqdm(total=total, unit=unit, file=self._to, dynamic_ncols=True, smoothing=0.05)
 
     def scanned(self, step: str, number: int) -> None:
-        """Show the scan of a source, until the first row is finished; pass it as `watch` to `open_source`."""
+        """
+        Show the scan of a source, until the first row is finished; pass it as `watch` to `open_source`.
+
+        Args:
+            step: What is done.
+            number: Files or rows so far.
+        """
         now = self._clock()
         if self._before is not None or now - self._shown_at < (
             _LINE_SECONDS if self._bar is None else _BAR_SECONDS
@@ -193,7 +201,14 @@ class Progress:
             self._write(f"{message} …\n")
 
     def show(self, rows: int, failed: int, usage: Usage) -> None:
-        """Show the finished and failed rows, and the usage."""
+        """
+        Show the state of a job; pass it as `watch` to `embed_file`.
+
+        Args:
+            rows: Finished rows.
+            failed: How many of them failed.
+            usage: What was billed for them.
+        """
         now = self._clock()
         if self._before is None:
             # Rows of earlier runs do not count for the rate.

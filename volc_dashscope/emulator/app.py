@@ -158,7 +158,7 @@ class App:
         return response
 
     def _finished(self, request: Request, response: Response, service: str) -> Response:
-        # Unsourced A48: Ark answers X-Request-Id and the client's own X-Client-Request-Id. Settled by any
+        # Unsourced A48: Ark replies with X-Request-Id and the client's own X-Client-Request-Id. Settled by any
         # reply.
         echo = request.headers.get("x-client-request-id")
         extra = {"x-client-request-id": echo} if service == "ark" and echo else {}

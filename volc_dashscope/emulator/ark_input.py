@@ -37,8 +37,8 @@ class Content:
         return all(isinstance(part, TextPart) for part in self.parts)
 
 
-# Unsourced A42: Ark's refusals without printed words are 400 InvalidParameter that names the field. Settled
-# by one bad call a field.
+# Unsourced A42: Ark's refusals without a published message are 400 InvalidParameter and name the field. Settled
+# by one invalid call per field.
 def invalid(param: str, reason: str) -> Refusal:
     """Return Ark's error for a field, with Ark's own wording and grammar."""
     message = f"The parameter `{param}` specified in the request are not valid: {reason}."

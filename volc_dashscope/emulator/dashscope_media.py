@@ -20,7 +20,7 @@ from volc_dashscope.emulator.uploads import Uploads
 from volc_dashscope.emulator.vectors import ImagePart, LinkPart, Part, TextPart
 from volc_dashscope.models import MediaRule, ModelInfo
 
-# Unsourced A43: DashScope's refusals of a wrong fusion, kind or number follow the printed ones. Settled by
+# Unsourced A43: DashScope's refusals of a wrong fusion, kind or number follow the published ones. Settled by
 # one bad call each.
 _ALGO = "<400> InternalError.Algo.InvalidParameter: "
 _DOWNLOAD = _ALGO + "Failed to download multimodal content"

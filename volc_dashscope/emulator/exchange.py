@@ -64,7 +64,7 @@ class Request:
             Refusal: The parameter is not such a number.
         """
         text = self.query.get(name) or str(usual)
-        # Unsourced A61: no page says what is answered to a page or limit that is no number. Settled by one request.
+        # Unsourced A61: no page states the reply to a page or limit that is not a number. Settled by one request.
         if not (text.isascii() and text.isdigit() and len(text) <= 10 and 1 <= int(text) <= _MOST):
             raise Refusal(400, "InvalidParameter", f"The parameter {name} must be from 1 to {_MOST}.")
         return int(text)

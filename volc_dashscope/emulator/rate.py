@@ -11,7 +11,7 @@ from __future__ import annotations
 from threading import Lock
 
 
-# Unsourced A49: a limit a minute is enforced as a sixtieth a second. Settled by a burst.
+# Unsourced A49: a limit per minute is enforced as one sixtieth per second. Settled by a burst.
 class Bucket:
     """One limit of one model. It may become negative by one request, whose tokens are known only afterwards."""
 

@@ -17,7 +17,7 @@ from volc_dashscope.emulator.exchange import Refusal, Request, Response, reply
 from volc_dashscope.emulator.vectors import ImagePart, LinkPart, Part, TextPart, vector
 from volc_dashscope.models.rerank import RerankModelInfo, get_rerank_model_info
 
-# Unsourced U8: refusals of a rerank request follow the one whose words were published. Settled by bad calls.
+# Unsourced U8: refusals of a rerank request follow the only published one. Settled by bad calls.
 _ALGO = "<400> InternalError.Algo.InvalidParameter: Value error, "
 _URL_ERROR = (
     "url error, please check url！ For details, see: "

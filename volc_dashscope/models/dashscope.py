@@ -26,7 +26,7 @@ _FEW_VIDEOS = frozenset({"mp4", "avi", "mov"})
 
 # Contradiction C9: the editions of the page say 5 or 10 MB, and 5 or 10 images. What the newest ones allow is not
 # refused, and requests are filled with what all of them allow.
-# Unsourced A25: qwen3-vl takes ten images of 10 MB a request, as the newest page says (contradiction C9).
+# Unsourced A25: qwen3-vl accepts ten images of 10 MB per request, as the newest page says (contradiction C9).
 # Settled by one call with six images.
 _QWEN_IMAGE = MediaRule(formats=_MANY_IMAGES, max_bytes=10 * MIB)
 # Unsourced A11: qwen2.5-vl takes the formats, the 5 MB and the 32,000 tokens that its table shares with

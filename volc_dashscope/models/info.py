@@ -73,7 +73,7 @@ class Price:
 
     text: float
     image: float | None = None
-    # Unsourced A54: Batch works for every model with a printed Batch price. Settled by one line a model.
+    # Unsourced A54: Batch works for every model with a printed Batch price. Settled by one line per model.
     batch: float | None = None
     currency: str = "CNY"
     as_of: str = "2026-11-21"
@@ -211,7 +211,7 @@ class ModelInfo:
     region_prices: tuple[Price, ...] = ()
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
-    # Unsourced A56: a model that is not offered in a region answers an error and not another model's vector.
+    # Unsourced A56: a model that is not offered in a region returns an error and not another model's vector.
     # Settled by one call.
     regions: tuple[str, ...] = ("cn-beijing",)
     languages: str = ""

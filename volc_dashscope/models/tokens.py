@@ -13,7 +13,7 @@ _ARK_VIDEO_WINDOW = (10 * 1024, 80 * 1024)
 _ARK_FRAME_TOKENS = (128, 640)
 _ARK_FRAMES = (16, 640)
 # Ark API page (docs/82379/1523520): the range of fps.
-# Unsourced A60: where no fps is given, Ark takes one of the range that its page allows. Settled by one video.
+# Unsourced A60: without fps, Ark uses a value from the range that its page allows. Settled by one video.
 _ARK_FPS = (0.2, 5.0)
 # Ark API page (docs/82379/1523520): smallest min_frames and min_frame_tokens, largest max_video_tokens. The
 # defaults are "per model" and not printed.
@@ -24,7 +24,7 @@ _ARK_SAMPLING_ENDS = (5, 16, 204_800)
 _LEVEL_TOKENS = (127, 402, 578, 1026)
 
 
-# Unsourced A32: a text has one token for each Chinese character and one for four others. Settled by the usage
+# Unsourced A32: a text has one token per Chinese character and one per four other characters. Settled by the usage
 # of 100 texts.
 def text_tokens(text: str) -> int:
     """Return an estimate: one token per non-ASCII character, one per four ASCII characters. Tends to be high."""

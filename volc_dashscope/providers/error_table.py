@@ -130,7 +130,7 @@ def _matches(rule: Rule, refusal: Refusal) -> bool:
     )
 
 
-# Unsourced A45: an unknown code is judged by its HTTP status, and an unknown 429 may be tried again.
+# Unsourced A45: an unknown code is handled by its HTTP status, and an unknown 429 may be retried.
 def _by_status(status: int) -> ErrorMeaning:
     if status == 401:
         return BAD_KEY

@@ -121,7 +121,12 @@ class Album:
         ]
 
     def path(self, entry: Entry) -> Path:
-        """Return the path of an entry's file."""
+        """
+        Return the path of a file.
+
+        Args:
+            entry: One of the album's entries.
+        """
         return self.folder / entry.name
 
 

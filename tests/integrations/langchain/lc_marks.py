@@ -24,24 +24,24 @@ _CHINESE = {
     "LangChain validates a tool's query as text; ask with `media(...)`": (
         "LangChain 把工具的查询当作文本校验；请用 `media(...)` 提问"
     ),
-    "Qdrant takes UUIDs and whole numbers as ids; `uuid5_key` gives them": (
-        "Qdrant 的编号只能是 UUID 和整数；`uuid5_key` 给出这样的编号"
+    "Qdrant accepts only UUIDs and integers as ids; use `uuid5_key`": (
+        "Qdrant 的编号只能是 UUID 或整数，请用 `uuid5_key`"
     ),
-    "langchain-chroma passes on the whole list that `embed_image` returns, where it means the first vector": (
+    "langchain-chroma passes the whole list that `embed_image` returns instead of its first vector": (
         "langchain-chroma 本应取第一个向量，却把 `embed_image` 返回的整个列表传了下去"
     ),
-    "`PGVectorStore` takes UUIDs as ids unless told otherwise; `uuid5_key` gives them": (
-        "`PGVectorStore` 的编号默认是 UUID；`uuid5_key` 给出这样的编号"
+    "`PGVectorStore` accepts only UUIDs as ids by default; use `uuid5_key`": (
+        "`PGVectorStore` 的编号默认只能是 UUID，请用 `uuid5_key`"
     ),
-    "the first batch fixes the fields of the metadata; begin with a picture, or give texts the same fields": (
+    "the first batch determines the metadata fields; begin with a picture, or give texts the same fields": (
         "第一批数据决定元数据有哪些字段；请先写入图片，或给文本也写上同样的字段"
     ),
-    "the store cannot delete, which `index` asks for": "该库不能删除，而 `index` 要求能删除",
+    "the store cannot delete, which `index` requires": "该库不能删除，而 `index` 要求能删除",
     "the store has no such search": "该库没有这种检索",
-    "the connection that it makes belongs to the thread that made it; open one with `check_same_thread=False`": (
+    "its connection belongs to the thread that opened it; open one with `check_same_thread=False`": (
         "它自己建的连接只属于建它的线程；请用 `check_same_thread=False` 打开连接"
     ),
-    "a connection of DuckDB answers one question at a time": "DuckDB 的一个连接一次只回答一个问题",
+    "a DuckDB connection answers one query at a time": "DuckDB 的一个连接一次只回答一个问题",
 }
 Cell = tuple[str, str, str]
 ENTRIES = (*WAYS_IN, *MAKERS, *WAYS_OUT)

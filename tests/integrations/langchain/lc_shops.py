@@ -175,12 +175,12 @@ LIMITS: dict[tuple[str, str, str], tuple[type[Exception], str]] = {
     **{
         ("Qdrant", 'indexing.index, key_encoder="sha256"', modality): (
             ValueError,
-            "Qdrant takes UUIDs and whole numbers as ids; `uuid5_key` gives them",
+            "Qdrant accepts only UUIDs and integers as ids; use `uuid5_key`",
         )
         for modality in MODALITIES
     },
     ("Chroma", "similarity_search_by_image_with_relevance_score", "image"): (
         ValueError,
-        "langchain-chroma passes on the whole list that `embed_image` returns, where it means the first vector",
+        "langchain-chroma passes the whole list that `embed_image` returns instead of its first vector",
     ),
 }

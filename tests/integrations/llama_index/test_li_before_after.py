@@ -68,7 +68,7 @@ def service(emulate, monkeypatch):
 def told(board):
     """Return what notes a row; the columns are theirs and ours."""
     return lambda name, theirs, ours: board.put(
-        TABLE, TITLES[name], **{"0.6.0 of theirs": theirs, "this package": ours}
+        TABLE, TITLES[name], **{"that package, 0.6.0": theirs, "this package": ours}
     )
 
 
@@ -126,7 +126,7 @@ def test_batches_fit_the_model(service, embed_model_of, told):
 
     assert ([400], [25]) == (refused, [len(body["input"]["texts"]) for body in before])
     assert [5, 10, 10] == sorted(len(body["input"]["texts"]) for body in after)
-    told("batch", "25 texts a request for every model: `text-embedding-v4` answers 400", "10, 10 and 5")
+    told("batch", "25 texts per request for every model: `text-embedding-v4` replies 400", "10, 10 and 5")
 
 
 @pytest.mark.parametrize(("status", "ours"), [("401", AuthError), ("429", RateLimitError)])
@@ -162,7 +162,7 @@ def test_a_failure_is_not_cached(service, embed_model_of, told):
         DashScopeMultiModalEmbedding(api_key=KEY, embeddings_cache=SimpleKVStore())
     told(
         "cached",
-        "`[]`, served from `embeddings_cache` for ever",
+        "`[]`, returned from `embeddings_cache` from then on",
         "nothing; `embeddings_cache` is refused in favour of `cache=`",
     )
 
@@ -267,7 +267,7 @@ def test_an_explicit_key_survives_pickling(service, embed_model_of, told):
     told(
         "pickled",
         "lost: workers fail with “No api key provided”",
-        "kept; a key from the environment is looked up anew",
+        "kept; a key from the environment is read again",
     )
 
 
