@@ -379,7 +379,7 @@ def test_a_told_limit_is_never_exceeded_by_recovery() -> None:
 
 
 @dataclass
-class World:
+class Simulation:
     """A clock, a service with an allowance, and workers that carry out flows until the time is up."""
 
     workers: int
@@ -406,7 +406,7 @@ class World:
     def read(self, reply: Reply) -> bool | EmbeddingError:
         return True if reply.status == 200 else _throttle(self.hint)
 
-    def run(self) -> World:
+    def run(self) -> Simulation:
         context = RetryContext(Retry(8, 180.0, self._random), self.limiter, lambda: self.now, "ark")
         for _ in range(self.workers):
             self._step(exchange(self, context), None, context)
@@ -444,10 +444,10 @@ class World:
 
 
 def test_workers_under_a_told_limit_are_never_throttled() -> None:
-    world = World(64, 10.0, RateLimiter(600, None)).run()
+    simulation = Simulation(64, 10.0, RateLimiter(600, None)).run()
 
-    assert (0, 0) == (world.throttled, world.lost)
-    assert 590 <= world.answered <= 610
+    assert (0, 0) == (simulation.throttled, simulation.lost)
+    assert 590 <= simulation.answered <= 610
 
 
 @pytest.mark.parametrize(
@@ -463,30 +463,30 @@ def test_workers_under_a_told_limit_are_never_throttled() -> None:
 def test_workers_who_were_told_nothing_lose_nothing_and_use_most_of_the_allowance(
     workers: int, allowance: float, share: float
 ) -> None:
-    world = World(workers, allowance, RateLimiter(None, None)).run()
+    simulation = Simulation(workers, allowance, RateLimiter(None, None)).run()
 
-    assert 0 == world.lost
-    assert world.answered >= share * world.seconds * allowance
+    assert 0 == simulation.lost
+    assert simulation.answered >= share * simulation.seconds * allowance
 
 
 @pytest.mark.parametrize("configured", [720, 6_000], ids=["a little", "tenfold"])
 def test_a_limit_told_too_high_costs_little(configured: int) -> None:
-    world = World(64, 10.0, RateLimiter(configured, None)).run()
+    simulation = Simulation(64, 10.0, RateLimiter(configured, None)).run()
 
-    assert 0 == world.lost
-    assert world.answered >= 0.9 * 600
+    assert 0 == simulation.lost
+    assert simulation.answered >= 0.9 * 600
 
 
 def test_no_second_is_empty_for_longer_than_a_pause() -> None:
-    world = World(64, 10.0, RateLimiter(720, None)).run()
+    simulation = Simulation(64, 10.0, RateLimiter(720, None)).run()
 
-    assert max(later - sooner for sooner, later in pairwise(world.sent)) < 1.5
+    assert max(later - sooner for sooner, later in pairwise(simulation.sent)) < 1.5
 
 
 def test_no_storm_follows_a_pause_once_the_rate_is_known() -> None:
-    world = World(64, 10.0, RateLimiter(None, None), hint=2.0).run()
+    simulation = Simulation(64, 10.0, RateLimiter(None, None), hint=2.0).run()
 
-    late = [at for at in world.sent if at > 20.0]
+    late = [at for at in simulation.sent if at > 20.0]
     busiest = max(sum(start <= at < start + 1.0 for at in late) for start in late)
 
-    assert busiest < 2.5 * world.allowance
+    assert busiest < 2.5 * simulation.allowance

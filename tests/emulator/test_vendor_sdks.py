@@ -8,6 +8,7 @@ import warnings
 import numpy as np
 import pytest
 from paintings import data_uri, painted
+from sdk_emulator import SDK_KEY, sdk_emulator
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -15,11 +16,9 @@ with warnings.catch_warnings():
     from dashscope.v2 import AsyncClient, Client
     from volcenginesdkarkruntime import Ark, AsyncArk
 
-from volc_dashscope.emulator import Emulator
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning")
 
-KEY = "sdk-key"
 VISION = "doubao-embedding-vision-251215"
 LINK = "https://example.com/red-shoe.png"
 DATA = data_uri(painted())
@@ -27,10 +26,7 @@ DATA = data_uri(painted())
 
 @pytest.fixture
 def emulator(monkeypatch):
-    with Emulator() as emulator:
-        monkeypatch.setattr(dashscope, "base_http_api_url", emulator.dashscope_url)
-        monkeypatch.setattr(dashscope, "api_key", KEY)
-        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with sdk_emulator(monkeypatch) as emulator:
         yield emulator
 
 
@@ -52,7 +48,7 @@ ARK_INPUTS = {
 
 @pytest.mark.parametrize("parts", ARK_INPUTS.values(), ids=ARK_INPUTS)
 def test_ark_sdk_embeds(emulator, parts):
-    with Ark(base_url=emulator.ark_url, api_key=KEY) as client:
+    with Ark(base_url=emulator.ark_url, api_key=SDK_KEY) as client:
         reply = client.multimodal_embeddings.create(model=VISION, input=parts)
 
     assert (VISION, 2048) == (reply.model, len(reply.data.embedding))
@@ -63,7 +59,7 @@ def test_ark_sdk_embeds(emulator, parts):
 @pytest.mark.parametrize("parts", ARK_INPUTS.values(), ids=ARK_INPUTS)
 def test_async_ark_sdk_embeds(emulator, parts):
     async def run():
-        async with AsyncArk(base_url=emulator.ark_url, api_key=KEY) as client:
+        async with AsyncArk(base_url=emulator.ark_url, api_key=SDK_KEY) as client:
             return await client.multimodal_embeddings.create(model=VISION, input=parts, dimensions=1024)
 
     reply = asyncio.run(run())
@@ -73,7 +69,7 @@ def test_async_ark_sdk_embeds(emulator, parts):
 
 
 def test_ark_sdk_gets_sparse_and_base64(emulator):
-    with Ark(base_url=emulator.ark_url, api_key=KEY) as client:
+    with Ark(base_url=emulator.ark_url, api_key=SDK_KEY) as client:
         reply = client.multimodal_embeddings.create(
             model=VISION,
             input=[part_text()],
@@ -86,7 +82,7 @@ def test_ark_sdk_gets_sparse_and_base64(emulator):
 
 
 def test_ark_sdk_embeds_with_a_text_model(emulator):
-    with Ark(base_url=emulator.ark_url, api_key=KEY) as client:
+    with Ark(base_url=emulator.ark_url, api_key=SDK_KEY) as client:
         reply = client.embeddings.create(model="doubao-embedding-large-text-250515", input=["a", "b"])
 
     assert [0, 1] == [row.index for row in reply.data]
@@ -96,7 +92,7 @@ def test_ark_sdk_embeds_with_a_text_model(emulator):
 def test_ark_sdk_reads_the_error_body(emulator):
     from volcenginesdkarkruntime._exceptions import ArkNotFoundError
 
-    with Ark(base_url=emulator.ark_url, api_key=KEY) as client, pytest.raises(ArkNotFoundError) as caught:
+    with Ark(base_url=emulator.ark_url, api_key=SDK_KEY) as client, pytest.raises(ArkNotFoundError) as caught:
         client.multimodal_embeddings.create(model="no-such-model", input=[part_text()])
 
     assert "InvalidEndpointOrModel.NotFound" == caught.value.code
@@ -104,7 +100,7 @@ def test_ark_sdk_reads_the_error_body(emulator):
 
 def test_ark_sdk_retries_a_throttled_request(emulator):
     emulator.fail("429")
-    with Ark(base_url=emulator.ark_url, api_key=KEY) as client:
+    with Ark(base_url=emulator.ark_url, api_key=SDK_KEY) as client:
         reply = client.multimodal_embeddings.create(model=VISION, input=[part_text()])
 
     assert 2048 == len(reply.data.embedding)
@@ -193,7 +189,7 @@ def test_dashscope_sdk_waits_for_a_file_job(emulator):
 
 
 def test_dashscope_v2_client_embeds(emulator):
-    with Client(api_key=KEY, base_url=emulator.dashscope_url) as client:
+    with Client(api_key=SDK_KEY, base_url=emulator.dashscope_url) as client:
         text = client.embeddings.create(model="text-embedding-v4", input=["a", "b"])
         media = client.multimodal.embeddings.create(model="qwen3-vl-embedding", input=[{"image": DATA}])
 
@@ -203,7 +199,7 @@ def test_dashscope_v2_client_embeds(emulator):
 
 def test_dashscope_v2_async_client_embeds_what_the_sync_one_does(emulator):
     async def run():
-        async with AsyncClient(api_key=KEY, base_url=emulator.dashscope_url) as client:
+        async with AsyncClient(api_key=SDK_KEY, base_url=emulator.dashscope_url) as client:
             items = [{"image": LINK}, {"text": "a"}]
             return await client.multimodal.embeddings.create(model="qwen3-vl-embedding", input=items)
 
@@ -214,7 +210,7 @@ def test_dashscope_v2_client_retries_after_the_hint(emulator):
     from volc_dashscope.emulator import Fault
 
     emulator.fail(Fault("429", retry_after_ms=10))
-    with Client(api_key=KEY, base_url=emulator.dashscope_url) as client:
+    with Client(api_key=SDK_KEY, base_url=emulator.dashscope_url) as client:
         client.embeddings.create(model="text-embedding-v4", input="a")
 
     assert [429, 200] == emulator.ledger.statuses
@@ -222,7 +218,7 @@ def test_dashscope_v2_client_retries_after_the_hint(emulator):
 
 def test_dashscope_v2_client_reads_the_job(emulator):
     url = emulator.publish("texts.txt", b"a\n")
-    with Client(api_key=KEY, base_url=emulator.dashscope_url) as client:
+    with Client(api_key=SDK_KEY, base_url=emulator.dashscope_url) as client:
         job = client.embeddings.jobs.create(model="text-embedding-async-v2", file_url=url)
         done = client.embeddings.jobs.wait(job, poll_interval=0.01)
 

@@ -6,7 +6,21 @@ import importlib.util
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from wishes import CLIP, DATA, FILM, KNOBS, LINK, LINK_2, OTHER, PICTURE, TASK, TEXT, Intent, chunks, words
+from intent_types import (
+    CLIP,
+    DATA,
+    FILM,
+    KNOBS,
+    LINK,
+    LINK_2,
+    OTHER,
+    PICTURE,
+    TASK,
+    TEXT,
+    Intent,
+    chunks,
+    words,
+)
 
 from volc_dashscope.inputs import Fused, Image, Item, Video
 from volc_dashscope.models import ModelInfo

@@ -17,7 +17,7 @@ with warnings.catch_warnings():
 
 from canary import KEY
 from capture import Socket
-from wishes import PICTURE, STORED, STORED_LINES
+from intent_types import PICTURE, STORED, STORED_LINES
 
 # Settings of the SDKs that a machine may have.
 _VARIABLES = (

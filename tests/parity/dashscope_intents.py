@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from wishes import (
+from intent_types import (
     CLIP,
     DATA,
     LINES,

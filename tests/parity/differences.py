@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from capture import ABSENT
-from wishes import Intent
+from intent_types import Intent
 
 from volc_dashscope.models import Provider
 

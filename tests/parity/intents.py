@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from ark_intents import ark_media, ark_texts
 from dashscope_intents import dashscope_media, dashscope_texts, file_jobs, openai
-from wishes import Intent
+from intent_types import Intent
 
 from volc_dashscope.models import list_models
 

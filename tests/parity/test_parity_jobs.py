@@ -14,8 +14,8 @@ import dashscope
 import pytest
 from canary import KEY
 from capture import Socket, differing, written
+from intent_types import STORED_LINES
 from vendors import Vendors, native_url
-from wishes import STORED_LINES
 
 from volc_dashscope.jobs import BatchJobs, FileJobs
 from volc_dashscope.models import list_models

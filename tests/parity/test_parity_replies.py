@@ -10,6 +10,7 @@ from canary import KEY
 from capture import Socket
 from dashscope.api_entities.dashscope_response import DashScopeAPIResponse
 from dashscope.v2.resources.embeddings import Embedding, EmbeddingResponse
+from intent_types import DATA, LINK, PICTURE, TEXT, Intent
 from intents import INTENTS
 from vendors import Vendors
 from volcenginesdkarkruntime.types.create_embedding_response import CreateEmbeddingResponse
@@ -17,7 +18,6 @@ from volcenginesdkarkruntime.types.multimodal_embedding import (
     MultimodalEmbedding,
     MultimodalEmbeddingResponse,
 )
-from wishes import DATA, LINK, PICTURE, TEXT, Intent
 
 from volc_dashscope import Client
 from volc_dashscope.models import list_models

@@ -9,9 +9,9 @@ import pytest
 from canary import KEY
 from capture import Exchange, Socket, differing, written
 from differences import DIFFERENCES, REQUESTS, Difference
+from intent_types import Intent
 from intents import INTENTS
 from vendors import ASYNC_APIS, Vendors, acall
-from wishes import Intent
 
 from volc_dashscope import AsyncClient, Client
 from volc_dashscope.jobs import AsyncFileJobs, FileJobs

@@ -12,9 +12,9 @@ import pytest
 from canary import KEY
 from capture import Socket, shape
 from dashscope.v2.errors import DashScopeError
+from intent_types import LINK, PICTURE, TEXT
 from vendors import APIS, Vendors, native_url
 from volcenginesdkarkruntime._exceptions import ArkAPIError
-from wishes import LINK, PICTURE, TEXT
 
 from volc_dashscope.models import list_models
 

@@ -9,12 +9,12 @@ from random import Random
 from statistics import median
 
 import pytest
+from failure_simulation import Run
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from promise import ARK, CHAOS, Breakage, sized, texts
-from rate_world import World
-from stray_world import Run
+from rate_simulation import Simulation
 
 from volc_dashscope import RateLimitError
 from volc_dashscope._limits.rate_limiter import RateLimiter, RequestCost, Reservation
@@ -135,9 +135,9 @@ LOADED = {
 loads = pytest.mark.parametrize(("load", "provider"), LOADED.values(), ids=LOADED)
 
 
-def _world(load, provider, limiter, seconds, seed=1) -> World:
+def _world(load, provider, limiter, seconds, seed=1) -> Simulation:
     workers, rpm, tpm, size, price = load
-    return World(
+    return Simulation(
         workers, rpm, tpm, limiter, seconds, provider=provider, size=size, price=price, seed=seed
     ).run()
 
@@ -149,32 +149,36 @@ def _seeds() -> range:
 @loads
 def test_a_told_limit_is_used_and_kept(measured, load, provider) -> None:
     for seed in _seeds():
-        world = _world(load, provider, RateLimiter(load[1], load[2]), 360.0, seed)
-        shares = world.after(0.0)
+        simulation = _world(load, provider, RateLimiter(load[1], load[2]), 360.0, seed)
+        shares = simulation.after(0.0)
         measured(f"{shares}")
 
-        assert (0, True, True) == (world.lost, shares.throttled <= 0.01, shares.used >= 0.90), str(shares)
+        assert (0, True, True) == (simulation.lost, shares.throttled <= 0.01, shares.used >= 0.90), str(
+            shares
+        )
 
 
 @loads
 def test_an_unknown_limit_is_found_and_used(measured, load, provider) -> None:
     """At most a tenth is throttled and at least 85 % used, after the first minute."""
     for seed in _seeds():
-        world = _world(load, provider, RateLimiter(None, None), 360.0, seed)
-        shares = world.after(60.0)
+        simulation = _world(load, provider, RateLimiter(None, None), 360.0, seed)
+        shares = simulation.after(60.0)
         measured(f"{shares}")
 
-        assert (0, True, True) == (world.lost, shares.throttled <= 0.10, shares.used >= 0.85), str(shares)
+        assert (0, True, True) == (simulation.lost, shares.throttled <= 0.10, shares.used >= 0.85), str(
+            shares
+        )
 
 
 @both_services
 def test_where_tokens_bind_tokens_are_what_is_counted(measured, provider) -> None:
     """Requests of a thousand tokens, then of fifty: the rate that was found is one of tokens, and goes on."""
-    world = World(
+    simulation = Simulation(
         64, None, 60_000, RateLimiter(None, None), 140.0, provider=provider, size=1_000, later=(120.0, 50)
     )
 
-    shares = world.run().after(120.0)
+    shares = simulation.run().after(120.0)
 
     measured(f"{shares}")
     assert shares.used >= 0.92
@@ -194,19 +198,19 @@ def test_no_storm_follows_an_outage(measured, broken, configured) -> None:
     """The service is down for 30 seconds; no second after that has more than 2.5 times what it allows."""
     limiter = RateLimiter(600 if configured else None, None)
 
-    world = World(64, 600, None, limiter, 240.0, outage=(60.0, 90.0), broken=broken).run()
+    simulation = Simulation(64, 600, None, limiter, 240.0, outage=(60.0, 90.0), broken=broken).run()
 
-    inside, busiest = sum(60 <= at < 90 for at in world.sent), world.busiest_second(90.0)
+    inside, busiest = sum(60 <= at < 90 for at in simulation.sent), simulation.busiest_second(90.0)
     measured(f"{inside} requests during it, at most {busiest} a second after it, allowed are 10")
-    assert 0 == world.lost
+    assert 0 == simulation.lost
     assert busiest <= 25
-    assert world.after(150.0).used >= 0.85
+    assert simulation.after(150.0).used >= 0.85
 
 
 @pytest.mark.parametrize("workers", [8, 64, 256])
 def test_a_service_that_refuses_everything_is_left_alone(measured, workers) -> None:
     """From the first second on: the crowd thins out, and comes back when the service does."""
-    world = World(
+    simulation = Simulation(
         workers,
         600,
         None,
@@ -216,10 +220,10 @@ def test_a_service_that_refuses_everything_is_left_alone(measured, workers) -> N
         broken=lambda: Reply(429, {}, b"{}"),
     ).run()
 
-    during = sum(at < 30 for at in world.sent)
+    during = sum(at < 30 for at in simulation.sent)
     measured(f"{during} requests of {workers} workers in 30 s of refusals")
     assert during <= 4 * workers
-    assert world.after(120.0).used >= 0.85
+    assert simulation.after(120.0).used >= 0.85
 
 
 @pytest.mark.parametrize("trip", [0.01, 0.03, 0.2], ids="{:g} s".format)

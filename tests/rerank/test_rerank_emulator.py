@@ -7,18 +7,17 @@ import warnings
 
 import pytest
 from paintings import data_uri, painted
+from sdk_emulator import SDK_KEY, sdk_emulator
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     import dashscope
     from dashscope.v2 import AsyncClient, Client
 
-from volc_dashscope.emulator import Emulator
 from volc_dashscope.models import list_rerank_models
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning")
 
-KEY = "sdk-key"
 NATIVE = "/api/v1/services/rerank/text-rerank/text-rerank"
 FLAT = "/compatible-api/v1/reranks"
 WORKING = [row.name for row in list_rerank_models() if not row.successor]
@@ -28,17 +27,14 @@ VL = "qwen3-vl-rerank"
 
 @pytest.fixture
 def emulator(monkeypatch):
-    with Emulator() as emulator:
-        monkeypatch.setattr(dashscope, "base_http_api_url", emulator.dashscope_url)
-        monkeypatch.setattr(dashscope, "api_key", KEY)
-        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with sdk_emulator(monkeypatch) as emulator:
         yield emulator
 
 
 def post(emulator, body, path=NATIVE):
     with emulator.http_client() as client:
         return client.post(
-            f"https://emulator.invalid{path}", json=body, headers={"Authorization": f"Bearer {KEY}"}
+            f"https://emulator.invalid{path}", json=body, headers={"Authorization": f"Bearer {SDK_KEY}"}
         )
 
 
@@ -61,7 +57,7 @@ def test_the_classic_sdk_reranks(emulator, model, top_n):
 
 @pytest.mark.parametrize("model", WORKING)
 def test_the_sdk_of_version_two_reranks(emulator, model):
-    with Client(base_url=emulator.dashscope_url, api_key=KEY) as client:
+    with Client(base_url=emulator.dashscope_url, api_key=SDK_KEY) as client:
         reply = client.rerank.create(model=model, query="a blue sea", documents=DOCUMENTS, top_n=1)
 
     assert [1] == [one.index for one in reply.results]
@@ -69,7 +65,7 @@ def test_the_sdk_of_version_two_reranks(emulator, model):
 
 def test_the_asynchronous_sdk_reranks(emulator):
     async def ask():
-        async with AsyncClient(base_url=emulator.dashscope_url, api_key=KEY) as client:
+        async with AsyncClient(base_url=emulator.dashscope_url, api_key=SDK_KEY) as client:
             return await client.rerank.create(model=VL, query="a blue sea", documents=DOCUMENTS)
 
     scores = [one.relevance_score for one in asyncio.run(ask()).results]

@@ -43,7 +43,7 @@ class Looker(BaseChatModel):
 
 
 @pytest.fixture
-def shop(inside, embed_model_of, tmp_path):
+def setup(inside, embed_model_of, tmp_path):
     """A store of pictures by path."""
     store = InMemoryVectorStore(embed_model_of(ArkEmbeddings, inside))
     for colour in ("red", "green", "yellow"):
@@ -54,11 +54,11 @@ def shop(inside, embed_model_of, tmp_path):
 
 
 @pytest.mark.parametrize("awaited", [False, True])
-async def test_the_model_is_shown_the_pictures_that_were_found(shop, tmp_path, awaited):
+async def test_the_model_is_shown_the_pictures_that_were_found(setup, tmp_path, awaited):
     @tool
     def find_pictures(query: str) -> list[Any]:
         """Find pictures by what they show."""
-        return content_blocks(shop.similarity_search(query, k=1), root=tmp_path)
+        return content_blocks(setup.similarity_search(query, k=1), root=tmp_path)
 
     model = Looker()
     agent = create_agent(model, [find_pictures])

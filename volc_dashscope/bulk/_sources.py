@@ -205,13 +205,7 @@ class Source:
         return media_files(self.path, None if watch is None else lambda number: watch("found", number))
 
     def scanned(self, step: ScanStep, number: int) -> None:
-        """
-        Call `watch` for every hundredth file or row.
-
-        Args:
-            step: What is done with them, as `open_source` describes.
-            number: How many there were so far.
-        """
+        """Call `watch` with a step, as in `open_source`, and the number of files or rows; only every hundredth time."""
         if self.watch is not None and number % SCAN_STEP == 0:
             self.watch(step, number)
 
@@ -281,15 +275,7 @@ def _existing(path: object) -> Path:
 
 
 def count_rows(source: Source) -> int | None:
-    """
-    Return the number of rows of a source.
-
-    Returns:
-        None for a CSV file, whose rows would have to be parsed.
-
-    Raises:
-        InputError: The source cannot be read.
-    """
+    """Return the number of rows of a source; None for a CSV file, whose rows would have to be parsed."""
     if source.format == "csv":
         return None
     if source.format == "parquet":

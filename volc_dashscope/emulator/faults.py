@@ -69,7 +69,9 @@ class Fault:
         seconds: Delay of "slow", in seconds.
         code: Replaces the code of the service's error.
         message: Replaces its message.
-        status, headers, body: The reply of "reply"; headers are also added to other faults.
+        status: HTTP status of "reply".
+        headers: Headers of "reply"; they are also added to the replies of other faults.
+        body: Body of "reply".
         path: Affects only requests whose path contains it; a scripted fault waits for such a request.
     """
 

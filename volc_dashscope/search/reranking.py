@@ -32,8 +32,10 @@ class Reranked(Found):
     ```
 
     Attributes:
-        rank, score: By the rerank model; scores are comparable within one search only.
-        place, entry: As in `Found`.
+        rank: Position by the rerank model, from 1.
+        score: Score of the rerank model, from 0 to 1; comparable within one search only.
+        place: As in `Found`.
+        entry: As in `Found`.
         vector_rank: Rank by vector, from 1.
         vector_score: Cosine similarity.
     """

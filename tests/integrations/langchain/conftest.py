@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lc_chosen import SHOPS
-from lc_goods import decoy, document_of, goods
-from lc_marks import Cell
-from lc_shops import Shop
+from lc_local_stores import StoreSetup
+from lc_samples import decoy, document_of, samples
+from lc_selected_stores import STORE_SETUPS
+from lc_table import Cell
 
 from langchain_volc_dashscope import ArkEmbeddings
 from volc_dashscope import Item
@@ -46,7 +46,7 @@ def market(tmp_path_factory: pytest.TempPathFactory) -> Market:
         http_async_client=emulator.http_async_client(),
     )
     pictures = folder / "pictures"
-    return Market(embed_model, emulator, folder, pictures, goods(pictures))
+    return Market(embed_model, emulator, folder, pictures, samples(pictures))
 
 
 @pytest.fixture(scope="session")
@@ -54,29 +54,29 @@ def filled(market: Market) -> Iterator[dict[str, Any]]:
     """One store of each kind that holds one document of each modality, and a decoy."""
     with ExitStack() as stack:
         stores: dict[str, Any] = {}
-        for shop in SHOPS:
-            store = stack.enter_context(shop.open(market.embed_model, market.folder, "filled"))
+        for setup in STORE_SETUPS:
+            store = stack.enter_context(setup.open(market.embed_model, market.folder, "filled"))
             documents = [document_of(item, modality) for modality, item in market.items.items()]
             store.add_documents([decoy(), *documents])
-            stores[shop.name] = store
+            stores[setup.name] = store
         yield stores
 
 
 @pytest.fixture(scope="session")
-def shelves(market: Market) -> Iterator[dict[str, Any]]:
+def setups(market: Market) -> Iterator[dict[str, Any]]:
     """One store of each kind to add to, and one more whose ids are given, for `index`."""
     with ExitStack() as stack:
         stores: dict[str, Any] = {}
-        for shop in SHOPS:
+        for setup in STORE_SETUPS:
             for name in ("added", "indexed"):
-                stores[f"{shop.name} {name}"] = stack.enter_context(
-                    shop.open(market.embed_model, market.folder, name)
+                stores[f"{setup.name} {name}"] = stack.enter_context(
+                    setup.open(market.embed_model, market.folder, name)
                 )
         yield stores
 
 
-@pytest.fixture(params=SHOPS, ids=repr)
-def shop(request: pytest.FixtureRequest) -> Shop:
+@pytest.fixture(params=STORE_SETUPS, ids=repr)
+def setup(request: pytest.FixtureRequest) -> StoreSetup:
     """Each kind of store."""
-    found: Shop = request.param
+    found: StoreSetup = request.param
     return found

@@ -21,8 +21,8 @@ import psycopg
 import sqlalchemy
 import sqlite_vec
 from langchain_core.embeddings import Embeddings
-from lc_goods import MODALITIES
-from lc_shops import Shop
+from lc_local_stores import StoreSetup
+from lc_samples import MODALITIES
 
 if not hasattr(sqlite3.Connection, "enable_load_extension"):
     # Some builds of Python cannot load SQLite's extensions; this package is the same module, built so that it can.
@@ -110,17 +110,17 @@ def _duckdb(embeddings: Embeddings, folder: Path, name: str) -> DuckDB:
     return DuckDB(embedding=embeddings, **_duckdb_settings(folder, name))
 
 
-SHOPS = (
-    Shop("PostgreSQL", PGVectorStore, _pgvector, _pgvector_settings),
-    Shop("LanceDB", LanceDB, _lancedb, _lancedb_settings),
-    Shop(
+STORE_SETUPS = (
+    StoreSetup("PostgreSQL", PGVectorStore, _pgvector, _pgvector_settings),
+    StoreSetup("LanceDB", LanceDB, _lancedb, _lancedb_settings),
+    StoreSetup(
         "sqlite-vec",
         SQLiteVec,
         _sqlite,
         _sqlite_settings,
         close=lambda store: store._connection.close(),
     ),
-    Shop(
+    StoreSetup(
         "DuckDB",
         DuckDB,
         _duckdb,

@@ -9,7 +9,7 @@ from typing import Any
 from langchain_core.documents import Document
 from langchain_core.indexing import InMemoryRecordManager, aindex, index
 from langchain_core.tools import create_retriever_tool
-from lc_goods import metadata_of
+from lc_samples import metadata_of
 
 from langchain_volc_dashscope import uuid5_key
 

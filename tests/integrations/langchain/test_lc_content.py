@@ -19,7 +19,7 @@ from langchain_core.tools import create_retriever_tool
 from langchain_core.tracers.langchain import LangChainTracer
 from langchain_core.vectorstores import InMemoryVectorStore
 from langsmith import Client as LangSmith
-from lc_shops import SHOPS
+from lc_local_stores import STORE_SETUPS
 from PIL import Image as Pillow
 
 from langchain_volc_dashscope import ArkEmbeddings, MediaDocument, MediaStr, media, media_of
@@ -75,14 +75,14 @@ def test_the_search_for_content_finds_it_in_every_form():
     ],
     ids=["image", "image+text", "data URI"],
 )
-@pytest.mark.parametrize("shop", SHOPS, ids=repr)
-def test_no_store_writes_content_to_its_files(inside, embed_model_of, tmp_path, shop, item):
+@pytest.mark.parametrize("setup", STORE_SETUPS, ids=repr)
+def test_no_store_writes_content_to_its_files(inside, embed_model_of, tmp_path, setup, item):
     embed_model = embed_model_of(ArkEmbeddings, inside, dimensions=1024)
     address = "https://example.com/noise.png"
-    with shop.open(embed_model, tmp_path, "held") as store:
+    with setup.open(embed_model, tmp_path, "held") as store:
         store.add_documents([MediaDocument(item, caption="noise", media_uri=address)])
         store.add_texts([media(item)], metadatas=[{"media_uri": address}])
-        shop.flush(store, tmp_path)
+        setup.flush(store, tmp_path)
         found = store.similarity_search(media(item), k=2)
 
     held = _files(tmp_path)

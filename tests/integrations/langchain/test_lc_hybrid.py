@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from langchain_core.documents import Document
-from lc_shops import FLAT, Milvus
+from lc_local_stores import FLAT, Milvus
 from paintings import painted
 from samples import ARK, V4
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from lc_shops import SHOPS
+from lc_local_stores import STORE_SETUPS
 from paintings import data_uri, painted
 from samples import LANGCHAIN, PICTURE_URL, VIDEO_URL
 
@@ -17,7 +17,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::ResourceWarning"),  # SQLite files the stores leave to the collector
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
-CHROMA = next(shop for shop in SHOPS if shop.name == "Chroma")
+CHROMA = next(setup for setup in STORE_SETUPS if setup.name == "Chroma")
 COLOURS = ("red", "green", "royalblue", "yellow")
 
 

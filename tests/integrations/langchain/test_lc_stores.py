@@ -14,11 +14,11 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import pytest
-from lc_chosen import LIMITS as STORE_LIMITS
-from lc_chosen import SHOPS
 from lc_entries import BARE_ONLY, BY_IMAGE, MAKERS, MEDIA_ONLY, WAYS_IN, WAYS_OUT
-from lc_goods import COLOURS, MODALITIES, address_of, decoy, document_of, goods, picture_of, text_of
-from lc_marks import CELLS, PAGES, Cell, committed, table, translated, write
+from lc_samples import COLOURS, MODALITIES, address_of, decoy, document_of, picture_of, samples, text_of
+from lc_selected_stores import LIMITS as STORE_LIMITS
+from lc_selected_stores import STORE_SETUPS
+from lc_table import CELLS, PAGES, Cell, committed, table, translated, write
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # of the stores' packages
@@ -32,11 +32,11 @@ WHOLE = re.compile(r"(?P<caption>.+) ⟦media:sha256:[0-9a-f]{64}⟧")
 LIMITS: dict[Cell, tuple[type[Exception], str]] = {
     **STORE_LIMITS,
     **{
-        (shop.name, "create_retriever_tool, bare item", modality): (
+        (setup.name, "create_retriever_tool, bare item", modality): (
             ValueError,
             "LangChain validates a tool's query as text; ask with `media(...)`",
         )
-        for shop in SHOPS
+        for setup in STORE_SETUPS
         for modality in MODALITIES
         if modality != "text"
     },
@@ -87,17 +87,17 @@ def _readable(found: Any, item: Any) -> bool:
 
 @pytest.mark.parametrize("modality", MODALITIES)
 @pytest.mark.parametrize("entry", WAYS_IN)
-async def test_what_is_added_is_found_by_itself(market, shelves, shop, entry, modality):
-    # One store for all ways in: each brings goods of its own colour.
+async def test_what_is_added_is_found_by_itself(market, setups, setup, entry, modality):
+    # One store for all ways in: each adds samples of its own colour.
     colour = COLOURS[list(WAYS_IN).index(entry)]
-    item = goods(market.pictures, colour)[modality]
-    shelf = "indexed" if "index" in entry else "added"
-    cell = (shop.name, entry, modality)
+    item = samples(market.pictures, colour)[modality]
+    setup = "indexed" if "index" in entry else "added"
+    cell = (setup.name, entry, modality)
     with ExitStack() as stack:
         stack.enter_context(_marked(market, cell))
-        store = shelves[f"{shop.name} {shelf}"]
-        if shop.loop_bound:
-            store = stack.enter_context(shop.open(market.embed_model, market.folder, shelf))
+        store = setups[f"{setup.name} {setup}"]
+        if setup.loop_bound:
+            store = stack.enter_context(setup.open(market.embed_model, market.folder, setup))
         before = len(market.emulator.ledger)
 
         await _settled(WAYS_IN[entry](store, document_of(item, modality), text_of(item)))
@@ -111,17 +111,17 @@ async def test_what_is_added_is_found_by_itself(market, shelves, shop, entry, mo
 
 @pytest.mark.parametrize("modality", MODALITIES)
 @pytest.mark.parametrize("entry", MAKERS)
-async def test_a_store_made_from_documents_holds_them(market, shop, entry, modality):
+async def test_a_store_made_from_documents_holds_them(market, setup, entry, modality):
     item = market.items[modality]
     documents = [decoy(), document_of(item, modality)]
-    make = getattr(shop.kind, entry)
+    make = getattr(setup.kind, entry)
     # Collection names: letters and digits only.
-    settings = shop.made(market.folder, f"{entry[:5]}{MODALITIES.index(modality)}")
-    with _marked(market, (shop.name, entry, modality)):
+    settings = setup.made(market.folder, f"{entry[:5]}{MODALITIES.index(modality)}")
+    with _marked(market, (setup.name, entry, modality)):
         before = len(market.emulator.ledger)
         store = await _settled(make(documents, market.embed_model, **settings))
         found = store.similarity_search(text_of(item), k=1)[0]
-        shop.close(store)
+        setup.close(store)
 
         assert modality == found.metadata["modality"]
         assert address_of(modality, market.pictures) == found.metadata.get("media_uri")
@@ -131,15 +131,15 @@ async def test_a_store_made_from_documents_holds_them(market, shop, entry, modal
 
 @pytest.mark.parametrize("modality", MODALITIES)
 @pytest.mark.parametrize("entry", WAYS_OUT)
-async def test_a_query_of_any_modality_finds_its_document(market, filled, shop, entry, modality):
+async def test_a_query_of_any_modality_finds_its_document(market, filled, setup, entry, modality):
     item = market.items[modality]
     forms = [form for form, other in ((text_of(item), BARE_ONLY), (item, MEDIA_ONLY)) if entry not in other]
-    cell = (shop.name, entry, modality)
+    cell = (setup.name, entry, modality)
     with ExitStack() as stack:
         stack.enter_context(_marked(market, cell))
-        store = filled[shop.name]
-        if shop.loop_bound:
-            store = stack.enter_context(shop.open(market.embed_model, market.folder, "filled"))
+        store = filled[setup.name]
+        if setup.loop_bound:
+            store = stack.enter_context(setup.open(market.embed_model, market.folder, "filled"))
         before = len(market.emulator.ledger)
 
         found = [await _settled(WAYS_OUT[entry](store, form)) for form in forms]
@@ -167,10 +167,10 @@ def test_chroma_finds_images_by_image(market, images, entry, colour):
 @pytest.fixture(scope="module")
 def images(market):
     """Chroma with pictures added by its own method, and their paths."""
-    chroma = next(shop for shop in SHOPS if shop.name == "Chroma")
+    chroma = next(setup for setup in STORE_SETUPS if setup.name == "Chroma")
     paths = {colour: picture_of(market.pictures, colour) for colour in COLOURS[:4]}
     for colour in paths:
-        goods(market.pictures, colour)
+        samples(market.pictures, colour)
     with chroma.open(market.embed_model, market.folder, "images") as store:
         store.add_images(
             [str(path) for path in paths.values()], metadatas=[{"colour": colour} for colour in paths]
@@ -192,8 +192,8 @@ def test_the_table_in_the_docs_is_what_passed(request, market):
 
 def test_a_cell_without_a_passing_test_is_a_cross():
     nothing = table(set(), {})
-    shop = SHOPS[0].name
-    one = table({(shop, "add_texts", "image")}, {(shop, "add_texts", "video"): "because"})
+    setup = STORE_SETUPS[0].name
+    one = table({(setup, "add_texts", "image")}, {(setup, "add_texts", "video"): "because"})
 
     assert 0 == nothing.count("✓")
     assert "| `add_texts` | ✗\u00a0✓\u00a0✗\u00a0✗1 |" in one

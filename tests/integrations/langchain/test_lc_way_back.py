@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from langchain_core.documents import Document
 from langchain_core.messages import HumanMessage
-from lc_shops import SHOPS
+from lc_local_stores import STORE_SETUPS
 from paintings import MP4, painted
 from samples import PICTURE_URL, VIDEO_URL
 
@@ -280,11 +280,11 @@ def test_a_new_process_finds_the_picture_and_gets_back_to_it(inside, embed_model
     path.write_bytes(painted("red"))
     item = Fused("a red square", Image.from_path(path))
     embed_model = embed_model_of(ArkEmbeddings, inside, dimensions=1024)
-    for shop in SHOPS:
-        if shop.name in ("FAISS", "Qdrant"):
-            with shop.open(embed_model, tmp_path, "kept") as store:
+    for setup in STORE_SETUPS:
+        if setup.name in ("FAISS", "Qdrant"):
+            with setup.open(embed_model, tmp_path, "kept") as store:
                 store.add_documents([Document("quarterly figures"), MediaDocument(item)])
-                shop.flush(store, tmp_path)
+                setup.flush(store, tmp_path)
 
     done = subprocess.run(
         [sys.executable, "-c", NEW_PROCESS, str(tmp_path)],

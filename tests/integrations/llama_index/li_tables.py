@@ -25,19 +25,19 @@ Rows: TypeAlias = "dict[str, dict[str, str]]"
 
 
 @dataclass
-class Board:
+class ResultTables:
     """
     Cells by table, row and column.
 
     Attributes:
-        begun: Cells whose tests have started; one that is begun and not written has failed.
+        begun: Cells whose tests have started. The test of a cell that is begun and not written has failed.
     """
 
     cells: dict[str, Rows] = field(default_factory=dict)
     begun: set[tuple[str, str, str]] = field(default_factory=set)
 
     def begin(self, table: str, row: str, *columns: str) -> None:
-        """Say which cells a test is going to write."""
+        """Register the cells that a test is going to write."""
         self.begun.update((table, row, column) for column in columns)
 
     def put(self, table: str, row: str, **cells: str) -> None:

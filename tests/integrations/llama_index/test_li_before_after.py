@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from canary import KEY
-from li_goods import RED, RENT, goods
+from li_samples import RED, RENT, samples
 from li_tables import committed
 from llama_index.core import VectorStoreIndex
 from llama_index.core.indices import MultiModalVectorStoreIndex
@@ -65,9 +65,9 @@ def service(emulate, monkeypatch):
 
 
 @pytest.fixture
-def told(board):
+def told(result_tables):
     """Return what notes a row; the columns are theirs and ours."""
-    return lambda name, theirs, ours: board.put(
+    return lambda name, theirs, ours: result_tables.put(
         TABLE, TITLES[name], **{"that package, 0.6.0": theirs, "this package": ours}
     )
 
@@ -306,7 +306,7 @@ def test_a_fused_node_is_beyond_theirs(service, embed_model_of, pictures):
     embed_model = embed_model_of(DashScopeMultiModalEmbedding, service)
     embedder = MultiModalNodeEmbedder(embed_model=embed_model)
 
-    made = VectorStoreIndex(embedder(goods(pictures)), embed_model=embed_model)
+    made = VectorStoreIndex(embedder(samples(pictures)), embed_model=embed_model)
     hits = made.as_retriever(similarity_top_k=1).retrieve(
         query_bundle("office rent", embed_model=embed_model)
     )
@@ -314,9 +314,11 @@ def test_a_fused_node_is_beyond_theirs(service, embed_model_of, pictures):
     assert [RENT] == [hit.node.node_id for hit in hits]
 
 
-def test_the_committed_table_of_faults_is_what_passed(board, write_tables):
+def test_the_committed_table_of_faults_is_what_passed(result_tables, write_tables):
     write_tables()
     whole = committed(TABLE)
 
     assert set(TITLES.values()) == set(whole)
-    assert {row: whole[row] for row in board.cells.get(TABLE, {})} == board.cells.get(TABLE, {})
+    assert {row: whole[row] for row in result_tables.cells.get(TABLE, {})} == result_tables.cells.get(
+        TABLE, {}
+    )

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from canary import KEY
-from li_goods import goods
+from li_samples import samples
 from llama_index.core import Settings, VectorStoreIndex
 from llama_index.core.callbacks import CallbackManager, LlamaDebugHandler
 from llama_index.core.ingestion import IngestionPipeline
@@ -194,7 +194,7 @@ def test_settings_take_it_for_every_index(inside, embed_model_of, pictures):
     Settings.embed_model = embed_model_of(ArkMultiModalEmbedding, inside)
 
     pipeline = IngestionPipeline(transformations=[MultiModalNodeEmbedder(embed_model=Settings.embed_model)])
-    index = VectorStoreIndex(pipeline.run(nodes=goods(pictures)))
+    index = VectorStoreIndex(pipeline.run(nodes=samples(pictures)))
 
     assert 1 == len(index.as_retriever(similarity_top_k=1).retrieve("rent"))
 
@@ -204,7 +204,7 @@ async def test_everything_synchronous_works_inside_a_running_loop(mount, embed_m
     embed_model = embed_model_of(ArkMultiModalEmbedding, mount)
 
     nodes = IngestionPipeline(transformations=[MultiModalNodeEmbedder(embed_model=embed_model)]).run(
-        nodes=goods(pictures)
+        nodes=samples(pictures)
     )
     index = VectorStoreIndex([*nodes, TextNode(text="a green tree")], embed_model=embed_model)
 
@@ -229,7 +229,7 @@ def test_one_integration_serves_many_event_loops(emulate, embed_model_of, pictur
     pipeline = IngestionPipeline(transformations=[MultiModalNodeEmbedder(embed_model=embed_model)])
 
     rows: list[Any] = [
-        [node.embedding for node in asyncio.run(pipeline.arun(nodes=goods(pictures)))] for _ in range(2)
+        [node.embedding for node in asyncio.run(pipeline.arun(nodes=samples(pictures)))] for _ in range(2)
     ]
 
     assert rows[0] == rows[1]

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 from canary import KEY
-from li_goods import goods
+from li_recorder import recorded
+from li_samples import samples
 from listener import Listener
 from llama_index.core.callbacks import CallbackManager, CBEventType, EventPayload
 from llama_index.core.indices import MultiModalVectorStoreIndex
 from llama_index.core.ingestion import IngestionPipeline
-from llama_index.core.instrumentation import get_dispatcher
-from llama_index.core.instrumentation.event_handlers import BaseEventHandler
 from llama_index.core.instrumentation.events.embedding import EmbeddingEndEvent, EmbeddingStartEvent
 from llama_index.core.schema import ImageNode
 from paintings import data_uri, painted
@@ -23,27 +22,10 @@ from llama_index_ext import ArkMultiModalEmbedding, MultiModalNodeEmbedder, fing
 ENCODED = b64encode(painted()).decode()
 
 
-class Ear(BaseEventHandler):
-    """Keeps the dispatcher's embedding events."""
-
-    heard: ClassVar[list[Any]] = []
-
-    @classmethod
-    def class_name(cls) -> str:
-        return "Ear"
-
-    def handle(self, event: Any, **kwargs: Any) -> None:
-        if isinstance(event, EmbeddingStartEvent | EmbeddingEndEvent):
-            self.heard.append(event)
-
-
 @pytest.fixture
-def ear():
-    root, one = get_dispatcher(), Ear()
-    Ear.heard.clear()
-    root.add_event_handler(one)
-    yield one
-    root.event_handlers.remove(one)
+def recorder():
+    with recorded("Embedding") as recorder:
+        yield recorder
 
 
 def image_nodes(paths: dict[str, Any]) -> list[ImageNode]:
@@ -59,7 +41,7 @@ def listened(embed_model: Any, callbacks: Listener) -> MultiModalVectorStoreInde
 
 
 @pytest.mark.parametrize("mode", ["sync", "async"])
-async def test_images_are_announced_by_labels(inside, embed_model_of, pictures, ear, mode):
+async def test_images_are_announced_by_labels(inside, embed_model_of, pictures, recorder, mode):
     callbacks = Listener(CBEventType.EMBEDDING)
     embed_model = embed_model_of(ArkMultiModalEmbedding, inside)
     index = listened(embed_model, callbacks)
@@ -72,31 +54,33 @@ async def test_images_are_announced_by_labels(inside, embed_model_of, pictures, 
     assert [str, str] == [type(chunk) for chunk in end[EventPayload.CHUNKS]]
     assert 2 == len(end[EventPayload.EMBEDDINGS])
     assert "green.png" in end[EventPayload.CHUNKS][1]
-    assert end[EventPayload.CHUNKS] == ear.heard[-1].chunks
-    assert [EmbeddingStartEvent, EmbeddingEndEvent] == [type(event) for event in ear.heard]
+    assert end[EventPayload.CHUNKS] == recorder.events[-1].chunks
+    assert [EmbeddingStartEvent, EmbeddingEndEvent] == [type(event) for event in recorder.events]
 
 
 @pytest.mark.parametrize("query", ["path", "data URI"])
 @pytest.mark.parametrize("mode", ["sync", "async"])
-async def test_an_image_query_is_announced_by_its_label(inside, embed_model_of, pictures, ear, mode, query):
+async def test_an_image_query_is_announced_by_its_label(
+    inside, embed_model_of, pictures, recorder, mode, query
+):
     embed_model = embed_model_of(ArkMultiModalEmbedding, inside)
     index = MultiModalVectorStoreIndex(
         image_nodes(pictures), embed_model=embed_model, image_embed_model=embed_model
     )
     retriever: Any = index.as_retriever()
     given = str(pictures["red"]) if query == "path" else data_uri(painted())
-    ear.heard.clear()
+    recorder.events.clear()
 
     await retriever.aimage_to_image_retrieve(given) if mode == "async" else retriever.image_to_image_retrieve(
         given
     )
 
-    (label,) = ear.heard[-1].chunks
+    (label,) = recorder.events[-1].chunks
     assert 80 > len(label)
     assert "base64" not in label
 
 
-def test_no_event_holds_bytes_or_the_key(inside, embed_model_of, pictures, ear):
+def test_no_event_holds_bytes_or_the_key(inside, embed_model_of, pictures, recorder):
     callbacks = Listener(CBEventType.EMBEDDING)
     embed_model = embed_model_of(
         ArkMultiModalEmbedding, inside, callback_manager=CallbackManager([callbacks])
@@ -107,8 +91,8 @@ def test_no_event_holds_bytes_or_the_key(inside, embed_model_of, pictures, ear):
     )
     listened(embed_model, callbacks).insert_nodes(image_nodes(pictures))
 
-    told = f"{callbacks.heard} {ear.heard}"
-    assert (4, 4) == (len(callbacks.heard), len(ear.heard))
+    told = f"{callbacks.heard} {recorder.events}"
+    assert (4, 4) == (len(callbacks.heard), len(recorder.events))
     assert ENCODED[:40] not in told
     assert repr(painted()[:20]) not in told
     assert KEY not in told
@@ -116,14 +100,14 @@ def test_no_event_holds_bytes_or_the_key(inside, embed_model_of, pictures, ear):
 
 @pytest.mark.parametrize("mode", ["sync", "async"])
 async def test_the_node_embedder_announces_texts_as_they_are_and_media_by_label(
-    inside, embed_model_of, pictures, ear, mode
+    inside, embed_model_of, pictures, recorder, mode
 ):
     embed_model = embed_model_of(ArkMultiModalEmbedding, inside)
     pipeline = IngestionPipeline(transformations=[MultiModalNodeEmbedder(embed_model=embed_model)])
 
-    await pipeline.arun(nodes=goods(pictures)) if mode == "async" else pipeline.run(nodes=goods(pictures))
+    await pipeline.arun(nodes=samples(pictures)) if mode == "async" else pipeline.run(nodes=samples(pictures))
 
-    chunks = ear.heard[-1].chunks
+    chunks = recorder.events[-1].chunks
     assert ("invoice for the office rent", 5) == (chunks[0], len(chunks))
     assert "raincoat for children + " in chunks[4]
     assert "yellow.png" in chunks[4]

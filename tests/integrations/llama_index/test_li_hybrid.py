@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from li_goods import RAINCOAT, RED, goods, uid
+from li_samples import RAINCOAT, RED, samples, uid
 from llama_index.core import StorageContext, VectorStoreIndex
 from llama_index.core.ingestion import IngestionPipeline
 from llama_index.core.schema import BaseNode, ImageNode, MetadataMode, TextNode
@@ -42,13 +42,13 @@ def notes() -> list[TextNode]:
     ]
 
 
-def qdrant(shelf: Any, embed_model: Any) -> Any:
+def qdrant(setup: Any, embed_model: Any) -> Any:
     documents, queries = qdrant_sparse_fns(embed_model)
-    return shelf.open(enable_hybrid=True, sparse_doc_fn=documents, sparse_query_fn=queries)
+    return setup.open(enable_hybrid=True, sparse_doc_fn=documents, sparse_query_fn=queries)
 
 
-def milvus(shelf: Any, embed_model: Any) -> Any:
-    return shelf.open(enable_sparse=True, sparse_embedding_function=milvus_sparse_function(embed_model))
+def milvus(setup: Any, embed_model: Any) -> Any:
+    return setup.open(enable_sparse=True, sparse_embedding_function=milvus_sparse_function(embed_model))
 
 
 STORES = {"Qdrant": qdrant, "Milvus Lite": milvus}
@@ -71,14 +71,14 @@ async def ask(
 @EACH_MODE
 @pytest.mark.parametrize(("kind", "settings"), MODELS)
 async def test_hybrid_costs_as_many_requests_as_dense_alone(
-    emulate, embed_model_of, shelf_of, store, mode, kind, settings
+    emulate, embed_model_of, store_setup_of, store, mode, kind, settings
 ):
     awaited, counts = mode == "async", {}
     for way in ("dense", "hybrid"):
         mount = emulate()
         embed_model = embed_model_of(kind, mount, **settings)
-        shelf = shelf_of(store, embed_model.dimension, awaited=awaited)
-        opened = STORES[store](shelf, embed_model) if way == "hybrid" else shelf.open()
+        setup = store_setup_of(store, embed_model.dimension, awaited=awaited)
+        opened = STORES[store](setup, embed_model) if way == "hybrid" else setup.open()
         wanted = HYBRID if way == "hybrid" else {"similarity_top_k": 1}
         hits = await ask(opened, embed_model, notes(), "office rent", awaited=awaited, **wanted)
 
@@ -88,9 +88,9 @@ async def test_hybrid_costs_as_many_requests_as_dense_alone(
     assert counts["dense"][0] == counts["hybrid"][0]
 
 
-async def test_the_sparse_half_has_the_role_of_the_dense_one(inside, embed_model_of, shelf_of):
+async def test_the_sparse_half_has_the_role_of_the_dense_one(inside, embed_model_of, store_setup_of):
     embed_model = embed_model_of(DashScopeMultiModalEmbedding, inside, model=V4)
-    store = qdrant(shelf_of("Qdrant", embed_model.dimension), embed_model)
+    store = qdrant(store_setup_of("Qdrant", embed_model.dimension), embed_model)
 
     await ask(store, embed_model, notes(), "office rent", awaited=False, **HYBRID)
 
@@ -100,9 +100,9 @@ async def test_the_sparse_half_has_the_role_of_the_dense_one(inside, embed_model
     ]
 
 
-async def test_a_pipeline_feeds_both_halves(inside, embed_model_of, shelf_of):
+async def test_a_pipeline_feeds_both_halves(inside, embed_model_of, store_setup_of):
     embed_model = embed_model_of(ArkMultiModalEmbedding, inside)
-    store = qdrant(shelf_of("Qdrant", embed_model.dimension), embed_model)
+    store = qdrant(store_setup_of("Qdrant", embed_model.dimension), embed_model)
 
     IngestionPipeline(transformations=[embed_model], vector_store=store).run(nodes=notes())
 
@@ -112,14 +112,14 @@ async def test_a_pipeline_feeds_both_halves(inside, embed_model_of, shelf_of):
 @EACH_STORE
 @EACH_MODE
 async def test_pictures_and_products_live_in_a_hybrid_store(
-    inside, embed_model_of, shelf_of, pictures, store, mode
+    inside, embed_model_of, store_setup_of, pictures, store, mode
 ):
     """A picture has no words, and the digest that keeps it from being empty is none; a product has its text."""
     awaited = mode == "async"
     embed_model = embed_model_of(ArkMultiModalEmbedding, inside)
-    opened = STORES[store](shelf_of(store, embed_model.dimension, awaited=awaited), embed_model)
+    opened = STORES[store](store_setup_of(store, embed_model.dimension, awaited=awaited), embed_model)
     embedder = MultiModalNodeEmbedder(embed_model=embed_model)
-    nodes = fingerprint(goods(pictures))
+    nodes = fingerprint(samples(pictures))
     ready = await embedder.acall(nodes) if awaited else embedder(nodes)
     query = query_bundle(image=pictures["red"], embed_model=embed_model)
 
@@ -135,11 +135,11 @@ async def test_pictures_and_products_live_in_a_hybrid_store(
 
 
 async def test_milvus_takes_the_sparse_half_of_another_text_if_metadata_is_embedded(
-    inside, embed_model_of, shelf_of
+    inside, embed_model_of, store_setup_of
 ):
     """The store hands over texts without metadata; excluded from the dense half too, they are the same text."""
     embed_model = embed_model_of(ArkMultiModalEmbedding, inside)
-    store = milvus(shelf_of("Milvus Lite", embed_model.dimension), embed_model)
+    store = milvus(store_setup_of("Milvus Lite", embed_model.dimension), embed_model)
     nodes = [node.model_copy(update={"excluded_embed_metadata_keys": []}) for node in notes()]
 
     await ask(store, embed_model, nodes, "office rent", awaited=False, **HYBRID)
@@ -176,7 +176,9 @@ SPARSE = [pytest.param(ArkSparseEmbedding, id="ark"), pytest.param(DashScopeSpar
 
 @EACH_MODE
 @pytest.mark.parametrize("kind", SPARSE)
-async def test_a_sparse_embedding_serves_a_store_by_itself(inside, embed_model_of, shelf_of, kind, mode):
+async def test_a_sparse_embedding_serves_a_store_by_itself(
+    inside, embed_model_of, store_setup_of, kind, mode
+):
     sparse = embed_model_of(kind, inside)
     dense = embed_model_of(ArkMultiModalEmbedding, inside)
 
@@ -184,7 +186,7 @@ async def test_a_sparse_embedding_serves_a_store_by_itself(inside, embed_model_o
         return [list(vector) for vector in vectors], [list(vector.values()) for vector in vectors]
 
     awaited = mode == "async"
-    store = shelf_of("Qdrant", dense.dimension, awaited=awaited).open(
+    store = store_setup_of("Qdrant", dense.dimension, awaited=awaited).open(
         enable_hybrid=True,
         sparse_doc_fn=lambda texts: columns(sparse.get_text_embedding_batch(texts)),
         sparse_query_fn=lambda texts: columns([sparse.get_query_embedding(text) for text in texts]),
@@ -216,10 +218,12 @@ def test_a_sparse_embedding_shows_no_key(kind):
     assert "sk-canary" not in f"{sparse!r} {sparse.model_dump()} {sparse.to_payload()}"
 
 
-async def test_an_index_kept_with_its_context_finds_notes_in_hybrid_mode(inside, embed_model_of, shelf_of):
+async def test_an_index_kept_with_its_context_finds_notes_in_hybrid_mode(
+    inside, embed_model_of, store_setup_of
+):
     embed_model = embed_model_of(ArkMultiModalEmbedding, inside)
     context = StorageContext.from_defaults(
-        vector_store=qdrant(shelf_of("Qdrant", embed_model.dimension), embed_model)
+        vector_store=qdrant(store_setup_of("Qdrant", embed_model.dimension), embed_model)
     )
 
     index = VectorStoreIndex(notes(), storage_context=context, embed_model=embed_model)

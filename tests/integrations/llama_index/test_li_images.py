@@ -7,7 +7,7 @@ from io import BytesIO
 from typing import Any
 
 import pytest
-from li_goods import GREEN, RED
+from li_samples import GREEN, RED
 from llama_index.core import StorageContext, VectorStoreIndex
 from llama_index.core.indices import MultiModalVectorStoreIndex
 from llama_index.core.schema import (
@@ -173,7 +173,7 @@ async def test_core_cannot_persist_a_docstore_with_the_url_of_a_resource(inside,
 
 @pytest.mark.parametrize("store", ["Qdrant", "Milvus Lite"])
 async def test_core_hides_texts_beside_image_nodes_unless_it_keeps_all_nodes(
-    inside, embed_model_of, shelf_of, pictures, store
+    inside, embed_model_of, store_setup_of, pictures, store
 ):
     """`VectorStoreIndex` lists image nodes only, and its retriever asks these two stores for listed nodes only."""
     embed_model = embed_model_of(ArkMultiModalEmbedding, inside)
@@ -184,10 +184,10 @@ async def test_core_hides_texts_beside_image_nodes_unless_it_keeps_all_nodes(
         return {type(hit.node).__name__ for hit in index.as_retriever(similarity_top_k=9).retrieve("sea")}
 
     def index(name: str, **settings: Any) -> VectorStoreIndex:
-        context = StorageContext.from_defaults(vector_store=shelf.open(name))
+        context = StorageContext.from_defaults(vector_store=setup.open(name))
         return VectorStoreIndex(ready, storage_context=context, embed_model=embed_model, **settings)
 
-    shelf = shelf_of(store, embed_model.dimension)
+    setup = store_setup_of(store, embed_model.dimension)
     hidden = index("plain")
 
     assert {"ImageNode"} == kinds(hidden)

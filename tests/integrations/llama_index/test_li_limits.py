@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 import pytest
-from li_goods import goods
+from li_samples import samples
 from llama_index.core import VectorStoreIndex
 from llama_index.core.indices import MultiModalVectorStoreIndex
 from llama_index.core.ingestion import IngestionPipeline
@@ -69,7 +69,7 @@ async def test_images_take_one_permit_a_request(inside, embed_model_of, pictures
     """Core asks no limiter for images."""
     limiter = Counter()
     embed_model = embed_model_of(ArkMultiModalEmbedding, inside, rate_limiter=limiter)
-    nodes = fingerprint(goods(pictures)[2:4])
+    nodes = fingerprint(samples(pictures)[2:4])
 
     index = MultiModalVectorStoreIndex([], embed_model=embed_model, image_embed_model=embed_model)
     await index.ainsert_nodes(nodes) if mode == "async" else index.insert_nodes(nodes)
@@ -84,7 +84,7 @@ async def test_nodes_take_one_permit_a_request(inside, embed_model_of, pictures,
     embed_model = embed_model_of(ArkMultiModalEmbedding, inside, rate_limiter=limiter)
     pipeline = IngestionPipeline(transformations=[MultiModalNodeEmbedder(embed_model=embed_model)])
 
-    await pipeline.arun(nodes=goods(pictures)) if mode == "async" else pipeline.run(nodes=goods(pictures))
+    await pipeline.arun(nodes=samples(pictures)) if mode == "async" else pipeline.run(nodes=samples(pictures))
 
     assert [mode] * 5 == limiter.asked
 
@@ -151,7 +151,7 @@ def test_cores_bucket_slows_images_down(inside, embed_model_of, pictures):
     began = time.monotonic()
 
     IngestionPipeline(transformations=[MultiModalNodeEmbedder(embed_model=embed_model)]).run(
-        nodes=goods(pictures)
+        nodes=samples(pictures)
     )
 
     assert 4 / 20 - 0.05 <= time.monotonic() - began
@@ -161,7 +161,7 @@ async def test_cores_fan_out_keeps_to_max_concurrency(emulate, embed_model_of, p
     """Core would send a hundred batches of images at once."""
     mount = emulate(latency=0.02)
     embed_model = embed_model_of(ArkMultiModalEmbedding, mount, max_concurrency=3, embed_batch_size=1)
-    nodes = fingerprint([node for _ in range(6) for node in goods(pictures)[2:4]])
+    nodes = fingerprint([node for _ in range(6) for node in samples(pictures)[2:4]])
     for number, node in enumerate(nodes):
         node.id_ = f"node {number}"
 
@@ -182,7 +182,7 @@ async def test_num_workers_bounds_batches_of_texts_and_of_images(emulate, embed_
     nodes = [
         node.model_copy(update={"id_": f"node {number}"})
         for number in range(3)
-        for node in goods(pictures)[2:4]
+        for node in samples(pictures)[2:4]
     ]
     await index.ainsert_nodes(nodes)
 

@@ -6,8 +6,8 @@ import warnings
 from typing import Any
 
 import pytest
-from li_goods import BLUE, GREEN, RED, RENT, RICE, goods, plain_nodes
-from li_shelves import SHELVES, Milvus
+from li_local_stores import STORE_SETUPS, Milvus
+from li_samples import BLUE, GREEN, RED, RENT, RICE, plain_nodes, samples
 from llama_index.core import VectorStoreIndex
 from llama_index.core.ingestion import DocstoreStrategy, IngestionCache, IngestionPipeline
 from llama_index.core.schema import Document, ImageNode, MediaResource, Node, TextNode, TransformComponent
@@ -77,7 +77,7 @@ def test_the_pipelines_cache_keeps_texts_of_each_server_apart(emulate, embed_mod
 def test_no_node_is_embedded_as_an_empty_string(inside, embed_model_of, pictures):
     run(
         embedder(embed_model_of(ArkMultiModalEmbedding, inside)),
-        nodes=[*goods(pictures), *plain_nodes(pictures)],
+        nodes=[*samples(pictures), *plain_nodes(pictures)],
     )
 
     assert ["invoice for the office rent", "raincoat for children", "recipe with rice and chicken"] == sorted(
@@ -106,7 +106,7 @@ def test_image_only_nodes_survive_an_index_once_embedded(inside, embed_model_of,
 
 def test_nodes_handed_in_are_not_changed(inside, embed_model_of, pictures):
     """The docstore hashes them again after the run: a change would make every run the first."""
-    nodes = [*goods(pictures), *plain_nodes(pictures)]
+    nodes = [*samples(pictures), *plain_nodes(pictures)]
     before = [(node.to_dict(), node.hash) for node in nodes]
 
     run(embedder(embed_model_of(ArkMultiModalEmbedding, inside), fuse="never"), nodes=nodes)
@@ -119,7 +119,7 @@ def test_workers_keep_role_dimensions_and_key(emulate, embed_model_of, pictures)
     embed_model = embed_model_of(
         ArkMultiModalEmbedding, mount, dimensions=1024, document_instructions="D", max_concurrency=2
     )
-    nodes = [*goods(pictures), *plain_nodes(pictures)]
+    nodes = [*samples(pictures), *plain_nodes(pictures)]
     pipeline = IngestionPipeline(transformations=[embedder(embed_model)])
 
     with warnings.catch_warnings():
@@ -141,12 +141,12 @@ def upserting(store: Any, docstore: SimpleDocumentStore, embed_model: Any) -> In
     )
 
 
-@pytest.mark.parametrize("store", [name for name, kind in SHELVES.items() if kind.keeps_text])
-async def test_a_replaced_file_replaces_its_vector(inside, embed_model_of, shelf_of, pictures, store):
+@pytest.mark.parametrize("store", [name for name, kind in STORE_SETUPS.items() if kind.keeps_text])
+async def test_a_replaced_file_replaces_its_vector(inside, embed_model_of, store_setup_of, pictures, store):
     embed_model = embed_model_of(ArkMultiModalEmbedding, inside)
-    nodes = goods(pictures) + ([] if store == Milvus.name else plain_nodes(pictures))
-    shelf = shelf_of(store, embed_model.dimension).open()
-    pipeline = upserting(shelf, SimpleDocumentStore(), embed_model)
+    nodes = samples(pictures) + ([] if store == Milvus.name else plain_nodes(pictures))
+    setup = store_setup_of(store, embed_model.dimension).open()
+    pipeline = upserting(setup, SimpleDocumentStore(), embed_model)
     pipeline.run(nodes=fingerprint(nodes))
     inside.emulator.ledger.clear()
 
@@ -155,7 +155,7 @@ async def test_a_replaced_file_replaces_its_vector(inside, embed_model_of, shelf
     pictures["red"].write_bytes(painted("purple"))
     pipeline.run(nodes=fingerprint(nodes))
     changed = len(inside.emulator.ledger)
-    index = VectorStoreIndex.from_vector_store(shelf, embed_model=embed_model)
+    index = VectorStoreIndex.from_vector_store(setup, embed_model=embed_model)
     query = query_bundle(image=painted("purple"), embed_model=embed_model)
     hits = index.as_retriever(similarity_top_k=9).retrieve(query)
 
@@ -164,20 +164,22 @@ async def test_a_replaced_file_replaces_its_vector(inside, embed_model_of, shelf
     assert RED == hits[0].node.node_id
 
 
-async def test_core_alone_does_not_notice_a_replaced_file(inside, embed_model_of, shelf_of, pictures):
+async def test_core_alone_does_not_notice_a_replaced_file(inside, embed_model_of, store_setup_of, pictures):
     embed_model = embed_model_of(ArkMultiModalEmbedding, inside)
-    pipeline = upserting(shelf_of("Qdrant", embed_model.dimension).open(), SimpleDocumentStore(), embed_model)
-    pipeline.run(nodes=goods(pictures))
+    pipeline = upserting(
+        store_setup_of("Qdrant", embed_model.dimension).open(), SimpleDocumentStore(), embed_model
+    )
+    pipeline.run(nodes=samples(pictures))
     inside.emulator.ledger.clear()
 
     pictures["red"].write_bytes(painted("purple"))
-    pipeline.run(nodes=goods(pictures))
+    pipeline.run(nodes=samples(pictures))
 
     assert 0 == len(inside.emulator.ledger)
 
 
 def test_a_fingerprint_is_not_part_of_what_is_embedded_or_read_by_an_llm(inside, embed_model_of, pictures):
-    (node,) = fingerprint([goods(pictures)[4]])
+    (node,) = fingerprint([samples(pictures)[4]])
 
     (done,) = run(embedder(embed_model_of(ArkMultiModalEmbedding, inside)), nodes=[node])
 
@@ -219,7 +221,7 @@ def test_a_url_is_left_to_the_service(inside, embed_model_of, audit):
 @pytest.mark.parametrize("fuse", ["auto", "always"])
 def test_text_and_picture_are_fused_in_one_request(inside, embed_model_of, pictures, fuse):
     (done,) = run(
-        embedder(embed_model_of(ArkMultiModalEmbedding, inside), fuse=fuse), nodes=[goods(pictures)[4]]
+        embedder(embed_model_of(ArkMultiModalEmbedding, inside), fuse=fuse), nodes=[samples(pictures)[4]]
     )
 
     assert [["text", "image_url"]] == [
@@ -236,7 +238,7 @@ def test_where_nothing_is_fused_the_unit_vectors_are_averaged_and_the_node_says_
     import numpy as np
 
     embed_model = embed_model_of(DashScopeMultiModalEmbedding, inside, model=model)
-    node = goods(pictures)[4]
+    node = samples(pictures)[4]
     parts = np.array(
         [embed_model.get_text_embedding(node.text), embed_model.get_image_embedding(str(pictures["yellow"]))]
     )
@@ -275,7 +277,7 @@ def test_a_node_that_cannot_be_embedded_is_named_before_anything_is_sent(
     inside, embed_model_of, pictures, node, says
 ):
     with pytest.raises(InputError, match=f"node {BLUE}: .*{says}"):
-        run(embedder(embed_model_of(ArkMultiModalEmbedding, inside)), nodes=[*goods(pictures), node])
+        run(embedder(embed_model_of(ArkMultiModalEmbedding, inside)), nodes=[*samples(pictures), node])
     assert 0 == len(inside.emulator.ledger)
 
 
@@ -286,13 +288,13 @@ async def test_a_node_that_cannot_be_embedded_can_be_skipped(
 ):
     skipping = embedder(embed_model_of(ArkMultiModalEmbedding, inside), on_error="skip")
     pipeline = IngestionPipeline(transformations=[skipping])
-    nodes = [*goods(pictures)[:2], node, *goods(pictures)[2:]]
+    nodes = [*samples(pictures)[:2], node, *samples(pictures)[2:]]
 
     done = await pipeline.arun(nodes=nodes) if awaited else pipeline.run(nodes=nodes)
 
     assert [BLUE] == list(skipping.skipped)
     assert says in str(skipping.skipped[BLUE])
-    assert [item.node_id for item in goods(pictures)] == [item.node_id for item in done]
+    assert [item.node_id for item in samples(pictures)] == [item.node_id for item in done]
 
 
 def test_an_item_that_does_not_fit_the_model_costs_only_its_own_node_when_skipping(
@@ -301,9 +303,9 @@ def test_an_item_that_does_not_fit_the_model_costs_only_its_own_node_when_skippi
     """The client refuses the first such item of a call before it sends anything."""
     skipping = embedder(embed_model_of(DashScopeMultiModalEmbedding, inside, model=V4), on_error="skip")
 
-    done = run(skipping, nodes=goods(pictures))
+    done = run(skipping, nodes=samples(pictures))
 
-    assert [RED, GREEN, goods(pictures)[4].node_id] == list(skipping.skipped)
+    assert [RED, GREEN, samples(pictures)[4].node_id] == list(skipping.skipped)
     assert [RENT, RICE] == [node.node_id for node in done]
 
 
@@ -316,7 +318,7 @@ async def test_a_failed_node_is_named_with_code_and_request_id(inside, embed_mod
     pipeline = IngestionPipeline(transformations=[embedder(embed_model)])
 
     with pytest.raises(BulkError) as caught:
-        await (pipeline.arun(nodes=goods(pictures)) if awaited else _run(pipeline, goods(pictures)))
+        await (pipeline.arun(nodes=samples(pictures)) if awaited else _run(pipeline, samples(pictures)))
 
     error = caught.value
     assert [0] == list(error.failures)
@@ -336,28 +338,28 @@ def test_the_only_node_raises_its_own_error(inside, embed_model_of, pictures):
     inside.emulator.fail(Fault("400", code="InputTextSensitiveContentDetected"))
 
     with pytest.raises(ContentError, match=f"node {RENT}.*InputTextSensitiveContentDetected.*request id"):
-        run(embedder(embed_model_of(ArkMultiModalEmbedding, inside)), nodes=goods(pictures)[:1])
+        run(embedder(embed_model_of(ArkMultiModalEmbedding, inside)), nodes=samples(pictures)[:1])
 
 
 def test_what_was_done_before_a_failure_is_not_paid_twice(inside, embed_model_of, pictures):
     embed_model = embed_model_of(ArkMultiModalEmbedding, inside, max_concurrency=1, max_retries=0)
     inside.emulator.fail(None, "500")
     with pytest.raises(BulkError):
-        run(embedder(embed_model), nodes=goods(pictures))
+        run(embedder(embed_model), nodes=samples(pictures))
     inside.emulator.ledger.clear()
 
-    run(embedder(embed_model), nodes=goods(pictures))
+    run(embedder(embed_model), nodes=samples(pictures))
 
     assert 1 == len(inside.emulator.ledger)
 
 
-async def test_a_skipped_node_is_left_out_of_the_store(inside, embed_model_of, shelf_of, pictures):
+async def test_a_skipped_node_is_left_out_of_the_store(inside, embed_model_of, store_setup_of, pictures):
     embed_model = embed_model_of(ArkMultiModalEmbedding, inside, max_concurrency=1, max_retries=0)
     inside.emulator.fail("500")
-    store = shelf_of("Chroma", embed_model.dimension).open()
+    store = store_setup_of("Chroma", embed_model.dimension).open()
     skipping = embedder(embed_model, on_error="skip")
 
-    run(skipping, nodes=goods(pictures), vector_store=store)
+    run(skipping, nodes=samples(pictures), vector_store=store)
     kept = (
         VectorStoreIndex.from_vector_store(store, embed_model=embed_model)
         .as_retriever(similarity_top_k=9)
@@ -365,17 +367,17 @@ async def test_a_skipped_node_is_left_out_of_the_store(inside, embed_model_of, s
     )
 
     assert [RENT] == list(skipping.skipped)
-    assert {node.node_id for node in goods(pictures)} - {RENT} == {hit.node.node_id for hit in kept}
+    assert {node.node_id for node in samples(pictures)} - {RENT} == {hit.node.node_id for hit in kept}
 
 
 def test_a_node_embedded_later_is_no_longer_listed(inside, embed_model_of, pictures):
     inside.emulator.fail("500")
     skipping = embedder(embed_model_of(ArkMultiModalEmbedding, inside, max_retries=0), on_error="skip")
     pipeline = IngestionPipeline(transformations=[skipping])
-    pipeline.run(nodes=goods(pictures)[:1])
+    pipeline.run(nodes=samples(pictures)[:1])
     listed = list(skipping.skipped)
 
-    pipeline.run(nodes=goods(pictures)[:1])
+    pipeline.run(nodes=samples(pictures)[:1])
 
     assert ([RENT], []) == (listed, list(skipping.skipped))
 
@@ -396,7 +398,7 @@ def test_media_root_is_a_fence_for_nodes(inside, embed_model_of, pictures, tmp_p
     (tmp_path / "in").mkdir()
     embed_model = embed_model_of(ArkMultiModalEmbedding, inside, media_root=str(tmp_path / "in"))
 
-    for node in (goods(pictures)[2], plain_nodes(pictures)[0]):
+    for node in (samples(pictures)[2], plain_nodes(pictures)[0]):
         with pytest.raises(InputError, match="outside root"):
             run(embedder(embed_model), nodes=[node])
     assert 0 == len(inside.emulator.ledger)

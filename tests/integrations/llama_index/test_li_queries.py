@@ -8,13 +8,13 @@ from typing import Any, ClassVar
 
 import pytest
 from canary import KEY
-from li_goods import GREEN, RED, goods
+from li_recorder import EventRecorder, recorded
+from li_samples import GREEN, RED, samples
 from listener import Listener
 from llama_index.core import Settings, VectorStoreIndex
 from llama_index.core.callbacks import CallbackManager, CBEventType, EventPayload
 from llama_index.core.embeddings.loading import load_embed_model
 from llama_index.core.instrumentation import get_dispatcher
-from llama_index.core.instrumentation.event_handlers import BaseEventHandler
 from llama_index.core.instrumentation.span_handlers import SimpleSpanHandler
 from llama_index.core.llms import MockLLM
 from llama_index.core.query_engine import RetrieverQueryEngine
@@ -47,20 +47,6 @@ EACH_MODE = pytest.mark.parametrize("awaited", [False, True], ids=["sync", "asyn
 VIDEO = "https://example.com/cat.mp4"
 
 
-class Ear(BaseEventHandler):
-    """Keeps the dispatcher's embedding events."""
-
-    heard: ClassVar[list[Any]] = []
-
-    @classmethod
-    def class_name(cls) -> str:
-        return "Ear"
-
-    def handle(self, event: Any, **kwargs: Any) -> None:
-        if "Embedding" in type(event).__name__:
-            self.heard.append(event)
-
-
 class Spans(SimpleSpanHandler):
     """Keeps the arguments of every span, which the simple handler drops."""
 
@@ -72,38 +58,37 @@ class Spans(SimpleSpanHandler):
 
 
 class Watch:
-    """What all three of core's ways to look on have seen."""
+    """Records core's callbacks, dispatcher events and spans."""
 
-    def __init__(self) -> None:
+    def __init__(self, recorder: EventRecorder) -> None:
+        self.recorder = recorder
         self.callbacks = Listener(CBEventType.EMBEDDING)
         self.manager = CallbackManager([self.callbacks])
         self.spans = Spans()
 
     @property
     def events(self) -> list[str]:
-        return [type(event).__name__ for event in Ear.heard]
+        return [type(event).__name__ for event in self.recorder.events]
 
     @property
     def chunks(self) -> list[list[str]]:
         return [payload[EventPayload.CHUNKS] for payload in self.callbacks.heard[1::2]]
 
     def everything(self) -> str:
-        return f"{self.callbacks.heard} {Ear.heard} {Spans.seen}"
+        return f"{self.callbacks.heard} {self.recorder.events} {Spans.seen}"
 
 
 @pytest.fixture
 def watch(monkeypatch):
-    root, one, ear = get_dispatcher(), Watch(), Ear()
-    Ear.heard.clear()
-    Spans.seen.clear()
-    root.add_event_handler(ear)
-    root.add_span_handler(one.spans)
-    before = Settings.callback_manager
-    Settings.callback_manager = one.manager
-    yield one
-    Settings.callback_manager = before
-    root.event_handlers.remove(ear)
-    root.span_handlers.remove(one.spans)
+    with recorded("Embedding") as recorder:
+        root, one = get_dispatcher(), Watch(recorder)
+        Spans.seen.clear()
+        root.add_span_handler(one.spans)
+        before = Settings.callback_manager
+        Settings.callback_manager = one.manager
+        yield one
+        Settings.callback_manager = before
+        root.span_handlers.remove(one.spans)
 
 
 def data() -> str:
@@ -152,7 +137,7 @@ async def test_embed_items_is_announced_once_with_labels(inside, embed_model_of,
     result = await embed_model.aembed_items(items) if awaited else embed_model.embed_items(items)
 
     assert ["EmbeddingStartEvent", "EmbeddingEndEvent"] == watch.events
-    assert (4, result.vectors.tolist()) == (len(watch.chunks[0]), Ear.heard[-1].embeddings)
+    assert (4, result.vectors.tolist()) == (len(watch.chunks[0]), watch.recorder.events[-1].embeddings)
     assert 1 == len(Spans.seen)
 
 
@@ -169,7 +154,7 @@ async def test_items_that_failed_are_not_in_an_event(inside, embed_model_of, wat
         embed_model.embed_items(["a", "b", "c"], on_error="skip")
 
     assert [["a", "c"]] == watch.chunks
-    assert 2 == len(Ear.heard[-1].embeddings)
+    assert 2 == len(watch.recorder.events[-1].embeddings)
 
 
 async def test_texts_of_core_are_still_announced_once(inside, embed_model_of, watch):
@@ -266,7 +251,7 @@ async def test_the_usage_counter_counts_what_was_billed(inside, embed_model_of, 
     embedder = MultiModalNodeEmbedder(embed_model=embed_model)
 
     for _ in range(2):  # the second time everything comes from the cache
-        await embedder.acall(goods(pictures)) if awaited else embedder(goods(pictures))
+        await embedder.acall(samples(pictures)) if awaited else embedder(samples(pictures))
         embed_model.get_query_embedding("a chair")
         await asked(awaited, embed_model, image=pictures["red"])
 
@@ -339,7 +324,7 @@ READERS = ("fusion", "router", "query engine")
 
 def pictures_index(embed_model: Any, pictures: Any) -> VectorStoreIndex:
     return VectorStoreIndex(
-        MultiModalNodeEmbedder(embed_model=embed_model)(goods(pictures)), embed_model=embed_model
+        MultiModalNodeEmbedder(embed_model=embed_model)(samples(pictures)), embed_model=embed_model
     )
 
 

@@ -8,10 +8,9 @@ from functools import partial
 
 import pytest
 from canary import KEY
+from li_recorder import recorded
 from llama_index.core import MockEmbedding, VectorStoreIndex
 from llama_index.core.callbacks import CallbackManager, CBEventType, LlamaDebugHandler
-from llama_index.core.instrumentation import get_dispatcher
-from llama_index.core.instrumentation.event_handlers import BaseEventHandler
 from llama_index.core.instrumentation.events.rerank import ReRankEndEvent, ReRankStartEvent
 from llama_index.core.llms import MockLLM
 from llama_index.core.schema import ImageNode, MediaResource, Node, NodeWithScore, QueryBundle, TextNode
@@ -159,31 +158,18 @@ def test_it_works_in_a_query_engine(rerank, emulator):
     assert 1 == len(emulator.ledger)
 
 
-class Listener(BaseEventHandler):
-    """Keeps every event."""
-
-    seen: list[object]
-
-    def handle(self, event, **_):
-        self.seen.append(event)
-
-
 def test_both_event_systems_hear_labels_and_no_bytes(rerank):
-    listener, debug = Listener(seen=[]), LlamaDebugHandler(print_trace_on_end=False)
-    dispatcher = get_dispatcher()
-    dispatcher.add_event_handler(listener)
-    try:
+    debug = LlamaDebugHandler(print_trace_on_end=False)
+    with recorded() as recorder:
         made = rerank(top_n=1)
         made.callback_manager = CallbackManager([debug])
         made.postprocess_nodes(found(picture("red"), TextNode(text="blue")), query_str="blue")
-    finally:
-        dispatcher.event_handlers.remove(listener)
 
-    kinds = [type(event) for event in listener.seen if isinstance(event, ReRankStartEvent | ReRankEndEvent)]
+    kinds = [type(event) for event in recorder.events if isinstance(event, ReRankStartEvent | ReRankEndEvent)]
     data = base64.b64encode(painted("red")).decode()[:40]
     assert [ReRankStartEvent, ReRankEndEvent] == kinds
     assert 1 == len(debug.get_event_pairs(CBEventType.RERANKING))
-    assert [] == [event for event in listener.seen if data in event.model_dump_json()]
+    assert [] == [event for event in recorder.events if data in event.model_dump_json()]
 
 
 def test_the_key_is_in_no_dump():

@@ -9,8 +9,8 @@ from multiprocessing import get_context
 from typing import Any
 
 import pytest
-from li_goods import BLUE, GREEN, RED, RENT, goods, plain_nodes, uid
-from li_shelves import ChromaVectorStore, chromadb
+from li_local_stores import ChromaVectorStore, chromadb
+from li_samples import BLUE, GREEN, RED, RENT, plain_nodes, samples, uid
 from llama_index.core import StorageContext, VectorStoreIndex
 from llama_index.core.ingestion import DocstoreStrategy, IngestionPipeline
 from llama_index.core.node_parser import SentenceSplitter
@@ -152,7 +152,7 @@ async def test_skipped_nodes_are_left_out_of_an_index(inside, embed_model_of, pi
         ImageNode(id_=BLUE, image_path="no-such.png", metadata={"file_name": "a.png"}),
         ImageNode(id_=GREEN, image_path="no-such.png", text="a caption"),
     ]
-    nodes = [*goods(pictures)[:2], *broken]
+    nodes = [*samples(pictures)[:2], *broken]
 
     done = await skipping.acall(nodes) if awaited else skipping(nodes)
     index = VectorStoreIndex(fingerprint(done) if marked else done, embed_model=embed_model)
@@ -179,7 +179,7 @@ async def test_a_skipped_node_is_embedded_by_the_next_run(
     )
 
     def given() -> list[Any]:
-        nodes = [*goods(pictures), *plain_nodes(pictures)]
+        nodes = [*samples(pictures), *plain_nodes(pictures)]
         return fingerprint(nodes) if marked else nodes
 
     nodes = given()
@@ -232,7 +232,7 @@ async def test_worker_processes_do_not_skip(
         docstore_strategy=strategy,
         disable_cache=True,
     )
-    nodes = [*goods(pictures)[:2], ImageNode(id_=BLUE, image_path="no-such.png")]
+    nodes = [*samples(pictures)[:2], ImageNode(id_=BLUE, image_path="no-such.png")]
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # core warns on a machine with one processor

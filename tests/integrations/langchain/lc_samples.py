@@ -1,4 +1,4 @@
-"""What goes into the stores, one item for each modality, and what is asked of them."""
+"""Sample items for the stores, one for each modality, and queries for them."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from langchain_volc_dashscope import MediaDocument, MediaStr, media
 from volc_dashscope import Fused, Image, Item, Video
 
 MODALITIES = ("text", "image", "image+text", "video")
-# Goods of different colours can lie in one store without being taken for each other.
+# Samples of different colours can be in one store without being confused.
 COLOURS = ("red", "green", "royalblue", "yellow", "orange", "purple", "black", "pink")
 
 
-def goods(folder: Path, colour: str = "red") -> dict[str, Item]:
+def samples(folder: Path, colour: str = "red") -> dict[str, Item]:
     """Return an item for each modality; the picture is written into the folder."""
     path = picture_of(folder, colour)
     if not path.exists():
@@ -45,17 +45,17 @@ def address_of(modality: str, folder: Path, colour: str = "red") -> str | None:
 
 
 def text_of(item: Item) -> str:
-    """Return what `add_texts` is given, and what asks for it."""
+    """Return the text for `add_texts`, which is also the query that finds it."""
     return item if isinstance(item, str) else media(item)
 
 
 def metadata_of(text: str, modality: str) -> dict[str, str]:
-    """Return what `add_texts` is given as metadata."""
+    """Return the metadata for `add_texts`."""
     return {"modality": modality, **(text.metadata if isinstance(text, MediaStr) else {})}
 
 
 def document_of(item: Item, modality: str) -> Document:
-    """Return what `add_documents` is given."""
+    """Return the document for `add_documents`."""
     if isinstance(item, str):
         return Document(item, metadata={"modality": modality})
     return MediaDocument(item, metadata={"modality": modality})

@@ -1,4 +1,4 @@
-"""Nodes of every kind: notes, pictures, a product, a plain Node with a picture and one with a video."""
+"""Sample nodes: notes, pictures, a product, a plain `Node` with a picture and one with a video."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ COLOURS = ("red", "green", "yellow", "royalblue")
 
 
 def uid(number: int) -> str:
-    """Return an id that stays the same from run to run; Qdrant takes UUIDs only."""
+    """Return an id that stays the same from run to run; Qdrant accepts only UUIDs."""
     return str(UUID(int=number))
 
 
@@ -31,8 +31,8 @@ def draw(folder: Path) -> dict[str, Path]:
     return paths
 
 
-def goods(paths: dict[str, Path]) -> list[BaseNode]:
-    """Return what every store can keep."""
+def samples(paths: dict[str, Path]) -> list[BaseNode]:
+    """Return nodes that every store can keep."""
     return [
         TextNode(id_=RENT, text="invoice for the office rent"),
         TextNode(id_=RICE, text="recipe with rice and chicken"),
@@ -43,7 +43,7 @@ def goods(paths: dict[str, Path]) -> list[BaseNode]:
 
 
 def plain_nodes(paths: dict[str, Path]) -> list[BaseNode]:
-    """Return what Milvus and core's multimodal index cannot keep."""
+    """Return nodes that Milvus and core's multimodal index cannot keep."""
     return [
         Node(id_=BLUE, image_resource=MediaResource(path=paths["royalblue"])),
         Node(id_=CAT, video_resource=MediaResource(path=paths["cat"])),

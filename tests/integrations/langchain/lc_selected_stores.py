@@ -10,11 +10,11 @@ import os
 
 ON_SERVERS = bool(os.environ.get("STORES"))
 if ON_SERVERS:
-    from lc_databases import LIMITS, SHOPS
+    from lc_databases import LIMITS, STORE_SETUPS
 else:
-    from lc_shops import LIMITS, SHOPS
+    from lc_local_stores import LIMITS, STORE_SETUPS
 
 # The block of langchain.md that holds their table.
 BLOCK = "databases" if ON_SERVERS else "stores"
 
-__all__ = ["BLOCK", "LIMITS", "ON_SERVERS", "SHOPS"]
+__all__ = ["BLOCK", "LIMITS", "ON_SERVERS", "STORE_SETUPS"]

@@ -6,14 +6,14 @@ import os
 
 ON_SERVERS = bool(os.environ.get("STORES"))
 if ON_SERVERS:
-    from li_databases import SHELVES
+    from li_databases import STORE_SETUPS
 else:
-    from li_shelves import SHELVES
+    from li_local_stores import STORE_SETUPS
 
 # The block of llama-index.md that holds their table.
 TABLE = "databases" if ON_SERVERS else "stores"
 
 # Core's index of two stores keeps nodes by the numbers that stores give; FAISS gives each of the two the same ones.
-OF_TWO_STORES = [name for name in SHELVES if name != "FAISS"]
+OF_TWO_STORES = [name for name in STORE_SETUPS if name != "FAISS"]
 
-__all__ = ["OF_TWO_STORES", "SHELVES", "TABLE"]
+__all__ = ["OF_TWO_STORES", "STORE_SETUPS", "TABLE"]

@@ -29,7 +29,7 @@ THROTTLES: dict[tuple[str, str], object] = {
 
 
 @dataclass
-class World:
+class Simulation:
     """
     Workers that carry out flows against a service with an allowance, until the time is up.
 
@@ -75,7 +75,7 @@ class World:
         assert row is not None
         self.ask = RequestSpec(model_info=row, model=model, base_url="https://service", place="here")
 
-    def run(self) -> World:
+    def run(self) -> Simulation:
         retry = Retry(8, self.deadline, self._chance.random)
         self._context = RetryContext(retry, self.limiter, lambda: self.now, self.provider)
         for _ in range(self.workers):
@@ -166,12 +166,12 @@ class Shares:
 class _Work:
     """One request of a worker, as an operation of the flow."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
-        estimate = world.estimate()
+    def __init__(self, simulation: Simulation) -> None:
+        self._world = simulation
+        estimate = simulation.estimate()
         self.cost = RequestCost(1, estimate)
-        self.bill = max(1, round(estimate * world.price))
-        self.flow = world.start(self)
+        self.bill = max(1, round(estimate * simulation.price))
+        self.flow = simulation.start(self)
 
     def build(self) -> Request:
         return Request("POST", "https://service/embed")

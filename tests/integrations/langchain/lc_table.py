@@ -11,9 +11,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from lc_chosen import BLOCK, ON_SERVERS, SHOPS
 from lc_entries import BY_IMAGE, MAKERS, WAYS_IN, WAYS_OUT
-from lc_goods import MODALITIES
+from lc_samples import MODALITIES
+from lc_selected_stores import BLOCK, ON_SERVERS, STORE_SETUPS
 from marked import block, write_block
 
 _DOCS = Path(__file__).parents[3] / "docs"
@@ -46,7 +46,12 @@ _CHINESE = {
 Cell = tuple[str, str, str]
 ENTRIES = (*WAYS_IN, *MAKERS, *WAYS_OUT)
 CELLS = [
-    *((shop.name, entry, modality) for shop in SHOPS for entry in ENTRIES for modality in MODALITIES),
+    *(
+        (setup.name, entry, modality)
+        for setup in STORE_SETUPS
+        for entry in ENTRIES
+        for modality in MODALITIES
+    ),
     *(("Chroma", entry, "image") for entry in ("add_images", *BY_IMAGE) if not ON_SERVERS),
 ]
 
@@ -59,7 +64,7 @@ def table(passed: set[Cell], limits: dict[Cell, str]) -> str:
         passed: What works, by test.
         limits: What a store itself cannot do, by a test that saw it fail, with the reason.
     """
-    names = [shop.name for shop in SHOPS]
+    names = [setup.name for setup in STORE_SETUPS]
     reasons = list(dict.fromkeys(limits[cell] for cell in CELLS if cell in limits))
     lines = [f"| | {' | '.join(names)} |", f"|---|{'---|' * len(names)}"]
     for entry in dict.fromkeys(entry for _, entry, _ in CELLS):

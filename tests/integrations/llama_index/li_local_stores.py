@@ -1,4 +1,4 @@
-"""Real stores that are closed and opened again, each in a folder of its own."""
+"""Embedded stores that are closed and opened again, each in a folder of its own."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ with warnings.catch_warnings():
     from qdrant_client import AsyncQdrantClient, QdrantClient
 
 
-class Shelf:
+class StoreSetup:
     """
     A store in a folder.
 
@@ -40,10 +40,10 @@ class Shelf:
         return self.open(name, **settings)
 
     async def close(self) -> None:
-        """Let go of the folder."""
+        """Close the files of the folder."""
 
 
-class Simple(Shelf):
+class Simple(StoreSetup):
     """Core's own store, persisted with the storage context."""
 
     name = "SimpleVectorStore"
@@ -56,7 +56,7 @@ class Simple(Shelf):
         return None  # the storage context reads it from the folder
 
 
-class Qdrant(Shelf):
+class Qdrant(StoreSetup):
     """Qdrant, embedded."""
 
     name = "Qdrant"
@@ -77,7 +77,7 @@ class Qdrant(Shelf):
                 await closing
 
 
-class Chroma(Shelf):
+class Chroma(StoreSetup):
     """Chroma, embedded."""
 
     name = "Chroma"
@@ -96,7 +96,7 @@ class Chroma(Shelf):
             client.close()
 
 
-class Milvus(Shelf):
+class Milvus(StoreSetup):
     """Milvus Lite."""
 
     name = "Milvus Lite"
@@ -131,4 +131,4 @@ class Milvus(Shelf):
         server_manager_instance.release_server(str(self.folder / "milvus.db"))
 
 
-SHELVES = {kind.name: kind for kind in (Simple, Qdrant, Chroma, Milvus)}
+STORE_SETUPS = {kind.name: kind for kind in (Simple, Qdrant, Chroma, Milvus)}

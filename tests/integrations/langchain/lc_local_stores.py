@@ -1,7 +1,7 @@
 """
-The five stores, opened the same way.
+The five embedded stores, all opened in the same way.
 
-A shop opens a collection, existing or new, in a folder, and says what `from_documents` of its store wants.
+A `StoreSetup` opens a collection, existing or new, in a folder, and returns the arguments of `from_documents`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 import faiss
 from langchain_core.embeddings import Embeddings
 from langchain_core.vectorstores import InMemoryVectorStore, VectorStore
-from lc_goods import MODALITIES
+from lc_samples import MODALITIES
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # the stores' packages warn about themselves and each other on import
@@ -57,15 +57,17 @@ class Memory(InMemoryVectorStore):
 
 
 @dataclass(frozen=True)
-class Shop:
+class StoreSetup:
     """
     One kind of store.
 
     Attributes:
+        name: Its name in the table of the docs.
         kind: Its class.
-        opened: Opens a collection, made if missing.
-        made: What `kind.from_documents` needs besides documents and embeddings.
-        close: Lets go of the files.
+        opened: Opens a collection, and creates it if missing.
+        made: Returns the arguments of `kind.from_documents` besides documents and embeddings.
+        close: Closes the files.
+        flush: Writes the collection to the folder.
         loop_bound: Whether its async connections belong to one event loop.
     """
 
@@ -144,24 +146,26 @@ def _milvus(embed_model: Embeddings, folder: Path, name: str) -> Milvus:
     return Milvus(embed_model, auto_id=not own_ids, **_milvus_settings(folder, name))
 
 
-SHOPS = (
-    Shop(
+STORE_SETUPS = (
+    StoreSetup(
         "InMemory",
         Memory,
         _memory,
         _no_settings,
         flush=lambda store, folder: store.dump(str(folder / "memory.json")),
     ),
-    Shop("Chroma", Chroma, _chroma, _chroma_settings),
-    Shop(
+    StoreSetup("Chroma", Chroma, _chroma, _chroma_settings),
+    StoreSetup(
         "FAISS",
         FAISS,
         _faiss,
         _no_settings,
         flush=lambda store, folder: store.save_local(str(folder), "faiss"),
     ),
-    Shop("Qdrant", QdrantVectorStore, _qdrant, _qdrant_settings, close=lambda store: store.client.close()),
-    Shop(
+    StoreSetup(
+        "Qdrant", QdrantVectorStore, _qdrant, _qdrant_settings, close=lambda store: store.client.close()
+    ),
+    StoreSetup(
         "Milvus Lite",
         Milvus,
         _milvus,
