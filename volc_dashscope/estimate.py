@@ -31,7 +31,7 @@ _TEXT_RULE = (
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
     """
-    What a call would cost. A pair is (fewest, most); most is None where no page sets an upper end.
+    What a call would cost. A pair is (lower bound, upper bound); the latter is None where no page documents one.
 
     ```python
     estimate = estimate_cost(["a red shoe"] * 25, "text-embedding-v4")
@@ -42,21 +42,21 @@ class Estimate:
     ```
 
     Attributes:
-        items: How many were given.
+        items: Number of items; for a rerank, of documents.
         requests: Requests for vectors a client would send without a cache and without retries; lines of the file
             on the batch route, files on the async route.
         text_tokens: Estimated, see `rule`.
         image_tokens: By the model's documented formula, of every image it can be applied to.
         video_tokens: The documented range of every video that has one, narrowed by its length where
             `Video.seconds` and the page allow.
-        tokens: All of them; the most also holds the cap of images of unknown size.
+        tokens: The total; the upper bound includes the cap for each image of unknown size.
         unknown: Items with an image or video that is not in `image_tokens` or `video_tokens`: its size is not
             known (an image by URL), or no page says what the model counts for it.
         price: In `currency`; None where the model's row has no price for the route.
-        as_of: When the price was printed.
-        rule: How all this was counted, in words.
-        seconds_at_limit: Least time at the requests and tokens per minute the model's row publishes, for the
-            most tokens (the fewest where there is no most); None where it publishes neither.
+        as_of: Date of the published price.
+        rule: How the tokens and the price were counted, as text.
+        seconds_at_limit: Shortest time possible at the requests and tokens per minute in the model's row, for the
+            upper bound of tokens (the lower where there is none); None where the row has neither limit.
         model_info: The model's row.
     """
 
@@ -102,7 +102,7 @@ def usual_spec(
     model: str | ClientSettings, settings: ClientOptions, *, owner: str = "estimate_cost"
 ) -> RequestSpec:
     """
-    Return what shapes requests, by the model's usual route where none is given.
+    Return the spec that shapes requests, with the model's default route where none is given.
 
     Raises:
         ConfigError: An unknown model, a setting it does not have, or settings given twice.
@@ -110,8 +110,8 @@ def usual_spec(
     arguments = settings_of(model, settings, owner=owner)
     routes = arguments.row().routes
     # Models that have file jobs only use them, also without `route=`.
-    usual = routes[0] if arguments.route in (None, "native") else arguments.route
-    return replace(arguments, route=usual).offline_spec()
+    route = routes[0] if arguments.route in (None, "native") else arguments.route
+    return replace(arguments, route=route).offline_spec()
 
 
 def estimate_rerank_cost(
@@ -129,7 +129,7 @@ def estimate_rerank_cost(
     Count what a `Reranker` would send and cost, one request for each query with its documents.
 
     Tokens of a request are query tokens x documents + document tokens (page text-rerank-api). No page says what an
-    image or a video counts, so with one of them there is no upper end.
+    image or a video counts, so with one of them there is no upper bound.
 
     Example:
         >>> estimate_rerank_cost([("a red shoe", ["blue hat", "red shoes"])], "qwen3-rerank").requests
@@ -140,7 +140,7 @@ def estimate_rerank_cost(
         model, base_model, model_info, instruct, truncate, max_image_pixels, region: As for `Reranker`.
 
     Raises:
-        EmbeddingError: An unknown or stopped model; or a query, document or list that it does not take.
+        EmbeddingError: An unknown or discontinued model; or a query, document or list that it does not accept.
     """
     row = find_rerank_model(model, base_model=base_model, model_info=model_info)
     spec = rerank_spec(
@@ -163,7 +163,7 @@ def rerank_spec(model: str, row: RerankModelInfo, **options: Unpack[ClientOption
 
 
 def estimate_pairs(pairs: Iterable[tuple[Item, list[Item]]], spec: RequestSpec) -> Estimate:
-    """Count what lists that were checked would send and cost."""
+    """Count what checked pairs would send and cost."""
     count, requests = _Count(), 0
     for query, documents in pairs:
         requests += bool(documents)
@@ -193,7 +193,7 @@ def _rerank_rule(count: _Count, spec: RequestSpec) -> str:
 
 
 def estimate_spec(items: Iterable[Item], spec: RequestSpec, *, checked: bool = False) -> Estimate:
-    """Count what items would send and cost; `checked` ones are as they are sent."""
+    """Count what items would send and cost; `checked` says that they are already in the form that is sent."""
     check_call(spec)
     count = _Count()
     requests = sum(1 for _ in plan(count.over(items, spec, checked=checked), spec))
@@ -202,20 +202,20 @@ def estimate_spec(items: Iterable[Item], spec: RequestSpec, *, checked: bool = F
 
 def _estimate(count: _Count, spec: RequestSpec, requests: int, rule: str) -> Estimate:
     row, price = spec.model_info, _price(count, spec)
-    fewest, most = count.text + count.media[0], None if count.unbounded else count.text + count.media[1]
+    lower, upper = count.text + count.media[0], None if count.unbounded else count.text + count.media[1]
     return Estimate(
         items=count.items,
         requests=requests,
         text_tokens=count.text,
         image_tokens=count.images,
         video_tokens=count.videos,
-        tokens=(fewest, most),
+        tokens=(lower, upper),
         unknown=count.unknown,
         price=price,
         currency=row.price.currency if row.price and price else None,
         as_of=row.price.as_of if row.price and price else None,
         rule=rule,
-        seconds_at_limit=_seconds(requests, fewest if most is None else most, spec),
+        seconds_at_limit=_seconds(requests, lower if upper is None else upper, spec),
         model_info=row,
     )
 
@@ -235,7 +235,7 @@ class _Count:
     kinds: set[Modality] = field(default_factory=set)
 
     def over(self, items: Iterable[Item], spec: RequestSpec, *, checked: bool) -> Iterator[tuple[int, Item]]:
-        """Count each item as it passes by; an iterator of a million stays one."""
+        """Count each item as it passes; an iterator of a million items is never turned into a list."""
         lazy = isinstance(items, Iterator) and not hasattr(items, "readline")
         for index, original in enumerate(items if lazy else items_of(items)):
             item = original if checked else as_sent(original, spec)[0]

@@ -28,7 +28,7 @@ TEST_MODELS: dict[Provider, str] = {"ark": "doubao-embedding-vision-251215", "da
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """A package that the library or one of its extras needs, with its lowest version and the first one too new."""
+    """A package that the library or an extra needs: its lowest version, and the first version that is too new."""
 
     name: str
     least: str = "0"
@@ -67,7 +67,7 @@ class Finding:
 
     Attributes:
         state: "ok"; "note" for something not everybody needs; "fix" for something that must be corrected.
-        words: The result in words; for "fix" also what to do.
+        words: The result as a sentence; for "fix" also what to do.
     """
 
     about: str
@@ -169,8 +169,8 @@ def _key(provider: Provider) -> Finding:
     return Finding(about, "ok", f"{variable} is set and looks valid (it is not shown here)")
 
 
-def _tried(check: ServiceCheck) -> ModelInfo:
-    """Return the row of the model that a service is tested with; a region may have another one."""
+def _test_model(check: ServiceCheck) -> ModelInfo:
+    """Return the row of the model that a service is tested with; a region may have a different one."""
     row = get_model_info(TEST_MODELS[check.provider])
     assert row is not None
     if check.region is None or check.region in row.regions:
@@ -180,7 +180,7 @@ def _tried(check: ServiceCheck) -> ModelInfo:
 
 
 def _url(check: ServiceCheck) -> _config.Address:
-    row = _tried(check)
+    row = _test_model(check)
     return _config.find_url(
         row, route="native", base_url=check.base_url, region=check.region, workspace=check.workspace
     )
@@ -211,7 +211,7 @@ def _proxy(provider: str, url: str) -> Finding:
 
 
 def _answer(check: ServiceCheck) -> Finding:
-    about, model = f"{check.provider} request", _tried(check).name
+    about, model = f"{check.provider} request", _test_model(check).name
     try:
         with Client(
             model,

@@ -91,7 +91,7 @@ def _findings(
 
 
 def _downgraded(finding: Finding, *, needed: bool) -> Finding:
-    """Return a finding about a service with the weight it has: one that nobody uses keeps nothing from working."""
+    """Return a finding with its severity adjusted: a problem of a service that is not used need not be fixed."""
     if needed and finding.about.endswith(" key") and finding.state == "note":
         return replace(finding, state="fix")
     return finding if needed or finding.state == "ok" else replace(finding, state="note")

@@ -34,7 +34,7 @@ DEFAULT_MODELS: dict[Provider, str] = {
 
 @dataclass(frozen=True, kw_only=True)
 class FolderOptions:
-    """The options of a command on a folder, as they were given."""
+    """The options of a command on a folder, as passed on the command line."""
 
     model: str | None
     store: Path | None
@@ -87,13 +87,13 @@ def opened(folder: Path, options: FolderOptions) -> Iterator[tuple[Album, Client
         ConfigError: No model can be chosen, or the chosen one cannot embed pictures.
         EmbeddingError: What `open_album` raises.
     """
-    # Before anything is counted, priced or sent.
+    # Checked before anything is counted, priced or sent.
     if find_spec("pyarrow") is None:
         raise ConfigError(
             'vectors of a folder are kept in Parquet by pyarrow: pip install "volc-dashscope[bulk]"'
         )
     with ExitStack() as stack:
-        options = _placed(options, stack)
+        options = _with_model(options, stack)
         assert options.model is not None
         model_info = _config.find_model_info(
             options.model,
@@ -119,7 +119,7 @@ def opened(folder: Path, options: FolderOptions) -> Iterator[tuple[Album, Client
         yield _album(folder, client, store, options), client
 
 
-def _placed(options: FolderOptions, stack: ExitStack) -> FolderOptions:
+def _with_model(options: FolderOptions, stack: ExitStack) -> FolderOptions:
     """Return the options with a model, and with the emulator's URL for `--emulator`."""
     model, provider = options.model, options.provider
     if model is None and not options.emulator:
@@ -169,7 +169,7 @@ def _album(folder: Path, client: Client, store: Path, options: FolderOptions) ->
             )
     except KeyboardInterrupt:
         if bar is not None:
-            bar.close()  # else the message stands at the end of its line
+            bar.close()  # otherwise the message would follow the bar on the same line
         note(HOW_TO_RESUME)
         exit_with(ExitCode.INTERRUPTED)
     finally:

@@ -22,14 +22,14 @@ from volc_dashscope.search.gallery import Hit, Ranking, table, words, write_gall
 
 
 @dataclass(frozen=True)
-class _Question:
+class _Query:
     """A text, a picture, or both in one vector."""
 
     text: str = ""
     picture: Path | None = None
 
     def item(self) -> Item:
-        """Return what is embedded."""
+        """Return the item to embed."""
         if self.picture is None:
             return self.text
         image = Image.from_path(self.picture)
@@ -86,10 +86,10 @@ def search(
       volc-dashscope search photos/ "a red chair" --rerank qwen3-vl-rerank
       volc-dashscope search photos/ "a red chair" --emulator       (no key needed)
     """
-    questions = list(_questions(texts, picture, fused=fused))
+    queries = list(_queries(texts, picture, fused=fused))
     chosen = FolderOptions(**options)
     with errors_reported(as_json=chosen.as_json, hint=[HOW_TO_RESUME]):
-        items = [question.item() for question in questions]
+        items = [query.item() for query in queries]
         with (
             reranking(rerank, folder, chosen, kind) as reranker,
             opened(folder, chosen) as (album, client),
@@ -102,28 +102,28 @@ def search(
             else:
                 nearest = [album.search(vector, top=reranker.candidates, kind="image") for vector in vectors]
                 found = [reranker.best(*each, album, top=top) for each in zip(items, nearest, strict=True)]
-            rankings = [_ranking(*each, album) for each in zip(questions, found, strict=True)]
+            rankings = [_ranking(*each, album) for each in zip(queries, found, strict=True)]
             _show(rankings, found, album, client, html=html, as_json=chosen.as_json)
             if reranker is not None:
                 note(rerank_summary(reranker))
 
 
-def _questions(texts: Sequence[str], picture: Path | None, *, fused: bool) -> Iterator[_Question]:
+def _queries(texts: Sequence[str], picture: Path | None, *, fused: bool) -> Iterator[_Query]:
     if not texts and picture is None:
         raise click.UsageError("the query is missing: pass a text, --image, or both")
     if fused:
         if len(texts) != 1 or picture is None:
             raise click.UsageError("--fused needs one text and one --image")
-        yield _Question(texts[0], picture)
+        yield _Query(texts[0], picture)
         return
     if not all(texts):
         raise click.UsageError("the text is empty")
-    yield from (_Question(text) for text in texts)
+    yield from (_Query(text) for text in texts)
     if picture is not None:
-        yield _Question(picture=picture)
+        yield _Query(picture=picture)
 
 
-def _ranking(question: _Question, found: Sequence[Found], album: Album) -> Ranking:
+def _ranking(query: _Query, found: Sequence[Found], album: Album) -> Ranking:
     hits = [
         Hit(
             hit.rank,
@@ -135,7 +135,7 @@ def _ranking(question: _Question, found: Sequence[Found], album: Album) -> Ranki
         )
         for hit in found
     ]
-    return Ranking(question.text, question.picture, hits)
+    return Ranking(query.text, query.picture, hits)
 
 
 def _show(

@@ -20,7 +20,7 @@ from volc_dashscope.providers import dashscope
 from volc_dashscope.providers.parsing import Malformed, stack
 from volc_dashscope.results import FloatArray, Usage
 
-# 100,000 vectors of 1536 floats are 2 GB of text, 50,000 of 2048 likewise; gzip halves that.
+# 100,000 vectors of 1536 floats are 2 GB of text, as are 50,000 of 2048; gzip halves that.
 LARGEST_RESULT = 8 * 1024**3
 _LONGEST_LINE = 8 * 1024**2
 
@@ -30,11 +30,11 @@ class ResultFiles:
 
     def __enter__(self) -> ResultFiles:
         self._stack = ExitStack()
-        # Closing may try once more to write what a full disk did not take; the reader of the reply has said so.
+        # On a full disk, closing a file may fail once more; the code that wrote to it has already reported that.
         self._stack.enter_context(suppress(OSError))
         self.output: IO[bytes] = self._stack.enter_context(TemporaryFile())
         self.errors: IO[bytes] = self._stack.enter_context(TemporaryFile())
-        # The reason why the error file that the job names is missing.
+        # Why the error file that the job names could not be downloaded.
         self.refused: EmbeddingError | None = None
         return self
 
@@ -117,26 +117,26 @@ def _numbered(error: EmbeddingError, number: int) -> EmbeddingError:
     return copy
 
 
-def entries(file: IO[bytes], most: int) -> Iterator[dict[str, Any]]:
+def entries(file: IO[bytes], max_lines: int) -> Iterator[dict[str, Any]]:
     """
     Yield the JSON objects of a JSONL file, which may be compressed.
 
     Args:
-        most: The most lines it may have.
+        max_lines: The largest number of lines it may have.
 
     Raises:
         Malformed: It is cut short, too large, or holds something else.
     """
     file.seek(0)
-    packed = file.read(2) == b"\x1f\x8b"
+    compressed = file.read(2) == b"\x1f\x8b"
     file.seek(0)
-    lines: IO[bytes] = gzip.GzipFile(fileobj=file) if packed else file  # type: ignore[assignment]
+    lines: IO[bytes] = gzip.GzipFile(fileobj=file) if compressed else file  # type: ignore[assignment]
     size = number = 0
     try:
         while line := lines.readline(_LONGEST_LINE + 1):
             size += len(line)
             number += 1
-            if len(line) > _LONGEST_LINE or size > LARGEST_RESULT or number > most + 1:
+            if len(line) > _LONGEST_LINE or size > LARGEST_RESULT or number > max_lines + 1:
                 raise Malformed("it is larger than any result of this service")
             if line.strip():
                 yield _object(line, number)

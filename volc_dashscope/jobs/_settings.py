@@ -20,16 +20,16 @@ _WIDTH = 8
 
 class Settings(_config.CheckedConstructor):
     """
-    The settings of a client that jobs have too, with the same names, defaults and meaning.
+    The client settings that apply to jobs too, with the same names, defaults and meaning.
 
     Args:
-        model: Model id. The row of that name says which kind of job it has. None for the usual one.
+        model: Model id. The row of that name says which kind of job it has. None for the default one.
         api_key: Default: `DASHSCOPE_API_KEY`.
         base_url: Default: `DASHSCOPE_BASE_URL`, then by `workspace` and `region`.
         region: "cn-beijing", "ap-southeast-1", ...; keys are bound to one. Default: `DASHSCOPE_REGION`. Batch of
             embeddings exists in cn-beijing only.
-        truncate: Cut texts that are longer than the model takes, by our estimate of tokens. Otherwise such a text is
-            an error.
+        truncate: Cut texts that are longer than the model accepts, by our estimate of tokens. Otherwise such a text
+            is an error.
 
     Raises:
         ConfigError: No key, an unknown model, or one that has no jobs of this kind.
@@ -59,7 +59,7 @@ class Settings(_config.CheckedConstructor):
         http_client: HttpClient | None = None,
         http_async_client: AsyncHttpClient | None = None,
     ) -> None:
-        # Reports of crashes show local variables; from here on none holds the key as text.
+        # Crash reports show local variables; from here on none of them holds the key as text.
         api_key = _config.sealed(api_key)
         settings = ClientSettings(
             self._model if model is None else model,

@@ -63,8 +63,8 @@ def filled(market: Market) -> Iterator[dict[str, Any]]:
 
 
 @pytest.fixture(scope="session")
-def setups(market: Market) -> Iterator[dict[str, Any]]:
-    """One store of each kind to add to, and one more whose ids are given, for `index`."""
+def empty_stores(market: Market) -> Iterator[dict[str, Any]]:
+    """Two empty stores of each kind: one for documents that are added, one for `index`, which sets the ids."""
     with ExitStack() as stack:
         stores: dict[str, Any] = {}
         for setup in STORE_SETUPS:

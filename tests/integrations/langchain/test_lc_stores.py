@@ -87,17 +87,17 @@ def _readable(found: Any, item: Any) -> bool:
 
 @pytest.mark.parametrize("modality", MODALITIES)
 @pytest.mark.parametrize("entry", WAYS_IN)
-async def test_what_is_added_is_found_by_itself(market, setups, setup, entry, modality):
+async def test_what_is_added_is_found_by_itself(market, empty_stores, setup, entry, modality):
     # One store for all ways in: each adds samples of its own colour.
     colour = COLOURS[list(WAYS_IN).index(entry)]
     item = samples(market.pictures, colour)[modality]
-    setup = "indexed" if "index" in entry else "added"
+    state = "indexed" if "index" in entry else "added"
     cell = (setup.name, entry, modality)
     with ExitStack() as stack:
         stack.enter_context(_marked(market, cell))
-        store = setups[f"{setup.name} {setup}"]
+        store = empty_stores[f"{setup.name} {state}"]
         if setup.loop_bound:
-            store = stack.enter_context(setup.open(market.embed_model, market.folder, setup))
+            store = stack.enter_context(setup.open(market.embed_model, market.folder, state))
         before = len(market.emulator.ledger)
 
         await _settled(WAYS_IN[entry](store, document_of(item, modality), text_of(item)))
