@@ -1,5 +1,5 @@
 """
-What clients, rerankers and job classes share: connections, closing, forking and pickling.
+The parts that clients, rerankers and job classes share: connections, closing, forking and pickling.
 
 Clients and rerankers are `ServiceClient`s; these and the job classes are closed by `SyncLifecycle` and
 `AsyncLifecycle`.
@@ -43,7 +43,7 @@ def connection_pool(settings: ClientSettings, spec: RequestSpec) -> ConnectionPo
 
 
 def retry_context(settings: ClientSettings, service: str) -> RetryContext:
-    """Return what all requests with these settings share: retries, the account's limits, and the clock."""
+    """Return the context that all requests with these settings share: retries, rate limits, and the clock."""
     return RetryContext(
         Retry(settings.max_retries, settings.deadline, random.Random().random),
         RateLimiter(settings.requests_per_minute, settings.tokens_per_minute, settings.max_concurrency),
@@ -70,8 +70,8 @@ class ServiceClient(_config.CheckedConstructor):
     The base of clients and rerankers.
 
     A subclass takes its settings in `_start`, whose arguments `_start_arguments` returns, and calls `_open` there.
-    In `_begin` it makes what its calls share beside the connections. A forked child calls `_begin` again, so that it
-    has locks of its own and counts its own usage.
+    In `_begin` it creates the state that its calls share besides the connections. A forked child calls `_begin` again,
+    so that it has its own locks and counts its own usage.
     """
 
     _noun: ClassVar[str]
@@ -90,7 +90,7 @@ class ServiceClient(_config.CheckedConstructor):
         self._pool = connection_pool(settings, spec)
 
     def _begin(self) -> None:
-        """Make what calls share; called again in a forked child."""
+        """Create the state that calls share; called again in a forked child."""
         self._process = process_id()
         self._usage_counter = UsageCounter()
         self._context = retry_context(self._settings, self._spec.service)
@@ -101,7 +101,7 @@ class ServiceClient(_config.CheckedConstructor):
 
     @property
     def usage(self) -> Usage:
-        """What this object has been billed so far."""
+        """Usage billed to this object so far."""
         return self._usage_counter.usage
 
     def _shared_as(self, kind: type[C]) -> C:
@@ -128,12 +128,12 @@ class ServiceClient(_config.CheckedConstructor):
         return (_remake, (type(self), *self._start_arguments()))
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        """Share limiter and cache with the copy: its calls are to be paced and remembered together with these."""
+        """Share limiter and cache with the copy, so that the calls of both count towards the same limits."""
         for shared in (self._settings.limiter, self._settings.cache):
             memo[id(shared)] = shared
         remake, arguments = self.__reduce__()
-        made: Self = remake(*deepcopy(arguments, memo))
-        return made
+        copied: Self = remake(*deepcopy(arguments, memo))
+        return copied
 
 
 class SyncLifecycle:
@@ -176,12 +176,12 @@ class AsyncLifecycle:
 
 
 def continue_usage(client: ServiceClient, former: ServiceClient) -> None:
-    """Add what a client is billed to the usage of the one that it replaces, whose calls may still run."""
+    """Let a client count its usage together with the client that it replaces, whose calls may still run."""
     former._check_process()  # noqa: SLF001 - both are of this module's class
     client._usage_counter = former._usage_counter  # noqa: SLF001
 
 
 def _remake(kind: type[C], *arguments: object) -> C:
-    made = kind.__new__(kind)
-    made._start(*arguments)  # noqa: SLF001 - an object of this class
-    return made
+    loaded = kind.__new__(kind)
+    loaded._start(*arguments)  # noqa: SLF001 - an object of this class
+    return loaded

@@ -69,9 +69,9 @@ class Request:
     One HTTP request without its key: the transport adds the `Authorization` header.
 
     Attributes:
-        keyless: For another host than the service's: sent without the key and without the HTTP client's own headers.
-        into: File that takes the body of a reply under status 200, for replies too large for memory.
-        largest: Most bytes of the reply; None for the usual bound.
+        keyless: For a host other than the service's: sent without the key and without the HTTP client's own headers.
+        into: File that receives the body of a reply with status 200, for replies too large for memory.
+        largest: Largest size of the reply in bytes; None for the default limit.
     """
 
     method: str
@@ -94,7 +94,7 @@ class Reply:
 
     @property
     def ok(self) -> bool:
-        """Whether the status says success; only the body says whether there is anything in it."""
+        """Whether the status says success; the body may still hold an error or nothing."""
         return 200 <= self.status < 300
 
 
@@ -104,10 +104,11 @@ class Fault:
     No complete reply arrived.
 
     Attributes:
-        kind: "late" is past the deadline of the call, "timeout" a silence; "upload" a broken upload of a large body;
-            "unanswered" a connection that broke before a reply began, "broken" one that broke within the reply.
-        reason: The operating system's or the TLS library's own words.
-        cause: What the HTTP library raised.
+        kind: "late": the deadline of the call has passed; "timeout": nothing was received or accepted for too long;
+            "upload": the upload of a large body broke; "unanswered": the connection broke before a reply began;
+            "broken": it broke within the reply.
+        reason: The message of the operating system or the TLS library.
+        cause: The exception that the HTTP library raised.
         place: The host that could not be reached, if it is not the request's.
         size: Bytes of the body that was being sent.
     """
@@ -125,13 +126,13 @@ class RequestSpec:
     Everything that shapes a request besides the items: the client's settings and the call's arguments.
 
     Attributes:
-        learned: Length of an unknown model's first reply, which later ones must have too.
+        learned: Vector length in the first reply of an unknown model; later replies must have the same.
         host: Where requests go, for messages.
         foreign: The server is not the vendor's.
         vector_key: `ClientSettings.vector_key()` of the settings; "" where no row is cached.
         key: The key, so that messages never repeat it; only the transport sends it. None for a server without keys.
         key_name: The name of the argument or variable the key came from, for messages; empty without a key.
-        expected: Length of a finished row; None until the first reply of an unknown model.
+        expected: Length of a finished row; None before the first reply of an unknown model.
         dense: Whether dense vectors are requested.
         sparse: Whether sparse vectors are requested.
     """
@@ -216,7 +217,7 @@ class ProviderCodec(Protocol):
         ...
 
     def read(self, reply: Reply, batch: Batch, spec: RequestSpec) -> Rows | EmbeddingError:
-        """Return checked rows, or the error the reply stands for."""
+        """Return checked rows, or the error that the reply reports."""
         ...
 
 
@@ -233,8 +234,8 @@ class Wait(NamedTuple):
 
     Attributes:
         expected: The wait is normal, such as between two polls of a job, and is not logged as a warning.
-        why: The reason of the wait, for the log.
-        whole: Seconds of the wait that this begins, for the log; 0 where it is all of it.
+        why: Reason for the wait, for the log.
+        whole: Length in seconds of a longer wait that starts with this one, for the log; 0 if this is all of it.
     """
 
     seconds: float
@@ -245,10 +246,10 @@ class Wait(NamedTuple):
 
 class Compute(NamedTuple):
     """
-    Run this, which takes long and needs a processor, where an event loop does not wait for it.
+    Run CPU-bound work that takes long, outside the event loop.
 
     Attributes:
-        work: Stores what it finds; what it raises ends the flow.
+        work: Stores its own result; an exception it raises ends the flow.
     """
 
     work: Callable[[], None]

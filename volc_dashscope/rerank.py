@@ -251,7 +251,7 @@ class Reranker(_RerankerBase, SyncLifecycle):
         instruct: What "relevant" means, as an English sentence, for the models that have it.
         cache: Scores by pair. They are used in a later call only if one request scored all its pairs, because scores
             of two requests cannot be compared. With a cache, `top_n` is cut here and not by the service.
-        truncate: Cut a query or document that is longer than the model takes, by our estimate of tokens. Otherwise
+        truncate: Cut a query or document longer than the model accepts, by our estimate of tokens. Otherwise
             it is an error: the service cuts without saying so.
 
     Raises:

@@ -55,7 +55,7 @@ _SHAPING_FACTS = (
 @dataclass(frozen=True, slots=True)
 class ClientSettings(_config.CheckedConstructor):
     """
-    Every setting of a client, as a value: it opens nothing, sends nothing and is checked where it is used.
+    Every setting of a client, as a value. It opens and sends nothing, and is checked where it is used.
 
     ```python
     settings = ClientSettings("text-embedding-v4", dimensions=256)
@@ -67,7 +67,7 @@ class ClientSettings(_config.CheckedConstructor):
         model: Model id, snapshot or endpoint id. The row of that name says what it can do.
         provider: "ark" or "dashscope", for a name the table does not have.
         base_model: Name of the row to use for an endpoint id or a snapshot.
-        model_info: A row of your own instead.
+        model_info: Your own row, used instead of one of the table.
         route: "native", or "openai" for the OpenAI form (text, no roles): DashScope's compatible mode, or with
             `base_url` any server that has it, under any model name.
         api_key: Default: `ARK_API_KEY` or `DASHSCOPE_API_KEY`, but none for a `base_url` that is not the vendor's.
@@ -76,36 +76,36 @@ class ClientSettings(_config.CheckedConstructor):
         workspace: DashScope workspace id; selects the workspace's own host. Default: `DASHSCOPE_WORKSPACE`.
         dimensions: Length of a vector; None for the model's default.
         normalize: Divide rows by their L2 norm. No service promises unit length.
-        instruct: Task description for queries, where the model takes one.
-        target_modality: What is searched, for Ark's instruction; default "text/image/video".
+        instruct: Task description for queries, for models that accept one.
+        target_modality: The kind of content that is searched, for Ark's instruction; default "text/image/video".
         query_instructions: Replaces Ark's instruction string for queries verbatim.
         document_instructions: Replaces Ark's instruction string for documents verbatim.
         res_level: Image resolution level, for the DashScope models that have one.
         max_video_frames: Frames taken from a video, for the DashScope models that have this parameter.
         upload: Put files and bytes into DashScope's temporary storage (48 hours, Beijing) and send `oss://`
-            URLs. Some models take local video only so. Off by default.
+            URLs. Some models accept local video only this way. Off by default.
         max_concurrency: Requests in flight at once, over all threads and calls of a client; fewer while the
             service is overloaded.
         requests_per_minute: The account's limit; None adapts when rate-limited.
         tokens_per_minute: The account's limit; None adapts when rate-limited.
-        limiter: A rate limiter of your own, called before each request is sent.
-        max_retries: Retries of one request at most.
+        limiter: Your own rate limiter, called before each request is sent.
+        max_retries: Largest number of retries of one request.
         deadline: Seconds one request may take with all its retries, from its first connection to the last byte;
-            waiting for the rate limit does not count, a wait the service asks for does.
-        timeout: Seconds of silence allowed while connecting (10 at most), sending or reading, as httpx means it: a
-            server that keeps sending, or a slow line that keeps taking, is bounded by `deadline` only.
-        cache: Vectors by `vector_key()`, role and content; any mapping of str to bytes. With a cache, equal items
-            of one call are sent once.
-        partial_results_bytes: Rows of a failed call kept for its retry, in bytes; 0 keeps none.
-        truncate: Cut texts that are longer than the model takes, by our estimate of tokens, and list them in
+            waiting for the rate limit does not count, but a wait that the service asks for does.
+        timeout: Seconds without progress allowed while connecting (10 at most), sending or reading, as in httpx: a
+            server that keeps sending, or a slow connection that keeps accepting, is bounded by `deadline` only.
+        cache: Stores vectors by `vector_key()`, role and content; any mapping of str to bytes. With a cache, equal
+            items of one call are sent once.
+        partial_results_bytes: Bytes of rows that a failed call keeps for its retry; 0 keeps none.
+        truncate: Cut texts that are longer than the model accepts, by our estimate of tokens, and list them in
             `EmbeddingResult.truncated`. Otherwise such a text is an error.
         max_image_pixels: Shrink images that are files or bytes and have more pixels, just before they are sent; needs
-            the extra `images`. The model's limits then hold for the shrunk image. Default: sent as they are.
-        insecure_http: Allow `http://` where others could read the key on the way.
-        default_headers: Sent with every request.
-        http_client: Your own `httpx.Client` (or httpx2's), used as it is, timeouts included, and never closed.
-        http_async_client: Your own `httpx.AsyncClient`, likewise.
-        extra_body: Fields merged into every request body as given, for what this library does not know.
+            the extra `images`. The model's limits then apply to the shrunk image. Default: sent unchanged.
+        insecure_http: Allow `http://` where others on the network could read the key.
+        default_headers: Headers sent with every request.
+        http_client: Your own `httpx.Client` (or httpx2's), used with its own settings and timeouts, and never closed.
+        http_async_client: Your own `httpx.AsyncClient`, used in the same way.
+        extra_body: Fields merged unchanged into every request body, for parameters this library does not know.
     """
 
     model: str
@@ -150,7 +150,7 @@ class ClientSettings(_config.CheckedConstructor):
 
     def vector_key(self) -> str:
         """
-        Return everything that shapes a vector but the item and its role, as JSON that is the same everywhere.
+        Return everything that shapes a vector except the item and its role, as JSON that is the same everywhere.
 
         The cache, the rows kept for a retry, the identity of bulk outputs and `fingerprint` are made from it, so
         that a vector of one model or server is never used for another's. Each host and path counts as its own server.
@@ -187,9 +187,9 @@ class ClientSettings(_config.CheckedConstructor):
 
     def resolved_spec(self) -> RequestSpec:
         """
-        Return the spec of requests, with the key, the address and the headers they are sent with.
+        Return the spec of requests, including the key, the address and the headers.
 
-        The key and the address come from the environment where they are not given.
+        A key or address that is not set comes from the environment.
 
         Raises:
             ConfigError: No key, an unknown model, a setting the model does not have, or no Pillow where it is needed.
@@ -273,7 +273,7 @@ class ClientSettings(_config.CheckedConstructor):
         return {name: instruction(name, getattr(self, name)) for name in _INSTRUCTIONS}
 
     def _row_name(self) -> str:
-        """Return the row's own name, before it was replaced by the model's: rows may differ in nothing else."""
+        """Return the row's own name, not the model's that replaced it: two rows may differ only in that."""
         if self.model_info is not None:
             return self.model_info.name
         found = get_model_info(self.base_model or self.model)
@@ -316,7 +316,7 @@ def documentation() -> dict[str, str]:
 
 
 def documented(kind: type[T]) -> type[T]:
-    """Document the arguments of a class that are settings, but those of which it says more itself."""
+    """Document the arguments of a class that are settings, except those that its own docstring describes."""
     _config.document_arguments(kind, _config.argument_docs(ClientSettings))
     return kind
 
@@ -325,8 +325,8 @@ def fingerprint(vector_key: str) -> str:
     """
     Return a vector key as a name for a collection, table or namespace: `[a-z0-9_]`, at most 63 characters.
 
-    It begins with the model's name and the dimension, and ends in a digest of the whole key. The first character is
-    a letter, as Milvus and unquoted names of PostgreSQL want it.
+    It begins with the model's name and the dimension, and ends with a digest of the whole key. The first character
+    is a letter, as Milvus and unquoted PostgreSQL identifiers require.
     """
     shown = orjson.loads(vector_key)
     text = f"{shown['model']} {shown['dimension'] or ''}".lower()
@@ -336,7 +336,7 @@ def fingerprint(vector_key: str) -> str:
 
 
 def describe(vector_key: str) -> str:
-    """Return a vector key as one line to read, without what was left at its default."""
+    """Return a vector key as one readable line, without the settings that have their default."""
     shown = orjson.loads(vector_key)
     model, row = shown.pop("model"), shown.pop("base_model")
     first = f"{shown.pop('provider')}/{model}" + ("" if row == model else f" as {row}")

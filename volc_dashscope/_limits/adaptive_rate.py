@@ -1,16 +1,16 @@
-"""The learnt rate of one limit, and the tokens that requests really cost. Pure."""
+"""The learned rate of one limit, and the tokens that requests actually cost. Pure."""
 
 from __future__ import annotations
 
 from collections import deque
 
-# Seconds' worth of requests that may be sent at once. Services accept one second's worth, but requests that were sent
-# apart may be delayed and arrive together; the other half second is for those.
+# Seconds' worth of requests that may be sent in a burst. Services accept one second's worth, but requests that were
+# sent apart may be delayed and arrive together; the other half second is for those.
 _AT_ONCE_SECONDS = 0.5
-# A rate is judged by its latest requests: all of the last seconds, and at least so many where the rate is low.
+# A rate is measured over the latest requests: all within the window, and at least this many where the rate is low.
 _WINDOW_SECONDS = 5.0
 _WINDOW_REQUESTS = 16
-# The least time a window counts as: requests that end together say nothing about a rate per second.
+# The shortest time a window counts as: requests that end together say nothing about a rate per second.
 _WINDOW_SHORTEST = 0.1
 # One throttle lowers the rate by half at most, as in TCP: the replies that make up a share are few.
 _LARGEST_DECREASE = 0.5
@@ -26,8 +26,8 @@ class RateWindow:
     """
     The rate of requests, or of tokens, as a line of slots.
 
-    The limit, per second, is configured or learnt from throttles; None means unlimited. It is learnt as TCP learns
-    its own. A throttle lowers the rate by the share of the latest requests that were throttled (DCTCP, RFC 8257):
+    The limit, per second, is configured or learned from throttles, as in TCP congestion control; None means unlimited.
+    A throttle lowers the rate by the share of the latest requests that were throttled (DCTCP, RFC 8257):
     one throttle among hundreds of answers is chance and costs next to nothing, while a real limit refuses the
     whole excess and is reached in a few steps. Requests that are not throttled raise it along a cubic curve (CUBIC,
     RFC 9438): flat near the rate that was too much, and steeper the longer no throttle follows.
@@ -53,7 +53,7 @@ class RateWindow:
         self.configured = per_minute / 60 if per_minute else None
         self.limit = self.configured
         self.next = float("-inf")
-        # The latest requests: when they ended, how much they took, and whether they were throttled.
+        # The latest requests: when they ended, the requests or tokens they used, and whether they were throttled.
         self._ended: deque[tuple[float, float, bool]] = deque()
         # The rate that was too much; None until a throttle said so.
         self._too_much: float | None = None
@@ -73,16 +73,16 @@ class RateWindow:
             self.next = max(self.next, at - max(0.0, _AT_ONCE_SECONDS - seconds)) + seconds
 
     def correct(self, amount: float) -> None:
-        """Move the line by what a request cost more, or less, than was taken for it."""
+        """Move the line by the difference between the actual cost of a request and the amount reserved for it."""
         if self.limit is not None:
             self.next += amount / self.limit
 
     def throttled(self, amount: float, active: float) -> None:
-        """Note a throttled request, whichever limit it met."""
+        """Record a throttled request, whichever limit it exceeded."""
         self._note(amount, active, throttled=True)
 
     def passed(self, amount: float, active: float) -> None:
-        """Note a request that was not throttled; the rate may rise."""
+        """Record a request that was not throttled; the rate may rise."""
         self._note(amount, active, throttled=False)
         self._passed = True
         if self._too_much is None:
@@ -96,13 +96,13 @@ class RateWindow:
 
     def lower(self, amount: float, active: float, *, again: bool) -> None:
         """
-        Go below the rate that was just too much.
+        Lower the limit below the rate that was just throttled.
 
         Args:
-            amount: What one request takes.
-            active: The time without the pauses.
-            again: Whether the throttled request was in flight together with the last throttled one: both count as
-                one throttle, and this one only makes its rate more exact.
+            amount: Requests or tokens that one request uses.
+            active: The time, not counting pauses.
+            again: Whether the throttled request was in flight together with the last throttled one. Both count as
+                one throttle, and this one only makes the measured rate more exact.
         """
         if not again:
             self._throttle_count += 1
@@ -128,7 +128,7 @@ class RateWindow:
             ended.popleft()
 
     def _latest(self, active: float) -> tuple[float, float, float]:
-        """Return the rate of the latest requests, which share of them was throttled, and over how many seconds."""
+        """Return the rate of the latest requests, the throttled share of them, and the seconds they span."""
         total = sum(amount for _, amount, _ in self._ended)
         refused = sum(amount for _, amount, throttled in self._ended if throttled)
         seconds = max(active - self._ended[0][0], _WINDOW_SHORTEST)
@@ -146,13 +146,13 @@ class TokenEstimator:
         self._unknown = 0.0
 
     def expected(self, estimate: int) -> float:
-        """Return the tokens to reserve for a request; for media of unknown size what the last ones cost."""
+        """Return the tokens to reserve for a request; for media of unknown size, the cost of recent ones."""
         if not estimate:
             return self._unknown
         return estimate * self._spent / self._estimated if self._estimated else float(estimate)
 
     def learn(self, estimate: int, spent: int) -> None:
-        """Note what a request cost."""
+        """Record the billed tokens of a request."""
         if estimate:
             self._estimated = 0.95 * self._estimated + estimate
             self._spent = 0.95 * self._spent + spent

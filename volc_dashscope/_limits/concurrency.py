@@ -7,13 +7,13 @@ class ConcurrencyLimit:
     """
     Requests in flight at once.
 
-    A service that is overloaded answers 503, hangs up or lets requests time out; more of them at once make it
+    An overloaded service answers 503, closes connections or lets requests time out; more requests at once make it
     worse. Outcomes are counted in rounds of as many requests as may be in flight. A round with more than half failed
-    halves the limit; every answer raises it, by one per round (AIMD, as TCP does). Fewer failures are chance: retries
-    deal with them, and a lower limit would only make the call slow.
+    halves the limit; every answer raises it, by one per round (AIMD, as TCP does). Fewer failures may be chance:
+    retries handle them, and a lower limit would only slow the call down.
 
     Args:
-        width: The most there may be; None for no bound.
+        width: Largest number of requests in flight; None for no limit.
 
     Attributes:
         size: Requests that may be in flight now, at least one.
@@ -25,17 +25,17 @@ class ConcurrencyLimit:
         self._served = self._unserved = 0
 
     def crowded(self) -> None:
-        """Note a request that the service refused because too many are in flight; one is enough."""
+        """Record a request refused because too many are in flight; one is enough to lower the limit."""
         self._unserved += max(1, self._served)
         self.unserved()
 
     def unserved(self) -> None:
-        """Note a request that the service failed or that got no reply."""
+        """Record a request that the service failed to answer."""
         self._unserved += 1
         self._end_round()
 
     def served(self) -> None:
-        """Note an answer."""
+        """Record a successful reply."""
         self._served += 1
         self.size = min(self._width, self.size + 1 / self.size)
         self._end_round()

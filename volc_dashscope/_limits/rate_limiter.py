@@ -3,7 +3,7 @@ Limits requests and tokens per minute, for all threads and tasks of a client.
 
 Each request reserves a slot on a time line and waits for it. One throttle reply moves every slot behind the
 pause in the reply and lowers the rate of the limit it names; replies without a throttle raise it
-again, slowly near the rate that was last too much. Pure: the time comes in as an argument.
+again, slowly near the rate that was last throttled. Pure: the time is an argument.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ _LONGEST_PAUSE = 16.0
 
 
 class RequestCost(NamedTuple):
-    """Requests and estimated tokens that one request takes from the limits."""
+    """Requests and estimated tokens that one request uses of the limits."""
 
     requests: int = 1
     tokens: int = 0
 
 
 class Reservation(NamedTuple):
-    """A reserved slot: seconds until it comes, the throttle count it was made under, and its tokens."""
+    """A reserved slot: seconds until it begins, the throttle count when it was reserved, and its tokens."""
 
     delay: float
     epoch: int
@@ -43,7 +43,7 @@ class RateLimiter:
 
     Args:
         requests_per_minute, tokens_per_minute: The account's limits, or None to learn them from throttles.
-        width: Requests in flight at most.
+        width: Largest number of requests in flight.
     """
 
     def __init__(
@@ -77,15 +77,15 @@ class RateLimiter:
             return Reservation(at - now, self._epoch, tokens)
 
     def confirms(self, reservation: Reservation) -> bool:
-        """Whether a slot is still valid: a throttle since then cancels it."""
+        """Return whether a slot is still valid: a later throttle cancels it."""
         return reservation.epoch == self._epoch
 
     def max_in_flight(self) -> float:
-        """Requests that may be in flight now."""
+        """Return how many requests may be in flight now."""
         return self._concurrency.size
 
     def pause(self, now: float) -> float:
-        """Seconds in which nothing may be sent, by the service's last throttle."""
+        """Return for how many seconds nothing may be sent, after the service's last throttle."""
         return max(0.0, self._resume - now)
 
     def report(
@@ -98,7 +98,7 @@ class RateLimiter:
         spent: int | None = None,
     ) -> None:
         """
-        Learn from how a request ended.
+        Adapt the limits to the outcome of a request.
 
         Args:
             reservation: Its slot; a throttle of a request sent before the last throttle does not lower the rate again.
@@ -111,7 +111,7 @@ class RateLimiter:
                 late = reservation is not None and reservation.epoch < self._epoch
                 self._slow_down(error, cost._replace(tokens=round(tokens)), now, late=late)
             elif isinstance(error, ServiceUnavailableError | TransportError):
-                # No throttle: it counts towards the rate as an answer does.
+                # Not a throttle: it counts towards the rate like a successful reply.
                 self._concurrency.unserved()
                 self._requests.passed(cost.requests, self._active(now))
                 self._tokens.passed(tokens, self._active(now))
@@ -120,7 +120,7 @@ class RateLimiter:
                 self._answered(cost, tokens, spent, now)
 
     def _slow_down(self, error: RateLimitError, cost: RequestCost, now: float, *, late: bool) -> None:
-        # A hint of more than a day only ends this request: one odd reply must not stop a client for good.
+        # A hint of more than a day ends only this request: one odd reply must not stop a client for good.
         hint = error.retry_after if (error.retry_after or 0.0) <= LONGEST_HINT else None
         active = self._active(now)
         self._requests.throttled(cost.requests, active)
@@ -128,7 +128,7 @@ class RateLimiter:
         # Requests in flight together are throttled together; that counts as one throttle.
         new_throttle = now - self._lowered >= _PAUSE and not late
         if error.limit == "concurrency":
-            # The service has too many requests at once; the rate per minute stays.
+            # The service has too many requests at once; the rate per minute is unchanged.
             self._concurrency.crowded()
             new_throttle = False
         elif error.limit == "tokens":
@@ -167,5 +167,5 @@ class RateLimiter:
         self._tokens.passed(taken if spent is None else spent, active)
 
     def _active(self, now: float) -> float:
-        """The time without the pauses."""
+        """Return the time, not counting pauses."""
         return max(now, self._resume) - self._paused

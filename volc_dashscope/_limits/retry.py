@@ -21,10 +21,10 @@ _FIRST_CONNECTS, _FIRST_SECONDS = 3, 10.0
 @dataclass(frozen=True, slots=True)
 class Retry:
     """
-    Attempts and time one request may use.
+    The attempts and the time that one request may use.
 
     Args:
-        max_retries: Requests sent after the first one.
+        max_retries: Attempts after the first one.
         deadline: Seconds one request may take with all its attempts.
         random: Uniform numbers in [0, 1), for jitter.
     """
@@ -41,7 +41,7 @@ class Retry:
         failure.
 
         Args:
-            attempt: How many requests have been sent so far, starting at 1.
+            attempt: Number of requests sent so far, starting at 1.
             elapsed: Seconds since the first of them.
         """
         if not error.retryable or attempt > self.max_retries:
@@ -59,16 +59,16 @@ class Retry:
 
 class Reachability:
     """
-    Whether a host can be reached, learnt from all exchanges of one client with it.
+    Whether a host can be reached, learned from all exchanges of one client with it.
 
-    A service that has never answered is tried three times within ten seconds: a refused port or an unknown host does
-    not recover. One that has answered before may be down for a while, and gets all retries; a request that has used
-    them, while no other got a reply either, ends the calls of the client as an account error does. From then on each
-    request is tried once, so that a job does not wait out all attempts for each of its batches.
+    A service that has never answered is tried three times within ten seconds, because a refused port or an unknown
+    host does not recover. One that has answered before may be down for a while, and gets all retries; a request that
+    has used them, while no other got a reply either, ends the calls of the client as an account error does. From then
+    on each request is tried once, so that a job does not wait out all attempts for each of its batches.
 
     Attributes:
-        replies: How many replies arrived.
-        reached: Whether the last thing known of the service is a reply.
+        replies: Number of replies that arrived.
+        reached: Whether the latest exchange known got a reply.
     """
 
     def __init__(self) -> None:
@@ -77,7 +77,7 @@ class Reachability:
         self._given_up = False
 
     def replied(self) -> None:
-        """Note a reply, of whatever kind."""
+        """Record a reply of any kind."""
         self.replies += 1
         self.reached, self._given_up = True, False
 
@@ -88,7 +88,7 @@ class Reachability:
         return not self.reached and retry.max_retries == DEFAULT_RETRIES and hopeless
 
     def lost(self, replies: int) -> bool:
-        """Note a failed connection; return whether no request was answered since there were `replies`."""
+        """Record a failed connection; return whether no reply arrived since there were `replies` of them."""
         if replies != self.replies:
             return False
         self.reached, self._given_up = False, not self.reached
@@ -101,11 +101,11 @@ def retry_after(headers: Mapping[str, str], now: float) -> float | None:
     Seconds a reply asks to wait: `retry-after-ms`, or `Retry-After` as seconds or an HTTP date.
 
     Neither service documents sending it; DashScope's SDK honours both spellings, so they are honoured when
-    present. Anything unreadable or negative is no hint.
+    present. An unreadable or negative value is ignored.
 
     Args:
         headers: Reply headers with lower-case names.
-        now: Wall-clock second the reply arrived, for dates in a reply without a `Date` of its own.
+        now: Wall-clock time when the reply arrived, for dates in a reply without a `Date` header.
     """
     milliseconds = _number(headers.get("retry-after-ms"))
     if milliseconds is not None:
@@ -123,7 +123,7 @@ def retry_after(headers: Mapping[str, str], now: float) -> float | None:
 
 
 def _clock_of(headers: Mapping[str, str], now: float) -> float:
-    """The sender's clock when it wrote the reply: ours may be minutes off."""
+    """Return the sender's clock when it wrote the reply: ours may be minutes off."""
     try:
         return _timestamp(headers.get("date", ""))
     except (TypeError, ValueError, OverflowError):
@@ -132,12 +132,12 @@ def _clock_of(headers: Mapping[str, str], now: float) -> float:
 
 def _timestamp(value: str) -> float:
     date = parsedate_to_datetime(value)
-    # RFC 9110 5.6.7: a date is in UTC also where it does not say so.
+    # RFC 9110 5.6.7: a date is in UTC even if it does not say so.
     return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
 
 
 def _number(value: str | None) -> float | None:
-    # float() also takes "1_0", "infinity" and Unicode digits; a header does not mean those.
+    # float() also accepts "1_0", "infinity" and Unicode digits, which are not valid in a header.
     text = (value or "").strip()
     if not text or not text.isascii() or text.strip("0123456789.-+eE"):
         return None
