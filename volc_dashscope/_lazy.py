@@ -28,6 +28,6 @@ def load(package: str, names: Mapping[str, Collection[str]], name: str) -> objec
 
 
 def listed(package: str, names: Mapping[str, Collection[str]]) -> list[str]:
-    """Return what `dir()` of a package shows: what is loaded, and what can be."""
+    """Return the names that `dir()` of a package shows, loaded or not."""
     modules = {name for name in names if not name.startswith("_")}
     return sorted({*vars(sys.modules[package]), *modules}.union(*names.values()))

@@ -275,7 +275,7 @@ def _open(path: Path) -> sqlite3.Connection:
 
 
 def _retry_while_locked(db: sqlite3.Connection, statement: str) -> None:
-    """Execute a statement, and wait while another process opens the file, which SQLite does not do here."""
+    """Execute a statement; wait while another process opens the file, which SQLite itself does not."""
     deadline = time.monotonic() + _LOCK_SECONDS
     while True:
         try:

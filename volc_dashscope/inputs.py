@@ -449,7 +449,7 @@ def check_text(text: str) -> str:
 
 
 def is_utf8(text: str) -> bool:
-    """Return whether a text holds no surrogate, so that it can be sent as it is."""
+    """Return whether a text contains no surrogate, so that it can be sent unchanged."""
     if text.isascii():
         return True
     try:

@@ -105,7 +105,7 @@ def find_url(
 def _address(
     parts: SplitResult, setting: str, model_info: ModelInfo, route: Route, *, of_vendor: bool
 ) -> Address:
-    """Return the address a URL means; `of_vendor` says that it came from the service's own variable."""
+    """Return the address that a URL stands for; `of_vendor` says that it came from the service's own variable."""
     # A fully qualified name may end in a dot; names in certificates and in the table of hosts do not.
     provider, host = model_info.provider, (parts.hostname or "").removesuffix(".")
     if is_website(host):

@@ -1,4 +1,4 @@
-"""Arguments: what is refused among their names and numbers, and how they are documented."""
+"""Checks of argument names and numbers, and the documentation of arguments."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def refuse_unknown_names(names: Iterable[str], *, ours: Collection[str], owner: 
 
 
 def refuse_positional(unnamed: Sequence[object], *, owner: str) -> None:
-    """Refuse arguments by position where all have names."""
+    """Refuse positional arguments where only keywords are allowed."""
     if unnamed:
         raise _UnknownArgumentError(
             f"{owner} accepts arguments by name only, got {len(unnamed)} by position; write model=, api_key=, ..."

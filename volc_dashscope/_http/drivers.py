@@ -58,7 +58,7 @@ class Watch:
 
     @property
     def due(self) -> float:
-        """The monotonic second at which the step is overdue; in the past once the client is closed."""
+        """The monotonic time at which the step is overdue; in the past once the client is closed."""
         # A separate flag, because the worker may begin its next step at the same time.
         return -math.inf if self.closed else self._due
 
@@ -71,7 +71,7 @@ class Watch:
         self._give_up, self._due = give_up, due
 
     def end(self) -> bool:
-        """Note that the step ended; False if it was given up, and the flow belongs to the other thread."""
+        """Record that the step ended; False if it was given up, and the flow belongs to the other thread."""
         with self._lock:
             owned, self._give_up, self._due = self._give_up is not None, None, math.inf
         return owned

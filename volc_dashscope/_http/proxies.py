@@ -1,4 +1,4 @@
-"""The proxies of the environment: which one a request goes through, and how httpx and messages name it."""
+"""Proxies from the environment: which one a request uses, and how it is written for httpx and in messages."""
 
 from __future__ import annotations
 

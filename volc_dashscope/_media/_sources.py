@@ -204,7 +204,7 @@ def _label(media: MediaType, pixels: Size | None) -> str:
 
 
 def _reader(file: int, head: bytes, size: int) -> Reader:
-    """Return what reads any part of an open file, of which the first bytes are known."""
+    """Return a function that reads any part of an open file whose first bytes are known."""
 
     def at(offset: int, count: int) -> bytes:
         if offset + count <= len(head):

@@ -38,7 +38,7 @@ class ReplyModel:
         self.name: str | None = None
 
     def mismatch(self, name: str | None) -> str | None:
-        """Describe how a reply's model differs from the earlier replies'; note it and return None if it does not."""
+        """Describe how a reply's model differs from that of earlier replies; if not, record it and return None."""
         if name is None:
             return None
         if not self._foreign and self.name not in (None, name):
@@ -73,11 +73,11 @@ class Assembly:
 
     @property
     def usage(self) -> Usage:
-        """What was billed so far."""
+        """The usage billed so far."""
         return self._usages[0] if len(self._usages) == 1 else Usage.total(self._usages)
 
     def mismatch(self, rows: Rows) -> str | None:
-        """Describe how rows differ from the call's other replies; note the model and return None if they do not."""
+        """Describe how rows differ from the call's other replies; if they do not, record the model and return None."""
         if rows.vectors is not None and self._vectors is not None:
             known, length = self._vectors.shape[1], rows.vectors.shape[1]
             if known != length:

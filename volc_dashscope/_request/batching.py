@@ -143,7 +143,7 @@ class LearnedLength:
         self._lock = Lock()
 
     def agrees(self, length: int) -> bool:
-        """Return whether a reply has the length of the first; the first one sets it."""
+        """Return whether a reply's rows have the length of the first reply's, which sets it."""
         with self._lock:
             if self.value is None:
                 self.value = length

@@ -81,7 +81,7 @@ class Call:
 
     @property
     def usage(self) -> Usage:
-        """What was billed so far."""
+        """The usage billed so far."""
         return self._assembly.usage
 
     def handle(self, number: int, batch: Batch, outcome: Rows | BaseException) -> None:

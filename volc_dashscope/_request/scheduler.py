@@ -74,7 +74,7 @@ class Scheduler(Generic[J]):
         return self.width + ahead if max_in_flight >= self.width else max_in_flight
 
     def finish(self, number: int, requeue: Iterable[J] = ()) -> None:
-        """Note that a job ended; `requeue` are jobs that take its place, with its number."""
+        """Record that a job ended; `requeue` are the jobs that replace it, under its number."""
         for job in requeue:
             self._requeued.append((number, job))
         self._running[number] -= 1
@@ -89,7 +89,7 @@ class Scheduler(Generic[J]):
         self._cause = self._cause or cause
 
     def cause(self) -> EmbeddingError | None:
-        """Return the error after which nothing may be sent, if there was one; running jobs ask for it."""
+        """Return the error after which nothing may be sent, if there was one; running jobs check it."""
         return self._cause
 
     def abandon(self) -> None:

@@ -218,7 +218,7 @@ def sent_pixels(image: Image, spec: RequestSpec) -> tuple[int, int] | None:
 
 
 def is_shrunk(media: Image | Video, spec: RequestSpec) -> bool:
-    """Return whether this is made smaller before it is sent; its bytes are known only then, and checked then."""
+    """Return whether this image is shrunk before it is sent; its bytes are known, and checked, only then."""
     if spec.max_image_pixels is None:
         return False
     return isinstance(media, Image) and sent_pixels(media, spec) != media.source.pixels

@@ -247,7 +247,7 @@ class _ThreadPool(Generic[J, T]):
         return (*job, error)
 
     def resume(self, *, halted: bool) -> int:
-        """Let the next jobs start after an error, or take them back; returns how many were taken back."""
+        """Let the next jobs start after an error, or withdraw them; return how many were withdrawn."""
         taken = 0
         with suppress(Empty):
             while halted:
@@ -288,7 +288,7 @@ class _ThreadPool(Generic[J, T]):
 
 
 def run_one(work: Callable[[Watch], T]) -> T:
-    """Run one job in a worker of its own, so that its deadline holds, and return its result."""
+    """Run one job in its own worker, so that its deadline is kept, and return its result."""
     jobs: Scheduler[None] = Scheduler([None], width=1)
     for _number, _job, outcome in fan_out(jobs, lambda _, watch: work(watch)):
         if isinstance(outcome, BaseException):

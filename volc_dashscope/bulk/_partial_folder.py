@@ -47,7 +47,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 def begin_manifest(
     folder: Path, identity: Identity, dimension: int | None, group_rows: int | None
 ) -> dict[str, Any]:
-    """Write what an output is begun with, and return it."""
+    """Write the manifest of a new output, and return it."""
     least, most = _GROUP_ROWS
     rows = group_rows or max(least, min(most, _GROUP_BYTES // (4 * (dimension or 1024))))
     manifest = {"version": _VERSION, "identity": identity.as_json(), "group_rows": rows}
@@ -110,7 +110,7 @@ def partial_folder(output: Path) -> Path:
 
 
 def is_empty(folder: Path) -> bool:
-    """Return whether a partial output holds nothing paid for: no row, and no job at the service."""
+    """Return whether a partial output holds nothing that was paid for: no row, and no job at the service."""
     if any(folder.glob("group-*.parquet")) or any(offsets(path) for path in folder.glob("group-*.journal")):
         return False
     jobs = folder / "jobs.json"

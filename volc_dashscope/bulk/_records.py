@@ -185,12 +185,12 @@ def shown(cells: Iterable[tuple[Kind, object]], root: Path) -> list[tuple[Kind, 
 
 
 def shown_list(cells: Iterable[tuple[Kind, object]], root: Path) -> list[tuple[Kind, object]]:
-    """As `shown`, with null for what JSON cannot hold: a list keeps its length, and null is no item."""
+    """As `shown`, with null for values JSON cannot hold: a list keeps its length, and null is not an item."""
     return [(kind, _shown_cell(kind, value, root)) for kind, value in cells]
 
 
 def _shown_cell(kind: Kind, value: object, root: Path) -> object:
-    """Return a cell as JSON has it; None for bytes, a date or another value of Parquet, which are no text."""
+    """Return a cell as a JSON value; None for bytes, a date or another Parquet value that is not text."""
     if not isinstance(value, str | int | float | list | dict) or _bytes(value) is not None:
         return None
     path = value.get("path") if isinstance(value, dict) else value
@@ -230,7 +230,7 @@ def item_of_cell(cell: tuple[Kind, object], root: Path) -> Part:
 
 
 def with_whole_id(values: dict[str, object], column: str, line: str) -> dict[str, object]:
-    """Return the values of a line of JSON, with an id of more than 64 bits as it is written and not rounded."""
+    """Return the values of a line of JSON; an id of more than 64 bits is kept as written, not rounded."""
     found = values.get(column)
     if isinstance(found, float) and abs(found) >= 2**63:
         with suppress(ValueError):  # more digits than Python converts

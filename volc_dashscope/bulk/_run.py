@@ -45,11 +45,11 @@ class Task(Protocol):
 
     @property
     def usage(self) -> Usage:
-        """What the client was billed so far, for this job and earlier."""
+        """The usage billed to the client so far, for this job and earlier ones."""
         ...
 
     def resume(self, partial: PartialOutput) -> None:
-        """Learn what further rows must have in common with the finished ones."""
+        """Read from the finished rows what further rows must have in common with them."""
         ...
 
     def item(self, record: Any) -> Any:

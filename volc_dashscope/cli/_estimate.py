@@ -34,7 +34,7 @@ def estimate(**options: Any) -> None:
 
 
 def print_preview(arguments: SourceOptions, output: Path | None, *, quiet: bool, restart: bool) -> None:
-    """Print what a job would still send and cost, without the finished rows of `output` unless it restarts."""
+    """Print what a job would still send and cost, excluding the finished rows of `output` unless it restarts."""
     with scanning(arguments.source, quiet=quiet) as watch:
         source = arguments.opened(watch)
         settings = arguments.settings()

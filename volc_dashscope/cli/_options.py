@@ -29,7 +29,7 @@ class _ModelName(click.types.StringParamType):
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
-        """Return the names that begin as what is typed."""
+        """Return the names that begin with the typed text."""
         fitting = (row for row in self._rows() if row.name.startswith(incomplete))
         return [CompletionItem(row.name, help=summary(row)) for row in fitting]
 
@@ -101,7 +101,7 @@ class InputOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class OutputOptions:
-    """The options for the output, and those that say where and how requests are sent."""
+    """Options for the output, and for where and how requests are sent."""
 
     output: Path | None
     region: str | None
@@ -117,7 +117,7 @@ class OutputOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class SourceOptions(InputOptions):
-    """The options for what is embedded, and those that shape requests, tokens and price."""
+    """Options for the items, and those that shape requests, tokens and price."""
 
     source: Path
     text_column: tuple[str, ...]

@@ -79,7 +79,7 @@ def print_line(line: str) -> None:
 
 
 def note(*lines: str) -> None:
-    """Write lines to stderr. Where that fails, the command goes on: what it was asked for may be paid for."""
+    """Write lines to stderr. If that fails, the command goes on: its work may have been paid for."""
     for line in lines:
         _write(escaped(line), end_line=True)
 
@@ -92,7 +92,7 @@ def _write(text: str, *, end_line: bool) -> None:
 
 
 def silence(stream: Literal["stdout", "stderr"]) -> None:
-    """Discard what is written to a stream from now on. Python would write the rest at its end, and fail again."""
+    """Discard everything written to a stream from now on: Python would flush the rest at exit, and fail again."""
     setattr(sys, stream, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - open until the process ends
 
 
@@ -183,7 +183,7 @@ def note_reasons(errors: Iterable[str]) -> None:
 
 @contextmanager
 def scanning(source: Path, *, quiet: bool) -> Iterator[ScanCallback | None]:
-    """Lend what shows how far the scan of a source is: a line that changes on a terminal, else one every 5 s."""
+    """Yield a function that shows the progress of a scan: one changing line on a terminal, else a line every 5 s."""
     if quiet:
         yield None
         return
@@ -213,7 +213,7 @@ def scanning(source: Path, *, quiet: bool) -> Iterator[ScanCallback | None]:
 
 
 def media_count(number: int) -> str:
-    """Return how many files a folder has that can be searched, for display."""
+    """Return the number of searchable files in a folder, for display."""
     return "1 picture or video" if number == 1 else f"{number:,} pictures and videos"
 
 
@@ -234,7 +234,7 @@ def duration(seconds: float) -> str:
 
 
 def kinds(row: ModelInfo) -> list[str]:
-    """Return what a model embeds, in the order of the table."""
+    """Return the modalities that a model embeds, in the order of the table."""
     found: list[str] = [kind for kind in ("text", "image", "video", "frames") if kind in row.modalities]
     return found + (["fused"] if row.fusion is not None else [])
 
@@ -248,6 +248,6 @@ def price(row: ModelInfo) -> str:
 
 
 def summary(row: ModelInfo) -> str:
-    """Return a model in a few words."""
+    """Return a short description of a model."""
     unit = "" if row.price is None else f", {row.price.currency} {price(row)} per million tokens"
     return f"{' '.join(kinds(row))}{unit}"

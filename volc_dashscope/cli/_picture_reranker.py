@@ -18,7 +18,7 @@ from volc_dashscope.search import Found, PictureReranker, Reranked, store_folder
 
 
 def rerank_summary(reranker: PictureReranker) -> str:
-    """Return a line with what was reranked, and its cost."""
+    """Return a line that says what was reranked, and its cost."""
     usage = reranker.usage
     cost = f"{counted(usage.requests, 'requests')}, {counted(usage.total_tokens, 'tokens')}"
     return f"reranked up to {reranker.candidates} nearest images per query: {cost}"

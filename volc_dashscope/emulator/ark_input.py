@@ -33,7 +33,7 @@ class Content:
 
     @property
     def only_text(self) -> bool:
-        """Return whether only text was sent."""
+        """Return whether the request has text only."""
         return all(isinstance(part, TextPart) for part in self.parts)
 
 

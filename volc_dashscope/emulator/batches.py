@@ -64,7 +64,7 @@ class Batch:
 
 
 class Batches:
-    """All files and batches of one emulator; each batch takes `seconds`."""
+    """All files and batches of one emulator; each batch runs for `seconds`."""
 
     def __init__(self, service: DashScope, seconds: float, errors_in_output: bool) -> None:
         self._service = service
@@ -92,7 +92,7 @@ class Batches:
         return reply(_file(self._stored(request.path.rsplit("/", 1)[-1], request.now)))
 
     def content(self, request: Request) -> Response:
-        """Answer `GET /files/{id}/content`; what was uploaded cannot be read back."""
+        """Answer `GET /files/{id}/content`; uploaded files cannot be read back."""
         stored = self._stored(request.path.split("/")[-2], request.now)
         if not stored.id.startswith(("file-batch_output-", "file-batch_error-")):
             raise _bad("Only files beginning with file-batch_output can be downloaded.")

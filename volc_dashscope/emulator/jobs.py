@@ -56,7 +56,7 @@ class Job:
 
 
 class Jobs:
-    """All jobs of one emulator; each takes `seconds`."""
+    """All jobs of one emulator; each runs for `seconds`."""
 
     def __init__(self, service: DashScope, uploads: Uploads, seconds: float) -> None:
         self._service = service

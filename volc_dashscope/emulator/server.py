@@ -176,7 +176,7 @@ class Server(ThreadingHTTPServer):
             worker.start()
 
     def shutdown_request(self, request: Any) -> None:
-        """Close one connection; an abandoned one without the orderly shutdown, which would precede its reset."""
+        """Close one connection; an abandoned one without the orderly shutdown that would precede its reset."""
         with self._lock:
             abandoned = request in self._reset
             self._reset.discard(request)

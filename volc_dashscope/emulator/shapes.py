@@ -131,5 +131,5 @@ def outline(name: str) -> Row:
 
 
 def resemble(mask: Mask) -> Row:
-    """Shape features of what a mask shows. The mask must not be empty."""
+    """Shape features of the outline in a mask. The mask must not be empty."""
     return _compare(_describe(_measure(mask), _gallery()[2]))

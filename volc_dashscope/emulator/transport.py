@@ -88,7 +88,7 @@ def _answer(app: App, request: httpx.Request, body: bytes) -> Response:
 
 
 def _wait(request: httpx.Request, response: Response) -> tuple[float, bool]:
-    """Return how long to wait, and whether the client times out first."""
+    """Return the seconds to wait, and whether the client times out first."""
     patience = request.extensions.get("timeout", {}).get("read")
     late = patience is not None and response.delay > patience
     return (patience if late else response.delay), late

@@ -153,7 +153,7 @@ def _features(items: Sequence[Sequence[Part]], start: Row) -> NDArray[np.float32
 
 
 def _fill(row: Row, parts: Sequence[Part], text: str, words: Row) -> None:
-    """Write the features of an item into zeros, given those of its words."""
+    """Write the features of an item into an array of zeros, given those of its words."""
     reading = lexicon.read(text[:_SEEN])
     seen = np.float32(min(2.5 * reading.coverage, 1) ** 0.5)
     pictures = [visual_features.picture(part.data) for part in parts if isinstance(part, ImagePart)]

@@ -94,7 +94,7 @@ def _tally(cells: NDArray[np.int64]) -> Row:
 
 @lru_cache(maxsize=4096)
 def _blend(names: tuple[str, ...]) -> Row:
-    """Colour features of words, dominant first; not to be changed in place."""
+    """Colour features of words, dominant first; must not be changed in place."""
     table, named = _palette()
     total = np.zeros(table.shape[1], np.float32)
     for rank, name in enumerate(names):
@@ -220,7 +220,7 @@ def _measured(data: bytes) -> VisualFeatures:
 
 
 def described(reading: lexicon.Reading) -> VisualFeatures:
-    """Return the visual features of what a text names; its arrays are shared, and not to be changed in place."""
+    """Return the visual features of the things a text names; its arrays are shared and must not be changed in place."""
     return _from_words(reading.colours, reading.unwanted, reading.things)
 
 

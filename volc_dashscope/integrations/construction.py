@@ -135,7 +135,7 @@ class SettingsModel(BaseModel):
     def __get_pydantic_json_schema__(
         cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
-        """Describe what an integration adds by the docstrings of its classes, which say it already."""
+        """Document the fields that an integration adds, from the docstrings of its classes."""
         schema = super().__get_pydantic_json_schema__(core_schema, handler)
         docs = argument_docs(cls)
         for name, field in handler.resolve_ref_schema(schema).get("properties", {}).items():
@@ -147,7 +147,7 @@ class SettingsModel(BaseModel):
         raise NotImplementedError
 
     def _change(self, settings: Mapping[str, Any]) -> None:
-        """Set several settings, which may fit the model only together, and make the client once."""
+        """Change several settings, which may fit the model only together, and create the client once."""
         self._connected = False
         fields = _fields_by_name(type(self))
         for name, value in settings.items():
@@ -156,7 +156,7 @@ class SettingsModel(BaseModel):
         self._connected = True
 
     def _with_shared(self, memo: dict[int, Any] | None) -> dict[int, Any]:
-        """Return the memo of a deep copy, with what the copy is to share instead of having its own."""
+        """Return the memo of a deep copy, with the objects that the copy shares with the original."""
         memo = {} if memo is None else memo
         for name in _SHARED:
             shared = getattr(self, name, None)
@@ -164,7 +164,7 @@ class SettingsModel(BaseModel):
         return memo
 
     def _require_own_connections(self) -> None:
-        """Refuse to copy or pickle what only this object may use."""
+        """Refuse to copy or pickle resources that only this object may use."""
 
 
 def describe_fields(kind: type[BaseModel], docs: Mapping[str, str]) -> None:
@@ -208,7 +208,7 @@ def _fields_by_name(kind: type[SettingsModel]) -> dict[str, str]:
 
 
 def _refuse_unknown_field(kind: type[SettingsModel], name: str) -> None:
-    """Refuse to set what is no field, naming the field if the constructor calls it so."""
+    """Refuse to set a name that is not a field; name the field if it is one of the constructor's aliases."""
     field = _fields_by_name(kind).get(name)
     if field is not None:
         raise ConfigError(f"{kind.__name__} has no {name}=; use {field}=")
@@ -223,7 +223,7 @@ def hide_key(data: dict[str, Any]) -> None:
 
 
 def as_secret(key: Key) -> Secret | None:
-    """Return a key as the core takes it."""
+    """Return a key in the form that the core accepts."""
     if key is None:
         return None
     return Secret(key if isinstance(key, str) else key.get_secret_value())
@@ -246,13 +246,13 @@ def as_config_error(kind: type[BaseModel], error: ValidationError) -> ConfigErro
 
 
 def _shown(name: str, value: object) -> str:
-    """Return what an error shows of a value: a number as it is, and only the type of a text or of a key."""
+    """Return how an error shows a value: a number itself, but only the type of a text or a key."""
     is_number = value is None or isinstance(value, int | float)
     return repr(value) if is_number and not name.endswith("api_key") else type(value).__name__
 
 
 def _refusal(message: str, shown: str) -> str:
-    """Return pydantic's message in our words, with what was seen."""
+    """Return pydantic's message in our wording, with the rejected value."""
     if message == "Field required":
         return "is missing"
     allowed = re.split(r", (?:got|unable to) ", message.replace("Input should be", "must be"))[0]

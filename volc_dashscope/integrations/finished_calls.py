@@ -46,14 +46,14 @@ class FinishedCalls:
         sparse: Sequence[SparseVector | None] | None,
         model: str,
     ) -> None:
-        """Note the vectors of a call; also of one that was under way when another failed."""
+        """Store the vectors of a call; also of one that was running when another failed."""
         self._calls.append((items, rows, sparse, model))
         if self._failed:
             self._keep(quick=False)
 
     @contextmanager
     def kept_on_failure(self) -> Iterator[None]:
-        """Keep the vectors of all calls if what is done within fails or is stopped."""
+        """Keep the vectors of all calls if the body of the `with` statement fails or is stopped."""
         try:
             yield
         except BaseException as error:

@@ -33,7 +33,7 @@ class RerankFields(ServiceFields):
 
     @property
     def usage(self) -> Usage:
-        """What this object has been billed so far."""
+        """Usage billed to this object so far."""
         return self._reranker.usage
 
     def close(self) -> None:

@@ -81,7 +81,7 @@ class ServiceFields(SettingsModel):
             )
 
     def _values(self, names: Iterable[str]) -> dict[str, Any]:
-        """Return settings by name, as the core takes them."""
+        """Return settings by name, in the form that the core accepts."""
         return {name: getattr(self, name) for name in names}
 
 
@@ -117,7 +117,7 @@ class ClientFields(ServiceFields):
 
     @property
     def usage(self) -> Usage:
-        """What this object has been billed so far."""
+        """Usage billed to this object so far."""
         return self._client.usage
 
     @property

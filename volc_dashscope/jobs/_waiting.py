@@ -24,7 +24,7 @@ from volc_dashscope.providers import dashscope
 
 
 def may_have_been_accepted(error: EmbeddingError) -> bool:
-    """Return whether the service may have carried out the request all the same."""
+    """Return whether the service may have processed the request although no reply arrived."""
     if isinstance(error, TransportError):
         return not error.unsent
     return isinstance(error, ServiceUnavailableError | BadReplyError)
@@ -32,7 +32,7 @@ def may_have_been_accepted(error: EmbeddingError) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class NonIdempotentRetry(Retry):
-    """Retries only what the service certainly refused or never received: a job submitted twice is billed twice."""
+    """Retries only requests that were certainly refused or never received: a job submitted twice is billed twice."""
 
     def after(self, error: EmbeddingError, attempt: int, elapsed: float) -> float | None:
         """As `Retry.after`, but None if the request may have been carried out."""

@@ -228,7 +228,7 @@ class ModelInfo:
         return replace(self, name=name)
 
     def priced_in(self, region: str | None) -> ModelInfo:
-        """Return the row with the price printed for a region, or without one where none is printed."""
+        """Return the row with the price published for a region, or without a price where none is published."""
         if region is None or self.price is None or region == self.price.region:
             return self
         return replace(

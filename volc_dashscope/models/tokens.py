@@ -48,7 +48,7 @@ def cut_to_tokens(text: str, most: int) -> str:
 # Unsourced A26: no tokenizer makes fewer than one token of 12 ASCII or 3 Chinese characters. Settled by the
 # usage of long texts.
 def fewest_text_tokens(text: str) -> int:
-    """Return a count that no tokenizer of these models goes below on prose, to refuse what is certainly too long."""
+    """Return a lower bound of the tokens of prose with these models' tokenizers, to refuse texts certainly too long."""
     if text.isascii():
         return len(text) // 12
     wide = _wide(text)

@@ -57,7 +57,7 @@ def build(batch: Batch, spec: RequestSpec) -> Request:
 
 
 def read(reply: Reply, batch: Batch, spec: RequestSpec) -> Rows | EmbeddingError:
-    """Return the batch's rows, or the error the reply stands for."""
+    """Return the batch's rows, or the error that the reply reports."""
     request_id = sanitize_id(reply.headers.get("x-request-id"))
     try:
         body = parsing.load(reply)

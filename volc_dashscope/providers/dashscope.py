@@ -112,7 +112,7 @@ def _path(spec: RequestSpec) -> str:
 
 
 def read(reply: Reply, batch: Batch, spec: RequestSpec) -> Rows | EmbeddingError:
-    """Return the batch's rows, or the error the reply stands for."""
+    """Return the batch's rows, or the error that the reply reports."""
     body = answer(reply, spec, batch=batch)
     if isinstance(body, EmbeddingError):
         return body

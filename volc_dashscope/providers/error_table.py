@@ -165,7 +165,7 @@ def _sentence(refusal: Refusal, meaning: ErrorMeaning) -> str:
 
 
 def _rejected(refusal: Refusal) -> str:
-    """Return the message for a rejected key: what happened, the service's own words, and what may help."""
+    """Return the message for a rejected key: what happened, the service's own message, and what may help."""
     spec, status = refusal.spec, refusal.reply.status
     host = spec.host or spec.place
     if spec.key is None:
@@ -182,7 +182,7 @@ def _rejected(refusal: Refusal) -> str:
 
 
 def _followed(text: str, sentence: str) -> str:
-    """Return a text and a sentence behind it. A service's own words may end with a full stop or not."""
+    """Return a text followed by a sentence. A service's own message may end with a full stop or not."""
     return f"{text.rstrip('.。 ')}. {sentence}"
 
 
@@ -196,7 +196,7 @@ def _masked(message: str, spec: RequestSpec) -> str:
 
 
 def _shows_key(word: str, key: str) -> bool:
-    """Return whether a word shows eight consecutive letters of the key, or its first or last four beside a mask."""
+    """Return whether a word shows eight consecutive characters of the key, or its first or last four and a mask."""
     if _repeats(word, key, min(len(key), _ECHO_OF_KEY)):
         return True
     return bool(_ELIDED.search(word)) and (key[:4] in word or key[-4:] in word)
@@ -260,7 +260,7 @@ def _holds_key(message: str, spec: RequestSpec) -> bool:
 
 
 def _repeats(message: str, sent: str, length: int) -> bool:
-    """Return whether a message repeats that many consecutive letters of what was sent, or all of a shorter text."""
+    """Return whether a message repeats `length` consecutive characters of what was sent, or all of a shorter text."""
     if len(sent) < length:
         return len(sent) >= 4 and sent in message
     return any(message[at : at + length] in sent for at in range(len(message) - length + 1))

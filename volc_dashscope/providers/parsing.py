@@ -144,7 +144,7 @@ def are_valid_rows(table: FloatArray) -> NDArray[np.bool_]:
 
 
 def holds_bool(value: Sequence[object]) -> bool:
-    """Return whether a list has a bool in it, which would pass for 1 or 0."""
+    """Return whether a list contains a bool, which Python would accept as 1 or 0."""
     return bool in set(map(type, value))
 
 

@@ -31,7 +31,7 @@ _IMAGE_KEYS = ("input_tokens_details.image_tokens", "image_tokens")
 
 @dataclass(frozen=True, slots=True)
 class RerankInput:
-    """One request: the query, the documents, and how many of the best to return."""
+    """One request: the query, the documents, and the number of results to return."""
 
     query: Item
     documents: tuple[Item, ...]
@@ -88,7 +88,7 @@ def build(rerank_input: RerankInput, row: RerankModelInfo, spec: RequestSpec) ->
 
 
 def read(reply: Reply, rerank_input: RerankInput, spec: RequestSpec) -> Scores | EmbeddingError:
-    """Return the checked ranking, or the error the reply stands for."""
+    """Return the checked ranking, or the error that the reply reports."""
     subject = f"a rerank of {counted(len(rerank_input.documents), 'documents')}"
     body = dashscope.answer(reply, spec, subject, batch=rerank_input.batch)
     if isinstance(body, EmbeddingError):
@@ -107,7 +107,7 @@ def read(reply: Reply, rerank_input: RerankInput, spec: RequestSpec) -> Scores |
 
 
 def _value(item: Item, row: RerankModelInfo, *, is_query: bool) -> object:
-    """Return the JSON of an item: a text model takes strings, a multimodal one objects for the query and media."""
+    """Return the JSON of an item: strings for a text model; for a multimodal one, objects for the query and media."""
     (part,) = parts(item)
     if isinstance(part, str):
         return {"text": part} if is_query and row.multimodal else part

@@ -39,7 +39,7 @@ class BudgetActor:
         return self._limits
 
     def spent(self) -> dict[str, int]:
-        """Return what was granted and billed so far, as `RateBudget.spent`."""
+        """Return the slots granted and the tokens billed so far, as `RateBudget.spent`."""
         line = self._allowance
         return {
             "granted": line.granted,
@@ -143,7 +143,7 @@ class RateBudget(_config.CheckedConstructor):
         return spent
 
     def _next_slot(self) -> float:
-        """Return the time by this process's clock at which the caller may send."""
+        """Return when the caller may send, by this process's clock."""
         with self._lock:
             self._waiting += 1
             self._recent.append(time.monotonic())

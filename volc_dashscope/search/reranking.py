@@ -74,7 +74,7 @@ class PictureReranker:
 
     @property
     def usage(self) -> Usage:
-        """What was billed so far."""
+        """The usage billed so far."""
         return self._reranker.usage
 
     def best(self, query: Item, nearest: Sequence[Found], album: Album, *, top: int) -> list[Found]:
@@ -135,7 +135,7 @@ class _Pictures:
             self._found.append(hit)
 
     def leave_out(self, error: InputError) -> None:
-        """Drop the picture that an error is about; raise any other error. Nothing has been sent so far."""
+        """Remove the picture that an error is about; raise any other error. Nothing has been sent yet."""
         if error.index is None:
             raise error
         del self.images[error.index], self._found[error.index]

@@ -107,12 +107,12 @@ class _Connection(asyncio.Protocol):
         self._protocol.resume_writing()
 
     def begun(self) -> None:
-        """Note that a request is complete and is being answered."""
+        """Record that a request is complete and is being answered."""
         self._answering += 1
         self._stop()
 
     def answered(self) -> None:
-        """Note that a request was answered."""
+        """Record that a request was answered."""
         self._answering -= 1
         if not self._answering and self._transport is not None:
             self._start()
