@@ -65,7 +65,7 @@ BREAKAGES = [
     ),
     Breakage(
         "volc_dashscope/providers/error_table.py",
-        "reported = _unechoed(refusal.message, refusal.batch, spec)",
+        "reported = _without_echo(refusal.message, refusal.batch, spec)",
         "reported = refusal.message",
         "test_no_error_tells_key_or_content_and_no_report_the_key",
     ),

@@ -150,17 +150,17 @@ def _sentence(refusal: Refusal, meaning: ErrorMeaning) -> str:
     if meaning is BAD_KEY:
         text = _rejected(refusal)
     else:
-        reported = _unechoed(refusal.message, refusal.batch, spec)
+        reported = _without_echo(refusal.message, refusal.batch, spec)
         text = f"{refusal.provider} refused {refusal.subject or named(refusal.batch)}"
         text += f" with {status} {refusal.code or '(no code)'}"
         text += f": {reported}" if reported else ""
         if status == 404 or 300 <= status < 400:
-            text = _followed(text, _where(refusal))
+            text = _with_sentence(text, _requested_address(refusal))
         if meaning is NO_SUCH_MODEL and not spec.foreign and not spec.model_info.known:
-            meant = suggestion(spec.model_info.name, spec.model_info.provider)
-            text = _followed(text, f"Did you mean {meant!r}?") if meant else text
+            suggested = suggestion(spec.model_info.name, spec.model_info.provider)
+            text = _with_sentence(text, f"Did you mean {suggested!r}?") if suggested else text
         if meaning is OUT_OF_QUOTA:
-            text = _followed(text, "Retrying does not help; check the account's balance and limits")
+            text = _with_sentence(text, "Retrying does not help; check the account's balance and limits")
     return text + (f" [request id {refusal.request_id}]" if refusal.request_id else "")
 
 
@@ -173,20 +173,20 @@ def _rejected(refusal: Refusal) -> str:
     else:
         text = f"authentication failed ({status}): {spec.key_name or 'api_key'} was rejected by {host}"
     text += f" ({refusal.code})" if refusal.code else ""
-    reported = _unechoed(_masked(refusal.message, spec), refusal.batch, spec)
+    reported = _without_echo(_with_masked_key(refusal.message, spec), refusal.batch, spec)
     text += f": {reported}" if reported else ""
     if spec.foreign:
         variable = KEY_VARIABLE[spec.model_info.provider]
-        return _followed(text, f"{variable} is sent to hosts of the vendor only; pass api_key")
-    return _followed(text, f"A key is valid in one region only; this one was used with {spec.place}")
+        return _with_sentence(text, f"{variable} is sent to hosts of the vendor only; pass api_key")
+    return _with_sentence(text, f"A key is valid in one region only; this one was used with {spec.place}")
 
 
-def _followed(text: str, sentence: str) -> str:
+def _with_sentence(text: str, sentence: str) -> str:
     """Return a text followed by a sentence. A service's own message may end with a full stop or not."""
     return f"{text.rstrip('.。 ')}. {sentence}"
 
 
-def _masked(message: str, spec: RequestSpec) -> str:
+def _with_masked_key(message: str, spec: RequestSpec) -> str:
     """Return a service's message with the key, or the part of it that a gateway shows, masked."""
     key = spec.key.reveal() if spec.key is not None else ""
     if len(key) < 4:
@@ -202,18 +202,18 @@ def _shows_key(word: str, key: str) -> bool:
     return bool(_ELIDED.search(word)) and (key[:4] in word or key[-4:] in word)
 
 
-def _where(refusal: Refusal) -> str:
+def _requested_address(refusal: Refusal) -> str:
     """Return which host and path answered, because a wrong base URL shows there."""
     reply, base = refusal.reply, urlsplit(refusal.spec.base_url)
     text = f"Requested: {refusal.spec.host or base.netloc}{base.path}{refusal.path}"
     if reply.status == 404:
         return text + "; check the model and base_url"
     try:
-        there = urlsplit(reply.headers.get("location") or "")
-        leads = f"{there.netloc.rpartition('@')[2]}{there.path}"
+        location = urlsplit(reply.headers.get("location") or "")
+        target = f"{location.netloc.rpartition('@')[2]}{location.path}"
     except ValueError:
-        leads = ""
-    shown = f", which redirects to {_line(leads, _LONGEST_NAME)}" if leads else ""
+        target = ""
+    shown = f", which redirects to {_line(target, _LONGEST_NAME)}" if target else ""
     return f"{text}{shown}; redirects are not followed; correct base_url"
 
 
@@ -243,7 +243,7 @@ def _line(message: str, longest: int) -> str:
     return "".join(letter for letter in message if letter.isprintable())[:longest]
 
 
-def _unechoed(message: str, batch: Batch, spec: RequestSpec) -> str:
+def _without_echo(message: str, batch: Batch, spec: RequestSpec) -> str:
     """Return the service's message, unless it repeats what was sent: errors hold neither content nor keys."""
     message = _line(message, _LONGEST_MESSAGE)
     if ";base64," in message:
