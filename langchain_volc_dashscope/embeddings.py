@@ -39,7 +39,7 @@ else:
 
 # A text or media token, an input value, a content block, or a list of blocks.
 Embeddable: TypeAlias = Item | Mapping[str, Any] | Sequence[Any]
-# The role of what is embedded; "auto" depends on the method that is called.
+# The role of the items; "auto" depends on the method that is called.
 Role: TypeAlias = Literal["auto", "query", "document"] | None
 
 

@@ -18,7 +18,7 @@ from volc_dashscope.inputs import Savable
 from volc_dashscope.integrations.hybrid import check_items
 from volc_dashscope.integrations.settings import convert_each, require_event_loop
 
-# What core passes, and what else stands for an image.
+# The types that core passes, and other types that represent an image.
 Picture: TypeAlias = ImageType | Path | bytes | bytearray | Image | Savable
 
 

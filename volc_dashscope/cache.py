@@ -27,7 +27,7 @@ _SCHEMA = (
 )
 _APPLICATION_ID = 0x766F6C63  # "volc", in the file's header: another program's database is not written to
 _LOCK_SECONDS = 60.0
-# Keys looked up in one statement, where SQLite allows so many variables: by default 32,766, before 3.32 but 999.
+# Keys looked up in one statement, if SQLite allows as many variables: by default 32,766, but 999 before 3.32.
 _KEYS_PER_STATEMENT = 10_000
 # The time an entry was used is written at most once a day, so that reading a million does not write a million.
 _FRESH = 24 * 3600
@@ -110,7 +110,7 @@ class SQLiteCache(MutableMapping[str, bytes]):
                     if now - used > _FRESH:
                         stale.append(key)
             if stale:
-                # On a full disk the time of use is not written, and the entries are returned all the same.
+                # On a full disk the time of use is not written, but the entries are still returned.
                 with suppress(sqlite3.OperationalError), _writing(db):
                     update = "UPDATE vectors SET used = ? WHERE key = ?"
                     db.executemany(update, [(now, key) for key in stale])

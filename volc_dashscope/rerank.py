@@ -125,7 +125,7 @@ class _RerankerBase(ServiceClient):
     def _start(self, row: RerankModelInfo, settings: ClientSettings) -> None:  # type: ignore[override]
         spec = settings.resolved_spec()
         if spec.base_url.endswith(_EMBEDDING_PATH):
-            # Rerank has a compatible path of its own (page text-rerank-api).
+            # Rerank has a separate compatible path (page text-rerank-api).
             spec = replace(spec, base_url=spec.base_url.removesuffix(_EMBEDDING_PATH) + _RERANK_PATH)
         check_rerank_settings(row, spec, None)
         self._row = row

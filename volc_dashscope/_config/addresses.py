@@ -202,7 +202,7 @@ def _check_region(model_info: ModelInfo, region: str) -> None:
         return
     # A row made from a rerank model has no vector length.
     reranks = model_info.default_dimension is None
-    # The page text-embedding-synchronous-api lists Beijing's finance cloud beside Beijing.
+    # The page text-embedding-synchronous-api lists Beijing's finance cloud in addition to Beijing.
     if (
         region == "cn-beijing-finance"
         and model_info.endpoint == "text"

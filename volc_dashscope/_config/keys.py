@@ -31,7 +31,7 @@ _URL = r"(?i)https?://.*"
 _BEARER = r"(?i)bearer([ :]|\Z)|authorization:"
 _BASIC = r"(?i)basic "
 _PATH = r"(?i)(file:|\.{1,2}/|/[\w.-]+/|~/|[A-Za-z]:[\\/]|\\\\).*"
-# Not a pattern: one of so wide a range takes a millisecond to compile.
+# Not a regular expression: one with so wide a range takes a millisecond to compile.
 _INVISIBLE = frozenset("\ufeff\u200b\u200c\u200d\u200e\u200f\u2060\u202a\u202b\u202c\u202d\u202e\u00ad")
 
 

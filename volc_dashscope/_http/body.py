@@ -112,7 +112,7 @@ class Body:
             Undecodable: The compressed bytes end before their checksum. The text may be complete, but it is not
                 verified, so the request is sent again.
         """
-        # An error reply may name a coding and have no body at all.
+        # An error reply may name a coding but have no body.
         if self._has_data and self._unpack is not None and not self._unpack.eof:
             raise Undecodable
         try:

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 
 from volc_dashscope._types import Fault, Reply
 
-# Base classes of the libraries' exceptions; anything else that a user's client raises is raised as it is.
+# Base classes of the libraries' exceptions; anything else that a user's client raises is passed on unchanged.
 # "ClientError" is aiohttp's; httpx-aiohttp passes it on when a reply is not HTTP.
 _LIBRARY_ERRORS = frozenset({"HTTPError", "StreamError", "InvalidURL", "ClientError"})
 _RESET = frozenset({errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED})

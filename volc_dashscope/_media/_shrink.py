@@ -92,7 +92,7 @@ def thumbnail(file: BinaryIO, side: int) -> Thumbnail | None:
     from PIL import Image, ImageOps
 
     try:
-        # Pillow reads these with code of its own; other formats of its start programs or read other files.
+        # Pillow reads these with its own code; for other formats it may start programs or read other files.
         with Image.open(file, formats=tuple(_DECODERS.values())) as opened:
             if opened.width * opened.height > _MAX_PIXELS:
                 return None

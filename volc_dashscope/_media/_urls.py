@@ -12,7 +12,7 @@ from urllib.request import url2pathname
 from volc_dashscope.errors import InputError
 
 if not TYPE_CHECKING:
-    # Encoding a picture of 1 MB takes pybase64 0.06 ms and the standard library 5 ms.
+    # pybase64 encodes a picture of 1 MB in 0.06 ms, the standard library in 5 ms.
     with suppress(ImportError):
         from pybase64 import b64decode, b64encode
 

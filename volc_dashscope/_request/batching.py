@@ -19,7 +19,7 @@ from volc_dashscope.models.tokens import ark_image_tokens, text_tokens
 # Unsourced A20: a request carries at most 32 MiB of media; the bound is ours, for memory.
 _INLINE_BYTES = 32 * 1024 * 1024
 # A picture is shrunk only once its request is planned. Until then it counts as its pixels with transparency, of which
-# PNG needs no more. One that then cannot be shrunk is sent as it is, and its request may have more bytes.
+# PNG needs no more. An image that then cannot be shrunk is sent unchanged, and its request may have more bytes.
 _BYTES_PER_PIXEL = 4
 
 

@@ -25,7 +25,7 @@ class Lookup:
 
     def __init__(self, items: Sequence[Item], spec: RequestSpec, row_cache: RowCache) -> None:
         self._items, self._spec, self._row_cache = items, spec, row_cache
-        # A refused item has no content. The empty text takes its place, of which no row is ever kept.
+        # A refused item has no content. It is replaced by the empty text, for which no row is ever kept.
         self._keys = row_cache.keys(["" if isinstance(item, Refused) else item for item in items], spec)
         self._duplicates: dict[int, list[int]] = {}
         self._writes = row_cache.buffer() if row_cache.caches else None

@@ -140,7 +140,7 @@ def telemetry(
 
 
 def _is_set(provider: object) -> bool:
-    # Until a program sets one, the API returns a provider of its own that does nothing.
+    # Until a program sets a provider, the API returns one that does nothing.
     return not type(provider).__module__.startswith(("opentelemetry.trace", "opentelemetry.metrics"))
 
 

@@ -66,7 +66,7 @@ def check_path(output: Path, source: Path) -> None:
         raise ConfigError(
             f"output {output.name!r} is written as Parquet; call it {output.stem + '.parquet'!r}"
         )
-    # The longest of the names beside the output, that of a partial one being removed.
+    # The longest of the names next to the output: that of a partial output being removed.
     checked_path(output.with_name(f"{output.name}.partial.done"), "output")
     check_name(output, "output")
     if not output.parent.is_dir():

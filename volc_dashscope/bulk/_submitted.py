@@ -94,7 +94,7 @@ class SubmittedFiles:
             path = self._folder / f"lines-{number:06}.{suffix}"
             with writing(path):
                 self._jobs.write(texts, path)
-            # Further files beside it take what one Batch file cannot hold.
+            # Further files next to it hold what does not fit into one Batch file.
             files = [path] if isinstance(self._jobs, FileJobs) else self._jobs.files(path)
             counts = [len(texts)] if len(files) == 1 else [_lines(file) for file in files]
             self._files += [

@@ -25,7 +25,7 @@ from volc_dashscope.models import Provider
 from volc_dashscope.search import Album, is_current, open_album, store_folder
 
 HOW_TO_RESUME = "finished work is saved; run the same command again to continue"
-# Without --model: the newest of each service that takes text, pictures, videos, and several of them at once.
+# Without --model: each service's newest model that accepts text, pictures, videos, and several of them at once.
 DEFAULT_MODELS: dict[Provider, str] = {
     "ark": "doubao-embedding-vision-251215",
     "dashscope": "qwen3-vl-embedding",

@@ -207,7 +207,7 @@ def scanning(source: Path, *, quiet: bool) -> Iterator[ScanCallback | None]:
     try:
         yield show
     finally:
-        # What comes next stands in a line of its own.
+        # The next output starts on a new line.
         if width:
             _write(f"\r{' ' * width}\r", end_line=False)
 

@@ -89,7 +89,7 @@ def _connect(place: SplitResult, gate: SplitResult | None, seconds: float) -> No
         connection.connect()
         if gate is not None:
             _ask(connection, place, gate)
-            # Within the TLS of an https proxy, a second one would need a loop of its own here.
+            # A second TLS layer, within that of an https proxy, would need its own loop here.
             if place.scheme == "https" and gate.scheme != "https":
                 ssl_context().wrap_socket(connection.sock, server_hostname=place.hostname).close()
     finally:

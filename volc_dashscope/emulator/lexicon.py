@@ -381,7 +381,7 @@ feather 羽毛 | white | leaf | object
 lantern 灯笼 | red | oval | object
 """
 
-# Colours said of these describe what is behind the thing, not the thing.
+# Colours named with these words describe the background, not the thing.
 BACKDROPS = "background backdrop 背景 底色 底"
 
 # A colour after one of these is the one not wanted.

@@ -98,7 +98,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(response.sent)
         self.wfile.flush()
         if response.breakage == "reset_body":
-            # Let the client read what was sent: a reset discards what still waits in its buffer.
+            # Let the client read what was sent: a reset discards the data still in its buffer.
             time.sleep(0.02)
             self._reset()
         elif response.breakage:

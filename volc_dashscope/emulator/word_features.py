@@ -86,7 +86,7 @@ def _chinese(texts: Sequence[str]) -> NDArray[np.float64]:
     common = _COMMON_LETTERS[grams & 0xFFFF] | _COMMON_LETTERS[grams >> 16]
     weights = _WEIGHTS[common.astype(np.intp), (grams > 0xFFFF).astype(np.intp)]
     sums = np.bincount(features, signs * weights * np.sqrt(times), len(texts) * FEATURES)
-    # Of nothing, `bincount` returns whole numbers.
+    # For an empty array, `bincount` returns integers.
     return sums.reshape(len(texts), FEATURES).astype(np.float64)
 
 

@@ -175,7 +175,7 @@ class ClientFields(ServiceFields):
 
 describe_fields(ClientFields, documentation())
 
-# The folder of local files is no setting of the client.
+# The folder of local files is not a setting of the client.
 _CLIENT_SETTINGS = tuple(name for name in ClientFields.model_fields if name != "media_root")
 _KEYS = ("api_key", "ark_api_key", "dashscope_api_key")
 ClientFields.connecting = frozenset({*_CLIENT_SETTINGS, *_KEYS, "model", "model_name", "rate_limiter"})

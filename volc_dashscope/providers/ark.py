@@ -95,7 +95,7 @@ def build(batch: Batch, spec: RequestSpec) -> Request:
         fields["input"] = [_part(part) for part in parts(item)]
         fields.update(_instructions(item, spec))
     if spec.model_info.known:
-        # Base64 takes a third of the bytes of a list of numbers. Unknown models are sent no optional field.
+        # Base64 needs a third of the bytes of a list of numbers. Unknown models are sent no optional field.
         fields["encoding_format"] = "base64"
     if spec.dimension is not None and spec.model_info.reduces == "server":
         fields["dimensions"] = spec.dimension

@@ -271,7 +271,7 @@ def _media_body(batch: Batch, spec: RequestSpec) -> dict[str, object]:
         whole = parts(item)
         if len(whole) > 1 and model_info.fusion == "flag":
             parameters["enable_fusion"] = True
-        # Models with fusion "object" fuse the keys of one object; for others each part is an element of its own.
+        # Models with fusion "object" fuse the keys of one object; for others each part is a separate element.
         elements = [_element(part) for part in whole]
         contents.extend([_merged(elements)] if model_info.fusion == "object" else elements)
         for part in whole:

@@ -265,7 +265,7 @@ def _length(value: Any) -> int:
 
 def _from_lists(values: Sequence[list[Any]]) -> FloatArray:
     """Return the numbers of lists of one length, one after another."""
-    # A quarter of the time numpy takes, and stricter: it takes no text and no lists for numbers.
+    # Four times as fast as numpy, and stricter: it does not accept text or lists as numbers.
     pack = struct.Struct(f"{len(values[0])}f").pack
     try:
         return np.frombuffer(b"".join(starmap(pack, values)), dtype=np.float32)

@@ -143,7 +143,7 @@ def _read(output: Path, folder: Path) -> Album:
             continue
         rows = _rows(batch["vector"], present)
         if not entries:
-            # A second copy of all of them, to join them at the end, would be most of the memory of a search.
+            # A second copy of all of them, to join them at the end, would need most of the memory of a search.
             vectors = np.empty((parquet_rows(output) or 0, rows.shape[1]), dtype=np.float32)
         vectors[len(entries) : len(entries) + len(rows)] = unit(rows)
         entries += [_entry(names[place]) for place in present]

@@ -193,7 +193,7 @@ async def _vector(query: Query, album: Album, client: AsyncClient) -> tuple[Floa
     fused = len(parts) > 1 and client.model_info.fusion is not None
     items: list[Item] = [Fused(*parts)] if fused else parts
     result = await client.embed(items, text_type="query")
-    # A model that takes one part at a time embeds each; entries near to both are near the mean.
+    # A model that accepts one part at a time embeds each part; entries near both are near the mean.
     return unit(result.vectors).mean(axis=0), result.usage.total_tokens, fused
 
 
