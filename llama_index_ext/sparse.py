@@ -141,6 +141,9 @@ def qdrant_sparse_fns(embed_model: ClientEmbedding) -> tuple[Encoder, Encoder]:
     From here on `embed_model` gets the dense and the sparse vector of a text in one request; the second call for
     the same text costs nothing. Media without text get an empty sparse vector.
 
+    Args:
+        embed_model: The model that also embeds the store's dense vectors.
+
     Raises:
         InputError: The model does not support sparse vectors.
     """
@@ -161,6 +164,9 @@ def milvus_sparse_function(embed_model: ClientEmbedding) -> BaseSparseEmbeddingF
 
     As with `qdrant_sparse_fns`, one request is enough if both calls are for the same text: this store passes texts
     without metadata, so list the metadata keys in `excluded_embed_metadata_keys`.
+
+    Args:
+        embed_model: The model that also embeds the store's dense vectors.
 
     Raises:
         InputError: The model does not support sparse vectors.

@@ -75,7 +75,7 @@ def settings_of(model: str | ClientSettings, options: ClientOptions, *, owner: s
 
 def _seal_keys(options: ClientOptions) -> None:
     """Replace the key in place by a hidden one, under any of its names: crash reports show variables of callers."""
-    given = cast("dict[str, object]", options)
-    for name, value in given.items():
+    writable = cast("dict[str, object]", options)
+    for name, value in writable.items():
         if name.endswith("api_key") and isinstance(value, str):
-            given[name] = Secret(value)
+            writable[name] = Secret(value)

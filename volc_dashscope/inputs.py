@@ -391,7 +391,7 @@ def as_iterable(values: Iterable[T], *, name: str) -> Iterable[T]:
 
 
 def list_problem(value: object, *, name: str) -> str | None:
-    """Return the message of `as_iterable` for an argument that is no list, or None."""
+    """Return the message of `as_iterable` for an argument that is not a list, or None."""
     problem = f"{name} must be a list, got one {type(value).__name__}; pass [one]"
     if _is_table(value):
         return f"{problem}, or one column of a table"
@@ -507,7 +507,7 @@ def modalities(item: Item) -> tuple[Modality, ...]:
 
 
 def digest(item: Item) -> str:
-    """Return 64 hex digits that stand for the content of any item. A text never shares one with a URL."""
+    """Return 64 hex digits that identify the content of any item. A text and a URL never have the same."""
     if isinstance(item, str):
         return mixed_digest("text", [item])
     parts(item)  # raises for what is no item
@@ -515,7 +515,7 @@ def digest(item: Item) -> str:
 
 
 def label(item: Item) -> str:
-    """Name any item in a message; of a text only its length."""
+    """Return a short name of any item for messages; for a text, only its length."""
     parts(item)  # raises for what is no item
     if not isinstance(item, str):
         return item.label()

@@ -75,11 +75,11 @@ def find_key(
     return key
 
 
-def key_name(provider: Provider, given: Secret | None, key: Secret | None) -> str:
+def key_name(provider: Provider, argument: Secret | None, key: Secret | None) -> str:
     """Return the name of a key in messages: the argument or variable it came from; empty without a key."""
     if key is None:
         return ""
-    return "api_key" if given is not None else KEY_VARIABLE[provider]
+    return "api_key" if argument is not None else KEY_VARIABLE[provider]
 
 
 def has_key(provider: Provider) -> bool:

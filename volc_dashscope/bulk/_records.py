@@ -133,7 +133,7 @@ class Columns:
 
     def id_of(self, row: int, values: Mapping[str, object]) -> tuple[str, str | None]:
         """
-        Return the id of a row, else its number; and a problem if the column was named and the row has no id.
+        Return the id of a row, or its number if it has none; and what is wrong with the id, if anything.
 
         An id that is not UTF-8 is always a problem, because Parquet cannot store it.
         """

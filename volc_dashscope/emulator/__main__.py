@@ -136,8 +136,8 @@ def serve(emulator: Emulator, *, tell: Callable[[dict[str, str]], None] | None =
         Event().wait()
     except KeyboardInterrupt:
         answered = len(emulator.ledger)
-        words = "1 request answered" if answered == 1 else f"{answered:,} requests answered"
-        print(words, file=sys.stderr if tell is not None else sys.stdout)
+        summary = "1 request answered" if answered == 1 else f"{answered:,} requests answered"
+        print(summary, file=sys.stderr if tell is not None else sys.stdout)
     finally:
         emulator.stop()
 

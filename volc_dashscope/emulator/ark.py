@@ -178,8 +178,8 @@ def _check_options(row: ModelInfo, body: Mapping[str, Any]) -> None:
     size = body.get("dimensions")
     if size is not None and (row.reduces != "server" or size not in row.dimensions or isinstance(size, bool)):
         allowed = sorted(row.dimensions) if row.reduces == "server" else []
-        words = f"must be one of {allowed}" if allowed else "is not supported by this model"
-        raise invalid("dimensions", f"dimensions {words}")
+        problem = f"must be one of {allowed}" if allowed else "is not supported by this model"
+        raise invalid("dimensions", f"dimensions {problem}")
     if not isinstance(body.get("instructions") or "", str):
         raise invalid("instructions", "expected a string")
     if body.get("encoding_format") not in (None, "float", "base64"):
@@ -217,12 +217,12 @@ def _sparse(content: Content) -> list[dict[str, Any]]:
 def _usage(content: Content, prompt: str) -> dict[str, Any]:
     hidden = _PROMPT_TOKENS if content.only_text else _PROMPT_TOKENS_WITH_MEDIA
     extra = _WRAPPER_TOKENS + tokens.text(prompt) if prompt else hidden
-    words = content.text_tokens + extra
-    seen = content.image_tokens + content.video_tokens
+    text_tokens = content.text_tokens + extra
+    media_tokens = content.image_tokens + content.video_tokens
     return {
-        "prompt_tokens": words + seen,
-        "total_tokens": words + seen,
-        "prompt_tokens_details": {"text_tokens": words, "image_tokens": seen},
+        "prompt_tokens": text_tokens + media_tokens,
+        "total_tokens": text_tokens + media_tokens,
+        "prompt_tokens_details": {"text_tokens": text_tokens, "image_tokens": media_tokens},
     }
 
 

@@ -72,7 +72,7 @@ def _error(code: str, message: str, line: int | None) -> dict[str, Any]:
 
 def _answer(service: DashScope, request: Request, entry: dict[str, Any]) -> dict[str, Any]:
     """Return one result line; an error appears both in `error` and in the body of the response."""
-    seen = replace(request, path="/compatible-mode/v1/embeddings", json=entry["body"])
+    embedding_request = replace(request, path="/compatible-mode/v1/embeddings", json=entry["body"])
     result: dict[str, Any] = {"id": f"{request.id}-{entry['custom_id']}", "custom_id": entry["custom_id"]}
     problem = None
     if entry["body"].get("model") == TEST_MODEL:
@@ -81,9 +81,9 @@ def _answer(service: DashScope, request: Request, entry: dict[str, Any]) -> dict
             problem = {"code": "mismatched_test_url", "message": f"Use {TEST_URL} with this model."}
     else:
         try:
-            response = service.compatible(seen)
+            response = service.compatible(embedding_request)
         except Refusal as refusal:
-            response = service.refuse(seen, refusal)
+            response = service.refuse(embedding_request, refusal)
             problem = {"code": refusal.code, "message": refusal.message}
         status, body = response.status, response.json
     result["response"] = {"status_code": status, "request_id": request.id, "body": body}

@@ -288,25 +288,27 @@ def _video_price(row: ModelInfo, options: Mapping[str, Any]) -> int:
 
 def _usage(row: ModelInfo, elements: list[Element], vectors: int) -> tuple[dict[str, Any], int]:
     """Return `usage` with the keys of this model, and the billed total."""
-    words = sum(element.text_tokens for element in elements)
-    seen = sum(element.image_tokens for element in elements)
+    text_tokens = sum(element.text_tokens for element in elements)
     if row.fusion == "flag":
-        words += _TEMPLATE_TOKENS
-        return {"input_tokens": words, "image_tokens": seen, "total_tokens": words + seen}, words + seen
+        text_tokens += _TEMPLATE_TOKENS
+    image_tokens = sum(element.image_tokens for element in elements)
+    total = text_tokens + image_tokens
+    if row.fusion == "flag":
+        return {"input_tokens": text_tokens, "image_tokens": image_tokens, "total_tokens": total}, total
     if row.fusion == "always":
-        return {"input_tokens": words, "image_tokens": seen}, words + seen
+        return {"input_tokens": text_tokens, "image_tokens": image_tokens}, total
     if "frames" in row.modalities:
         return {
-            "input_tokens": words + seen,
-            "input_tokens_details": {"image_tokens": seen, "text_tokens": words},
+            "input_tokens": total,
+            "input_tokens_details": {"image_tokens": image_tokens, "text_tokens": text_tokens},
             "output_tokens": vectors,
-            "total_tokens": words + seen + vectors,
-        }, words + seen + vectors
+            "total_tokens": total + vectors,
+        }, total + vectors
     images = sum(element.images for element in elements)
     duration = math.ceil(sum(element.seconds for element in elements))  # an integer in the printed samples
     return {
-        "input_tokens": words,
-        "image_tokens": seen,
+        "input_tokens": text_tokens,
+        "image_tokens": image_tokens,
         "image_count": images,
         "duration": duration,
-    }, words + seen
+    }, total

@@ -103,13 +103,13 @@ class Rerank:
             for at in best
         ], total
 
-    def _part(self, request: Request, row: RerankModelInfo, given: Any, where: str, at: int = 0) -> Part:
+    def _part(self, request: Request, row: RerankModelInfo, item: Any, where: str, at: int = 0) -> Part:
         """Read a query or document: a string, or an object with one modality key."""
-        members = {"text": given} if isinstance(given, str) else given
+        members = {"text": item} if isinstance(item, str) else item
         if not isinstance(members, dict) or len(members) != 1 or next(iter(members)) not in _KEYS:
             raise invalid(_ALGO + f"{where} index:{at} is invalid.: input.{where}")
         ((kind, value),) = members.items()
-        if kind not in row.modalities or (not row.multimodal and not isinstance(given, str)):
+        if kind not in row.modalities or (not row.multimodal and not isinstance(item, str)):
             raise invalid(_ALGO + f"{kind} is not supported by this model.: input.{where}")
         if kind == "image":
             return self._multimodal.image(request, row, value)
@@ -165,13 +165,14 @@ def _price(part: Part) -> int:
 def _scores(row: RerankModelInfo, query: Part, documents: list[Part], task: str) -> list[float]:
     """Return the cosine of the emulator's vectors, mapped to 0 to 1."""
     try:
-        asked = vector([query], model=row.name, dimension=_DIMENSION, instruction=task)
-        rows = [vector([part], model=row.name, dimension=_DIMENSION) for part in documents]
+        query_row = vector([query], model=row.name, dimension=_DIMENSION, instruction=task)
+        document_rows = [vector([part], model=row.name, dimension=_DIMENSION) for part in documents]
     except ValueError as error:
         raise invalid(_ALGO + "the image cannot be decoded.: input.documents") from error
-    length = float(asked @ asked) ** 0.5
-    return [round((1 + float(asked @ one) / (length * float(one @ one) ** 0.5)) / 2, 16) for one in rows]
+    length = float(query_row @ query_row) ** 0.5
+    cosines = (float(query_row @ each) / (length * float(each @ each) ** 0.5) for each in document_rows)
+    return [round((1 + cosine) / 2, 16) for cosine in cosines]
 
 
-def _shown(given: Any) -> dict[str, Any]:
-    return {"text": given} if isinstance(given, str) else dict(given)
+def _shown(item: Any) -> dict[str, Any]:
+    return {"text": item} if isinstance(item, str) else dict(item)

@@ -122,19 +122,19 @@ def _wording(parts: Sequence[Part]) -> str:
     return "\n".join(texts)
 
 
-def _merge(pictures: list[VisualFeatures], said: VisualFeatures) -> VisualFeatures:
+def _merge(pictures: list[VisualFeatures], described: VisualFeatures) -> VisualFeatures:
     """Merge what images and texts look like. Colours named in a text replace those of an image; its outline stays."""
     if not pictures:
-        return said
+        return described
     colour, layout, shape = (
         np.mean([getattr(features, name) for features in pictures], axis=0, dtype=np.float32)
         for name in ("colour", "layout", "shape")
     )
-    kept, moved = (np.float32(0.15), np.float32(0.3)) if said.stated else (np.float32(1), np.float32(1))
+    kept, moved = (np.float32(0.15), np.float32(0.3)) if described.stated else (np.float32(1), np.float32(1))
     return VisualFeatures(
-        unit(kept * colour + (np.float32(1) if said.stated else np.float32(0.3)) * said.colour),
-        moved * layout + np.float32(0.5) * said.layout,
-        shape + np.float32(0.35) * said.shape,
+        unit(kept * colour + (np.float32(1) if described.stated else np.float32(0.3)) * described.colour),
+        moved * layout + np.float32(0.5) * described.layout,
+        shape + np.float32(0.35) * described.shape,
     )
 
 
@@ -145,32 +145,32 @@ def _features(items: Sequence[Sequence[Part]], start: Row) -> NDArray[np.float32
         (len(items), len(start) + FEATURES + len(_concepts()) + sum(visual_features.sizes())), np.float32
     )
     rows[:, : len(start)] = start
-    meant = rows[:, len(start) :]
-    for row, parts, text, words in zip(meant, items, texts, word_features.rows(texts), strict=True):
+    features = rows[:, len(start) :]
+    for row, parts, text, words in zip(features, items, texts, word_features.rows(texts), strict=True):
         _fill(row, parts, text, words)
-    meant[:] = units(meant)
+    features[:] = units(features)
     return rows
 
 
 def _fill(row: Row, parts: Sequence[Part], text: str, words: Row) -> None:
     """Write the features of an item into an array of zeros, given those of its words."""
     reading = lexicon.read(text[:_SEEN])
-    seen = np.float32(min(2.5 * reading.coverage, 1) ** 0.5)
+    visual_share = np.float32(min(2.5 * reading.coverage, 1) ** 0.5)
     pictures = [visual_features.picture(part.data) for part in parts if isinstance(part, ImagePart)]
-    lexical = np.float32(1 - 0.35 * seen) * words if seen else words
+    lexical = np.float32(1 - 0.35 * visual_share) * words if visual_share else words
     for part in parts:
         if isinstance(part, VideoPart):
             lexical += unit(_signs(digest(part.data), FEATURES).astype(np.float32))
     if not (pictures or lexical.any()):  # only signs and spaces, or nothing
         lexical = unit(_signs(digest(text), FEATURES).astype(np.float32))
     row[:FEATURES] = lexical
-    if not (pictures or seen):
+    if not (pictures or visual_share):
         return
     visual = FEATURES + len(_concepts())
-    row[FEATURES:visual] = np.float32(0.7) * seen * _named(reading)
+    row[FEATURES:visual] = np.float32(0.7) * visual_share * _named(reading)
     features = _merge(pictures, visual_features.described(reading))
     np.concatenate([features.colour, features.layout, features.shape], out=row[visual:])
-    row[visual:] *= np.float32(1) if pictures else seen
+    row[visual:] *= np.float32(1) if pictures else visual_share
 
 
 def _start(role: str, instruction: str) -> Row:

@@ -240,8 +240,8 @@ def _from_words(
         else:
             colour += np.float32(0.15) * _blend(usual)
         if len(thing.colours) == 3:
-            said = np.float32(0.8) * _blend(own or colours)
-            bands = [unit(_blend(band) + said) if band else 0 * said for band in thing.colours]
+            named = np.float32(0.8) * _blend(own or colours)
+            bands = [unit(_blend(band) + named) if band else 0 * named for band in thing.colours]
             layout += np.append(np.concatenate(bands), np.float32(1.3))
             colour += np.float32(0.5 if own else 0) * _blend(usual)
         if thing.outline != "-":

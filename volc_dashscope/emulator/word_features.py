@@ -48,11 +48,11 @@ _NEGATIVE = np.uint64(FEATURES)  # the bit above the number of the feature
 
 def digest(*parts: str | bytes) -> int:
     """Return 64 bits that depend on the parts, the same in every process and on every platform."""
-    told = b""
+    joined = b""
     for part in parts:
         data = part.encode("utf-8", "replace") if isinstance(part, str) else part
-        told += len(data).to_bytes(8, "little") + data
-    return int.from_bytes(blake2b(told, digest_size=8).digest(), "little")
+        joined += len(data).to_bytes(8, "little") + data
+    return int.from_bytes(blake2b(joined, digest_size=8).digest(), "little")
 
 
 def rows(texts: Sequence[str]) -> NDArray[np.float32]:
