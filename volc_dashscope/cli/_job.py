@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from itertools import chain, groupby
 from types import FrameType
 
+from volc_dashscope._error import without_keys
 from volc_dashscope._types import counted
 from volc_dashscope.bulk import Report
 from volc_dashscope.bulk._report import amount
@@ -53,7 +54,7 @@ def how_to_resume() -> tuple[str, str]:
 
 
 def _command() -> str:
-    return "  " + shlex.join(["volc-dashscope", *sys.argv[1:]])
+    return without_keys("  " + shlex.join(["volc-dashscope", *sys.argv[1:]]), uuids=False)
 
 
 def print_report(report: Report, unit: str, *, as_json: bool) -> None:

@@ -63,7 +63,11 @@ _OPTION = re.compile(
     r"(?:\"(?P<double>[^\"]*)\"|'(?P<single>[^']*)'|(?P<true>True\b)|(?P<number>\d[\d.]*\b)|(?=[\s,;.:)]|$))"
 )
 # Other words about Python in messages, and those for the shell.
-_PHRASES = {"pass api_key or set": "set", "; use Reranker": "; use `volc-dashscope rerank`"}
+_PHRASES = {
+    "pass api_key or set": "set",
+    "pass a key as api_key, or set": "set",
+    "; use Reranker": "; use `volc-dashscope rerank`",
+}
 
 
 def print_json(value: Mapping[str, Any]) -> None:
