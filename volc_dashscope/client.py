@@ -34,6 +34,7 @@ from volc_dashscope.settings import ClientSettings, describe, documented, finger
 
 if TYPE_CHECKING:
     # Modules that few programs need are imported where they are used.
+    from volc_dashscope._request.assembly import ReplyModel
     from volc_dashscope._request.stream import Stream
     from volc_dashscope._request.temporary_storage import Storage
 
@@ -340,6 +341,7 @@ class Client(_ClientBase, SyncLifecycle):
         *,
         text_type: TextType | None,
         idle: Callable[[], None],
+        model: ReplyModel | None = None,
     ) -> None:
         """
         As `stream` with `ordered=False`, for bulk jobs: whole replies instead of rows.
@@ -348,10 +350,13 @@ class Client(_ClientBase, SyncLifecycle):
             take: Called with the positions of some items, in ascending order, and their rows or their error; one
                 call at a time.
             idle: Called in this thread: often while `take` is called in others, and once after the last.
+            model: The model that earlier rows are from.
         """
         spec = self._spec_for(text_type)
         observer = self._telemetry(spec)
         stream, transport = self._stream(items, spec, False), self._pool.sync_transport()
+        if model is not None:
+            stream.continue_from(model)
 
         def handle(number: int, batch: Batch, outcome: Rows | BaseException) -> None:
             stream.handle(number, batch, outcome)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import TypeVar
@@ -46,6 +47,10 @@ class ReplyModel:
             return f"replies of one call are from two models, {self.name!r} and {name!r}"
         self.name = name
         return None
+
+    def max_in_flight(self) -> float:
+        """Return how many requests may be in flight until the next reply shows its model."""
+        return math.inf
 
 
 class Assembly:
