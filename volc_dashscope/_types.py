@@ -34,6 +34,7 @@ FaultKind = Literal[
     "upload",
     "too large",
     "closed",
+    "halted",
 ]
 OnError = Literal["raise", "abort", "skip"]
 
@@ -105,7 +106,8 @@ class Fault:
 
     Attributes:
         kind: "late" is past the deadline of the call, "timeout" a silence; "upload" a broken upload of a large body;
-            "unanswered" a connection that broke before a reply began, "broken" one that broke within the reply.
+            "unanswered" a connection that broke before a reply began, "broken" one that broke within the reply;
+            "halted" was not sent, because of another request's error, which is the cause.
         reason: The operating system's or the TLS library's own words.
         cause: What the HTTP library raised.
         place: The host that could not be reached, if it is not the request's.
@@ -221,10 +223,16 @@ class ProviderCodec(Protocol):
 
 
 class Send(NamedTuple):
-    """Send this, for at most `within` seconds, and return a `Reply` or a `Fault`."""
+    """
+    Send this, for at most `within` seconds, and return a `Reply` or a `Fault`.
+
+    Attributes:
+        halted: Returns why nothing may be sent any more, or None; asked when it is this request's turn.
+    """
 
     request: Request
     within: float = math.inf
+    halted: Callable[[], EmbeddingError | None] | None = None
 
 
 class Wait(NamedTuple):

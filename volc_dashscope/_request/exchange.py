@@ -80,7 +80,7 @@ def exchange(op: Operation[T], context: RetryContext, halted: Halted | None = No
         _check_halted(halted)
         # The deadline does not count waits for the rate limit, but counts pauses that the service asked for.
         began, elapsed = clock(), elapsed + (asked if error is not None else 0.0)
-        reply = yield Send(request, max(0.0, context.retry.deadline - elapsed))
+        reply = yield Send(request, max(0.0, context.retry.deadline - elapsed), halted)
         outcome = _read(op, reply, request, context, reach)
         if not isinstance(outcome, EmbeddingError):
             spent = outcome.usage.total_tokens if isinstance(outcome, Rows) else None
@@ -187,9 +187,16 @@ def _read(
 
 
 def _failure(fault: Fault, request: Request, context: RetryContext, reach: Reachability) -> EmbeddingError:
-    """Return the error for a request that has no reply, with what the HTTP library raised as its cause."""
+    """
+    Return the error for a request that has no reply, with what the HTTP library raised as its cause.
+
+    Raises:
+        EmbeddingError: The cause of a halt, while the request waited for its turn.
+    """
     if fault.kind == "closed":
         return ConfigError("this client was closed during the call")
+    if fault.kind == "halted" and fault.cause is not None:
+        raise fault.cause
     host = _host_of(request.url)
     words = _FAULT_MESSAGES[fault.kind].format(
         host=host,
