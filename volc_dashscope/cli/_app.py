@@ -118,5 +118,5 @@ def app() -> None:
       1    some rows or files failed, or doctor found something to fix
       2    the command, its input or a setting is wrong; nothing was sent
       3    stopped by the service or the account; the same command continues
-      130  stopped by Ctrl-C (143: by SIGTERM)
+      130  stopped by Ctrl-C (143: by SIGTERM, 129: by a closed terminal)
     """
