@@ -21,9 +21,12 @@ from volc_dashscope.integrations.construction import OPAQUE, Key
 from volc_dashscope.integrations.hybrid import (
     Refused,
     SubCall,
+    apartial_results,
     dense_calls,
     dense_rows,
+    partial_results,
     raise_refused,
+    reply_model,
     sparse_rows,
 )
 from volc_dashscope.integrations.settings import convert_each
@@ -169,20 +172,20 @@ class _MultimodalEmbeddings(MediaCalls, Embeddings):
             InputError, BulkError: As `embed_documents`.
         """
         role = self._role("document") if text_type == "auto" else text_type
-        calls = dense_calls(self._items(items), hybrid=self._requests_sparse)
+        calls = dense_calls(self._items(items), reply_model(self._client), hybrid=self._requests_sparse)
         if len(calls) == 1:
             return calls[0].lists(self._client, role, progress=self.show_progress_bar)
-        return dense_rows(calls, [call.partial_result(self._client, role) for call in calls])
+        return dense_rows(calls, partial_results(calls, self._client, role))
 
     async def aembed_contents(
         self, items: Sequence[Embeddable], *, text_type: Role = "auto"
     ) -> list[list[float]]:
         """As `embed_contents`, awaited."""
         role = self._role("document") if text_type == "auto" else text_type
-        calls = dense_calls(self._items(items), hybrid=self._requests_sparse)
+        calls = dense_calls(self._items(items), reply_model(self._client), hybrid=self._requests_sparse)
         if len(calls) == 1:
             return await calls[0].alists(self._client.aio, role, progress=self.show_progress_bar)
-        return dense_rows(calls, [await call.apartial_result(self._client.aio, role) for call in calls])
+        return dense_rows(calls, await apartial_results(calls, self._client.aio, role))
 
     def qdrant_sparse(self) -> SparseEmbeddings:
         """

@@ -8,8 +8,9 @@ from contextvars import ContextVar
 from typing import Self
 
 from volc_dashscope import BulkError, Client, EmbeddingError, EmbeddingResult, Item
+from volc_dashscope._request.assembly import ReplyModel
 from volc_dashscope.integrations.finished_calls import FinishedCalls
-from volc_dashscope.integrations.hybrid import renumbered
+from volc_dashscope.integrations.hybrid import renumbered, reply_model
 
 # The finished batches of the list that core embeds in this thread or task.
 _finished_calls: ContextVar[FinishedCalls | None] = ContextVar("finished", default=None)
@@ -50,6 +51,12 @@ def kept_on_failure(client: Client) -> Iterator[None]:
             yield
     finally:
         _finished_calls.reset(token)
+
+
+def list_model(client: Client) -> ReplyModel:
+    """Return the model of the replies for the list that core is embedding, or of one call elsewhere."""
+    finished = _finished_calls.get()
+    return reply_model(client) if finished is None else finished.model
 
 
 def note_batch(

@@ -11,7 +11,7 @@ from llama_index.core.rate_limiter import BaseRateLimiter
 from llama_index.core.schema import BaseNode
 from pydantic import AliasChoices, Field, PrivateAttr
 
-from llama_index_ext.batches import note_batch, renumbered_errors
+from llama_index_ext.batches import list_model, note_batch, renumbered_errors
 from llama_index_ext.events import event_label, instrumented
 from llama_index_ext.fingerprints import query_text, refuse_marks
 from llama_index_ext.media import is_plain, medium, nodes_of
@@ -30,7 +30,7 @@ from volc_dashscope import (
 )
 from volc_dashscope.inputs import parts
 from volc_dashscope.integrations.construction import OPAQUE, hide_key
-from volc_dashscope.integrations.hybrid import SubCall, dense_calls, joined
+from volc_dashscope.integrations.hybrid import SubCall, apartial_results, dense_calls, joined, partial_results
 from volc_dashscope.integrations.settings import convert_each
 from volc_dashscope.models import Provider
 
@@ -139,23 +139,21 @@ class ClientEmbedding(EmbeddingFields, MediaCalls):
     def embed_without_events(
         self, items: Sequence[Item], *, text_type: TextType | None = "document", on_error: OnError = "raise"
     ) -> EmbeddingResult:
-        """As `embed_items`, for a caller that raises core's events itself."""
-        calls = dense_calls(items, hybrid=self._requests_sparse)
+        """As `embed_items` for a caller that raises core's events itself."""
+        calls = dense_calls(items, list_model(self._client), hybrid=self._requests_sparse)
         if len(calls) == 1:
             return calls[0].run(self._client, text_type, on_error=on_error)
-        results = [call.partial_result(self._client, text_type, on_error=on_error) for call in calls]
+        results = partial_results(calls, self._client, text_type, on_error=on_error)
         return joined(calls, results, on_error=on_error)
 
     async def aembed_without_events(
         self, items: Sequence[Item], *, text_type: TextType | None = "document", on_error: OnError = "raise"
     ) -> EmbeddingResult:
         """As `embed_without_events`, awaited."""
-        calls = dense_calls(items, hybrid=self._requests_sparse)
+        calls = dense_calls(items, list_model(self._client), hybrid=self._requests_sparse)
         if len(calls) == 1:
             return await calls[0].arun(self._client.aio, text_type, on_error=on_error)
-        results = [
-            await call.apartial_result(self._client.aio, text_type, on_error=on_error) for call in calls
-        ]
+        results = await apartial_results(calls, self._client.aio, text_type, on_error=on_error)
         return joined(calls, results, on_error=on_error)
 
     def _limiter(self) -> RateLimiterAdapter:

@@ -11,11 +11,11 @@ from llama_index.core.base.embeddings.base import Embedding
 from llama_index.core.embeddings import MultiModalEmbedding
 from llama_index.core.schema import ImageType
 
-from llama_index_ext.batches import kept_on_failure, note_batch
+from llama_index_ext.batches import kept_on_failure, list_model, note_batch
 from llama_index_ext.events import instrumented
 from volc_dashscope import Client, EmbeddingResult, Image, Item, OnError, TextType, Video
 from volc_dashscope.inputs import Savable
-from volc_dashscope.integrations.hybrid import check_items
+from volc_dashscope.integrations.hybrid import check_items, whole_call
 from volc_dashscope.integrations.settings import convert_each, require_event_loop
 
 # The types that core passes, and other types that represent an image.
@@ -87,7 +87,9 @@ class MediaCalls(MultiModalEmbedding):
         with kept_on_failure(self._client):
             for images in batches:
                 with instrumented(self, [image.label() for image in images]) as vectors:
-                    vectors.extend(note_batch(images, self._client.embed(images, progress=show_progress)))
+                    call = whole_call(images, list_model(self._client))
+                    result = call.run(self._client, "document", progress=show_progress)
+                    vectors.extend(note_batch(images, result))
                 rows.extend(vectors)
         return rows
 
@@ -102,7 +104,8 @@ class MediaCalls(MultiModalEmbedding):
         async def batch_rows(images: list[Image]) -> list[Embedding]:
             async with gate:
                 with instrumented(self, [image.label() for image in images]) as vectors:
-                    result = await self._client.aio.embed(images, progress=show_progress)
+                    call = whole_call(images, list_model(self._client))
+                    result = await call.arun(self._client.aio, "document", progress=show_progress)
                     vectors.extend(note_batch(images, result))
                 return vectors
 

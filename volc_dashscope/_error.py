@@ -6,7 +6,29 @@ Apart from `errors`, because a result holds errors and `errors.BulkError` holds 
 
 from __future__ import annotations
 
+import re
 from typing import Any, Literal
+
+# A key of DashScope, and one of Ark. Compiled at their first use.
+_SK = r"(?<!\w)sk-(?=[\w-]*\d)(?:\w+-)*[A-Za-z0-9]{16,}[\w-]*"
+_UUID = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+
+
+def looks_like_key(text: str) -> bool:
+    """Return whether a text has the form of an API key."""
+    return re.fullmatch(f"{_SK}|{_UUID}", text.strip()) is not None
+
+
+def without_keys(words: str, *, uuids: bool = True) -> str:
+    """
+    Return a text without what has the form of an API key.
+
+    Args:
+        uuids: Whether all UUIDs are hidden, or only those that are shown as a wrong value: ids of requests, jobs and
+            rows are UUIDs too.
+    """
+    given = _UUID if uuids else rf"(?:(?<=got ')|(?<=='))(?:{_UUID})(?=')"
+    return re.sub(f"{_SK}|{given}", "(looks like an API key, not shown)", words)
 
 
 class EmbeddingError(Exception):
@@ -22,6 +44,8 @@ class EmbeddingError(Exception):
     ```text
     dashscope 429 Throttling.RateQuota True
     ```
+
+    A message does not show what has the form of a DashScope key, whatever it was given as.
 
     Attributes:
         provider: "ark" or "dashscope", or None when no service was involved.
@@ -53,7 +77,7 @@ class EmbeddingError(Exception):
         account: bool = False,
         splittable: bool = False,
     ) -> None:
-        super().__init__(message)
+        super().__init__(without_keys(message, uuids=False))
         self.provider = provider
         self.status = status
         self.code = code

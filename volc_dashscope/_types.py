@@ -34,6 +34,7 @@ FaultKind = Literal[
     "upload",
     "too large",
     "closed",
+    "halted",
 ]
 OnError = Literal["raise", "abort", "skip"]
 
@@ -106,7 +107,8 @@ class Fault:
     Attributes:
         kind: "late": the deadline of the call has passed; "timeout": nothing was received or accepted for too long;
             "upload": the upload of a large body broke; "unanswered": the connection broke before a reply began;
-            "broken": it broke within the reply.
+            "broken": it broke within the reply; "halted": not sent, because of the error of another request, which
+            is the cause.
         reason: The message of the operating system or the TLS library.
         cause: The exception that the HTTP library raised.
         place: The host that could not be reached, if it is not the request's.
@@ -222,10 +224,16 @@ class ProviderCodec(Protocol):
 
 
 class Send(NamedTuple):
-    """Send this, for at most `within` seconds, and return a `Reply` or a `Fault`."""
+    """
+    Send this, for at most `within` seconds, and return a `Reply` or a `Fault`.
+
+    Attributes:
+        halted: Returns why nothing may be sent any more, or None; asked when it is this request's turn.
+    """
 
     request: Request
     within: float = math.inf
+    halted: Callable[[], EmbeddingError | None] | None = None
 
 
 class Wait(NamedTuple):

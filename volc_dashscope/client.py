@@ -34,6 +34,7 @@ from volc_dashscope.settings import ClientSettings, describe, documented, finger
 
 if TYPE_CHECKING:
     # Modules that few programs need are imported where they are used.
+    from volc_dashscope._request.assembly import ReplyModel
     from volc_dashscope._request.stream import Stream
     from volc_dashscope._request.temporary_storage import Storage
 
@@ -156,12 +157,11 @@ class _ClientBase(ServiceClient):
     def _call(
         self,
         items: Iterable[Item],
-        text_type: TextType | None,
-        output_type: OutputType,
+        spec: RequestSpec,
         on_error: OnError,
         keep: bool,
-    ) -> tuple[Call, RequestSpec]:
-        spec = self._spec_for(text_type, output_type)
+        model: ReplyModel | None,
+    ) -> Call:
         return Call(
             items_of(items),
             spec,
@@ -170,7 +170,8 @@ class _ClientBase(ServiceClient):
             max_in_flight=self._context.rate_limiter.max_in_flight,
             row_cache=self._row_cache,
             keep=keep,
-        ), spec
+            model=model,
+        )
 
     def _spec_for(self, text_type: TextType | None, output_type: OutputType = "dense") -> RequestSpec:
         self._check_process()
@@ -264,21 +265,23 @@ class Client(_ClientBase, SyncLifecycle):
         progress: bool = False,
         keep: bool = False,
         into: list[list[float]] | None = None,
+        model: ReplyModel | None = None,
     ) -> EmbeddingResult:
         """
-        As `embed`, with `keep` and `into` for the integrations.
+        As `embed`, with `keep`, `into` and `model` for the integrations.
 
         With `into`, rows are appended to it as lists, and the result holds none, unless items failed.
 
         Hybrid stores get the dense and the sparse vector of a text in two calls. One request returns both: with
         `keep`, rows are kept in memory (`partial_results_bytes`) and served to one more call for the same item.
+
+        Calls whose rows belong together share a `model`: their replies must name the same.
         """
-        call, spec = self._call(items, text_type, output_type, on_error, keep)
-        observer = self._telemetry(spec)
-        transport = self._pool.sync_transport()
+        call = self._call(items, self._spec_for(text_type, output_type), on_error, keep, model)
+        observer, transport = self._telemetry(call.spec), self._pool.sync_transport()
 
         def work(batch: Batch, watch: Watch) -> Rows:
-            return run(self._flow(batch, spec, observer, call.scheduler), transport, watch)
+            return run(self._flow(batch, call.spec, observer, call.scheduler), transport, watch)
 
         with progress_bar(call.count, lambda: call.finished, shown=progress) as show:
             try:
@@ -340,6 +343,7 @@ class Client(_ClientBase, SyncLifecycle):
         *,
         text_type: TextType | None,
         idle: Callable[[], None],
+        model: ReplyModel | None = None,
     ) -> None:
         """
         As `stream` with `ordered=False`, for bulk jobs: whole replies instead of rows.
@@ -348,10 +352,13 @@ class Client(_ClientBase, SyncLifecycle):
             take: Called with the positions of some items, in ascending order, and their rows or their error; one
                 call at a time.
             idle: Called in this thread: often while `take` is called in others, and once after the last.
+            model: The model that earlier rows are from.
         """
         spec = self._spec_for(text_type)
         observer = self._telemetry(spec)
         stream, transport = self._stream(items, spec, False), self._pool.sync_transport()
+        if model is not None:
+            stream.continue_from(model)
 
         def handle(number: int, batch: Batch, outcome: Rows | BaseException) -> None:
             stream.handle(number, batch, outcome)
@@ -422,14 +429,14 @@ class AsyncClient(_ClientBase, AsyncLifecycle):
         progress: bool = False,
         keep: bool = False,
         into: list[list[float]] | None = None,
+        model: ReplyModel | None = None,
     ) -> EmbeddingResult:
         """As `Client._embed`, awaited."""
         # Needs asyncio, which a client of threads does without.
         from volc_dashscope._request.tasks import arun_jobs
 
-        call, spec = self._call(items, text_type, output_type, on_error, keep)
-        observer = self._telemetry(spec)
-        transport = await self._pool.async_transport()
+        call = self._call(items, self._spec_for(text_type, output_type), on_error, keep, model)
+        observer, transport = self._telemetry(call.spec), await self._pool.async_transport()
         with progress_bar(call.count, lambda: call.finished, shown=progress) as show:
 
             def handle(number: int, batch: Batch, outcome: Rows | BaseException) -> None:
@@ -440,7 +447,7 @@ class AsyncClient(_ClientBase, AsyncLifecycle):
             try:
                 await arun_jobs(
                     call.scheduler,
-                    lambda batch: arun(self._flow(batch, spec, observer, call.scheduler), transport),
+                    lambda batch: arun(self._flow(batch, call.spec, observer, call.scheduler), transport),
                     handle,
                     inline=call.single,
                     while_waiting=call.while_waiting,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -282,3 +283,63 @@ def test_a_source_that_changes_while_its_job_runs_gets_no_vectors_of_other_texts
     write_lines(source, texts(3))
     report = embed_batch(source, tmp_path / "out.parquet", jobs=_jobs(inside))
     assert ("done", 0, 1) == (report.state, report.failed, _created(inside))
+
+
+def _forget(mount: Any, what: str) -> None:
+    """Let the service have no result any more, or not the job that is asked for first."""
+    asked: list[str] = []
+
+    def answer(request: Any, response: Any) -> Any:
+        job = request.path.rpartition("/")[2] if re.search("/(tasks|batches)/", request.path) else ""
+        if request.method != "GET" or (what == "result") == bool(job):
+            return None
+        asked.append(job)
+        if job != asked[0]:
+            return None
+        body = {"request_id": "r", "output": {"task_id": job, "task_status": "UNKNOWN"}}
+        return body if "/tasks/" in request.path else Response(status=404, body=b"{}")
+
+    mount.emulator.reply_with(answer)
+
+
+def _submitted(mount: Any) -> int:
+    posted = [entry.path for entry in mount.emulator.ledger if entry.method == "POST"]
+    return sum(1 for path in posted if not path.endswith("/files"))
+
+
+GONE = "no longer|has no job|404"
+
+
+@pytest.mark.parametrize("what", ["job", "result"])
+@pytest.mark.parametrize("kind", [BatchJobs, FileJobs], ids=["batch", "file job"])
+def test_a_job_that_the_service_no_longer_has_is_submitted_again_on_request_only(
+    inside, tmp_path, kind, what
+):
+    output, jobs_file = tmp_path / "out.parquet", tmp_path / "out.parquet.partial" / "jobs.json"
+    if kind is FileJobs:
+        source, jobs, address = _published(inside, tmp_path)
+        call = {"jobs": jobs, "file_url": address}
+    else:
+        source, call = write_lines(tmp_path / "t.txt", texts(10)), {"jobs": _jobs(inside)}
+    _forget(inside, what)
+    said = []
+
+    for wait in (True, False):
+        with pytest.raises(EmbeddingError, match=GONE) as caught:
+            embed_batch(source, output, **call, wait=wait)
+        said.append(str(caught.value))
+    files = json.loads(jobs_file.read_text())
+    before = _submitted(inside)
+
+    assert len(files) == before
+    assert all(f"job {files[0]['job']}, is not submitted again by itself" in words for words in said)
+    assert all(
+        f'set "job" of {files[0]["file"]} to null and "submitting" to false' in words for words in said
+    )
+
+    jobs_file.write_text(json.dumps([{**files[0], "job": None, "submitting": False}, *files[1:]]))
+    inside.emulator.reply_with(None)
+    report = embed_batch(source, output, **call)
+
+    assert ("done", 10, 0, before + 1) == (report.state, report.rows, report.failed, _submitted(inside))
+    assert (6 if kind is FileJobs and what == "job" else 0) == report.resumed

@@ -14,7 +14,7 @@ import paintings
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from bulk_runs import TEXT, VL, D, rows, texts, write_lines
+from bulk_runs import ARK, TEXT, VL, D, rows, texts, write_lines
 from canary import KEY
 
 from volc_dashscope import Client, ConfigError, EmbeddingError, get_model_info
@@ -238,6 +238,66 @@ def test_rows_of_another_length_do_not_join_finished_ones(tmp_path, length, lear
             embed_file(source, output, model=client)
 
     assert begun.rows < 2000
+
+
+def _endpoint(model: str | None, sent: list[httpx.Request], most: int = 8) -> Client:
+    """A client of an endpoint id, and what is sent to it, behind which there is a model."""
+    body: Any = {"data": {"embedding": [1.0] * 2048}, "usage": {"total_tokens": 1}}
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        sent.append(request)
+        return httpx.Response(200, json=body if model is None else {**body, "model": model})
+
+    http = httpx.Client(transport=httpx.MockTransport(answer))
+    return Client("ep-1", base_model=ARK, api_key=KEY, http_client=http, max_concurrency=most)
+
+
+def _begun(source: Path, output: Path, model: str | None) -> int:
+    """Embed some rows of a source; return how many are finished."""
+    stop = threading.Event()
+    with _endpoint(model, [], 1) as client:
+        return embed_file(source, output, model=client, stop=stop, watch=lambda *_: stop.set()).rows
+
+
+def test_rows_of_another_model_do_not_join_finished_ones(tmp_path):
+    """The endpoint id was given another model between two runs; their vectors cannot be compared."""
+    source, output = write_lines(tmp_path / "t.txt", texts(2000)), tmp_path / "out.parquet"
+    begun = _begun(source, output, "model-a")
+    sent: list[httpx.Request] = []
+
+    words = "has vectors of model 'model-a', and the service now answers with 'model-b'.*--restart"
+    for _ in range(2):
+        sent.clear()
+        with _endpoint("model-b", sent) as client, pytest.raises(ConfigError, match=words):
+            embed_file(source, output, model=client)
+
+        assert 1 == len(sent)
+
+    with _endpoint("model-a", []) as client:
+        done = embed_file(source, output, model=client)
+
+    assert (2000, begun, 0) == (done.rows, done.resumed, done.failed)
+
+
+def test_a_restart_takes_the_new_model(tmp_path):
+    source, output = write_lines(tmp_path / "t.txt", texts(50)), tmp_path / "out.parquet"
+    _begun(source, output, "model-a")
+
+    with _endpoint("model-b", []) as client:
+        done = embed_file(source, output, model=client, restart=True)
+
+    assert (50, 0) == (done.rows, done.failed)
+
+
+@pytest.mark.parametrize("names", [("model-a", None), (None, "model-b"), (None, None)])
+def test_a_reply_that_names_no_model_joins_any(tmp_path, names):
+    source, output = write_lines(tmp_path / "t.txt", texts(50)), tmp_path / "out.parquet"
+    begun = _begun(source, output, names[0])
+
+    with _endpoint(names[1], []) as client:
+        done = embed_file(source, output, model=client)
+
+    assert (50, begun, 0) == (done.rows, done.resumed, done.failed)
 
 
 def test_a_source_that_is_gone_at_the_end_fails_no_finished_job(inside, tmp_path):

@@ -390,6 +390,17 @@ def test_a_copied_folder_with_new_times_is_up_to_date_and_an_edited_one_is_not(i
     assert (True, False) == (copied, edited)
 
 
+def test_an_output_of_queries_is_up_to_date_for_queries(inside, tmp_path):
+    source = open_source(write_lines(tmp_path / "t.txt", ["a"]))
+    with inside.client(TEXT) as client:
+        embed_file(source, tmp_path / "out.parquet", model=client, text_type="query")
+
+        same = is_up_to_date(source, tmp_path / "out.parquet", client, text_type="query")
+        other = is_up_to_date(source, tmp_path / "out.parquet", client)
+
+    assert (True, False) == (same, other)
+
+
 @pytest.mark.parametrize("change", ["gone", "dangling", "loop", "no picture", "pipe"])
 def test_a_file_that_cannot_be_read_is_one_failed_row(inside, tmp_path, change):
     source = _pictures(tmp_path / "pics", 3)

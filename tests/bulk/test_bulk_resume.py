@@ -231,6 +231,31 @@ def test_sigterm_ends_as_well_as_ctrl_c(slow_command):
     assert 143 == ended(process).code
 
 
+@pytest.mark.parametrize("ignored", [False, True], ids=["at a terminal", "nohup"])
+def test_a_closed_terminal_ends_as_well_as_ctrl_c(slow_command, ignored):
+    """The system and the shell send a SIGHUP each; `nohup` lets programs ignore it."""
+    write_lines(slow_command.folder / "t.txt", texts(COUNT))
+    begun = f"import signal; signal.signal(signal.SIGHUP, signal.{'SIG_IGN' if ignored else 'SIG_DFL'})"
+    process = slow_command.start(
+        *("embed", "t.txt", "-o", "out.parquet", *OPTIONS),
+        code=f"{begun}; from volc_dashscope.cli import main; main()",
+    )
+    wait_for(lambda: len(slow_command.mount.emulator.ledger) >= 6, process)
+    for _ in range(2):
+        process.send_signal(signal.SIGHUP)
+        time.sleep(0.02)
+
+    stopped = ended(process)
+    asked = len(slow_command.mount.emulator.ledger)
+    with slow_command.mount.client(TEXT, dimensions=D) as client:
+        report = embed_file(slow_command.folder / "t.txt", slow_command.folder / "out.parquet", model=client)
+
+    assert (0 if ignored else 129) == stopped.code
+    assert (asked == COUNT // BATCH) == ignored
+    assert COUNT == report.rows
+    assert 0 == paid_twice(slow_command.mount)
+
+
 def _half_done(mount: Any, folder: Path) -> Path:
     """Leave a job that the account stopped halfway."""
     output = folder / "out.parquet"

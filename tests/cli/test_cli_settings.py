@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from canary import KEY
 
@@ -63,3 +65,46 @@ def test_a_model_that_is_none_of_these_is_told_what_it_is(cli, tmp_path, monkeyp
 
     assert 0 != done.code
     assert told in done.err.replace("\n", " ")
+
+
+UUID = "0a1b2c3d-0000-4000-8000-0123456789ab"
+OPTIONS = (
+    "--model", "--base-model", "--provider", "--region", "--base-url", "--workspace", "--dimensions", "--role",
+    "--concurrency", "--requests-per-minute", "--encoding", "--text-column", "--group-rows", "--route",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("embed", "texts.csv", "-o", "out.parquet", "-m", "text-embedding-v4", option, KEY)
+        for option in OPTIONS
+    ]
+    + [
+        ("embed", "texts.csv", "-o", "out.parquet", "-m", "text-embedding-v4", option, UUID)
+        for option in OPTIONS
+        if option not in ("--encoding", "--text-column")
+    ]
+    + [
+        (KEY,),
+        ("models", KEY),
+        ("models", UUID),
+        ("doctor", KEY),
+        ("doctor", UUID),
+        ("embed", KEY, "-o", "out.parquet", "-m", "text-embedding-v4"),
+        ("rerank", "texts.csv", "-o", "out.parquet", "-m", UUID),
+        ("embed", "texts.csv", "--json", f"--{KEY}"),
+        ("embed", "texts.csv", "--json", "-d", UUID),
+    ],
+    ids=" ".join,
+)
+def test_a_key_in_the_place_of_another_argument_is_not_shown(cli, tmp_path, monkeypatch, audit, arguments):
+    monkeypatch.setenv("DASHSCOPE_API_KEY", KEY)
+    (tmp_path / "texts.csv").write_text("text\na\n", "utf-8")
+
+    done = cli(*arguments)
+
+    assert 2 == done.code
+    assert "looks like an API key" in done.err
+    assert not {KEY, UUID} & set(re.split(r"[^\w-]+", (done.out + done.err).replace("--", "")))
+    assert [] == audit.dialled

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from io import StringIO
-from itertools import chain, repeat
+from itertools import chain, count, repeat
 from random import Random
 from typing import Any
 
@@ -779,6 +779,39 @@ def test_rows_kept_of_one_model_are_not_completed_by_another(inside, model) -> N
     client.embed(_texts(20))
 
     assert first + 1 == len(inside.emulator.ledger) - first
+
+
+class _HoldingLimiter:
+    """A limiter of the user's, which lets one request go and holds the others until it is told."""
+
+    def __init__(self) -> None:
+        self.go, self._asked = threading.Event(), count()
+        self.held, self.released = threading.Event(), threading.Event()
+
+    def acquire(self) -> None:
+        if next(self._asked):
+            self.held.set()
+            self.go.wait(10)
+            self.released.set()
+
+    async def aacquire(self) -> None:
+        raise NotImplementedError
+
+
+def test_a_request_that_waits_for_the_limiter_is_not_sent_once_nobody_wants_it(inside) -> None:
+    """Threads cannot be interrupted in the user's function, which returns after the stream was left."""
+    limiter = _HoldingLimiter()
+    client = inside.client(ARK, max_concurrency=2, limiter=limiter)
+    stream = client.stream(_texts(4))
+
+    next(stream)
+    assert limiter.held.wait(10)
+    stream.close()
+    limiter.go.set()
+    assert limiter.released.wait(10)
+    time.sleep(0.1)  # in which it would be sent
+
+    assert 1 == len(inside.emulator.ledger)
 
 
 class _FailingLimiter:

@@ -9,7 +9,17 @@ import orjson
 import pytest
 from canary import KEY
 
-from volc_dashscope import AsyncClient, Client, ConfigError, estimate_cost, get_model_info, list_models
+from langchain_volc_dashscope import DashScopeEmbeddings
+from llama_index_ext import DashScopeMultiModalEmbedding
+from volc_dashscope import (
+    AsyncClient,
+    Client,
+    ConfigError,
+    Reranker,
+    estimate_cost,
+    get_model_info,
+    list_models,
+)
 from volc_dashscope._config import find_key, find_model_info
 from volc_dashscope.jobs import BatchJobs, FileJobs
 from volc_dashscope.models import ModelInfo
@@ -91,6 +101,79 @@ def test_a_key_that_is_no_text_is_refused_without_being_shown() -> None:
         Client("text-embedding-v4", api_key=KEY.encode())  # type: ignore[arg-type]
 
     assert "canary" not in str(caught.value)
+
+
+UUID = "0a1b2c3d-0000-4000-8000-0123456789ab"
+OWNERS = {
+    "client": lambda **given: Client(**{"model": "text-embedding-v4", **given}),
+    "estimate": lambda **given: estimate_cost(["a"], **{"model": "text-embedding-v4", **given}),
+    "batch jobs": lambda **given: BatchJobs(**{"model": "text-embedding-v4", **given}),
+    "reranker": lambda **given: Reranker(**{"model": "qwen3-rerank", **given}),
+    "langchain": DashScopeEmbeddings,
+    "llama-index": DashScopeMultiModalEmbedding,
+}
+PLACES = {"model": OWNERS, "region": OWNERS, "workspace": OWNERS, "base_url": OWNERS, "base_model": OWNERS}
+REFUSED = [
+    pytest.param(OWNERS[owner], name, key, id=f"{owner}-{name}-{kind}")
+    for name, owners in PLACES.items()
+    for owner in owners
+    if owner != "estimate" or name in ("model", "base_model")
+    if owner != "batch jobs" or name != "region"
+    for kind, key in {"sk": KEY, "uuid": UUID}.items()
+]
+
+
+@pytest.mark.parametrize(("owner", "name", "key"), REFUSED)
+def test_a_key_in_the_place_of_another_argument_is_refused_without_being_shown(
+    owner: Any, name: str, key: str
+) -> None:
+    """As a workspace it would be looked up as a host, and as a model it would be sent."""
+    api_key = {} if owner is OWNERS["estimate"] else {"api_key": "k"}
+
+    with pytest.raises(ConfigError, match=f"{name} looks like an API key .*not shown") as caught:
+        owner(**api_key, **{name: key})
+
+    assert key not in str(caught.value)
+
+
+@pytest.mark.parametrize("variable", ["DASHSCOPE_WORKSPACE", "DASHSCOPE_REGION"])
+def test_a_key_in_another_variable_is_refused_without_being_shown(monkeypatch: Any, variable: str) -> None:
+    monkeypatch.setenv(variable, KEY)
+
+    with pytest.raises(ConfigError, match="looks like an API key") as caught:
+        Client("text-embedding-v4", api_key="k")
+
+    assert KEY not in str(caught.value)
+
+
+@pytest.mark.parametrize("key", [KEY, UUID], ids=["sk", "uuid"])
+@pytest.mark.parametrize(
+    "name", ["dimensions", "normalize", "max_concurrency", "timeout", "requests_per_minute"]
+)
+def test_no_message_about_a_value_shows_a_key(name: str, key: str) -> None:
+    with pytest.raises(ConfigError, match="looks like an API key, not shown") as caught:
+        Client("qwen3-vl-embedding", api_key="k", **{name: key})
+
+    assert key not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "row 3 [request id 0a1b2c3d-0000-4000-8000-0123456789ab]",
+        "task-0123456789abcdef01",
+        "sk-learn",
+        "'sk-photos-of-2026'",
+    ],
+)
+def test_a_message_shows_ids_and_names(words: str) -> None:
+    assert words == str(ConfigError(words))
+
+
+def test_a_model_of_an_own_server_may_be_called_by_a_uuid() -> None:
+    info = _info(UUID, route="openai", base_url="http://127.0.0.1:8000/v1")
+
+    assert UUID == info.name
 
 
 # Names.

@@ -14,6 +14,7 @@ import pytest
 from files import gif, picture, png
 from paintings import painted
 from PIL import Image as Pillow
+from PIL import ImageOps
 
 from volc_dashscope import (
     BulkError,
@@ -28,7 +29,7 @@ from volc_dashscope import (
     list_models,
 )
 from volc_dashscope._media import shrink, shrunk_size
-from volc_dashscope._media._shrink import _SHORTEST_SIDE
+from volc_dashscope._media._shrink import _SHORTEST_SIDE, thumbnail
 
 ARK, QWEN, PLUS = (
     "doubao-embedding-vision-251215",
@@ -445,19 +446,34 @@ def test_equal_pictures_and_limits_give_equal_bytes():
     assert 1 == len({shrink(Image.from_bytes(data).source, MOST).read() for _ in range(3)})
 
 
+@pytest.mark.parametrize(
+    ("size", "shrunk", "drawn"),
+    [((9_500, 9_500), True, True), ((12_000, 9_000), True, False), ((14_000, 14_000), False, False)],
+)
+@pytest.mark.filterwarnings("error::PIL.Image.DecompressionBombWarning")
+def test_no_warning_is_printed_of_a_picture_of_many_pixels(size, shrunk, drawn):
+    """Pillow prints one from 89 megapixels on, and refuses more than twice as many."""
+    data = saved(Pillow.new("1", size), "PNG")
+
+    small = shrink(Image.from_bytes(data).source, MOST)
+
+    assert shrunk == (small.pixels in {(100, 100), (115, 86)})
+    assert drawn == (thumbnail(BytesIO(data), 320) is not None)
+
+
 # In a worker.
 
 
 async def test_the_event_loop_goes_on_meanwhile(inside, monkeypatch):
     """A picture is decoded in another thread than the event loop's."""
     threads = []
-    opens = Pillow.open
+    turns = ImageOps.exif_transpose
 
     def noted(*given, **options):
         threads.append(threading.current_thread())
-        return opens(*given, **options)
+        return turns(*given, **options)
 
-    monkeypatch.setattr(Pillow, "open", noted)
+    monkeypatch.setattr(ImageOps, "exif_transpose", noted)
     async with inside.async_client(QWEN, max_image_pixels=MOST) as client:
         await client.embed([Image.from_bytes(saved(quadrants(), "PNG"))])
 
@@ -468,13 +484,13 @@ async def test_the_event_loop_goes_on_meanwhile(inside, monkeypatch):
 def test_other_requests_are_answered_meanwhile(inside, monkeypatch, asynchronous):
     """A picture that takes long to decode keeps no other request waiting."""
     answered, seen = threading.Event(), []
-    opens = Pillow.open
+    turns = ImageOps.exif_transpose
 
     def slow(*given, **options):
         seen.append(answered.wait(20))
-        return opens(*given, **options)
+        return turns(*given, **options)
 
-    monkeypatch.setattr(Pillow, "open", slow)
+    monkeypatch.setattr(ImageOps, "exif_transpose", slow)
     inside.emulator.reply_with(lambda request, response: answered.set())
 
     embed(inside, ARK, [Image.from_bytes(saved(quadrants(), "PNG")), "a text"], asynchronous=asynchronous)

@@ -102,3 +102,33 @@ def test_an_item_in_the_services_own_words_is_not_renumbered(inside, embed_model
 
     with pytest.raises(EmbeddingError, match="the key may not read item 0"):
         sparse.embed_documents([media(RED), "c"])
+
+
+@pytest.mark.parametrize("name", ["langchain", "langchain, awaited", "llama_index", "llama_index, awaited"])
+def test_texts_and_pictures_of_two_models_are_no_list(inside, embed_model_of, name):
+    """They are two calls, and their replies are compared as those of one; the retry has rows of one model."""
+    kind, call = MIXED[name]
+    made = embed_model_of(kind, inside, max_concurrency=1)
+    names = iter(["m0", "m0", *["m1"] * 9])
+    inside.emulator.reply_with(lambda request, response: {**response.json, "model": next(names)})
+
+    with pytest.raises(BulkError, match="are from two models, 'm0' and 'm1'") as caught:
+        call(made)
+    failed = len(inside.emulator.ledger)
+    call(made)
+
+    assert [0, 2] == sorted(caught.value.failures)
+    assert (4, 8) == (failed, len(inside.emulator.ledger))
+
+
+def test_the_sparse_half_of_a_list_of_two_models_is_not_served_from_memory(inside, embed_model_of):
+    made = embed_model_of(ArkEmbeddings, inside, max_concurrency=1)
+    sparse = made.qdrant_sparse()
+    names = iter(["m0", "m0", *["m1"] * 9])
+    inside.emulator.reply_with(lambda request, response: {**response.json, "model": next(names)})
+
+    with pytest.raises(BulkError, match="are from two models"):
+        made.embed_documents([RED, "a", RED, "c"])
+    sparse.embed_documents(["a", "c"])
+
+    assert 4 + 2 == len(inside.emulator.ledger)

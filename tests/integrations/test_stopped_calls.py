@@ -12,8 +12,8 @@ from paintings import painted
 from samples import INTEGRATIONS, LANGCHAIN, LLAMA_INDEX, V4, VL, adocuments, documents
 
 from langchain_volc_dashscope import DashScopeEmbeddings
-from llama_index_ext import DashScopeMultiModalEmbedding, qdrant_sparse_fns
-from volc_dashscope import BulkError
+from llama_index_ext import ArkMultiModalEmbedding, DashScopeMultiModalEmbedding, qdrant_sparse_fns
+from volc_dashscope import BulkError, EmbeddingError
 from volc_dashscope.emulator import Fault
 
 # What a request takes.
@@ -154,6 +154,44 @@ def test_finished_batches_of_one_model_are_not_completed_by_another(inside, embe
     name = "m1"
     with pytest.raises(BulkError, match="are from two models, 'm0' and 'm1'"):
         embed_model.embed_items(texts)
+
+
+@pytest.mark.parametrize("hybrid", [False, True])
+@pytest.mark.parametrize("kind", LLAMA_INDEX)
+@pytest.mark.parametrize("awaited", [False, True], ids=["sync", "async"])
+def test_batches_of_one_list_are_of_one_model(inside, embed_model_of, kind, awaited, hybrid):
+    embed_model, texts = _one_by_one(embed_model_of, kind, inside), _texts(kind)
+    if hybrid:
+        qdrant_sparse_fns(embed_model)
+    names = iter([*["m0"] * 2, *["m1"] * 20])
+    inside.emulator.reply_with(lambda request, response: {**response.json, "model": next(names)})
+
+    def embedded() -> list[list[float]]:
+        return asyncio.run(adocuments(embed_model, texts)) if awaited else documents(embed_model, texts)
+
+    with pytest.raises(BulkError, match="are from two models, 'm0' and 'm1'"):
+        embedded()
+    failed = len(inside.emulator.ledger)
+    rows = embedded()
+
+    assert len(texts) == len(rows)
+    assert failed + 6 == len(inside.emulator.ledger)
+
+
+@pytest.mark.parametrize("awaited", [False, True], ids=["sync", "async"])
+def test_batches_of_pictures_are_of_one_model(inside, embed_model_of, awaited):
+    pictures = [painted(colour) for colour in ("red", "green", "blue")]
+    embed_model = embed_model_of(ArkMultiModalEmbedding, inside, embed_batch_size=1, max_concurrency=1)
+    names = iter(["m0", "m1", "m1"])
+    inside.emulator.reply_with(lambda request, response: {**response.json, "model": next(names)})
+
+    def embedded() -> list[list[float]]:
+        if awaited:
+            return asyncio.run(embed_model.aget_image_embedding_batch(pictures))
+        return embed_model.get_image_embedding_batch(pictures)
+
+    with pytest.raises(EmbeddingError, match="are from two models, 'm0' and 'm1'"):
+        embedded()
 
 
 def test_both_vectors_of_finished_batches_are_kept_in_hybrid_use(inside, embed_model_of):

@@ -50,8 +50,8 @@ BREAKAGES = [
     ),
     Breakage(
         "volc_dashscope/_http/drivers.py",
-        "    async with transport.gate:\n        began",
-        "    await transport.gate.acquire()\n    with transport.calls.entered(scope):\n        began",
+        "    async with transport.gate:\n        if step",
+        "    await transport.gate.acquire()\n    with transport.calls.entered(scope):\n        if step",
         "test_a_call_cancelled_at_any_step_blocks_no_later_one",
     ),
 ]

@@ -52,8 +52,8 @@ BREAKAGES = [
     ),
     Breakage(
         "volc_dashscope/_request/exchange.py",
-        "Send(request, max(0.0, context.retry.deadline - elapsed))",
-        "Send(request, 1e6)",
+        "Send(request, max(0.0, context.retry.deadline - elapsed), halted)",
+        "Send(request, 1e6, halted)",
         "test_the_deadline_bounds_a_connection_that_is_never_made",
     ),
     Breakage(

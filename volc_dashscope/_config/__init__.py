@@ -10,6 +10,7 @@ from volc_dashscope._config.arguments import (
     check_flags,
     check_limits,
     document_arguments,
+    refuse_keys,
     refuse_positional,
     refuse_unknown_names,
 )
@@ -44,6 +45,7 @@ __all__ = [
     "key_log",
     "key_name",
     "proxy_variable",
+    "refuse_keys",
     "refuse_positional",
     "refuse_unknown_names",
     "sealed",

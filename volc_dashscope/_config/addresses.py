@@ -8,6 +8,7 @@ from typing import NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
 from volc_dashscope import models
+from volc_dashscope._config.arguments import refuse_keys
 from volc_dashscope._config.environment import (
     REGION_VARIABLE,
     URL_VARIABLES,
@@ -89,6 +90,7 @@ def find_url(
     provider = model_info.provider
     if not isinstance(insecure_http, bool):
         raise ConfigError(f"insecure_http must be True or False, got {insecure_http!r}")
+    refuse_keys(base_url=base_url, region=region)
     _check_names(provider, base_url=base_url, region=region, workspace=workspace)
     named = None if base_url is not None else first_of(URL_VARIABLES[provider], environ)
     if base_url is not None and base_url.strip():
@@ -155,6 +157,7 @@ def find_workspace(
         named = first_of([WORKSPACE_VARIABLE[provider]], environ)
         setting, value = (f"workspace (from {named[0]})", named[1].strip()) if named else (setting, None)
     value = value.strip() if isinstance(value, str) else value
+    refuse_keys(**{setting: value})
     if value is not None and (not isinstance(value, str) or not re.fullmatch(_LABEL, value)):
         raise ConfigError(
             f"{setting} must be 1 to 63 letters, digits, '-' and '_', because it is part of a host; got {value!r}"

@@ -1,4 +1,4 @@
-"""Checks of argument names and numbers, and the documentation of arguments."""
+"""Checks of argument names and values, and the documentation of arguments."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from inspect import Parameter, cleandoc, signature
 from typing import Self
 from weakref import WeakKeyDictionary
 
+from volc_dashscope._config.environment import KEY_VARIABLE
+from volc_dashscope._error import looks_like_key
 from volc_dashscope.errors import ConfigError
 
 # The name elsewhere -> ours. LangChain's and LlamaIndex's packages for OpenAI, DashScope, Ark, Hugging Face and
@@ -184,6 +186,23 @@ class CheckedConstructor:
     @classmethod
     def _setting_names(cls) -> Collection[str]:
         return _parameters(cls)
+
+
+def refuse_keys(**given: object) -> None:
+    """
+    Refuse arguments that hold a key: they are sent, or become part of a host, a file or an error.
+
+    Raises:
+        ConfigError: With the name of the first such argument.
+    """
+    named = next(
+        (name for name, value in given.items() if isinstance(value, str) and looks_like_key(value)), None
+    )
+    if named is not None:
+        raise ConfigError(
+            f"{named} looks like an API key (it is not shown here); pass a key as api_key, or set "
+            + " or ".join(KEY_VARIABLE.values())
+        )
 
 
 def check_flags(flags: Mapping[str, object]) -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from volc_dashscope import models
+from volc_dashscope._config.arguments import refuse_keys
 from volc_dashscope._config.hosts import owner_of
 from volc_dashscope.errors import ConfigError
 from volc_dashscope.models import ModelInfo, Provider, Route
@@ -47,6 +48,9 @@ def find_model_info(
     """
     if not isinstance(model, str) or not model.strip():
         raise ConfigError(f"model must be a model or endpoint id, got {model!r}")
+    foreign = route == "openai" and _is_foreign(base_url)
+    # A server that is not the vendor's may call its models as it likes.
+    refuse_keys(model=None if foreign else model, base_model=base_model, provider=provider, route=route)
     model = model.strip()
     if not model.isprintable() and models.get_model_info(model) is None:
         raise ConfigError(f"model {model!r} contains a character that is not allowed in a model id")
@@ -54,7 +58,6 @@ def find_model_info(
         raise ConfigError(f"model_info must be a ModelInfo, got {type(model_info).__name__}")
     if provider not in ("ark", "dashscope", None):
         raise ConfigError(f'provider must be "ark" or "dashscope", got {provider!r}')
-    foreign = route == "openai" and _is_foreign(base_url)
     found = model_info if model_info is not None else _by_base_model(base_model)
     if found is not None:
         found = found.renamed(model)
@@ -203,6 +206,7 @@ def find_rerank_model(
     """
     if not isinstance(model, str) or not model.strip():
         raise ConfigError(f"model must be the name of a rerank model, got {model!r}")
+    refuse_keys(model=model, base_model=base_model)
     name = model if base_model is None else base_model
     if not isinstance(name, str):
         raise ConfigError(f"base_model must be the name of a rerank model, got {name!r}")

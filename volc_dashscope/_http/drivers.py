@@ -163,6 +163,9 @@ def _send(flow: Flow[T], step: Send, transport: Transport, watch: Watch) -> Repl
         transport.gate.release()
         return _end_flow(flow, fault)
 
+    if step.halted is not None and (cause := step.halted()) is not None:
+        transport.gate.release()
+        return Fault("halted", cause=cause)
     began = time.monotonic()
     until = began + step.within
     watch.begin(until + _GRACE_SECONDS, give_up)
@@ -178,12 +181,17 @@ def _send(flow: Flow[T], step: Send, transport: Transport, watch: Watch) -> Repl
 
 
 def _wait_for_turn(flow: Flow[T], transport: Transport, watch: Watch) -> None:
-    """Wait for the user's limiter and the gate; the deadline does not count this, but closing the client ends it."""
+    """
+    Wait for the user's limiter and the gate. The deadline does not count this.
+
+    Raises:
+        Interrupted: The client was closed meanwhile, or the call left.
+    """
     watch.begin(math.inf, lambda fault: _end_flow(flow, fault))
     if transport.limiter is not None:
         transport.limiter.acquire()
     transport.gate.acquire()
-    if not watch.end():
+    if not watch.end() or watch.stop.is_set():
         transport.gate.release()
         raise Interrupted
 
@@ -211,6 +219,8 @@ async def _asend(step: Send, transport: AsyncTransport, scope: asyncio.Timeout) 
     if transport.limiter is not None:
         await transport.limiter.aacquire()
     async with transport.gate:
+        if step.halted is not None and (cause := step.halted()) is not None:
+            return Fault("halted", cause=cause)
         began = time.monotonic()
         _end_at(scope, transport, step.within)
         outcome = await transport.channel.send(step.request, began + step.within)

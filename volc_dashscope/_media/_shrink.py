@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import math
 import struct
+from collections.abc import Iterable
+from contextlib import suppress
 from io import BytesIO
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
@@ -89,11 +91,11 @@ class Thumbnail(NamedTuple):
 
 def thumbnail(file: BinaryIO, side: int) -> Thumbnail | None:
     """Return a picture upright and at most that wide and high, or None if Pillow cannot read it by itself."""
-    from PIL import Image, ImageOps
+    from PIL import ImageOps
 
     try:
         # Pillow reads these with its own code; for other formats it may start programs or read other files.
-        with Image.open(file, formats=tuple(_DECODERS.values())) as opened:
+        with _opened(file, _DECODERS.values()) as opened:
             if opened.width * opened.height > _MAX_PIXELS:
                 return None
             opened.draft("RGB", (side * 2, side * 2))
@@ -101,7 +103,7 @@ def thumbnail(file: BinaryIO, side: int) -> Thumbnail | None:
             if upright.mode.startswith("I;16"):  # which Pillow would cut to its lowest 256 of 65,536 greys
                 upright = upright.convert("I").point(lambda grey: grey / 256)
             small = upright.convert("RGBA" if upright.has_transparency_data else "RGB")
-    except (*_DAMAGED, Image.DecompressionBombError, Image.DecompressionBombWarning):
+    except _DAMAGED:
         return None
     small.thumbnail((side, side))
     buffer = BytesIO()
@@ -110,12 +112,12 @@ def thumbnail(file: BinaryIO, side: int) -> Thumbnail | None:
 
 
 def _smaller(data: bytes, kind: str, max_pixels: int) -> bytes | None:
-    from PIL import Image, ImageOps
+    from PIL import ImageOps
 
     if kind not in _DECODERS:
         return None
     try:
-        with Image.open(BytesIO(data), formats=(_DECODERS[kind],)) as opened:
+        with _opened(BytesIO(data), (_DECODERS[kind],)) as opened:
             # The second picture of a JPEG is a preview or depth, never a later one.
             if kind != "jpeg" and getattr(opened, "is_animated", False):
                 return None
@@ -125,8 +127,34 @@ def _smaller(data: bytes, kind: str, max_pixels: int) -> bytes | None:
             if (opened.width < opened.height) != (whole[0] < whole[1]):
                 size = size[1], size[0]
             return _encoded(opened, _mode(opened, kind), size, kind)
-    except (*_DAMAGED, Image.DecompressionBombError, Image.DecompressionBombWarning):
+    except _DAMAGED:
         return None
+
+
+def _opened(file: BinaryIO, formats: Iterable[str]) -> Image.Image:
+    """
+    Open a picture, as `Image.open` does, but without its warning about many pixels, which would be printed.
+
+    Raises:
+        OSError: It is of none of the formats, or so large that `Image.open` refuses it too.
+    """
+    from PIL import Image
+
+    Image.preinit()
+    beginning = file.read(16)
+    for name in formats:
+        if name not in Image.OPEN:
+            Image.init()
+        make, accept = Image.OPEN[name]
+        with suppress(SyntaxError, IndexError, TypeError, struct.error):  # then it is of another format
+            if accept is not None and accept(beginning) is not True:
+                continue
+            file.seek(0)
+            opened = make(file, "")
+            if opened.width * opened.height > 2 * (Image.MAX_IMAGE_PIXELS or math.inf):
+                raise OSError("too many pixels")
+            return opened
+    raise OSError("no known format")
 
 
 def _mode(picture: Image.Image, kind: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import TypeVar
@@ -31,11 +32,13 @@ class ReplyModel:
 
     Attributes:
         name: The name, once a reply has one.
+        mixed: Whether a reply had another.
     """
 
     def __init__(self, *, foreign: bool) -> None:
         self._foreign = foreign
         self.name: str | None = None
+        self.mixed = False
 
     def mismatch(self, name: str | None) -> str | None:
         """Describe how a reply's model differs from that of earlier replies; if not, record it and return None."""
@@ -44,21 +47,29 @@ class ReplyModel:
         if not self._foreign and self.name not in (None, name):
             # Unsourced A9: two model names in the replies of one call are a fault: mixed vectors are
             # worthless.
+            self.mixed = True
             return f"replies of one call are from two models, {self.name!r} and {name!r}"
         self.name = name
         return None
+
+    def max_in_flight(self) -> float:
+        """Return how many requests may be in flight until the next reply shows its model."""
+        return math.inf
 
 
 class Assembly:
     """
     The rows of a call, in the order of its items.
 
+    Args:
+        model: The model of the call's replies, if other calls are to have the same.
+
     Attributes:
         rows: How many items have one.
         done: For each item 1 if it has its row, else 0.
     """
 
-    def __init__(self, count: int, spec: RequestSpec) -> None:
+    def __init__(self, count: int, spec: RequestSpec, model: ReplyModel | None = None) -> None:
         self._count, self._spec = count, spec
         self._vectors: FloatArray | None = None
         self._sparse: list[SparseVector | None] | None = [None] * count if spec.sparse else None
@@ -67,7 +78,7 @@ class Assembly:
             self._multi = [None] * count
         self._usages: list[Usage] = []
         self._request_ids: list[str] = []
-        self._model = ReplyModel(foreign=spec.foreign)
+        self._model = model or ReplyModel(foreign=spec.foreign)
         self.done = bytearray(count)
         self.rows = 0
 

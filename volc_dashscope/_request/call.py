@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from volc_dashscope._request import batching
-from volc_dashscope._request.assembly import Assembly
+from volc_dashscope._request.assembly import Assembly, ReplyModel
 from volc_dashscope._request.items import all_as_sent, refusals
 from volc_dashscope._request.lookup import Lookup
 from volc_dashscope._request.row_cache import RowCache
@@ -34,6 +34,10 @@ class Call:
     Args:
         keep: Keep the rows for one more call, for the other vector of a hybrid pair.
         max_in_flight: Returns how many requests may be in flight now.
+        model: The model of replies, shared by calls whose rows belong together.
+
+    Attributes:
+        spec: What shapes the requests.
     """
 
     def __init__(
@@ -46,20 +50,21 @@ class Call:
         row_cache: RowCache,
         keep: bool,
         max_in_flight: Callable[[], float] | None = None,
+        model: ReplyModel | None = None,
     ) -> None:
         if on_error not in _ON_ERROR:
             raise InputError(f"on_error must be one of {', '.join(_ON_ERROR)}, got {on_error!r}")
         check_call(spec)
         items, self._truncated = all_as_sent(items, spec)
         check_items(items, spec)
-        self._spec, self._on_error, self._keep = spec, on_error, keep
+        self.spec, self._on_error, self._keep = spec, on_error, keep
         self.count = len(items)
         self._failures = refusals(items)
         if self._failures and (self.single or on_error == "abort"):
             raise self._failures[min(self._failures)]
         # Whether replies differ in their model or length. A retry must not mix rows of one with rows of the other.
         self._mixed = False
-        self._assembly = Assembly(self.count, spec)
+        self._assembly = Assembly(self.count, spec, model)
         self._lookup = Lookup(items, spec, row_cache)
         self._assembly.put(self._lookup.known_rows())
         unknown = () if self._assembly.full else self._lookup.unknown_items(self._is_answered)
@@ -160,7 +165,7 @@ class Call:
             if self._keep and not self._mixed:
                 self._lookup.forget(self._assembly.finished_rows())
             self._mixed = True
-            self._fail(batch, BadReplyError(fault, provider=self._spec.model_info.provider))
+            self._fail(batch, BadReplyError(fault, provider=self.spec.model_info.provider))
             return
         self._assembly.store(batch.positions, rows)
         if self._keep and not self._mixed:

@@ -80,7 +80,7 @@ def exchange(op: Operation[T], context: RetryContext, halted: Halted | None = No
         _check_halted(halted)
         # Waits for the rate limit do not count towards the deadline; pauses that the service asked for do.
         began, elapsed = clock(), elapsed + (server_pause if error is not None else 0.0)
-        reply = yield Send(request, max(0.0, context.retry.deadline - elapsed))
+        reply = yield Send(request, max(0.0, context.retry.deadline - elapsed), halted)
         outcome = _read_outcome(op, reply, request, context, reach)
         if not isinstance(outcome, EmbeddingError):
             spent = outcome.usage.total_tokens if isinstance(outcome, Rows) else None
@@ -189,9 +189,16 @@ def _read_outcome(
 
 
 def _failure(fault: Fault, request: Request, context: RetryContext, reach: Reachability) -> EmbeddingError:
-    """Return the error for a request without a reply; its cause is what the HTTP library raised."""
+    """
+    Return the error for a request without a reply; its cause is what the HTTP library raised.
+
+    Raises:
+        EmbeddingError: The cause of a halt, while the request waited for its turn.
+    """
     if fault.kind == "closed":
         return ConfigError("this client was closed during the call")
+    if fault.kind == "halted" and fault.cause is not None:
+        raise fault.cause
     host = _host_of(request.url)
     message = _FAULT_MESSAGES[fault.kind].format(
         host=host,

@@ -78,6 +78,11 @@ class Stream:
             max_in_flight=max_in_flight,
         )
 
+    def continue_from(self, model: ReplyModel) -> None:
+        """Compare the replies to those of earlier rows, too."""
+        self._model = model
+        self.scheduler.limit(model.max_in_flight)
+
     def handle(self, number: int, batch: Batch, outcome: Rows | BaseException) -> None:
         """Store rows or the error of a batch."""
         requeue: tuple[Batch, ...] = ()
@@ -143,9 +148,10 @@ class Stream:
 
     def _mismatch(self, length: int, model: str | None) -> str | None:
         """Describe how a reply differs from the stream's other rows; None if it does not."""
-        if not self._length.agrees(length):
+        fault = self._model.mismatch(model)
+        if fault is None and not self._length.agrees(length):
             return f"rows of one stream have dimensions {self._length.value} and {length}"
-        return self._model.mismatch(model)
+        return fault
 
     def _batches(self, items: Iterable[Item]) -> Iterator[Batch]:
         """Yield batches, block by block. A block that needs no request becomes one empty batch, which is not sent."""

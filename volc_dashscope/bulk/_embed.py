@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from volc_dashscope._paths import checked_path
+from volc_dashscope._request.assembly import ReplyModel
 from volc_dashscope._request.validation import check_call
 from volc_dashscope._types import TextType
 from volc_dashscope.bulk._failed import failed_lines
@@ -23,7 +25,7 @@ from volc_dashscope.bulk._run import BulkRun, Take, check_group_rows, row_messag
 from volc_dashscope.bulk._sources import Source, open_source
 from volc_dashscope.bulk._vectors import VectorRows, facts_of
 from volc_dashscope.client import Client
-from volc_dashscope.errors import EmbeddingError
+from volc_dashscope.errors import ConfigError, EmbeddingError
 from volc_dashscope.inputs import Item
 from volc_dashscope.results import Usage
 
@@ -120,13 +122,16 @@ class _Embedding:
         self.form: RowFormat = VectorRows(client.dimension)
         self.settings: Mapping[str, Any] = settings_of(spec)
         self.model_info = client.model_info
+        self._foreign = spec.foreign
+        self._model: ReplyModel | None = None
 
     @property
     def usage(self) -> Usage:
         return self._client.usage
 
     def resume(self, partial: PartialOutput) -> None:
-        """Bind the length of an unknown model's replies to that of the finished rows."""
+        """Bind the model of the replies, and the length if the model is unknown, to those of the finished rows."""
+        self._model = _OutputModel(partial, foreign=self._foreign)
         if partial.dimension is not None:
             self._client._length.agrees(partial.dimension)  # noqa: SLF001 - as a first reply does
 
@@ -134,10 +139,46 @@ class _Embedding:
         return item_of(record, self._source.root)
 
     def run(self, items: Iterator[Item], take: Take, idle: Callable[[], None]) -> None:
-        self._client._embed_each(items, take, text_type=self._text_type, idle=idle)  # noqa: SLF001 - whole replies
+        self._client._embed_each(items, take, text_type=self._text_type, idle=idle, model=self._model)  # noqa: SLF001 - whole replies
 
     def row_message(self, record: Record, error: EmbeddingError) -> str:
         return row_message(record.row, error)
 
     def failed_lines(self, groups: Iterable[bytes]) -> Iterator[bytes]:
         return failed_lines(self._source, groups)
+
+
+class _OutputModel(ReplyModel):
+    """
+    The model that replies name, of all runs of one output: an endpoint id may be given another model between two.
+
+    In a run that continues rows of a known model, no second request is sent before the first reply.
+    """
+
+    def __init__(self, partial: PartialOutput, *, foreign: bool) -> None:
+        super().__init__(foreign=foreign)
+        self._partial = partial
+        self.name = partial.model
+        self._replied = self.name is None
+
+    def mismatch(self, name: str | None) -> str | None:
+        """
+        As `ReplyModel.mismatch`, and keep the name with the rows.
+
+        Raises:
+            ConfigError: The first reply of this run names another model than those of earlier runs.
+        """
+        earlier, fault = self.name, super().mismatch(name)
+        if fault is not None and not self._replied:
+            raise ConfigError(
+                f"the half-finished output {self._partial.folder.name!r} has vectors of model {earlier!r}, and the "
+                f"service now answers with {name!r}; use another output, or start again with restart (--restart), "
+                "which drops rows that are paid for"
+            )
+        self._replied = True
+        if self.name is not None and not self._foreign:
+            self._partial.keep_model(self.name)
+        return fault
+
+    def max_in_flight(self) -> float:
+        return math.inf if self._replied else 1

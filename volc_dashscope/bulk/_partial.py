@@ -2,7 +2,7 @@
 The partial output: a folder beside the output with all finished rows.
 
     out.parquet.partial/
-        manifest.json         the settings and source; a run with others cannot continue it
+        manifest.json         the settings, the source and the replies' model; a run with others cannot continue it
         group-000000.parquet  a finished row group
         group-000000.json     its checksum, numbers of rows and failures, and the job's usage at that time
         group-000001.journal  rows of a group that is not finished
@@ -36,6 +36,7 @@ from volc_dashscope.bulk._partial_folder import (
     discard,
     is_empty,
     lock_folder,
+    note_model,
     note_path,
     number_of,
     partial_folder,
@@ -120,6 +121,7 @@ class PartialOutput:
         usage: What was billed for the rows, as far as they record it.
         rows: Number of finished rows.
         failed: Number of these that are errors.
+        model: The model that the replies named, once one has.
         damaged: Names of files that were damaged, whose rows are embedded again.
 
     Raises:
@@ -140,6 +142,7 @@ class PartialOutput:
         try:
             manifest = self._manifest(identity, group_rows)
             self.group_rows: int = manifest["group_rows"]
+            self.model: str | None = manifest.get("model")
             self.identity: dict[str, Any] = identity.as_json(manifest["identity"])
             self._finished: dict[int, UsageNote] = {}
             self._open: dict[int, _Group] = {}
@@ -152,6 +155,12 @@ class PartialOutput:
     def dimension(self) -> int | None:
         """Length of a vector, or None before the first one."""
         return self._form.dimension
+
+    def keep_model(self, name: str) -> None:
+        """Note the model that replies name; the caller does so before it saves their rows."""
+        if name != self.model:
+            note_model(self.folder, name)
+            self.model = name
 
     def wants(self, record: Any) -> bool:
         """Register the next row, and return whether it still has to be embedded."""

@@ -55,6 +55,11 @@ def begin_manifest(
     return manifest
 
 
+def note_model(folder: Path, name: str) -> None:
+    """Add the model that replies name to the manifest."""
+    write_checked(folder / "manifest.json", {**read_manifest(folder), "model": name})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UsageNote:
     """

@@ -11,7 +11,7 @@ import orjson
 
 from volc_dashscope._types import TextType
 from volc_dashscope.bulk._storage import checksum, digest_of, reading, write_bytes, writing
-from volc_dashscope.errors import ConfigError, EmbeddingError, InputError
+from volc_dashscope.errors import ConfigError, EmbeddingError, InputError, RequestError
 from volc_dashscope.jobs import BatchJobs, FileJobs, Job, JobResult
 from volc_dashscope.jobs._waiting import may_have_been_accepted
 from volc_dashscope.results import Usage
@@ -136,9 +136,12 @@ class SubmittedFiles:
         return True
 
     def ended(self, *, wait: bool) -> bool:
-        """Return whether every job has ended; with `wait`, return when they have."""
-        jobs = [self._jobs.wait(name) if wait else self._jobs.get(name) for name in self.ids]
-        return all(job.ended for job in jobs)
+        """
+        Return whether every job has ended; with `wait`, return when they have.
+
+        One that the service no longer knows has ended too: `collect` says so, and the results of the others are saved.
+        """
+        return all(self._ended(name, wait=wait) for name in self.ids)
 
     def collect(self, file: SubmittedFile) -> JobResult:
         """
@@ -146,17 +149,24 @@ class SubmittedFiles:
 
         Raises:
             EmbeddingError: The job failed as a whole, and the next run submits its file again; or its result could not
-                be downloaded, and the next run tries that again.
+                be downloaded, and the next run tries that again; or the service no longer has it, and the user decides.
         """
         assert file.job is not None
-        job = self._jobs.get(file.job)
+        job = None
         try:
+            job = self._jobs.get(file.job)
             if isinstance(self._jobs, FileJobs):
                 result = self._jobs.collect(file.job, count=file.count)
             else:
                 result = self._jobs.collect(file.job)
-        except EmbeddingError:
-            if job.failed:
+        except EmbeddingError as error:
+            if _is_gone(error):
+                error.args = (
+                    f"{error}. {file.file}, which was sent as job {file.job}, is not submitted again by itself, "
+                    f'because that is paid again; to submit it, set "job" of {file.file} to null and "submitting" to '
+                    f"false in {self._folder.name}/{_NAME} and run the same again",
+                )
+            elif job is not None and job.failed:
                 file.job, file.submitting = None, False
                 self._save()
             raise
@@ -164,6 +174,14 @@ class SubmittedFiles:
         file.spent = (usage.requests, usage.total_tokens, usage.text_tokens, usage.image_tokens)
         self._save()
         return result
+
+    def _ended(self, name: str, *, wait: bool) -> bool:
+        try:
+            return (self._jobs.wait(name) if wait else self._jobs.get(name)).ended
+        except RequestError as error:
+            if not _is_gone(error):
+                raise
+            return True
 
     def _submitted(self, file: SubmittedFile, file_url: str | None) -> Job:
         self._check(file)
@@ -185,6 +203,11 @@ class SubmittedFiles:
     def _save(self) -> None:
         rows = [file.as_json() for file in self._files]
         write_bytes(self._folder / _NAME, orjson.dumps(rows, option=orjson.OPT_INDENT_2))
+
+
+def _is_gone(error: EmbeddingError) -> bool:
+    """Return whether the service does not have the job or its result: it keeps those of file jobs for 24 hours."""
+    return isinstance(error, RequestError) and (error.code == "UNKNOWN" or error.status in (403, 404))
 
 
 def _read(path: Path) -> list[SubmittedFile]:

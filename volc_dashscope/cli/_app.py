@@ -8,6 +8,7 @@ from typing import Any
 import click
 from click.exceptions import NoArgsIsHelpError
 
+from volc_dashscope._error import without_keys
 from volc_dashscope._version import __version__
 from volc_dashscope.cli._output import ExitCode, exit_with, note, print_json, silence
 
@@ -41,12 +42,12 @@ class _App(click.Group):
             if error.ctx is not None and not error.format_message():
                 note(*error.ctx.get_help().split("\n"))
             else:
-                note(f"error: {error.format_message()}")
+                note(f"error: {without_keys(error.format_message())}")
                 if error.ctx is not None:
                     note(f"`{error.ctx.command_path} --help` lists the commands and options")
             exit_with(ExitCode.WRONG)
         except click.ClickException as error:
-            note(f"error: {error.format_message()}")
+            note(f"error: {without_keys(error.format_message())}")
             exit_with(ExitCode.WRONG)
         except click.Abort:
             exit_with(ExitCode.INTERRUPTED)
@@ -90,7 +91,7 @@ class _App(click.Group):
             raise
         except click.UsageError as error:
             if ctx.meta[__name__]:
-                print_json({"error": error.format_message(), "kind": "UsageError"})
+                print_json({"error": without_keys(error.format_message()), "kind": "UsageError"})
             raise
 
 
@@ -117,5 +118,5 @@ def app() -> None:
       1    some rows or files failed, or doctor found something to fix
       2    the command, its input or a setting is wrong; nothing was sent
       3    stopped by the service or the account; the same command continues
-      130  stopped by Ctrl-C (143: by SIGTERM)
+      130  stopped by Ctrl-C (143: by SIGTERM, 129: by a closed terminal)
     """

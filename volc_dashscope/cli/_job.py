@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from itertools import chain, groupby
 from types import FrameType
 
+from volc_dashscope._error import without_keys
 from volc_dashscope._types import counted
 from volc_dashscope.bulk import Report
 from volc_dashscope.bulk._report import amount
@@ -18,16 +19,26 @@ from volc_dashscope.bulk._vectors import read_output
 from volc_dashscope.cli._output import ExitCode, exit_with, most_frequent, note, note_reasons, print_json
 from volc_dashscope.errors import ConfigError
 
+# What a closed terminal sends. Windows has none.
+_HANGUP: signal.Signals | None = getattr(signal, "SIGHUP", None)
+
 
 @contextmanager
 def stopped_by_signals() -> Iterator[threading.Event]:
-    """Yield an event that the first Ctrl-C or SIGTERM sets; the second one ends the process as usual."""
+    """
+    Yield an event that the first Ctrl-C, SIGTERM or SIGHUP sets; the second one ends the process as usual.
+
+    But for a second SIGHUP: when a terminal is closed, both the system and the shell send one. Where SIGHUP is ignored,
+    as by `nohup`, it stays so.
+    """
     stop = threading.Event()
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    if _HANGUP is not None and signal.getsignal(_HANGUP) is not signal.SIG_IGN:
+        before[_HANGUP] = signal.getsignal(_HANGUP)
 
     def halt(number: int, frame: FrameType | None) -> None:
         for handled, handler in before.items():
-            signal.signal(handled, handler)
+            signal.signal(handled, signal.SIG_IGN if handled == number == _HANGUP else handler)
         _STOPPED.append(number)
         stop.set()
         below = [""] if sys.stderr.isatty() else []  # the bar
@@ -53,7 +64,7 @@ def how_to_resume() -> tuple[str, str]:
 
 
 def _command() -> str:
-    return "  " + shlex.join(["volc-dashscope", *sys.argv[1:]])
+    return without_keys("  " + shlex.join(["volc-dashscope", *sys.argv[1:]]), uuids=False)
 
 
 def print_report(report: Report, unit: str, *, as_json: bool) -> None:
@@ -82,7 +93,7 @@ def print_report(report: Report, unit: str, *, as_json: bool) -> None:
         exit_with(ExitCode.DONE)
     if report.state == "interrupted":
         note(*how_to_resume())
-        exit_with(ExitCode.TERMINATED if _STOPPED == [signal.SIGTERM] else ExitCode.INTERRUPTED)
+        exit_with(ExitCode(128 + _STOPPED[0]) if len(_STOPPED) == 1 else ExitCode.INTERRUPTED)
     note(f"written to {report.output}")
     if report.failed_file is not None:
         note(f"the failed {unit} are in {report.failed_file}, which can be the SOURCE of another run")

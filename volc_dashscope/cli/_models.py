@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from volc_dashscope._config import refuse_keys
 from volc_dashscope.cli._options import MODEL_NAME, json_option
 from volc_dashscope.cli._output import errors_reported, kinds, note, price, print_json, print_line, summary
 from volc_dashscope.errors import ConfigError
@@ -73,6 +74,7 @@ def models(name: str | None, as_json: bool, **filters: Any) -> None:
 
 
 def _named(name: str) -> ModelInfo:
+    refuse_keys(name=name)
     found = get_model_info(name)
     if found is None and get_rerank_model_info(name) is not None:
         raise ConfigError(f"{name!r} is a rerank model; see `volc-dashscope rerank --help`")

@@ -36,6 +36,7 @@ class ExitCode(IntEnum):
         FAILED_ROWS: Some rows or files failed, `doctor` found something to fix, or the output cannot be written.
         WRONG: The command, its input or a setting is wrong; nothing was sent.
         STOPPED: The service or the account stopped the job; the same command continues it.
+        HUNG_UP: Stopped by SIGHUP, because the terminal was closed.
         INTERRUPTED: Stopped by Ctrl-C: 128 plus the number of the signal, as in shells.
         TERMINATED: Stopped by SIGTERM.
     """
@@ -44,6 +45,7 @@ class ExitCode(IntEnum):
     FAILED_ROWS = 1
     WRONG = 2
     STOPPED = 3
+    HUNG_UP = 128 + 1
     INTERRUPTED = 128 + signal.SIGINT
     TERMINATED = 128 + signal.SIGTERM
 
@@ -63,7 +65,11 @@ _OPTION = re.compile(
     r"(?:\"(?P<double>[^\"]*)\"|'(?P<single>[^']*)'|(?P<true>True\b)|(?P<number>\d[\d.]*\b)|(?=[\s,;.:)]|$))"
 )
 # Other words about Python in messages, and those for the shell.
-_PHRASES = {"pass api_key or set": "set", "; use Reranker": "; use `volc-dashscope rerank`"}
+_PHRASES = {
+    "pass api_key or set": "set",
+    "pass a key as api_key, or set": "set",
+    "; use Reranker": "; use `volc-dashscope rerank`",
+}
 
 
 def print_json(value: Mapping[str, Any]) -> None:

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from volc_dashscope.emulator import lexicon
+from volc_dashscope.emulator.media import header
 from volc_dashscope.emulator.shapes import Mask, Row, outline, resemble, unit
 
 _MAX_PIXELS = 40_000_000
@@ -112,6 +113,11 @@ def _pixels(data: bytes) -> NDArray[np.uint8]:
     """Decode the first frame, small, on white."""
     from PIL import Image
 
+    known = header(data)
+    if (
+        known is not None and known.width * known.height > _MAX_PIXELS
+    ):  # of which Pillow would print a warning
+        raise ValueError("cannot decode image")
     try:
         with Image.open(BytesIO(data), formats=_FORMATS) as picture:
             if picture.width * picture.height > _MAX_PIXELS:

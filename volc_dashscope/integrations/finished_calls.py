@@ -14,6 +14,7 @@ from volc_dashscope._request.items import all_as_sent
 from volc_dashscope.client import Client
 from volc_dashscope.errors import EmbeddingError
 from volc_dashscope.inputs import Item
+from volc_dashscope.integrations.hybrid import reply_model
 from volc_dashscope.results import SparseVector
 
 __all__ = ["FinishedCalls"]
@@ -28,14 +29,19 @@ class FinishedCalls:
     """
     The finished calls of a list that a framework has embedded in several, for when a later one fails.
 
-    The framework has their vectors in a list of its own, which is lost then. They are kept for the retry instead.
+    The framework has their vectors in a list of its own, which is lost then. They are kept for the retry instead,
+    unless the calls got replies of two models: the retry would then mix rows of both.
 
     Args:
         client: What made the calls, for documents.
+
+    Attributes:
+        model: The model of the replies of all calls.
     """
 
     def __init__(self, client: Client) -> None:
         self._client = client
+        self.model = reply_model(client)
         self._calls: list[_Finished] = []
         self._failed = False
 
@@ -71,6 +77,10 @@ class FinishedCalls:
         for items, rows, sparse, model in calls:
             spec = client._spec_for("document", "dense" if sparse is None else "dense&sparse")  # noqa: SLF001
             sent, _ = all_as_sent(items, spec)
+            if self.model.mixed:
+                # The call itself has kept them for the store's second question.
+                row_cache.forget(sent if sparse is not None else (), spec)
+                continue
             # A result without a name in its replies has that of the request.
             named = repeat(None if model == spec.model else model)
             whole = zip(np.asarray(rows, dtype=np.float32), sparse or repeat(None), named, strict=False)

@@ -15,6 +15,7 @@ from typing import Literal, TypedDict, Unpack
 import numpy as np
 
 from volc_dashscope._request import validation
+from volc_dashscope._request.assembly import ReplyModel
 from volc_dashscope._request.items import Refused, all_as_sent, raise_refused
 from volc_dashscope._types import OnError, TextType
 from volc_dashscope.client import AsyncClient, Client
@@ -25,9 +26,11 @@ from volc_dashscope.results import EmbeddingResult, SparseVector, Usage
 __all__ = [
     "Refused",
     "SubCall",
+    "apartial_results",
     "check_items",
     "dense_calls",
     "joined",
+    "partial_results",
     "raise_refused",
     "renumbered",
     "sparse_calls",
@@ -57,12 +60,14 @@ class SubCall:
     """
     One call of the core: some of the items of a list, and what it asks for.
 
-    What it returns and raises names items by their place in the whole list.
+    What it returns and raises names items by their place in the whole list. The replies of all calls with the same
+    `model` must name one model.
     """
 
     positions: tuple[int, ...]
     items: list[Item] = field(repr=False)
     with_sparse: bool
+    model: ReplyModel | None = field(default=None, repr=False, compare=False)
 
     @property
     def output_type(self) -> Literal["dense", "dense&sparse"]:
@@ -85,6 +90,7 @@ class SubCall:
                 text_type=text_type,
                 output_type=self.output_type,
                 keep=self.with_sparse,
+                model=self.model,
                 **options,
             )
         except EmbeddingError as error:
@@ -101,6 +107,7 @@ class SubCall:
                 text_type=text_type,
                 output_type=self.output_type,
                 keep=self.with_sparse,
+                model=self.model,
                 **options,
             )
         except EmbeddingError as error:
@@ -205,18 +212,28 @@ def check_items(client: Client, items: Sequence[Item]) -> None:
     validation.check_items(sent, spec)
 
 
-def whole_call(items: Sequence[Item]) -> SubCall:
+def whole_call(items: Sequence[Item], model: ReplyModel | None = None) -> SubCall:
     """Return the one call for dense rows of all items."""
-    return SubCall(tuple(range(len(items))), list(items), with_sparse=False)
+    return SubCall(tuple(range(len(items))), list(items), with_sparse=False, model=model)
 
 
-def dense_calls(items: Sequence[Item], *, hybrid: bool) -> list[SubCall]:
-    """Return the calls for dense rows. In hybrid use, those of texts request sparse vectors too."""
+def reply_model(client: Client) -> ReplyModel:
+    """Return what compares the models in the replies of several calls."""
+    return ReplyModel(foreign=client._spec.foreign)  # noqa: SLF001 - as one call does
+
+
+def dense_calls(items: Sequence[Item], model: ReplyModel, *, hybrid: bool) -> list[SubCall]:
+    """
+    Return the calls for dense rows. In hybrid use, those of texts request sparse vectors too.
+
+    Args:
+        model: The model of all their replies.
+    """
     if not hybrid:
-        return [whole_call(items)]
+        return [whole_call(items, model)]
     # A refused item is part of both calls: each then fails and keeps its rows, so that the retry pays for neither.
-    texts = _pick(items, lambda item: isinstance(item, str | Refused), with_sparse=True)
-    media = _pick(items, lambda item: not isinstance(item, str), with_sparse=False)
+    texts = _pick(items, lambda item: isinstance(item, str | Refused), with_sparse=True, model=model)
+    media = _pick(items, lambda item: not isinstance(item, str), with_sparse=False, model=model)
     valid = [call for call in (texts, media) if not all(isinstance(item, Refused) for item in call.items)]
     return valid or [texts]
 
@@ -225,6 +242,33 @@ def sparse_calls(texts: Sequence[str]) -> list[SubCall]:
     """Return the calls for sparse vectors of texts; an empty text needs none."""
     call = _pick(texts, bool, with_sparse=True)
     return [call] if call.items else []
+
+
+def partial_results(
+    calls: Sequence[SubCall], client: Client, text_type: TextType | None, *, on_error: OnError = "raise"
+) -> list[EmbeddingResult]:
+    """Make the calls for dense rows of one list, as `SubCall.partial_result` does."""
+    results = [call.partial_result(client, text_type, on_error=on_error) for call in calls]
+    _forget_mixed(calls, client, text_type)
+    return results
+
+
+async def apartial_results(
+    calls: Sequence[SubCall], client: AsyncClient, text_type: TextType | None, *, on_error: OnError = "raise"
+) -> list[EmbeddingResult]:
+    """As `partial_results`, awaited."""
+    results = [await call.apartial_result(client, text_type, on_error=on_error) for call in calls]
+    _forget_mixed(calls, client, text_type)
+    return results
+
+
+def _forget_mixed(calls: Sequence[SubCall], client: Client | AsyncClient, text_type: TextType | None) -> None:
+    """Keep no row of a call for the store's second question if a later call got replies of another model."""
+    for call in calls:
+        if call.with_sparse and call.model is not None and call.model.mixed:
+            spec = client._spec_for(text_type, call.output_type)  # noqa: SLF001 - as the call that kept them
+            sent, _ = all_as_sent([item for item in call.items if not isinstance(item, Refused)], spec)
+            client._row_cache.forget(sent, spec)  # noqa: SLF001 - likewise
 
 
 def dense_rows(calls: Sequence[SubCall], results: Sequence[EmbeddingResult]) -> list[list[float]]:
@@ -285,6 +329,14 @@ def joined(
     raise BulkError(failed, result=whole, failures=whole.errors) from first
 
 
-def _pick(items: Sequence[Item], select: Callable[[Item], object], *, with_sparse: bool) -> SubCall:
+def _pick(
+    items: Sequence[Item],
+    select: Callable[[Item], object],
+    *,
+    with_sparse: bool,
+    model: ReplyModel | None = None,
+) -> SubCall:
     positions = tuple(position for position, item in enumerate(items) if select(item))
-    return SubCall(positions, [items[position] for position in positions], with_sparse=with_sparse)
+    return SubCall(
+        positions, [items[position] for position in positions], with_sparse=with_sparse, model=model
+    )

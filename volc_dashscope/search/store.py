@@ -12,7 +12,6 @@ runs again, and known vectors come from the cache.
 from __future__ import annotations
 
 import re
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +82,6 @@ def open_album(
     *,
     watch: ProgressCallback | None = None,
     scan: ScanCallback | None = None,
-    stop: threading.Event | None = None,
     refresh: bool = False,
 ) -> Album:
     """
@@ -93,7 +91,7 @@ def open_album(
         folder: The folder of pictures and videos, with its subfolders.
         client: Should have a cache in `store`, so that known vectors are not paid for again.
         store: As `store_folder` returns it.
-        watch, stop: As for `embed_file`.
+        watch: As for `embed_file`.
         scan: Called while the folder is scanned, as the `watch` of `open_source`.
         refresh: Retry files that could not be embedded.
 
@@ -106,16 +104,12 @@ def open_album(
         raise InputError(f"folder {folder.name!r} has no images and no videos")
     output = _output(client, store)
     anew = refresh or not is_up_to_date(source, output, client)
-    report = embed_file(source, output, model=client, watch=watch, stop=stop, restart=anew)
-    if report.state != "done":
-        raise InputError(
-            f"folder {folder.name!r} is not fully embedded yet; run the same command again to continue"
-        )
+    embed_file(source, output, model=client, watch=watch, restart=anew)
     try:
         return _read(output, folder)
     except DamagedOutputError:
         # Rows are in the cache; only the file that lists them is made again.
-        embed_file(source, output, model=client, watch=watch, stop=stop, restart=True)
+        embed_file(source, output, model=client, watch=watch, restart=True)
         return _read(output, folder)
     except InputError:
         output.unlink()  # the reason why no file could be embedded may be gone the next time
