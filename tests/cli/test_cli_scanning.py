@@ -175,9 +175,9 @@ STOPS = {
 @pytest.mark.parametrize(("line", "words"), STOPS.values(), ids=STOPS)
 def test_what_ctrl_c_says_stands_in_a_line_of_its_own(emulate, tmp_path, line, words):
     (tmp_path / "pics").mkdir()
-    for number in range(60):
+    for number in range(200):
         (tmp_path / "pics" / f"{number}.png").write_bytes(painted(size=(16, 16 + number)))
-    # Three requests: the first Ctrl-C has to come before the last of them.
+    # Ten requests: the first Ctrl-C has to come before the last of them.
     url = emulate(socket=True, latency=0.7).emulator.dashscope_url
 
     written, _ = _on_terminal(
