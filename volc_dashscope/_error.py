@@ -57,8 +57,8 @@ class EmbeddingError(Exception):
         retry_after: Seconds the service asked to wait, or None.
         limit: Which allowance a throttle says is used up, "requests" or "tokens"; "concurrency" where it says
             that too much is under way at once; or None.
-        account: Every further request would fail too: the account is refused, or the service cannot be
-            reached.
+        account: Every further request would fail too, so none is sent: the account is refused, the service cannot
+            be reached, or replies come from another model than before, whose rows do not fit.
         splittable: The content was refused; smaller batches may find the item.
     """
 

@@ -42,7 +42,7 @@ from volc_dashscope import (
     get_model_info,
 )
 from volc_dashscope.bulk import embed_file
-from volc_dashscope.emulator import Fault, Request, Response
+from volc_dashscope.emulator import Emulator, Fault, Request, Response
 
 ARK, TEXT, MEDIA = (
     "doubao-embedding-vision-251215",
@@ -760,9 +760,11 @@ def test_a_retry_does_not_mix_rows_of_two_models(inside, model, cached) -> None:
     first = len(inside.emulator.ledger)
     client.embed(_texts(20))
 
-    # What is in a cache cannot be taken back.
+    # With a cache, one more request is ready to be sent. What is in a cache cannot be taken back.
+    assert first <= (3 if cached else 2)
     assert cached == ("the cache holds rows of the first, so use another cache" in str(caught.value))
-    assert first - (1 if cached else 0) == len(inside.emulator.ledger) - first
+    needed = 20 if model == ARK else 2
+    assert needed - (1 if cached else 0) == len(inside.emulator.ledger) - first
 
 
 @both_services
@@ -775,10 +777,10 @@ def test_rows_kept_of_one_model_are_not_completed_by_another(inside, model) -> N
     _naming(inside, "m1")
     with pytest.raises(BulkError, match="are from two models, 'm0' and 'm1'"):
         client.embed(_texts(20))
-    first = len(inside.emulator.ledger)
+    assert 1 == len(inside.emulator.ledger)
     client.embed(_texts(20))
 
-    assert first + 1 == len(inside.emulator.ledger) - first
+    assert (20 if model == ARK else 2) == len(inside.emulator.ledger) - 1
 
 
 class _HoldingLimiter:
@@ -815,23 +817,31 @@ def test_a_request_that_waits_for_the_limiter_is_not_sent_once_nobody_wants_it(i
 
 
 class _FailingLimiter:
-    """A limiter of the user's, which fails at its third request."""
+    """A limiter of the user's, which lets two requests go while a third waits, and fails after their replies."""
 
-    def __init__(self) -> None:
-        self.asked = 0
+    def __init__(self, emulator: Emulator) -> None:
+        self._emulator, self._asked, self._third_waits = emulator, count(1), threading.Event()
 
     def acquire(self) -> None:
-        self.asked += 1
-        if self.asked == 3:
-            raise OSError("the limiter is gone")
+        if next(self._asked) != 3:
+            self._third_waits.wait(10)
+            return
+        self._third_waits.set()
+        until = time.monotonic() + 10
+        while len(self._emulator.ledger) < 2 and time.monotonic() < until:
+            time.sleep(0.01)
+        time.sleep(0.1)  # in which both replies are read
+        raise OSError("the limiter is gone")
 
-    aacquire = acquire
+    async def aacquire(self) -> None:
+        raise NotImplementedError
 
 
 @both_services
 def test_a_stopped_call_keeps_no_rows_of_two_models(inside, model) -> None:
-    settings = {"max_concurrency": 1, "partial_results_bytes": 1_000_000}
-    client = inside.client(model, **settings, limiter=_FailingLimiter())
+    """The first two replies name two models while the user's limiter is asked for the third request."""
+    settings = {"max_concurrency": 3, "partial_results_bytes": 1_000_000}
+    client = inside.client(model, **settings, limiter=_FailingLimiter(inside.emulator))
     _naming(inside, "m0", "m1")
 
     with pytest.raises(OSError, match="limiter"):
@@ -841,29 +851,80 @@ def test_a_stopped_call_keeps_no_rows_of_two_models(inside, model) -> None:
     assert (30, "m1") == (len(result), result.model)
 
 
-async def _streamed(client: AsyncClient) -> list[Any]:
-    async with client:
-        return [outcome async for _, outcome in client.stream(_texts(20))]
+@pytest.mark.parametrize("kind", ["sync", "async"])
+def test_a_block_without_a_request_says_nothing_of_an_unknown_models_rows(inside, kind) -> None:
+    """The first 32 items are planned together, and none of them is valid."""
+    settings = {"model": "ep-20261121", "provider": "ark"}
+    items = [*[""] * 32, "a text"]
 
+    async def awaited() -> list[Any]:
+        async with inside.async_client(**settings) as client:
+            return [outcome async for _, outcome in client.stream(items)]
 
-@pytest.mark.parametrize("kind", ["sync", "async", "unordered", "bulk"])
-def test_rows_of_two_models_are_not_mixed_in_a_stream(inside, tmp_path, kind) -> None:
-    replies = iter(range(100))
-    inside.emulator.reply_with(lambda request, response: {**response.json, "model": f"m{next(replies) % 2}"})
-    settings = {"max_concurrency": 1}
-    if kind == "bulk":
-        source = tmp_path / "a.txt"
-        source.write_text("\n".join(_texts(20)), encoding="utf-8")
-        report = embed_file(source, tmp_path / "a.parquet", model=inside.client(TEXT, **settings))
-        said = report.failed_file.read_text(encoding="utf-8").splitlines()
-    elif kind == "async":
-        found = asyncio.run(_streamed(inside.async_client(TEXT, **settings)))
-        said = [str(each) for each in found if isinstance(each, BadReplyError)]
+    if kind == "sync":
+        outcomes = [outcome for _, outcome in inside.client(**settings).stream(items)]
     else:
-        rows = inside.client(TEXT, **settings).stream(_texts(20), ordered=kind == "sync")
-        said = [str(each) for _, each in rows if isinstance(each, BadReplyError)]
+        outcomes = asyncio.run(awaited())
 
-    assert [True] * 10 == ["are from two models, 'm0' and 'm1'" in each for each in said]
+    assert [InputError] * 32 == [type(outcome) for outcome in outcomes[:32]]
+    assert (2048,) == outcomes[32].shape
+
+
+async def _streamed(client: AsyncClient, outcomes: list[Any]) -> None:
+    async with client:
+        async for _, outcome in client.stream(_texts(100)):
+            outcomes.append(outcome)
+
+
+@pytest.mark.parametrize("kind", ["sync", "async", "unordered"])
+def test_a_second_model_ends_a_stream(inside, kind) -> None:
+    """Rows of two models are never mixed, and what would follow is not paid for."""
+    _naming(inside, "m0", "m1")
+    outcomes: list[Any] = []
+
+    def stream() -> None:
+        if kind == "async":
+            asyncio.run(_streamed(inside.async_client(TEXT, max_concurrency=1), outcomes))
+            return
+        client = inside.client(TEXT, max_concurrency=1)
+        outcomes.extend(outcome for _, outcome in client.stream(_texts(100), ordered=kind == "sync"))
+
+    with pytest.raises(EmbeddingError, match="are from two models, 'm0' and 'm1'") as caught:
+        stream()
+
+    assert [caught.value] * 10 == outcomes[10:]
+    assert len(inside.emulator.ledger) <= 3  # one is ready to be sent when the second reply is read
+
+
+def test_a_second_model_ends_a_bulk_job(inside, tmp_path) -> None:
+    _naming(inside, "m0", "m1")
+    source = tmp_path / "a.txt"
+    source.write_text("\n".join(_texts(100)), encoding="utf-8")
+
+    for requests, words in (
+        (2, "are from two models, 'm0' and 'm1'"),
+        (3, "vectors of model 'm0'.*--restart"),
+    ):
+        with pytest.raises(EmbeddingError, match=words):
+            embed_file(source, tmp_path / "a.parquet", model=inside.client(TEXT, max_concurrency=1))
+        assert requests == len(inside.emulator.ledger)
+
+
+@pytest.mark.parametrize("kind", ["sync", "async"])
+def test_a_second_model_ends_a_call(inside, kind) -> None:
+    _naming(inside, "m0", "m1")
+
+    def embed() -> object:
+        if kind == "sync":
+            return inside.client(TEXT, max_concurrency=1).embed(_texts(100))
+        return asyncio.run(inside.async_client(TEXT, max_concurrency=1).embed(_texts(100)))
+
+    with pytest.raises(BulkError, match="are from two models, 'm0' and 'm1'") as caught:
+        embed()
+
+    assert 2 == len(inside.emulator.ledger)
+    assert [*range(10, 100)] == [*caught.value.failures]
+    assert "was not sent because" in str(caught.value.failures[99])
 
 
 @pytest.mark.parametrize("length", [3, 1], ids=["shorter", "one number"])

@@ -42,15 +42,17 @@ class ReplyModel:
 
     def mismatch(self, name: str | None) -> str | None:
         """Describe how a reply's model differs from that of earlier replies; if not, record it and return None."""
-        if name is None:
-            return None
-        if not self._foreign and self.name not in (None, name):
+        if not self.fits(name):
             # Unsourced A9: two model names in the replies of one call are a fault: mixed vectors are
             # worthless.
             self.mixed = True
             return f"replies of one call are from two models, {self.name!r} and {name!r}"
-        self.name = name
+        self.name = name or self.name
         return None
+
+    def fits(self, name: str | None) -> bool:
+        """Return whether rows of a model, or of one that is not known, belong with those of the replies so far."""
+        return self._foreign or name is None or self.name in (None, name)
 
     def max_in_flight(self) -> float:
         """Return how many requests may be in flight until the next reply shows its model."""
@@ -79,6 +81,7 @@ class Assembly:
         self._usages: list[Usage] = []
         self._request_ids: list[str] = []
         self._model = model or ReplyModel(foreign=spec.foreign)
+        self._lengths_differ = False
         self.done = bytearray(count)
         self.rows = 0
 
@@ -92,8 +95,14 @@ class Assembly:
         if rows.vectors is not None and self._vectors is not None:
             known, length = self._vectors.shape[1], rows.vectors.shape[1]
             if known != length:
+                self._lengths_differ = True
                 return f"replies of one call have dimensions {known} and {length}"
         return self._model.mismatch(rows.model)
+
+    @property
+    def mixed(self) -> bool:
+        """Whether replies differ in their model or length. A retry must not mix rows of one with rows of the other."""
+        return self._lengths_differ or self._model.mixed
 
     def store(self, positions: Sequence[int], rows: Rows) -> None:
         """Store a reply's rows at the positions of its items."""
@@ -116,7 +125,8 @@ class Assembly:
         put: list[int] = []
         for position, (row, sparse, model) in known.items():
             table = self._sized(len(row))
-            if table.shape[1] == len(row) and (model is None or self._model.mismatch(model) is None):
+            if table.shape[1] == len(row) and self._model.fits(model):
+                self._model.name = self._model.name or model
                 table[position] = row
                 put.append(position)
                 if self._sparse is not None:

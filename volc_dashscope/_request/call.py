@@ -62,8 +62,6 @@ class Call:
         self._failures = refusals(items)
         if self._failures and (self.single or on_error == "abort"):
             raise self._failures[min(self._failures)]
-        # Whether replies differ in their model or length. A retry must not mix rows of one with rows of the other.
-        self._mixed = False
         self._assembly = Assembly(self.count, spec, model)
         self._lookup = Lookup(items, spec, row_cache)
         self._assembly.put(self._lookup.known_rows())
@@ -118,8 +116,7 @@ class Call:
 
         Ctrl-C, a cancelled task or an error of the user's own code stops a call, and it must then end at once.
         """
-        if not self._mixed:
-            self._lookup.keep(self._assembly.finished_rows(), quick=True)
+        self._keep_for_retry(quick=True)
 
     def result(self, into: list[list[float]] | None = None) -> EmbeddingResult:
         """
@@ -138,10 +135,10 @@ class Call:
         if into is not None and not self._failures:
             self._assembly.move_rows(into)
         result = self._assembly.result(self._failures, self._truncated)
+        if self._failures and (self._on_error != "skip" or self._assembly.mixed):
+            self._keep_for_retry()
         if not self._failures or self._on_error == "skip":
             return result
-        if not self._mixed:
-            self._lookup.keep(self._assembly.finished_rows())
         first = self._failures[min(self._failures)]
         if self._on_error == "abort":
             raise self.scheduler.cause() or first
@@ -154,6 +151,14 @@ class Call:
             failures=self._failures,
         ) from first
 
+    def _keep_for_retry(self, *, quick: bool = False) -> None:
+        """Keep the finished rows, or none if a reply of this call, or of others of its list, named another model."""
+        rows = self._assembly.finished_rows()
+        if self._assembly.mixed:
+            self._lookup.forget(rows)
+        else:
+            self._lookup.keep(rows, quick=quick)
+
     def _is_answered(self, position: int) -> bool:
         return bool(self._assembly.done[position]) or position in self._failures
 
@@ -162,13 +167,10 @@ class Call:
         if fault is not None:
             if self._lookup.caches:
                 fault += "; the cache holds rows of the first, so use another cache"
-            if self._keep and not self._mixed:
-                self._lookup.forget(self._assembly.finished_rows())
-            self._mixed = True
-            self._fail(batch, BadReplyError(fault, provider=self.spec.model_info.provider))
+            self._fail(batch, BadReplyError(fault, provider=self.spec.model_info.provider, account=True))
             return
         self._assembly.store(batch.positions, rows)
-        if self._keep and not self._mixed:
+        if self._keep and not self._assembly.mixed:
             self._lookup.keep(self._assembly.finished_rows(batch.positions))
         if self._lookup.caches and rows.vectors is not None:
             self._lookup.remember(batch.positions, rows.vectors)

@@ -88,20 +88,20 @@ class Stream:
         requeue: tuple[Batch, ...] = ()
         if isinstance(outcome, Rows) and outcome.vectors is not None:
             self._unreported_usage += outcome.usage
-            fault = self._mismatch(outcome.vectors.shape[1], outcome.model)
+            # An empty batch stands for a block that needed no request.
+            fault = self._mismatch(outcome.vectors.shape[1], outcome.model) if batch.positions else None
             if fault is None:
                 self._finish(batch, outcome.vectors)
             else:
-                self._finish(batch, BadReplyError(fault, provider=self._spec.model_info.provider))
+                provider = self._spec.model_info.provider
+                self._fail(batch, BadReplyError(fault, provider=provider, account=True))
         elif not isinstance(outcome, EmbeddingError) or isinstance(outcome, ConfigError):
             raise outcome if isinstance(outcome, BaseException) else AssertionError("rows without vectors")
         elif len(batch) > 1 and (outcome.splittable or isinstance(outcome, InputError)):
             # An `InputError` this late is a file that changed; the other items of the batch are sent again.
             requeue = batch.halves()
         elif outcome is not self.scheduler.cause():  # else it was not sent
-            self._finish(batch, outcome)
-            if outcome.account:
-                self.scheduler.halt(outcome)
+            self._fail(batch, outcome)
         self.scheduler.finish(number, requeue)
 
     def drain(self) -> Iterator[tuple[int, FloatArray | EmbeddingError]]:
@@ -185,6 +185,11 @@ class Stream:
                 )
             else:
                 yield index, checked
+
+    def _fail(self, batch: Batch, error: EmbeddingError) -> None:
+        self._finish(batch, error)
+        if error.account:
+            self.scheduler.halt(error)
 
     def _finish(self, batch: Batch, outcome: FloatArray | EmbeddingError) -> None:
         if batch.positions:
