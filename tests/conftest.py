@@ -31,58 +31,79 @@ pytest_plugins = ["volc_dashscope.emulator.pytest_plugin"]
 
 ROOT = Path(__file__).resolve().parents[1]
 
-# The files that take longest begin first, so that no worker is left with one of them at the end. Half of them wait
-# (for deadlines, pauses and other programs) and half compute. They begin in turns, so that some workers compute
-# on the two cores while the others wait.
+# The files that take longest begin first, so that no worker is left with one of them at the end. Some mostly wait (for
+# deadlines, pauses and other programs), and most compute. After each that waits two begin that compute, so that the two
+# cores are busy while workers wait.
 _WAITING = (
     "test_no_service",
     "test_time_is_bounded",
-    "test_network_settings",
-    "test_handed_in_clients",
     "test_secrets",
-    "test_refused_port",
+    "test_network_settings",
+    "test_cli_scanning",
+    "test_page_is_bounded",
     "test_client",
     "test_no_item_lost",
-    "test_page_is_bounded",
-    "test_cli_scanning",
-    "test_scenarios",
+    "test_lc_stores",
     "test_tapes",
-    "test_li_stores",
     "test_li_hybrid",
     "test_lc_standard",
     "test_replay",
-    "test_ctrl_c",
-    "test_emulator_refusals",
-    "test_bulk_resume",
-    "test_bulk_rerank",
+    "test_refused_port",
+    "test_li_stores",
+    "test_scenarios",
+    "test_bulk_batch",
+    "test_beside_others",
+    "test_handed_in_clients",
+    "test_final_codes_once",
 )
 _COMPUTING = (
-    "test_li_upserts",
     "test_parity_requests",
     "test_rate_limits",
-    "test_lc_stores",
-    "test_list_memory",
+    "test_li_upserts",
     "test_vectors",
     "test_lifetime",
     "test_readme",
-    "test_cache_failures",
-    "test_every_entry_point",
     "test_no_leaks",
-    "test_broken_replies",
+    "test_cache_failures",
+    "test_list_memory",
     "test_malformed_replies",
-    "test_li_pipelines",
     "test_cli_search",
-    "test_bulk_damage",
+    "test_ctrl_c",
+    "test_every_entry_point",
+    "test_li_pipelines",
     "test_imports",
-    "test_source",
-    "test_parity_replies",
+    "test_emulator_refusals",
     "test_bounded_replies",
+    "test_li_example",
+    "test_parity_replies",
+    "test_shrinking",
+    "test_lc_example",
+    "test_llama_index",
+    "test_bulk_damage",
+    "test_source",
+    "test_broken_replies",
+    "test_lc_hybrid",
+    "test_lc_tokens",
+    "test_lc_way_back",
+    "test_cancel",
+    "test_cli_commands",
+    "test_bulk_resume",
+    "test_integration_lists",
+    "test_docs",
+    "test_emulator_routes",
+    "test_estimate",
+    "test_validation",
+    "test_tls",
+    "test_bulk_changes",
+    "test_page_serve",
+    "test_fork_and_spawn",
 )
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the longest files; a file stays together, since some of its tests look at what the others did."""
-    longest = [name for both in zip(_WAITING, _COMPUTING, strict=True) for name in both]
+    pairs = zip(_COMPUTING[::2], _COMPUTING[1::2], strict=True)
+    longest = [name for waiting, pair in zip(_WAITING, pairs, strict=True) for name in (waiting, *pair)]
     places = {name: place for place, name in enumerate(longest)}
     items.sort(key=lambda item: places.get(item.path.stem, len(places)))
 
