@@ -91,7 +91,7 @@ SCRIPT = """
 @pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="counts what Linux tells of a process")
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
 def test_many_calls_leave_nothing_behind(emulate, measured, way) -> None:
-    calls = 10_000 if CHAOS else 250
+    calls = 10_000 if CHAOS else 100
     emulator = emulate(socket=True).emulator
     body = "\n".join("    " + line for line in dedent(way).strip().splitlines())
     script = dedent(SCRIPT).replace("BODY", body.lstrip())

@@ -114,9 +114,8 @@ def _pixels(data: bytes) -> NDArray[np.uint8]:
     from PIL import Image
 
     known = header(data)
-    if (
-        known is not None and known.width * known.height > _MAX_PIXELS
-    ):  # of which Pillow would print a warning
+    # Pillow would print a warning about so many.
+    if known is not None and known.width * known.height > _MAX_PIXELS:
         raise ValueError("cannot decode image")
     try:
         with Image.open(BytesIO(data), formats=_FORMATS) as picture:
