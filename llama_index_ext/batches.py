@@ -56,7 +56,7 @@ def kept_on_failure(client: Client) -> Iterator[None]:
 def list_model(client: Client) -> ReplyModel:
     """Return the model of the replies for the list that core is embedding, or of one call elsewhere."""
     finished = _finished_calls.get()
-    return reply_model(client) if finished is None else finished.model
+    return finished.model if finished is not None and finished.is_of(client) else reply_model(client)
 
 
 def note_batch(

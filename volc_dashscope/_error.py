@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 from typing import Any, Literal
 
-# A key of DashScope, and one of Ark. Compiled at their first use.
-_SK = r"(?<!\w)sk-(?=[\w-]*\d)(?:\w+-)*[A-Za-z0-9]{16,}[\w-]*"
-_UUID = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+# A key of DashScope, and one of Ark; with a suffix they are names of files. Compiled at their first use.
+_NO_FILE = r"(?![\w-]*\.[A-Za-z]\w{1,6}(?![\w.-]))"
+_SK = rf"(?<!\w)sk-(?=[\w-]*\d)(?:\w+-)*[A-Za-z0-9]{{16,}}{_NO_FILE}[\w-]*"
+_UUID = rf"[0-9a-fA-F]{{8}}(?:-[0-9a-fA-F]{{4}}){{3}}-[0-9a-fA-F]{{12}}{_NO_FILE}"
 
 
 def looks_like_key(text: str) -> bool:

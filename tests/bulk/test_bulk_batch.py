@@ -313,8 +313,9 @@ GONE = "no longer|has no job|404"
 @pytest.mark.parametrize("what", ["job", "result"])
 @pytest.mark.parametrize("kind", [BatchJobs, FileJobs], ids=["batch", "file job"])
 def test_a_job_that_the_service_no_longer_has_is_submitted_again_on_request_only(
-    inside, tmp_path, kind, what
+    inside, tmp_path, monkeypatch, kind, what
 ):
+    monkeypatch.setattr("volc_dashscope.bulk._batch._MAX_LINES", 4)  # three files
     output, jobs_file = tmp_path / "out.parquet", tmp_path / "out.parquet.partial" / "jobs.json"
     if kind is FileJobs:
         source, jobs, address = _published(inside, tmp_path)
@@ -342,4 +343,4 @@ def test_a_job_that_the_service_no_longer_has_is_submitted_again_on_request_only
     report = embed_batch(source, output, **call)
 
     assert ("done", 10, 0, before + 1) == (report.state, report.rows, report.failed, _submitted(inside))
-    assert (6 if kind is FileJobs and what == "job" else 0) == report.resumed
+    assert (6 if what == "job" else 0) == report.resumed

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ import pytest
 from bulk_runs import ARK, TEXT, VL, D, rows, texts, write_lines
 from canary import KEY
 
-from volc_dashscope import Client, ConfigError, EmbeddingError, get_model_info
+from volc_dashscope import Client, ConfigError, EmbeddingError, ServiceUnavailableError, get_model_info
 from volc_dashscope.bulk import Columns, PairColumns, embed_file, open_source, preview, rerank_file
 from volc_dashscope.rerank import Reranker
 
@@ -277,6 +278,29 @@ def test_rows_of_another_model_do_not_join_finished_ones(tmp_path):
         done = embed_file(source, output, model=client)
 
     assert (2000, begun, 0) == (done.rows, done.resumed, done.failed)
+
+
+def test_requests_of_a_continued_job_do_not_wait_for_a_service_that_fails(tmp_path):
+    """The first reply shows the model. If the first request fails, the others are not sent one after the other."""
+    source, output = write_lines(tmp_path / "t.txt", texts(200)), tmp_path / "out.parquet"
+    _begun(source, output, "model-a")
+    in_flight: list[int] = []
+    most = 0
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        nonlocal most
+        in_flight.append(1)
+        most = max(most, len(in_flight))
+        time.sleep(0.05)
+        in_flight.pop()
+        return httpx.Response(503, json={})
+
+    http = httpx.Client(transport=httpx.MockTransport(answer))
+    settings = {"base_model": ARK, "api_key": KEY, "http_client": http, "max_retries": 0}
+    with Client("ep-1", **settings) as client, pytest.raises(ServiceUnavailableError):
+        embed_file(source, output, model=client)
+
+    assert most > 1
 
 
 def test_a_restart_takes_the_new_model(tmp_path):

@@ -896,8 +896,10 @@ def test_a_second_model_ends_a_stream(inside, kind) -> None:
     assert len(inside.emulator.ledger) <= 3  # one is ready to be sent when the second reply is read
 
 
-def test_a_second_model_ends_a_bulk_job(inside, tmp_path) -> None:
+@pytest.mark.parametrize("cached", [False, True], ids=["no cache", "cached"])
+def test_a_second_model_ends_a_bulk_job(inside, tmp_path, cached) -> None:
     _naming(inside, "m0", "m1")
+    settings = {"max_concurrency": 1, "cache": {}} if cached else {"max_concurrency": 1}
     source = tmp_path / "a.txt"
     source.write_text("\n".join(_texts(100)), encoding="utf-8")
 
@@ -905,8 +907,9 @@ def test_a_second_model_ends_a_bulk_job(inside, tmp_path) -> None:
         (2, "are from two models, 'm0' and 'm1'"),
         (3, "vectors of model 'm0'.*--restart"),
     ):
-        with pytest.raises(EmbeddingError, match=words):
-            embed_file(source, tmp_path / "a.parquet", model=inside.client(TEXT, max_concurrency=1))
+        with pytest.raises(EmbeddingError, match=words) as caught:
+            embed_file(source, tmp_path / "a.parquet", model=inside.client(TEXT, **settings))
+        assert cached == ("use another cache" in str(caught.value))
         assert requests == len(inside.emulator.ledger)
 
 

@@ -164,10 +164,17 @@ def test_no_message_about_a_value_shows_a_key(name: str, key: str) -> None:
         "task-0123456789abcdef01",
         "sk-learn",
         "'sk-photos-of-2026'",
+        "'sk-photo-20231105123000123.jpg'",
+        f"data/{UUID}.jsonl is empty",
     ],
 )
 def test_a_message_shows_ids_and_names(words: str) -> None:
     assert words == str(ConfigError(words))
+
+
+@pytest.mark.parametrize("after", [".", ". Then", ", and", ".example.com", "/v1", ""])
+def test_a_message_hides_a_key_whatever_follows(after: str) -> None:
+    assert KEY not in str(ConfigError(f"got {KEY}{after}"))
 
 
 def test_a_model_of_an_own_server_may_be_called_by_a_uuid() -> None:

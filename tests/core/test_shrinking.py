@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import struct
 import sys
 import threading
 from base64 import b64decode
@@ -459,6 +460,21 @@ def test_no_warning_is_printed_of_a_picture_of_many_pixels(size, shrunk, drawn):
 
     assert shrunk == (small.pixels in {(100, 100), (115, 86)})
     assert drawn == (thumbnail(BytesIO(data), 320) is not None)
+
+
+@pytest.mark.filterwarnings("error::PIL.Image.DecompressionBombWarning")
+@pytest.mark.parametrize("corner", [60_000, 11_000], ids=["refused", "warned of"])
+def test_a_frame_far_outside_its_picture_is_not_drawn(corner):
+    """Pillow compares the sizes of frames with its limit by itself, and raises errors of its own."""
+    screen, frame = (
+        struct.pack("<HHBBB", 4_000, 4_000, 0x80, 0, 0),
+        struct.pack("<HHHHB", corner, corner, 1, 1, 0),
+    )
+    data = b"GIF89a" + screen + b"\0\0\0\xff\xff\xff" + b"," + frame + b"\x02\x02\x44\x01\0;"
+    source = Image.from_bytes(data).source
+
+    assert source is shrink(source, MOST)
+    assert thumbnail(BytesIO(data), 320) is None
 
 
 # In a worker.

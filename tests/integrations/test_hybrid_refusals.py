@@ -121,6 +121,20 @@ def test_texts_and_pictures_of_two_models_are_no_list(inside, embed_model_of, na
     assert (3, 7) == (failed, len(inside.emulator.ledger))  # after a reply of m1, nothing is sent
 
 
+@pytest.mark.parametrize("name", ["langchain", "langchain, awaited", "llama_index", "llama_index, awaited"])
+def test_no_picture_is_paid_for_after_texts_of_two_models(inside, embed_model_of, name):
+    kind, call = MIXED[name]
+    made = embed_model_of(kind, inside, max_concurrency=1)
+    names = iter(["m0", *["m1"] * 9])
+    inside.emulator.reply_with(lambda request, response: {**response.json, "model": next(names)})
+
+    with pytest.raises(BulkError, match="are from two models") as caught:
+        call(made)
+
+    assert 2 == len(inside.emulator.ledger)
+    assert [0, 2, 3] == sorted(caught.value.failures)
+
+
 def test_the_sparse_half_of_a_list_of_two_models_is_not_served_from_memory(inside, embed_model_of):
     made = embed_model_of(ArkEmbeddings, inside, max_concurrency=1)
     sparse = made.qdrant_sparse()

@@ -13,6 +13,7 @@ from samples import INTEGRATIONS, LANGCHAIN, LLAMA_INDEX, V4, VL, adocuments, do
 
 from langchain_volc_dashscope import DashScopeEmbeddings
 from llama_index_ext import ArkMultiModalEmbedding, DashScopeMultiModalEmbedding, qdrant_sparse_fns
+from llama_index_ext.batches import kept_on_failure, list_model
 from volc_dashscope import BulkError, EmbeddingError
 from volc_dashscope.emulator import Fault
 
@@ -176,6 +177,12 @@ def test_batches_of_one_list_are_of_one_model(inside, embed_model_of, kind, awai
 
     assert len(texts) == len(rows)
     assert failed + 6 == len(inside.emulator.ledger)
+
+
+def test_another_model_that_is_used_meanwhile_is_not_compared(inside):
+    with inside.client(V4) as client, inside.client(VL) as other, kept_on_failure(client):
+        assert list_model(client) is list_model(client)
+        assert list_model(other) is not list_model(client)
 
 
 @pytest.mark.parametrize("awaited", [False, True], ids=["sync", "async"])

@@ -188,7 +188,7 @@ class _BodyStream(httpx.SyncByteStream, httpx.AsyncByteStream):
 
 class _ProxiedBodyStream(_BodyStream):
     """
-    As `_Pieces`, for a request through a proxy.
+    As `_BodyStream`, for a request through a proxy.
 
     httpcore reads the proxy's reply to CONNECT before it asks for the body. Until then, the read timeout is the connect
     timeout. The change takes effect because httpcore looks each timeout up when it needs it.

@@ -91,7 +91,7 @@ class Thumbnail(NamedTuple):
 
 def thumbnail(file: BinaryIO, side: int) -> Thumbnail | None:
     """Return a picture upright and at most that wide and high, or None if Pillow cannot read it by itself."""
-    from PIL import ImageOps
+    from PIL import Image, ImageOps
 
     try:
         # Pillow reads these with its own code; for other formats it may start programs or read other files.
@@ -103,7 +103,7 @@ def thumbnail(file: BinaryIO, side: int) -> Thumbnail | None:
             if upright.mode.startswith("I;16"):  # which Pillow would cut to its lowest 256 of 65,536 greys
                 upright = upright.convert("I").point(lambda grey: grey / 256)
             small = upright.convert("RGBA" if upright.has_transparency_data else "RGB")
-    except _DAMAGED:
+    except (*_DAMAGED, Image.DecompressionBombError, Image.DecompressionBombWarning):
         return None
     small.thumbnail((side, side))
     buffer = BytesIO()
@@ -112,7 +112,7 @@ def thumbnail(file: BinaryIO, side: int) -> Thumbnail | None:
 
 
 def _smaller(data: bytes, kind: str, max_pixels: int) -> bytes | None:
-    from PIL import ImageOps
+    from PIL import Image, ImageOps
 
     if kind not in _DECODERS:
         return None
@@ -127,7 +127,8 @@ def _smaller(data: bytes, kind: str, max_pixels: int) -> bytes | None:
             if (opened.width < opened.height) != (whole[0] < whole[1]):
                 size = size[1], size[0]
             return _encoded(opened, _mode(opened, kind), size, kind)
-    except _DAMAGED:
+    # Some formats have further sizes inside, which Pillow compares with its limit itself.
+    except (*_DAMAGED, Image.DecompressionBombError, Image.DecompressionBombWarning):
         return None
 
 

@@ -23,6 +23,9 @@ _USAGES_PER_SUM = 256
 _ROWS_AT_ONCE = 256
 
 
+OTHER_CACHE = "; the cache holds rows of the first, so use another cache"
+
+
 class ReplyModel:
     """
     The model that replies name. It must be the same in all replies of one call, stream or job.

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from volc_dashscope._request import batching
-from volc_dashscope._request.assembly import Assembly, ReplyModel
+from volc_dashscope._request.assembly import OTHER_CACHE, Assembly, ReplyModel
 from volc_dashscope._request.items import all_as_sent, refusals
 from volc_dashscope._request.lookup import Lookup
 from volc_dashscope._request.row_cache import RowCache
@@ -71,6 +71,10 @@ class Call:
             width=width,
             max_in_flight=max_in_flight,
         )
+        if model is not None and model.mixed:
+            # The list that this call belongs to has failed; its rows would be paid for and dropped.
+            fault = "replies of one list are from two models"
+            self.scheduler.halt(BadReplyError(fault, provider=spec.model_info.provider, account=True))
 
     @property
     def single(self) -> bool:
@@ -154,10 +158,10 @@ class Call:
     def _keep_for_retry(self, *, quick: bool = False) -> None:
         """Keep the finished rows, or none if a reply of this call, or of others of its list, named another model."""
         rows = self._assembly.finished_rows()
-        if self._assembly.mixed:
-            self._lookup.forget(rows)
-        else:
+        if not self._assembly.mixed:
             self._lookup.keep(rows, quick=quick)
+        elif self._keep:
+            self._lookup.forget(rows)
 
     def _is_answered(self, position: int) -> bool:
         return bool(self._assembly.done[position]) or position in self._failures
@@ -166,7 +170,7 @@ class Call:
         fault = self._assembly.mismatch(rows)
         if fault is not None:
             if self._lookup.caches:
-                fault += "; the cache holds rows of the first, so use another cache"
+                fault += OTHER_CACHE
             self._fail(batch, BadReplyError(fault, provider=self.spec.model_info.provider, account=True))
             return
         self._assembly.store(batch.positions, rows)

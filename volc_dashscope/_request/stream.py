@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from volc_dashscope._request import batching
-from volc_dashscope._request.assembly import ReplyModel
+from volc_dashscope._request.assembly import OTHER_CACHE, ReplyModel
 from volc_dashscope._request.items import as_sent
 from volc_dashscope._request.row_cache import RowCache, WriteBuffer
 from volc_dashscope._request.scheduler import Scheduler
@@ -93,6 +93,7 @@ class Stream:
             if fault is None:
                 self._finish(batch, outcome.vectors)
             else:
+                fault += "" if self._lookup is None else OTHER_CACHE
                 provider = self._spec.model_info.provider
                 self._fail(batch, BadReplyError(fault, provider=provider, account=True))
         elif not isinstance(outcome, EmbeddingError) or isinstance(outcome, ConfigError):

@@ -5,19 +5,19 @@ from __future__ import annotations
 import math
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 from volc_dashscope._paths import checked_path
-from volc_dashscope._request.assembly import ReplyModel
+from volc_dashscope._request.assembly import OTHER_CACHE, ReplyModel
 from volc_dashscope._request.validation import check_call
 from volc_dashscope._types import TextType
 from volc_dashscope.bulk._failed import failed_lines
 from volc_dashscope.bulk._identity import Identity, settings_of
 from volc_dashscope.bulk._parquet import arrow
-from volc_dashscope.bulk._partial import PartialOutput, RowFormat
+from volc_dashscope.bulk._partial import Outcomes, PartialOutput, RowFormat
 from volc_dashscope.bulk._partial_folder import partial_folder, read_manifest
 from volc_dashscope.bulk._records import Record, item_of
 from volc_dashscope.bulk._report import ProgressCallback, Report
@@ -123,7 +123,7 @@ class _Embedding:
         self.settings: Mapping[str, Any] = settings_of(spec)
         self.model_info = client.model_info
         self._foreign = spec.foreign
-        self._model: ReplyModel | None = None
+        self._model: _OutputModel | None = None
 
     @property
     def usage(self) -> Usage:
@@ -131,7 +131,8 @@ class _Embedding:
 
     def resume(self, partial: PartialOutput) -> None:
         """Bind the model of the replies, and the length if the model is unknown, to those of the finished rows."""
-        self._model = _OutputModel(partial, foreign=self._foreign)
+        caches = self._client._row_cache.caches  # noqa: SLF001 - for a message
+        self._model = _OutputModel(partial, foreign=self._foreign, caches=caches)
         if partial.dimension is not None:
             self._client._length.agrees(partial.dimension)  # noqa: SLF001 - as a first reply does
 
@@ -139,7 +140,14 @@ class _Embedding:
         return item_of(record, self._source.root)
 
     def run(self, items: Iterator[Item], take: Take, idle: Callable[[], None]) -> None:
-        self._client._embed_each(items, take, text_type=self._text_type, idle=idle, model=self._model)  # noqa: SLF001 - whole replies
+        model = self._model
+
+        def taken(indexes: Sequence[int], outcome: Outcomes | EmbeddingError) -> None:
+            if model is not None:
+                model.compared = True  # a failed request has no model, and others may fail at the same time
+            take(indexes, outcome)
+
+        self._client._embed_each(items, taken, text_type=self._text_type, idle=idle, model=model)  # noqa: SLF001 - whole replies
 
     def row_message(self, record: Record, error: EmbeddingError) -> str:
         return row_message(record.row, error)
@@ -152,14 +160,17 @@ class _OutputModel(ReplyModel):
     """
     The model that replies name, of all runs of one output: an endpoint id may be given another model between two.
 
-    In a run that continues rows of a known model, no second request is sent before the first reply.
+    In a run that continues rows of a known model, no second request is sent before the first one has ended.
+
+    Attributes:
+        compared: Whether that is over, or not necessary.
     """
 
-    def __init__(self, partial: PartialOutput, *, foreign: bool) -> None:
+    def __init__(self, partial: PartialOutput, *, foreign: bool, caches: bool) -> None:
         super().__init__(foreign=foreign)
-        self._partial = partial
+        self._partial, self._caches = partial, caches
         self.name = partial.model
-        self._replied = self.name is None
+        self.compared = self.name is None
 
     def mismatch(self, name: str | None) -> str | None:
         """
@@ -169,16 +180,16 @@ class _OutputModel(ReplyModel):
             ConfigError: The first reply of this run names another model than those of earlier runs.
         """
         earlier, fault = self.name, super().mismatch(name)
-        if fault is not None and not self._replied:
+        if fault is not None and not self.compared:
             raise ConfigError(
                 f"the half-finished output {self._partial.folder.name!r} has vectors of model {earlier!r}, and the "
                 f"service now answers with {name!r}; use another output, or start again with restart (--restart), "
-                "which drops rows that are paid for"
+                "which drops rows that are paid for" + (OTHER_CACHE if self._caches else "")
             )
-        self._replied = True
+        self.compared = True
         if self.name is not None and not self._foreign:
             self._partial.keep_model(self.name)
         return fault
 
     def max_in_flight(self) -> float:
-        return math.inf if self._replied else 1
+        return math.inf if self.compared else 1

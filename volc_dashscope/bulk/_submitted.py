@@ -161,10 +161,12 @@ class SubmittedFiles:
                 result = self._jobs.collect(file.job)
         except EmbeddingError as error:
             if _is_gone(error):
+                error.account = False  # the results of the other files are there
                 error.args = (
                     f"{error}. {file.file}, which was sent as job {file.job}, is not submitted again by itself, "
-                    f'because that is paid again; to submit it, set "job" of {file.file} to null and "submitting" to '
-                    f"false in {self._folder.name}/{_NAME} and run the same again",
+                    "because that is paid again. If key, region and workspace are those that it was submitted with, "
+                    f'set "job" of {file.file} to null and "submitting" to false in {self._folder.name}/{_NAME} and '
+                    "run the same again",
                 )
             elif job is not None and job.failed:
                 file.job, file.submitting = None, False

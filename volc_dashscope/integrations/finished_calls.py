@@ -45,6 +45,10 @@ class FinishedCalls:
         self._calls: list[_Finished] = []
         self._failed = False
 
+    def is_of(self, client: Client) -> bool:
+        """Return whether the calls are those of a client, and not of another that is used meanwhile."""
+        return self._client is client
+
     def add(
         self,
         items: Sequence[Item],
