@@ -59,9 +59,9 @@ BREAKAGES = [
         "test_after_a_refusal_of_the_account_nothing_more_is_sent",
     ),
     Breakage(
-        "volc_dashscope/_request/exchange.py",
-        "raise cause",
-        "pass",
+        "volc_dashscope/client.py",
+        "self._length), self._context, jobs.cause)",
+        "self._length), self._context)",
         "test_requests_that_wait_for_a_retry_are_not_sent_after_a_refusal_of_the_account",
     ),
     Breakage(
