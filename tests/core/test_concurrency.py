@@ -88,3 +88,10 @@ def test_while_the_service_fails_fewer_requests_are_in_flight(emulate, kind):
 
     # Seven failures in a row left half of the seven places; each answer gives a part of one back.
     assert 3 <= mount.emulator.ledger.in_flight_max <= 5
+
+
+def test_without_a_width_there_is_no_limit() -> None:
+    limit = ConcurrencyLimit(None)
+    limit.served()
+
+    assert float("inf") == limit.size

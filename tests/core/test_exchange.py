@@ -728,6 +728,19 @@ def test_a_halted_exchange_waits_no_longer_and_sends_nothing(made, looks, sent, 
     assert (REFUSED, sent, waits) == (log.error, log.sent, log.waits)
 
 
+def test_a_request_that_was_halted_while_it_waited_for_its_turn_raises_the_cause() -> None:
+    """The driver asks once more, after the user's limiter."""
+    halted = _halted_after(1e9)
+    flow = exchange(Embedding([]), _context(Clock()), halted)
+    step = flow.send(None)
+
+    assert isinstance(step, Send)
+    assert halted is step.halted
+    with pytest.raises(AuthError) as caught:
+        flow.send(Fault("halted", cause=REFUSED))
+    assert REFUSED is caught.value
+
+
 def test_a_throttle_moves_the_slot_of_an_exchange_that_is_not_halted() -> None:
     operation, context, clock = _limited()
     throttle = RateLimitError("slow down", retryable=True, retry_after=2.0)
