@@ -80,7 +80,7 @@ SCRIPT = """
     def work(calls):
         BODY
 
-    work(100)
+    work(50)
     before = state()
     work(int(sys.argv[2]))
     after = state()

@@ -239,7 +239,7 @@ def test_a_service_that_refuses_everything_is_left_alone(measured, workers) -> N
 def test_stray_throttles_cost_little_more_than_their_pauses(measured, strays, trip) -> None:
     """A thousand items, a third of the requests failing: beside 32 threads that back off and pause on a 429."""
     ratios = []
-    for seed in range(1, 8):
+    for seed in range(1, 8 if CHAOS else 4):
         chosen = Random(seed).sample(range(5, 400 if seed % 2 else 1_400), strays)
         plain = Run(1_000, strays=chosen, trip=trip, seed=seed, plain=True).run()
         ours = Run(1_000, strays=chosen, trip=trip, seed=seed).run()
