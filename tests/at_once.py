@@ -5,15 +5,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, wait
-from typing import Any, Generic, ParamSpec, TypeVar
+from typing import Any, Generic, TypeVar
 
-P = ParamSpec("P")
 T = TypeVar("T")
 
 _LONGEST = 60.0
 
 
-class AtOnce(Generic[P, T]):
+class AtOnce(Generic[T]):
     """
     A function whose calls with all of these arguments run together, in threads, when the first is asked for.
 
@@ -24,11 +23,11 @@ class AtOnce(Generic[P, T]):
         assert ended("sync", 15) < 2.5
     """
 
-    def __init__(self, work: Callable[P, T], cases: Iterable[tuple[Any, ...]]) -> None:
+    def __init__(self, work: Callable[..., T], cases: Iterable[tuple[Any, ...]]) -> None:
         self._work, self._cases = work, [*cases]
         self._outcomes: dict[tuple[Any, ...], Future[T]] = {}
 
-    def __call__(self, *case: P.args, **_: P.kwargs) -> T:
+    def __call__(self, *case: Any) -> T:
         """Return the outcome of one case; the first call runs all of them, with what its test has set up."""
         if not self._outcomes:
             self._outcomes = {each: Future() for each in self._cases}
@@ -38,9 +37,9 @@ class AtOnce(Generic[P, T]):
             wait(self._outcomes.values(), timeout=_LONGEST)
         return self._outcomes[case].result(timeout=0)
 
-    def _run(self, *case: P.args, **_: P.kwargs) -> None:
+    def _run(self, *case: Any) -> None:
         outcome = self._outcomes[case]
         try:
-            outcome.set_result(self._work(*case))  # type: ignore[call-arg]
+            outcome.set_result(self._work(*case))
         except BaseException as error:  # also pytest's own failures
             outcome.set_exception(error)

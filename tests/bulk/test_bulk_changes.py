@@ -241,7 +241,7 @@ def test_rows_of_another_length_do_not_join_finished_ones(tmp_path, length, lear
     assert begun.rows < 2000
 
 
-def _endpoint(model: str | None, sent: list[httpx.Request], most: int = 8) -> Client:
+def _endpoint(model: str | None, sent: list[httpx.Request], most: int = 8, **settings: Any) -> Client:
     """A client of an endpoint id, and what is sent to it, behind which there is a model."""
     body: Any = {"data": {"embedding": [1.0] * 2048}, "usage": {"total_tokens": 1}}
 
@@ -250,7 +250,7 @@ def _endpoint(model: str | None, sent: list[httpx.Request], most: int = 8) -> Cl
         return httpx.Response(200, json=body if model is None else {**body, "model": model})
 
     http = httpx.Client(transport=httpx.MockTransport(answer))
-    return Client("ep-1", base_model=ARK, api_key=KEY, http_client=http, max_concurrency=most)
+    return Client("ep-1", base_model=ARK, api_key=KEY, http_client=http, max_concurrency=most, **settings)
 
 
 def _begun(source: Path, output: Path, model: str | None) -> int:
@@ -301,6 +301,29 @@ def test_requests_of_a_continued_job_do_not_wait_for_a_service_that_fails(tmp_pa
         embed_file(source, output, model=client)
 
     assert most > 1
+
+
+def test_rows_of_the_cache_do_not_stand_for_the_first_reply(tmp_path):
+    """No second request of a continued job is sent before a reply has shown its model."""
+    known = texts(40)
+    source, output = (
+        write_lines(tmp_path / "t.txt", ["first", *known, *texts(200)[40:]]),
+        tmp_path / "out.parquet",
+    )
+    replies = iter([httpx.Response(200, json={"data": {"embedding": [1.0] * 2048}, "model": "model-a"})])
+    http = httpx.Client(transport=httpx.MockTransport(lambda _: next(replies, httpx.Response(401, json={}))))
+    settings = {"base_model": ARK, "api_key": KEY, "http_client": http, "max_concurrency": 1}
+    with Client("ep-1", **settings) as client, pytest.raises(EmbeddingError, match="401"):
+        embed_file(source, output, model=client)
+    sent: list[httpx.Request] = []
+    cache: dict[str, bytes] = {}
+    with _endpoint("model-a", [], cache=cache) as client:
+        client.embed(known)
+
+    with _endpoint("model-b", sent, cache=cache) as client, pytest.raises(ConfigError, match="--restart"):
+        embed_file(source, output, model=client)
+
+    assert 1 == len(sent)
 
 
 def test_a_restart_takes_the_new_model(tmp_path):

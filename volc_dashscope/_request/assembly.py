@@ -21,8 +21,7 @@ _USAGES_PER_SUM = 256
 # Rows that are turned into lists at a time, and exist twice meanwhile: a few megabytes, and enough that resizing the
 # array costs little in comparison.
 _ROWS_AT_ONCE = 256
-
-
+# What a message about two models adds for a call with the user's cache.
 OTHER_CACHE = "; the cache holds rows of the first, so use another cache"
 
 

@@ -25,7 +25,7 @@ from volc_dashscope.bulk._run import BulkRun, Take, check_group_rows, row_messag
 from volc_dashscope.bulk._sources import Source, open_source
 from volc_dashscope.bulk._vectors import VectorRows, facts_of
 from volc_dashscope.client import Client
-from volc_dashscope.errors import ConfigError, EmbeddingError
+from volc_dashscope.errors import ConfigError, EmbeddingError, InputError
 from volc_dashscope.inputs import Item
 from volc_dashscope.results import Usage
 
@@ -143,8 +143,13 @@ class _Embedding:
         model = self._model
 
         def taken(indexes: Sequence[int], outcome: Outcomes | EmbeddingError) -> None:
-            if model is not None:
-                model.compared = True  # a failed request has no model, and others may fail at the same time
+            # A row that is not valid was not requested, and one of the cache shows nothing of the service.
+            if (
+                model is not None
+                and isinstance(outcome, EmbeddingError)
+                and not isinstance(outcome, InputError)
+            ):
+                model.first_ended = True
             take(indexes, outcome)
 
         self._client._embed_each(items, taken, text_type=self._text_type, idle=idle, model=model)  # noqa: SLF001 - whole replies
@@ -163,14 +168,14 @@ class _OutputModel(ReplyModel):
     In a run that continues rows of a known model, no second request is sent before the first one has ended.
 
     Attributes:
-        compared: Whether that is over, or not necessary.
+        first_ended: Whether it has. One that failed shows no model, but the others may fail at the same time.
     """
 
     def __init__(self, partial: PartialOutput, *, foreign: bool, caches: bool) -> None:
         super().__init__(foreign=foreign)
         self._partial, self._caches = partial, caches
         self.name = partial.model
-        self.compared = self.name is None
+        self._replied = self.first_ended = self.name is None
 
     def mismatch(self, name: str | None) -> str | None:
         """
@@ -180,16 +185,16 @@ class _OutputModel(ReplyModel):
             ConfigError: The first reply of this run names another model than those of earlier runs.
         """
         earlier, fault = self.name, super().mismatch(name)
-        if fault is not None and not self.compared:
+        if fault is not None and not self._replied:
             raise ConfigError(
                 f"the half-finished output {self._partial.folder.name!r} has vectors of model {earlier!r}, and the "
                 f"service now answers with {name!r}; use another output, or start again with restart (--restart), "
                 "which drops rows that are paid for" + (OTHER_CACHE if self._caches else "")
             )
-        self.compared = True
+        self._replied = self.first_ended = True
         if self.name is not None and not self._foreign:
             self._partial.keep_model(self.name)
         return fault
 
     def max_in_flight(self) -> float:
-        return math.inf if self.compared else 1
+        return math.inf if self.first_ended else 1
