@@ -21,6 +21,7 @@ from PIL import Image as Pillow
 from PIL import ImageDraw
 
 from volc_dashscope.emulator import lexicon, visual_features
+from volc_dashscope.emulator import vectors as emulator_vectors
 from volc_dashscope.emulator.vectors import (
     ImagePart,
     LinkPart,
@@ -695,10 +696,52 @@ def test_items_of_one_request_have_the_vectors_they_have_alone():
         [LinkPart("http://a/red-car.png", "image")],
     ]
     together = vectors(items, model=MODEL, dimension=5000, instruction="find")
+    emulator_vectors._KNOWN.clear()
 
     alone = [vector(parts, model=MODEL, dimension=5000, instruction="find") for parts in items]
 
     assert [row.tobytes() for row in alone] == [row.tobytes() for row in together]
+
+
+def test_vectors_that_are_kept_are_those_made_anew():
+    items = [[TextPart("a")], [TextPart("b")], [TextPart("a")]]
+    made = vectors(items, model=MODEL, dimension=64)
+    expected = made.tobytes()
+    made[:] = 0
+
+    again = vectors([*items, [TextPart("c")]], model=MODEL, dimension=64)[:3]
+
+    assert expected == again.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("parts", "settings"),
+    [
+        ([TextPart("b")], {}),
+        ([TextPart("a"), TextPart("a")], {}),
+        ([LinkPart("a", "image")], {}),
+        ([VideoPart(b"a")], {}),
+        ([TextPart("a")], {"model": "text-embedding-v4"}),
+        ([TextPart("a")], {"role": "query"}),
+        ([TextPart("a")], {"instruction": "find"}),
+    ],
+    ids=str,
+)
+def test_a_vector_that_is_kept_serves_no_other_item(parts, settings):
+    settings = {"model": MODEL, "dimension": 64, **settings}
+    emulator_vectors._KNOWN.clear()
+    expected = vector(parts, **settings).tobytes()
+    emulator_vectors._KNOWN.clear()
+    vector([TextPart("a")], model=MODEL, dimension=64)
+
+    assert expected == vector(parts, **settings).tobytes()
+
+
+def test_vectors_are_kept_up_to_a_number():
+    for number in range(emulator_vectors.MOST_KNOWN + 1):
+        embed(TextPart(str(number)))
+
+    assert 1 <= len(emulator_vectors._KNOWN) <= emulator_vectors.MOST_KNOWN
 
 
 def test_every_chinese_word_of_the_tables_is_found_whole():
