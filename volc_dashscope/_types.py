@@ -211,6 +211,10 @@ class Rows:
     model: str | None = None
 
 
+# The rows of a batch without items, which stands for items that need no request.
+EMPTY_ROWS = Rows(np.empty((0, 0), np.float32), Usage())
+
+
 class ProviderCodec(Protocol):
     """One service: how a batch becomes a request and a reply becomes rows. Modules in `providers` are these."""
 

@@ -24,7 +24,17 @@ from volc_dashscope._request.row_cache import BatchCache, RowCache
 from volc_dashscope._request.scheduler import Scheduler
 from volc_dashscope._request.telemetry import RequestTelemetry, telemetry
 from volc_dashscope._request.workers import fan_out, run_jobs
-from volc_dashscope._types import Batch, Flow, OnError, OutputType, RequestSpec, Rows, Secret, TextType
+from volc_dashscope._types import (
+    EMPTY_ROWS,
+    Batch,
+    Flow,
+    OnError,
+    OutputType,
+    RequestSpec,
+    Rows,
+    Secret,
+    TextType,
+)
 from volc_dashscope.errors import EmbeddingError
 from volc_dashscope.inputs import Item
 from volc_dashscope.models import ModelInfo, Provider, Route
@@ -177,7 +187,9 @@ class _ClientBase(ServiceClient):
         self._check_process()
         return replace(self._spec, text_type=text_type, output_type=output_type, learned=self._length.value)
 
-    def _stream(self, items: Iterable[Item], spec: RequestSpec, ordered: bool) -> Stream:
+    def _stream(
+        self, items: Iterable[Item], spec: RequestSpec, ordered: bool, model: ReplyModel | None = None
+    ) -> Stream:
         from volc_dashscope._request.stream import Stream
 
         return Stream(
@@ -187,14 +199,13 @@ class _ClientBase(ServiceClient):
             max_in_flight=self._context.rate_limiter.max_in_flight,
             row_cache=self._row_cache,
             ordered=ordered,
+            model=model,
         )
 
     def _flow(
         self, batch: Batch, spec: RequestSpec, telemetry: RequestTelemetry | None, jobs: Scheduler[Batch]
     ) -> Flow[Rows]:
         if not batch.items:
-            from volc_dashscope._request.stream import EMPTY_ROWS
-
             return EMPTY_ROWS
         if spec.max_image_pixels is not None:
             from volc_dashscope._request.shrinking import shrunk
@@ -356,9 +367,7 @@ class Client(_ClientBase, SyncLifecycle):
         """
         spec = self._spec_for(text_type)
         observer = self._telemetry(spec)
-        stream, transport = self._stream(items, spec, False), self._pool.sync_transport()
-        if model is not None:
-            stream.continue_from(model)
+        stream, transport = self._stream(items, spec, False, model), self._pool.sync_transport()
 
         def handle(number: int, batch: Batch, outcome: Rows | BaseException) -> None:
             stream.handle(number, batch, outcome)

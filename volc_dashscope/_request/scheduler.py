@@ -68,11 +68,6 @@ class Scheduler(Generic[J]):
             self._active += 1
             yield number, job
 
-    def limit(self, max_in_flight: Callable[[], float]) -> None:
-        """Let no more jobs be under way than this returns either."""
-        before = self._max_in_flight or (lambda: self.width)
-        self._max_in_flight = lambda: min(before(), max_in_flight())
-
     def _most(self, ahead: int) -> float:
         max_in_flight = self.width if self._max_in_flight is None else self._max_in_flight()
         # Jobs in the queue start at once, so with fewer places than `width` none is queued.

@@ -24,8 +24,6 @@ _WINDOW_PER_WORKER = 4
 # Items are planned in blocks of this many batches, so that items that need no request (cached or invalid) are passed
 # on after one block at the latest.
 _BATCHES_PER_BLOCK = 32
-# The result of an empty batch.
-EMPTY_ROWS = Rows(np.empty((0, 0), dtype=np.float32), Usage())
 
 
 class BatchOutcome(NamedTuple):
@@ -43,6 +41,8 @@ class Stream:
 
     Args:
         ordered: False yields each result as soon as it is finished.
+        max_in_flight: How many requests may be under way now.
+        model: The model of earlier rows, which may allow fewer requests.
     """
 
     def __init__(
@@ -53,7 +53,8 @@ class Stream:
         width: int,
         row_cache: RowCache,
         ordered: bool = True,
-        max_in_flight: Callable[[], float] | None = None,
+        max_in_flight: Callable[[], float],
+        model: ReplyModel | None = None,
     ) -> None:
         check_call(spec)
         items = as_iterable(items, name="items")
@@ -62,7 +63,7 @@ class Stream:
         # What is finished, but has to wait for an earlier item.
         self._reorder_buffer: dict[int, FloatArray | EmbeddingError] = {}
         self._next = 0
-        self._model = ReplyModel(foreign=spec.foreign)
+        self._model = model or ReplyModel(foreign=spec.foreign)
         self._ordered = ordered
         writes = row_cache.buffer()
         # All rows of an unknown model, cached ones included, must have the length of the first.
@@ -75,13 +76,8 @@ class Stream:
             self._batches(items),
             width=width,
             window=_WINDOW_PER_WORKER * width,
-            max_in_flight=max_in_flight,
+            max_in_flight=lambda: min(max_in_flight(), self._model.max_in_flight()),
         )
-
-    def continue_from(self, model: ReplyModel) -> None:
-        """Compare the replies to those of earlier rows, too."""
-        self._model = model
-        self.scheduler.limit(model.max_in_flight)
 
     def handle(self, number: int, batch: Batch, outcome: Rows | BaseException) -> None:
         """Store rows or the error of a batch."""
