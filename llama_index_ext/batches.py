@@ -8,9 +8,8 @@ from contextvars import ContextVar
 from typing import Self
 
 from volc_dashscope import BulkError, Client, EmbeddingError, EmbeddingResult, Item
-from volc_dashscope._request.assembly import ReplyModel
 from volc_dashscope.integrations.finished_calls import FinishedCalls
-from volc_dashscope.integrations.hybrid import renumbered, reply_model
+from volc_dashscope.integrations.hybrid import ReplyModel, renumbered, reply_model
 
 # The finished batches of the list that core embeds in this thread or task.
 _finished_calls: ContextVar[FinishedCalls | None] = ContextVar("finished", default=None)

@@ -25,6 +25,7 @@ from volc_dashscope.results import EmbeddingResult, SparseVector, Usage
 
 __all__ = [
     "Refused",
+    "ReplyModel",
     "SubCall",
     "apartial_results",
     "check_items",
@@ -33,6 +34,7 @@ __all__ = [
     "partial_results",
     "raise_refused",
     "renumbered",
+    "reply_model",
     "sparse_calls",
     "sparse_rows",
     "whole_call",
