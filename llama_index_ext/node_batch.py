@@ -54,7 +54,7 @@ class NodeBatch:
 
     Attributes:
         nodes: The nodes that were passed in.
-        happened: The outcome of the items that `asking` yielded last; the caller sets it.
+        outcome: The outcome of the items that `pending_items` yielded last; the caller sets it.
         errors: The error of each node without a vector, by its position.
         embedded: Copies of the other nodes with their vectors, in order; empty until `finish`.
 

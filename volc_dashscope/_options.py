@@ -1,8 +1,8 @@
 """
 The settings of a client as keyword arguments of other functions: estimates, previews and Ray.
 
-Apart from `settings`, because a `TypedDict` compiles the annotation of each key, and an import of `Client` need not
-wait for it.
+Kept apart from `settings`, because a `TypedDict` compiles the annotation of each key, which would slow
+down every import of `Client`.
 """
 
 from __future__ import annotations

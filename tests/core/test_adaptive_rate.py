@@ -238,19 +238,19 @@ def test_media_of_unknown_size_cost_what_the_last_ones_did() -> None:
 def test_one_refusal_for_a_crowd_outweighs_the_answers_of_its_round() -> None:
     limit = ConcurrencyLimit(8)
     for _ in range(3):
-        limit.unserved()
+        limit.failed()
 
-    limit.crowded()
+    limit.overloaded()
     for _ in range(3):
-        limit.served()
+        limit.succeeded()
 
     assert 4.0 == limit.size
 
 
 def test_half_a_round_that_was_not_served_is_chance() -> None:
     limit = ConcurrencyLimit(4)
-    for served in (True, False, True, False):
-        (limit.served if served else limit.unserved)()
+    for succeeded in (True, False, True, False):
+        (limit.succeeded if succeeded else limit.failed)()
 
     assert 4.0 == limit.size
 
@@ -259,6 +259,6 @@ def test_one_request_stays_in_flight() -> None:
     limit = ConcurrencyLimit(2)
 
     for _ in range(5):
-        limit.unserved()
+        limit.failed()
 
     assert 1.0 == limit.size

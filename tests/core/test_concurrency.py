@@ -20,7 +20,7 @@ ARK = "doubao-embedding-vision-251215"
 def _after(width: int, outcomes: str) -> float:
     limit = ConcurrencyLimit(width)
     for outcome in outcomes:
-        {"+": limit.served, "-": limit.unserved, "!": limit.crowded}[outcome]()
+        {"+": limit.succeeded, "-": limit.failed, "!": limit.overloaded}[outcome]()
     return limit.size
 
 
@@ -41,7 +41,7 @@ def _after(width: int, outcomes: str) -> float:
         ("++-" * 50, 10),
     ],
 )
-def test_a_round_that_is_mostly_unserved_halves_the_places_and_answers_give_them_back(outcomes, size):
+def test_a_round_that_is_mostly_failed_halves_the_limit_and_answers_raise_it_again(outcomes, size):
     """A round is as many requests as may be in flight; one refused as too many at once speaks for all of it."""
     assert pytest.approx(size) == _after(10, outcomes)
 
@@ -92,6 +92,6 @@ def test_while_the_service_fails_fewer_requests_are_in_flight(emulate, kind):
 
 def test_without_a_width_there_is_no_limit() -> None:
     limit = ConcurrencyLimit(None)
-    limit.served()
+    limit.succeeded()
 
     assert float("inf") == limit.size

@@ -293,7 +293,7 @@ def _crowd(hint: float | None = None) -> RateLimitError:
     return RateLimitError("overloaded", retryable=True, retry_after=hint, limit="concurrency")
 
 
-def test_a_crowded_service_is_asked_for_less_at_once_and_teaches_no_rate() -> None:
+def test_an_overloaded_service_lowers_the_requests_in_flight_and_not_the_rate() -> None:
     limiter, now = RateLimiter(None, None, 64), 0.0
     for _ in range(20):
         now = _answered(limiter, rate=100, start=now, seconds=1.0)
@@ -305,7 +305,7 @@ def test_a_crowded_service_is_asked_for_less_at_once_and_teaches_no_rate() -> No
     assert 64 == limiter.max_in_flight()
 
 
-def test_a_crowded_service_that_asks_for_a_pause_gets_one() -> None:
+def test_an_overloaded_service_that_asks_for_a_pause_gets_one() -> None:
     limiter = RateLimiter(None, None, 64)
     reservation = limiter.reserve(ONE, 0.0)
 

@@ -248,7 +248,7 @@ def storage_at(clock):
 def test_a_stored_file_is_forgotten_well_before_it_expires():
     clock = Clock()
     storage = storage_at(clock)
-    storage.keep("a.png", "oss://a.png")
+    storage.keep_url("a.png", "oss://a.png")
     clock.now = 23 * 3600.0
     early = storage.find("a.png")
     clock.now = 25 * 3600.0
@@ -259,7 +259,7 @@ def test_a_stored_file_is_forgotten_well_before_it_expires():
 def test_what_is_remembered_is_bounded():
     storage = storage_at(Clock())
     for number in range(10_001):
-        storage.keep(f"{number}.png", f"oss://{number}.png")
+        storage.keep_url(f"{number}.png", f"oss://{number}.png")
 
     assert (None, "oss://1.png") == (storage.find("0.png"), storage.find("1.png"))
 

@@ -15,7 +15,7 @@ from volc_dashscope._limits.rate_limiter import RateLimiter, RequestCost
 from volc_dashscope._limits.retry import Retry
 from volc_dashscope._request.exchange import RetryContext, exchange
 from volc_dashscope._types import Batch, Fault, Flow, Reply, Request, RequestSpec, Rows, Send
-from volc_dashscope.emulator.rate import Gate
+from volc_dashscope.emulator.rate import RateLimits
 from volc_dashscope.providers import codec
 
 MODELS = {"ark": "doubao-embedding-vision-251215", "dashscope": "text-embedding-v4"}
@@ -67,7 +67,7 @@ class Simulation:
 
     def __post_init__(self) -> None:
         self._chance = Random(self.seed)
-        self._gate = Gate(self.rpm, self.tpm)
+        self._rate_limits = RateLimits(self.rpm, self.tpm)
         self._number = count()
         self._events: list[tuple[float, int, str, _Work, Reply | Fault | None]] = []
         model = MODELS[self.provider]
@@ -122,12 +122,12 @@ class Simulation:
         if self.outage[0] <= self.now < self.outage[1]:
             return self.broken()
         by_chance = self._chance.random() < self.chance
-        unit = "rpm" if by_chance else self._gate.admit("m", self.now)
+        unit = "rpm" if by_chance else self._rate_limits.admit("m", self.now)
         if unit is not None:
             self.throttled.append(self.now)
             headers = {} if self.hint is None else {"retry-after": str(self.hint)}
             return Reply(429, headers, orjson.dumps(THROTTLES[self.provider, unit]))
-        self._gate.charge("m", work.bill)
+        self._rate_limits.charge("m", work.bill)
         return Reply(200, {}, b"")
 
     def after(self, start: float) -> Shares:

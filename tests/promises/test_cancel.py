@@ -50,8 +50,8 @@ BREAKAGES = [
     ),
     Breakage(
         "volc_dashscope/_http/drivers.py",
-        "    async with transport.gate:\n        if step",
-        "    await transport.gate.acquire()\n    with transport.calls.entered(scope):\n        if step",
+        "    async with transport.semaphore:\n        if step",
+        "    await transport.semaphore.acquire()\n    with transport.calls.entered(scope):\n        if step",
         "test_a_call_cancelled_at_any_step_blocks_no_later_one",
     ),
 ]
@@ -72,7 +72,7 @@ def test_a_cancelled_call_leaves_nothing_open(emulate, measured, socket) -> None
             with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.wait_for(task, 5)
             others = [other for other in asyncio.all_tasks() if other is not asyncio.current_task()]
-            # The client goes on to work: no place in its gate was lost.
+            # The client goes on to work: its semaphore has all its places.
             again = await asyncio.wait_for(client.embed(texts(8)), 10)
             assert 8 == len(again)
             return len(others), len(again)

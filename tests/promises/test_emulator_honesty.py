@@ -21,7 +21,7 @@ BREAKAGES = [
     ),
     Breakage(
         "volc_dashscope/emulator/app.py",
-        "response = strike(fault, request, service, answer) if fault else answer(request)",
+        "response = apply_fault(fault, request, service, answer) if fault else answer(request)",
         "response = replace(answer(request), status=202)",
         "test_a_sample_sent_to_the_emulator_has_the_shape_of_its_page",
     ),

@@ -107,8 +107,8 @@ BREAKAGES = [
     ),
     Breakage(
         "volc_dashscope/_request/validation.py",
-        'f"text of {size:,} bytes; {_taker',
-        'f"text {text[:80]} of {size:,} bytes; {_taker',
+        'f"text of {size:,} bytes; {_who_accepts',
+        'f"text {text[:80]} of {size:,} bytes; {_who_accepts',
         "test_no_error_of_bad_input_tells_content",
     ),
     Breakage(

@@ -160,11 +160,11 @@ def _send(flow: Flow[T], step: Send, transport: Transport, watch: Watch) -> Repl
     _wait_for_turn(flow, transport, watch)
 
     def give_up(fault: Fault) -> BaseException:
-        transport.gate.release()
+        transport.semaphore.release()
         return _end_flow(flow, fault)
 
     if step.halted is not None and (cause := step.halted()) is not None:
-        transport.gate.release()
+        transport.semaphore.release()
         return Fault("halted", cause=cause)
     began = time.monotonic()
     until = began + step.within
@@ -174,7 +174,7 @@ def _send(flow: Flow[T], step: Send, transport: Transport, watch: Watch) -> Repl
     finally:
         in_time = watch.end()
         if in_time:
-            transport.gate.release()
+            transport.semaphore.release()
     if not in_time:
         raise Interrupted
     return _log_outcome(outcome, step.request, began)
@@ -182,7 +182,7 @@ def _send(flow: Flow[T], step: Send, transport: Transport, watch: Watch) -> Repl
 
 def _wait_for_turn(flow: Flow[T], transport: Transport, watch: Watch) -> None:
     """
-    Wait for the user's limiter and the gate. The deadline does not count this.
+    Wait for the user's limiter and for one of the places in flight. The deadline does not count this.
 
     Raises:
         Interrupted: The client was closed meanwhile, or the call left.
@@ -190,9 +190,9 @@ def _wait_for_turn(flow: Flow[T], transport: Transport, watch: Watch) -> None:
     watch.begin(math.inf, lambda fault: _end_flow(flow, fault))
     if transport.limiter is not None:
         transport.limiter.acquire()
-    transport.gate.acquire()
+    transport.semaphore.acquire()
     if not watch.end() or watch.stop.is_set():
-        transport.gate.release()
+        transport.semaphore.release()
         raise Interrupted
 
 
@@ -218,7 +218,7 @@ def _end_flow(flow: Flow[T], fault: Fault) -> BaseException:
 async def _asend(step: Send, transport: AsyncTransport, scope: asyncio.Timeout) -> Reply | Fault:
     if transport.limiter is not None:
         await transport.limiter.aacquire()
-    async with transport.gate:
+    async with transport.semaphore:
         if step.halted is not None and (cause := step.halted()) is not None:
             return Fault("halted", cause=cause)
         began = time.monotonic()

@@ -112,10 +112,18 @@ class OpenCalls(Generic[C]):
 
 
 class Transport(NamedTuple):
-    """What sends the requests of a call: connections, the gate that bounds them, and the user's own limiter."""
+    """
+    What sends the requests of a call.
+
+    Attributes:
+        channel: The connections.
+        semaphore: Bounds the requests in flight.
+        limiter: The user's own.
+        calls: The calls under way.
+    """
 
     channel: Channel
-    gate: threading.BoundedSemaphore
+    semaphore: threading.BoundedSemaphore
     limiter: Limiter | None
     calls: OpenCalls[ThreadCall]
 
@@ -124,7 +132,7 @@ class AsyncTransport(NamedTuple):
     """As `Transport`, for the tasks of one event loop."""
 
     channel: AsyncChannel
-    gate: asyncio.Semaphore
+    semaphore: asyncio.Semaphore
     limiter: Limiter | None
     calls: OpenCalls[asyncio.Timeout]
 
@@ -209,7 +217,7 @@ _LoopTransports: TypeAlias = "weakref.WeakKeyDictionary[asyncio.AbstractEventLoo
 
 class ConnectionPool:
     """
-    A client's connections and the gates that bound its requests in flight.
+    A client's connections and the semaphores that bound its requests in flight.
 
     An HTTP client passed in by the user is used as it is, and never replaced or closed.
     """
@@ -241,13 +249,13 @@ class ConnectionPool:
         self._lock = threading.Lock()
         self._builder = RequestBuilder(self._key, self._timeout)
         self._channel: Channel | None = None
-        self._gate = threading.BoundedSemaphore(self.width)
+        self._semaphore = threading.BoundedSemaphore(self.width)
         self._async_transports: _LoopTransports = weakref.WeakKeyDictionary()
         self._calls: OpenCalls[ThreadCall] = OpenCalls(lambda call: call.close())
         weakref.finalize(self, close_dropped, self._async_transports, self._pid).atexit = False
 
     def sync_transport(self) -> Transport:
-        """Return this process's connections and gate."""
+        """Return this process's connections and semaphore."""
         self._check(self._http_client, self._http_async_client, "http_client", closed=self._closed)
         with self._lock:
             if self._closed:  # meanwhile, by another thread
@@ -259,10 +267,10 @@ class ConnectionPool:
                     if http_client is None
                     else UserTransport(http_client, self._builder)
                 )
-            return Transport(self._channel, self._gate, self.limiter, self._calls)
+            return Transport(self._channel, self._semaphore, self.limiter, self._calls)
 
     async def async_transport(self) -> AsyncTransport:
-        """Return this event loop's connections and gate."""
+        """Return this event loop's connections and semaphore."""
         import asyncio
 
         loop = running_loop()

@@ -22,27 +22,27 @@ class ConcurrencyLimit:
     def __init__(self, width: int | None) -> None:
         self._width = float("inf") if width is None else float(width)
         self.size = self._width
-        self._served = self._unserved = 0
+        self._succeeded = self._failed = 0
 
-    def crowded(self) -> None:
+    def overloaded(self) -> None:
         """Record a request refused because too many are in flight; one is enough to lower the limit."""
-        self._unserved += max(1, self._served)
-        self.unserved()
+        self._failed += max(1, self._succeeded)
+        self.failed()
 
-    def unserved(self) -> None:
+    def failed(self) -> None:
         """Record a request that the service failed to answer."""
-        self._unserved += 1
+        self._failed += 1
         self._end_round()
 
-    def served(self) -> None:
+    def succeeded(self) -> None:
         """Record a successful reply."""
-        self._served += 1
+        self._succeeded += 1
         self.size = min(self._width, self.size + 1 / self.size)
         self._end_round()
 
     def _end_round(self) -> None:
-        if self._served + self._unserved < self.size:
+        if self._succeeded + self._failed < self.size:
             return
-        if self._unserved > self._served:
+        if self._failed > self._succeeded:
             self.size = max(1.0, self.size / 2)
-        self._served = self._unserved = 0
+        self._succeeded = self._failed = 0

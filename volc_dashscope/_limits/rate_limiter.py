@@ -112,11 +112,11 @@ class RateLimiter:
                 self._slow_down(error, cost._replace(tokens=round(tokens)), now, late=late)
             elif isinstance(error, ServiceUnavailableError | TransportError):
                 # Not a throttle: it counts towards the rate like a successful reply.
-                self._concurrency.unserved()
+                self._concurrency.failed()
                 self._requests.passed(cost.requests, self._active(now))
                 self._tokens.passed(tokens, self._active(now))
             elif error is None:
-                self._concurrency.served()
+                self._concurrency.succeeded()
                 self._answered(cost, tokens, spent, now)
 
     def _slow_down(self, error: RateLimitError, cost: RequestCost, now: float, *, late: bool) -> None:
@@ -129,7 +129,7 @@ class RateLimiter:
         new_throttle = now - self._lowered >= _PAUSE and not late
         if error.limit == "concurrency":
             # The service has too many requests at once; the rate per minute is unchanged.
-            self._concurrency.crowded()
+            self._concurrency.overloaded()
             new_throttle = False
         elif error.limit == "tokens":
             self._tokens.lower(cost.tokens, active, again=not new_throttle)

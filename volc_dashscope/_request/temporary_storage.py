@@ -95,7 +95,7 @@ class Storage:
         with self._lock:
             self._claims.pop(name, None)
 
-    def keep(self, name: str, url: str) -> None:
+    def keep_url(self, name: str, url: str) -> None:
         """Remember the URL of a file."""
         with self._lock:
             self._urls[name] = (self.context.clock(), url)
@@ -109,7 +109,7 @@ class Storage:
             until, policy = self._policy or (float("-inf"), None)
             return policy if self.context.clock() < until else None
 
-    def hold(self, policy: Policy) -> None:
+    def keep_policy(self, policy: Policy) -> None:
         """Remember a policy until it expires."""
         with self._lock:
             self._policy = (self.context.clock() + policy.seconds - _POLICY_MARGIN_SECONDS, policy)

@@ -96,7 +96,7 @@ def _medium(medium: M, spec: RequestSpec, storage: Storage) -> Flow[M]:
         pause = min(2 * pause, 1.0)
     try:
         url = yield from _put(medium, name, spec, storage)
-        storage.keep(name, url)
+        storage.keep_url(name, url)
     finally:
         storage.release(name)
     return replace(medium, source=source_of_url(url, medium.kind))
@@ -114,7 +114,7 @@ def _put(medium: Image | Video, name: str, spec: RequestSpec, storage: Storage) 
     policy = yield from exchange(
         Step(lambda: _policy_request(spec), lambda reply: _policy(reply, spec)), storage.context
     )
-    storage.hold(policy)
+    storage.keep_policy(policy)
     return (yield from _send(medium, name, policy, spec, storage))
 
 

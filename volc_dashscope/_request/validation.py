@@ -172,7 +172,7 @@ def _check_text(text: str, model_info: ModelInfo) -> None:
     if size > (model_info.max_text_bytes or _LARGEST_TEXT):
         largest = model_info.max_text_bytes or _LARGEST_TEXT
         raise InputError(
-            f"text of {size:,} bytes; {_taker(model_info.max_text_bytes, model_info)} at most {largest:,}"
+            f"text of {size:,} bytes; {_who_accepts(model_info.max_text_bytes, model_info)} at most {largest:,}"
         )
     if model_info.max_tokens is not None and not model_info.truncates and size > model_info.max_tokens:
         fewest = fewest_text_tokens(text)
@@ -308,12 +308,12 @@ def _check_body(item: Item, spec: RequestSpec) -> None:
     largest = model_info.max_request_bytes or _LARGEST_ITEM
     if size > largest:
         raise InputError(
-            f"the request for this item has {size:,} bytes; {_taker(model_info.max_request_bytes, model_info)} at most "
-            f"{largest:,}"
+            f"the request for this item has {size:,} bytes; "
+            f"{_who_accepts(model_info.max_request_bytes, model_info)} at most {largest:,}"
         )
 
 
-def _taker(limit: int | None, model_info: ModelInfo) -> str:
+def _who_accepts(limit: int | None, model_info: ModelInfo) -> str:
     """Name the owner of a limit in a message: the model, or this library where no page states one."""
     return f"{model_info.name} accepts" if limit is not None else "this library accepts"
 

@@ -153,7 +153,7 @@ def write_output(
     Args:
         schema: The columns of the file.
         encoding: Compression of the columns.
-        mend: Returns the table of a group as it is written.
+        convert: Returns the table of a group as it is written.
     """
     pa, parquet = arrow()
     temporary = output.with_name(f"{output.name}.new")

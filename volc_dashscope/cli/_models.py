@@ -58,7 +58,7 @@ def models(name: str | None, as_json: bool, **filters: Any) -> None:
     """
     with errors_reported(as_json=as_json):
         if name is not None:
-            _tell_one(_named(name), as_json=as_json)
+            _print_model(_named(name), as_json=as_json)
             return
     found = [row for row in list_models() if _fits(row, **filters)]
     if as_json:
@@ -99,14 +99,14 @@ def _fits(
     return (
         provider in (None, row.provider)
         and set(embeds) <= set(kinds(row))
-        and (max_price is None or _dearest(row, embeds) <= max_price)
+        and (max_price is None or _highest_price(row, embeds) <= max_price)
         and (dimension is None or dimension in row.dimensions)
         and (region is None or region in row.regions)
         and (row.sparse or not sparse)
     )
 
 
-def _dearest(row: ModelInfo, embeds: tuple[str, ...]) -> float:
+def _highest_price(row: ModelInfo, embeds: tuple[str, ...]) -> float:
     """Return the highest price of the wanted content; infinite if unknown."""
     if row.price is None:
         return float("inf")
@@ -139,17 +139,17 @@ def _line(cells: tuple[str, ...], widths: list[int]) -> str:
     return " ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
 
 
-def _tell_one(row: ModelInfo, *, as_json: bool) -> None:
+def _print_model(row: ModelInfo, *, as_json: bool) -> None:
     if as_json:
         print_json(_as_json(row))
         return
     print_line(f"{row.name} ({_OWNERS[row.provider]})")
     for name, value in _facts(row):
         if value:
-            _tell_fact(name, value)
+            _print_fact(name, value)
 
 
-def _tell_fact(name: str, value: str) -> None:
+def _print_fact(name: str, value: str) -> None:
     begin, rest = f"  {name + ':':18}", " " * 20
     for line in wrap(
         value,

@@ -20,7 +20,7 @@ ReachResult = tuple[Literal["ok", "note", "fix"], str]
 
 
 class _Refused(Exception):
-    """The proxy answered, and did not let us through."""
+    """The proxy answered, and refused the connection."""
 
 
 def reach(url: str, *, proxy: str | None, seconds: float) -> ReachResult:
@@ -34,24 +34,26 @@ def reach(url: str, *, proxy: str | None, seconds: float) -> ReachResult:
         return "note", "not checked: the connection goes through a SOCKS proxy"
     results: list[ReachResult] = []
     place = urlsplit(url)
-    gate = None if proxy is None else urlsplit(proxy)
-    worker = threading.Thread(target=lambda: results.append(_tried(place, gate, seconds)), daemon=True)
+    proxy_place = None if proxy is None else urlsplit(proxy)
+    worker = threading.Thread(
+        target=lambda: results.append(_try_connect(place, proxy_place, seconds)), daemon=True
+    )
     worker.start()
     worker.join(seconds)
-    return results[0] if results else _silent(place, gate, seconds)
+    return results[0] if results else _no_answer(place, proxy_place, seconds)
 
 
-def _silent(place: SplitResult, gate: SplitResult | None, seconds: float) -> ReachResult:
-    ways = "set HTTPS_PROXY" if gate is None else f"correct {proxy_variable(place.geturl())}"
-    return "fix", f"{_address(place)} did not answer within {seconds:g} s: check the firewall, or {ways}"
+def _no_answer(place: SplitResult, proxy: SplitResult | None, seconds: float) -> ReachResult:
+    advice = "set HTTPS_PROXY" if proxy is None else f"correct {proxy_variable(place.geturl())}"
+    return "fix", f"{_address(place)} did not answer within {seconds:g} s: check the firewall, or {advice}"
 
 
-def _tried(place: SplitResult, gate: SplitResult | None, seconds: float) -> ReachResult:
+def _try_connect(place: SplitResult, proxy: SplitResult | None, seconds: float) -> ReachResult:
     began = time.monotonic()
-    way = f" through the proxy {_address(gate)}" if gate else ""
-    nearest = f"the proxy {_address(gate)}" if gate else _address(place)
+    way = f" through the proxy {_address(proxy)}" if proxy else ""
+    nearest = f"the proxy {_address(proxy)}" if proxy else _address(place)
     try:
-        _connect(place, gate, seconds)
+        _connect(place, proxy, seconds)
     except (ConfigError, _Refused) as error:
         return "fix", str(error)
     except ssl.SSLCertVerificationError as error:
@@ -60,10 +62,10 @@ def _tried(place: SplitResult, gate: SplitResult | None, seconds: float) -> Reac
             "uses its own certificate, set SSL_CERT_FILE to its CA file"
         )
     except TimeoutError:
-        return _silent(place, gate, seconds)
+        return _no_answer(place, proxy, seconds)
     except socket.gaierror:
-        host = gate.hostname if gate else place.hostname
-        other = proxy_variable(place.geturl()) if gate else "--region or the base URL"
+        host = proxy.hostname if proxy else place.hostname
+        other = proxy_variable(place.geturl()) if proxy else "--region or the base URL"
         return "fix", f"the name {host} cannot be resolved: check the network, DNS, {other}"
     except ConnectionRefusedError:
         return "fix", f"nothing listens at {nearest}: start the server, or correct the proxy or the base URL"
@@ -81,32 +83,32 @@ def _tried(place: SplitResult, gate: SplitResult | None, seconds: float) -> Reac
     return "ok", f"{_address(place)} answers in {(time.monotonic() - began) * 1000:.0f} ms"
 
 
-def _connect(place: SplitResult, gate: SplitResult | None, seconds: float) -> None:
+def _connect(place: SplitResult, proxy: SplitResult | None, seconds: float) -> None:
     """Connect as a client would, and close."""
-    nearest = place if gate is None else gate
+    nearest = place if proxy is None else proxy
     connection = _plain_or_tls(nearest, seconds)
     try:
         connection.connect()
-        if gate is not None:
-            _ask(connection, place, gate)
+        if proxy is not None:
+            _request_tunnel(connection, place, proxy)
             # A second TLS layer, within that of an https proxy, would need its own loop here.
-            if place.scheme == "https" and gate.scheme != "https":
+            if place.scheme == "https" and proxy.scheme != "https":
                 ssl_context().wrap_socket(connection.sock, server_hostname=place.hostname).close()
     finally:
         connection.close()
 
 
-def _ask(connection: HTTPConnection, place: SplitResult, gate: SplitResult) -> None:
+def _request_tunnel(connection: HTTPConnection, place: SplitResult, proxy: SplitResult) -> None:
     """
-    Ask a proxy for a tunnel.
+    Request a tunnel from a proxy.
 
     Raises:
-        _Refused: It gives none. The words it chose for that are not repeated.
+        _Refused: It refuses. Its own message is not repeated.
     """
     target = f"{place.hostname}:{place.port or (443 if place.scheme == 'https' else 80)}"
     headers = {"Host": target}
-    if gate.username:
-        pair = f"{unquote(gate.username)}:{unquote(gate.password or '')}"
+    if proxy.username:
+        pair = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}"
         headers["Proxy-Authorization"] = "Basic " + b64encode(pair.encode()).decode()
     connection.request("CONNECT", target, headers=headers)
     # Read apart from the connection, which would close a socket whose reply has no length.
@@ -115,7 +117,7 @@ def _ask(connection: HTTPConnection, place: SplitResult, gate: SplitResult) -> N
     if not 200 <= answer.status < 300:
         known = {each.value: f" {each.phrase}" for each in HTTPStatus}
         raise _Refused(
-            f"no connection through the proxy {_address(gate)} to {_address(place)}: it refused with "
+            f"no connection through the proxy {_address(proxy)} to {_address(place)}: it refused with "
             f"{answer.status}{known.get(answer.status, '')}; check {proxy_variable(place.geturl())} and NO_PROXY"
         )
 

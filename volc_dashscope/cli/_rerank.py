@@ -97,7 +97,7 @@ def rerank(**options: Any) -> None:
     with errors_reported(as_json=arguments.as_json, hint=how_to_resume()):
         source = arguments.opened()
         if arguments.dry_run:
-            _tell_preview(source, arguments)
+            _print_preview(source, arguments)
             return
         assert arguments.output is not None
         check_path(arguments.output, source.path)  # before a key is needed
@@ -131,7 +131,7 @@ def _reranked(source: Source, arguments: RerankOptions, output: Path) -> Report:
         )
 
 
-def _tell_preview(source: Source, arguments: RerankOptions) -> None:
+def _print_preview(source: Source, arguments: RerankOptions) -> None:
     found = preview_rerank(
         source,
         arguments.output,

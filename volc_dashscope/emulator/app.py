@@ -19,10 +19,10 @@ from volc_dashscope.emulator.batches import Batches
 from volc_dashscope.emulator.dashscope import DashScope
 from volc_dashscope.emulator.dashscope_media import Multimodal
 from volc_dashscope.emulator.exchange import Handler, Refusal, Request, Response, fields, parsed, reply
-from volc_dashscope.emulator.faults import Faults, strike
+from volc_dashscope.emulator.faults import Faults, apply_fault
 from volc_dashscope.emulator.jobs import Jobs
 from volc_dashscope.emulator.ledger import Entry, Ledger
-from volc_dashscope.emulator.rate import Gate
+from volc_dashscope.emulator.rate import RateLimits
 from volc_dashscope.emulator.rerank import Rerank
 from volc_dashscope.emulator.uploads import Uploads
 
@@ -74,7 +74,7 @@ class App:
         self.uploads = Uploads()
         self._clock = clock
         self._latency = latency
-        self._gate = Gate(rpm, tpm)
+        self._rate_limits = RateLimits(rpm, tpm)
         self._seed = seed
         self._count = count(1)
         self._aliases = aliases or {}
@@ -136,7 +136,7 @@ class App:
         else:
             fault = self.faults.next(request)
             answer: Handler = lambda seen: self._answer(route, seen)  # noqa: E731
-            response = strike(fault, request, service, answer) if fault else answer(request)
+            response = apply_fault(fault, request, service, answer) if fault else answer(request)
         if self.hook is not None:
             response = _chosen(self.hook(request, response), response)
         return response.with_headers({"x-request-id": request.id}), service.name
@@ -148,13 +148,13 @@ class App:
         try:
             if route.keyed:
                 route.service.authorize(request)
-            if route.metered and (unit := self._gate.admit(name, request.now)) is not None:
+            if route.metered and (unit := self._rate_limits.admit(name, request.now)) is not None:
                 raise route.service.throttled(request, unit)
             response = route.handler(request)
         except Refusal as refusal:
             return route.service.refuse(request, refusal)
         if route.metered:
-            self._gate.charge(name, response.tokens)
+            self._rate_limits.charge(name, response.tokens)
         return response
 
     def _finished(self, request: Request, response: Response, service: str) -> Response:

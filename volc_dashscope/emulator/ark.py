@@ -192,7 +192,7 @@ def _enabled(row: ModelInfo, body: Mapping[str, Any], field: str) -> bool:
     if option is None:
         return False
     if not isinstance(option, dict):
-        raise invalid(field, f"expected an object, but got `{_go(option)}` instead")
+        raise invalid(field, f"expected an object, but got `{_go_format(option)}` instead")
     kind = option.get("type")
     if kind is None:
         raise missing(f"{field}.type")
@@ -232,13 +232,13 @@ def _texts(row: ModelInfo, value: Any) -> list[str]:
     if not texts:
         raise missing("input")
     if not isinstance(texts, list):
-        raise invalid("input", f"expected a string or an array, but got `{_go(value)}` instead")
+        raise invalid("input", f"expected a string or an array, but got `{_go_format(value)}` instead")
     if row.max_texts is not None and len(texts) > row.max_texts:
         raise invalid("input", f"at most {row.max_texts} items are allowed, but got {len(texts)}")
     for index, text in enumerate(texts):
         field = f"input[{index}]"
         if not isinstance(text, str):
-            raise invalid(field, f"expected a string, but got `{_go(text)}` instead")
+            raise invalid(field, f"expected a string, but got `{_go_format(text)}` instead")
         if not text:
             raise missing(field)
         if row.max_text_bytes is not None and len(text.encode()) > row.max_text_bytes:
@@ -248,10 +248,10 @@ def _texts(row: ModelInfo, value: Any) -> list[str]:
     return texts
 
 
-def _go(value: Any) -> str:
+def _go_format(value: Any) -> str:
     """Format a value as the service does in its messages, which are written by Go."""
     if isinstance(value, dict):
-        return f"map[{' '.join(f'{key}:{_go(value[key])}' for key in sorted(value))}]"
+        return f"map[{' '.join(f'{key}:{_go_format(value[key])}' for key in sorted(value))}]"
     if isinstance(value, list):
-        return f"[{' '.join(map(_go, value))}]"
+        return f"[{' '.join(map(_go_format, value))}]"
     return {None: "<nil>", True: "true", False: "false"}.get(value, str(value))

@@ -114,7 +114,7 @@ Choice = Fault | str | None
 Plan = str | Mapping[str | Fault, float] | Sequence[Choice] | Callable[[Request], Choice] | None
 
 
-class Speaker(Protocol):
+class Service(Protocol):
     """The methods of a service that faults need."""
 
     def refuse(self, request: Request, refusal: Refusal) -> Response: ...
@@ -146,16 +146,16 @@ class Faults:
         self._seed = seed
         self._max_in_a_row = max_in_a_row
         self._script: deque[Choice] = deque()
-        self._ask: Callable[[Request], Choice] | None = None
+        self._choose: Callable[[Request], Choice] | None = None
         self._chances: list[tuple[Fault, float]] = []
         self._seen: Counter[bytes] = Counter()
-        self._row: Counter[bytes] = Counter()
+        self._consecutive: Counter[bytes] = Counter()
         if isinstance(plan, str):
             plan = parse(plan)
         if isinstance(plan, Mapping):
             self._chances = [(_fault(kind), chance) for kind, chance in plan.items()]
         elif callable(plan):
-            self._ask = plan
+            self._choose = plan
         elif plan is not None:
             self._script.extend(_fault(choice) if choice is not None else None for choice in plan)
 
@@ -171,8 +171,8 @@ class Faults:
 
     def next(self, request: Request) -> Fault | None:
         """Return the fault of this request, or None."""
-        if self._ask is not None:
-            choice = self._ask(request)
+        if self._choose is not None:
+            choice = self._choose(request)
             return None if choice is None else _fault(choice)
         with self._lock:
             if self._script:
@@ -187,13 +187,13 @@ class Faults:
         item = blake2b(request.path.encode() + b"\0" + request.body, digest_size=16).digest()
         self._seen[item] += 1
         draw = Random(f"{self._seed}:{item.hex()}:{self._seen[item]}").random()
-        if self._row[item] < self._max_in_a_row:
+        if self._consecutive[item] < self._max_in_a_row:
             for fault, chance in self._chances:
                 if fault.path in request.path and draw < chance:
-                    self._row[item] += 1
+                    self._consecutive[item] += 1
                     return fault
                 draw -= chance
-        self._row[item] = 0
+        self._consecutive[item] = 0
         return None
 
 
@@ -212,7 +212,7 @@ def parse(text: str) -> dict[str | Fault, float]:
     return plan
 
 
-def strike(fault: Fault, request: Request, service: Speaker, answer: Handler) -> Response:
+def apply_fault(fault: Fault, request: Request, service: Service, answer: Handler) -> Response:
     """Return the reply with its fault, instead of `answer(request)`."""
     if fault.kind == "reply":
         body = fault.body if isinstance(fault.body, bytes) else orjson.dumps(fault.body)
@@ -235,7 +235,7 @@ def strike(fault: Fault, request: Request, service: Speaker, answer: Handler) ->
     return replace(response, breakage=fault.kind)  # type: ignore[arg-type]
 
 
-def _refused(fault: Fault, request: Request, service: Speaker) -> Response:
+def _refused(fault: Fault, request: Request, service: Service) -> Response:
     if fault.kind in ("429", "tpm"):
         refusal = service.throttled(request, "tpm" if fault.kind == "tpm" else "rpm")
     elif fault.kind == "error_in_200":

@@ -32,7 +32,7 @@ class Bucket:
         self._level -= amount
 
 
-class Gate:
+class RateLimits:
     """The limits of every model, in requests (`rpm`) and tokens (`tpm`) a minute; None means no limit."""
 
     def __init__(self, rpm: float | None, tpm: float | None) -> None:
