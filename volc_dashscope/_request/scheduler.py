@@ -40,6 +40,7 @@ class Scheduler(Generic[J]):
         self.width = width
         self._window = window
         self._started = 0
+        # Jobs under way by number; a batch that was split is two jobs with one number.
         self._running: dict[int, int] = {}
         self._active = 0
         self._exhausted = False

@@ -71,7 +71,7 @@ class FanOut(Generic[J, T]):
 
 
 class _Tasks(Generic[J, T]):
-    """As `_ThreadPool`, with tasks."""
+    """As `_ThreadPool`, with tasks. A task can be cancelled at any await, so that nothing has to be given up."""
 
     def __init__(
         self, work: Callable[[J], Awaitable[T]], width: int, while_waiting: Callable[[], None] | None
@@ -145,7 +145,17 @@ async def arun_jobs(
 
 
 class _TaskRun(Generic[J, T]):
-    """One call of `arun_jobs`. Its tasks begin one after the other, as long as there are jobs."""
+    """
+    One call of `arun_jobs`. Its tasks begin one after the other, as long as there are jobs.
+
+    A task that takes a job first wakes an idle task, or starts a new one, which looks for the next job and does the
+    same. So exactly as many tasks are woken as there are jobs that may start, and none polls. A task that finds no job
+    waits in `_idle`; if no job runs either, the call is over. No lock is needed, because tasks switch only where they
+    await.
+
+    However the call ends (the last job, an error of `handle`, a cancelled caller), `run` cancels all tasks and waits
+    for them, so that no request is in flight and no task is left when it returns.
+    """
 
     def __init__(
         self,

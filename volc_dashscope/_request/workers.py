@@ -176,6 +176,13 @@ class _ThreadPool(Generic[J, T]):
 
     A thread cannot be interrupted while it waits for the network. When a step is over its time, the caller's thread
     ends the job itself and starts another worker; the old worker ends when its own time-out fires.
+
+    A worker whose job failed clears `_may_start`, and no worker takes a queued job until the caller has seen the error
+    and calls `resume`. The error may end the call, and a job that starts in between would be sent and billed for
+    nothing. For the same reason a worker waits for `_may_start` first and then looks into the queue.
+
+    `shut_down` does not wait for replies in flight, so that Ctrl-C ends at once. It joins the workers only if none has
+    a job: they end within moments, and no thread is left behind by a call that ended normally.
     """
 
     def __init__(
