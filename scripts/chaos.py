@@ -39,6 +39,9 @@ README_TESTS = ("tests/house/test_readme.py", "tests/examples")
 _LIMITS, _WIDE = "volc_dashscope/_limits", "tests/core/test_adaptive_rate.py"
 _LIMITER, _RETRY = "tests/core/test_rate_limiter.py", "tests/core/test_retry.py"
 _FLOW = "tests/core/test_exchange.py"
+_REQUEST, _PROVIDERS = "volc_dashscope/_request", "volc_dashscope/providers"
+_BATCHES, _CHECKS = "tests/core/test_batching.py", "tests/core/test_validation.py"
+_ERRORS, _REPLIES = "tests/core/test_error_table.py", "tests/core/test_reply.py"
 # A file, a constant in it as it is written, another number, and the tests of which one must fail.
 NUMBERS = (
     (f"{_LIMITS}/adaptive_rate.py", "_AT_ONCE_SECONDS = 0.5", "_AT_ONCE_SECONDS = 1.0", _WIDE),
@@ -64,6 +67,27 @@ NUMBERS = (
         _FLOW,
     ),
     (f"{_LIMITS}/retry.py", "_FIRST_SECONDS = 3, 10.0", "_FIRST_SECONDS = 3, 20.0", _FLOW),
+    (f"{_REQUEST}/exchange.py", "_MAX_UPLOADS = 3", "_MAX_UPLOADS = 4", _FLOW),
+    (f"{_REQUEST}/exchange.py", "_MAX_PART_SECONDS = 0.25", "_MAX_PART_SECONDS = 0.5", _FLOW),
+    (f"{_REQUEST}/batching.py", "_INLINE_BYTES = 32 *", "_INLINE_BYTES = 33 *", _BATCHES),
+    (f"{_REQUEST}/batching.py", "_BYTES_PER_PIXEL = 4", "_BYTES_PER_PIXEL = 5", _BATCHES),
+    (f"{_REQUEST}/validation.py", "_DATA_URI_OVERHEAD = 40", "_DATA_URI_OVERHEAD = 50", _CHECKS),
+    (f"{_REQUEST}/validation.py", "_LARGEST_TEXT = 16 *", "_LARGEST_TEXT = 17 *", _CHECKS),
+    (f"{_REQUEST}/validation.py", "_LARGEST_ITEM = 128 *", "_LARGEST_ITEM = 129 *", _CHECKS),
+    (f"{_PROVIDERS}/error_table.py", "_LONGEST_MESSAGE = 400", "_LONGEST_MESSAGE = 410", _ERRORS),
+    (f"{_PROVIDERS}/error_table.py", "_LONGEST_NAME = 120", "_LONGEST_NAME = 121", _ERRORS),
+    (f"{_PROVIDERS}/error_table.py", "_ECHO = 16", "_ECHO = 17", _ERRORS),
+    (f"{_PROVIDERS}/error_table.py", "_ECHO_OF_KEY = 8", "_ECHO_OF_KEY = 9", _ERRORS),
+    (f"{_PROVIDERS}/parsing.py", "LEAST_NORM = 2.0**-100", "LEAST_NORM = 2.0**-99", _REPLIES),
+    (f"{_PROVIDERS}/parsing.py", "_FEWEST = 32", "_FEWEST = 33", _REPLIES),
+    (f"{_PROVIDERS}/parsing.py", "_WIDEST = 20", "_WIDEST = 21", _REPLIES),
+    (f"{_PROVIDERS}/parsing.py", "_PATTERNS = 8", "_PATTERNS = 9", _REPLIES),
+    (
+        f"{_PROVIDERS}/ark.py",
+        "_LARGEST_MULTI = 512 *",
+        "_LARGEST_MULTI = 500 *",
+        "tests/core/test_ark_forms.py",
+    ),
     ("volc_dashscope/_request/workers.py", "RAMP = 0.032", "RAMP = 0.0", "tests/core/test_fan_out.py"),
     (
         "volc_dashscope/_http/transport.py",
@@ -130,11 +154,11 @@ def _unnoticed(changes: list[tuple[str, tuple[str, str, str, str], dict[str, str
 
         unnoticed = []
         with ThreadPoolExecutor(WORKERS) as pool:
-            for change, verdict in zip(changes, pool.map(tried, changes), strict=True):
+            for change, outcome in zip(changes, pool.map(tried, changes), strict=True):
                 place, (file, _, new, _), _ = change
-                print(f"{verdict:<9} {place}: {file}: {_short(new)}", flush=True)
-                if verdict != "red":
-                    unnoticed.append(f"{place} is {verdict} when {file} is broken")
+                print(f"{outcome:<9} {place}: {file}: {_short(new)}", flush=True)
+                if outcome != "red":
+                    unnoticed.append(f"{place} is {outcome} when {file} is broken")
     print(f"{len(changes) - len(unnoticed)} of {len(changes)} breakages were noticed", flush=True)
     return unnoticed
 

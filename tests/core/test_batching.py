@@ -196,6 +196,13 @@ def test_a_text_longer_than_the_advice_goes_alone() -> None:
     assert [1, 1, 1] == _sizes(["a", long, "b"], row_named("doubao-embedding-large-text-250515"))
 
 
+@pytest.mark.parametrize(("more", "sizes"), [(0, [2]), (1, [1, 1])], ids=["32 MiB", "one byte more"])
+def test_a_byte_more_than_the_limit_begins_another_request(more: int, sizes: list[int]) -> None:
+    images = [Image.from_bytes(png(size=16 * MIB + each)) for each in (0, more)]
+
+    assert sizes == _sizes(list(images), WIDE)
+
+
 def test_a_request_ends_before_its_files_fill_the_memory() -> None:
     large = Image.from_bytes(png(size=7 * 1024 * 1024))
 

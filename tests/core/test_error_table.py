@@ -468,6 +468,13 @@ def test_a_long_or_hostile_message_becomes_one_short_line() -> None:
     assert len(error) < 600
 
 
+def test_a_message_is_cut_at_400_letters() -> None:
+    error = str(_refused(400, "InvalidParameter", "z" * 401))
+
+    assert "z" * 400 in error
+    assert "z" * 401 not in error
+
+
 def test_a_malformed_body_with_status_200_is_no_refusal() -> None:
     assert BadReplyError is type(read(b"<html>", TEXT, batch_of("a")))
 

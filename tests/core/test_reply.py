@@ -17,7 +17,7 @@ from replies import ark, ask_for, batch_of, dashscope, listed, read, row_of
 
 from volc_dashscope import BadReplyError, EmbeddingError, Image
 from volc_dashscope._types import Batch, RequestSpec, Rows, counted
-from volc_dashscope.providers.parsing import LEAST_NORM, are_valid_rows, is_other_layout
+from volc_dashscope.providers.parsing import are_valid_rows, is_other_layout
 
 WIDTH = 256
 ASKS: dict[str, tuple[RequestSpec, Callable[..., dict[str, Any]], Batch]] = {
@@ -334,6 +334,8 @@ def test_vectors_of_an_unknown_model_have_one_length() -> None:
     assert "vectors have different lengths" in str(outcome)
 
 
+# The smallest norm of a row; a literal number, so that a change of the code's own is noticed.
+LEAST_NORM = 2.0**-100
 SMALL_ROWS: dict[str, tuple[list[float], bool]] = {
     "a unit vector": ([0.0, 1.0], True),
     "the shortest": ([LEAST_NORM, 0.0], True),
