@@ -24,8 +24,8 @@ from benchmarks.contenders import ITEMS, TEXTS, V4, VISION
 
 _TEXT = "/api/v1/services/embeddings/text-embedding/text-embedding"
 _MEDIA = "/api/v3/embeddings/multimodal"
-# Seconds over which the lanes start, as the client's workers do. Lanes that start together stay in step: their replies
-# come together and are read in one turn of the event loop, which no service offers.
+# Seconds over which the workers start, as the client's do. Workers that start together stay in step: their replies come
+# together and are read in one turn of the event loop, which no service offers.
 _RAMP = 0.032
 
 
@@ -60,7 +60,7 @@ async def embed(workload: str, port: int, width: int, count: int, folder: str) -
     table = np.empty((count, 1024 if workload == "W1" else 2048), dtype=np.float32)
     todo = iter(range(requests))
 
-    async def lane() -> None:
+    async def worker() -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=2**22)
         for index in todo:
             path, body = _body(workload, index, files)
@@ -72,7 +72,7 @@ async def embed(workload: str, port: int, width: int, count: int, folder: str) -
             _put(table, workload, index, await reader.readexactly(size), base64.b64decode)
         writer.close()
 
-    await asyncio.gather(*(lane() for _ in range(width)))
+    await asyncio.gather(*(worker() for _ in range(width)))
     return table
 
 
@@ -84,7 +84,7 @@ async def embed_by_httpx(workload: str, port: int, width: int, count: int, folde
     ssl_context = httpx.create_ssl_context()
     clients = [httpx.AsyncClient(verify=ssl_context, timeout=60) for _ in range(max(1, width // 8))]
 
-    async def lane(client: httpx.AsyncClient) -> None:
+    async def worker(client: httpx.AsyncClient) -> None:
         for index in todo:
             path, body = _body(workload, index, [])
             answer = await client.post(
@@ -92,7 +92,7 @@ async def embed_by_httpx(workload: str, port: int, width: int, count: int, folde
             )
             _put(table, workload, index, answer.content, base64.b64decode)
 
-    await asyncio.gather(*(lane(clients[number % len(clients)]) for number in range(width)))
+    await asyncio.gather(*(worker(clients[number % len(clients)]) for number in range(width)))
     for client in clients:
         await client.aclose()
     return table
@@ -108,7 +108,7 @@ async def embed_by_aiohttp(workload: str, port: int, width: int, count: int, fol
     table = np.empty((count, 1024 if workload == "W1" else 2048), dtype=np.float32)
     todo = iter(range(requests))
 
-    async def lane(session: aiohttp.ClientSession) -> None:
+    async def worker(session: aiohttp.ClientSession) -> None:
         for index in todo:
             path, body = _body(workload, index, files)
             headers = {"authorization": "Bearer k", "content-type": "application/json"}
@@ -118,7 +118,7 @@ async def embed_by_aiohttp(workload: str, port: int, width: int, count: int, fol
 
     limits = aiohttp.ClientTimeout(total=None, connect=10, sock_read=60)
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), timeout=limits) as session:
-        await asyncio.gather(*(lane(session) for _ in range(width)))
+        await asyncio.gather(*(worker(session) for _ in range(width)))
     return table
 
 
@@ -144,14 +144,14 @@ def embed_by_lanes(workload: str, port: int, width: int, count: int, folder: str
     todo = iter(range(requests))
     context, one = _ssl_context(), httpx.Limits(max_connections=1)
 
-    def lane(number: int) -> None:
+    def worker(number: int) -> None:
         time.sleep(_RAMP * number / width)
         with httpx.HTTPTransport(verify=context, limits=one) as transport:
             for index in todo:
                 answer = transport.handle_request(_lane_request(workload, port, index, files))
                 _put(table, workload, index, answer.read(), base64.b64decode)
 
-    threads = [threading.Thread(target=lane, args=(number,)) for number in range(width)]
+    threads = [threading.Thread(target=worker, args=(number,)) for number in range(width)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -167,14 +167,14 @@ async def aembed_by_lanes(workload: str, port: int, width: int, count: int, fold
     todo = iter(range(requests))
     context, one = _ssl_context(), httpx.Limits(max_connections=1)
 
-    async def lane(number: int) -> None:
+    async def worker(number: int) -> None:
         await asyncio.sleep(_RAMP * number / width)
         async with httpx.AsyncHTTPTransport(verify=context, limits=one) as transport:
             for index in todo:
                 answer = await transport.handle_async_request(_lane_request(workload, port, index, files))
                 _put(table, workload, index, await answer.aread(), base64.b64decode)
 
-    await asyncio.gather(*(lane(number) for number in range(width)))
+    await asyncio.gather(*(worker(number) for number in range(width)))
     return table
 
 

@@ -150,14 +150,14 @@ def _instructions_of(piece: Piece) -> int:
     _control("-z")
     for _ in range(piece.times):
         piece.work()
-    told = _control("-e")
+    printed = _control("-e")
     _control("-i", "off")
-    return of_all_threads(told)
+    return of_all_threads(printed)
 
 
-def of_all_threads(told: str) -> int:
-    """Return the sum of what callgrind tells of each thread, ended ones included."""
-    return sum(int(count.replace(",", "")) for count in THREAD.findall(told))
+def of_all_threads(printed: str) -> int:
+    """Return the sum of the counts that callgrind prints for each thread, ended ones included."""
+    return sum(int(count.replace(",", "")) for count in THREAD.findall(printed))
 
 
 def _count_inside() -> None:

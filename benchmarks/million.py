@@ -40,8 +40,8 @@ class Billing(Stub):
     def answer(self, head: bytes, body: bytes) -> bytes:
         """Answer a request for vectors, or say what was billed so far."""
         if head.startswith(b"get "):
-            told = {"billed": int(self.asked.sum()), "texts": int((self.asked > 0).sum())}
-            return self._whole(told)
+            billed = {"billed": int(self.asked.sum()), "texts": int((self.asked > 0).sum())}
+            return self._whole(billed)
         numbers = [int(text.split(" ", 1)[0]) for text in orjson.loads(body)["input"]["texts"]]
         rows = [
             {"text_index": index, "embedding": [*vector(number), *[0.25] * (DIMENSION - 3)]}
@@ -88,8 +88,8 @@ class Run:
     def billed(self) -> dict[str, int]:
         """Ask the server."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/ledger") as reply:
-            told: dict[str, int] = orjson.loads(reply.read())
-        return told
+            billed: dict[str, int] = orjson.loads(reply.read())
+        return billed
 
     def once(self, kill_at: int | None) -> int:
         """Run the command to its end, or until so many rows were billed; return its exit code."""
@@ -162,14 +162,14 @@ def measure(rows: int, latency: float, kills: list[int], csv: Path | None) -> No
             began = time.perf_counter()
             for kill_at in [*kills, None]:
                 code = run.once(kill_at)
-                told = run.billed()
+                billed = run.billed()
                 print(
-                    f"exit {code}; billed {told['billed']:,} rows, {told['billed'] - told['texts']:,} twice\n"
+                    f"exit {code}; billed {billed['billed']:,} rows, {billed['billed'] - billed['texts']:,} twice\n"
                 )
             print(check(run.output, rows))
             seconds = time.perf_counter() - began
             print(
-                f"{seconds:,.0f} s, {rows / seconds:,.0f} rows/s, {len(kills)} kills, {told['billed']:,} billed"
+                f"{seconds:,.0f} s, {rows / seconds:,.0f} rows/s, {len(kills)} kills, {billed['billed']:,} billed"
             )
             print(f"at most {len(kills) * WIDTH * BATCH:,} could have been in flight at the kills")
             if csv is not None:

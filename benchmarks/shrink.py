@@ -77,8 +77,8 @@ class SlowLine(Stub):
 
     def answer(self, head: bytes, body: bytes) -> bytes:
         if head.startswith(b"get "):
-            told = str(self.received).encode()
-            return b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%s" % (len(told), told)
+            received = str(self.received).encode()
+            return b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%s" % (len(received), received)
         return super().answer(head, body)
 
 

@@ -35,7 +35,7 @@ MOST_BYTES = 150_000
 
 @contextmanager
 def served(folder: Path) -> Iterator[str]:
-    """Serve a folder with stand-in vectors and lend the URL."""
+    """Serve a folder with stand-in vectors and yield its URL."""
     program = "from volc_dashscope.cli import main; main()"
     process = subprocess.Popen(
         [sys.executable, "-c", program, "serve", str(folder), "--emulator", "--port", "0", "--json"],

@@ -119,8 +119,8 @@ class _RerankerBase(ServiceClient):
         }
         found = base_model is None and model_info is None
         sent = row.as_model_info(row.name if found else model.strip())
-        shown = {"model": sent.name, "provider": "dashscope", "base_model": None, "model_info": sent}
-        self._start(row, ClientSettings(**{**settings, **shown}))
+        resolved = {"model": sent.name, "provider": "dashscope", "base_model": None, "model_info": sent}
+        self._start(row, ClientSettings(**{**settings, **resolved}))
 
     def _start(self, row: RerankModelInfo, settings: ClientSettings) -> None:  # type: ignore[override]
         spec = settings.resolved_spec()

@@ -328,8 +328,8 @@ def fingerprint(vector_key: str) -> str:
     It begins with the model's name and the dimension, and ends with a digest of the whole key. The first character
     is a letter, as Milvus and unquoted PostgreSQL identifiers require.
     """
-    shown = orjson.loads(vector_key)
-    text = f"{shown['model']} {shown['dimension'] or ''}".lower()
+    shape = orjson.loads(vector_key)
+    text = f"{shape['model']} {shape['dimension'] or ''}".lower()
     name = re.sub(r"[^a-z0-9]+", "_", text).strip("_") or "model"
     name = (name if name[0].isalpha() else f"model_{name}")[: _LONGEST_NAME - _DIGEST - 1].strip("_")
     return f"{name}_{sha256(vector_key.encode()).hexdigest()[:_DIGEST]}"
@@ -337,8 +337,8 @@ def fingerprint(vector_key: str) -> str:
 
 def describe(vector_key: str) -> str:
     """Return a vector key as one readable line, without the settings that have their default."""
-    shown = orjson.loads(vector_key)
-    model, row = shown.pop("model"), shown.pop("base_model")
-    first = f"{shown.pop('provider')}/{model}" + ("" if row == model else f" as {row}")
-    del shown["row"]
-    return "; ".join([first, *(f"{name}={value!r}" for name, value in shown.items() if value is not None)])
+    shape = orjson.loads(vector_key)
+    model, row = shape.pop("model"), shape.pop("base_model")
+    first = f"{shape.pop('provider')}/{model}" + ("" if row == model else f" as {row}")
+    del shape["row"]
+    return "; ".join([first, *(f"{name}={value!r}" for name, value in shape.items() if value is not None)])

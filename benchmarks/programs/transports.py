@@ -27,12 +27,12 @@ def main() -> None:
     context, one = httpx.create_ssl_context(), httpx.Limits(max_connections=1)
     todo = iter(range(0, ROWS, TEXTS))
 
-    def lane() -> None:
+    def worker() -> None:
         with httpx.HTTPTransport(verify=context, limits=one) as transport:
             for first in todo:
                 transport.handle_request(_request(first)).read()
 
-    threads = [threading.Thread(target=lane) for _ in range(WIDTH)]
+    threads = [threading.Thread(target=worker) for _ in range(WIDTH)]
     cpu = time.process_time()
     for thread in threads:
         thread.start()

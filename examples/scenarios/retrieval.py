@@ -38,9 +38,9 @@ def ask(client: Client, reranker: Reranker, store: Store, question: Item, text: 
     # A request takes fewer pictures than texts (qwen3-vl-rerank: 40).
     most = FOUND if isinstance(store.items[0], str) else min(FOUND, reranker.model_info.max_images or 0)
     first = ranked(store.rows @ query, top=most)
-    begun = reranker.usage
+    usage_before = reranker.usage
     best = reranker.rerank(text, [store.items[position] for position in first], top_n=KEPT)
-    print_cost(f"rerank {len(first)} to {KEPT}", begun, reranker.usage, reranker.model_info.price)
+    print_cost(f"rerank {len(first)} to {KEPT}", usage_before, reranker.usage, reranker.model_info.price)
     print("\n  by vector            by rerank")
     for rank, result in enumerate(best):
         print(f"  {store.names[first[rank]]:<20} {store.names[first[result.index]]:<20} {result.score:.3f}")

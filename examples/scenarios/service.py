@@ -22,7 +22,7 @@ NO_KEY = {"", "emulator-takes-any"}
 
 @contextmanager
 def open_client(model: str, **settings: Any) -> Iterator[Client]:
-    """Open a client, and say in one line whom it asks."""
+    """Open a client, and print in one line which service it uses."""
     provider, variable = _provider(model), VARIABLES[_provider(model)]
     if has_key(model):
         with Client(model, **settings) as client:
@@ -41,7 +41,7 @@ def open_client(model: str, **settings: Any) -> Iterator[Client]:
 
 @contextmanager
 def open_reranker(model: str) -> Iterator[Reranker]:
-    """Open a reranker in the same way; whom it asks has been said."""
+    """Open a reranker of the same service; nothing is printed."""
     if has_key(model):
         with Reranker(model) as reranker:
             yield reranker

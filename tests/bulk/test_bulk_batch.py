@@ -333,7 +333,7 @@ def test_a_job_that_the_service_no_longer_has_is_submitted_again_on_request_only
     before = _submitted(inside)
 
     assert len(files) == before
-    assert all(f"job {files[0]['job']}, is not submitted again by itself" in words for words in said)
+    assert all(f"job {files[0]['job']}, is not submitted again automatically" in words for words in said)
     assert all(
         f'set "job" of {files[0]["file"]} to null and "submitting" to false' in words for words in said
     )

@@ -53,7 +53,7 @@ def _sealed(proxy: str | None) -> Secret | None:
     return None if proxy is None else Secret(proxy)
 
 
-def shown(proxy: Secret | None) -> str | None:
+def without_password(proxy: Secret | None) -> str | None:
     """Return host and port of a proxy, without its password."""
     return (
         None

@@ -20,7 +20,7 @@ import httpx
 
 from volc_dashscope._http.body import Response, aread, read, reply_of
 from volc_dashscope._http.faults import DeadlineExceeded, Progress, fault_of, is_known, refused_by_proxy
-from volc_dashscope._http.proxies import OtherProxies, as_httpx, shown
+from volc_dashscope._http.proxies import OtherProxies, as_httpx, without_password
 from volc_dashscope._http.request_builder import RequestBuilder, ssl_context
 from volc_dashscope._types import Fault, Reply, Request, Secret
 from volc_dashscope.errors import ConfigError
@@ -142,7 +142,7 @@ class OwnTransport:
     """Our own connections, for threads."""
 
     def __init__(self, proxy: Secret | None, builder: RequestBuilder) -> None:
-        self._build, self._proxy = builder, shown(proxy)
+        self._build, self._proxy = builder, without_password(proxy)
         self._other_transports = OtherProxies(proxy, lambda other: OwnTransport(other, builder))
         self._pool = TransportPool(_transport_factory(httpx.HTTPTransport, proxy))
         # Making the first transport checks the environment's proxy and certificates.
@@ -204,7 +204,7 @@ class AsyncOwnTransport:
     """As `OwnTransport`, for the tasks of one event loop."""
 
     def __init__(self, proxy: Secret | None, builder: RequestBuilder) -> None:
-        self._build, self._proxy = builder, shown(proxy)
+        self._build, self._proxy = builder, without_password(proxy)
         self._other_transports = OtherProxies(proxy, lambda other: AsyncOwnTransport(other, builder))
         self._pool = TransportPool(_transport_factory(httpx.AsyncHTTPTransport, proxy))
         self._pool.release(self._pool.acquire())

@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from volc_dashscope.bulk._records import Record, shown
+from volc_dashscope.bulk._records import Record, json_cells
 from volc_dashscope.bulk._sources import Source
 from volc_dashscope.bulk._storage import replace_file, writing
 from volc_dashscope.bulk._vectors import failures
@@ -46,7 +46,7 @@ def _lines(source: Source, failed: Iterator[tuple[int, str]]) -> Iterator[bytes]
 
 def _line(record: Record, root: Path, error: str) -> bytes:
     line: dict[str, Any] = {"id": record.id}
-    for kind, value in shown(record.cells, root):
+    for kind, value in json_cells(record.cells, root):
         count = 2
         name: str = kind
         while name in line:

@@ -173,23 +173,23 @@ def item_of(record: Record, root: Path) -> Item:
     return Fused(*parts)
 
 
-def shown(cells: Iterable[tuple[Kind, object]], root: Path) -> list[tuple[Kind, object]]:
+def json_cells(cells: Iterable[tuple[Kind, object]], root: Path) -> list[tuple[Kind, object]]:
     """
     Return kind and content of each part for a line of JSON that can be a source; none if JSON cannot hold one of them.
 
     Without its picture, a text would be embedded alone in a run over the failed rows, under the id of both. The line
     is in another folder than the source, so that paths are absolute.
     """
-    found = [(kind, _shown_cell(kind, value, root)) for kind, value in cells]
+    found = [(kind, _json_cell(kind, value, root)) for kind, value in cells]
     return found if all(value is not None for _, value in found) else []
 
 
-def shown_list(cells: Iterable[tuple[Kind, object]], root: Path) -> list[tuple[Kind, object]]:
-    """As `shown`, with null for values JSON cannot hold: a list keeps its length, and null is not an item."""
-    return [(kind, _shown_cell(kind, value, root)) for kind, value in cells]
+def json_list(cells: Iterable[tuple[Kind, object]], root: Path) -> list[tuple[Kind, object]]:
+    """As `json_cells`, with null for values JSON cannot hold: a list keeps its length, and null is not an item."""
+    return [(kind, _json_cell(kind, value, root)) for kind, value in cells]
 
 
-def _shown_cell(kind: Kind, value: object, root: Path) -> object:
+def _json_cell(kind: Kind, value: object, root: Path) -> object:
     """Return a cell as a JSON value; None for bytes, a date or another Parquet value that is not text."""
     if not isinstance(value, str | int | float | list | dict) or _bytes(value) is not None:
         return None

@@ -16,7 +16,7 @@ from volc_dashscope._paths import checked_path
 from volc_dashscope.bulk._failed import error_line
 from volc_dashscope.bulk._pairs import Cell, PairColumns, PairRecord, PairSource, QueryRecord
 from volc_dashscope.bulk._partial import PartialOutput, RowFormat
-from volc_dashscope.bulk._records import Kind, Record, shown, shown_list
+from volc_dashscope.bulk._records import Kind, Record, json_cells, json_list
 from volc_dashscope.bulk._report import ProgressCallback, Report
 from volc_dashscope.bulk._run import BulkRun, Take, check_group_rows
 from volc_dashscope.bulk._scores import ScoreArray, ScoreRows, failed_queries
@@ -157,8 +157,8 @@ def _line(record: Record, source: Source, error: str) -> bytes:
     line: dict[str, Any] = {"id": record.id}
     if isinstance(record, PairRecord) and isinstance(source.columns, PairColumns):
         if record.query is not None:
-            line |= _named(source.columns.queries, shown([record.query], source.root), listed=False)
-        cells = (shown_list if record.listed else shown)(record.cells, source.root)
+            line |= _named(source.columns.queries, json_cells([record.query], source.root), listed=False)
+        cells = (json_list if record.listed else json_cells)(record.cells, source.root)
         line |= _named(source.columns.documents, cells, listed=record.listed)
     return error_line(line, record.row, error)
 

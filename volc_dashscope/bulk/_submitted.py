@@ -28,7 +28,7 @@ class SubmittedFile:
         file: Name of the file in the folder.
         count: Lines in it.
         job: Id of its job, or None.
-        submitting: A submission was begun. Without an id it is unknown whether it arrived.
+        submitting: A submission was started. Without an id it is unknown whether it arrived.
         spent: Requests, tokens, text tokens and image tokens, once its result has been read.
         digest: SHA-256 of the file, as it was written.
     """
@@ -127,8 +127,8 @@ class SubmittedFiles:
             try:
                 file.job = self._submitted(file, file_url).id
             except EmbeddingError as error:
-                # What was refused was certainly not carried out. A reply that nobody could read, or one of a gateway
-                # that gave up waiting, may be that of a job that was accepted.
+                # A refused submission started no job. After an unreadable reply, or a gateway's time-out, the job may
+                # have been accepted.
                 file.submitting = may_have_been_accepted(error)
                 raise
             finally:
@@ -139,7 +139,8 @@ class SubmittedFiles:
         """
         Return whether every job has ended; with `wait`, return when they have.
 
-        One that the service no longer knows has ended too: `collect` says so, and the results of the others are saved.
+        A job that the service no longer has counts as ended: `collect` raises for it, and the results of the others are
+        saved.
         """
         return all(self._ended(name, wait=wait) for name in self.ids)
 
@@ -163,10 +164,10 @@ class SubmittedFiles:
             if _is_gone(error):
                 error.account = False  # the results of the other files are there
                 error.args = (
-                    f"{error}. {file.file}, which was sent as job {file.job}, is not submitted again by itself, "
-                    "because that is paid again. If key, region and workspace are those that it was submitted with, "
+                    f"{error}. {file.file}, which was sent as job {file.job}, is not submitted again automatically, "
+                    "because it would be billed again. If key, region and workspace are those of its submission, "
                     f'set "job" of {file.file} to null and "submitting" to false in {self._folder.name}/{_NAME} and '
-                    "run the same again",
+                    "run the same command again",
                 )
             elif job is not None and job.failed:
                 file.job, file.submitting = None, False

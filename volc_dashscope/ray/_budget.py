@@ -139,7 +139,7 @@ class RateBudget(_config.CheckedConstructor):
 
         Keys: `granted` and `answered` requests, `tokens` billed, and `calls` made to the budget.
         """
-        spent: dict[str, int] = self._ask("spent")
+        spent: dict[str, int] = self._call_actor("spent")
         return spent
 
     def _next_slot(self) -> float:
@@ -165,7 +165,7 @@ class RateBudget(_config.CheckedConstructor):
     def _fetch(self) -> float:
         """Fetch a lease; return 0, or the seconds to wait before the next try."""
         report = self._usage_report()
-        lease: Lease = self._ask("lease", self._slots_to_fetch(), self._estimate, report)
+        lease: Lease = self._call_actor("lease", self._slots_to_fetch(), self._estimate, report)
         now = time.monotonic()
         if not lease.count:
             return lease.delay
@@ -188,7 +188,7 @@ class RateBudget(_config.CheckedConstructor):
             requests, usage.total_tokens - reported.total_tokens, requests * self._reserved_tokens
         )
 
-    def _ask(self, method: str, *arguments: object) -> Any:
+    def _call_actor(self, method: str, *arguments: object) -> Any:
         ray = _ray()
         while True:
             try:

@@ -39,8 +39,8 @@ class Map:
 
 def draw_map(vectors: FloatArray) -> Map:
     """Return the map of some vectors; the same vectors give the same map."""
-    axes = _principal(vectors)
-    return Map(_filled(axes[:, :2]), _groups(axes))
+    axes = _principal_components(vectors)
+    return Map(_scaled(axes[:, :2]), _groups(axes))
 
 
 def group_names(names: Sequence[str], groups: NDArray[np.int64]) -> list[str]:
@@ -71,7 +71,7 @@ def _words(name: str) -> set[str]:
     return {word.lower() for word in found} - _FUNCTION_WORDS
 
 
-def _principal(vectors: FloatArray) -> FloatArray:
+def _principal_components(vectors: FloatArray) -> FloatArray:
     """Return the first principal components of each row, at least two."""
     sample = np.asarray(vectors[:: -(-len(vectors) // _FITTED)], dtype=np.float64)
     centre = sample.mean(axis=0)
@@ -87,7 +87,8 @@ def _principal(vectors: FloatArray) -> FloatArray:
     return np.asarray(np.pad(found, ((0, 0), (0, max(0, 2 - found.shape[1])))), dtype=np.float32)
 
 
-def _filled(points: FloatArray) -> FloatArray:
+def _scaled(points: FloatArray) -> FloatArray:
+    """Return the points scaled to 0 to 1 on each axis; 0.5 where all are equal."""
     low, high = points.min(axis=0), points.max(axis=0)
     extent = high - low
     return np.asarray(
@@ -109,7 +110,7 @@ def _k_means(axes: FloatArray, number: int) -> NDArray[np.int64]:
 
     It stops when no row changes its group, at the latest after `_ROUNDS`; a group that lost its rows stays empty.
     """
-    centres = _apart(axes, number)
+    centres = _first_centres(axes, number)
     labels = _nearest(axes, centres)
     for _ in range(_ROUNDS):
         sizes = np.bincount(labels, minlength=number)
@@ -128,7 +129,7 @@ def _nearest(axes: FloatArray, centres: FloatArray) -> NDArray[np.int64]:
     return np.asarray(far.argmin(axis=1), dtype=np.int64)
 
 
-def _apart(axes: FloatArray, number: int) -> FloatArray:
+def _first_centres(axes: FloatArray, number: int) -> FloatArray:
     """Return rows that are far from each other as the first centres, without randomness."""
     chosen = [int(np.linalg.norm(axes - axes.mean(axis=0), axis=1).argmax())]
     nearest = np.linalg.norm(axes - axes[chosen[0]], axis=1)
