@@ -27,7 +27,7 @@ class MediaQueryBundle(QueryBundle):
     parts: tuple[Part, ...] = ()
 
     def to_dict(self, encode_json: bool = False) -> dict[str, Any]:
-        """Return the fields of core's query without the parts, because tracers record them; `to_json` likewise."""
+        """Return the fields of core's query without the parts, because tracers record them; `to_json` does the same."""
         plain = QueryBundle(self.query_str, self.image_path, self.custom_embedding_strs, self.embedding)
         fields: dict[str, Any] = plain.to_dict(encode_json)
         return fields

@@ -441,7 +441,7 @@ class AsyncClient(_ClientBase, AsyncLifecycle):
         model: ReplyModel | None = None,
     ) -> EmbeddingResult:
         """As `Client._embed`, awaited."""
-        # Needs asyncio, which a client of threads does without.
+        # Needs asyncio, which the sync client does not need.
         from volc_dashscope._request.tasks import arun_jobs
 
         call = self._call(items, self._spec_for(text_type, output_type), on_error, keep, model)

@@ -29,7 +29,7 @@ from volc_dashscope._error import EmbeddingError
 if TYPE_CHECKING:
     from volc_dashscope.results import EmbeddingResult
 else:
-    # Results load numpy, which `volc-dashscope --help` does without; `typing.get_type_hints` needs the name.
+    # Results load numpy, which `volc-dashscope --help` does not need; `typing.get_type_hints` needs the name.
     EmbeddingResult = object
 
 __all__ = [

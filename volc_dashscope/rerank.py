@@ -357,7 +357,7 @@ class AsyncReranker(_RerankerBase, AsyncLifecycle):
         instruct: str | None = None,
     ) -> AsyncGenerator[tuple[int, list[RerankResult] | EmbeddingError], None]:
         """As `Reranker.stream`, awaited."""
-        # Needs asyncio, which a reranker of threads does without.
+        # Needs asyncio, which the sync reranker does not need.
         from volc_dashscope._request.tasks import afan_out
 
         observer = self._telemetry()

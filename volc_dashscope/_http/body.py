@@ -31,7 +31,7 @@ class Response(Protocol):
     @property
     def is_stream_consumed(self) -> bool: ...
     @property
-    def stream(self) -> Any: ...  # likewise; it is only iterated
+    def stream(self) -> Any: ...  # as above; it is only iterated
     def iter_bytes(self) -> Iterator[bytes]: ...
     def aiter_bytes(self) -> AsyncIterator[bytes]: ...
     def close(self) -> None: ...
@@ -190,7 +190,7 @@ _closing: set[asyncio.Task[None]] = set()
 
 
 async def _close_shielded(response: Response) -> None:
-    import asyncio  # a client of threads does without it
+    import asyncio  # the sync client does not need it
 
     task = asyncio.ensure_future(response.aclose())
     _closing.add(task)  # the event loop itself holds tasks weakly

@@ -21,7 +21,7 @@ from volc_dashscope._types import Compute, Fault, Flow, Reply, Request, Send, Wa
 from volc_dashscope.errors import ConfigError, EmbeddingError, TransportError
 
 if TYPE_CHECKING:
-    import asyncio  # a client of threads does without it
+    import asyncio  # the sync client does not need it
 
 T = TypeVar("T")
 

@@ -41,13 +41,13 @@ OWN_ERRORS = (Undecodable, TooLarge, DeadlineExceeded)
 
 
 class Progress:
-    """How much of a request's body its transport has read, and whether a reply has begun."""
+    """How much of a request's body its transport has read, and whether a reply has started."""
 
-    __slots__ = ("answered", "begun", "ended", "size")
+    __slots__ = ("answered", "ended", "size", "started")
 
     def __init__(self, size: int) -> None:
         self.size = size
-        self.begun = self.ended = self.answered = False
+        self.started = self.ended = self.answered = False
 
 
 def is_known(error: Exception) -> bool:
@@ -64,7 +64,7 @@ def fault_of(
     Args:
         progress: How far the exchange got, if known.
         proxy: Host and port of the proxy that was used.
-        answered: A reply had begun; for exchanges without `progress`.
+        answered: A reply had started; for exchanges without `progress`.
     """
     if isinstance(error, OWN_ERRORS):
         return _own_fault(error)
@@ -73,7 +73,7 @@ def fault_of(
         return _proxy_fault(error, proxy or "the proxy")
     if not names.isdisjoint(("ConnectError", "ConnectTimeout")):
         return _connect_fault(error, late="ConnectTimeout" in names, proxy=proxy)
-    unsent = progress is not None and not progress.begun
+    unsent = progress is not None and not progress.started
     if not names.isdisjoint(("TimeoutException", "TimeoutError")):
         if unsent:  # a proxy has not answered yet
             return Fault("connect", "timed out", cause=error, place=proxy)

@@ -173,7 +173,7 @@ class _BodyStream(httpx.SyncByteStream, httpx.AsyncByteStream):
         self.progress = Progress(len(body))
 
     def __iter__(self) -> Iterator[bytes]:
-        self.progress.begun, self.progress.ended = True, False
+        self.progress.started, self.progress.ended = True, False
         if len(self._body) <= CHUNK_BYTES:
             yield self._body
         else:

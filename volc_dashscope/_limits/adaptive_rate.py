@@ -55,7 +55,7 @@ class RateWindow:
         self.next = float("-inf")
         # The latest requests: when they ended, the requests or tokens they used, and whether they were throttled.
         self._ended: deque[tuple[float, float, bool]] = deque()
-        # The rate that was too much; None until a throttle said so.
+        # The rate that was throttled; None before the first throttle.
         self._too_much: float | None = None
         self._throttle_count = 0
         # The limit before the last throttle, whether requests had passed under it, and whether any has since.

@@ -14,7 +14,7 @@ class ProgressStream:
     """
     A stream that discards what cannot be written: its disk is full, its reader has left, or it is closed.
 
-    Progress that nobody sees must not end a call that is paid for.
+    A progress bar that cannot be shown must not end a call that is paid for.
 
     Args:
         stream: What is written to; None for stderr.

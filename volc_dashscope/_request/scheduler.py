@@ -23,7 +23,7 @@ class Scheduler(Generic[J]):
 
     Attributes:
         halted: Whether no more jobs start.
-        abandoned: Whether nobody waits for running jobs either.
+        abandoned: Whether the call also stops waiting for running jobs.
     """
 
     def __init__(

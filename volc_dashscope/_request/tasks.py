@@ -1,7 +1,7 @@
 """
 Runs several flows at once, in tasks. `scheduler` decides which job starts next.
 
-Imported where a coroutine first needs it: a client of threads does without asyncio.
+Imported where a coroutine first needs it: the sync client does not need asyncio.
 """
 
 from __future__ import annotations

@@ -62,36 +62,36 @@ class Identity:
     def _content(self) -> str:
         return self._source.content()
 
-    def as_json(self, begun: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    def as_json(self, stored: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """
         Return the JSON that is stored with the rows.
 
         Args:
-            begun: What an earlier run stored, without `difference`; otherwise the content of the source is read.
+            stored: What an earlier run stored, if nothing differs; None to read the content of the source.
         """
-        content = self._content if begun is None else begun["source"]["content"]
+        content = self._content if stored is None else stored["source"]["content"]
         return {**self.settings, "source": {**self._layout, "content": content}}
 
-    def difference(self, begun: Mapping[str, Any]) -> str | None:
+    def difference(self, stored: Mapping[str, Any]) -> str | None:
         """Return the name of the first setting that differs, "source", or None."""
         for name, value in self.settings.items():
-            if begun.get(name) != value:
+            if stored.get(name) != value:
                 return name
-        kept, now = begun.get("source"), self._layout
+        kept, now = stored.get("source"), self._layout
         if not isinstance(kept, dict) or kept.get("sizes") != now["sizes"]:
             return "source"
         if kept.get("times") == now["times"] or kept.get("content") == self._content:
             return None
         return "source"
 
-    def refuse_other(self, begun: Mapping[str, Any], place: str) -> None:
+    def refuse_other(self, stored: Mapping[str, Any], place: str) -> None:
         """
         Refuse to continue rows that were made with other settings or another source.
 
         Raises:
             ConfigError: With the first difference.
         """
-        name = self.difference(begun)
+        name = self.difference(stored)
         if name is None:
             return
         remedy = (
@@ -102,7 +102,7 @@ class Identity:
                 f"{place} was started with another source, or the source has changed; restore it, {remedy}"
             )
         raise ConfigError(
-            f"{place} was started with {name} {begun.get(name)!r}, not {self.settings[name]!r}; {remedy}"
+            f"{place} was started with {name} {stored.get(name)!r}, not {self.settings[name]!r}; {remedy}"
         )
 
 

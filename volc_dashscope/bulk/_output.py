@@ -1,4 +1,4 @@
-"""The output of a bulk job: begun, continued or found finished, and written from its partial output."""
+"""The output of a bulk job: started, continued or found finished, and written from its partial output."""
 
 from __future__ import annotations
 

@@ -109,7 +109,7 @@ class PartialOutput:
     """
     The folder of one output, locked while it is open.
 
-    A folder without rows is begun again, whatever settings it had.
+    A folder without rows is started over, whatever settings it had.
 
     Args:
         output: The finished file.
@@ -280,7 +280,7 @@ class PartialOutput:
         for path in sorted(self.folder.glob("group-*.parquet")):
             number = number_of(path)
             if not note_path(path).exists():
-                # The note was not written yet, so that the journal has all rows; or somebody removed it.
+                # The note was not written yet, and the journal has all rows; or the note was removed.
                 if not path.with_suffix(".journal").exists():
                     self._report_damage(path.name)
                 continue

@@ -107,7 +107,7 @@ def _errors(report: Report) -> Iterator[str]:
     They are those of the output; the list of failed rows may have been edited since.
     """
     if report.failed_file is not None:
-        with suppress(ConfigError):  # a damaged output is an error of whoever reads its vectors
+        with suppress(ConfigError):  # a damaged output raises when its vectors are read
             batches = (batch["error"].to_pylist() for batch in read_output(report.output, ["error"]))
             for error, _ in groupby(chain.from_iterable(batches)):
                 if error is not None:

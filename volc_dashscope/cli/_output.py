@@ -85,7 +85,7 @@ def print_line(line: str) -> None:
 
 
 def note(*lines: str) -> None:
-    """Write lines to stderr. If that fails, the command goes on: its work may have been paid for."""
+    """Write lines to stderr. If that fails, the command continues, because its work may have been paid for."""
     for line in lines:
         _write(escaped(line), end_line=True)
 

@@ -233,7 +233,7 @@ def as_config_error(kind: type[BaseModel], error: ValidationError) -> ConfigErro
     """Return pydantic's error as one of ours, without the texts among the values."""
     refused: dict[str, str] = {}
     for line in error.errors(include_url=False):
-        # Of a union there is a line for each of its types; the first will do.
+        # A union has one line for each of its types; the first is enough.
         name = str((*line["loc"], "settings")[0])
         ours = line.get("ctx", {}).get("error")
         message = (

@@ -58,7 +58,7 @@ __all__ = [
 ]
 
 _ROWS = {row.name: row for row in (*_ARK, *_DASHSCOPE)}
-# Loaded at their first use: a client of embeddings does without the rerank models.
+# Loaded at their first use: a client of embeddings does not need the rerank models.
 _NAMES = {"rerank": ("RerankModelInfo", "get_rerank_model_info", "list_rerank_models")}
 
 

@@ -103,8 +103,8 @@ def open_album(
     if not count_rows(source):
         raise InputError(f"folder {folder.name!r} has no images and no videos")
     output = _output(client, store)
-    anew = refresh or not is_up_to_date(source, output, client)
-    embed_file(source, output, model=client, watch=watch, restart=anew)
+    outdated = refresh or not is_up_to_date(source, output, client)
+    embed_file(source, output, model=client, watch=watch, restart=outdated)
     try:
         return _read(output, folder)
     except DamagedOutputError:

@@ -2,7 +2,7 @@
 Bounds on what one client of the page can hold: connections, seconds, uploads.
 
 uvicorn's settings bound the pause between two requests (`timeout_keep_alive`) and the number of requests that are
-answered at once (`limit_concurrency`), but it waits for ever for the rest of a request that was begun. A tab or a
+answered at once (`limit_concurrency`), but it waits for ever for the rest of a request that has started. A tab or a
 script that leaves hundreds of those open would keep them, and their memory, until the command ends.
 
 So a connection has a timer, which runs while none of its requests is being answered. `_Connection` wraps uvicorn's
@@ -106,7 +106,7 @@ class _Connection(asyncio.Protocol):
         """Pass on that the client reads again."""
         self._protocol.resume_writing()
 
-    def begun(self) -> None:
+    def request_started(self) -> None:
         """Record that a request is complete and is being answered."""
         self._answering += 1
         self._stop()
@@ -146,7 +146,7 @@ class _Answering:
         if connection is None:
             await self._app(scope, receive, send)
             return
-        connection.begun()
+        connection.request_started()
         try:
             await self._app(scope, receive, send)
         finally:
