@@ -350,7 +350,7 @@ class Client(_ClientBase, SyncLifecycle):
     def _embed_each(
         self,
         items: Iterable[Item],
-        take: Callable[[Sequence[int], FloatArray | EmbeddingError], None],
+        on_outcome: Callable[[Sequence[int], FloatArray | EmbeddingError], None],
         *,
         text_type: TextType | None,
         idle: Callable[[], None],
@@ -360,9 +360,9 @@ class Client(_ClientBase, SyncLifecycle):
         As `stream` with `ordered=False`, for bulk jobs: whole replies instead of rows.
 
         Args:
-            take: Called with the positions of some items, in ascending order, and their rows or their error; one
+            on_outcome: Called with the positions of some items, in ascending order, and their rows or their error; one
                 call at a time.
-            idle: Called in this thread: often while `take` is called in others, and once after the last.
+            idle: Called in this thread: often while `on_outcome` is called in others, and once after the last.
             model: The model that earlier rows are from.
         """
         spec = self._spec_for(text_type)
@@ -373,7 +373,7 @@ class Client(_ClientBase, SyncLifecycle):
             stream.handle(number, batch, outcome)
             self._usage_counter.add(stream.take_usage())
             for finished in stream.take_outcomes():
-                take(*finished)
+                on_outcome(*finished)
 
         def work(batch: Batch, watch: Watch) -> Rows:
             return run(self._flow(batch, spec, observer, stream.scheduler), transport, watch)
@@ -389,7 +389,7 @@ class Client(_ClientBase, SyncLifecycle):
             stream.write()
             self._usage_counter.add(stream.take_usage())
         for finished in stream.take_outcomes():
-            take(*finished)
+            on_outcome(*finished)
         idle()
         stream.end()
 

@@ -181,7 +181,7 @@ def test_waiting_in_line_is_no_part_of_the_deadline() -> None:
     assert (b"rows", 2) == (log.rows, log.sent)
 
 
-def test_a_told_limit_makes_the_request_wait_for_its_slot() -> None:
+def test_a_configured_limit_makes_the_request_wait_for_its_slot() -> None:
     clock, rate_limiter = Clock(), RateLimiter(60, None)
     rate_limiter.reserve(RequestCost(), clock.now)
 

@@ -34,7 +34,7 @@ def test_without_a_limit_nothing_waits() -> None:
     assert [0.0] * 100 == _delays(RateLimiter(None, None), 100, 5.0)
 
 
-def test_slots_of_a_told_limit_are_evenly_spaced_after_half_a_second_of_burst() -> None:
+def test_slots_of_a_configured_limit_are_evenly_spaced_after_half_a_second_of_burst() -> None:
     delays = _delays(RateLimiter(240, None), 8, 50.0)
 
     assert pytest.approx([0, 0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5]) == delays
@@ -365,7 +365,7 @@ def test_time_in_which_nothing_is_sent_raises_no_rate() -> None:
     assert pytest.approx(20.0 * (1 - 0.15 * 0.994**3), rel=1e-3) == window.limit
 
 
-def test_a_told_limit_is_never_exceeded_by_recovery() -> None:
+def test_a_configured_limit_is_never_exceeded_by_recovery() -> None:
     limiter = RateLimiter(600, None)
     now = _answered(limiter, rate=10, start=0.0, seconds=5.0)
     limiter.report(_throttle(), ONE, now)
@@ -443,7 +443,7 @@ class Simulation:
         return Reply(200, {}, b"")
 
 
-def test_workers_under_a_told_limit_are_never_throttled() -> None:
+def test_workers_under_a_configured_limit_are_never_throttled() -> None:
     simulation = Simulation(64, 10.0, RateLimiter(600, None)).run()
 
     assert (0, 0) == (simulation.throttled, simulation.lost)

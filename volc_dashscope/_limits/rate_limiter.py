@@ -63,9 +63,9 @@ class RateLimiter:
         self._lock = Lock()
 
     def reserve(self, cost: RequestCost, now: float) -> Reservation:
-        """Take the next free slot."""
+        """Reserve the next free slot."""
         with self._lock:
-            # Both limits are taken at the same time, so that requests that waited for tokens are not sent in a bunch.
+            # Both are reserved at the same time, so that requests that waited for tokens are not sent in a bunch.
             at = max(now, self._requests.next, self._tokens.next)
             while self._future_slots and self._future_slots[0][0] <= now:
                 self._future_slots.popleft()
@@ -158,13 +158,13 @@ class RateLimiter:
             _, self._requests.next, self._tokens.next = self._future_slots[0]
             self._future_slots.clear()
 
-    def _answered(self, cost: RequestCost, taken: float, spent: int | None, now: float) -> None:
+    def _answered(self, cost: RequestCost, reserved: float, spent: int | None, now: float) -> None:
         active, self._pause = self._active(now), _PAUSE
         if spent is not None:
             self._estimator.learn(cost.tokens, spent)
-            self._tokens.correct(spent - taken)
+            self._tokens.correct(spent - reserved)
         self._requests.passed(cost.requests, active)
-        self._tokens.passed(taken if spent is None else spent, active)
+        self._tokens.passed(reserved if spent is None else spent, active)
 
     def _active(self, now: float) -> float:
         """Return the time, not counting pauses."""

@@ -98,12 +98,12 @@ class _Tasks(Generic[J, T]):
         return await self._done.get()
 
     def resume(self, *, halted: bool) -> int:
-        taken = 0
+        withdrawn = 0
         while halted and not self._queue.empty():
             self._queue.get_nowait()
-            taken += 1
+            withdrawn += 1
         self._may_start.set()
-        return taken
+        return withdrawn
 
     async def shut_down(self) -> None:
         for task in self._tasks:
@@ -206,11 +206,11 @@ class _TaskRun(Generic[J, T]):
     async def _do_jobs(self) -> None:
         try:
             while not self._over.is_set():
-                taken = next(self._scheduler.next_jobs(), None)
-                if taken is not None:
+                next_job = next(self._scheduler.next_jobs(), None)
+                if next_job is not None:
                     self._running += 1
                     self._wake_another()
-                    await self._do(*taken)
+                    await self._do(*next_job)
                 elif not self._running:
                     self._over.set()
                 else:

@@ -255,13 +255,13 @@ class _ThreadPool(Generic[J, T]):
 
     def resume(self, *, halted: bool) -> int:
         """Let the next jobs start after an error, or withdraw them; return how many were withdrawn."""
-        taken = 0
+        withdrawn = 0
         with suppress(Empty):
             while halted:
                 self._queue.get_nowait()
-                taken += 1
+                withdrawn += 1
         self._may_start.set()
-        return taken
+        return withdrawn
 
     def shut_down(self, *, idle: bool) -> None:
         self._stop.set()

@@ -21,7 +21,7 @@ from volc_dashscope.bulk._partial import Outcomes, PartialOutput, RowFormat
 from volc_dashscope.bulk._partial_folder import partial_folder, read_manifest
 from volc_dashscope.bulk._records import Record, item_of
 from volc_dashscope.bulk._report import ProgressCallback, Report
-from volc_dashscope.bulk._run import BulkRun, Take, check_group_rows, row_message
+from volc_dashscope.bulk._run import BulkRun, OnOutcome, check_group_rows, row_message
 from volc_dashscope.bulk._sources import Source, open_source
 from volc_dashscope.bulk._vectors import VectorRows, facts_of
 from volc_dashscope.client import Client
@@ -139,10 +139,10 @@ class _Embedding:
     def item(self, record: Record) -> Item:
         return item_of(record, self._source.root)
 
-    def run(self, items: Iterator[Item], take: Take, idle: Callable[[], None]) -> None:
+    def run(self, items: Iterator[Item], on_outcome: OnOutcome, idle: Callable[[], None]) -> None:
         model = self._model
 
-        def taken(indexes: Sequence[int], outcome: Outcomes | EmbeddingError) -> None:
+        def record_outcome(indexes: Sequence[int], outcome: Outcomes | EmbeddingError) -> None:
             # A row that is not valid was not requested, and one of the cache shows nothing of the service.
             if (
                 model is not None
@@ -150,9 +150,9 @@ class _Embedding:
                 and not isinstance(outcome, InputError)
             ):
                 model.first_ended = True
-            take(indexes, outcome)
+            on_outcome(indexes, outcome)
 
-        self._client._embed_each(items, taken, text_type=self._text_type, idle=idle, model=model)  # noqa: SLF001 - whole replies
+        self._client._embed_each(items, record_outcome, text_type=self._text_type, idle=idle, model=model)  # noqa: SLF001 - whole replies
 
     def row_message(self, record: Record, error: EmbeddingError) -> str:
         return row_message(record.row, error)

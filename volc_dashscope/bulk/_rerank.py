@@ -18,7 +18,7 @@ from volc_dashscope.bulk._pairs import Cell, PairColumns, PairRecord, PairSource
 from volc_dashscope.bulk._partial import PartialOutput, RowFormat
 from volc_dashscope.bulk._records import Kind, Record, json_cells, json_list
 from volc_dashscope.bulk._report import ProgressCallback, Report
-from volc_dashscope.bulk._run import BulkRun, Take, check_group_rows
+from volc_dashscope.bulk._run import BulkRun, OnOutcome, check_group_rows
 from volc_dashscope.bulk._scores import ScoreArray, ScoreRows, failed_queries
 from volc_dashscope.bulk._sources import Source, open_source
 from volc_dashscope.errors import ConfigError, EmbeddingError, InputError
@@ -106,7 +106,9 @@ class _Reranking:
             )
         return self._pairs.item(record)
 
-    def run(self, items: Iterator[tuple[Item, list[Item]]], take: Take, idle: Callable[[], None]) -> None:
+    def run(
+        self, items: Iterator[tuple[Item, list[Item]]], on_outcome: OnOutcome, idle: Callable[[], None]
+    ) -> None:
         counts: dict[int, int] = {}
 
         def counted() -> Iterator[tuple[Item, list[Item]]]:
@@ -117,12 +119,12 @@ class _Reranking:
         for index, found in self._reranker.stream(counted(), top_n=self._top_n):
             count = counts.pop(index)
             if isinstance(found, EmbeddingError):
-                take([index], found)
+                on_outcome([index], found)
             else:
                 scores: ScoreArray = np.full(count, np.nan)
                 for result in found:
                     scores[result.index] = result.score
-                take([index], [scores])
+                on_outcome([index], [scores])
 
     def row_message(self, record: QueryRecord, error: EmbeddingError) -> str:
         text = str(error)

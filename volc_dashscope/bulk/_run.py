@@ -26,7 +26,7 @@ _MAX_CONSECUTIVE_FAILURES = 20
 _MAX_PENDING_CALLS = 8_192
 # A group is in memory while it fills: of 1,024 numbers a row, 4 GB.
 _MAX_GROUP_ROWS = 1_000_000
-Take: TypeAlias = Callable[[Sequence[int], Outcomes | EmbeddingError], None]
+OnOutcome: TypeAlias = Callable[[Sequence[int], Outcomes | EmbeddingError], None]
 
 
 class Task(Protocol):
@@ -56,14 +56,14 @@ class Task(Protocol):
         """Return the item of a record, or raise `InputError`."""
         ...
 
-    def run(self, items: Iterator[Any], take: Take, idle: Callable[[], None]) -> None:
+    def run(self, items: Iterator[Any], on_outcome: OnOutcome, idle: Callable[[], None]) -> None:
         """
         Send items, and pass on the outcome of each as soon as it is finished.
 
         Args:
-            take: Called with the indexes of some items, in ascending order, and their outcomes, or the error of all
-                of them. In any thread, one call at a time; items are not read meanwhile.
-            idle: Called in this thread: often while `take` is called in others, and once after the last.
+            on_outcome: Called with the indexes of some items, in ascending order, and their outcomes, or the error of
+                all of them. In any thread, one call at a time; items are not read meanwhile.
+            idle: Called in this thread: often while `on_outcome` is called in others, and once after the last.
         """
         ...
 
@@ -137,7 +137,7 @@ class BulkRun:
     def _send(self, partial: PartialOutput) -> None:
         fatal: EmbeddingError | None = None
 
-        def take(indexes: Sequence[int], outcome: Outcomes | EmbeddingError) -> None:
+        def record_outcome(indexes: Sequence[int], outcome: Outcomes | EmbeddingError) -> None:
             nonlocal fatal
             records = [self._sent.pop(index) for index in indexes]
             if not isinstance(outcome, EmbeddingError):
@@ -151,7 +151,7 @@ class BulkRun:
                 self._fail(partial, records, outcome)
 
         try:
-            self._task.run(self._remaining_items(partial), take, self._call_watch)
+            self._task.run(self._remaining_items(partial), record_outcome, self._call_watch)
         except EmbeddingError as error:
             if not error.account:
                 raise
@@ -201,7 +201,7 @@ class BulkRun:
             self._put(partial, [record.row], self._task.row_message(record, error))
 
     def _write_held_failures(self, partial: PartialOutput) -> None:
-        for records, error in self._held_failures.take():
+        for records, error in self._held_failures.release():
             self._fail(partial, records, error)
 
     def _usage(self) -> Usage:
@@ -286,8 +286,8 @@ class _HeldFailures:
                 retryable=True,
             ) from error
 
-    def take(self) -> list[tuple[Sequence[Any], EmbeddingError]]:
-        """Return the failures, and keep none."""
+    def release(self) -> list[tuple[Sequence[Any], EmbeddingError]]:
+        """Return all held failures, and hold none."""
         failures, self._failures = self._failures, []
         return failures
 

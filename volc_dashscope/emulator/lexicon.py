@@ -405,8 +405,8 @@ IDIOMS = """
 _WORD = "\0"
 _LATIN = re.compile(r"([a-z]+(?:-[a-z]+)*|[0-9]+)")
 _LINE = re.compile(rf"[{_WORD}\u3400-\u9fff]+")
-_MOST = 5  # units of a match
-_CLOSE = 2  # units that may stand between a colour and its thing: "red wooden chair", "红色的小椅子"
+_MAX_UNITS = 5  # units of a match
+_MAX_GAP = 2  # units that may stand between a colour and its thing: "red wooden chair", "红色的小椅子"
 
 
 @dataclass(frozen=True, slots=True)
@@ -542,12 +542,12 @@ def _mentions(line: str, words: list[str]) -> list[tuple[int, int, str, str]]:
     known, longest, found, end, order = _known(), _longest(), [], 0, 0
     for place in _starts().finditer(line):
         at = place.start()
-        window = line[at : at + _MOST]
+        window = line[at : at + _MAX_UNITS]
         size = longest.get(window[:2], 1)
         if at < end:
             size = 0
         elif window[0] == _WORD or (size > 1 and _WORD in window):
-            following = iter(words[order : order + _MOST])
+            following = iter(words[order : order + _MAX_UNITS])
             size, match = _mixed([next(following) if unit == _WORD else unit for unit in window])
         else:
             size = min(size, len(window))
@@ -565,7 +565,7 @@ def _mixed(units: list[str]) -> tuple[int, tuple[str, str]]:
     """Return how many units are the longest match at their beginning, 0 for none; and its kind and first word."""
     known, unit, following = _known(), units[0], units[1:2]
     if following and (
-        unit + following[0][0] in _longest() if unit >= "\u3400" else _goes_on(unit, following[0])
+        unit + following[0][0] in _longest() if unit >= "\u3400" else _continues(unit, following[0])
     ):
         most = len(units)
     elif unit in known or unit.endswith("s"):
@@ -583,7 +583,7 @@ def _mixed(units: list[str]) -> tuple[int, tuple[str, str]]:
     return 0, ("", "")
 
 
-def _goes_on(word: str, following: str) -> bool:
+def _continues(word: str, following: str) -> bool:
     """Return whether an entry may begin with an English word and go on with the next; "car's" is two units."""
     return word in _phrase_beginnings() or (len(following) < 3 and following.endswith("s"))
 
@@ -598,10 +598,10 @@ def read(text: str) -> Reading:
     pending: list[str] = []
     last, negated, covered = -9, False, 0
     for order, (start, end, kind, word) in enumerate(mentions):
-        if start - last > _CLOSE:
+        if start - last > _MAX_GAP:
             free, pending, negated = free + pending, [], False
         follower = mentions[order + 1] if order + 1 < len(mentions) else (99, 0, "", "")
-        leads = follower[2] in ("thing", "backdrop", "colour", "both") and follower[0] - end <= _CLOSE
+        leads = follower[2] in ("thing", "backdrop", "colour", "both") and follower[0] - end <= _MAX_GAP
         covered += (end - start) * (kind != "negation")
         if kind == "negation":
             free, pending, negated = free + pending, [], True

@@ -86,7 +86,7 @@ def _palette() -> tuple[Row, dict[str, Row]]:
     return table, named
 
 
-def _tally(cells: NDArray[np.int64]) -> Row:
+def _pixel_colours(cells: NDArray[np.int64]) -> Row:
     """Colour features of a set of pixels; the exponent keeps small bright parts visible."""
     table = _palette()[0]
     share = np.bincount(cells.ravel(), minlength=4096).astype(np.float32) / np.float32(max(cells.size, 1))
@@ -94,7 +94,7 @@ def _tally(cells: NDArray[np.int64]) -> Row:
 
 
 @lru_cache(maxsize=4096)
-def _blend(names: tuple[str, ...]) -> Row:
+def _word_colours(names: tuple[str, ...]) -> Row:
     """Colour features of words, dominant first; must not be changed in place."""
     table, named = _palette()
     total = np.zeros(table.shape[1], np.float32)
@@ -136,7 +136,7 @@ def _pixels(data: bytes) -> NDArray[np.uint8]:
     return np.asarray(np.rint(rgba[..., :3] * alpha + 255 * (1 - alpha)), np.uint8)
 
 
-def _ground(lab: Row) -> Row:
+def _background(lab: Row) -> Row:
     """Return the background of each row: the colour at both edges, or at the edge that continues the row above."""
     left, right = np.median(lab[:, :3], axis=1), np.median(lab[:, -3:], axis=1)
     ground = (left + right) / 2
@@ -200,7 +200,7 @@ def picture(data: bytes) -> VisualFeatures:
 def _measured(data: bytes) -> VisualFeatures:
     rgb = _pixels(data)
     cells, lab = _cell(rgb), _lab(rgb)
-    ground = _ground(lab)
+    ground = _background(lab)
     mask = _foreground(lab, ground)
     piece = _largest(mask)
     if piece.sum() < 0.4 * mask.sum():
@@ -212,9 +212,9 @@ def _measured(data: bytes) -> VisualFeatures:
     clear = min(float(piece.mean()) / 0.03, 1.0) * min(max(1.3 - 2 * float(rim.mean()), 0.1), 1.0)
     scene = max(change, tint)
     behind = (1 - clear) * (0.3 + 0.7 * scene) + clear * (0.08 + 0.5 * scene)
-    front = _tally(cells[mask]) if mask.any() else _tally(cells)
-    back = _tally(cells[~mask]) if not mask.all() else front
-    bands = np.concatenate([_tally(band) for band in np.array_split(cells, 3)]) / np.float32(3**0.5)
+    front = _pixel_colours(cells[mask]) if mask.any() else _pixel_colours(cells)
+    back = _pixel_colours(cells[~mask]) if not mask.all() else front
+    bands = np.concatenate([_pixel_colours(band) for band in np.array_split(cells, 3)]) / np.float32(3**0.5)
     weight = np.float32(0.35 + 0.5 * max(scene, 1 - clear))
     shape = resemble(piece) if piece.any() else np.zeros(sizes()[2], np.float32)
     return VisualFeatures(
@@ -241,18 +241,18 @@ def _from_words(
         thing = lexicon.things()[name]
         usual = tuple(word for band in zip_longest(*thing.colours) for word in band if word)
         if own or not colours:
-            colour += _blend(own or usual) * np.float32(0.3 if stated and not own else 1)
+            colour += _word_colours(own or usual) * np.float32(0.3 if stated and not own else 1)
         else:
-            colour += np.float32(0.15) * _blend(usual)
+            colour += np.float32(0.15) * _word_colours(usual)
         if len(thing.colours) == 3:
-            named = np.float32(0.8) * _blend(own or colours)
-            bands = [unit(_blend(band) + named) if band else 0 * named for band in thing.colours]
+            named = np.float32(0.8) * _word_colours(own or colours)
+            bands = [unit(_word_colours(band) + named) if band else 0 * named for band in thing.colours]
             layout += np.append(np.concatenate(bands), np.float32(1.3))
-            colour += np.float32(0.5 if own else 0) * _blend(usual)
+            colour += np.float32(0.5 if own else 0) * _word_colours(usual)
         if thing.outline != "-":
             shape += np.float32(0.35 if len(thing.colours) == 3 else 1) * outline(thing.outline)
-    colour += np.float32(1.2) * _blend(colours)
-    colour -= np.float32(0.6) * _blend(unwanted)
+    colour += np.float32(1.2) * _word_colours(colours)
+    colour -= np.float32(0.6) * _word_colours(unwanted)
     # A scene is known by where its colours are, more than by which.
     scene = bool(things) and all(len(lexicon.things()[name].colours) == 3 for name, _ in things)
     return VisualFeatures(
