@@ -1,4 +1,4 @@
-"""How fast: told limits kept, throttles heeded by all, nothing stands still and nothing storms."""
+"""How fast: configured limits are kept, throttles slow all down, nothing stands still and nothing storms."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_tokens_are_counted_from_when_they_are_sent() -> None:
     st.one_of(st.none(), st.integers(600, 600_000)),
     st.lists(st.tuples(st.floats(0, 3), st.integers(0, 3_000)), min_size=1, max_size=120),
 )
-def test_no_window_holds_more_than_the_told_limit_and_its_burst(
+def test_no_window_holds_more_than_the_configured_limit_and_its_burst(
     rpm: int, tpm: int | None, steps: list[tuple[float, int]]
 ) -> None:
     limiter, now, sent = RateLimiter(rpm, tpm), 0.0, []
@@ -122,7 +122,7 @@ def test_no_window_holds_more_than_the_told_limit_and_its_burst(
     st.integers(1, 600),
     st.lists(st.tuples(st.floats(0, 2), st.booleans(), st.floats(0, 5)), min_size=1, max_size=80),
 )
-def test_throttles_never_let_more_through_than_was_told(
+def test_throttles_never_let_more_through_than_was_configured(
     rpm: int, steps: list[tuple[float, bool, float]]
 ) -> None:
     """Cancelled slots are given out again; none may be counted twice."""
@@ -460,7 +460,7 @@ def test_workers_under_a_configured_limit_are_never_throttled() -> None:
         pytest.param(256, 10.0, 0.75, id="256 workers at 600 a minute"),
     ],
 )
-def test_workers_who_were_told_nothing_lose_nothing_and_use_most_of_the_allowance(
+def test_workers_without_a_configured_limit_lose_nothing_and_use_most_of_the_allowance(
     workers: int, allowance: float, share: float
 ) -> None:
     simulation = Simulation(workers, allowance, RateLimiter(None, None)).run()
@@ -470,7 +470,7 @@ def test_workers_who_were_told_nothing_lose_nothing_and_use_most_of_the_allowanc
 
 
 @pytest.mark.parametrize("configured", [720, 6_000], ids=["a little", "tenfold"])
-def test_a_limit_told_too_high_costs_little(configured: int) -> None:
+def test_a_limit_configured_too_high_costs_little(configured: int) -> None:
     simulation = Simulation(64, 10.0, RateLimiter(configured, None)).run()
 
     assert 0 == simulation.lost

@@ -1,4 +1,4 @@
-"""Told its limits, a client keeps them; told nothing, it finds them out. Minutes here are simulated, but for one test."""
+"""A client keeps configured limits and learns the others. Minutes here are simulated, but for one test."""
 
 from __future__ import annotations
 
