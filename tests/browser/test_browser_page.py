@@ -655,7 +655,7 @@ def test_a_picture_is_seen_at_a_zoom_of_four_hundred_percent(browse):
 
 
 @pytest.mark.parametrize("body", ["<!doctype html><title>Another program</title>", '{"results": ['])
-def test_a_reply_that_is_not_of_the_page_is_told_in_words(browse, body):
+def test_a_reply_that_is_not_of_the_page_is_explained(browse, body):
     """The command ended, and another program has its port; or it ended in the middle of a reply."""
     page = browse()
     page.route("**/api/search*", lambda route: route.fulfill(status=200, body=body))

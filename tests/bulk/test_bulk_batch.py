@@ -92,14 +92,14 @@ def test_a_submission_that_was_cut_off_is_not_repeated_unasked(inside, tmp_path)
     assert 1 == _created(inside)
 
 
-def test_the_id_of_a_job_can_be_told_by_hand(inside, tmp_path):
+def test_the_id_of_a_job_can_be_given_by_hand(inside, tmp_path):
     test_a_submission_that_was_cut_off_is_not_repeated_unasked(inside, tmp_path)
     jobs_file = tmp_path / "out.parquet.partial" / "jobs.json"
     with _jobs(inside) as jobs:
         listed = jobs.submit(tmp_path / "out.parquet.partial" / "lines-000000.jsonl")
-    told = json.loads(jobs_file.read_text())
-    told[0]["job"] = listed.id
-    jobs_file.write_text(json.dumps(told))
+    listing = json.loads(jobs_file.read_text())
+    listing[0]["job"] = listed.id
+    jobs_file.write_text(json.dumps(listing))
 
     report = embed_batch(tmp_path / "t.txt", tmp_path / "out.parquet", jobs=_jobs(inside))
 
@@ -133,7 +133,7 @@ def test_media_are_errors_on_a_route_for_text(inside, tmp_path):
     assert {1: "row 1: this route embeds text only"} == errors(tmp_path / "out.parquet")
 
 
-def test_a_batch_cannot_be_told_a_role(inside, tmp_path):
+def test_a_batch_takes_no_role(inside, tmp_path):
     source = write_lines(tmp_path / "t.txt", texts(1))
 
     with pytest.raises(ConfigError, match="does not support a role"):

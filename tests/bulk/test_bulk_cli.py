@@ -146,14 +146,14 @@ def test_json_is_one_object_on_stdout(cli, tmp_path):
 
     done = cli("embed", "t.txt", "-m", TEXT, "-d", D, "-o", "out.parquet", "--json")
 
-    told = json.loads(done.out)
+    outcome = json.loads(done.out)
     assert 1 == done.code
     assert ("done", 2, 1, "out.parquet", "out.failed.jsonl") == (
-        told["state"],
-        told["rows"],
-        told["failed"],
-        told["output"],
-        told["failed_file"],
+        outcome["state"],
+        outcome["rows"],
+        outcome["failed"],
+        outcome["output"],
+        outcome["failed_file"],
     )
 
 
@@ -186,11 +186,11 @@ def test_a_dry_run_tells_items_requests_tokens_price_and_time_and_sends_nothing(
 
 def test_a_dry_run_says_what_was_asked_in_the_end(cli, site, tmp_path):
     write_lines(tmp_path / "t.txt", [*texts(57), ""])
-    told = preview(tmp_path / "t.txt", model=TEXT)
+    outcome = preview(tmp_path / "t.txt", model=TEXT)
 
     cli("embed", "t.txt", "-m", TEXT, "-d", D, "-o", "out.parquet")
 
-    assert (told.requests, told.items, told.bad) == (len(site.emulator.ledger), 57, 1)
+    assert (outcome.requests, outcome.items, outcome.bad) == (len(site.emulator.ledger), 57, 1)
 
 
 def test_a_dry_run_of_a_half_finished_job_counts_what_is_left(cli, site, tmp_path):
@@ -212,9 +212,9 @@ def test_a_dry_run_of_a_half_finished_job_counts_what_is_left(cli, site, tmp_pat
     )
     cli(*line)
 
-    told = json.loads(cli(*line, "--dry-run", "--json").out)
+    outcome = json.loads(cli(*line, "--dry-run", "--json").out)
 
-    assert (60, 20, 40, 4) == (told["rows"], told["finished"], told["items"], told["requests"])
+    assert (60, 20, 40, 4) == (outcome["rows"], outcome["finished"], outcome["items"], outcome["requests"])
 
 
 def test_a_dry_run_of_a_batch_is_half_the_price(tmp_path):
@@ -232,8 +232,8 @@ def test_a_batch_is_a_route(cli, site, tmp_path):
 
     done = cli("embed", "t.txt", "-m", TEXT, "-d", D, "-o", "out.parquet", "--route", "batch", "--json")
 
-    told = json.loads(done.out)
-    assert (0, "done", 5, 1) == (done.code, told["state"], told["rows"], len(told["jobs"]))
+    outcome = json.loads(done.out)
+    assert (0, "done", 5, 1) == (done.code, outcome["state"], outcome["rows"], len(outcome["jobs"]))
 
 
 def test_a_table_of_text_and_media_columns_is_fused(cli, tmp_path):

@@ -355,9 +355,9 @@ def test_the_command_says_what_it_did(command):
 
     run = command("rerank", "p.csv", "-m", TEXT, "-o", "out.parquet", "--top-n", 1, "--json")
 
-    told = json.loads(run.out)
-    assert (1, 3, 1) == (run.code, told["rows"], told["failed"])
-    assert [1] == [reason["count"] for reason in told["reasons"]]
+    outcome = json.loads(run.out)
+    assert (1, 3, 1) == (run.code, outcome["rows"], outcome["failed"])
+    assert [1] == [reason["count"] for reason in outcome["reasons"]]
     assert "3 queries, 1 failed" in run.err
     assert 8 == len(rows(command.folder / "out.parquet"))
 

@@ -605,18 +605,18 @@ def test_rows_are_counted_where_that_is_cheap(tmp_path, make):
     assert None is count_rows(open_source(_csv(tmp_path)))
 
 
-def test_whoever_watches_a_scan_is_told_what_is_done_and_how_far_it_is(tmp_path):
+def test_a_watched_scan_reports_its_step_and_progress(tmp_path):
     for number in range(250):
         folder = tmp_path / str(number % 3)
         folder.mkdir(exist_ok=True)
         (folder / f"{number}.png").touch()
-    told: list[tuple[str, int]] = []
-    source = open_source(tmp_path, watch=lambda step, number: told.append((step, number)))
+    progress: list[tuple[str, int]] = []
+    source = open_source(tmp_path, watch=lambda step, number: progress.append((step, number)))
 
     def steps(scan: Callable[[], object]) -> list[tuple[str, int]]:
-        told.clear()
+        progress.clear()
         scan()
-        return sorted(told)
+        return sorted(progress)
 
     found = [("found", 100), ("found", 200)]
     assert found == steps(lambda: count_rows(source))
@@ -626,12 +626,12 @@ def test_whoever_watches_a_scan_is_told_what_is_done_and_how_far_it_is(tmp_path)
 
 
 def test_rows_of_a_table_are_counted_for_a_preview(tmp_path):
-    told: list[tuple[str, int]] = []
+    progress: list[tuple[str, int]] = []
     lines = write_lines(tmp_path / "t.txt", texts(250))
 
-    preview(open_source(lines, watch=lambda step, number: told.append((step, number))), model=TEXT)
+    preview(open_source(lines, watch=lambda step, number: progress.append((step, number))), model=TEXT)
 
-    assert [("counted", 100), ("counted", 200)] == told
+    assert [("counted", 100), ("counted", 200)] == progress
 
 
 def test_media_root_may_be_another_folder_than_that_of_the_table(inside, tmp_path):

@@ -225,7 +225,7 @@ def test_prune_gives_room_back_to_the_disk(cache):
 @pytest.mark.parametrize(
     "limits", [{}, {"max_age": -1}, {"max_bytes": -1}, {"max_age": float("nan")}, {"max_age": "1d"}]
 )
-def test_prune_wants_to_be_told_what(cache, limits):
+def test_prune_needs_to_know_what(cache, limits):
     with pytest.raises(InputError):
         cache.prune(**limits)
 

@@ -25,7 +25,7 @@ class Run:
     err: str
 
     @property
-    def told(self) -> Any:
+    def json(self) -> Any:
         """The one JSON document on stdout."""
         return orjson.loads(self.out)
 

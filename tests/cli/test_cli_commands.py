@@ -56,10 +56,10 @@ def test_the_list_above_is_complete():
 
 
 def test_help_says_of_a_subcommand_what_the_subcommand_says_of_itself(cli):
-    told = " ".join(cli("--help").out.split())
+    printed = " ".join(cli("--help").out.split())
 
     for name in app.list_commands(None):
-        assert f"{name} {app.get_command(None, name).get_short_help_str(limit=200)}" in told
+        assert f"{name} {app.get_command(None, name).get_short_help_str(limit=200)}" in printed
 
 
 def test_help_loads_click_and_no_subcommand(tmp_path):
@@ -85,8 +85,8 @@ def test_a_wrong_call_is_json_too(cli, arguments):
     done = cli(*arguments, "--json")
 
     assert 2 == done.code
-    assert "UsageError" == done.told["kind"]
-    assert done.told["error"]
+    assert "UsageError" == done.json["kind"]
+    assert done.json["error"]
 
 
 def test_a_wrong_call_without_json_says_nothing_on_stdout(cli):
@@ -142,8 +142,8 @@ def test_a_result_is_one_json_document(cli, services, files, line):
     done = cli(*line, "--json")
 
     assert ExitCode.DONE == done.code
-    assert isinstance(done.told, dict)
-    assert "error" not in done.told
+    assert isinstance(done.json, dict)
+    assert "error" not in done.json
 
 
 @pytest.mark.parametrize("line", WRONG_CALLS.values(), ids=WRONG_CALLS)
@@ -153,8 +153,8 @@ def test_what_is_wrong_is_one_json_document(cli, services, files, line):
     done = cli(*(word.format(taken=taken) for word in line), "--json")
 
     assert ExitCode.WRONG == done.code
-    assert {"error", "kind"} <= {*done.told}
-    assert f"error: {done.told['error']}" in done.err
+    assert {"error", "kind"} <= {*done.json}
+    assert f"error: {done.json['error']}" in done.err
     assert 0 == len(services.ledger)
 
 
@@ -163,15 +163,15 @@ def test_serve_says_in_json_where_its_page_is_and_ends_by_ctrl_c(files):
     process = started(*line, folder=files)
     assert process.stdout is not None
     try:
-        told = json.loads(process.stdout.readline())
+        printed = json.loads(process.stdout.readline())
         os.kill(process.pid, signal.SIGINT)
         out, _ = process.communicate(timeout=30)
     finally:
         process.kill()
         process.wait(30)
 
-    assert told["url"].startswith("http://127.0.0.1:")
-    assert ("", ExitCode.DONE, 1) == (out, process.returncode, told["files"])
+    assert printed["url"].startswith("http://127.0.0.1:")
+    assert ("", ExitCode.DONE, 1) == (out, process.returncode, printed["files"])
 
 
 def test_exit_codes_are_listed_where_the_help_and_the_guides_say(cli):
@@ -305,7 +305,7 @@ def test_a_taken_port_is_one_line(cli, services):
     assert "--port" in done.out + done.err
 
 
-def test_a_wrong_fault_is_told(cli):
+def test_a_wrong_fault_is_refused(cli):
     done = cli("emulator", "--faults", "nonsense", "--port", 0)
 
     assert 2 == done.code

@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def seen(done: Run, about: str) -> tuple[str, str]:
     """Return state and words of one finding."""
-    found = [finding for finding in done.told["findings"] if finding["about"] == about]
+    found = [finding for finding in done.json["findings"] if finding["about"] == about]
     assert 1 == len(found), done.out
     return found[0]["state"], found[0]["words"]
 
@@ -47,7 +47,7 @@ def test_a_request_is_sent_only_when_asked_for(cli, services):
     assert ["ok", "ok"] == services.ledger.texts
 
 
-def test_a_refused_request_is_told_in_the_librarys_words(cli, services):
+def test_a_refused_request_is_explained_in_the_librarys_words(cli, services):
     services.fail("401")
 
     done = cli("doctor", "--provider", "ark", "--send-request", "--json")
@@ -64,7 +64,7 @@ def test_no_key_at_all_is_to_fix_and_one_is_enough(cli, services, monkeypatch):
     none = cli("doctor", "--json")
 
     assert (0, "note") == (one.code, seen(one, "ark key")[0])
-    assert (1, 1) == (none.code, none.told["fixes"])
+    assert (1, 1) == (none.code, none.json["fixes"])
     assert "ARK_API_KEY or DASHSCOPE_API_KEY" in seen(none, "keys")[1]
 
 
@@ -85,7 +85,7 @@ SPOILT = {
 
 
 @pytest.mark.parametrize(("key", "words"), SPOILT.values(), ids=SPOILT.keys())
-def test_a_spoilt_key_is_told_and_not_shown(cli, monkeypatch, key, words):
+def test_a_spoilt_key_is_reported_and_not_shown(cli, monkeypatch, key, words):
     monkeypatch.setenv("ARK_API_KEY", key)
 
     done = cli("doctor", "--offline", "--json")
@@ -306,7 +306,7 @@ def test_settings_of_one_service_need_its_name(cli):
     )
 
 
-def test_versions_are_told_and_what_is_not_installed(cli):
+def test_versions_are_listed_and_what_is_not_installed(cli):
     done = cli("doctor", "--offline", "--json")
 
     assert ("ok", "httpx") == (seen(done, "packages")[0], seen(done, "packages")[1].split()[0])

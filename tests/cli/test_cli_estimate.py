@@ -17,12 +17,12 @@ def test_it_says_what_a_dry_run_says_and_sends_nothing(cli, services, tmp_path, 
     monkeypatch.delenv("DASHSCOPE_API_KEY")
     (tmp_path / "t.txt").write_text("".join(f"text {number}\n" for number in range(25)), encoding="utf-8")
 
-    told = cli("estimate", "t.txt", "-m", MODEL)
+    printed = cli("estimate", "t.txt", "-m", MODEL)
     dry = cli("embed", "t.txt", "-m", MODEL, "--dry-run")
 
-    assert (0, told.out, told.err) == (dry.code, dry.out, dry.err)
-    assert ("25", "3") == tuple(_line(told.out, name) for name in ("items", "requests"))
-    assert "CNY" in _line(told.out, "price")
+    assert (0, printed.out, printed.err) == (dry.code, dry.out, dry.err)
+    assert ("25", "3") == tuple(_line(printed.out, name) for name in ("items", "requests"))
+    assert "CNY" in _line(printed.out, "price")
     assert [] == list(services.ledger)
 
 
@@ -30,22 +30,24 @@ def test_a_folder_of_pictures_is_counted_by_their_sizes(cli, tmp_path):
     for name in ("海.png", "b.png"):
         (tmp_path / name).write_bytes(painted("blue", (280, 280)))
 
-    told = cli("estimate", ".", "-m", "doubao-embedding-vision-251215", "--json").told
+    printed = cli("estimate", ".", "-m", "doubao-embedding-vision-251215", "--json").json
 
     assert ("doubao-embedding-vision-251215", 2, 2, [200, 200]) == (
-        told["model"],
-        told["items"],
-        told["requests"],
-        told["tokens"],
+        printed["model"],
+        printed["items"],
+        printed["requests"],
+        printed["tokens"],
     )
 
 
 def test_a_folder_of_pictures_is_counted_as_shrunk(cli, tmp_path):
     (tmp_path / "a.png").write_bytes(painted("blue", (560, 560)))
 
-    told = cli("estimate", ".", "-m", "doubao-embedding-vision-251215", "--max-pixels", 78_400, "--json").told
+    printed = cli(
+        "estimate", ".", "-m", "doubao-embedding-vision-251215", "--max-pixels", 78_400, "--json"
+    ).json
 
-    assert [100, 100] == told["tokens"]
+    assert [100, 100] == printed["tokens"]
 
 
 @pytest.mark.parametrize("command", ["embed", "search"])
@@ -72,9 +74,9 @@ def test_a_folder_of_videos_is_counted_by_their_lengths(cli, tmp_path):
     (tmp_path / "blink.mp4").write_bytes(_mp4(2))
     (tmp_path / "feature.mp4").write_bytes(_mp4(7200))
 
-    whole = cli("estimate", ".", "-m", "doubao-embedding-vision-251215", "--json").told
+    whole = cli("estimate", ".", "-m", "doubao-embedding-vision-251215", "--json").json
     (tmp_path / "unknown.mp4").write_bytes(b"\0\0\0\x18ftypisom\0\0\x02\0isomiso2")
-    partly = cli("estimate", ".", "-m", "doubao-embedding-vision-251215", "--json").told
+    partly = cli("estimate", ".", "-m", "doubao-embedding-vision-251215", "--json").json
 
     exact = 10_240 + 81_920
     assert ([exact, exact], [exact + 10_240, exact + 81_920]) == (whole["tokens"], partly["tokens"])
@@ -108,14 +110,14 @@ def goods(tmp_path):
 
 
 def test_format_and_media_root_are_heeded(cli, goods):
-    told = cli(*goods, "--text-column", "title", "--image-column", "photo", "--id-column", "sku").told
+    printed = cli(*goods, "--text-column", "title", "--image-column", "photo", "--id-column", "sku").json
 
-    assert (1, 0, 1) == (told["rows"], told["bad"], told["items"])
+    assert (1, 0, 1) == (printed["rows"], printed["bad"], printed["items"])
 
 
 @pytest.mark.parametrize("kind", ["text", "image", "video", "id"])
 def test_a_column_that_is_asked_for_is_looked_for(cli, goods, kind):
-    assert "no column 'colour'" in cli(*goods, f"--{kind}-column", "colour").told["error"]
+    assert "no column 'colour'" in cli(*goods, f"--{kind}-column", "colour").json["error"]
 
 
 def test_a_wrong_model_is_one_line_and_exit_2(cli, tmp_path):

@@ -81,7 +81,7 @@ def test_another_encoding_is_not_taken_for_gbk(cli, services, tmp_path):
     assert "3 rows, 3 failed" in done.err
 
 
-def test_the_most_frequent_reasons_are_told(cli, services, tmp_path):
+def test_the_most_frequent_reasons_are_shown(cli, services, tmp_path):
     (tmp_path / "t.txt").write_text("a\n\n\nb\n\n", encoding="utf-8")
 
     done = cli("embed", "t.txt", "-m", V4, "-o", "out.parquet", "-q")
@@ -139,9 +139,9 @@ def test_an_unknown_model_is_answered_in_options(cli, services, tmp_path, name):
 def test_a_time_too_short_to_be_seen_is_no_zero(cli, tmp_path):
     (tmp_path / "t.txt").write_text("a\n", encoding="utf-8")
 
-    told = cli("estimate", "t.txt", "-m", "doubao-embedding-vision-251215")
+    printed = cli("estimate", "t.txt", "-m", "doubao-embedding-vision-251215")
 
-    assert "time at the limits: under 0.1 s" in told.out
+    assert "time at the limits: under 0.1 s" in printed.out
 
 
 @pytest.mark.parametrize("group", [(), ("cache",)], ids=["app", "cache"])
@@ -156,10 +156,10 @@ def test_no_arguments_show_the_help_and_no_error(cli, group):
 def test_a_price_too_small_to_be_seen_is_no_zero(cli, services, tmp_path):
     (tmp_path / "t.txt").write_text("a\n", encoding="utf-8")
 
-    told = cli("estimate", "t.txt", "-m", V4)
+    printed = cli("estimate", "t.txt", "-m", V4)
     done = cli("embed", "t.txt", "-m", V4, "-o", "out.parquet", "-q")
 
-    assert ("under CNY 0.0001" in told.out, "under CNY 0.0001" in done.err) == (True, True)
+    assert ("under CNY 0.0001" in printed.out, "under CNY 0.0001" in done.err) == (True, True)
 
 
 def test_a_folder_is_priced_without_a_promise(cli, services, tmp_path):
@@ -167,15 +167,15 @@ def test_a_folder_is_priced_without_a_promise(cli, services, tmp_path):
     (tmp_path / "pics").mkdir()
     (tmp_path / "pics" / "a.png").write_bytes(painted(size=(512, 512)))
 
-    told = cli("search", "pics", "sea", "-m", "doubao-embedding-vision-251215").err
+    printed = cli("search", "pics", "sea", "-m", "doubao-embedding-vision-251215").err
 
-    assert "1 file: embedding the new and changed ones with " in told
-    assert "embedding all would cost about" in told
-    assert "at most" not in told
+    assert "1 file: embedding the new and changed ones with " in printed
+    assert "embedding all would cost about" in printed
+    assert "at most" not in printed
 
 
 @pytest.mark.parametrize("line", [("embed", "t.csv", "-m", V4), ("rerank", "t.csv", "-m", "qwen3-rerank")])
-def test_a_wrong_output_is_told_before_a_key_is_asked_for(cli, tmp_path, line):
+def test_a_wrong_output_is_refused_before_a_key_is_asked_for(cli, tmp_path, line):
     (tmp_path / "t.csv").write_text("text,query,document\na,b,c\n", encoding="utf-8")
 
     done = cli(*line, "-o", "out.csv")

@@ -62,7 +62,7 @@ def test_a_file_name_does_not_control_the_terminal(terminal, tmp_path, name, for
     assert [0, 2, 0, 2] == [run.code for run in runs]
     assert [] == [letter for run in runs for letter in _obeyed(run.out + run.err)]
     if form:
-        assert f"{name}.png" == found.told["rankings"][0]["hits"][0]["name"]
+        assert f"{name}.png" == found.json["rankings"][0]["hits"][0]["name"]
     else:
         columns = {line.rindex("|") for line in found.out.splitlines() if " | " in line}
         assert 1 == len(columns)

@@ -39,11 +39,11 @@ FILTERS = {
 
 @pytest.mark.parametrize(("arguments", "fits"), FILTERS.values(), ids=FILTERS.keys())
 def test_a_filter_leaves_the_models_that_fit(cli, arguments, fits):
-    told = cli("models", *arguments, "--json").told
+    printed = cli("models", *arguments, "--json").json
 
     expected = [row.name for row in list_models() if fits(row)]
     assert expected
-    assert expected == [row["name"] for row in told["models"]]
+    assert expected == [row["name"] for row in printed["models"]]
 
 
 def test_nothing_fits_is_said(cli):
@@ -53,7 +53,7 @@ def test_nothing_fits_is_said(cli):
     assert "no model matches all filters" in done.err
 
 
-def test_one_model_is_told_with_its_source(cli):
+def test_one_model_is_shown_with_its_source(cli):
     done = cli("models", "text-embedding-v4")
 
     assert 0 == done.code
@@ -70,12 +70,12 @@ def test_one_model_is_told_with_its_source(cli):
 
 
 def test_one_model_as_json_is_its_row(cli):
-    told = cli("models", "qwen3-vl-embedding", "--json").told
+    printed = cli("models", "qwen3-vl-embedding", "--json").json
 
     assert ("dashscope", 2560, ["image", "text", "video"]) == (
-        told["provider"],
-        told["default_dimension"],
-        told["modalities"],
+        printed["provider"],
+        printed["default_dimension"],
+        printed["modalities"],
     )
 
 
@@ -84,7 +84,7 @@ def test_a_name_that_is_not_there_is_answered_with_near_ones(cli):
 
     assert 2 == done.code
     assert "did you mean text-embedding-v4?" in done.err
-    assert {"error", "kind"} <= cli("models", "v4", "--json").told.keys()
+    assert {"error", "kind"} <= cli("models", "v4", "--json").json.keys()
 
 
 @pytest.mark.parametrize("name", ["text-embeding-v4", "text-embedding-v9"])

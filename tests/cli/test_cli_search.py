@@ -20,16 +20,16 @@ def folder(tmp_path):
 
 
 def hits(done, ranking=0):
-    return [hit["name"] for hit in done.told["rankings"][ranking]["hits"]]
+    return [hit["name"] for hit in done.json["rankings"][ranking]["hits"]]
 
 
 def test_a_text_finds_its_colour_in_either_language(cli, services, folder):
     done = cli("search", folder, "a blue square", "红色的圆形", "--top", 2, "--json")
 
-    assert (0, ARK, 9) == (done.code, done.told["model"], done.told["files"])
+    assert (0, ARK, 9) == (done.code, done.json["model"], done.json["files"])
     assert "blue" in hits(done)[0]
     assert "red" in hits(done, 1)[0]
-    assert [1, 2] == [hit["rank"] for hit in done.told["rankings"][0]["hits"]]
+    assert [1, 2] == [hit["rank"] for hit in done.json["rankings"][0]["hits"]]
 
 
 def test_the_table_is_aligned_under_chinese_and_shows_folders(cli, services, folder):
@@ -52,8 +52,8 @@ def test_a_picture_finds_itself_and_fused_finds_it_otherwise(cli, services, fold
     assert ["red_square.png"] == hits(alone)
     assert "blue" in hits(fused)[0]
     assert ("this, but blue", str(picture)) == (
-        fused.told["rankings"][0]["text"],
-        fused.told["rankings"][0]["image"],
+        fused.json["rankings"][0]["text"],
+        fused.json["rankings"][0]["image"],
     )
 
 
@@ -61,7 +61,7 @@ def test_without_fused_a_text_and_a_picture_are_asked_each_on_its_own(cli, servi
     done = cli("search", folder, "blue", "--image", folder / "red_square.png", "--json")
 
     assert [("blue", None), ("", str(folder / "red_square.png"))] == [
-        (ranking["text"], ranking["image"]) for ranking in done.told["rankings"]
+        (ranking["text"], ranking["image"]) for ranking in done.json["rankings"]
     ]
 
 
@@ -132,7 +132,7 @@ def test_only_new_and_changed_files_are_paid_for_and_deleted_ones_vanish(cli, se
     done = cli("search", folder, "yellow", "--top", 20, "--json")
 
     assert 1 + 1 == len(services.ledger) - before
-    assert 9 == done.told["files"]
+    assert 9 == done.json["files"]
     assert "new.png" in hits(done)
     assert "圆形/yellow_circle.png" not in hits(done)
     assert {"red_square.png", "yellow_square.png"} == set(hits(done)[:2])
@@ -153,9 +153,9 @@ def test_what_cannot_be_embedded_is_left_out_and_tried_again_on_demand(cli, serv
     done = cli("search", folder, "blue", "--json")
     again = cli("search", folder, "blue", "--refresh", "--json")
 
-    assert (9, ["broken.png"]) == (first.told["files"], [*first.told["left_out"]])
-    assert (10, ["broken.png"]) == (done.told["files"], [*done.told["left_out"]])
-    assert again.told["left_out"] == done.told["left_out"]
+    assert (9, ["broken.png"]) == (first.json["files"], [*first.json["left_out"]])
+    assert (10, ["broken.png"]) == (done.json["files"], [*done.json["left_out"]])
+    assert again.json["left_out"] == done.json["left_out"]
     assert "broken.png" in done.err
 
 
@@ -166,7 +166,7 @@ def test_each_service_has_vectors_of_its_own(cli, services, folder):
     done = cli("search", folder, "blue", "-m", "qwen3-vl-embedding", "-d", 256, "--json")
 
     names = sorted(path.name for path in (folder / ".volc-dashscope" / "127.0.0.1").glob("*.parquet"))
-    assert "qwen3-vl-embedding" == done.told["model"]
+    assert "qwen3-vl-embedding" == done.json["model"]
     assert len(services.ledger) > before
     assert [f"{ARK}-2048.parquet", "qwen3-vl-embedding-256.parquet"] == names
 
@@ -219,7 +219,7 @@ def test_a_wrong_search_is_exit_2_and_one_thing_to_do(cli, folder, arguments, wo
     assert not list(folder.rglob("*.parquet"))
 
 
-def test_an_empty_folder_is_told(cli, services, tmp_path):
+def test_an_empty_folder_is_reported(cli, services, tmp_path):
     (tmp_path / "empty").mkdir()
 
     done = cli("search", "empty", "blue")

@@ -21,11 +21,11 @@ def folder(tmp_path):
 
 
 @pytest.mark.parametrize("model", ["doubao-embedding-vision-251215", "qwen3-vl-embedding"])
-def test_the_nearest_are_ordered_again_and_both_ranks_are_told(cli, services, folder, model):
+def test_the_nearest_are_ordered_again_and_both_ranks_are_shown(cli, services, folder, model):
     done = cli("search", folder, "a blue square", "-m", model, "--rerank", RERANK, "--top", 3, "--json", "-q")
 
     assert 0 == done.code, done.err
-    found = done.told["rankings"][0]["hits"]
+    found = done.json["rankings"][0]["hits"]
     assert [1, 2, 3] == [hit["rank"] for hit in found]
     assert {"image"} == {hit["kind"] for hit in found}
     assert all(hit["vector_rank"] >= 1 and -1 <= hit["vector_score"] <= 1 for hit in found)

@@ -30,9 +30,9 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("command", ["embed", "search"])
-@pytest.mark.parametrize(("variables", "arguments", "told"), MISTAKES.values(), ids=MISTAKES)
-def test_a_mistake_in_the_settings_is_told_in_one_line(
-    cli, tmp_path, monkeypatch, audit, command, variables, arguments, told
+@pytest.mark.parametrize(("variables", "arguments", "expected"), MISTAKES.values(), ids=MISTAKES)
+def test_a_mistake_in_the_settings_is_reported_in_one_line(
+    cli, tmp_path, monkeypatch, audit, command, variables, arguments, expected
 ):
     for name, value in {"DASHSCOPE_API_KEY": KEY, **variables}.items():
         monkeypatch.setenv(name, value)
@@ -44,7 +44,7 @@ def test_a_mistake_in_the_settings_is_told_in_one_line(
     done = cli(command, *where, "--model", model, *arguments)
 
     assert 0 != done.code
-    assert told in done.err.replace("\n", " ")
+    assert expected in done.err.replace("\n", " ")
     assert "Traceback" not in done.err
     assert KEY not in done.out + done.err
     assert [] == audit.dialled
@@ -56,15 +56,15 @@ RERANK = {
 }
 
 
-@pytest.mark.parametrize(("model", "told"), RERANK.values(), ids=RERANK)
-def test_a_model_that_is_none_of_these_is_told_what_it_is(cli, tmp_path, monkeypatch, model, told):
+@pytest.mark.parametrize(("model", "expected"), RERANK.values(), ids=RERANK)
+def test_the_message_of_a_model_of_another_kind_says_what_it_is(cli, tmp_path, monkeypatch, model, expected):
     monkeypatch.setenv("DASHSCOPE_API_KEY", KEY)
     (tmp_path / "texts.txt").write_text("a\n", "utf-8")
 
     done = cli("embed", "texts.txt", "--output", "out.parquet", "--model", model)
 
     assert 0 != done.code
-    assert told in done.err.replace("\n", " ")
+    assert expected in done.err.replace("\n", " ")
 
 
 UUID = "0a1b2c3d-0000-4000-8000-0123456789ab"

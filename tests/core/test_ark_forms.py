@@ -232,7 +232,7 @@ def test_a_reply_names_its_request_its_model_and_its_usage() -> None:
     assert (None, None) == (rows.sparse, rows.multi)
 
 
-def test_tokens_are_of_text_where_no_kinds_are_told_apart() -> None:
+def test_tokens_are_of_text_where_no_modality_is_named() -> None:
     rows = _read(ark(GOOD, usage={"prompt_tokens": 5}))
 
     assert isinstance(rows, Rows)
@@ -305,7 +305,7 @@ def test_one_request_has_one_vector(data: list[Any]) -> None:
     ],
     ids=["an error", "odd types", "a word", "nothing", "HTML", "under 200"],
 )
-def test_a_refusal_is_told_word_for_word(status: int, body: Any, words: str) -> None:
+def test_a_refusal_is_reported_word_for_word(status: int, body: Any, words: str) -> None:
     outcome = _read(body, status=status, headers={"x-request-id": "h"}, batch=Batch((7,), ("a",)))
 
     assert isinstance(outcome, RequestError)

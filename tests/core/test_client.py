@@ -58,7 +58,7 @@ both_clients = pytest.mark.parametrize("embed", ["sync", "async"])
 
 
 def _embed(mount: Any, embed: str, model: str, items: Any, **settings: Any) -> EmbeddingResult:
-    """Embed through one of the two clients; settings of the call are told by their names."""
+    """Embed through one of the two clients; settings of the call are passed by name."""
     call = {
         name: settings.pop(name)
         for name in ("on_error", "text_type", "output_type", "progress")

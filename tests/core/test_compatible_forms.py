@@ -288,7 +288,7 @@ ERRORS: dict[str, tuple[int, Any, str]] = {
 
 
 @pytest.mark.parametrize(("status", "body", "words"), ERRORS.values(), ids=ERRORS)
-def test_every_form_of_an_error_is_told_word_for_word(status: int, body: Any, words: str) -> None:
+def test_every_form_of_an_error_is_reported_word_for_word(status: int, body: Any, words: str) -> None:
     outcome = _read(body, status=status)
 
     assert f"gw.corp refused items 0 to 1 with {words}" == str(outcome)

@@ -94,7 +94,7 @@ def test_a_key_of_nothing_is_no_key(key: str) -> None:
         find_key("dashscope", key, {})
 
 
-def test_who_has_no_key_is_told_how_to_try_without_one() -> None:
+def test_without_a_key_the_message_says_how_to_try_it() -> None:
     with pytest.raises(ConfigError) as caught:
         find_key("ark", None, {})
 

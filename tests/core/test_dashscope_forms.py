@@ -386,7 +386,7 @@ def test_a_reply_without_its_list_is_a_bad_one(output: Any) -> None:
     ],
     ids=["native", "compatible", "odd types", "a word", "nothing", "HTML", "under 200", "nested under 200"],
 )
-def test_a_refusal_is_told_word_for_word(status: int, body: Any, words: str) -> None:
+def test_a_refusal_is_reported_word_for_word(status: int, body: Any, words: str) -> None:
     outcome = _read(body, status=status, headers={"x-request-id": "h"})
 
     assert isinstance(outcome, RequestError)

@@ -767,7 +767,9 @@ def test_sixteen_letters_on_end_are_a_repetition(sent: str, message: str, said: 
     ],
     ids=["near a known one", "of another server", "near none", "near one of the other vendor"],
 )
-def test_an_unknown_model_is_told_what_it_looks_like(name: str, changes: dict[str, Any], meant: str) -> None:
+def test_an_unknown_model_is_compared_with_similar_names(
+    name: str, changes: dict[str, Any], meant: str
+) -> None:
     row = replace(TEXT.model_info.renamed(name), known=False)
     spec = replace(HOSTED, model_info=row, model=name, **changes)
 

@@ -384,11 +384,11 @@ def _nobody(number: int) -> Fault:
     return Fault("connect", "connection refused")
 
 
-# What the rate limiter is told, and what time is left.
+# What the rate limiter receives, and what time is left.
 
 
 class Notebook(RateLimiter):
-    """A rate limiter that keeps what it is told."""
+    """A rate limiter that records what it receives."""
 
     def __init__(self) -> None:
         super().__init__(None, None)

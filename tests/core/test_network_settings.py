@@ -190,10 +190,10 @@ def test_a_file_of_certificates_that_cannot_be_used_names_its_variable(
 ) -> None:
     environment = {name: make(tmp_path) for name, make in variables.items()}
 
-    for kind, told, _ in tried("https://127.0.0.1:9", environment):
+    for kind, message, _ in tried("https://127.0.0.1:9", environment):
         assert "ConfigError" == kind
-        assert next(iter(variables)) in told
-        assert words in told
+        assert next(iter(variables)) in message
+        assert words in message
 
 
 def test_an_empty_variable_of_certificates_is_as_if_it_were_not_set(authority, tried, tmp_path) -> None:
@@ -254,10 +254,10 @@ def test_what_a_proxy_answers_is_named(tried, answer, words) -> None:
         environment = {"HTTPS_PROXY": f"http://user:{PASSWORD}@127.0.0.1:{port}"}
         found = tried("https://example.test", environment, number=30)
 
-    for kind, told, seconds in found:
+    for kind, message, seconds in found:
         assert "TransportError" == kind
-        assert words.format(port) in told
-        assert f"the proxy 127.0.0.1:{port}" in told
+        assert words.format(port) in message
+        assert f"the proxy 127.0.0.1:{port}" in message
         assert seconds < 8
 
 
@@ -283,10 +283,10 @@ def test_a_proxy_that_answers_with_a_page_is_named(tried, status, pause) -> None
 
     assert {b"CONNECT"} == set(asked)
     assert len(asked) <= 6  # three by the client, three by the async one
-    for kind, told, seconds in found:
+    for kind, message, seconds in found:
         assert "TransportError" == kind
-        assert f"the proxy 127.0.0.1:{port}" in told
-        assert "exec format" not in told  # the system's word for the TLS library's number
+        assert f"the proxy 127.0.0.1:{port}" in message
+        assert "exec format" not in message  # the system's word for the TLS library's number
         assert seconds < 8
 
 
@@ -322,10 +322,10 @@ def test_the_proxy_for_all_schemes_is_used_and_named(tried, variable, secured) -
         assert [b"CONNECT example.test:443 HTTP/1.1"] * 2 == asked
     else:
         assert [] == asked  # a key over http is refused before anything is sent
-    for kind, told, seconds in found:
+    for kind, message, seconds in found:
         assert ("TransportError" if secured else "ConfigError") == kind
-        assert f"the proxy 127.0.0.1:{port} refused" in told if secured else "https://" in told
-        assert not secured or "check HTTPS_PROXY, ALL_PROXY and NO_PROXY" in told
+        assert f"the proxy 127.0.0.1:{port} refused" in message if secured else "https://" in message
+        assert not secured or "check HTTPS_PROXY, ALL_PROXY and NO_PROXY" in message
         assert seconds < 4
 
 
@@ -356,9 +356,9 @@ def test_the_exceptions_of_a_proxy_may_name_ports(tried, exceptions, through) ->
         found = tried("https://example.test:8443", environment)
 
     assert through is bool(asked)
-    for kind, told, _ in found:
+    for kind, message, _ in found:
         assert "TransportError" == kind
-        assert through is ("the proxy" in told)
+        assert through is ("the proxy" in message)
 
 
 def test_a_proxy_that_is_meant_to_be_encrypted_and_is_not_is_named(tried) -> None:
@@ -366,9 +366,9 @@ def test_a_proxy_that_is_meant_to_be_encrypted_and_is_not_is_named(tried) -> Non
         environment = {"HTTPS_PROXY": f"https://user:{PASSWORD}@127.0.0.1:{port}"}
         found = tried("https://example.test", environment)
 
-    for kind, told, seconds in found:
+    for kind, message, seconds in found:
         assert "TransportError" == kind
-        assert f"through the proxy 127.0.0.1:{port}" in told
+        assert f"through the proxy 127.0.0.1:{port}" in message
         assert seconds < 4
 
 
@@ -382,12 +382,12 @@ def test_the_certificate_of_a_proxy_is_judged_by_the_bundle_of_the_environment(
         unknown = tried("https://example.test", proxy)
         trusted = tried("https://example.test", {**proxy, "SSL_CERT_FILE": str(known)})
 
-    for kind, told, _ in unknown:
+    for kind, message, _ in unknown:
         assert "TransportError" == kind
-        assert f"through the proxy 127.0.0.1:{port} is not trusted (" in told
-    for kind, told, _ in trusted:
+        assert f"through the proxy 127.0.0.1:{port} is not trusted (" in message
+    for kind, message, _ in trusted:
         assert "TransportError" == kind
-        assert f"the proxy 127.0.0.1:{port} refused to connect to example.test (401 Unauthorized)" in told
+        assert f"the proxy 127.0.0.1:{port} refused to connect to example.test (401 Unauthorized)" in message
 
 
 @pytest.mark.parametrize(
@@ -397,9 +397,9 @@ def test_a_proxy_that_speaks_something_else_is_named(tried, serve) -> None:
     with _server(serve) as port:
         found = tried("https://example.test", {"HTTPS_PROXY": f"127.0.0.1:{port}"})
 
-    for kind, told, seconds in found:
+    for kind, message, seconds in found:
         assert "TransportError" == kind
-        assert f"cannot connect to the proxy 127.0.0.1:{port}" in told
+        assert f"cannot connect to the proxy 127.0.0.1:{port}" in message
         assert seconds < 10
 
 
@@ -407,9 +407,9 @@ def test_a_proxy_that_is_not_there_is_named(tried) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    for kind, told, seconds in tried("https://example.test", {"https_proxy": f"127.0.0.1:{port}"}):
+    for kind, message, seconds in tried("https://example.test", {"https_proxy": f"127.0.0.1:{port}"}):
         assert "TransportError" == kind
-        assert f"cannot connect to the proxy 127.0.0.1:{port} (connection refused)" in told
+        assert f"cannot connect to the proxy 127.0.0.1:{port} (connection refused)" in message
         assert seconds < 8
 
 
@@ -439,9 +439,9 @@ def test_a_proxy_that_is_not_there_is_named(tried) -> None:
     ],
 )
 def test_a_proxy_that_cannot_be_one_is_refused(tried, proxy) -> None:
-    for kind, told, _ in tried("https://example.test", {"HTTPS_PROXY": proxy}):
+    for kind, message, _ in tried("https://example.test", {"HTTPS_PROXY": proxy}):
         assert "ConfigError" == kind
-        assert "HTTPS_PROXY" in told
+        assert "HTTPS_PROXY" in message
 
 
 @pytest.mark.parametrize(
@@ -449,11 +449,11 @@ def test_a_proxy_that_cannot_be_one_is_refused(tried, proxy) -> None:
     [f"socks://user:{PASSWORD}@127.0.0.1:1080", f"socks5://user:{PASSWORD}@127.0.0.1:1080"],
     ids=["another name for it", "without its package"],
 )
-def test_a_socks_proxy_for_all_schemes_that_cannot_be_used_is_told_what_works(tried, proxy) -> None:
-    for kind, told, _ in tried("https://example.test", {"ALL_PROXY": proxy}):
+def test_the_message_of_a_socks_proxy_that_cannot_be_used_says_what_works(tried, proxy) -> None:
+    for kind, message, _ in tried("https://example.test", {"ALL_PROXY": proxy}):
         assert "ConfigError" == kind
-        assert "ALL_PROXY" in told
-        assert "socks5://host:port with httpx[socks]" in told
+        assert "ALL_PROXY" in message
+        assert "socks5://host:port with httpx[socks]" in message
 
 
 def test_no_view_of_a_client_shows_the_password_of_a_proxy(monkeypatch) -> None:

@@ -101,7 +101,7 @@ def test_a_reranker_has_the_price_of_its_region_too(tmp_path):
     documents = [("a", ["b"])]
 
     found = estimate_rerank_cost(documents, "qwen3-rerank", region="ap-southeast-1")
-    told = preview_rerank(tmp_path / "t.csv", model="qwen3-rerank", region="ap-southeast-1")
+    previewed = preview_rerank(tmp_path / "t.csv", model="qwen3-rerank", region="ap-southeast-1")
     with (
         Emulator() as emulator,
         Reranker(
@@ -110,7 +110,7 @@ def test_a_reranker_has_the_price_of_its_region_too(tmp_path):
     ):
         report = rerank_file(tmp_path / "t.csv", tmp_path / "out.parquet", model=reranker)
 
-    assert ("USD", "USD", "USD") == (found.currency, told.currency, report.currency)
+    assert ("USD", "USD", "USD") == (found.currency, previewed.currency, report.currency)
     assert report.price == pytest.approx(report.usage.total_tokens * 0.1 / 1_000_000)
 
 

@@ -853,7 +853,7 @@ def test_a_subclass_may_pass_on_what_it_is_given(kind, given):
 
 
 @pytest.mark.parametrize(("kind", "name", "ours"), list(_foreign()))
-def test_a_name_of_another_package_is_told_ours(kind, name, ours):
+def test_a_name_of_another_package_is_answered_with_ours(kind, name, ours):
     given = {} if hasattr(kind, "model_fields") else {"model": TEXT}
 
     with pytest.raises(ConfigError, match=f"{kind.__name__} .*({ours})"):

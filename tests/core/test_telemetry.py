@@ -83,12 +83,14 @@ def test_each_request_is_a_span_below_the_callers(inside, spans, way):
     for span in made:
         assert span.kind is SpanKind.CLIENT
         assert span.parent.span_id == mine.get_span_context().span_id
-        told = dict(span.attributes)
-        assert told.pop("gen_ai.response.id")
-        assert told.pop("gen_ai.usage.input_tokens") == told.pop("volc_dashscope.usage.text_tokens") > 0
-        assert told.pop("server.address")
-        told.pop("server.port", None)
-        assert told == {
+        recorded = dict(span.attributes)
+        assert recorded.pop("gen_ai.response.id")
+        assert (
+            recorded.pop("gen_ai.usage.input_tokens") == recorded.pop("volc_dashscope.usage.text_tokens") > 0
+        )
+        assert recorded.pop("server.address")
+        recorded.pop("server.port", None)
+        assert recorded == {
             "gen_ai.operation.name": "embeddings",
             "gen_ai.provider.name": "ark",
             "gen_ai.request.model": ARK,
@@ -130,7 +132,7 @@ async def _arerank(reranker: AsyncReranker, documents: list[str], *, streamed: b
         pass
 
 
-def test_tokens_are_told_by_modality(inside, spans):
+def test_tokens_are_reported_by_modality(inside, spans):
     inside.client(ARK).embed([Fused("shoe", Image.from_url(data_uri(painted("red"))))])
 
     (span,) = spans()
@@ -142,7 +144,7 @@ def test_tokens_are_told_by_modality(inside, spans):
     assert {"text", "image"} <= kinds
 
 
-def test_retries_and_waits_are_told(emulate, spans):
+def test_retries_and_waits_are_recorded(emulate, spans):
     emulate(faults=["429", None]).client(V4).embed(["shoe"])
 
     (span,) = spans()
@@ -151,7 +153,7 @@ def test_retries_and_waits_are_told(emulate, spans):
     assert span.status.status_code is not StatusCode.ERROR
 
 
-def test_a_failure_is_told_by_its_code_and_without_content(emulate, spans):
+def test_a_failure_is_reported_by_its_code_and_without_content(emulate, spans):
     client = emulate(faults=lambda request: "401").client(V4)
 
     with pytest.raises(BulkError):

@@ -532,11 +532,11 @@ def test_lengths_differ_between_texts():
 
 def test_role_and_instruction_turn_a_vector_slightly():
     plain, query = embed("a red apple"), embed("a red apple", role="query")
-    told = embed("a red apple", role="query", instruction="Find a recipe")
+    instructed = embed("a red apple", role="query", instruction="Find a recipe")
 
     assert 0.97 < cosine(plain, query) < 0.9999
-    assert 0.97 < cosine(query, told) < 0.9999
-    assert 0.97 < cosine(embed("a red apple", role="document"), told) < 0.9999
+    assert 0.97 < cosine(query, instructed) < 0.9999
+    assert 0.97 < cosine(embed("a red apple", role="document"), instructed) < 0.9999
 
 
 def test_two_models_share_no_space():

@@ -48,8 +48,8 @@ def counted(text: str) -> np.ndarray:
     row = np.zeros(FEATURES)
     for (gram, weight), times in grams.items():
         data = gram.encode("utf-8", "replace")
-        told = blake2b(len(data).to_bytes(8, "little") + data, digest_size=8).digest()
-        number = int.from_bytes(told, "little")
+        hashed = blake2b(len(data).to_bytes(8, "little") + data, digest_size=8).digest()
+        number = int.from_bytes(hashed, "little")
         row[number % FEATURES] += (1 if number & 1 << 40 else -1) * weight * times**0.5
     return row / (np.linalg.norm(row) or 1)
 

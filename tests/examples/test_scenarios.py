@@ -218,10 +218,10 @@ def test_a_rerank_is_one_request_for_what_the_vectors_found(play):
         "rerank 40 to 5": 2,
         "embed the question": 3,
     }.items():
-        told = [line for line in played.lines if line.startswith(step)]
-        assert times == len(told)
+        costs = [line for line in played.lines if line.startswith(step)]
+        assert times == len(costs)
         assert all(
-            re.search(r"[1-9]\d* requests +[1-9]\d* tokens  at most CNY 0\.\d{5}$", line) for line in told
+            re.search(r"[1-9]\d* requests +[1-9]\d* tokens  at most CNY 0\.\d{5}$", line) for line in costs
         )
     first = played.lines[played.lines.index("query: 蓝色海景") + 5]
     assert ["blue_seascape", "blue_seascape"] == first.split()[:2]

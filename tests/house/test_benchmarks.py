@@ -27,9 +27,9 @@ def test_a_count_that_grew_by_more_than_a_twentieth_is_named():
 
 
 def test_the_instructions_of_all_threads_count():
-    told = "PID 9: python\n  Totals:        Ir \n   Th 1     602,137 \n   Th 12  94,868,228 \n"
+    output = "PID 9: python\n  Totals:        Ir \n   Th 1     602,137 \n   Th 12  94,868,228 \n"
 
-    assert 95_470_365 == of_all_threads(told)
+    assert 95_470_365 == of_all_threads(output)
 
 
 @pytest.mark.parametrize(

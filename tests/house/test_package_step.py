@@ -74,7 +74,7 @@ def test_a_name_with_modules_that_are_not_its_own_is_refused(tmp_path, name, fil
         package.check_name(package.Bench(tmp_path, {}), name)
 
 
-def test_publishing_is_told_with_the_version_that_was_built():
+def test_publishing_is_explained_with_the_version_that_was_built():
     said = package.publishing("it-1.2-py3-none-any.whl", "it-1.2.tar.gz")
 
     assert "git tag v1.2\n" in said

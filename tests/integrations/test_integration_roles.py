@@ -44,7 +44,7 @@ def _bodies(emulator: Any) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("kind", [ArkEmbeddings, ArkMultiModalEmbedding])
 @pytest.mark.parametrize(("model", "settings", "document", "asked"), ARK_ROLES)
-def test_ark_is_told_the_role_in_its_instructions(
+def test_ark_gets_the_role_in_its_instructions(
     inside, embed_model_of, kind, model, settings, document, asked
 ):
     embed_model = embed_model_of(kind, inside, model=model, **settings)
@@ -69,7 +69,7 @@ def test_ark_text_models_get_the_instruction_as_a_prefix_of_the_query_only(insid
 
 @pytest.mark.parametrize("kind", [DashScopeEmbeddings, DashScopeMultiModalEmbedding])
 @pytest.mark.parametrize(("model", "settings", "document", "asked"), DASHSCOPE_ROLES)
-def test_dashscope_is_told_the_role_in_its_parameters(
+def test_dashscope_gets_the_role_in_its_parameters(
     inside, embed_model_of, kind, model, settings, document, asked
 ):
     embed_model = embed_model_of(kind, inside, model=model, **settings)

@@ -67,8 +67,8 @@ def test_no_error_shows_the_key(kind, mistake):
         kind(**mistake)
 
     error = caught.value
-    told = [str(error), repr(error), str(error.__cause__), str(error.__context__)]
-    assert KEY not in " ".join(told)
+    texts = [str(error), repr(error), str(error.__cause__), str(error.__context__)]
+    assert KEY not in " ".join(texts)
 
 
 @pytest.mark.parametrize("kind", INTEGRATIONS)

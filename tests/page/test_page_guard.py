@@ -146,11 +146,15 @@ RANGES = {
 }
 
 
-@pytest.mark.parametrize(("asked", "status", "part", "told"), RANGES.values(), ids=RANGES.keys())
-def test_a_video_can_be_read_in_parts(page, asked, status, part, told):
+@pytest.mark.parametrize(("asked", "status", "part", "content_range"), RANGES.values(), ids=RANGES.keys())
+def test_a_video_can_be_read_in_parts(page, asked, status, part, content_range):
     reply = page.get(f"/file/{place_of(page, 'clip.mp4')}", headers={"Range": asked})
 
-    assert (status, MP4[part], told) == (reply.status_code, reply.content, reply.headers["content-range"])
+    assert (status, MP4[part], content_range) == (
+        reply.status_code,
+        reply.content,
+        reply.headers["content-range"],
+    )
 
 
 @pytest.mark.parametrize(
@@ -229,7 +233,7 @@ def test_a_picture_that_turned_into_a_page_is_not_served(own_page):
     assert 404 == page.get(f"/file/{place}").status_code
 
 
-def test_a_deleted_file_is_told(own_page):
+def test_a_deleted_file_is_reported(own_page):
     page, folder = own_page()
     place = place_of(page, "red_square.png")
     (folder / "red_square.png").unlink()

@@ -59,10 +59,10 @@ QUESTIONS = {
 def test_pictures_come_in_the_new_order_with_both_ranks_and_videos_follow(shelf, params, body):
     emulator, album, page = shelf
 
-    told = ask(page, body, **params)
+    answer = ask(page, body, **params)
 
-    results = told["results"]
-    assert (8, None) == (told["reranked"], told["not_reranked"])
+    results = answer["results"]
+    assert (8, None) == (answer["reranked"], answer["not_reranked"])
     assert list(range(1, 10)) == [one["rank"] for one in results]
     assert ["image"] * 8 + ["video"] == [album.entries[one["place"]].kind for one in results]
     ranked = results[:8]
@@ -75,9 +75,9 @@ def test_pictures_come_in_the_new_order_with_both_ranks_and_videos_follow(shelf,
 def test_tokens_are_those_of_both_requests(shelf):
     emulator, _, page = shelf
 
-    told = ask(page, text="a blue square")
+    answer = ask(page, text="a blue square")
 
-    assert emulator.ledger.tokens == told["tokens"]
+    assert emulator.ledger.tokens == answer["tokens"]
 
 
 def test_the_same_question_is_not_paid_twice(shelf):
@@ -121,9 +121,9 @@ def test_where_no_picture_is_left_the_order_is_that_of_the_vectors(shelf):
     for entry in album.entries:
         album.path(entry).unlink()
 
-    told = ask(page, text="a blue square")
+    answer = ask(page, text="a blue square")
 
-    assert (0, 9, []) == (told["reranked"], len(told["results"]), rerank_requests(emulator))
+    assert (0, 9, []) == (answer["reranked"], len(answer["results"]), rerank_requests(emulator))
 
 
 def test_a_question_the_model_does_not_take_is_an_error(shelf):
@@ -145,11 +145,11 @@ REASONS = {
 def test_what_cannot_be_reranked_keeps_its_vector_rank_and_says_why(shelf, params, body, reason):
     emulator, _, page = shelf
 
-    told = ask(page, body, **params)
+    answer = ask(page, body, **params)
 
-    assert (0, reason, []) == (told["reranked"], told["not_reranked"], rerank_requests(emulator))
-    assert told["results"]
-    assert not any("vector_rank" in one for one in told["results"])
+    assert (0, reason, []) == (answer["reranked"], answer["not_reranked"], rerank_requests(emulator))
+    assert answer["results"]
+    assert not any("vector_rank" in one for one in answer["results"])
 
 
 def test_a_failed_rerank_is_an_error_with_a_reason(shelf):
@@ -163,7 +163,7 @@ def test_a_failed_rerank_is_an_error_with_a_reason(shelf):
 
 
 def test_without_a_reranker_nothing_is_said_of_it(page):
-    told = ask(page, text="a blue square")
+    answer = ask(page, text="a blue square")
 
-    assert (0, None) == (told["reranked"], told["not_reranked"])
+    assert (0, None) == (answer["reranked"], answer["not_reranked"])
     assert page.get("/api/album").json()["rerank"] is None

@@ -35,19 +35,24 @@ def ask(page, body=b"", **params):
     return page.post("/api/search", params=params, content=body)
 
 
-def test_the_album_is_told_with_its_map(page):
-    told = page.get("/api/album").json()
+def test_the_album_is_sent_with_its_map(page):
+    answer = page.get("/api/album").json()
 
-    assert ("photos", MODEL, True, True) == (told["folder"], told["model"], told["stand_in"], told["fuses"])
-    assert ["blue_square.png", "clip.mp4"] == [entry["name"] for entry in told["entries"][:2]]
+    assert ("photos", MODEL, True, True) == (
+        answer["folder"],
+        answer["model"],
+        answer["stand_in"],
+        answer["fuses"],
+    )
+    assert ["blue_square.png", "clip.mp4"] == [entry["name"] for entry in answer["entries"][:2]]
     assert {"image": 8, "video": 1} == {
-        kind: sum(entry["kind"] == kind for entry in told["entries"]) for kind in ("image", "video")
+        kind: sum(entry["kind"] == kind for entry in answer["entries"]) for kind in ("image", "video")
     }
-    assert [] == [entry for entry in told["entries"] if not (0 <= entry["x"] <= 1 and 0 <= entry["y"] <= 1)]
-    assert {0, 1} <= {entry["group"] for entry in told["entries"]}
+    assert [] == [entry for entry in answer["entries"] if not (0 <= entry["x"] <= 1 and 0 <= entry["y"] <= 1)]
+    assert {0, 1} <= {entry["group"] for entry in answer["entries"]}
 
 
-def test_the_album_of_a_folder_whose_name_is_not_utf8_is_told(tmp_path):
+def test_the_album_of_a_folder_whose_name_is_not_utf8_is_sent(tmp_path):
     folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/folder \xff"))
     folder.mkdir()
     (folder / "red.png").write_bytes(shaped("red", "square"))
@@ -134,11 +139,11 @@ def test_an_upload_is_bounded_whatever_it_says_of_itself(page, gallery):
         for _ in range(12):
             yield b"\x89PNG\r\n\x1a\n".ljust(1024 * 1024, b"\0")
 
-    told = page.post("/api/search", content=b"", headers={"Content-Length": str(most + 1)})
-    untold = page.post("/api/search", content=pieces())
+    declared = page.post("/api/search", content=b"", headers={"Content-Length": str(most + 1)})
+    undeclared = page.post("/api/search", content=pieces())
 
-    assert (413, 413) == (told.status_code, untold.status_code)
-    assert "larger than 10 MB" in untold.json()["error"]
+    assert (413, 413) == (declared.status_code, undeclared.status_code)
+    assert "larger than 10 MB" in undeclared.json()["error"]
     assert 0 == len(gallery[0].ledger)
 
 
@@ -231,7 +236,7 @@ def test_the_map_needs_nothing_but_numpy():
     assert ("40\n", "") == (done.stdout, done.stderr)
 
 
-def test_a_text_that_is_too_long_is_cut_and_that_is_told(page, gallery):
+def test_a_text_that_is_too_long_is_cut_and_that_is_reported(page, gallery):
     found = page.post("/api/search", params={"text": "x" * 10_000}).json()
 
     assert (True, "x" * 2000) == (found["shortened"], gallery[0].ledger.texts[-1])
@@ -261,7 +266,7 @@ def test_groups_are_called_by_their_files(names, groups, expected):
 
 
 @pytest.mark.parametrize("name", ["a.png", "it's.png", "both' and \".png", "a\nb.png"])
-def test_a_file_without_a_vector_is_told_without_its_path(tmp_path, name):
+def test_a_file_without_a_vector_is_named_without_its_path(tmp_path, name):
     folder = fill(tmp_path / "photos")
     (folder / name).write_bytes(b"no picture")
     album, client = embedded(folder, tmp_path / "store", Emulator())

@@ -33,18 +33,18 @@ def test_it_serves_this_machine_only_until_ctrl_c(tmp_path):
     )
     assert process.stdout is not None
     try:
-        told = json.loads(process.stdout.readline())
-        page = httpx.get(told["url"])
-        found = httpx.post(f"{told['url']}api/search", params={"text": "红色"}).json()["results"]
-        album = httpx.get(f"{told['url']}api/album").json()
+        started = json.loads(process.stdout.readline())
+        page = httpx.get(started["url"])
+        found = httpx.post(f"{started['url']}api/search", params={"text": "红色"}).json()["results"]
+        album = httpx.get(f"{started['url']}api/album").json()
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=30)
     finally:
         process.kill()
         process.wait(30)
 
-    assert told["url"].startswith("http://127.0.0.1:")
-    assert (9, 200) == (told["files"], page.status_code)
+    assert started["url"].startswith("http://127.0.0.1:")
+    assert (9, 200) == (started["files"], page.status_code)
     assert "red" in album["entries"][found[0]["place"]]["name"]
     assert (0, "not by a model", False) == (
         process.returncode,

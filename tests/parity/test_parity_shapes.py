@@ -196,12 +196,12 @@ def test_a_bad_key_is_refused_in_the_shape_of_the_page(socket: Socket, vendors: 
         "input": [TEXT],
         "extra_headers": {"Authorization": "Bearer sk-invalid"},
     }
-    refusal, told = socket.during(lambda: vendors.call("classic", "dashscope.media", native))
+    refusal, exchanges = socket.during(lambda: vendors.call("classic", "dashscope.media", native))
     raised, said = socket.during(
         lambda: _ignoring_refusals(lambda: vendors.call(APIS["openai"][0], "openai", compatible))
     )
 
-    assert printed("dashscope/media-bad-key") == shape(told[-1].response.json)
+    assert printed("dashscope/media-bad-key") == shape(exchanges[-1].response.json)
     assert (401, "InvalidApiKey") == (refusal.status_code, refusal.code)
     assert printed("dashscope/error-compatible-key") == shape(said[-1].response.json)
     assert "invalid_api_key" == raised.code

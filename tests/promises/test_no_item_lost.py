@@ -131,7 +131,7 @@ def test_faults_cost_no_item(emulate, measured, kind, model, dimensions, number,
 
 @pytest.mark.parametrize("kind", ["sync", "async"])
 def test_rows_and_failures_are_all_items_and_the_rest_can_be_run_again(emulate, measured, kind) -> None:
-    """Faults without an end: what failed is told by its index, and no more than that is sent again."""
+    """Faults without an end: what failed is named by its index, and no more than that is sent again."""
     items = texts(sized(2_000))
     plan = {Fault("500", retry_after_ms=1): 0.3, Fault("reset"): 0.1, Fault("429", retry_after_ms=1): 0.1}
     mount = emulate(faults=Faults(plan, seed=6, max_in_a_row=10**9))

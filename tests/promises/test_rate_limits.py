@@ -201,7 +201,7 @@ OUTAGES = {
 
 
 @pytest.mark.parametrize("broken", OUTAGES.values(), ids=OUTAGES)
-@pytest.mark.parametrize("configured", [True, False], ids=["told", "not told"])
+@pytest.mark.parametrize("configured", [True, False], ids=["configured", "not configured"])
 def test_no_storm_follows_an_outage(measured, broken, configured) -> None:
     """The service is down for 30 seconds; no second after that has more than 2.5 times what it allows."""
     limiter = RateLimiter(600 if configured else None, None)
@@ -321,7 +321,7 @@ def test_actors_share_one_budget(measured, rpm, tpm) -> None:
 
 
 class Shared(RuleBasedStateMachine):
-    """Any order of sending, answers, throttles and time: no more gets through than was told."""
+    """Any order of sending, answers, throttles and time: no more gets through than is allowed."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -185,7 +185,7 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
     yield from found
 
 
-def _told(error: BaseException) -> str:
+def _everything_shown(error: BaseException) -> str:
     """What the errors of a chain say, and hold."""
     return "\n".join(f"{each!r} {each} {vars(each)}" for each in _chain(error))
 
@@ -283,7 +283,7 @@ def test_no_error_tells_key_or_content_and_no_report_the_key(emulate, fault, kin
             client.embed([WORDS] if kind == "sync" else [f"{WORDS} {number}" for number in range(15)])
 
     assert [] == _keys_in(_report(caught.value))
-    assert [] == _found(_told(caught.value))
+    assert [] == _found(_everything_shown(caught.value))
 
 
 @pytest.mark.parametrize("kind", ["sync", "async"])
@@ -331,7 +331,7 @@ def test_no_error_of_bad_input_tells_content(inside, items) -> None:
     with pytest.raises(InputError) as caught:
         client.embed(items)
 
-    assert [] == _found(_told(caught.value))
+    assert [] == _found(_everything_shown(caught.value))
     assert [] == _keys_in(_report(caught.value))
 
 

@@ -154,7 +154,7 @@ def test_rows_are_the_numbers_of_the_page(answering, case):
 
 
 @with_each_case
-def test_rows_are_divided_by_their_length_unless_told_otherwise(answering, case):
+def test_rows_are_divided_by_their_length_unless_switched_off(answering, case):
     plain, rows = (_read(answering, case, normalize=choice).vectors for choice in (False, True))
 
     expected = plain / np.linalg.norm(plain.astype(np.float64), axis=1, keepdims=True)
@@ -274,7 +274,7 @@ def test_an_error_of_a_page_becomes_ours(answering, fixture, model, route, error
     [row[:3] for row in ERRORS if row[3] is not AuthError],
     ids=[row[0] for row in ERRORS if row[3] is not AuthError],
 )
-def test_the_services_own_words_are_told(answering, fixture, model, route):
+def test_the_services_own_message_is_shown(answering, fixture, model, route):
     with pytest.raises(EmbeddingError) as caught:
         answering(*full_reply(fixture, 1)).embed(model, "something else", route=route)
 

@@ -88,7 +88,7 @@ def test_ark_gets_the_template_of_the_role(edge, model, text_type, instruct, exp
     ],
     ids=["document", "query", "alike"],
 )
-def test_ark_is_told_the_modality_of_the_item(edge, item, modality, text_type, template):
+def test_ark_gets_the_modality_of_the_item(edge, item, modality, text_type, template):
     edge.embed("doubao-embedding-vision-251215", item, call={"text_type": text_type})
 
     assert template.format(modality) == edge.body["instructions"]

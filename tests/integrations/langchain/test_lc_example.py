@@ -33,16 +33,16 @@ def example(tmp_path_factory):
 @pytest.fixture(scope="module")
 def answered(example) -> tuple[list[dict[str, Any]], str]:
     """Return what the chain gave, and what the example prints of it."""
-    told = io.StringIO()
-    with redirect_stdout(told):
+    printed = io.StringIO()
+    with redirect_stdout(printed):
         answers = example.run(example.OUTPUT)
         for answer in answers:
             example.show(answer)
-    return answers, told.getvalue()
+    return answers, printed.getvalue()
 
 
 def test_the_example_prints_answers_with_the_sources_they_use(answered):
-    _, told = answered
+    _, printed = answered
 
     expected = [
         "no API key: using the emulator at ",
@@ -53,8 +53,8 @@ def test_the_example_prints_answers_with_the_sources_they_use(answered):
         "Q: Do we have one like this? [with a picture]",
         "[1] sailing boat (sailing_boat.png)",
     ]
-    assert expected == [line for line in expected if line in told]
-    assert "media:sha256" not in told
+    assert expected == [line for line in expected if line in printed]
+    assert "media:sha256" not in printed
 
 
 def test_the_model_is_shown_the_pictures_that_were_retrieved_and_no_others(example, answered):

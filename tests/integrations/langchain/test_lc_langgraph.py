@@ -1,4 +1,4 @@
-"""`langgraph_index`: what LangGraph's stores are told. The stores themselves are tried in tests/stores."""
+"""`langgraph_index`: what LangGraph's stores receive. The stores themselves are tried in tests/stores."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_a_length_that_postgresql_cannot_index_is_named(
 @pytest.mark.parametrize(
     ("settings", "postgres", "length"), [({"dimensions": 1024}, "vector", 1024), ({}, "halfvec", 2560)]
 )
-def test_a_length_that_postgresql_can_index_is_told(inside, embed_model_of, settings, postgres, length):
+def test_a_length_that_postgresql_can_index_is_named(inside, embed_model_of, settings, postgres, length):
     index = langgraph_index(embed_model_of(DashScopeEmbeddings, inside, **settings), postgres=postgres)
 
     assert index["dims"] == length

@@ -65,8 +65,8 @@ def service(emulate, monkeypatch):
 
 
 @pytest.fixture
-def told(result_tables):
-    """Return what notes a row; the columns are theirs and ours."""
+def add_result(result_tables):
+    """Return a function that adds a row to the table; the columns are theirs and ours."""
     return lambda name, theirs, ours: result_tables.put(
         TABLE, TITLES[name], **{"that package, 0.6.0": theirs, "this package": ours}
     )
@@ -87,7 +87,7 @@ def bodies(service: Any) -> list[dict[str, Any]]:
     return found
 
 
-def test_text_type_reaches_the_service(service, embed_model_of, told):
+def test_text_type_reaches_the_service(service, embed_model_of, add_result):
     index(theirs()).as_retriever().retrieve("shoe")
     before = bodies(service)
     index(embed_model_of(DashScopeMultiModalEmbedding, service, model=V3)).as_retriever().retrieve("shoe")
@@ -97,10 +97,12 @@ def test_text_type_reaches_the_service(service, embed_model_of, told):
         body["parameters"] for body in before
     ]
     assert [{"text_type": "document"}, {"text_type": "query"}] == [body["parameters"] for body in after]
-    told("role", "`text_type` nested under `kwargs`, where the service ignores it", "`parameters.text_type`")
+    add_result(
+        "role", "`text_type` nested under `kwargs`, where the service ignores it", "`parameters.text_type`"
+    )
 
 
-def test_dimensions_are_asked_for(service, embed_model_of, told):
+def test_dimensions_are_asked_for(service, embed_model_of, add_result):
     before = index(theirs(dimensions=512))
     asked_before = bodies(service)
     after = index(embed_model_of(DashScopeMultiModalEmbedding, service, model=V3, dimensions=512))
@@ -109,14 +111,14 @@ def test_dimensions_are_asked_for(service, embed_model_of, told):
     assert ({1024}, {512}) == (lengths(before), lengths(after))
     assert "dimension" not in str(asked_before)
     assert 512 == asked_after[0]["parameters"]["dimension"]
-    told("dimension", "accepted, never sent: 1024 numbers for `dimensions=512`", "512 numbers")
+    add_result("dimension", "accepted, never sent: 1024 numbers for `dimensions=512`", "512 numbers")
 
 
 def lengths(made: VectorStoreIndex) -> set[int]:
     return {len(row) for row in made.vector_store.data.embedding_dict.values()}  # type: ignore[attr-defined]
 
 
-def test_batches_fit_the_model(service, embed_model_of, told):
+def test_batches_fit_the_model(service, embed_model_of, add_result):
     with pytest.raises(ValueError, match="valid list"):
         index(theirs(V4), 25)
     refused = [entry.status for entry in service.emulator.ledger]
@@ -126,11 +128,13 @@ def test_batches_fit_the_model(service, embed_model_of, told):
 
     assert ([400], [25]) == (refused, [len(body["input"]["texts"]) for body in before])
     assert [5, 10, 10] == sorted(len(body["input"]["texts"]) for body in after)
-    told("batch", "25 texts per request for every model: `text-embedding-v4` replies 400", "10, 10 and 5")
+    add_result(
+        "batch", "25 texts per request for every model: `text-embedding-v4` replies 400", "10, 10 and 5"
+    )
 
 
 @pytest.mark.parametrize(("status", "ours"), [("401", AuthError), ("429", RateLimitError)])
-def test_refusals_are_errors(service, embed_model_of, told, status, ours):
+def test_refusals_are_errors(service, embed_model_of, add_result, status, ours):
     service.emulator.fail(status)
     before = index(theirs(), 0).as_retriever()
     asked = before._embed_model.get_agg_embedding_from_queries  # what the retriever calls
@@ -141,10 +145,10 @@ def test_refusals_are_errors(service, embed_model_of, told, status, ours):
     assert [] == empty
     with pytest.raises(ours):
         index(embed_model, 0).as_retriever().retrieve("shoe")
-    told("swallowed", "logged; the vector is `[]`", "`AuthError`; `RateLimitError` after the retries")
+    add_result("swallowed", "logged; the vector is `[]`", "`AuthError`; `RateLimitError` after the retries")
 
 
-def test_a_failure_is_not_cached(service, embed_model_of, told):
+def test_a_failure_is_not_cached(service, embed_model_of, add_result):
     broken = theirs(embeddings_cache=SimpleKVStore())
     service.emulator.fail("429")
     first = index(broken, 0)._embed_model.get_query_embedding("shoe")
@@ -160,14 +164,14 @@ def test_a_failure_is_not_cached(service, embed_model_of, told):
     assert {1024} == lengths(index(embed_model, 1))
     with pytest.raises(ConfigError, match="cache="):
         DashScopeMultiModalEmbedding(api_key=KEY, embeddings_cache=SimpleKVStore())
-    told(
+    add_result(
         "cached",
         "`[]`, returned from `embeddings_cache` from then on",
         "nothing; `embeddings_cache` is refused in favour of `cache=`",
     )
 
 
-async def test_async_is_concurrent(emulate, service, embed_model_of, monkeypatch, told):
+async def test_async_is_concurrent(emulate, service, embed_model_of, monkeypatch, add_result):
     slow = emulate(socket=True, latency=0.05)
     monkeypatch.setattr(dashscope, "base_http_api_url", slow.emulator.dashscope_url)
     nodes = [TextNode(text=f"text {number}") for number in range(30)]
@@ -181,14 +185,14 @@ async def test_async_is_concurrent(emulate, service, embed_model_of, monkeypatch
 
     assert (30, 1) == before
     assert (3, 3) == (len(slow.emulator.ledger), slow.emulator.ledger.in_flight_max)
-    told(
+    add_result(
         "async",
         "30 texts: 30 requests, one after the other, the loop blocked",
         "3 requests, all in flight at once",
     )
 
 
-def test_vision_models_work(service, embed_model_of, told):
+def test_vision_models_work(service, embed_model_of, add_result):
     def made(model: Any) -> Any:
         nodes = [ImageNode(image_path=PICTURE_URL, metadata={"caption": "shoe"})]
         return MultiModalVectorStoreIndex(nodes, embed_model=model, image_embed_model=model)
@@ -201,10 +205,12 @@ def test_vision_models_work(service, embed_model_of, told):
 
     assert billed > 0
     assert [200] == service.emulator.ledger.statuses
-    told("vision", "`KeyError: 'embedding'` on every current one, after the request was billed", "a vector")
+    add_result(
+        "vision", "`KeyError: 'embedding'` on every current one, after the request was billed", "a vector"
+    )
 
 
-def test_a_stream_is_an_image(service, embed_model_of, pictures, told):
+def test_a_stream_is_an_image(service, embed_model_of, pictures, add_result):
     """Core passes `ImageNode(image=...)` as `BytesIO`."""
     from base64 import b64encode
 
@@ -219,10 +225,10 @@ def test_a_stream_is_an_image(service, embed_model_of, pictures, told):
 
     assert [RED] == [hit.node.node_id for hit in found.image_to_image_retrieve(data_uri(painted()))]
     assert isinstance(nodes[0].resolve_image(), BytesIO)
-    told("stream", "`AttributeError`", "recognised by its bytes")
+    add_result("stream", "`AttributeError`", "recognised by its bytes")
 
 
-def test_text_for_a_vision_model_goes_to_its_endpoint(service, embed_model_of, told):
+def test_text_for_a_vision_model_goes_to_its_endpoint(service, embed_model_of, add_result):
     empty = index(theirs(VL), 0)._embed_model.get_query_embedding("shoe")
     before = [(entry.path.rsplit("/", 1)[1], entry.status) for entry in service.emulator.ledger]
     bodies(service)
@@ -231,10 +237,10 @@ def test_text_for_a_vision_model_goes_to_its_endpoint(service, embed_model_of, t
 
     assert ([], [("text-embedding", 400)]) == (empty, before)
     assert [("multimodal-embedding", 200)] == after
-    told("endpoint", "sent to `text-embedding`: 400, and `[]`", "sent to `multimodal-embedding`")
+    add_result("endpoint", "sent to `text-embedding`: 400, and `[]`", "sent to `multimodal-embedding`")
 
 
-def test_a_text_that_is_a_path_stays_a_text(service, embed_model_of, tmp_path, audit, told):
+def test_a_text_that_is_a_path_stays_a_text(service, embed_model_of, tmp_path, audit, add_result):
     secret = tmp_path / "secret.txt"
     secret.write_text("not for anybody")
 
@@ -251,10 +257,10 @@ def test_a_text_that_is_a_path_stays_a_text(service, embed_model_of, tmp_path, a
     assert ["/api/v1/uploads", "/upload"] == uploads
     assert [str(secret)] == service.emulator.ledger.texts
     assert str(secret) not in audit.files_opened
-    told("uploaded", "the file is read and uploaded", "embedded as the text it is")
+    add_result("uploaded", "the file is read and uploaded", "embedded as the text it is")
 
 
-def test_an_explicit_key_survives_pickling(service, embed_model_of, told):
+def test_an_explicit_key_survives_pickling(service, embed_model_of, add_result):
     before = pickle.loads(pickle.dumps(theirs()))
     after = pickle.loads(pickle.dumps(embed_model_of(DashScopeMultiModalEmbedding, service, model=V3)))
 
@@ -264,7 +270,7 @@ def test_an_explicit_key_survives_pickling(service, embed_model_of, told):
     after.close()
 
     assert f"Bearer {KEY}" == service.emulator.ledger[-1].headers["authorization"]
-    told(
+    add_result(
         "pickled",
         "lost: workers fail with “No api key provided”",
         "kept; a key from the environment is read again",
@@ -284,7 +290,7 @@ def usable(row: ModelInfo, make: Any) -> bool:
         return False
 
 
-def test_every_model_of_the_table_can_be_used(service, embed_model_of, told):
+def test_every_model_of_the_table_can_be_used(service, embed_model_of, add_result):
     rows = [
         row for row in list_models() if row.provider == "dashscope" and row.ready and "native" in row.routes
     ]
@@ -298,7 +304,9 @@ def test_every_model_of_the_table_can_be_used(service, embed_model_of, told):
 
     assert [row.name for row in rows] == after
     assert [row.name for row in rows if not row.multimodal and row.batch >= 25] == before
-    told("missing", f"{len(before)} of {len(rows)} ({', '.join(before)})", f"{len(after)} of {len(rows)}")
+    add_result(
+        "missing", f"{len(before)} of {len(rows)} ({', '.join(before)})", f"{len(after)} of {len(rows)}"
+    )
 
 
 def test_a_fused_node_is_beyond_theirs(service, embed_model_of, pictures):

@@ -91,11 +91,11 @@ def test_no_event_holds_bytes_or_the_key(inside, embed_model_of, pictures, recor
     )
     listened(embed_model, callbacks).insert_nodes(image_nodes(pictures))
 
-    told = f"{callbacks.heard} {recorder.events}"
+    logged = f"{callbacks.heard} {recorder.events}"
     assert (4, 4) == (len(callbacks.heard), len(recorder.events))
-    assert ENCODED[:40] not in told
-    assert repr(painted()[:20]) not in told
-    assert KEY not in told
+    assert ENCODED[:40] not in logged
+    assert repr(painted()[:20]) not in logged
+    assert KEY not in logged
 
 
 @pytest.mark.parametrize("mode", ["sync", "async"])

@@ -13,7 +13,7 @@ EXAMPLES = Path(__file__).parents[3] / "examples"
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory) -> list[list[str]]:
+def output(tmp_path_factory) -> list[list[str]]:
     """Return the ranking the example prints without a key, line by line, in cells."""
     printed = io.StringIO()
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(printed):
@@ -25,8 +25,8 @@ def told(tmp_path_factory) -> list[list[str]]:
     return [[cell.strip() for cell in line.split("|")] for line in printed.getvalue().splitlines()]
 
 
-def test_each_question_finds_what_it_means(told):
-    best = {cells[0]: cells[3] for cells in told if len(cells) == 4 and cells[1] == "1"}
+def test_each_question_finds_what_it_means(output):
+    best = {cells[0]: cells[3] for cells in output if len(cells) == 4 and cells[1] == "1"}
 
     assert {
         "where is the boat moored?": "The sailing boat is moored at berth 14 and has to be painted in spring.",
@@ -37,9 +37,9 @@ def test_each_question_finds_what_it_means(told):
     } == best
 
 
-def test_it_says_that_the_vectors_are_stand_ins(told):
-    assert "emulator" in told[0][0]
+def test_it_says_that_the_vectors_are_stand_ins(output):
+    assert "emulator" in output[0][0]
 
 
-def test_one_request_a_node_and_one_for_the_words_of_each_product(told):
-    assert ["49 nodes, 53 requests"] == told[1]
+def test_one_request_a_node_and_one_for_the_words_of_each_product(output):
+    assert ["49 nodes, 53 requests"] == output[1]

@@ -324,8 +324,8 @@ async def test_a_failed_node_is_named_with_code_and_request_id(inside, embed_mod
     assert [0] == list(error.failures)
     assert isinstance(error.failures[0], ContentError)
     assert error.request_id
-    for told in (f"node {RENT}", "InputTextSensitiveContentDetected", str(error.request_id)):
-        assert told in str(error)
+    for wanted in (f"node {RENT}", "InputTextSensitiveContentDetected", str(error.request_id)):
+        assert wanted in str(error)
 
 
 async def _run(pipeline: IngestionPipeline, nodes: list[Any]) -> Any:

@@ -208,10 +208,10 @@ async def test_no_event_or_span_of_a_query_holds_bytes_or_the_key(inside, embed_
     for image in (data(), painted(), Image.from_bytes(painted())):
         await asked(awaited, embed_model, image=image)
 
-    told = watch.everything()
-    assert "base64," not in told
-    assert repr(painted()[:20])[2:-1] not in told
-    assert KEY not in told
+    logged = watch.everything()
+    assert "base64," not in logged
+    assert repr(painted()[:20])[2:-1] not in logged
+    assert KEY not in logged
 
 
 def test_a_query_that_is_written_down_holds_no_bytes(inside, embed_model_of):
