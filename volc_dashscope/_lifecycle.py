@@ -143,7 +143,7 @@ class SyncLifecycle:
 
     def _run(self, flow: Flow[T]) -> T:
         transport = self._pool.sync_transport()
-        return run_one(lambda watch: run(flow, transport, watch))
+        return run_one(lambda worker_step: run(flow, transport, worker_step))
 
     def close(self) -> None:
         """Close the connections. Closing twice is allowed; calls after that raise `ConfigError`."""

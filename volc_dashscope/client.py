@@ -13,7 +13,7 @@ from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Self
 
 from volc_dashscope import _config
-from volc_dashscope._http import AsyncHttpClient, HttpClient, Limiter, Watch, arun, run
+from volc_dashscope._http import AsyncHttpClient, HttpClient, Limiter, WorkerStep, arun, run
 from volc_dashscope._lifecycle import AsyncLifecycle, ServiceClient, SyncLifecycle
 from volc_dashscope._request.batching import BatchOperation, LearnedLength
 from volc_dashscope._request.call import Call
@@ -291,8 +291,8 @@ class Client(_ClientBase, SyncLifecycle):
         call = self._call(items, self._spec_for(text_type, output_type), on_error, keep, model)
         observer, transport = self._telemetry(call.spec), self._pool.sync_transport()
 
-        def work(batch: Batch, watch: Watch) -> Rows:
-            return run(self._flow(batch, call.spec, observer, call.scheduler), transport, watch)
+        def work(batch: Batch, worker_step: WorkerStep) -> Rows:
+            return run(self._flow(batch, call.spec, observer, call.scheduler), transport, worker_step)
 
         with progress_bar(call.count, lambda: call.finished, shown=progress) as show:
             try:
@@ -332,8 +332,8 @@ class Client(_ClientBase, SyncLifecycle):
             # A caller that saves each row at once loses no more than the requests in flight when it is killed.
             for number, batch, outcome in fan_out(
                 stream.scheduler,
-                lambda batch, watch: run(
-                    self._flow(batch, spec, observer, stream.scheduler), transport, watch
+                lambda batch, worker_step: run(
+                    self._flow(batch, spec, observer, stream.scheduler), transport, worker_step
                 ),
                 prefetch=False,
                 while_waiting=stream.write_old,
@@ -375,8 +375,8 @@ class Client(_ClientBase, SyncLifecycle):
             for finished in stream.take_outcomes():
                 on_outcome(*finished)
 
-        def work(batch: Batch, watch: Watch) -> Rows:
-            return run(self._flow(batch, spec, observer, stream.scheduler), transport, watch)
+        def work(batch: Batch, worker_step: WorkerStep) -> Rows:
+            return run(self._flow(batch, spec, observer, stream.scheduler), transport, worker_step)
 
         try:
             if self._row_cache.caches:

@@ -311,8 +311,8 @@ class Reranker(_RerankerBase, SyncLifecycle):
         # A caller that saves each result at once loses no more than the requests in flight when it is killed.
         for number, _, outcome in fan_out(
             stream.scheduler,
-            lambda prepared, watch: run(
-                self._rank_prepared(prepared, top_n, observer, stream.scheduler.cause), transport, watch
+            lambda prepared, worker_step: run(
+                self._rank_prepared(prepared, top_n, observer, stream.scheduler.cause), transport, worker_step
             ),
             prefetch=False,
         ):

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from volc_dashscope._http import Interrupted, Watch
+from volc_dashscope._http import Interrupted, WorkerStep
 from volc_dashscope._request.scheduler import Scheduler
 from volc_dashscope._request.tasks import afan_out, arun_jobs
 from volc_dashscope._request.workers import fan_out, run_jobs
@@ -183,7 +183,7 @@ def _run(scheduler: Scheduler[int], work: Callable[[int], int], see: Callable[[i
         see(job, outcome)
         scheduler.finish(number)
 
-    run_jobs(scheduler, lambda job, watch: work(job), handle, while_waiting=lambda: None)
+    run_jobs(scheduler, lambda job, worker_step: work(job), handle, while_waiting=lambda: None)
 
 
 def test_jobs_are_handled_where_they_were_done_one_at_a_time_before_the_next_starts():
@@ -290,7 +290,7 @@ def test_what_is_called_while_jobs_run_may_end_them():
     with pytest.raises(KeyboardInterrupt):
         run_jobs(
             scheduler,
-            lambda job, watch: work(job),
+            lambda job, worker_step: work(job),
             lambda number, job, outcome: scheduler.finish(number),
             while_waiting=interrupt,
         )
@@ -334,11 +334,11 @@ def test_a_job_that_is_over_its_time_is_ended_for_its_thread():
     seen: dict[int, object] = {}
     scheduler = Scheduler(range(6), width=2)
 
-    def work(job: int, watch: Watch) -> int:
+    def work(job: int, worker_step: WorkerStep) -> int:
         if job == 1:
-            watch.begin(time.monotonic() + ENOUGH, lambda fault: TimeoutError(fault.kind))
+            worker_step.begin(time.monotonic() + ENOUGH, lambda fault: TimeoutError(fault.kind))
             ends.wait(10)
-            if not watch.end():
+            if not worker_step.end():
                 raise Interrupted
         return job
 

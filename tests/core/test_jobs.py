@@ -24,7 +24,7 @@ from volc_dashscope import (
     ServiceUnavailableError,
     TransportError,
 )
-from volc_dashscope._http import ConnectionPool, Interrupted, Watch, run
+from volc_dashscope._http import ConnectionPool, Interrupted, WorkerStep, run
 from volc_dashscope._limits.rate_limiter import RateLimiter
 from volc_dashscope._limits.retry import Retry
 from volc_dashscope._request.exchange import RetryContext
@@ -275,7 +275,7 @@ def test_waiting_for_a_job_is_no_warning(emulate, caplog):
     stop = threading.Event()
     stop.set()
     with caplog.at_level(logging.WARNING, logger="volc_dashscope"), pytest.raises(Interrupted):
-        run(flows.wait(job.id, asked, None), pool.sync_transport(), Watch(stop))
+        run(flows.wait(job.id, asked, None), pool.sync_transport(), WorkerStep(stop))
 
     assert [] == caplog.records
 

@@ -31,7 +31,7 @@ BREAKAGES = [
     ),
     Breakage(
         "volc_dashscope/_http/drivers.py",
-        "stopped = watch.stop.wait(step.seconds)",
+        "stopped = worker_step.stop.wait(step.seconds)",
         "stopped = bool(time.sleep(step.seconds))",
         "test_a_worker_that_waits_its_turn_hears_the_stop",
     ),

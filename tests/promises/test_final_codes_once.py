@@ -78,8 +78,8 @@ BREAKAGES = [
     ),
     Breakage(
         "volc_dashscope/rerank.py",
-        "_rank_prepared(prepared, top_n, observer, stream.scheduler.cause), transport, watch",
-        "_rank_prepared(prepared, top_n, observer, lambda: None), transport, watch",
+        "_rank_prepared(prepared, top_n, observer, stream.scheduler.cause), transport, worker_step",
+        "_rank_prepared(prepared, top_n, observer, lambda: None), transport, worker_step",
         "test_questions_that_wait_are_not_sent_after_a_refusal_of_the_account",
     ),
     Breakage(

@@ -49,8 +49,8 @@ BREAKAGES = [
     ),
     Breakage(
         "volc_dashscope/_http/drivers.py",
-        "outcome = _send(flow, step, transport, watch)",
-        "outcome = (_send(flow, step, transport, watch), _send(flow, step, transport, watch))[1]",
+        "outcome = _send(flow, step, transport, worker_step)",
+        "outcome = (_send(flow, step, transport, worker_step), _send(flow, step, transport, worker_step))[1]",
         "test_faults_cost_no_item",
     ),
     Breakage(

@@ -34,8 +34,8 @@ BREAKAGES = [
     ),
     Breakage(
         "volc_dashscope/_request/workers.py",
-        "if worker.watch.due <= time.monotonic() and (ended",
-        "if worker.watch.due <= 0.0 and (ended",
+        "if worker.step.due <= time.monotonic() and (ended",
+        "if worker.step.due <= 0.0 and (ended",
         "test_the_deadline_ends_a_call_whatever_the_server_does",
     ),
     Breakage(

@@ -7,7 +7,7 @@ Connections and the two drivers: the only package of the client that sends bytes
 
 from __future__ import annotations
 
-from volc_dashscope._http.drivers import Interrupted, Watch, arun, run
+from volc_dashscope._http.drivers import Interrupted, WorkerStep, arun, run
 from volc_dashscope._http.pool import ConnectionPool, Limiter, check_limiter, process_id, running_loop
 from volc_dashscope._http.proxies import check_proxy
 from volc_dashscope._http.request_builder import find_headers, ssl_context
@@ -19,7 +19,7 @@ __all__ = [
     "HttpClient",
     "Interrupted",
     "Limiter",
-    "Watch",
+    "WorkerStep",
     "arun",
     "check_limiter",
     "check_proxy",

@@ -36,7 +36,7 @@ class Interrupted(Exception):
     """A worker was stopped while it waited, or was abandoned. Never leaves the client."""
 
 
-class Watch:
+class WorkerStep:
     """
     The current step of one worker, for the thread that waits for its result.
 
@@ -83,13 +83,13 @@ class Watch:
         return None if give_up is None else give_up(fault)
 
 
-def run(flow: Flow[T], transport: Transport, watch: Watch) -> T:
-    """Carry out a flow in this thread. Setting `watch.stop` ends its waits."""
-    with transport.calls.entered(watch):
-        return _run(flow, transport, watch)
+def run(flow: Flow[T], transport: Transport, worker_step: WorkerStep) -> T:
+    """Carry out a flow in this thread. Setting `worker_step.stop` ends its waits."""
+    with transport.calls.entered(worker_step):
+        return _run(flow, transport, worker_step)
 
 
-def _run(flow: Flow[T], transport: Transport, watch: Watch) -> T:
+def _run(flow: Flow[T], transport: Transport, worker_step: WorkerStep) -> T:
     outcome: Reply | Fault | None = None
     while True:
         try:
@@ -99,14 +99,14 @@ def _run(flow: Flow[T], transport: Transport, watch: Watch) -> T:
             return result
         outcome = None
         if isinstance(step, Send):
-            outcome = _send(flow, step, transport, watch)
+            outcome = _send(flow, step, transport, worker_step)
         elif isinstance(step, Compute):
-            _compute(flow, step, watch)
+            _compute(flow, step, worker_step)
         else:
             _log_wait(step)
-            watch.begin(math.inf, lambda fault: _end_flow(flow, fault))
-            stopped = watch.stop.wait(step.seconds)
-            if not watch.end() or stopped:
+            worker_step.begin(math.inf, lambda fault: _end_flow(flow, fault))
+            stopped = worker_step.stop.wait(step.seconds)
+            if not worker_step.end() or stopped:
                 raise Interrupted
 
 
@@ -144,20 +144,20 @@ async def _arun(flow: Flow[T], transport: AsyncTransport, scope: asyncio.Timeout
             await asyncio.sleep(step.seconds)
 
 
-def _compute(flow: Flow[T], step: Compute, watch: Watch) -> None:
+def _compute(flow: Flow[T], step: Compute, worker_step: WorkerStep) -> None:
     """Do the work in this thread. If the client is closed meanwhile, the caller no longer waits for it."""
-    watch.begin(math.inf, lambda fault: _end_flow(flow, fault))
+    worker_step.begin(math.inf, lambda fault: _end_flow(flow, fault))
     owned = False
     try:
         step.work()
     finally:
-        owned = watch.end()
-    if not owned or watch.stop.is_set():
+        owned = worker_step.end()
+    if not owned or worker_step.stop.is_set():
         raise Interrupted
 
 
-def _send(flow: Flow[T], step: Send, transport: Transport, watch: Watch) -> Reply | Fault:
-    _wait_for_turn(flow, transport, watch)
+def _send(flow: Flow[T], step: Send, transport: Transport, worker_step: WorkerStep) -> Reply | Fault:
+    _wait_for_turn(flow, transport, worker_step)
 
     def give_up(fault: Fault) -> BaseException:
         transport.semaphore.release()
@@ -168,11 +168,11 @@ def _send(flow: Flow[T], step: Send, transport: Transport, watch: Watch) -> Repl
         return Fault("halted", cause=cause)
     began = time.monotonic()
     until = began + step.within
-    watch.begin(until + _GRACE_SECONDS, give_up)
+    worker_step.begin(until + _GRACE_SECONDS, give_up)
     try:
         outcome = transport.channel.send(step.request, until)
     finally:
-        in_time = watch.end()
+        in_time = worker_step.end()
         if in_time:
             transport.semaphore.release()
     if not in_time:
@@ -180,18 +180,18 @@ def _send(flow: Flow[T], step: Send, transport: Transport, watch: Watch) -> Repl
     return _log_outcome(outcome, step.request, began)
 
 
-def _wait_for_turn(flow: Flow[T], transport: Transport, watch: Watch) -> None:
+def _wait_for_turn(flow: Flow[T], transport: Transport, worker_step: WorkerStep) -> None:
     """
     Wait for the user's limiter and for one of the places in flight. The deadline does not count this.
 
     Raises:
         Interrupted: The client was closed meanwhile, or the call left.
     """
-    watch.begin(math.inf, lambda fault: _end_flow(flow, fault))
+    worker_step.begin(math.inf, lambda fault: _end_flow(flow, fault))
     if transport.limiter is not None:
         transport.limiter.acquire()
     transport.semaphore.acquire()
-    if not watch.end() or watch.stop.is_set():
+    if not worker_step.end() or worker_step.stop.is_set():
         transport.semaphore.release()
         raise Interrupted
 

@@ -12,7 +12,7 @@ from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar
 
-from volc_dashscope._http import Interrupted, Watch
+from volc_dashscope._http import Interrupted, WorkerStep
 from volc_dashscope._request.scheduler import Scheduler
 from volc_dashscope._types import Fault
 from volc_dashscope.errors import ConfigError
@@ -32,7 +32,7 @@ _PROGRESS_POLL_SECONDS = 0.01
 
 def fan_out(
     scheduler: Scheduler[J],
-    work: Callable[[J, Watch], T],
+    work: Callable[[J, WorkerStep], T],
     *,
     prefetch: bool = True,
     while_waiting: Callable[[], None] | None = None,
@@ -75,7 +75,7 @@ def fan_out(
 
 def run_jobs(
     scheduler: Scheduler[J],
-    work: Callable[[J, Watch], T],
+    work: Callable[[J, WorkerStep], T],
     handle: Callable[[int, J, T | BaseException], None],
     *,
     while_waiting: Callable[[], None] | None = None,
@@ -104,7 +104,7 @@ class _JobRun(Generic[J, T]):
     def __init__(
         self,
         scheduler: Scheduler[J],
-        work: Callable[[J, Watch], T],
+        work: Callable[[J, WorkerStep], T],
         handle: Callable[[int, J, T | BaseException], None],
         while_waiting: Callable[[], None] | None,
     ) -> None:
@@ -163,7 +163,7 @@ class _Worker(Generic[J]):
     """A daemon thread of a pool, with its current step and job."""
 
     def __init__(self, stop: threading.Event) -> None:
-        self.watch = Watch(stop)
+        self.step = WorkerStep(stop)
         self.job: tuple[int, J] | None = None
         self.thread: threading.Thread | None = None
 
@@ -187,7 +187,7 @@ class _ThreadPool(Generic[J, T]):
 
     def __init__(
         self,
-        work: Callable[[J, Watch], T],
+        work: Callable[[J, WorkerStep], T],
         width: int,
         while_waiting: Callable[[], None] | None,
         deliver: Callable[[Outcome[J, T]], None] | None = None,
@@ -231,7 +231,7 @@ class _ThreadPool(Generic[J, T]):
 
     def seconds_to_poll(self) -> float:
         """Return the longest time to wait until the next poll."""
-        due = min([worker.watch.due for worker in self._workers], default=math.inf)
+        due = min([worker.step.due for worker in self._workers], default=math.inf)
         return min(POLL_SECONDS, max(0.001, due - time.monotonic()))
 
     def poll(self) -> Outcome[J, T] | None:
@@ -239,14 +239,14 @@ class _ThreadPool(Generic[J, T]):
         if self._while_waiting is not None:
             self._while_waiting()
         for worker in self._workers:
-            if worker.watch.due <= time.monotonic() and (ended := self._give_up(worker)) is not None:
+            if worker.step.due <= time.monotonic() and (ended := self._give_up(worker)) is not None:
                 return ended
         return None
 
     def _give_up(self, worker: _Worker[J]) -> Outcome[J, T] | None:
         job = worker.job
-        fault = Fault("closed" if worker.watch.due == -math.inf else "late")
-        error = worker.watch.give_up(fault)
+        fault = Fault("closed" if worker.step.due == -math.inf else "late")
+        error = worker.step.give_up(fault)
         if error is None or job is None:
             return None
         self._workers.remove(worker)
@@ -279,7 +279,7 @@ class _ThreadPool(Generic[J, T]):
             number, job = worker.job = task
             outcome: T | BaseException
             try:
-                outcome = self._work(job, worker.watch)
+                outcome = self._work(job, worker.step)
             except Interrupted:
                 return  # stopped, or given up: then another thread has ended the job
             except BaseException as error:
@@ -294,10 +294,10 @@ class _ThreadPool(Generic[J, T]):
         return self._queue.get()
 
 
-def run_one(work: Callable[[Watch], T]) -> T:
+def run_one(work: Callable[[WorkerStep], T]) -> T:
     """Run one job in its own worker, so that its deadline is kept, and return its result."""
     jobs: Scheduler[None] = Scheduler([None], width=1)
-    for _number, _job, outcome in fan_out(jobs, lambda _, watch: work(watch)):
+    for _number, _job, outcome in fan_out(jobs, lambda _, worker_step: work(worker_step)):
         if isinstance(outcome, BaseException):
             raise outcome
         result = outcome
