@@ -92,6 +92,44 @@ def test_a_server_that_does_not_speak_http_is_named_soon(kind, number, answer) -
     assert (True, ANSWERS[answer][1]) == (error.account, "its answer is not HTTP" in str(error))
 
 
+PAGE = b"<!DOCTYPE html><html><title>Log in</title><p>Welcome to the hotel Wi-Fi</html>"
+
+
+def _page(status: bytes, body: bytes = PAGE) -> bytes:
+    head = b"HTTP/1.1 %b\r\ncontent-type: text/html\r\nconnection: close\r\ncontent-length: %d\r\n\r\n"
+    return head % (status, len(body)) + body
+
+
+PAGES = {
+    "a login page": _page(b"200 OK"),
+    "of few letters": _page(b"200 OK", b"\xef\xbb\xbf\n <HTML></HTML>"),
+    "login required": _page(b"511 Network Authentication Required"),
+}
+
+
+@both_kinds
+@pytest.mark.parametrize("number", [1, 100])
+@pytest.mark.parametrize("page", PAGES)
+def test_a_web_page_instead_of_the_service_is_named_soon(kind, number, page) -> None:
+    """All eight attempts took a minute, for each batch of a job, and the error blamed the service."""
+    asked = []
+
+    def serve(connection: socket.socket, _: threading.Event) -> None:
+        asked.append(connection.recv(65536))
+        connection.sendall(PAGES[page])
+
+    words = r"127\.0\.0\.1:\d+ answered with a web page; .*base_url"
+    began = time.monotonic()
+    with tcp_server(serve) as port, pytest.raises(EmbeddingError, match=words) as caught:
+        _embed(kind, number, base_url=f"http://127.0.0.1:{port}")
+
+    error = caught.value.__cause__ if isinstance(caught.value, BulkError) else caught.value
+    assert error.account
+    assert time.monotonic() - began < 8.0
+    assert len(asked) <= (3 if number == 1 else 24)
+    assert "hotel" not in str(caught.value)
+
+
 @both_kinds
 def test_http_to_a_port_of_tls_is_said_soon(kind) -> None:
     """Such a server may reset the connection, with its answer still unread."""

@@ -7,9 +7,11 @@ The two drivers in `_http` carry out the steps. Every decision is made here, onc
 
 from __future__ import annotations
 
+import codecs
 from collections import defaultdict
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from itertools import count
 from typing import Generic, NamedTuple, Protocol, TypeAlias, TypeVar
 from urllib.parse import urlsplit
@@ -182,10 +184,14 @@ def _read_outcome(
     context: RetryContext,
     reach: Reachability,
 ) -> T | EmbeddingError:
-    if isinstance(reply, Reply):
+    if not isinstance(reply, Reply):
+        return _failure(reply or Fault("broken"), request, context, reach)
+    outcome = op.read(reply)
+    if not _is_web_page(reply):
         reach.replied()
-        return op.read(reply)
-    return _failure(reply or Fault("broken"), request, context, reach)
+    elif isinstance(outcome, EmbeddingError):
+        outcome.args = (f"{outcome}; {_host_of(request.url)} answered with a web page{_CHECK_NETWORK}",)
+    return outcome
 
 
 def _failure(fault: Fault, request: Request, context: RetryContext, reach: Reachability) -> EmbeddingError:
@@ -227,9 +233,20 @@ def _host_of(url: str) -> str:
     return urlsplit(url).netloc.rpartition("@")[2]
 
 
+def _is_web_page(reply: Reply) -> bool:
+    """
+    Return whether a web page came instead of a reply: from a network that requires a login, or from a wrong host.
+
+    Pages of errors do not count: gateways in front of the service send them too.
+    """
+    begin = reply.body[:64].removeprefix(codecs.BOM_UTF8).lstrip().lower()
+    is_html = begin.startswith((b"<!doctype html", b"<html"))
+    return is_html and (reply.status < 300 or reply.status == HTTPStatus.NETWORK_AUTHENTICATION_REQUIRED)
+
+
 def _retry_pause(
     error: EmbeddingError,
-    fault: Reply | Fault | None,
+    reply: Reply | Fault | None,
     retry: Retry,
     reach: Reachability,
     attempt: int,
@@ -237,25 +254,28 @@ def _retry_pause(
 ) -> float | None:
     """Return the seconds until the next attempt, or None to give up."""
     pause = retry.after(error, attempt, elapsed)
-    if pause is None or not isinstance(fault, Fault):
-        return pause
-    if fault.kind == "upload" and attempt >= _MAX_UPLOADS:
+    if pause is None:
         return None
-    if _is_unreachable(fault, reach) and reach.gives_up(retry, attempt, elapsed + pause):
+    if isinstance(reply, Fault) and reply.kind == "upload" and attempt >= _MAX_UPLOADS:
+        return None
+    if _is_unreachable(reply, reach) and reach.gives_up(retry, attempt, elapsed + pause):
         return None
     return pause
 
 
-def _is_unreachable(fault: Reply | Fault | None, reach: Reachability) -> bool:
-    """Return whether there was no connection, or the host has never replied: it may speak another protocol."""
-    if not isinstance(fault, Fault):
+def _is_unreachable(reply: Reply | Fault | None, reach: Reachability) -> bool:
+    """Return whether there was no connection, or the host has never replied: it may be no service at all."""
+    if isinstance(reply, Reply):
+        return _is_web_page(reply) and not reach.reached
+    if reply is None:
         return False
-    return fault.kind == "connect" or (fault.kind == "unanswered" and not reach.reached)
+    return reply.kind == "connect" or (reply.kind == "unanswered" and not reach.reached)
 
 
 _CHECK_BASE_URL = (
     "; check the scheme (https:// or http://) and port in base_url, or run volc-dashscope doctor"
 )
+_CHECK_NETWORK = "; the network may require a login, or base_url is wrong; run volc-dashscope doctor"
 _FAULT_MESSAGES = {
     "connect": "cannot connect to {place}{reason}; run volc-dashscope doctor",
     "certificate": "the certificate of {host}{way} is not trusted{reason}; if the host is right, set SSL_CERT_FILE to "
