@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeAlias, get_args
 
 from pydantic import (
     AliasChoices,
@@ -17,7 +17,9 @@ from pydantic import (
     PrivateAttr,
     SecretStr,
     ValidationError,
+    ValidationInfo,
     WithJsonSchema,
+    field_validator,
 )
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
@@ -130,6 +132,16 @@ class SettingsModel(BaseModel):
         def __deepcopy__(self, memo=None):
             self._require_own_connections()
             return super().__deepcopy__(self._with_shared(memo))
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _refuse_bool(cls, value: object, info: ValidationInfo) -> object:
+        """Refuse True and False for a number, as the core does: pydantic would accept them as 1 and 0."""
+        if isinstance(value, bool):
+            annotation = cls.model_fields[str(info.field_name)].annotation
+            if not {int, float}.isdisjoint((annotation, *get_args(annotation))):
+                raise ConfigError(f"{info.field_name} must be a number, got {value}")
+        return value
 
     @classmethod
     def __get_pydantic_json_schema__(
