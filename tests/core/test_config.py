@@ -421,6 +421,14 @@ def test_a_url_comes_from_the_services_own_variables(
     assert url == _url(row, environ=environ)[0]
 
 
+@pytest.mark.parametrize("name", ["base_url", "region"])
+@pytest.mark.parametrize("value", ["", " ", "\n"], ids=["empty", "blank", "newline"])
+def test_an_empty_name_is_refused_and_does_not_mean_the_vendor(name: str, value: str) -> None:
+    """Such as "$GATEWAY" of a shell in which it is not set: texts went to the public host, past the variable."""
+    with pytest.raises(ConfigError, match=f"{name} is empty"):
+        _url(TEXT, **{name: value}, environ={"DASHSCOPE_BASE_URL": HOST})
+
+
 def test_a_region_given_wins_over_the_variable() -> None:
     url, _ = _url(TEXT, region="ap-southeast-1", environ={"DASHSCOPE_BASE_URL": HOST})
 

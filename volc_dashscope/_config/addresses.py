@@ -93,7 +93,7 @@ def find_url(
     refuse_keys(base_url=base_url, region=region)
     _check_names(provider, base_url=base_url, region=region, workspace=workspace)
     named = None if base_url is not None else first_of(URL_VARIABLES[provider], environ)
-    if base_url is not None and base_url.strip():
+    if base_url is not None:
         setting, url = "base_url", base_url
     elif named is not None and region is None:
         setting, url = f"base_url (from {named[0]})", named[1]
@@ -169,6 +169,9 @@ def _check_names(provider: Provider, **names: object) -> None:
     for name, value in names.items():
         if value is not None and not isinstance(value, str):
             raise ConfigError(f"{name} must be a str, got {type(value).__name__}")
+        if value is not None and name != "workspace" and not value.strip():
+            # Taken as absent, it would send what is embedded to the vendor instead of the host that was meant.
+            raise ConfigError(f"{name} is empty; leave it out, or set the variable that it comes from")
     if provider == "ark" and names["workspace"] is not None:
         raise ConfigError("workspace is a setting of DashScope; Ark has no workspaces")
 
