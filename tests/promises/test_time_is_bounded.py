@@ -118,7 +118,7 @@ BREAKAGES = [
     ),
     Breakage(
         "volc_dashscope/_request/exchange.py",
-        '    if fault.kind == "upload" and attempt >= _MAX_UPLOADS:',
+        '    if isinstance(reply, Fault) and reply.kind == "upload" and attempt >= _MAX_UPLOADS:',
         "    if False:",
         "test_a_large_body_that_is_refused_is_not_sent_again_and_again",
     ),
