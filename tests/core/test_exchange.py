@@ -266,6 +266,45 @@ def test_what_never_answered_may_be_the_wrong_place_and_is_given_up_like_it() ->
     )
 
 
+PAGE = b"<!DOCTYPE html><title>Log in</title>"
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "sent"),
+    [
+        (200, PAGE, 3),
+        (200, b"\xef\xbb\xbf\n<HTML></HTML>", 3),
+        (511, PAGE, 3),
+        (200, b"<html>".rjust(64), 3),
+        (200, b"<html".rjust(65), 8),
+        (200, b"{}", 8),
+        (300, PAGE, 8),
+        (502, PAGE, 8),
+    ],
+    ids=["page", "BOM", "login required", "after spaces", "after too many", "JSON", "redirect", "gateway"],
+)
+def test_a_web_page_may_be_from_the_wrong_place(status: int, body: bytes, sent: int) -> None:
+    clock, context = Clock(), _context(Clock(), retries=7)
+    unreadable = Embedding([BadReplyError("not JSON", retryable=True) for _ in range(8)])
+
+    log = _drive(exchange(unreadable, context), clock, answer=lambda _: Reply(status, {}, body))
+
+    page = "; service answered with a web page; the network may require a login, or base_url is wrong; run "
+    note = f"{page}volc-dashscope doctor" if sent == 3 else ""
+    assert (sent, sent == 3) == (log.sent, log.error and log.error.account)
+    assert f"not JSON{note}" == str(log.error)
+
+
+def test_a_web_page_from_a_service_that_was_reached_is_retried_like_any_reply() -> None:
+    clock, context = Clock(), _context(Clock(), retries=7)
+    _drive(exchange(Embedding([b"rows"]), context), clock)
+    unreadable = Embedding([BadReplyError("not JSON", retryable=True) for _ in range(8)])
+
+    log = _drive(exchange(unreadable, context), clock, answer=lambda _: Reply(200, {}, PAGE))
+
+    assert (8, False) == (log.sent, log.error and log.error.account)
+
+
 def test_what_answered_before_is_the_right_place_also_when_it_breaks_before_a_reply() -> None:
     clock, context = Clock(), _context(Clock(), retries=7)
     _drive(exchange(Embedding([b"rows"]), context), clock)
