@@ -187,10 +187,10 @@ def _read_outcome(
     if not isinstance(reply, Reply):
         return _failure(reply or Fault("broken"), request, context, reach)
     outcome = op.read(reply)
-    if not _is_web_page(reply):
-        reach.replied()
-    elif isinstance(outcome, EmbeddingError):
+    if isinstance(outcome, EmbeddingError) and _is_web_page(reply):
         outcome.args = (f"{outcome}; {_host_of(request.url)} answered with a web page{_CHECK_NETWORK}",)
+    else:
+        reach.replied()
     return outcome
 
 

@@ -16,7 +16,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from hashlib import blake2b
 from urllib.parse import unquote
 
 import numpy as np
@@ -68,7 +67,7 @@ _PIECE = 32  # components of a product at a time, where so many stay in the call
 _SEEN = 2000  # characters of a text that are searched for colours and things
 
 MOST_KNOWN = 1024  # vectors kept, some 8 KB each: tests and benchmarks send few texts, again and again
-_KNOWN: dict[tuple[str, int, str, str, bytes], Row] = {}
+_KNOWN: dict[tuple[str, int, str, str, int], Row] = {}
 
 _RUN = re.compile(r"[a-z]+|[0-9]+|[\u3400-\u9fff]+|[^\W\d_a-z\u3400-\u9fff]+")
 
@@ -244,15 +243,15 @@ def vectors(
     return rows
 
 
-def _identity(parts: Sequence[Part]) -> bytes:
+def _identity(parts: Sequence[Part]) -> int:
     """Return what tells these parts from others."""
-    hashed = blake2b(digest_size=16)
-    for part in parts:
-        for value in (type(part).__name__, *(getattr(part, name) for name in part.__slots__)):
-            data = value.encode("utf-8", "surrogatepass") if isinstance(value, str) else value
-            hashed.update(len(data).to_bytes(8, "little"))
-            hashed.update(data)
-    return hashed.digest()
+    return digest(
+        *(
+            value
+            for part in parts
+            for value in (type(part).__name__, *(getattr(part, name) for name in part.__slots__))
+        )
+    )
 
 
 def _computed(items: Sequence[Sequence[Part]], start: Row, model: str, dimension: int) -> NDArray[np.float32]:
